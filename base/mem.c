@@ -1,0 +1,107 @@
+#include "base/mem.h"
+
+#include "base/check.h"
+
+#include <malloc.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static atomic_ullong used_bytes;
+static atomic_ullong used_count;
+static atomic_ullong fail_countdown;
+
+static bool told_to_fail(void)
+{
+    if (atomic_load_explicit(&fail_countdown, memory_order_relaxed) == 0)
+        return false;
+    return atomic_fetch_sub_explicit(&fail_countdown, 1, memory_order_relaxed) == 1;
+}
+
+static void *count_in(void *memory)
+{
+    if (memory != NULL) {
+        atomic_fetch_add_explicit(&used_bytes, malloc_usable_size(memory), memory_order_relaxed);
+        atomic_fetch_add_explicit(&used_count, 1, memory_order_relaxed);
+    }
+    return memory;
+}
+
+static void count_out(void *memory)
+{
+    atomic_fetch_sub_explicit(&used_bytes, malloc_usable_size(memory), memory_order_relaxed);
+    atomic_fetch_sub_explicit(&used_count, 1, memory_order_relaxed);
+}
+
+static void *or_end(void *memory, size_t size_bytes)
+{
+    if (memory == NULL) {
+        fprintf(stderr, "LVE-1002 out of memory: %zu bytes refused; raise the memory limit\n",
+                size_bytes);
+        abort();
+    }
+    return memory;
+}
+
+void *mem_try_alloc(size_t size_bytes)
+{
+    return told_to_fail() ? NULL : count_in(calloc(1, size_bytes == 0 ? 1 : size_bytes));
+}
+
+void *mem_alloc(size_t size_bytes)
+{
+    return or_end(count_in(calloc(1, size_bytes == 0 ? 1 : size_bytes)), size_bytes);
+}
+
+void *mem_realloc(void *memory, size_t size_bytes)
+{
+    if (memory != NULL)
+        count_out(memory);
+    return or_end(count_in(realloc(memory, size_bytes == 0 ? 1 : size_bytes)), size_bytes);
+}
+
+void *mem_try_alloc_aligned(size_t align_bytes, size_t size_bytes)
+{
+    void *memory = NULL;
+
+    if (told_to_fail() || posix_memalign(&memory, align_bytes, size_bytes) != 0)
+        return NULL;
+    return count_in(memory);
+}
+
+char *mem_strdup(const char *text)
+{
+    return mem_strndup(text, strlen(text));
+}
+
+char *mem_strndup(const char *text, size_t size_bytes)
+{
+    char *copy = mem_alloc(size_bytes + 1);
+
+    memcpy(copy, text, size_bytes);
+    return copy;
+}
+
+void mem_free(void *memory)
+{
+    if (memory == NULL)
+        return;
+    count_out(memory);
+    free(memory);
+}
+
+uint64_t mem_used_bytes(void)
+{
+    return atomic_load_explicit(&used_bytes, memory_order_relaxed);
+}
+
+uint64_t mem_used_count(void)
+{
+    return atomic_load_explicit(&used_count, memory_order_relaxed);
+}
+
+void mem_fail_after(uint64_t n)
+{
+    atomic_store_explicit(&fail_countdown, n, memory_order_relaxed);
+}
