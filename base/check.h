@@ -7,14 +7,14 @@
 
 #include <stddef.h>
 
-#define check(condition)                                                                           \
+#define check(condition) \
     (__builtin_expect(!!(condition), 1) ? (void)0 : check_failed(#condition, __FILE__, __LINE__))
 
 /* Print the failed condition to standard error and abort.  Does not return. */
 __attribute__((noreturn, cold)) void check_failed(const char *condition, const char *file,
                                                   int line);
 
-#define container_of(pointer, type, member)                                                        \
+#define container_of(pointer, type, member) \
     ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 #define array_count(array) (sizeof(array) / sizeof((array)[0]))

@@ -8,39 +8,39 @@
 
 #include <stdbool.h>
 
-#define ERR_LIST(X)                                                                                \
-    X(OK, "ok")                                                                                    \
-    X(ERR_AGAIN, "not ready: the result comes later through the callback")                         \
-    X(ERR_NOMEM, "out of memory budget")                                                           \
-    X(ERR_FULL, "queue or buffer is full")                                                         \
-    X(ERR_IO, "the device or the kernel reported an I/O error")                                    \
-    X(ERR_NOSPACE, "no space left on the device")                                                  \
-    X(ERR_NOT_FOUND, "no such file, topic, partition or key")                                      \
-    X(ERR_EXISTS, "exists already")                                                                \
-    X(ERR_PERMISSION, "permission denied")                                                         \
-    X(ERR_LOCKED, "another process holds the lock")                                                \
-    X(ERR_FOREIGN, "belongs to another cluster or node")                                           \
-    X(ERR_NEWER_FORMAT, "written by a newer version")                                              \
-    X(ERR_TRUNCATED, "ends before it is complete")                                                 \
-    X(ERR_CORRUPT, "checksum or structure is wrong")                                               \
-    X(ERR_MALFORMED, "does not follow the format")                                                 \
-    X(ERR_TOO_LARGE, "larger than the configured limit")                                           \
-    X(ERR_INVALID, "argument or value is not allowed")                                             \
-    X(ERR_UNSUPPORTED, "not supported here")                                                       \
-    X(ERR_CLOSED, "closed")                                                                        \
-    X(ERR_CANCELED, "canceled")                                                                    \
-    X(ERR_TIMEOUT, "deadline passed")                                                              \
-    X(ERR_REFUSED, "connection refused or unreachable")                                            \
-    X(ERR_STORAGE, "the log directory has failed and is stopped")                                  \
-    X(ERR_QUARANTINED, "the partition is quarantined: damage below its durable mark")              \
-    X(ERR_OFFSET_RANGE, "offset outside the log")                                                  \
-    X(ERR_SEQUENCE, "producer sequence does not follow on")                                        \
-    X(ERR_PRODUCER_EPOCH, "producer epoch is older than the newest one seen")                      \
-    X(ERR_UNKNOWN_PRODUCER, "producer has no state and its sequence is not zero")                  \
-    X(ERR_FENCED_EPOCH, "leader epoch is older than ours")                                         \
-    X(ERR_UNKNOWN_EPOCH, "leader epoch is newer than ours")                                        \
-    X(ERR_TIMESTAMP, "record timestamp outside the allowed range")                                 \
-    X(ERR_RECORD, "a record inside the batch is invalid")                                          \
+#define ERR_LIST(X)                                                                   \
+    X(OK, "ok")                                                                       \
+    X(ERR_AGAIN, "not ready: the result comes later through the callback")            \
+    X(ERR_NOMEM, "out of memory budget")                                              \
+    X(ERR_FULL, "queue or buffer is full")                                            \
+    X(ERR_IO, "the device or the kernel reported an I/O error")                       \
+    X(ERR_NOSPACE, "no space left on the device")                                     \
+    X(ERR_NOT_FOUND, "no such file, topic, partition or key")                         \
+    X(ERR_EXISTS, "exists already")                                                   \
+    X(ERR_PERMISSION, "permission denied")                                            \
+    X(ERR_LOCKED, "another process holds the lock")                                   \
+    X(ERR_FOREIGN, "belongs to another cluster or node")                              \
+    X(ERR_NEWER_FORMAT, "written by a newer version")                                 \
+    X(ERR_TRUNCATED, "ends before it is complete")                                    \
+    X(ERR_CORRUPT, "checksum or structure is wrong")                                  \
+    X(ERR_MALFORMED, "does not follow the format")                                    \
+    X(ERR_TOO_LARGE, "larger than the configured limit")                              \
+    X(ERR_INVALID, "argument or value is not allowed")                                \
+    X(ERR_UNSUPPORTED, "not supported here")                                          \
+    X(ERR_CLOSED, "closed")                                                           \
+    X(ERR_CANCELED, "canceled")                                                       \
+    X(ERR_TIMEOUT, "deadline passed")                                                 \
+    X(ERR_REFUSED, "connection refused or unreachable")                               \
+    X(ERR_STORAGE, "the log directory has failed and is stopped")                     \
+    X(ERR_QUARANTINED, "the partition is quarantined: damage below its durable mark") \
+    X(ERR_OFFSET_RANGE, "offset outside the log")                                     \
+    X(ERR_SEQUENCE, "producer sequence does not follow on")                           \
+    X(ERR_PRODUCER_EPOCH, "producer epoch is older than the newest one seen")         \
+    X(ERR_UNKNOWN_PRODUCER, "producer has no state and its sequence is not zero")     \
+    X(ERR_FENCED_EPOCH, "leader epoch is older than ours")                            \
+    X(ERR_UNKNOWN_EPOCH, "leader epoch is newer than ours")                           \
+    X(ERR_TIMESTAMP, "record timestamp outside the allowed range")                    \
+    X(ERR_RECORD, "a record inside the batch is invalid")                             \
     X(ERR_CODEC, "compression type not supported")
 
 enum err {

@@ -82,11 +82,11 @@ static inline void list_splice_back(struct list *to, struct list *from)
 }
 
 #define list_first(head, type, member) container_of((head)->next, type, member)
-#define list_for_each(node, head)                                                                  \
+#define list_for_each(node, head) \
     for (struct list *node = (head)->next; node != (head); node = node->next)
 /* The body may remove the current node. */
-#define list_for_each_safe(node, head)                                                             \
-    for (struct list *node = (head)->next, *node##_next = node->next; node != (head);              \
+#define list_for_each_safe(node, head)                                                \
+    for (struct list *node = (head)->next, *node##_next = node->next; node != (head); \
          node = node##_next, node##_next = node->next)
 
 #endif

@@ -1,0 +1,127 @@
+/* metrics: counters and gauges of the loops, and their text for Prometheus.
+ *
+ * A counter belongs to one loop, which alone changes it, without locks; any thread may read it.
+ * Several loops register a counter each under the same name and labels: the text has their sum.
+ *
+ * The registry is filled before the first scrape and does not change afterwards; then any one
+ * thread at a time may scrape.  Collectors run on that thread and read only what is atomic. */
+#ifndef LEVEE_BASE_METRICS_H
+#define LEVEE_BASE_METRICS_H
+
+#include "base/err.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct histogram;
+
+struct counter {
+    uint64_t value; /* atomic */
+};
+
+struct gauge {
+    int64_t value; /* atomic */
+};
+
+/* By the owner only: a load and a store, no locked instruction. */
+static inline void counter_add(struct counter *counter, uint64_t n)
+{
+    uint64_t value = __atomic_load_n(&counter->value, __ATOMIC_RELAXED);
+
+    __atomic_store_n(&counter->value, value + n, __ATOMIC_RELAXED);
+}
+
+static inline uint64_t counter_read(const struct counter *counter)
+{
+    return __atomic_load_n(&counter->value, __ATOMIC_RELAXED);
+}
+
+/* By the owner only. */
+static inline void gauge_set(struct gauge *gauge, int64_t value)
+{
+    __atomic_store_n(&gauge->value, value, __ATOMIC_RELAXED);
+}
+
+/* By the owner only. */
+static inline void gauge_add(struct gauge *gauge, int64_t n)
+{
+    int64_t value = __atomic_load_n(&gauge->value, __ATOMIC_RELAXED);
+
+    __atomic_store_n(&gauge->value, value + n, __ATOMIC_RELAXED);
+}
+
+static inline int64_t gauge_read(const struct gauge *gauge)
+{
+    return __atomic_load_n(&gauge->value, __ATOMIC_RELAXED);
+}
+
+enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
+
+struct metric;
+struct metrics_scrape;
+
+struct metrics {
+    struct metric *entries;
+    size_t entry_count;
+    size_t entry_max;
+    struct metrics_collector *collectors; /* in order of registration */
+};
+
+/* Embed; collect is called at each scrape and hands its samples to metrics_sample. */
+struct metrics_collector {
+    void (*collect)(struct metrics_collector *collector, struct metrics_scrape *scrape);
+    struct metrics_collector *next;
+};
+
+/* Content-Type of the text (Prometheus text exposition format). */
+#define METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
+
+struct metrics_text {
+    char *bytes; /* NUL-terminated */
+    size_t size_bytes;
+};
+
+void metrics_init(struct metrics *metrics);
+
+/* A zeroed registry is accepted. */
+void metrics_deinit(struct metrics *metrics);
+
+/* name: [a-zA-Z_:][a-zA-Z0-9_:]*, a counter's ends in _total.  help: one sentence.  label_text:
+ * `topic="a",partition="0"` (build it with metrics_label) or "".  name and help stay the caller's,
+ * label_text is copied.  One name has one type and help.  The counter must outlive the registry. */
+void metrics_add_counter(struct metrics *metrics, const char *name, const char *help,
+                         const char *label_text, const struct counter *counter);
+void metrics_add_gauge(struct metrics *metrics, const char *name, const char *help,
+                       const char *label_text, const struct gauge *gauge);
+
+/* bounds: bound_count rising upper bounds in the histogram's unit; unit: what a value of 1 is in
+ * the unit of the name (0.000001 for microseconds under "..._seconds").  The counts are as exact
+ * as the histogram's digits. Histograms of one name and label text have the same bounds. */
+void metrics_add_histogram(struct metrics *metrics, const char *name, const char *help,
+                           const char *label_text, const struct histogram *histogram, double unit,
+                           const uint64_t *bounds, size_t bound_count);
+
+/* 100 us to 10 s, for latencies recorded in microseconds. */
+extern const uint64_t metrics_latency_us_bounds[];
+extern const size_t metrics_latency_us_bound_count;
+
+/* The collector stays the caller's. */
+void metrics_add_collector(struct metrics *metrics, struct metrics_collector *collector);
+
+/* Within collect: one sample, METRIC_COUNTER or METRIC_GAUGE; same rules as metrics_add_*, and
+ * samples of the same name and labels are summed.  label_text is copied; name and help are not. */
+void metrics_sample(struct metrics_scrape *scrape, enum metric_type type, const char *name,
+                    const char *help, const char *label_text, double value);
+
+/* All families by name, each with its samples by label text.  out is the caller's: metrics_text_
+ * deinit. */
+void metrics_write(const struct metrics *metrics, struct metrics_text *out);
+
+void metrics_text_deinit(struct metrics_text *text);
+
+/* Append `key="value"` to the NUL-terminated label text (with a comma if it is not empty), escaping
+ * value.  ERR_FULL: does not fit, text is unchanged. */
+must_use enum err metrics_label(char *text, size_t max_bytes, const char *key, const char *value,
+                                size_t value_bytes);
+
+#endif

@@ -1,0 +1,58 @@
+/* slab: counted byte buffers in motion, together never more than a limit.
+ *
+ * A buf is made on one loop and handed on by reference: each holder has one and drops it with
+ * buf_unref, on any thread.  The last drop gives the memory and the count back.  The bytes are
+ * written by one holder before others see them; afterwards all only read. */
+#ifndef LEVEE_BASE_SLAB_H
+#define LEVEE_BASE_SLAB_H
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct slab {
+    uint64_t used_bytes; /* atomic; buffers with their headers, never above max_bytes */
+    uint64_t max_bytes;
+};
+
+struct buf {
+    uint32_t ref_count; /* atomic */
+    uint32_t capacity_bytes;
+    uint8_t *bytes;
+    struct slab *slab; /* NULL: header and bytes belong to whoever called buf_init_foreign */
+    /* Optional.  Runs once, on the thread that dropped the last reference, while the bytes are
+     * still valid. */
+    void (*on_release)(struct buf *buf);
+    void *context; /* for on_release */
+};
+
+void slab_init(struct slab *slab, uint64_t max_bytes);
+
+/* Every buf must be back. */
+void slab_deinit(struct slab *slab);
+
+/* Bytes in use now; any thread. */
+uint64_t slab_used_bytes(const struct slab *slab);
+
+/* capacity_bytes of memory, not zeroed, at a multiple of align_bytes (a power of two; 4096 for
+ * O_DIRECT, 1 if it does not matter), with one reference.  NULL when the limit would be passed or
+ * the kernel refuses. */
+must_use struct buf *buf_create(struct slab *slab, uint32_t capacity_bytes, uint32_t align_bytes);
+
+/* A buf around memory that is not ours, with one reference; at zero only on_release runs, and buf
+ * and bytes are its owner's again. */
+void buf_init_foreign(struct buf *buf, uint8_t *bytes, uint32_t capacity_bytes,
+                      void (*on_release)(struct buf *buf));
+
+/* One more reference; the caller holds one already.  Returns buf. */
+struct buf *buf_ref(struct buf *buf);
+
+/* NULL is allowed. */
+void buf_unref(struct buf *buf);
+
+/* True when the caller's reference is the only one, so it may write the bytes again. */
+bool buf_is_unshared(const struct buf *buf);
+
+#endif

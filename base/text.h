@@ -1,0 +1,43 @@
+/* text: small questions to characters with a length. */
+#ifndef LEVEE_BASE_TEXT_H
+#define LEVEE_BASE_TEXT_H
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/* Are these size_bytes the same as the NUL-terminated other? */
+static inline bool text_equal(const char *text, size_t size_bytes, const char *other)
+{
+    return strlen(other) == size_bytes && memcmp(text, other, size_bytes) == 0;
+}
+
+/* As text_equal; ASCII letters also match their other case. */
+bool text_equal_nocase(const char *text, size_t size_bytes, const char *other);
+
+static inline bool text_starts_with(const char *text, size_t size_bytes, const char *prefix)
+{
+    size_t prefix_bytes = strlen(prefix);
+
+    return size_bytes >= prefix_bytes && memcmp(text, prefix, prefix_bytes) == 0;
+}
+
+/* A decimal number with an optional sign and nothing around it.  ERR_MALFORMED when it is none,
+ * ERR_INVALID when it is outside min..max. */
+must_use enum err text_parse_i64(const char *text, size_t size_bytes, int64_t min, int64_t max,
+                                 int64_t *out);
+
+/* "true" or "false" in any case, as Kafka's configuration has it.  ERR_MALFORMED. */
+must_use enum err text_parse_bool(const char *text, size_t size_bytes, bool *out);
+
+/* Bytes of the well-formed UTF-8 sequence (RFC 3629) at the front of text: 1..4; 0 when there is
+ * none.  *out is its code point. */
+size_t text_utf8_next(const char *text, size_t size_bytes, uint32_t *out);
+
+/* Writes code_point (not a surrogate, at most 0x10ffff) as UTF-8; 1..4 bytes. */
+size_t text_utf8_put(char out[static 4], uint32_t code_point);
+
+#endif

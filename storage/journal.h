@@ -1,0 +1,124 @@
+/* journal: one write-ahead stream for all partitions of a shard: the place where an append becomes
+ * durable.
+ *
+ * Owned by its store; lives on one loop.  Appends gather in the open group, a 4 KiB-aligned buffer;
+ * the group is written with O_DIRECT + O_DSYNC when the previous one has completed (at once when
+ * idle: self-clocked group commit), so one device flush serves everything that arrived meanwhile.
+ * The group's memory stays as the tail cache: whoever keeps a slice holds a reference on its buf.
+ *
+ * Extents: files `journal-<shard>-<number>.levee`, written with zeros once and recycled in place,
+ * in which groups stand back to back, each at a multiple of IO_ALIGN:
+ *     group header (64 bytes): magic, format version, recovery epoch, sequence, size_bytes of the
+ *     group without padding, entry count, XXH3-64 of header and content with this field zero
+ *     entries: struct journal_entry_head (fixed size, little endian) + prefix bytes + payload
+ *     zero padding to IO_ALIGN
+ * Sequences are contiguous over all extents.  An extent's groups are one run from its start.
+ *   J1  committed_sequence <= written_sequence < open_sequence; both only grow
+ *   J2  on_committed(s) runs after every group <= s is on stable storage, in order
+ *   J3  an extent is reused only when every group in it is <= released_sequence
+ *   J4  after a failed write nothing is committed any more: on_failed once, then ERR_STORAGE
+ * Sources: design.md section 5, reference/performance.md section 3. */
+#ifndef LEVEE_STORAGE_JOURNAL_H
+#define LEVEE_STORAGE_JOURNAL_H
+
+#include "base/err.h"
+#include "base/io.h"
+#include "base/loop.h"
+#include "base/slab.h"
+#include "base/uuid.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct journal;
+
+enum journal_kind {
+    JOURNAL_APPEND = 1,    /* payload: one or more whole batches, at `pos` of the segment */
+    JOURNAL_LOG_START = 2, /* offset: the new log start; no payload */
+    JOURNAL_TRUNCATE = 3,  /* offset: the new log end, at `pos` of segment_base_offset */
+};
+
+/* What an entry says; on disk in this order, little endian, fixed width. */
+struct journal_entry {
+    struct uuid topic_id;
+    int32_t partition;
+    uint8_t kind;            /* enum journal_kind */
+    int64_t offset;          /* APPEND: base offset of the first batch; else see the kind */
+    int64_t end_offset;      /* APPEND: last offset of the last batch + 1 */
+    int64_t segment_base_offset;
+    uint64_t pos;            /* byte position in that segment, where payload goes */
+    uint32_t prefix_bytes;   /* bytes of the segment just below pos that the same block holds:
+                              * the first append after a mark carries them, because its block is
+                              * rewritten in place and a torn write may hurt them */
+    uint32_t payload_bytes;
+};
+
+struct journal_events {
+    /* Everything up to sequence is accepted by the kernel (a kill -9 does not lose it). */
+    void (*on_written)(void *context, uint64_t sequence);
+    /* Everything up to sequence is on stable storage. */
+    void (*on_committed)(void *context, uint64_t sequence);
+    /* There is room again after ERR_FULL. */
+    void (*on_room)(void *context);
+    /* Space runs short: the owner should checkpoint and release. Once per crossing of half. */
+    void (*on_half_full)(void *context);
+    /* A write or sync failed: final. */
+    void (*on_failed)(void *context, enum err err);
+};
+
+struct journal_options {
+    const char *dir;                /* kept by the caller */
+    uint32_t shard;
+    uint32_t recovery_epoch;        /* higher than any found by journal_scan */
+    uint64_t first_sequence;        /* of the first group */
+    uint64_t extent_bytes;          /* size of later extents, 16 MiB; the first one is 4 MiB */
+    uint64_t max_bytes;             /* all extents together */
+    uint32_t group_max_bytes;       /* 1 MiB; one larger entry makes its own group */
+    uint32_t second_in_flight_bytes; /* 256 KiB: an open group this large may overtake waiting */
+    uint32_t pending_max_bytes;     /* open + in flight, beyond which append says ERR_FULL */
+    struct slab *slab;              /* group buffers */
+};
+
+/* Find or create extents in dir (synchronous calls; directory synced), adopting existing ones as
+ * free space: the caller has made their content durable elsewhere.  Falls back to buffered writes
+ * + fdatasync where O_DIRECT is refused, with one log line by the caller (journal_is_direct). */
+must_use enum err journal_open(struct loop *loop, const struct journal_options *options,
+                               const struct journal_events *events, void *context,
+                               struct journal **out);
+
+/* Nothing may be in flight.  Accepts NULL. */
+void journal_close(struct journal *journal);
+
+/* Copy an entry into the open group.  vec: prefix then payload, sum = prefix_bytes + payload_bytes.
+ * relaxed: the entry does not ask for a sync of its own; a group of relaxed entries only is written
+ * without one and committed by the next synced group or journal_sync.
+ * Out (each may be NULL): the group's buf (borrowed: take a reference to keep it), where the
+ * payload lies in it, and the sequence of its group.
+ * ERR_FULL: nothing changed; wait for on_room.  ERR_STORAGE: after a failure. */
+must_use enum err journal_append(struct journal *journal, const struct journal_entry *entry,
+                                 const struct iovec *vec, uint32_t vec_count, bool relaxed,
+                                 struct buf **buf_out, uint8_t **payload_out,
+                                 uint64_t *sequence_out);
+
+/* Close the open group, so that later appends get a higher sequence, and return the highest
+ * sequence that holds anything (0 when nothing was ever appended). */
+uint64_t journal_seal(struct journal *journal);
+
+/* Make relaxed groups durable too: on_committed follows.  Nothing to do is fine. */
+void journal_sync(struct journal *journal);
+
+/* Groups up to sequence are not needed for recovery any more. */
+void journal_release(struct journal *journal, uint64_t sequence);
+
+uint64_t journal_committed_sequence(const struct journal *journal);
+uint64_t journal_used_bytes(const struct journal *journal);     /* not yet released */
+uint64_t journal_capacity_bytes(const struct journal *journal); /* of existing extents */
+bool journal_is_direct(const struct journal *journal);
+bool journal_is_idle(const struct journal *journal); /* nothing open, nothing in flight */
+
+struct journal_stats {
+    uint64_t groups, entries, payload_bytes, device_bytes, syncs, groups_overtaking;
+};
+const struct journal_stats *journal_stats(const struct journal *journal);
+
+#endif

@@ -1,0 +1,200 @@
+/* log: one partition on disk: five offsets, appends, reads, trimming.
+ *
+ * Owned by its store; lives on the store's loop.  The partition of broker/ drives it: it validates
+ * batches before, publishes after.  Segment files are Kafka's, byte for byte.
+ *
+ *   L1  log_start <= last_stable <= high_watermark <= log_end;  durable <= log_end
+ *       (high_watermark <= durable in `sync` mode; <= accepted in `cache` mode)
+ *   L2  batches stand back to back with growing, not overlapping offsets; holes come only from
+ *       verbatim appends
+ *   L3  bytes below durable never change except by log_truncate
+ * Files: segment.h (one .log), segment_set.h (all), log_append.c, log_read.c, log_recover.c,
+ * log_trim.c, segment_writer.h (late writing).  Rules L1-L16, I1-I12 of durability.md. */
+#ifndef LEVEE_STORAGE_LOG_H
+#define LEVEE_STORAGE_LOG_H
+
+#include "base/err.h"
+#include "base/slab.h"
+#include "base/uuid.h"
+#include "storage/batch.h"
+#include "storage/epoch_cache.h"
+#include "storage/producer_state.h"
+#include "storage/store.h"
+
+struct log;
+
+struct log_id {
+    struct uuid topic_id;
+    int32_t partition;
+};
+
+struct log_config { /* the topic's configs that storage acts on */
+    uint32_t segment_bytes;
+    int64_t segment_ms;
+    int64_t retention_ms;       /* -1: without end */
+    int64_t retention_bytes;    /* -1: without end */
+    uint32_t index_interval_bytes;
+    uint32_t segment_index_bytes;
+    int64_t file_delete_delay_ms;
+    bool retention_by_delete;   /* cleanup.policy contains delete */
+    bool relaxed;               /* levee.durability=cache */
+    bool log_append_time;       /* message.timestamp.type */
+    bool reserved_space;        /* internal and metadata logs: may use the space reserve */
+};
+
+struct log_offsets {
+    int64_t log_start;
+    int64_t last_stable;
+    int64_t high_watermark;
+    int64_t durable;   /* first offset not known to be on stable storage */
+    int64_t accepted;  /* first offset not known to be in the kernel's hands (>= durable) */
+    int64_t log_end;
+};
+
+struct log_events {
+    /* durable (or accepted, for a relaxed log) moved; called from the loop, never inside an
+     * append.  The partition publishes from here. */
+    void (*progress)(void *context, struct log *log);
+};
+
+/* Open or create the partition's directory `name-partition` (partition.metadata, segments), replay
+ * the journal entries of the scan (before store_recovered), check segments against the mark:
+ * damage below it, or missing files, quarantines: OK is returned, log_is_quarantined says so, one
+ * log line told it, and every append and read says ERR_QUARANTINED.  Indexes and snapshots that
+ * are missing or wrong are rebuilt.  Above the mark, without journal entries, nothing is believed.
+ * name: the topic's, copied.  ERR_FOREIGN: the directory carries another topic id. */
+must_use enum err log_open(struct store *store, const struct log_id *id, const char *name,
+                           const struct log_config *config, const struct log_events *events,
+                           void *context, struct log **out);
+
+/* Stop using it; files stay. */
+void log_close(struct log *log);
+
+/* Close, and remove the files: the directory is renamed to `name-partition.<id>-delete` now and
+ * unlinked after file_delete_delay_ms (also by a later start). */
+void log_delete(struct log *log);
+
+void log_set_config(struct log *log, const struct log_config *config);
+bool log_is_quarantined(const struct log *log);
+const struct log_id *log_id(const struct log *log);
+struct log_offsets log_offsets(const struct log *log);
+struct epoch_cache *log_epochs(struct log *log);             /* read only for callers */
+const struct producer_state *log_producers(const struct log *log);
+uint64_t log_size_bytes(const struct log *log);
+
+/* ---- appending */
+
+struct log_append_result {
+    int64_t base_offset;
+    int64_t last_offset;
+    int64_t log_append_time_ms; /* -1 with CreateTime */
+    int64_t log_start_offset;
+    bool duplicate; /* base_offset and last_offset are those of the first time; nothing appended */
+};
+
+/* The leader's path: one validated batch (batch_validate): checks producer rules, assigns offsets,
+ * stamps leader_epoch (a newer one enters the epoch cache first) and, with LogAppendTime, now_ms.
+ * The bytes are copied.  Visible to nobody before log_set_high_watermark.
+ * ERR_FULL: wait with store_wait_room and call again; ERR_NOSPACE, ERR_STORAGE, ERR_QUARANTINED,
+ * ERR_TOO_LARGE (than a segment), ERR_SEQUENCE, ERR_PRODUCER_EPOCH, ERR_UNKNOWN_PRODUCER. */
+must_use enum err log_append_leader(struct log *log, const uint8_t *bytes, uint32_t size_bytes,
+                                    const struct batch_header *header, int32_t leader_epoch,
+                                    int64_t now_ms, struct log_append_result *out);
+
+/* The follower's and mirror's path: one batch as it is, at its own offsets (>= log_end). */
+must_use enum err log_append_verbatim(struct log *log, const uint8_t *bytes, uint32_t size_bytes,
+                                      const struct batch_header *header,
+                                      struct log_append_result *out);
+
+/* A new leader epoch begins at log_end, before the first append under it (kraft.md 5b). */
+void log_begin_epoch(struct log *log, int32_t leader_epoch);
+
+/* ---- publishing: a step of its own, after durable */
+
+/* Move the high watermark (forward only, <= durable or accepted by mode; check()ed) and with it
+ * last_stable. */
+void log_set_high_watermark(struct log *log, int64_t offset);
+
+/* ---- reading */
+
+struct log_slice {
+    const uint8_t *bytes;
+    uint32_t size_bytes;
+    struct buf *buf; /* a reference that log_read_release gives back */
+};
+
+enum { LOG_READ_SLICES_MAX = 64 };
+
+/* A read in progress; the caller owns it and embeds it. */
+struct log_read {
+    /* in */
+    int64_t offset;       /* log_start <= offset <= bound */
+    int64_t bound;        /* exclusive: only batches whose last offset is below it */
+    uint32_t max_bytes;   /* whole batches up to it ... */
+    bool at_least_one;    /* ... but the first one even when larger */
+    void (*done)(struct log_read *read, enum err err); /* after ERR_AGAIN, from the loop */
+    /* out */
+    struct log_slice slices[LOG_READ_SLICES_MAX];
+    uint32_t slice_count;
+    uint32_t size_bytes;  /* of all slices: whole batches, the first holds `offset` or follows */
+    int64_t end_offset;   /* last offset of the last batch + 1; = offset when nothing */
+    /* inside */
+    struct log *log;
+    struct io_op io;
+    struct list node;
+    struct buf *buf;
+    uint64_t scratch[8];
+};
+
+/* OK: filled now (from the tail cache).  ERR_AGAIN: a file is being read, done follows.
+ * ERR_OFFSET_RANGE, ERR_QUARANTINED, ERR_STORAGE, ERR_CORRUPT (bytes on disk fail their CRC: the
+ * partition is told apart in the log, nothing is skipped), ERR_NOMEM (cache budget). */
+must_use enum err log_read(struct log *log, struct log_read *read);
+
+/* Give the slices back; also before done ran: then done never runs (the memory must live until
+ * the device is finished, which log_read_release arranges by detaching its own buffer). */
+void log_read_release(struct log_read *read);
+
+/* Visit whole batches from offset to log_end in order, with synchronous reads: for loading the
+ * metadata and coordinator logs at start.  visit returns false to stop. */
+must_use enum err log_scan(struct log *log, int64_t offset,
+                           bool (*visit)(void *context, const uint8_t *batch,
+                                         uint32_t size_bytes),
+                           void *context);
+
+/* ListOffsets by time: the smallest offset below bound whose timestamp is >= timestamp_ms.
+ * special: also MAX_TIMESTAMP (the newest of the largest timestamp). Same OK/ERR_AGAIN shape;
+ * offset_out -1 when there is none. */
+struct log_time_lookup {
+    int64_t timestamp_ms;
+    int64_t bound;
+    bool max_timestamp;
+    void (*done)(struct log_time_lookup *lookup, enum err err);
+    int64_t found_offset;
+    int64_t found_timestamp_ms;
+    int32_t found_leader_epoch;
+    struct log_read read; /* inside */
+    int64_t scan_offset;  /* inside */
+};
+must_use enum err log_lookup_time(struct log *log, struct log_time_lookup *lookup);
+void log_lookup_release(struct log_time_lookup *lookup);
+
+/* ---- trimming */
+
+/* DeleteRecords: raise log_start to offset (<= high_watermark); journaled; whole segments below go
+ * away later.  ERR_OFFSET_RANGE.  Durable when progress has reported the journal's commit:
+ * done(context, err) then. */
+must_use enum err log_delete_records(struct log *log, int64_t offset,
+                                     void (*done)(void *context, enum err err), void *context);
+
+/* Cut the end off: log_end = offset (>= log_start); restores indexes, epoch cache, producer state
+ * and high watermark; journaled before files change. */
+must_use enum err log_truncate(struct log *log, int64_t offset,
+                               void (*done)(void *context, enum err err), void *context);
+
+/* Drop whole segments by retention.ms / retention.bytes, below the high watermark, and roll an
+ * active segment older than segment.ms; returns the number of segments dropped.  The caller's
+ * timer decides when. */
+uint32_t log_apply_retention(struct log *log, int64_t now_ms);
+
+#endif

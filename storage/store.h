@@ -1,0 +1,105 @@
+/* store: the storage of one shard: its journal, tail cache, segment writer, checkpoint, and the
+ * logs that live on it.
+ *
+ * Owned by broker/serve (one per shard); lives on that shard's loop after store_start; opened on
+ * the starting thread with synchronous calls before.
+ *
+ * Life of an append: log_append_* copies the batch into the journal's open group and indexes it in
+ * the tail cache → group written → on_committed: log.durable moves, events.durable tells the
+ * partition, which publishes (moves the high watermark) → later segment_writer copies whole chunks
+ * into the segment files → checkpoint: journal sealed at S, segments drained up to what S holds,
+ * small files written (indexes, epochs, producer windows), one syncfs, marks written, journal
+ * released up to S.
+ *   S1  segment files contain only batches that the journal has committed
+ *   S2  a mark is written after the syncfs that covers it completed without error
+ *   S3  after a failed write or sync of journal, segment or marks (EIO): state FAILED for good:
+ *       appends say ERR_STORAGE, nothing more becomes durable, events.failed runs once
+ *   S4  bytes of the tail cache that are not in a segment are never evicted
+ *   S5  no space: client appends say ERR_NOSPACE while free space is below the reserve; reads and
+ *       deletes go on; the segment writer retries; heals by itself when space returns */
+#ifndef LEVEE_STORAGE_STORE_H
+#define LEVEE_STORAGE_STORE_H
+
+#include "base/err.h"
+#include "base/log_line.h"
+#include "base/loop.h"
+#include "base/metrics.h"
+#include "base/prng.h"
+#include "storage/log_dir.h"
+
+struct store;
+struct log;
+struct journal_scan;
+struct marks_set;
+
+struct store_options {
+    uint32_t shard;
+    uint32_t shard_count;
+    uint64_t journal_max_bytes;       /* levee.journal.max.bytes, 256 MiB */
+    uint64_t tail_cache_max_bytes;    /* levee.tail.cache.bytes, 64 MiB */
+    uint32_t checkpoint_interval_ms;  /* levee.checkpoint.interval.ms, 5000 */
+    uint32_t segment_write_bytes;     /* chunk, 256 KiB */
+    uint32_t segment_in_flight_max_bytes; /* 1 MiB */
+    uint32_t relaxed_sync_interval_ms; /* levee.cache.flush.interval.ms, 1000: `cache` topics */
+    uint64_t reserve_bytes;           /* levee.disk.reserve.bytes: below it appends are refused */
+    uint32_t open_files_max;          /* descriptors for segments */
+};
+
+struct store_events {
+    void (*failed)(void *context, enum err err);     /* S3; once */
+    void (*space)(void *context, bool short_of_space); /* S5 crossed */
+};
+
+/* The environment of a store: everything is the caller's and outlives it. */
+struct store_world {
+    struct loop *loop;
+    struct prng *prng;
+    struct log_sink *sink;
+    struct log_dir *dir;
+};
+
+/* marks and scan: what the directory held at start; used until store_recovered. */
+must_use enum err store_open(const struct store_world *world, const struct store_options *options,
+                             const struct marks_set *marks, struct journal_scan *scan,
+                             const struct store_events *events, void *context,
+                             struct store **out);
+
+/* All logs of this shard that exist were opened with log_open (which replayed their journal
+ * entries into memory).  Write what was replayed into segments, sync, write marks with a new
+ * recovery epoch, open the journal: from here on appends are possible and nothing that will be
+ * served can be lost (durability.md F3).  Interruptible at any point (L12).
+ * Synchronous. */
+must_use enum err store_recovered(struct store *store);
+
+/* On the shard's loop: timers (checkpoint, retention of deleted files) start. */
+void store_start(struct store *store);
+
+/* Orderly stop: commit what is open, checkpoint with everything in segments, trim the files to
+ * their true size, write Kafka's checkpoint files and snapshots and clean marks; then
+ * done(context, err).  The logs stay readable until store_close. */
+void store_stop(struct store *store, void (*done)(void *context, enum err err), void *context);
+
+/* Free everything, also after a failure or before store_recovered; nothing is written. */
+void store_close(struct store *store);
+
+/* Someone who got ERR_FULL and wants to know when to try again.  Embedded in the caller's
+ * struct; runs once per store_wait_room. */
+struct store_waiter {
+    struct list node;
+    void (*room)(struct store_waiter *waiter);
+};
+void store_wait_room(struct store *store, struct store_waiter *waiter);
+void store_cancel_wait(struct store_waiter *waiter);
+
+/* Start a checkpoint now (tests, tools, before a planned stop); done may be NULL. */
+void store_checkpoint(struct store *store, void (*done)(void *context, enum err err),
+                      void *context);
+
+enum store_state { STORE_OPENING, STORE_RUNNING, STORE_STOPPED, STORE_FAILED };
+enum store_state store_state(const struct store *store);
+bool store_is_short_of_space(const struct store *store);
+
+/* Counters for the metrics (groups, bytes, syncs, segment bytes, checkpoints, cache). */
+void store_register_metrics(struct store *store, struct metrics *metrics);
+
+#endif
