@@ -1,0 +1,112 @@
+/* config: the broker's configuration: every key with its type, unit, range and default.
+ *
+ * One table (config_table.c) serves the parser, DescribeConfigs, the documentation and the
+ * nearest-name hint.  Read at start from defaults < file < environment < flags; afterwards a value
+ * changes only through committed metadata records (dynamic keys), so a reader asks with its shard's
+ * image.  Names are Kafka's where Kafka has one; ours start with "levee.". */
+#ifndef LEVEE_BROKER_CONFIG_H
+#define LEVEE_BROKER_CONFIG_H
+
+#include "base/err.h"
+#include "base/io.h"
+#include "base/log_line.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct image;
+
+enum config_type {
+    CONFIG_BOOL,
+    CONFIG_I32,
+    CONFIG_I64,
+    CONFIG_I16,
+    CONFIG_DOUBLE,
+    CONFIG_STRING,
+    CONFIG_LIST,
+    CONFIG_PASSWORD,
+    CONFIG_CLASS
+};
+
+enum config_effect {
+    CONFIG_ACTS,    /* read by our code */
+    CONFIG_STORED,  /* a feature that does not exist here yet: validated, stored, echoed */
+    CONFIG_IGNORED, /* JVM-only: accepted, named once as having no effect */
+};
+
+/* One row of the table. */
+struct config_key {
+    const char *name;
+    enum config_type type;
+    enum config_effect effect;
+    bool dynamic;             /* changeable by IncrementalAlterConfigs */
+    const char *default_text; /* NULL: no default (null) */
+    int64_t min, max;         /* numbers */
+    const char *choices;      /* comma-separated allowed words, or NULL */
+    const char *doc;          /* one or two sentences, with the unit */
+};
+
+/* Where an effective value comes from (Kafka's ConfigSource numbers). */
+enum config_source {
+    CONFIG_SOURCE_TOPIC = 1,
+    CONFIG_SOURCE_BROKER = 2,
+    CONFIG_SOURCE_DEFAULT_BROKER = 3,
+    CONFIG_SOURCE_STATIC = 4,
+    CONFIG_SOURCE_DEFAULT = 5,
+    CONFIG_SOURCE_GROUP = 8,
+};
+
+struct config; /* the static values; read only after config_load */
+
+struct config_load_options {
+    const char *file;               /* server.properties, or NULL */
+    const char *const *sets;        /* "key=value" of --set, ends with NULL; or NULL */
+    const char *const *environment; /* environ: KAFKA_*, KAFKA_CFG_*, LEVEE_*; or NULL */
+    bool dev;                       /* `levee dev`: its defaults under all others */
+};
+
+/* problems receives one line per fault ("unknown key log.retention.hour (line 7); did you mean
+ * log.retention.hours?"); ERR_INVALID when there was any.  notes: keys without effect, once. */
+must_use enum err config_load(struct io *io, const struct config_load_options *options,
+                              void (*problem)(void *context, const char *text),
+                              void (*note)(void *context, const char *text), void *context,
+                              struct config **out);
+void config_destroy(struct config *config);
+
+/* All keys. */
+const struct config_key *config_keys(uint32_t *count_out);
+const struct config_key *config_key_find(const char *name);
+
+/* The static value as text (the default when not set); NULL: null.  name must be a row. */
+const char *config_text(const struct config *config, const char *name);
+bool config_is_set(const struct config *config, const char *name);
+
+/* The effective value with dynamic overrides of image (NULL: static only): broker's own, then
+ * cluster default, then static, then default.  name must be a row of that type. */
+int64_t config_i64(const struct config *config, const struct image *image, const char *name);
+double config_double(const struct config *config, const struct image *image, const char *name);
+bool config_bool(const struct config *config, const struct image *image, const char *name);
+const char *config_string(const struct config *config, const struct image *image, const char *name);
+enum config_source config_source_of(const struct config *config, const struct image *image,
+                                    const char *name);
+
+/* Is text a legal value of key?  problem_out (may be NULL): a sentence in Kafka's words. */
+must_use enum err config_check(const struct config_key *key, const char *text, char *problem_out,
+                               size_t problem_max);
+
+/* ---- derived at load, for the code that needs them typed */
+
+int32_t config_node_id(const struct config *config);
+
+struct config_listener {
+    char name[64];  /* PLAINTEXT, or a name mapped by listener.security.protocol.map */
+    char host[256]; /* "" = every interface */
+    uint16_t port;
+    int16_t security_protocol; /* Kafka's: 0 PLAINTEXT, 1 SSL, 2 SASL_PLAINTEXT, 3 SASL_SSL */
+    char advertised_host[256]; /* "": answer with the address that the client dialled */
+    uint16_t advertised_port;
+};
+uint32_t config_listener_count(const struct config *config);
+const struct config_listener *config_listener_at(const struct config *config, uint32_t index);
+
+#endif

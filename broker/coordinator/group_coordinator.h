@@ -1,0 +1,48 @@
+/* group_coordinator: the consumer groups whose __consumer_offsets partition lives on this shard.
+ *
+ * Lives on one loop.  A group is decided, recorded, applied: a decision returns records and an
+ * answer; the records are appended to the group's offsets partition (state_log), and when they are
+ * durable they are applied and the answer goes out.  Starting is applying the log.  Rules:
+ * durability.md 2.4 (G1-G10), Kafka's GroupMetadataManager and ClassicGroup; KIP-134, 345, 394,
+ * 429, 447, 559, 792.
+ *   C1  a group is served only while its partition is loaded: else COORDINATOR_LOAD_IN_PROGRESS;
+ *       partition not here: NOT_COORDINATOR
+ *   C2  sessions count on the monotonic clock, from the moment of loading at the earliest (G10) */
+#ifndef LEVEE_BROKER_COORDINATOR_GROUP_COORDINATOR_H
+#define LEVEE_BROKER_COORDINATOR_GROUP_COORDINATOR_H
+
+#include "broker/partition.h"
+
+struct group_coordinator;
+struct request;
+
+must_use enum err group_coordinator_create(struct shard *shard, struct group_coordinator **out);
+void group_coordinator_destroy(struct group_coordinator *groups);
+
+/* topic_table opened (or is about to delete) a partition of __consumer_offsets here.  Loading reads
+ * the log: synchronously before the loop runs (a start), in steps afterwards. */
+void group_coordinator_load(struct group_coordinator *groups, struct partition *partition);
+void group_coordinator_unload(struct group_coordinator *groups, int32_t partition_index);
+
+/* Which partition of __consumer_offsets a group belongs to: Java's String.hashCode over UTF-16,
+ * absolute value modulo the partition count (Utils.abs). */
+int32_t group_partition_of(const char *group_id, size_t group_id_bytes, int32_t partition_count);
+
+/* The handlers' second half: each runs on the group's shard and ends in request_answer.  The first
+ * half (handlers/<name>.c) authorizes, finds the shard and hops. */
+void group_join(struct group_coordinator *groups, struct request *request);
+void group_sync(struct group_coordinator *groups, struct request *request);
+void group_heartbeat(struct group_coordinator *groups, struct request *request);
+void group_leave(struct group_coordinator *groups, struct request *request);
+void group_offset_commit(struct group_coordinator *groups, struct request *request);
+
+/* A topic was deleted: forget its offsets (as records). */
+void group_coordinator_topic_deleted(struct group_coordinator *groups, const char *topic);
+
+/* On the shard's loop: expiry of offsets and empty groups starts. */
+void group_coordinator_start(struct group_coordinator *groups);
+
+/* Stop: nothing more expires, waiting members are answered COORDINATOR_NOT_AVAILABLE. */
+void group_coordinator_stop(struct group_coordinator *groups);
+
+#endif

@@ -1,0 +1,38 @@
+/* handlers: one function per API, each in broker/handlers/<name>.c, named as in the schema.
+ *
+ * dispatch has decoded the request and set the response's defaults; the handler ends, now or
+ * later, in exactly one of request_answer, request_no_answer, request_close.  An API that is not
+ * in the table of dispatch.c is not advertised. */
+#ifndef LEVEE_BROKER_HANDLERS_H
+#define LEVEE_BROKER_HANDLERS_H
+
+struct request;
+
+typedef void handler_fn(struct request *request);
+
+handler_fn handle_api_versions;
+handler_fn handle_create_partitions;
+handler_fn handle_create_topics;
+handler_fn handle_delete_groups;
+handler_fn handle_delete_records;
+handler_fn handle_delete_topics;
+handler_fn handle_describe_cluster;
+handler_fn handle_describe_configs;
+handler_fn handle_describe_groups;
+handler_fn handle_fetch;
+handler_fn handle_find_coordinator;
+handler_fn handle_heartbeat;
+handler_fn handle_incremental_alter_configs;
+handler_fn handle_init_producer_id;
+handler_fn handle_join_group;
+handler_fn handle_leave_group;
+handler_fn handle_list_groups;
+handler_fn handle_list_offsets;
+handler_fn handle_metadata;
+handler_fn handle_offset_commit;
+handler_fn handle_offset_fetch;
+handler_fn handle_offset_for_leader_epoch;
+handler_fn handle_produce;
+handler_fn handle_sync_group;
+
+#endif

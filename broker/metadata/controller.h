@@ -1,0 +1,95 @@
+/* controller: the embedded controller: admin request → records → committed → applied → answer.
+ *
+ * Lives on shard 0.  One asynchronous interface whether the controller is in this process or
+ * (later) a quorum elsewhere: calls carry request, principal and deadline and end in done. Deciding
+ * is pure (image + request → records + answer, controller_decide_*.c); the records are appended to
+ * the metadata log, made durable, applied to shard 0's image, handed to every other shard, and only
+ * when all have applied them is the call answered.  Calls are decided one after the other, each
+ * against the image with all earlier records applied.
+ * Rules: reference/kraft.md section 7; Kafka's ReplicationControlManager,
+ * ConfigurationControlManager for errors and messages. */
+#ifndef LEVEE_BROKER_METADATA_CONTROLLER_H
+#define LEVEE_BROKER_METADATA_CONTROLLER_H
+
+#include "base/arena.h"
+#include "broker/shard.h"
+#include "net/protocol/codec.h"
+
+struct controller;
+struct create_partitions_request;
+struct create_partitions_response;
+struct create_topics_request;
+struct create_topics_response;
+struct delete_topics_request;
+struct delete_topics_response;
+struct incremental_alter_configs_request;
+struct incremental_alter_configs_response;
+struct request;
+
+/* One call.  The caller owns it and keeps request, response and arena alive until done. */
+struct controller_call {
+    struct list node;
+    struct arena *arena; /* for what the response needs */
+    int16_t version;     /* of the API, where the answer depends on it */
+    void (*done)(struct controller_call *call);
+    enum err err; /* OK: the response is filled; else nothing happened (ERR_STORAGE) */
+    const void *request;
+    void *response;
+    uint8_t kind;     /* inside */
+    int64_t first_id; /* allocate_producer_ids: out */
+};
+
+/* Answers are per topic or resource, inside the response, with Kafka's errors and messages. */
+void controller_create_topics(struct controller *controller, struct controller_call *call);
+void controller_delete_topics(struct controller *controller, struct controller_call *call);
+void controller_create_partitions(struct controller *controller, struct controller_call *call);
+void controller_alter_configs(struct controller *controller, struct controller_call *call);
+
+/* Reserve a block of CONTROLLER_PRODUCER_ID_BLOCK ids durably; first_id is the first one.
+ * Ids are slot << 48 | counter, slot 0 (design.md section 4). */
+enum { CONTROLLER_PRODUCER_ID_BLOCK = 1000 };
+void controller_allocate_producer_ids(struct controller *controller, struct controller_call *call);
+
+/* A topic created because a client asked for it (auto.create.topics.enable) or because the broker
+ * needs it (__consumer_offsets): defaults from the broker's configuration; exists already is OK. */
+struct controller_auto_create {
+    struct controller_call call;
+    const char *name;
+    int16_t error_code; /* out: Kafka's */
+};
+void controller_auto_create_topic(struct controller *controller,
+                                  struct controller_auto_create *create);
+
+/* ---- life */
+
+struct controller_start {
+    bool unclean; /* a tail may have been lost: raise the leader epoch of every partition */
+    struct uuid incarnation_id;
+    struct uuid directory_id;
+};
+
+/* At start, synchronously, in this order: controller_open opens the metadata log and replays it
+ * (with its snapshot) into shard 0's image; serve.c copies the image to other shards
+ * (controller_replay_into) and opens partitions; after store_recovered, controller_start appends
+ * what each start must write: controller epoch raised, bootstrap records of a new cluster (in one
+ * metadata transaction), broker registration with a new incarnation, unfence, raised leader
+ * epochs; started() runs when they are committed and applied everywhere. */
+must_use enum err controller_open(struct shard *shard, const char *cluster_id, int32_t node_id,
+                                  struct controller **out);
+must_use enum err controller_replay_into(struct controller *controller, struct image *image);
+void controller_begin(struct controller *controller, const struct controller_start *start,
+                      void (*started)(void *context, enum err err), void *context);
+
+/* Clean stop: fence our broker (a record), then done. */
+void controller_stop(struct controller *controller, void (*done)(void *context), void *context);
+void controller_close(struct controller *controller);
+
+int32_t controller_epoch(const struct controller *controller);
+int64_t controller_broker_epoch(const struct controller *controller);
+
+/* The bytes of committed records, to be applied by every shard: serve.c registers how a shard
+ * publishes (topic_table, coordinators) after its image has them. */
+typedef void shard_publish_fn(struct shard *shard, const struct delta *delta);
+void controller_set_publisher(struct controller *controller, shard_publish_fn *publish);
+
+#endif

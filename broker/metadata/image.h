@@ -1,0 +1,114 @@
+/* image: the state that the committed metadata records add up to.
+ *
+ * Each shard holds its own image and applies the same records, so no lock and no sharing.  Only
+ * image_apply changes it; lookups are plain reads by the shard.  Facts: reference/kraft.md
+ * section 2 (table and the three rules). */
+#ifndef LEVEE_BROKER_METADATA_IMAGE_H
+#define LEVEE_BROKER_METADATA_IMAGE_H
+
+#include "base/err.h"
+#include "base/hash_map.h"
+#include "base/uuid.h"
+#include "broker/metadata/records.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct delta;
+
+struct image_partition {
+    int32_t index;
+    int32_t leader;
+    int32_t leader_epoch;
+    int32_t partition_epoch;
+    int8_t recovery_state;
+    uint32_t replica_count;
+    int32_t *replicas;
+    uint32_t isr_count;
+    int32_t *isr;
+    struct uuid *directories; /* replica_count, or NULL */
+};
+
+struct image_topic {
+    struct uuid id;
+    char *name;
+    uint32_t partition_count;
+    struct image_partition *partitions; /* by index */
+};
+
+struct image_endpoint {
+    char *name;
+    char *host;
+    uint16_t port;
+    int16_t security_protocol;
+};
+
+struct image_broker {
+    int32_t id;
+    struct uuid incarnation_id;
+    int64_t epoch;
+    bool fenced;
+    bool in_controlled_shutdown;
+    char *rack; /* or NULL */
+    uint32_t endpoint_count;
+    struct image_endpoint *endpoints;
+    uint32_t log_dir_count;
+    struct uuid *log_dirs;
+};
+
+struct image_feature {
+    char *name;
+    int16_t level;
+};
+
+struct image; /* opaque; made by image_create */
+
+struct image *image_create(void);
+void image_destroy(struct image *image);
+
+/* Apply one committed record and note in delta what changed.  ERR_MALFORMED: a record that cannot
+ * follow on the state (unknown topic, wrong epoch): the caller stops the process's start. */
+must_use enum err image_apply(struct image *image, const struct metadata_record *record,
+                              struct delta *delta);
+
+/* Position of the last applied record. */
+int64_t image_offset(const struct image *image);
+int32_t image_epoch(const struct image *image);
+void image_set_position(struct image *image, int64_t offset, int32_t epoch);
+
+const struct image_topic *image_topic_by_id(const struct image *image, const struct uuid *id);
+const struct image_topic *image_topic_by_name(const struct image *image, const char *name,
+                                              size_t name_bytes);
+uint32_t image_topic_count(const struct image *image);
+/* Topics in order of name. cursor starts at 0; NULL at the end.  The image must not change. */
+const struct image_topic *image_topic_next(const struct image *image, size_t *cursor);
+uint64_t image_partition_count(const struct image *image);
+
+uint32_t image_broker_count(const struct image *image);
+const struct image_broker *image_broker_at(const struct image *image, uint32_t index);
+const struct image_broker *image_broker_find(const struct image *image, int32_t id);
+
+/* Finalized feature level; 0 when absent. */
+int16_t image_feature_level(const struct image *image, const char *name);
+uint32_t image_feature_count(const struct image *image);
+const struct image_feature *image_feature_at(const struct image *image, uint32_t index);
+
+/* A stored config value, or NULL: not set.  type: 2 topic, 4 broker ("" = cluster default), 32
+ * group (Kafka's numbers). */
+const char *image_config(const struct image *image, int8_t type, const char *resource,
+                         const char *key);
+/* Visit the set configs of a resource in order of key. */
+void image_config_each(const struct image *image, int8_t type, const char *resource,
+                       void (*visit)(void *context, const char *key, const char *value),
+                       void *context);
+
+/* First producer id not yet in a reserved block. */
+int64_t image_next_producer_id(const struct image *image);
+
+/* Visit the records that rebuild this image, in the order of Kafka's snapshots. */
+must_use enum err image_each_record(const struct image *image,
+                                    enum err (*visit)(void *context,
+                                                      const struct metadata_record *record),
+                                    void *context);
+
+#endif

@@ -1,0 +1,52 @@
+/* partition: one partition that this broker leads: epochs, in-sync set, publishing, waiters.
+ *
+ * Owned by the topic_table of its shard.  Its log is driven only through it.
+ *   P1  the high watermark moves in partition_publish and nowhere else, never past what the log's
+ *       durability mode allows
+ *   P2  a waiter is woken exactly once: by the high watermark, or by an error that ends the wait
+ *       (deleted, failed, fenced)
+ *   P3  leader_epoch changes only by committed metadata records */
+#ifndef LEVEE_BROKER_PARTITION_H
+#define LEVEE_BROKER_PARTITION_H
+
+#include "broker/shard.h"
+#include "storage/log.h"
+
+struct partition {
+    struct shard *shard;
+    struct uuid topic_id;
+    int32_t index;
+    char *topic_name; /* owned */
+    struct log *log;
+    int32_t leader_epoch;
+    int32_t partition_epoch;
+    bool deleted;
+    bool internal;            /* a topic of ours: clients may not produce to it */
+    struct list ack_waiters;  /* of partition_waiter, by rising offset */
+    struct list data_waiters; /* of partition_waiter */
+    struct counter bytes_in, bytes_out, messages_in;
+};
+
+/* Waits for high_watermark >= offset.  Embedded in the caller's struct. */
+struct partition_waiter {
+    struct list node;
+    int64_t offset;
+    void (*wake)(struct partition_waiter *waiter, enum err err);
+};
+
+/* Epoch check of a request: expected -1 is no check.  ERR_FENCED_EPOCH, ERR_UNKNOWN_EPOCH. */
+must_use enum err partition_check_epoch(const struct partition *partition, int32_t expected_epoch);
+
+/* Append one validated batch as leader; see log_append_leader for the errors.  Visible and
+ * acknowledged only later: wait for last_offset + 1. */
+must_use enum err partition_append(struct partition *partition, const uint8_t *bytes,
+                                   uint32_t size_bytes, const struct batch_header *header,
+                                   int64_t now_ms, struct log_append_result *out);
+
+/* Wake waiter once high_watermark >= waiter->offset (now, inside the call, when it is already),
+ * or with an error.  acks: offsets come in rising order; data: any. */
+void partition_wait_ack(struct partition *partition, struct partition_waiter *waiter);
+void partition_wait_data(struct partition *partition, struct partition_waiter *waiter);
+void partition_cancel_wait(struct partition_waiter *waiter);
+
+#endif

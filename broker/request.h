@@ -1,0 +1,74 @@
+/* request: one request of a client, from its frame to its answer.
+ *
+ * Made for a connection on its home shard, which also sends the answer; a handler may let it run
+ * on another shard (request_run_on) and answers from wherever it is.  Everything a request needs
+ * lies in its arena and dies with it.
+ *   R1  each request is answered exactly once: request_answer, request_no_answer or request_close
+ *   R2  body and response are the handler's until then */
+#ifndef LEVEE_BROKER_REQUEST_H
+#define LEVEE_BROKER_REQUEST_H
+
+#include "base/arena.h"
+#include "broker/shard.h"
+#include "net/conn.h"
+#include "net/protocol/codec.h"
+#include "net/protocol/header.h"
+#include "net/protocol/kafka_errors.h"
+
+struct request {
+    struct conn_request wire; /* first: frame, order, release */
+    struct shard *home;       /* of the connection */
+    struct shard *at;         /* where it runs now */
+    struct shard_call hop;
+    void (*continue_at)(struct request *request);
+    struct arena arena;
+    const struct api *api;
+    int16_t api_key;
+    int16_t api_version;
+    int32_t correlation_id;
+    struct wire_string client_id;
+    uint64_t started_ns;
+    const void *body;   /* decoded: struct <name>_request */
+    void *response;     /* struct <name>_response with defaults set; the handler fills it */
+    struct list slices; /* of request_slices: record bytes to release when sent */
+    const struct wire_segment *segments; /* the encoded answer */
+    uint32_t segment_count;
+    enum { REQUEST_RUNNING, REQUEST_ANSWER, REQUEST_SILENT, REQUEST_CLOSE } outcome;
+};
+
+/* Where the connection's principal and software come from; filled by ApiVersions and SASL. */
+struct client {
+    char software_name[64];
+    char software_version[64];
+};
+
+/* Encode response at the request's version and send it.  Any shard; request is gone. */
+void request_answer(struct request *request);
+
+/* Produce with acks=0 that went well: nothing is sent, the order moves on. */
+void request_no_answer(struct request *request);
+
+/* Close the connection (Kafka's way to refuse what has no answer).  reason is a log code's text. */
+void request_close(struct request *request, const char *reason);
+
+/* Go on in continue_at on another shard (now, when it is the same). */
+void request_run_on(struct request *request, struct shard *target,
+                    void (*continue_at)(struct request *request));
+
+/* A wire_string copied into the arena with a NUL behind it; NULL stays NULL.  When the arena's
+ * limit is reached the request is closed and NULL returned: give up then. */
+const char *request_text(struct request *request, struct wire_string text);
+
+/* Run release(context) when the answer has been sent or dropped. Any number; last in, first out. */
+void request_on_release(struct request *request, void (*release)(void *context), void *context);
+
+/* Allocation of a handler: zeroed, never NULL; past the arena's limit (256 MiB) the process would
+ * be at fault, because counts are bounded by the frame that was admitted. */
+void *request_alloc(struct request *request, size_t count, size_t size_bytes);
+
+/* Authorization seam: with no authorizer everything is allowed.  resource_type and operation are
+ * Kafka's numbers (enums.tsv). */
+bool request_may(const struct request *request, int8_t operation, int8_t resource_type,
+                 const char *name, size_t name_bytes);
+
+#endif

@@ -1,0 +1,81 @@
+/* shard: what one loop of the broker owns, as pointers to its rooms' faces.
+ *
+ * Built and ended by broker/serve.c, which alone knows everybody.  A handler finds here the two or
+ * three parts that it needs; no part keeps a pointer to another shard's parts: work for another
+ * shard travels in a shard_call or by request_run_on.
+ *   H1  partition p of topic t lives on shard_of_partition(t, p), for as long as the process runs
+ *   H2  the controller and the metadata log live on shard 0
+ *   H3  a group lives on the shard of its __consumer_offsets partition */
+#ifndef LEVEE_BROKER_SHARD_H
+#define LEVEE_BROKER_SHARD_H
+
+#include "base/log_line.h"
+#include "base/loop.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "base/prng.h"
+#include "base/slab.h"
+#include "base/uuid.h"
+
+struct conn_server;
+struct config;
+struct controller;
+struct group_coordinator;
+struct image;
+struct store;
+struct topic_table;
+struct request_pool;
+
+enum { SHARD_COUNT_MAX = 64 };
+
+struct shards {
+    uint32_t count;
+    struct shard *at[SHARD_COUNT_MAX];
+};
+
+struct shard {
+    uint32_t index;
+    struct loop loop;
+    struct io *io;
+    struct clock *clock;
+    struct prng prng;
+    struct log_sink *sink;
+    struct slab slab;            /* buffers in motion of this shard */
+    const struct shards *shards; /* all of them, for posting only */
+    const struct config *config; /* read only after start; dynamic values are in the image */
+    struct image *image;         /* this shard's copy of the metadata */
+    struct store *store;
+    struct topic_table *topics;       /* partitions that live here */
+    struct group_coordinator *groups; /* groups that live here */
+    struct conn_server *conns;
+    struct request_pool *requests;
+    struct controller *controller; /* shard 0 only; else NULL */
+};
+
+/* The shard that a partition lives on: a hash of id and number, the same in every run. */
+struct shard *shard_of_partition(const struct shards *shards, const struct uuid *topic_id,
+                                 int32_t partition);
+
+static inline struct shard *shard_of_controller(const struct shards *shards)
+{
+    return shards->at[0];
+}
+
+/* A piece of work for another shard: run there, finished here.  Embedded in the caller's struct,
+ * which must live until done.  On the same shard both happen by plain calls (done possibly inside
+ * shard_call_start); otherwise by mail. */
+struct shard_call {
+    struct mail mail;
+    struct shard *origin;
+    struct shard *target;
+    void (*run)(struct shard_call *call);  /* on target; ends, now or later, in shard_call_finish */
+    void (*done)(struct shard_call *call); /* on origin */
+};
+
+void shard_call_start(struct shard_call *call, struct shard *origin, struct shard *target,
+                      void (*run)(struct shard_call *), void (*done)(struct shard_call *));
+
+/* On target, once. */
+void shard_call_finish(struct shard_call *call);
+
+#endif

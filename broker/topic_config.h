@@ -1,0 +1,56 @@
+/* topic_config: a topic's effective configuration, resolved and typed.
+ *
+ * topic override < broker's dynamic (own, then cluster default) < static < default, with Kafka's
+ * broker synonyms (log.retention.ms/minutes/hours, ...).  All of Kafka's topic configs are known;
+ * those whose feature exists act. Rules: Kafka's LogConfig, protocol/configs.tsv. */
+#ifndef LEVEE_BROKER_TOPIC_CONFIG_H
+#define LEVEE_BROKER_TOPIC_CONFIG_H
+
+#include "broker/config.h"
+#include "storage/log.h"
+
+struct topic_config {
+    struct log_config log;
+    int32_t max_message_bytes;
+    int64_t timestamp_before_max_ms;
+    int64_t timestamp_after_max_ms;
+    int32_t min_insync_replicas;
+    int8_t compression; /* Kafka's codec number; -1: producer */
+    bool compact;
+    bool log_append_time;
+};
+
+/* image may lack the topic: then broker values count. */
+void topic_config_resolve(const struct config *config, const struct image *image, const char *topic,
+                          struct topic_config *out);
+
+/* The rows of topic-level keys; effect says whether it acts. */
+const struct config_key *topic_config_keys(uint32_t *count_out);
+const struct config_key *topic_config_key_find(const char *name);
+
+/* Validate one override (value NULL = delete: always fine). problem_out in Kafka's words. */
+must_use enum err topic_config_check(const char *name, const char *value, char *problem_out,
+                                     size_t problem_max);
+
+/* Effective text and source of one key of a topic, and its synonyms in Kafka's order (topic,
+ * broker, default broker, static, default). */
+struct topic_config_value {
+    const char *text; /* NULL: null; lives until the image changes or in text_space */
+    enum config_source source;
+    char text_space[64];
+};
+void topic_config_value(const struct config *config, const struct image *image, const char *topic,
+                        const char *name, struct topic_config_value *out);
+
+struct topic_config_synonym {
+    const char *name;
+    const char *text;
+    enum config_source source;
+    char text_space[64];
+};
+enum { TOPIC_CONFIG_SYNONYMS_MAX = 12 };
+uint32_t topic_config_synonyms(const struct config *config, const struct image *image,
+                               const char *topic, const char *name,
+                               struct topic_config_synonym out[TOPIC_CONFIG_SYNONYMS_MAX]);
+
+#endif

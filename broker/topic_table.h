@@ -1,0 +1,36 @@
+/* topic_table: the partitions that live on one shard, by topic id, kept in step with the image.
+ *
+ * Owned by its shard.  A publisher of metadata: it alone opens and deletes logs, after a delta was
+ * applied to the shard's image. */
+#ifndef LEVEE_BROKER_TOPIC_TABLE_H
+#define LEVEE_BROKER_TOPIC_TABLE_H
+
+#include "broker/metadata/delta.h"
+#include "broker/partition.h"
+
+struct topic_table;
+
+must_use enum err topic_table_create(struct shard *shard, struct topic_table **out);
+void topic_table_destroy(struct topic_table *table); /* closes every log */
+
+/* The partition, or NULL: not here. */
+struct partition *topic_table_find(struct topic_table *table, const struct uuid *topic_id,
+                                   int32_t index);
+
+/* Bring logs in step with the image: deletions first, then creations, then changed epochs and
+ * configs (kraft.md section 2, rule 3).  The image has the delta already. */
+void topic_table_publish(struct topic_table *table, const struct delta *delta);
+
+/* Visit every partition (retention, metrics, describe). */
+void topic_table_each(struct topic_table *table,
+                      void (*visit)(void *context, struct partition *partition), void *context);
+
+uint32_t topic_table_count(const struct topic_table *table);
+
+/* On the shard's loop: retention and roll timer starts. */
+void topic_table_start(struct topic_table *table);
+
+/* The store failed: wake every waiter with ERR_STORAGE. */
+void topic_table_fail(struct topic_table *table);
+
+#endif
