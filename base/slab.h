@@ -26,6 +26,7 @@ struct buf {
      * still valid. */
     void (*on_release)(struct buf *buf);
     void *context; /* for on_release */
+    bool apart;    /* bytes have a block of their own, for alignment above 16 */
 };
 
 void slab_init(struct slab *slab, uint64_t max_bytes);

@@ -51,8 +51,9 @@ static inline bool timer_is_set(const struct timer *timer)
 /* now_ns: clock_mono_ns. */
 void timer_wheel_init(struct timer_wheel *wheel, uint64_t now_ns);
 
-/* Fire once at deadline_ns (clock_mono_ns).  A set timer is moved.  A deadline in the past fires in
- * the next timer_wheel_advance, never in the running one; TIMER_NEVER cancels. */
+/* Fire once at deadline_ns (clock_mono_ns).  A set timer is moved.  A deadline whose tick the wheel
+ * has passed fires in the next timer_wheel_advance, never in the running one, so a callback that
+ * sets its own timer again does not spin.  TIMER_NEVER cancels. */
 void timer_set(struct timer_wheel *wheel, struct timer *timer, uint64_t deadline_ns);
 
 /* Not set is allowed.  After this the timer does not fire. */

@@ -1,0 +1,130 @@
+#include "base/slab.h"
+
+#include "base/check.h"
+#include "base/mem.h"
+
+enum {
+    BUF_ALIGN = 16, /* of the header, and of the bytes where they follow it */
+    BUF_HEADER_BYTES = (sizeof(struct buf) + BUF_ALIGN - 1) / BUF_ALIGN * BUF_ALIGN,
+};
+
+void slab_init(struct slab *slab, uint64_t max_bytes)
+{
+    *slab = (struct slab){.max_bytes = max_bytes};
+}
+
+void slab_deinit(struct slab *slab)
+{
+    check(slab_used_bytes(slab) == 0);
+    slab->max_bytes = 0;
+}
+
+uint64_t slab_used_bytes(const struct slab *slab)
+{
+    return __atomic_load_n(&slab->used_bytes, __ATOMIC_RELAXED);
+}
+
+static uint64_t cost_of(uint32_t capacity_bytes)
+{
+    return (uint64_t)capacity_bytes + BUF_HEADER_BYTES;
+}
+
+static bool take_from_limit(struct slab *slab, uint64_t cost_bytes)
+{
+    uint64_t used = __atomic_load_n(&slab->used_bytes, __ATOMIC_RELAXED);
+
+    do {
+        if (cost_bytes > slab->max_bytes || used > slab->max_bytes - cost_bytes)
+            return false;
+    } while (!__atomic_compare_exchange_n(&slab->used_bytes, &used, used + cost_bytes, true,
+                                          __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+    return true;
+}
+
+static void give_to_limit(struct slab *slab, uint64_t cost_bytes)
+{
+    uint64_t before = __atomic_fetch_sub(&slab->used_bytes, cost_bytes, __ATOMIC_RELAXED);
+
+    check(before >= cost_bytes);
+}
+
+struct buf *buf_create(struct slab *slab, uint32_t capacity_bytes, uint32_t align_bytes)
+{
+    uint64_t cost_bytes = cost_of(capacity_bytes);
+    bool apart = align_bytes > BUF_ALIGN;
+    struct buf *buf;
+    uint8_t *bytes;
+
+    check(align_bytes > 0 && (align_bytes & (align_bytes - 1)) == 0);
+    if (!take_from_limit(slab, cost_bytes))
+        return NULL;
+    buf = mem_try_alloc_aligned(BUF_ALIGN, apart ? BUF_HEADER_BYTES : cost_bytes);
+    if (buf == NULL)
+        goto give_back;
+    bytes = (uint8_t *)buf + BUF_HEADER_BYTES;
+    if (apart) {
+        bytes = mem_try_alloc_aligned(align_bytes, capacity_bytes);
+        if (bytes == NULL)
+            goto free_header;
+    }
+    *buf = (struct buf){
+        .ref_count = 1,
+        .capacity_bytes = capacity_bytes,
+        .bytes = bytes,
+        .slab = slab,
+        .apart = apart,
+    };
+    return buf;
+
+free_header:
+    mem_free(buf);
+give_back:
+    give_to_limit(slab, cost_bytes);
+    return NULL;
+}
+
+void buf_init_foreign(struct buf *buf, uint8_t *bytes, uint32_t capacity_bytes,
+                      void (*on_release)(struct buf *buf))
+{
+    *buf = (struct buf){
+        .ref_count = 1, .capacity_bytes = capacity_bytes, .bytes = bytes, .on_release = on_release};
+}
+
+struct buf *buf_ref(struct buf *buf)
+{
+    uint32_t before = __atomic_fetch_add(&buf->ref_count, 1, __ATOMIC_RELAXED);
+
+    check(before > 0 && before < UINT32_MAX);
+    return buf;
+}
+
+void buf_unref(struct buf *buf)
+{
+    struct slab *slab;
+    uint64_t cost_bytes;
+    uint32_t before;
+
+    if (buf == NULL)
+        return;
+    slab = buf->slab;
+    /* release: what this holder did with the bytes comes before the freeing; acquire: what the
+     * others did, too */
+    before = __atomic_fetch_sub(&buf->ref_count, 1, __ATOMIC_ACQ_REL);
+    check(before > 0);
+    if (before > 1)
+        return;
+    if (buf->on_release != NULL)
+        buf->on_release(buf);
+    if (slab == NULL)
+        return; /* on_release has given it to its owner: not ours to touch */
+    cost_bytes = cost_of(buf->capacity_bytes);
+    if (buf->apart)
+        mem_free(buf->bytes);
+    mem_free(buf);
+    give_to_limit(slab, cost_bytes); /* last: after it the slab may end */
+}
+
+bool buf_is_unshared(const struct buf *buf)
+{
+    return __atomic_load_n(&buf->ref_count, __ATOMIC_ACQUIRE) == 1;
+}
