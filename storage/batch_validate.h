@@ -1,0 +1,71 @@
+/* batch_validate: may this batch of a client be stored?
+ *
+ * What Kafka's ProduceRequest, UnifiedLog and LogValidator ask of a produce request's batch, and
+ * that the offsets of its records are 0..n-1.  Records are walked, inside compressed batches too:
+ * streamed, values skipped.  Pure but for the context's scratch; owned by one loop.
+ * Source: design.md section 8. */
+#ifndef LEVEE_STORAGE_BATCH_VALIDATE_H
+#define LEVEE_STORAGE_BATCH_VALIDATE_H
+
+#include "base/err.h"
+#include "storage/batch.h"
+#include "storage/compression.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct batch_rules {
+    int16_t produce_version;         /* of the request: zstd from 7 up */
+    bool log_append_time;            /* message.timestamp.type */
+    bool compact;                    /* cleanup.policy contains compact: keys are required */
+    bool validate_compressed;        /* levee.validate.compressed: false trusts the header */
+    uint32_t max_message_bytes;      /* max.message.bytes: the whole batch as sent */
+    uint64_t uncompressed_max_bytes; /* a batch that expands to more is refused */
+    int64_t now_ms;                  /* wall clock */
+    int64_t timestamp_before_max_ms; /* message.timestamp.before.max.ms */
+    int64_t timestamp_after_max_ms;  /* message.timestamp.after.max.ms */
+};
+
+enum {
+    BATCH_RECORD_ERRORS_MAX = 8,
+    BATCH_TEXT_MAX = 224,
+};
+
+struct batch_record_error {
+    int32_t record_index;
+    char text[BATCH_TEXT_MAX];
+};
+
+struct batch_info {
+    struct batch_header header; /* zeroed when not even that could be read */
+    int32_t record_count;
+    /* Of the records; with log_append_time, now_ms.  Offset delta: of the last record of the batch,
+     * as Kafka's shallow offset. */
+    int64_t max_timestamp_ms;
+    int32_t max_timestamp_offset_delta;
+    /* CreateTime, and the header's max timestamp or type bit is not what the records say: call
+     * batch_set_create_time(bytes, size, max_timestamp_ms) before storing, as Kafka does. */
+    bool fix_max_timestamp;
+
+    /* When the answer is not OK: */
+    char text[BATCH_TEXT_MAX];  /* for the client and the log; no topic name in it */
+    int32_t record_error_count; /* records at fault: key or timestamp */
+    struct batch_record_error record_errors[BATCH_RECORD_ERRORS_MAX]; /* the first ones */
+};
+
+/* Exactly one batch in bytes, as one partition of a produce request carries it.  *out is written in
+ * every case.
+ *   ERR_RECORD       nothing, more than one batch, magic not 2, attributes, counts, offsets,
+ *                    sequence, broken records or compressed data, missing key
+ *                    (Kafka's INVALID_RECORD)
+ *   ERR_CORRUPT      checksum or size (CORRUPT_MESSAGE)
+ *   ERR_TIMESTAMP    a record outside the allowed time (INVALID_TIMESTAMP)
+ *   ERR_TOO_LARGE    above max_message_bytes or uncompressed_max_bytes (MESSAGE_TOO_LARGE)
+ *   ERR_CODEC        zstd before version 7 (UNSUPPORTED_COMPRESSION_TYPE)
+ *   ERR_NOMEM */
+must_use enum err batch_validate(const struct batch_rules *rules,
+                                 struct compression_context *context, const uint8_t *bytes,
+                                 size_t size_bytes, struct batch_info *out);
+
+#endif

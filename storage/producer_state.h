@@ -1,0 +1,147 @@
+/* producer_state: what a partition remembers of its idempotent producers.
+ *
+ * One entry per producer id: epoch, the five newest batches, open transaction.  Owned by the log;
+ * lives on its loop.  Rules: durability.md I1-I7, I9, I11, I12; KIP-98, KIP-360, KIP-890.
+ *   P1  entries without a batch exist (after a marker with a new epoch)
+ *   P2  batches of an entry: oldest first, contiguous sequences, growing offsets, all of `epoch`
+ *   P3  open entries (txn_first_offset >= 0) are on `open`, by rising txn_first_offset
+ *   P4  every batch below end_offset was applied, none at or above it */
+#ifndef LEVEE_STORAGE_PRODUCER_STATE_H
+#define LEVEE_STORAGE_PRODUCER_STATE_H
+
+#include "base/err.h"
+#include "base/list.h"
+#include "storage/batch.h"
+#include "storage/bug_bank.h"
+#include "storage/control_record.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { PRODUCER_WINDOW = BUG_WINDOW_OF_FOUR ? 4 : 5 };
+
+struct producer_batch {
+    int32_t first_sequence;
+    int32_t last_sequence;
+    int64_t last_offset;
+    int32_t offset_delta; /* last offset - first offset */
+    int64_t timestamp_ms; /* the batch's max timestamp: the append time with LogAppendTime */
+};
+
+struct producer_entry {
+    struct list node;      /* in producer_state.entries, by first appearance */
+    struct list open_node; /* in producer_state.open, or alone */
+    int64_t producer_id;
+    int16_t epoch; /* -1: none known */
+    uint8_t batch_count;
+    int32_t coordinator_epoch; /* -1: no marker seen */
+    int64_t last_timestamp_ms; /* of the newest batch or marker */
+    int64_t last_seen_ms;      /* wall clock of the newest update; what expiry counts from */
+    int64_t txn_first_offset;  /* of the open transaction; -1: none */
+    struct producer_batch batches[PRODUCER_WINDOW]; /* oldest first */
+};
+
+struct producer_state {
+    struct producer_entry **slots; /* open addressing by id, at most half full */
+    uint32_t slot_count;           /* zero or a power of two */
+    uint32_t count;
+    uint32_t count_max;
+    uint64_t seed;
+    struct list entries;
+    struct list open;
+    struct producer_entry *spare; /* taken by check for the update that follows */
+    int64_t end_offset;           /* P4 */
+};
+
+enum producer_origin {
+    PRODUCER_CLIENT,      /* a produce request: all rules */
+    PRODUCER_COORDINATOR, /* a marker, or records of a coordinator: epochs, not sequences */
+    PRODUCER_VERBATIM,    /* a follower, a mirror, recovery: taken as it is */
+};
+
+struct producer_rules {
+    enum producer_origin origin;
+    bool never_written; /* the partition never held a record: an unknown producer starts at 0 */
+    bool txn_v2;        /* transaction.version 2 of this producer: the same */
+};
+
+struct producer_check {
+    bool duplicate; /* nothing is to be appended; the batch is there already: */
+    int64_t base_offset;
+    int64_t last_offset;
+    int64_t timestamp_ms; /* of the batch then */
+};
+
+/* A transaction that ended. */
+struct producer_completed {
+    int64_t producer_id;
+    int64_t first_offset;
+    int64_t last_offset; /* of the marker */
+    bool aborted;
+};
+
+/* seed: for the table.  count_max: producers remembered at most. */
+void producer_state_init(struct producer_state *ps, uint64_t seed, uint32_t count_max);
+
+/* A zeroed state is accepted. */
+void producer_state_deinit(struct producer_state *ps);
+
+/* May this batch be appended?  header: as the client sent it (its base offset does not count);
+ * batches without producer id are always fine.  marker: of a control batch that ends a transaction,
+ * else NULL.  Changes nothing that can be seen, but takes the memory that the update needs.
+ *   ERR_PRODUCER_EPOCH     the epoch is smaller than the newest
+ *   ERR_SEQUENCE           not a duplicate and not the next; a new epoch does not start at 0
+ *   ERR_UNKNOWN_PRODUCER   no state, and rules ask for sequence 0
+ *   ERR_INVALID            not transactional while the producer's transaction is open
+ *   ERR_FENCED_EPOCH       the marker's coordinator epoch is smaller than the last one seen
+ *   ERR_FULL               a new producer, and count_max are known
+ *   ERR_NOMEM
+ * With VERBATIM only ERR_NOMEM is possible. */
+must_use enum err producer_state_check(struct producer_state *ps, const struct batch_header *header,
+                                       const struct control_marker *marker,
+                                       const struct producer_rules *rules,
+                                       struct producer_check *out);
+
+/* Apply a batch that check let pass (the last one checked), now with its offsets and its stored max
+ * timestamp.  now_ms: wall clock.  Batches below end_offset are ignored.  True: a transaction ended
+ * and *completed_out (may be NULL) says which. */
+bool producer_state_update(struct producer_state *ps, const struct batch_header *header,
+                           const struct control_marker *marker, int64_t now_ms,
+                           struct producer_completed *completed_out);
+
+/* The entry, or NULL. */
+const struct producer_entry *producer_state_find(const struct producer_state *ps,
+                                                 int64_t producer_id);
+
+/* Walk, by first appearance: NULL gives the first entry; NULL is the end. */
+const struct producer_entry *producer_state_next(const struct producer_state *ps,
+                                                 const struct producer_entry *entry);
+
+uint32_t producer_state_count(const struct producer_state *ps);
+
+/* First offset of the oldest open transaction; -1: none is open. */
+int64_t producer_state_first_open_offset(const struct producer_state *ps);
+
+/* Forget producers without open transaction that were last seen idle_max_ms ago or earlier
+ * (producer.id.expiration.ms).  Returns how many. */
+uint32_t producer_state_expire(struct producer_state *ps, int64_t now_ms, int64_t idle_max_ms);
+
+/* The log is cut to end at offset.  True: nothing at or above it was applied, the state is right.
+ * False: it is not; clear, load a file at or below offset, and apply the batches up to it. */
+must_use bool producer_state_truncate(struct producer_state *ps, int64_t offset);
+
+/* The log now starts at log_start_offset.  Producers stay known (KIP-360); end_offset follows when
+ * it would be below; a transaction that began below keeps the offset where it began. */
+void producer_state_raise_start(struct producer_state *ps, int64_t log_start_offset);
+
+/* Empty, with everything below end_offset counted as applied. */
+void producer_state_clear(struct producer_state *ps, int64_t end_offset);
+
+/* to becomes equal to from; to is initialized.  ERR_NOMEM: to is empty. */
+must_use enum err producer_state_copy(struct producer_state *to, const struct producer_state *from);
+
+/* Same producers with the same fields (last_seen_ms apart), in any order, same end_offset. */
+bool producer_state_equal(const struct producer_state *a, const struct producer_state *b);
+
+#endif
