@@ -57,8 +57,10 @@ uint64_t histogram_min(const struct histogram *histogram);
 double histogram_mean(const struct histogram *histogram);
 uint64_t histogram_sum(const struct histogram *histogram);
 
-/* How many values are in buckets that end at or below value. */
-uint64_t histogram_count_up_to(const struct histogram *histogram, uint64_t value);
+/* For each of bound_count rising bounds: counts[i] += the values in buckets that end at or below
+ * bounds[i].  Returns the count of all values, seen in the same walk and so never below them. */
+uint64_t histogram_count_up_to(const struct histogram *histogram, const uint64_t *bounds,
+                               size_t bound_count, uint64_t *counts);
 
 /* Bytes that histogram_encode may need at most. */
 size_t histogram_encode_max(const struct histogram *histogram);
@@ -72,7 +74,7 @@ size_t histogram_encode_max(const struct histogram *histogram);
  *   24  u64  highest trackable value: 2^40
  *   32  f64  conversion ratio: 1.0
  *   40  counts by rising value up to the last that is not zero: zigzag numbers in 7-bit groups, the
- *       ninth byte with all its 8 bits; -n stands for n zeroes
+ *       ninth byte with all its 8 bits; -n stands for n zeroes, n > 1; one zero if empty
  * Returns the bytes written; 0 when max_bytes is too small. */
 size_t histogram_encode(const struct histogram *histogram, uint8_t *bytes, size_t max_bytes);
 
