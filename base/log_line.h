@@ -11,7 +11,8 @@
  * takes more than its line.
  *
  * Of lines at LOG_INFO and above, each code may write burst_max at once and per_second afterwards;
- * the next line says suppressed=N.  The first LOG_ERROR of a code is always written. */
+ * the next line says suppressed=N.  The first LOG_ERROR of a code is always written.  Codes that
+ * are not in log_codes.h have no limit. */
 #ifndef LEVEE_BASE_LOG_LINE_H
 #define LEVEE_BASE_LOG_LINE_H
 
@@ -38,8 +39,8 @@ struct log_limit {
     uint64_t refilled_ns; /* when tokens was last right */
     uint32_t used;        /* tokens taken out of burst_max */
     uint32_t suppressed;  /* lines since the last written one */
-    bool seen;
-    bool error_seen;
+    bool seen;            /* refilled_ns is meaningful */
+    bool error_seen;      /* a LOG_ERROR was written */
 };
 
 struct log_sink {

@@ -101,7 +101,7 @@ void metrics_add_histogram(struct metrics *metrics, const char *name, const char
                            const char *label_text, const struct histogram *histogram, double unit,
                            const uint64_t *bounds, size_t bound_count);
 
-/* 100 us to 10 s, for latencies recorded in microseconds. */
+/* 16 bounds from 100 us to 10 s, for latencies recorded in microseconds. */
 extern const uint64_t metrics_latency_us_bounds[];
 extern const size_t metrics_latency_us_bound_count;
 
@@ -109,7 +109,7 @@ extern const size_t metrics_latency_us_bound_count;
 void metrics_add_collector(struct metrics *metrics, struct metrics_collector *collector);
 
 /* Within collect: one sample, METRIC_COUNTER or METRIC_GAUGE; same rules as metrics_add_*, and
- * samples of the same name and labels are summed.  label_text is copied; name and help are not. */
+ * samples of the same name and labels are summed.  label_text is copied, name and help are not. */
 void metrics_sample(struct metrics_scrape *scrape, enum metric_type type, const char *name,
                     const char *help, const char *label_text, double value);
 
