@@ -10,6 +10,7 @@
 #define LEVEE_BROKER_PARTITION_H
 
 #include "broker/shard.h"
+#include "broker/topic_config.h"
 #include "storage/log.h"
 
 struct partition {
@@ -18,6 +19,7 @@ struct partition {
     int32_t index;
     char *topic_name; /* owned */
     struct log *log;
+    struct topic_config config; /* effective, renewed by the topic table */
     int32_t leader_epoch;
     int32_t partition_epoch;
     bool deleted;
@@ -33,6 +35,13 @@ struct partition_waiter {
     int64_t offset;
     void (*wake)(struct partition_waiter *waiter, enum err err);
 };
+
+/* The log's progress callback: move the high watermark to what the durability mode allows and wake
+ * those who waited for it. */
+void partition_publish(struct partition *partition);
+
+/* End every wait with err (deleted, storage failed, fenced). */
+void partition_end_waits(struct partition *partition, enum err err);
 
 /* Epoch check of a request: expected -1 is no check.  ERR_FENCED_EPOCH, ERR_UNKNOWN_EPOCH. */
 must_use enum err partition_check_epoch(const struct partition *partition, int32_t expected_epoch);

@@ -15,6 +15,12 @@
 #include "net/protocol/header.h"
 #include "net/protocol/kafka_errors.h"
 
+struct request_release {
+    struct request_release *next;
+    void (*release)(void *context);
+    void *context;
+};
+
 struct request {
     struct conn_request wire; /* first: frame, order, release */
     struct shard *home;       /* of the connection */
@@ -22,7 +28,7 @@ struct request {
     struct shard_call hop;
     void (*continue_at)(struct request *request);
     struct arena arena;
-    const struct api *api;
+    const struct api_desc *api;
     int16_t api_key;
     int16_t api_version;
     int32_t correlation_id;
@@ -48,8 +54,11 @@ void request_answer(struct request *request);
 /* Produce with acks=0 that went well: nothing is sent, the order moves on. */
 void request_no_answer(struct request *request);
 
-/* Close the connection (Kafka's way to refuse what has no answer).  reason is a log code's text. */
-void request_close(struct request *request, const char *reason);
+/* Close the connection: Kafka's way to refuse what has no answer. */
+void request_close(struct request *request);
+
+/* A response with its defaults, for request->api and its version. */
+void request_prepare_response(struct request *request);
 
 /* Go on in continue_at on another shard (now, when it is the same). */
 void request_run_on(struct request *request, struct shard *target,
@@ -65,6 +74,9 @@ void request_on_release(struct request *request, void (*release)(void *context),
 /* Allocation of a handler: zeroed, never NULL; past the arena's limit (256 MiB) the process would
  * be at fault, because counts are bounded by the frame that was admitted. */
 void *request_alloc(struct request *request, size_t count, size_t size_bytes);
+
+/* The items of an array field, with their defaults; count < 0 (null) counts as 0. */
+void *request_new_array(struct request *request, const struct struct_desc *element, int32_t count);
 
 /* Authorization seam: with no authorizer everything is allowed.  resource_type and operation are
  * Kafka's numbers (enums.tsv). */

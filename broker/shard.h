@@ -20,11 +20,13 @@
 struct conn_server;
 struct config;
 struct controller;
+struct fetch_sessions;
 struct group_coordinator;
 struct image;
 struct store;
 struct topic_table;
 struct request_pool;
+struct validation;
 
 enum { SHARD_COUNT_MAX = 64 };
 
@@ -49,6 +51,8 @@ struct shard {
     struct group_coordinator *groups; /* groups that live here */
     struct conn_server *conns;
     struct request_pool *requests;
+    struct fetch_sessions *fetch_sessions;
+    struct validation *validation; /* codecs and scratch for batches */
     struct controller *controller; /* shard 0 only; else NULL */
 };
 

@@ -1,0 +1,105 @@
+#include "broker/dispatch.h"
+
+#include "broker/handlers.h"
+#include "net/protocol/kafka_tables.h"
+
+struct handler {
+    int16_t key;
+    handler_fn *handle;
+};
+
+static const struct handler handlers[] = {
+    /* by rising key */
+    {API_PRODUCE, handle_produce},
+    {API_FETCH, handle_fetch},
+    {API_LIST_OFFSETS, handle_list_offsets},
+    {API_METADATA, handle_metadata},
+    {API_OFFSET_COMMIT, handle_offset_commit},
+    {API_OFFSET_FETCH, handle_offset_fetch},
+    {API_FIND_COORDINATOR, handle_find_coordinator},
+    {API_JOIN_GROUP, handle_join_group},
+    {API_HEARTBEAT, handle_heartbeat},
+    {API_LEAVE_GROUP, handle_leave_group},
+    {API_SYNC_GROUP, handle_sync_group},
+    {API_DESCRIBE_GROUPS, handle_describe_groups},
+    {API_LIST_GROUPS, handle_list_groups},
+    {API_API_VERSIONS, handle_api_versions},
+    {API_CREATE_TOPICS, handle_create_topics},
+    {API_DELETE_TOPICS, handle_delete_topics},
+    {API_DELETE_RECORDS, handle_delete_records},
+    {API_INIT_PRODUCER_ID, handle_init_producer_id},
+    {API_OFFSET_FOR_LEADER_EPOCH, handle_offset_for_leader_epoch},
+    {API_DESCRIBE_CONFIGS, handle_describe_configs},
+    {API_CREATE_PARTITIONS, handle_create_partitions},
+    {API_DELETE_GROUPS, handle_delete_groups},
+    {API_INCREMENTAL_ALTER_CONFIGS, handle_incremental_alter_configs},
+    {API_DESCRIBE_CLUSTER, handle_describe_cluster},
+};
+
+const struct api_desc *dispatch_api_at(uint32_t index)
+{
+    return index < array_count(handlers) ? api_find(handlers[index].key) : NULL;
+}
+
+static const struct handler *find_handler(int16_t key)
+{
+    for (size_t i = 0; i < array_count(handlers); i++)
+        if (handlers[i].key == key)
+            return &handlers[i];
+    return NULL;
+}
+
+static void refuse(struct request *request, enum err err)
+{
+    log_line(request->home->sink, LOG_WARN, "LVE-3101",
+             "request closed its connection: it cannot be answered",
+             log_i64("api_key", request->api_key), log_i64("api_version", request->api_version),
+             log_err(err));
+    request_close(request);
+}
+
+/* A version of ApiVersions from the future: version 0, error 35, our range (KIP-511). */
+static void answer_unknown_api_versions(struct request *request)
+{
+    request->api = api_find(API_API_VERSIONS);
+    request->body = NULL;
+    request->api_version = 0;
+    request_prepare_response(request);
+    handle_api_versions(request);
+}
+
+void dispatch(struct request *request)
+{
+    const struct handler *handler;
+    struct request_header header = {0};
+    struct wire_reader reader;
+    void *body;
+    enum err err;
+
+    wire_reader_init(&reader, request->wire.bytes, request->wire.size_bytes);
+    err = header_decode_request(&reader, &request->arena, &header, &request->api);
+    request->api_key = header.request_api_key;
+    request->api_version = header.request_api_version;
+    request->correlation_id = header.correlation_id;
+    request->client_id = header.client_id;
+    if (err == ERR_UNSUPPORTED && request->api_key == API_API_VERSIONS) {
+        answer_unknown_api_versions(request);
+        return;
+    }
+    handler = err == OK ? find_handler(request->api_key) : NULL;
+    if (handler == NULL) {
+        refuse(request, err == OK ? ERR_UNSUPPORTED : err);
+        return;
+    }
+    body = arena_alloc(&request->arena, request->api->request->body->size_bytes);
+    err = body == NULL ? ERR_NOMEM
+                       : codec_decode(request->api->request, request->api_version, &reader,
+                                      &request->arena, body);
+    if (err != OK) {
+        refuse(request, err);
+        return;
+    }
+    request->body = body;
+    request_prepare_response(request);
+    handler->handle(request);
+}

@@ -1,0 +1,127 @@
+/* DeleteRecords (key 21): raise the log start (KIP-107); answered when the new start is durable. */
+#include "broker/handlers.h"
+#include "broker/kafka_error.h"
+#include "broker/request.h"
+#include "broker/scatter.h"
+#include "broker/topic_ref.h"
+#include "broker/topic_table.h"
+#include "net/protocol/kafka_enums.h"
+#include "net/protocol/msg_delete_records.h"
+
+#include <string.h>
+
+typedef struct delete_records_request_delete_records_topic asked_topic;
+typedef struct delete_records_request_delete_records_partition asked_partition;
+typedef struct delete_records_response_delete_records_partition_result answered_partition;
+
+enum { TO_HIGH_WATERMARK = -1 };
+
+struct trim_piece {
+    struct scatter_piece piece;
+    const asked_partition *asked;
+    answered_partition *answer;
+    struct uuid topic_id;
+    int64_t offset;
+};
+
+struct trims {
+    struct scatter scatter;
+    struct request *request;
+};
+
+static void start_is_raised(void *context, enum err err)
+{
+    struct trim_piece *piece = context;
+
+    piece->answer->error_code = kafka_error(err);
+    piece->answer->low_watermark = err == OK ? piece->offset : -1;
+    scatter_finish(&piece->piece);
+}
+
+static void trim_partition(struct scatter_piece *scattered, struct shard *at)
+{
+    struct trim_piece *piece = container_of(scattered, struct trim_piece, piece);
+    struct partition *partition =
+        topic_table_find(at->topics, &piece->topic_id, piece->asked->partition_index);
+    struct log_offsets offsets;
+    enum err err = ERR_NOT_FOUND;
+
+    if (partition != NULL) {
+        offsets = log_offsets(partition->log);
+        piece->offset = piece->asked->offset == TO_HIGH_WATERMARK ? offsets.high_watermark
+                                                                  : piece->asked->offset;
+        err = piece->offset < 0 || piece->offset > offsets.high_watermark ? ERR_OFFSET_RANGE : OK;
+        if (err == OK && piece->offset <= offsets.log_start) {
+            piece->offset = offsets.log_start; /* gone already */
+            start_is_raised(piece, OK);
+            return;
+        }
+        if (err == OK)
+            err = log_delete_records(partition->log, piece->offset, start_is_raised, piece);
+    }
+    if (err != OK)
+        start_is_raised(piece, err);
+}
+
+static void all_answered(struct scatter *scatter)
+{
+    request_answer(container_of(scatter, struct trims, scatter)->request);
+}
+
+static void start_topic(struct trims *all, const asked_topic *asked,
+                        struct delete_records_response_delete_records_topic_result *out)
+{
+    struct request *request = all->request;
+    struct shard *home = request->home;
+    int16_t topic_error;
+    const struct image_topic *topic =
+        topic_ref_find(home->image, false, asked->name, NULL, &topic_error);
+
+    if (topic != NULL &&
+        !request_may(request, KAFKA_ACL_OPERATION_DELETE, KAFKA_ACL_RESOURCE_TYPE_TOPIC,
+                     topic->name, strlen(topic->name)))
+        topic_error = KAFKA_TOPIC_AUTHORIZATION_FAILED;
+    /* internal logs are trimmed by their coordinators alone (Kafka: INVALID_TOPIC_EXCEPTION) */
+    if (topic != NULL && topic_is_internal(topic->name))
+        topic_error = KAFKA_INVALID_TOPIC_EXCEPTION;
+    out->name = asked->name;
+    out->partitions.items =
+        request_new_array(request, &delete_records_response_delete_records_partition_result_struct,
+                          asked->partitions.count);
+    out->partitions.count = asked->partitions.count;
+    for (int32_t p = 0; p < asked->partitions.count; p++) {
+        const asked_partition *partition = &asked->partitions.items[p];
+        answered_partition *answer = &out->partitions.items[p];
+        struct trim_piece *piece;
+        answer->partition_index = partition->partition_index;
+        answer->low_watermark = -1;
+        answer->error_code = topic_error;
+        if (topic_error == KAFKA_NONE && !topic_ref_has(topic, partition->partition_index))
+            answer->error_code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+        if (answer->error_code != KAFKA_NONE)
+            continue;
+        piece = request_alloc(request, 1, sizeof(*piece));
+        piece->asked = partition;
+        piece->answer = answer;
+        piece->topic_id = topic->id;
+        scatter_start(&all->scatter, &piece->piece,
+                      shard_of_partition(home->shards, &topic->id, partition->partition_index),
+                      trim_partition);
+    }
+}
+
+void handle_delete_records(struct request *request)
+{
+    const struct delete_records_request *body = request->body;
+    struct delete_records_response *response = request->response;
+    struct trims *all = request_alloc(request, 1, sizeof(*all));
+
+    all->request = request;
+    scatter_begin(&all->scatter, request->home, all_answered);
+    response->topics.items = request_new_array(
+        request, &delete_records_response_delete_records_topic_result_struct, body->topics.count);
+    response->topics.count = body->topics.count;
+    for (int32_t t = 0; t < body->topics.count; t++)
+        start_topic(all, &body->topics.items[t], &response->topics.items[t]);
+    scatter_end(&all->scatter);
+}

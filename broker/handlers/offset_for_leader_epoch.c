@@ -1,0 +1,106 @@
+/* OffsetForLeaderEpoch (key 23): where an epoch ends here (KIP-101, 279, 320). */
+#include "broker/handlers.h"
+#include "broker/kafka_error.h"
+#include "broker/request.h"
+#include "broker/scatter.h"
+#include "broker/topic_ref.h"
+#include "broker/topic_table.h"
+#include "net/protocol/kafka_enums.h"
+#include "net/protocol/msg_offset_for_leader_epoch.h"
+
+#include <string.h>
+
+typedef struct offset_for_leader_epoch_request_offset_for_leader_topic asked_topic;
+typedef struct offset_for_leader_epoch_request_offset_for_leader_partition asked_partition;
+typedef struct offset_for_leader_epoch_response_epoch_end_offset answered_partition;
+
+struct epoch_piece {
+    struct scatter_piece piece;
+    const asked_partition *asked;
+    answered_partition *answer;
+    struct uuid topic_id;
+};
+
+struct epoch_ends {
+    struct scatter scatter;
+    struct request *request;
+};
+
+static void ask_partition(struct scatter_piece *scattered, struct shard *at)
+{
+    struct epoch_piece *piece = container_of(scattered, struct epoch_piece, piece);
+    struct partition *partition =
+        topic_table_find(at->topics, &piece->topic_id, piece->asked->partition);
+    enum err err = partition == NULL
+                       ? ERR_NOT_FOUND
+                       : partition_check_epoch(partition, piece->asked->current_leader_epoch);
+
+    if (err == OK && log_is_quarantined(partition->log))
+        err = ERR_QUARANTINED;
+    piece->answer->error_code = kafka_error(err);
+    if (err == OK)
+        piece->answer->end_offset = epoch_cache_end_offset(
+            log_epochs(partition->log), piece->asked->leader_epoch,
+            log_offsets(partition->log).log_end, &piece->answer->leader_epoch);
+    scatter_finish(scattered);
+}
+
+static void all_answered(struct scatter *scatter)
+{
+    request_answer(container_of(scatter, struct epoch_ends, scatter)->request);
+}
+
+static void start_topic(struct epoch_ends *all, const asked_topic *asked,
+                        struct offset_for_leader_epoch_response_offset_for_leader_topic_result *out)
+{
+    struct request *request = all->request;
+    struct shard *home = request->home;
+    int16_t topic_error;
+    const struct image_topic *topic =
+        topic_ref_find(home->image, false, asked->topic, NULL, &topic_error);
+
+    if (topic != NULL &&
+        !request_may(request, KAFKA_ACL_OPERATION_DESCRIBE, KAFKA_ACL_RESOURCE_TYPE_TOPIC,
+                     topic->name, strlen(topic->name)))
+        topic_error = KAFKA_TOPIC_AUTHORIZATION_FAILED;
+    out->topic = asked->topic;
+    out->partitions.items =
+        request_new_array(request, &offset_for_leader_epoch_response_epoch_end_offset_struct,
+                          asked->partitions.count);
+    out->partitions.count = asked->partitions.count;
+    for (int32_t p = 0; p < asked->partitions.count; p++) {
+        const asked_partition *partition = &asked->partitions.items[p];
+        answered_partition *answer = &out->partitions.items[p];
+        struct epoch_piece *piece;
+        answer->partition = partition->partition;
+        answer->error_code = topic_error;
+        if (topic_error == KAFKA_NONE && !topic_ref_has(topic, partition->partition))
+            answer->error_code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+        if (answer->error_code != KAFKA_NONE)
+            continue;
+        piece = request_alloc(request, 1, sizeof(*piece));
+        piece->asked = partition;
+        piece->answer = answer;
+        piece->topic_id = topic->id;
+        scatter_start(&all->scatter, &piece->piece,
+                      shard_of_partition(home->shards, &topic->id, partition->partition),
+                      ask_partition);
+    }
+}
+
+void handle_offset_for_leader_epoch(struct request *request)
+{
+    const struct offset_for_leader_epoch_request *body = request->body;
+    struct offset_for_leader_epoch_response *response = request->response;
+    struct epoch_ends *all = request_alloc(request, 1, sizeof(*all));
+
+    all->request = request;
+    scatter_begin(&all->scatter, request->home, all_answered);
+    response->topics.items = request_new_array(
+        request, &offset_for_leader_epoch_response_offset_for_leader_topic_result_struct,
+        body->topics.count);
+    response->topics.count = body->topics.count;
+    for (int32_t t = 0; t < body->topics.count; t++)
+        start_topic(all, &body->topics.items[t], &response->topics.items[t]);
+    scatter_end(&all->scatter);
+}

@@ -1,0 +1,331 @@
+/* Produce (key 0): one batch for each partition, appended by its leader (KIP-98, 467, 516).
+ *
+ * The walk: start_topic resolves and authorizes → append_partition, on the partition's shard:
+ * validate, recode when the topic has a codec of its own, append → acks=all: wait_for_ack until the
+ * high watermark has passed the batch, or the client's timeout → all_answered, at home.  A full
+ * journal makes a piece wait for room and append again; the client sees only time. */
+#include "broker/handlers.h"
+#include "broker/kafka_error.h"
+#include "broker/request.h"
+#include "broker/scatter.h"
+#include "broker/topic_ref.h"
+#include "broker/topic_table.h"
+#include "broker/validation.h"
+#include "net/protocol/kafka_enums.h"
+#include "net/protocol/msg_produce.h"
+
+#include <string.h>
+
+typedef struct produce_request_topic_produce_data asked_topic;
+typedef struct produce_request_partition_produce_data asked_partition;
+typedef struct produce_response_partition_produce_response answered_partition;
+
+struct produce_piece {
+    struct scatter_piece piece;
+    struct produce *all;
+    struct produce_piece *next; /* of the request */
+    const asked_partition *asked;
+    answered_partition *answer;
+    struct uuid topic_id;
+    struct shard *at;
+    struct batch_info info;
+    struct partition_waiter ack;
+    struct store_waiter room;
+    struct timer timeout;
+};
+
+struct produce {
+    struct scatter scatter;
+    struct request *request;
+    struct produce_piece *pieces;
+    int16_t acks;
+    int32_t timeout_ms;
+};
+
+static void append_partition(struct produce_piece *piece);
+
+static void finish_piece(struct produce_piece *piece)
+{
+    loop_cancel_timer(&piece->at->loop, &piece->timeout);
+    scatter_finish(&piece->piece);
+}
+
+static void finish_with_error(struct produce_piece *piece, int16_t error_code)
+{
+    piece->answer->error_code = error_code;
+    piece->answer->base_offset = -1;
+    piece->answer->log_append_time_ms = -1;
+    finish_piece(piece);
+}
+
+/* ---- waiting for the high watermark */
+
+static void on_ack(struct partition_waiter *waiter, enum err err)
+{
+    struct produce_piece *piece = container_of(waiter, struct produce_piece, ack);
+
+    if (err != OK)
+        finish_with_error(piece,
+                          err == ERR_NOT_FOUND ? KAFKA_NOT_LEADER_OR_FOLLOWER : kafka_error(err));
+    else
+        finish_piece(piece);
+}
+
+static void on_timeout(struct timer *timer)
+{
+    struct produce_piece *piece = container_of(timer, struct produce_piece, timeout);
+
+    partition_cancel_wait(&piece->ack);
+    store_cancel_wait(&piece->room);
+    finish_with_error(piece, KAFKA_REQUEST_TIMED_OUT);
+}
+
+static void on_room(struct store_waiter *waiter)
+{
+    append_partition(container_of(waiter, struct produce_piece, room));
+}
+
+/* ---- the append */
+
+/* What batch_validate found, in the words that clients know. */
+static void refuse_batch(struct produce_piece *piece, struct partition *partition, enum err err)
+{
+    const struct batch_info *info = &piece->info;
+    answered_partition *answer = piece->answer;
+
+    log_line(piece->at->sink, LOG_DEBUG, "LVE-4102", "a batch was refused",
+             log_str("topic", partition->topic_name), log_i64("partition", partition->index),
+             log_str("reason", info->text), log_err(err));
+    if (err == ERR_RECORD || err == ERR_TIMESTAMP)
+        answer->log_start_offset = log_offsets(partition->log).log_start;
+    finish_with_error(piece, kafka_error(err));
+}
+
+static enum err validate(struct produce_piece *piece, struct partition *partition, uint8_t *bytes,
+                         uint32_t size_bytes, int64_t now_ms)
+{
+    const struct topic_config *config = &partition->config;
+    struct validation *validation = piece->at->validation;
+    struct batch_rules rules = {
+        .produce_version = piece->all->request->api_version,
+        .log_append_time = config->log_append_time,
+        .compact = config->compact,
+        .validate_compressed = validation->compressed,
+        .max_message_bytes = (uint32_t)config->max_message_bytes,
+        .uncompressed_max_bytes = validation->uncompressed_max_bytes,
+        .now_ms = now_ms,
+        .timestamp_before_max_ms = config->timestamp_before_max_ms,
+        .timestamp_after_max_ms = config->timestamp_after_max_ms,
+    };
+    enum err err = batch_validate(&rules, validation->context, bytes, size_bytes, &piece->info);
+
+    if (err == OK && piece->info.fix_max_timestamp)
+        batch_set_create_time(bytes, size_bytes, piece->info.max_timestamp_ms);
+    return err;
+}
+
+static void wait_for_ack(struct produce_piece *piece, struct partition *partition,
+                         int64_t last_offset)
+{
+    if (piece->all->acks != KAFKA_ACKS_ALL_ISR) {
+        finish_piece(piece);
+        return;
+    }
+    piece->ack = (struct partition_waiter){.offset = last_offset + 1, .wake = on_ack};
+    partition_wait_ack(partition, &piece->ack);
+}
+
+static void append_batch(struct produce_piece *piece, struct partition *partition,
+                         const uint8_t *bytes, uint32_t size_bytes, int64_t now_ms)
+{
+    struct log_append_result result;
+    answered_partition *answer = piece->answer;
+    enum err err =
+        partition_append(partition, bytes, size_bytes, &piece->info.header, now_ms, &result);
+
+    if (err == ERR_FULL) {
+        store_wait_room(piece->at->store, &piece->room);
+        return;
+    }
+    if (err != OK) {
+        if (err == ERR_SEQUENCE || err == ERR_PRODUCER_EPOCH)
+            answer->log_start_offset = log_offsets(partition->log).log_start;
+        finish_with_error(piece, kafka_error(err));
+        return;
+    }
+    answer->base_offset = result.base_offset;
+    answer->log_append_time_ms = result.log_append_time_ms;
+    answer->log_start_offset = result.log_start_offset;
+    wait_for_ack(piece, partition, result.last_offset);
+}
+
+static void append_partition(struct produce_piece *piece)
+{
+    struct partition *partition =
+        topic_table_find(piece->at->topics, &piece->topic_id, piece->asked->index);
+    const struct wire_records *records = &piece->asked->records;
+    int64_t now_ms = clock_wall_ms(piece->at->clock);
+    uint32_t size_bytes = records->size_bytes;
+    uint8_t *bytes;
+    enum err err;
+
+    if (partition == NULL) {
+        finish_with_error(piece, KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
+        return;
+    }
+    /* the frame is this request's own; stamping it spares a copy */
+    bytes = records->slice_count == 0 ? NULL : (uint8_t *)(uintptr_t)records->slices[0].bytes;
+    err = validate(piece, partition, bytes, size_bytes, now_ms);
+    if (err == OK && partition->config.compression >= 0 &&
+        batch_codec(&piece->info.header) != partition->config.compression)
+        err = validation_recode(piece->at->validation, partition->config.compression, &bytes,
+                                &size_bytes, &piece->info.header);
+    if (err != OK) {
+        refuse_batch(piece, partition, err);
+        return;
+    }
+    append_batch(piece, partition, bytes, size_bytes, now_ms);
+}
+
+static void run_piece(struct scatter_piece *scattered, struct shard *at)
+{
+    struct produce_piece *piece = container_of(scattered, struct produce_piece, piece);
+
+    piece->at = at;
+    piece->room.room = on_room;
+    piece->timeout.fire = on_timeout;
+    if (piece->all->acks == KAFKA_ACKS_ALL_ISR)
+        loop_set_timer_ms(&at->loop, &piece->timeout,
+                          piece->all->timeout_ms < 0 ? 0 : (uint64_t)piece->all->timeout_ms);
+    append_partition(piece);
+}
+
+/* ---- at home */
+
+static bool any_failed(const struct produce_response *response)
+{
+    for (int32_t t = 0; t < response->responses.count; t++)
+        for (int32_t p = 0; p < response->responses.items[t].partition_responses.count; p++)
+            if (response->responses.items[t].partition_responses.items[p].error_code != KAFKA_NONE)
+                return true;
+    return false;
+}
+
+/* Which records of a batch were at fault (KIP-467).  Here and not where it was found, because the
+ * arena is the home shard's. */
+static void tell_record_errors(struct produce_piece *piece)
+{
+    const struct batch_info *info = &piece->info;
+    answered_partition *answer = piece->answer;
+    int32_t count = info->record_error_count;
+
+    if (answer->error_code == KAFKA_NONE || count == 0)
+        return;
+    if (count > BATCH_RECORD_ERRORS_MAX)
+        count = BATCH_RECORD_ERRORS_MAX;
+    answer->record_errors.items = request_new_array(
+        piece->all->request, &produce_response_batch_index_and_error_message_struct, count);
+    answer->record_errors.count = count;
+    for (int32_t i = 0; i < count; i++) {
+        answer->record_errors.items[i].batch_index = info->record_errors[i].record_index;
+        answer->record_errors.items[i].batch_index_error_message =
+            wire_string(info->record_errors[i].text);
+    }
+    answer->error_message = wire_string(info->text);
+}
+
+static void all_answered(struct scatter *scatter)
+{
+    struct produce *all = container_of(scatter, struct produce, scatter);
+    struct request *request = all->request;
+
+    for (struct produce_piece *piece = all->pieces; piece != NULL; piece = piece->next)
+        tell_record_errors(piece);
+
+    if (all->acks != KAFKA_ACKS_NO_RESPONSE)
+        request_answer(request);
+    else if (any_failed(request->response))
+        request_close(request); /* the only way to tell a client that wants no answer */
+    else
+        request_no_answer(request);
+}
+
+static int16_t check_topic(struct request *request, const asked_topic *asked,
+                           const struct image_topic **topic_out)
+{
+    int16_t error_code;
+    const struct image_topic *topic =
+        topic_ref_find(request->home->image, request->api_version >= 13, asked->name,
+                       &asked->topic_id, &error_code);
+
+    *topic_out = topic;
+    if (topic == NULL)
+        return error_code;
+    if (!request_may(request, KAFKA_ACL_OPERATION_WRITE, KAFKA_ACL_RESOURCE_TYPE_TOPIC, topic->name,
+                     strlen(topic->name)))
+        return KAFKA_TOPIC_AUTHORIZATION_FAILED;
+    return topic_is_internal(topic->name) ? KAFKA_INVALID_TOPIC_EXCEPTION : KAFKA_NONE;
+}
+
+static void start_partition(struct produce *all, const struct image_topic *topic,
+                            const asked_partition *asked, answered_partition *answer)
+{
+    struct shard *home = all->request->home;
+    struct produce_piece *piece;
+
+    if (all->acks < KAFKA_ACKS_ALL_ISR || all->acks > KAFKA_ACKS_LEADER)
+        answer->error_code = KAFKA_INVALID_REQUIRED_ACKS;
+    else if (!topic_ref_has(topic, asked->index))
+        answer->error_code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    if (answer->error_code != KAFKA_NONE)
+        return;
+    piece = request_alloc(all->request, 1, sizeof(*piece));
+    piece->all = all;
+    piece->asked = asked;
+    piece->answer = answer;
+    piece->topic_id = topic->id;
+    piece->next = all->pieces;
+    all->pieces = piece;
+    scatter_start(&all->scatter, &piece->piece,
+                  shard_of_partition(home->shards, &topic->id, asked->index), run_piece);
+}
+
+void handle_produce(struct request *request)
+{
+    const struct produce_request *body = request->body;
+    struct produce_response *response = request->response;
+    struct produce *all = request_alloc(request, 1, sizeof(*all));
+
+    all->request = request;
+    all->acks = body->acks;
+    all->timeout_ms = body->timeout_ms;
+    scatter_begin(&all->scatter, request->home, all_answered);
+    response->responses.items = request_new_array(
+        request, &produce_response_topic_produce_response_struct, body->topic_data.count);
+    response->responses.count = body->topic_data.count;
+    /* all answers exist before the first piece runs: pieces of other shards fill them meanwhile */
+    for (int32_t t = 0; t < body->topic_data.count; t++) {
+        const asked_topic *asked = &body->topic_data.items[t];
+        struct produce_response_topic_produce_response *out = &response->responses.items[t];
+        out->name = asked->name;
+        out->topic_id = asked->topic_id;
+        out->partition_responses.items =
+            request_new_array(request, &produce_response_partition_produce_response_struct,
+                              asked->partition_data.count);
+        out->partition_responses.count = asked->partition_data.count;
+    }
+    for (int32_t t = 0; t < body->topic_data.count; t++) {
+        const asked_topic *asked = &body->topic_data.items[t];
+        const struct image_topic *topic;
+        int16_t topic_error = check_topic(request, asked, &topic);
+        for (int32_t p = 0; p < asked->partition_data.count; p++) {
+            answered_partition *answer = &response->responses.items[t].partition_responses.items[p];
+            answer->index = asked->partition_data.items[p].index;
+            answer->error_code = topic_error;
+            answer->base_offset = -1;
+            if (topic_error == KAFKA_NONE)
+                start_partition(all, topic, &asked->partition_data.items[p], answer);
+        }
+    }
+    scatter_end(&all->scatter);
+}

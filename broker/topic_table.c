@@ -1,0 +1,265 @@
+#include "broker/topic_table.h"
+
+#include "base/check.h"
+#include "base/hash_map.h"
+#include "broker/coordinator/group_coordinator.h"
+#include "broker/metadata/image.h"
+#include "broker/topic_ref.h"
+
+#include <string.h>
+
+/* How often retention and time-based rolling are looked at (log.retention.check.interval.ms). */
+struct topic_table {
+    struct shard *shard;
+    struct hash_map partitions; /* by struct partition_key in table_entry */
+    uint32_t count;
+    struct timer retention_timer;
+};
+
+struct partition_key {
+    struct uuid topic_id;
+    int32_t index;
+};
+
+struct table_entry {
+    struct partition_key key;
+    struct partition partition;
+};
+
+static struct partition_key key_of(const struct uuid *topic_id, int32_t index)
+{
+    struct partition_key key;
+
+    memset(&key, 0, sizeof(key)); /* it is hashed as bytes */
+    key.topic_id = *topic_id;
+    key.index = index;
+    return key;
+}
+
+enum err topic_table_create(struct shard *shard, struct topic_table **out)
+{
+    struct topic_table *table = mem_alloc(sizeof(*table));
+
+    table->shard = shard;
+    hash_map_init(&table->partitions, prng_u64(&shard->prng));
+    *out = table;
+    return OK;
+}
+
+static void free_entry(struct table_entry *entry)
+{
+    mem_free(entry->partition.topic_name);
+    mem_free(entry);
+}
+
+void topic_table_destroy(struct topic_table *table)
+{
+    size_t cursor = 0;
+    struct table_entry *entry;
+
+    if (table == NULL)
+        return;
+    loop_cancel_timer(&table->shard->loop, &table->retention_timer);
+    while ((entry = hash_map_next(&table->partitions, &cursor)) != NULL) {
+        if (entry->partition.log != NULL)
+            log_close(entry->partition.log);
+        free_entry(entry);
+    }
+    hash_map_deinit(&table->partitions);
+    mem_free(table);
+}
+
+static struct table_entry *find_entry(struct topic_table *table, const struct uuid *topic_id,
+                                      int32_t index)
+{
+    struct partition_key key = key_of(topic_id, index);
+
+    return hash_map_find(&table->partitions, &key, sizeof(key));
+}
+
+struct partition *topic_table_find(struct topic_table *table, const struct uuid *topic_id,
+                                   int32_t index)
+{
+    struct table_entry *entry = find_entry(table, topic_id, index);
+
+    return entry == NULL ? NULL : &entry->partition;
+}
+
+static void on_log_progress(void *context, struct log *log)
+{
+    partition_publish(context);
+}
+
+/* Open the log of one partition that the image gives to this shard. */
+static void open_partition(struct topic_table *table, const struct image_topic *topic,
+                           const struct image_partition *state)
+{
+    static const struct log_events events = {.progress = on_log_progress};
+    struct shard *shard = table->shard;
+    struct log_id id = {.topic_id = topic->id, .partition = state->index};
+    struct table_entry *entry = mem_alloc(sizeof(*entry));
+    struct partition *partition = &entry->partition;
+    enum err err;
+
+    entry->key = key_of(&topic->id, state->index);
+    partition->shard = shard;
+    partition->topic_id = topic->id;
+    partition->index = state->index;
+    partition->topic_name = mem_strdup(topic->name);
+    partition->leader_epoch = state->leader_epoch;
+    partition->partition_epoch = state->partition_epoch;
+    partition->internal = topic_is_internal(topic->name);
+    list_init(&partition->ack_waiters);
+    list_init(&partition->data_waiters);
+    topic_config_resolve(shard->config, shard->image, topic->name, &partition->config);
+    partition->config.log.reserved_space = partition->internal;
+    err = log_open(shard->store, &id, topic->name, &partition->config.log, &events, partition,
+                   &partition->log);
+    if (err != OK) {
+        log_line(shard->sink, LOG_ERROR, "LVE-2201", "partition could not be opened",
+                 log_str("topic", topic->name), log_i64("partition", state->index), log_err(err));
+        free_entry(entry);
+        return;
+    }
+    log_begin_epoch(partition->log, partition->leader_epoch);
+    err = hash_map_insert(&table->partitions, &entry->key, sizeof(entry->key), entry);
+    check(err == OK);
+    table->count++;
+    if (partition->internal && strcmp(topic->name, "__consumer_offsets") == 0)
+        group_coordinator_load(shard->groups, partition);
+}
+
+static void delete_partition(struct topic_table *table, struct table_entry *entry)
+{
+    struct partition *partition = &entry->partition;
+    struct hash_map *map = &table->partitions;
+
+    if (partition->internal && strcmp(partition->topic_name, "__consumer_offsets") == 0)
+        group_coordinator_unload(table->shard->groups, partition->index);
+    partition->deleted = true;
+    partition_end_waits(partition, ERR_NOT_FOUND);
+    hash_map_remove(map, &entry->key, sizeof(entry->key));
+    table->count--;
+    log_delete(partition->log);
+    free_entry(entry);
+}
+
+static void delete_topic(struct topic_table *table, const struct delta_topic *change)
+{
+    for (uint32_t i = 0; i < change->old_partition_count; i++) {
+        struct table_entry *entry = find_entry(table, &change->id, (int32_t)i);
+        if (entry != NULL)
+            delete_partition(table, entry);
+    }
+}
+
+/* A new leader epoch begins before the first append under it (kraft.md 5b). */
+static void follow_epochs(struct partition *partition, const struct image_partition *state)
+{
+    if (state->partition_epoch < partition->partition_epoch)
+        return;
+    if (state->leader_epoch > partition->leader_epoch) {
+        partition->leader_epoch = state->leader_epoch;
+        if (!log_is_quarantined(partition->log))
+            log_begin_epoch(partition->log, state->leader_epoch);
+    }
+    partition->partition_epoch = state->partition_epoch;
+}
+
+static void follow_config(struct topic_table *table, struct partition *partition)
+{
+    topic_config_resolve(table->shard->config, table->shard->image, partition->topic_name,
+                         &partition->config);
+    partition->config.log.reserved_space = partition->internal;
+    log_set_config(partition->log, &partition->config.log);
+    partition_publish(partition); /* a change of durability may allow more */
+}
+
+static void follow_topic(struct topic_table *table, const struct delta_topic *change)
+{
+    const struct image_topic *topic = image_topic_by_id(table->shard->image, &change->id);
+
+    if (topic == NULL)
+        return; /* created and deleted in one delta */
+    for (uint32_t i = 0; i < topic->partition_count; i++) {
+        const struct image_partition *state = &topic->partitions[i];
+        struct partition *partition;
+        if (shard_of_partition(table->shard->shards, &topic->id, state->index) != table->shard)
+            continue;
+        partition = topic_table_find(table, &topic->id, state->index);
+        if (partition == NULL) {
+            open_partition(table, topic, state);
+            continue;
+        }
+        follow_epochs(partition, state);
+        if (change->changes & DELTA_TOPIC_CONFIG)
+            follow_config(table, partition);
+    }
+}
+
+void topic_table_publish(struct topic_table *table, const struct delta *delta)
+{
+    size_t cursor = 0;
+    struct table_entry *entry;
+
+    for (uint32_t i = 0; i < delta->topic_count; i++)
+        if (delta->topics[i].changes & DELTA_TOPIC_DELETED)
+            delete_topic(table, &delta->topics[i]);
+    for (uint32_t i = 0; i < delta->topic_count; i++)
+        if (!(delta->topics[i].changes & DELTA_TOPIC_DELETED))
+            follow_topic(table, &delta->topics[i]);
+    if (delta->broker_configs)
+        while ((entry = hash_map_next(&table->partitions, &cursor)) != NULL)
+            follow_config(table, &entry->partition);
+}
+
+void topic_table_each(struct topic_table *table,
+                      void (*visit)(void *context, struct partition *partition), void *context)
+{
+    size_t cursor = 0;
+    struct table_entry *entry;
+
+    while ((entry = hash_map_next(&table->partitions, &cursor)) != NULL)
+        visit(context, &entry->partition);
+}
+
+uint32_t topic_table_count(const struct topic_table *table)
+{
+    return table->count;
+}
+
+static void apply_retention(void *context, struct partition *partition)
+{
+    const int64_t *now_ms = context;
+
+    if (!log_is_quarantined(partition->log))
+        log_apply_retention(partition->log, *now_ms);
+}
+
+static void on_retention_timer(struct timer *timer)
+{
+    struct topic_table *table = container_of(timer, struct topic_table, retention_timer);
+    int64_t now_ms = clock_wall_ms(table->shard->clock);
+
+    topic_table_each(table, apply_retention, &now_ms);
+    topic_table_start(table);
+}
+
+void topic_table_start(struct topic_table *table)
+{
+    int64_t interval_ms =
+        config_i64(table->shard->config, table->shard->image, "log.retention.check.interval.ms");
+
+    table->retention_timer.fire = on_retention_timer;
+    loop_set_timer_ms(&table->shard->loop, &table->retention_timer, (uint64_t)interval_ms);
+}
+
+static void fail_partition(void *context, struct partition *partition)
+{
+    partition_end_waits(partition, ERR_STORAGE);
+}
+
+void topic_table_fail(struct topic_table *table)
+{
+    topic_table_each(table, fail_partition, NULL);
+}

@@ -1,0 +1,51 @@
+#include "broker/validation.h"
+
+#include "base/mem.h"
+#include "broker/config.h"
+
+enum err validation_create(const struct config *config, struct validation **out)
+{
+    struct validation *validation = mem_alloc(sizeof(*validation));
+    struct batch_builder_options options = batch_builder_options_default();
+
+    validation->context = compression_context_create();
+    if (validation->context == NULL) {
+        mem_free(validation);
+        return ERR_NOMEM;
+    }
+    validation->compressed = config_bool(config, NULL, "levee.validate.compressed");
+    validation->uncompressed_max_bytes =
+        (uint64_t)config_i64(config, NULL, "levee.uncompressed.batch.max.bytes");
+    batch_reader_init(&validation->reader, validation->context, validation->uncompressed_max_bytes);
+    batch_builder_init(&validation->builder, &options);
+    *out = validation;
+    return OK;
+}
+
+void validation_destroy(struct validation *validation)
+{
+    if (validation == NULL)
+        return;
+    batch_builder_deinit(&validation->builder);
+    batch_reader_deinit(&validation->reader);
+    compression_context_destroy(validation->context);
+    mem_free(validation);
+}
+
+enum err validation_recode(struct validation *validation, int8_t codec, uint8_t **bytes,
+                           uint32_t *size_bytes, struct batch_header *header)
+{
+    const uint8_t *recoded;
+    uint32_t recoded_bytes;
+    enum err err =
+        batch_recode(&validation->reader, &validation->builder, *bytes, *size_bytes,
+                     (enum compression)codec, COMPRESSION_LEVEL_DEFAULT, &recoded, &recoded_bytes);
+
+    if (err == OK)
+        err = batch_parse(recoded, recoded_bytes, header);
+    if (err != OK)
+        return err;
+    *bytes = (uint8_t *)(uintptr_t)recoded; /* the builder's memory, ours to stamp */
+    *size_bytes = recoded_bytes;
+    return OK;
+}

@@ -1,0 +1,29 @@
+/* validation: one shard's tools for looking into batches: codecs' state, a reader, a builder.
+ *
+ * Memory is taken when a compressed batch first needs it and kept for the next one. */
+#ifndef LEVEE_BROKER_VALIDATION_H
+#define LEVEE_BROKER_VALIDATION_H
+
+#include "storage/batch_builder.h"
+#include "storage/batch_reader.h"
+#include "storage/batch_validate.h"
+
+struct config;
+
+struct validation {
+    struct compression_context *context;
+    struct batch_reader reader;
+    struct batch_builder builder;
+    bool compressed;                 /* levee.validate.compressed */
+    uint64_t uncompressed_max_bytes; /* levee.uncompressed.batch.max.bytes */
+};
+
+must_use enum err validation_create(const struct config *config, struct validation **out);
+void validation_destroy(struct validation *validation);
+
+/* The same batch with another codec (a topic's compression.type).  On OK *bytes and *size_bytes are
+ * the new batch, valid until the next call, and *header its header. */
+must_use enum err validation_recode(struct validation *validation, int8_t codec, uint8_t **bytes,
+                                    uint32_t *size_bytes, struct batch_header *header);
+
+#endif
