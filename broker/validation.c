@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "broker/config.h"
+#include "storage/batch_recode.h"
 
 enum err validation_create(const struct config *config, struct validation **out)
 {

@@ -1,0 +1,177 @@
+/* Configs of the image: ConfigRecord, by resource, keys in rising order. */
+#include "base/check.h"
+#include "base/mem.h"
+#include "broker/metadata/image_private.h"
+#include "net/protocol/kafka_enums.h"
+#include "net/protocol/msg_config_record.h"
+
+#include <string.h>
+
+static struct config_resource *find_resource(const struct image *image, int8_t type,
+                                             const char *name, size_t name_bytes)
+{
+    char id[1 + 512];
+
+    if (name_bytes >= sizeof(id))
+        return NULL;
+    id[0] = (char)type;
+    memcpy(id + 1, name, name_bytes);
+    return hash_map_find(&image->configs, id, 1 + name_bytes);
+}
+
+static struct config_resource *add_resource(struct image *image, int8_t type, const char *name,
+                                            size_t name_bytes)
+{
+    struct config_resource *resource = mem_alloc(sizeof(*resource));
+    enum err err;
+
+    resource->id_bytes = 1 + name_bytes;
+    resource->id = mem_alloc(resource->id_bytes + 1);
+    resource->id[0] = (char)type;
+    memcpy(resource->id + 1, name, name_bytes);
+    err = hash_map_insert(&image->configs, resource->id, resource->id_bytes, resource);
+    check(err == OK);
+    return resource;
+}
+
+static void free_resource(struct config_resource *resource)
+{
+    for (uint32_t i = 0; i < resource->count; i++) {
+        mem_free(resource->pairs[i].key);
+        mem_free(resource->pairs[i].value);
+    }
+    mem_free(resource->pairs);
+    mem_free(resource->id);
+    mem_free(resource);
+}
+
+void image_free_configs(struct image *image)
+{
+    size_t cursor = 0;
+    struct config_resource *resource;
+
+    while ((resource = hash_map_next(&image->configs, &cursor)) != NULL)
+        free_resource(resource);
+    hash_map_deinit(&image->configs);
+}
+
+void image_remove_configs(struct image *image, int8_t type, const char *name)
+{
+    struct config_resource *resource = find_resource(image, type, name, strlen(name));
+
+    if (resource == NULL)
+        return;
+    hash_map_remove(&image->configs, resource->id, resource->id_bytes);
+    free_resource(resource);
+}
+
+/* Index of key, or of where it would stand. */
+static uint32_t place_of(const struct config_resource *resource, const char *key, bool *found_out)
+{
+    uint32_t place = 0;
+    int order = 1;
+
+    for (; place < resource->count; place++) {
+        order = strcmp(resource->pairs[place].key, key);
+        if (order >= 0)
+            break;
+    }
+    *found_out = place < resource->count && order == 0;
+    return place;
+}
+
+static void set_pair(struct config_resource *resource, char *key, char *value)
+{
+    bool found;
+    uint32_t place = place_of(resource, key, &found);
+
+    if (found) {
+        mem_free(resource->pairs[place].value);
+        resource->pairs[place].value = value;
+        mem_free(key);
+        return;
+    }
+    resource->pairs =
+        mem_realloc(resource->pairs, (resource->count + 1) * sizeof(*resource->pairs));
+    memmove(&resource->pairs[place + 1], &resource->pairs[place],
+            (resource->count - place) * sizeof(*resource->pairs));
+    resource->pairs[place] = (struct config_pair){key, value};
+    resource->count++;
+}
+
+static void delete_pair(struct config_resource *resource, const char *key)
+{
+    bool found;
+    uint32_t place = place_of(resource, key, &found);
+
+    if (!found)
+        return;
+    mem_free(resource->pairs[place].key);
+    mem_free(resource->pairs[place].value);
+    resource->count--;
+    memmove(&resource->pairs[place], &resource->pairs[place + 1],
+            (resource->count - place) * sizeof(*resource->pairs));
+}
+
+static void note_change(struct image *image, const struct config_record *record,
+                        struct delta *delta)
+{
+    const struct image_topic *topic;
+
+    if (record->resource_type == KAFKA_CONFIG_RESOURCE_TYPE_BROKER)
+        delta->broker_configs = true;
+    if (record->resource_type != KAFKA_CONFIG_RESOURCE_TYPE_TOPIC)
+        return;
+    topic = image_topic_by_name(image, record->resource_name.text,
+                                (size_t)record->resource_name.size_bytes);
+    if (topic != NULL)
+        delta_note_topic(delta, &topic->id, topic->name, DELTA_TOPIC_CONFIG,
+                         topic->partition_count);
+}
+
+enum err image_apply_config(struct image *image, const struct metadata_record *record,
+                            struct delta *delta)
+{
+    const struct config_record *config = record->body;
+    size_t name_bytes = (size_t)config->resource_name.size_bytes;
+    struct config_resource *resource =
+        find_resource(image, config->resource_type, config->resource_name.text, name_bytes);
+    char *key;
+
+    if (config->name.size_bytes <= 0 || name_bytes > 500)
+        return ERR_MALFORMED;
+    if (resource == NULL)
+        resource =
+            add_resource(image, config->resource_type, config->resource_name.text, name_bytes);
+    key = mem_strndup(config->name.text, (size_t)config->name.size_bytes);
+    if (config->value.text == NULL) {
+        delete_pair(resource, key);
+        mem_free(key);
+    } else {
+        set_pair(resource, key, mem_strndup(config->value.text, (size_t)config->value.size_bytes));
+    }
+    note_change(image, config, delta);
+    return OK;
+}
+
+const char *image_config(const struct image *image, int8_t type, const char *name, const char *key)
+{
+    const struct config_resource *resource = find_resource(image, type, name, strlen(name));
+    bool found;
+    uint32_t place;
+
+    if (resource == NULL)
+        return NULL;
+    place = place_of(resource, key, &found);
+    return found ? resource->pairs[place].value : NULL;
+}
+
+void image_config_each(const struct image *image, int8_t type, const char *name,
+                       void (*visit)(void *context, const char *key, const char *value),
+                       void *context)
+{
+    const struct config_resource *resource = find_resource(image, type, name, strlen(name));
+
+    for (uint32_t i = 0; resource != NULL && i < resource->count; i++)
+        visit(context, resource->pairs[i].key, resource->pairs[i].value);
+}

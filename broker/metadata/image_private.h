@@ -1,0 +1,59 @@
+/* image_private: how an image lies in memory; for image*.c alone. */
+#ifndef LEVEE_BROKER_METADATA_IMAGE_PRIVATE_H
+#define LEVEE_BROKER_METADATA_IMAGE_PRIVATE_H
+
+#include "broker/metadata/delta.h"
+#include "broker/metadata/image.h"
+
+struct topic_entry {
+    struct image_topic topic; /* first: lookups return it */
+    size_t name_bytes;
+};
+
+struct config_pair {
+    char *key;
+    char *value;
+};
+
+/* The set configs of one resource, by rising key. */
+struct config_resource {
+    char *id; /* type as one byte, then the name */
+    size_t id_bytes;
+    struct config_pair *pairs;
+    uint32_t count;
+};
+
+struct image {
+    int64_t offset;
+    int32_t epoch;
+    struct hash_map topics_by_id;   /* topic_entry */
+    struct hash_map topics_by_name; /* topic_entry */
+    struct topic_entry **topics;    /* by rising name */
+    uint32_t topic_count;
+    uint32_t topic_max;
+    uint64_t partition_count;
+    struct image_broker *brokers; /* by rising id */
+    uint32_t broker_count;
+    struct image_feature *features; /* by rising name */
+    uint32_t feature_count;
+    struct hash_map configs; /* config_resource by id */
+    int64_t next_producer_id;
+};
+
+/* image_topics.c */
+enum err image_apply_topic(struct image *image, const struct metadata_record *record,
+                           struct delta *delta);
+void image_free_topics(struct image *image);
+
+/* image_brokers.c */
+enum err image_apply_broker(struct image *image, const struct metadata_record *record,
+                            struct delta *delta);
+void image_free_brokers(struct image *image);
+
+/* image_configs.c */
+enum err image_apply_config(struct image *image, const struct metadata_record *record,
+                            struct delta *delta);
+void image_remove_configs(struct image *image, int8_t type, const char *resource);
+void image_free_configs(struct image *image);
+
+#endif

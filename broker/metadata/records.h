@@ -1,0 +1,63 @@
+/* records: KRaft metadata records in memory, and as the values of a batch's records.
+ *
+ * Framing of a value: unsigned varints 1, type, version, then the flexible body; keys are null
+ * (kraft.md section 2; Kafka's MetadataRecordSerde). Stateless. */
+#ifndef LEVEE_BROKER_METADATA_RECORDS_H
+#define LEVEE_BROKER_METADATA_RECORDS_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "net/protocol/record_types.h"
+
+#include <stdint.h>
+
+enum metadata_type {
+    METADATA_REGISTER_BROKER = 0,
+    METADATA_UNREGISTER_BROKER = 1,
+    METADATA_TOPIC = 2,
+    METADATA_PARTITION = 3,
+    METADATA_CONFIG = 4,
+    METADATA_PARTITION_CHANGE = 5,
+    METADATA_REMOVE_TOPIC = 9,
+    METADATA_FEATURE_LEVEL = 12,
+    METADATA_PRODUCER_IDS = 15,
+    METADATA_BROKER_REGISTRATION_CHANGE = 17,
+    METADATA_NO_OP = 20,
+    METADATA_BEGIN_TRANSACTION = 23,
+    METADATA_END_TRANSACTION = 24,
+    METADATA_ABORT_TRANSACTION = 25,
+    METADATA_REGISTER_CONTROLLER = 27,
+};
+
+/* One record: body is the struct of its type (struct topic_record, ...). */
+struct metadata_record {
+    enum metadata_type type;
+    int16_t version;
+    const void *body;
+};
+
+/* Records that belong together, in order; memory is the arena's. */
+struct metadata_records {
+    struct arena *arena;
+    struct metadata_record *items;
+    uint32_t count;
+    uint32_t max;
+};
+
+void metadata_records_init(struct metadata_records *records, struct arena *arena);
+
+/* A new record at the end: its body with the schema's defaults, for the caller to fill; strings
+ * and arrays that it points at must live as long as the arena.  NULL: the arena's limit. */
+must_use void *metadata_records_add(struct metadata_records *records, enum metadata_type type,
+                                    int16_t version);
+
+/* The value's bytes.  Errors as codec_encode. */
+must_use enum err metadata_record_encode(const struct metadata_record *record,
+                                         struct wire_writer *writer);
+
+/* Read a value; body and what it points at lie in value and arena.  A trailing byte is an error.
+ * ERR_MALFORMED; ERR_NEWER_FORMAT: a type or version that we do not know. */
+must_use enum err metadata_record_decode(const uint8_t *value, size_t size_bytes,
+                                         struct arena *arena, struct metadata_record *out);
+
+#endif
