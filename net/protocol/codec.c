@@ -538,6 +538,23 @@ static void encode_vbytes(const void *bytes, int32_t size_bytes, struct wire_wri
         wire_write_raw(writer, bytes, (size_t)size_bytes);
 }
 
+/* Lists of partitions and of replicas: as many at a time as the writer has contiguous room for. */
+static void encode_int32s(const int32_t *items, size_t count, struct wire_writer *writer)
+{
+    enum { AT_ONCE = WIRE_SINK_BYTES / sizeof(int32_t) };
+
+    while (count > 0) {
+        size_t now = count < AT_ONCE ? count : AT_ONCE;
+        uint8_t *room = wire_writer_reserve(writer, now * sizeof(*items));
+        for (size_t i = 0; i < now; i++) {
+            uint32_t value = __builtin_bswap32((uint32_t)items[i]);
+            memcpy(room + i * sizeof(value), &value, sizeof(value));
+        }
+        items += now;
+        count -= now;
+    }
+}
+
 static void encode_array(const struct encoder *encoder, const struct field_desc *field,
                          const struct wire_array *array, struct wire_writer *writer)
 {
@@ -550,6 +567,10 @@ static void encode_array(const struct encoder *encoder, const struct field_desc 
         wire_write_varint(writer, array->count);
     else
         wire_write_length(writer, encoder->flexible, array->count);
+    if (field->type == FIELD_INT32 && array->count > 0) {
+        encode_int32s((const int32_t *)array->items, (size_t)array->count, writer);
+        return;
+    }
     for (int32_t i = 0; i < array->count && !writer->err; i++, item += item_bytes) {
         switch ((enum field_type)field->type) {
         case FIELD_STRUCT:
@@ -581,7 +602,7 @@ static void encode_value(const struct encoder *encoder, const struct field_desc 
 {
     bool compact = encoder->flexible && !(field->flags & FIELD_NOFLEX);
 
-    if (field_is_null(field, at) && !version_in(encoder->version, &field->nullable)) {
+    if (!version_in(encoder->version, &field->nullable) && field_is_null(field, at)) {
         wire_writer_fail(writer, ERR_INVALID);
         return;
     }
