@@ -208,7 +208,9 @@ class SchemaFile:
                     stack[-1].fields.append(field)
                     field.where = where
                     stack.append(self.open_struct(message, field, where))
-            except (IndexError, ValueError) as error:
+            except IndexError as error:
+                raise SchemaError(f'{where}: the line ends too early') from error
+            except ValueError as error:
                 raise SchemaError(f'{where}: {error}') from error
 
     @staticmethod
@@ -655,8 +657,7 @@ def enums_header(prefix, rows):
     upper, enums = prefix.upper(), {}
     for row in rows:
         enums.setdefault(row['enum'], []).append(row)
-    out = ['/* Each _name function: the name as Kafka writes it, "unknown" for any other number. */',
-           '']
+    out = ['/* Each _name function: the name as Kafka writes it; "unknown" for other numbers. */', '']
     code = []
     for name, values in enums.items():
         where = values[0]['where']
