@@ -657,7 +657,7 @@ def enums_header(prefix, rows):
     upper, enums = prefix.upper(), {}
     for row in rows:
         enums.setdefault(row['enum'], []).append(row)
-    out = ['/* Each _name function: the name as Kafka writes it; "unknown" for other numbers. */', '']
+    out = ['/* Each _name function: as Kafka writes it; "unknown" for other numbers. */', '']
     code = []
     for name, values in enums.items():
         where = values[0]['where']
