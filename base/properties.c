@@ -102,6 +102,8 @@ static bool next_line(struct input *in, struct logical_line *out)
         skip_line_end(in);
         if (!continued && out->size_bytes > 0)
             return true;
+        if (continued && in->pos == in->size_bytes)
+            return true; /* Java makes an empty key of a lone '\' at the end */
     }
     return out->size_bytes > 0;
 }
