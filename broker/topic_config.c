@@ -1,0 +1,193 @@
+#include "broker/topic_config.h"
+
+#include "base/check.h"
+#include "base/text.h"
+#include "broker/metadata/image.h"
+#include "broker/topic_config_table.h"
+#include "net/protocol/kafka_enums.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* How many of the topic key's unit one of the broker key is (hours and minutes to ms). */
+static int64_t unit_of(const char *broker_name)
+{
+    size_t size_bytes = strlen(broker_name);
+
+    if (size_bytes > 6 && strcmp(broker_name + size_bytes - 6, ".hours") == 0)
+        return 3600 * 1000;
+    if (size_bytes > 8 && strcmp(broker_name + size_bytes - 8, ".minutes") == 0)
+        return 60 * 1000;
+    return 1;
+}
+
+/* text in the topic key's unit; a negative number stays what it is (no limit). */
+static const char *convert(const char *text, int64_t unit, char space[64])
+{
+    int64_t value;
+
+    if (unit == 1 || text_parse_i64(text, strlen(text), INT32_MIN, INT32_MAX, &value) != OK ||
+        value < 0)
+        return text;
+    snprintf(space, 64, "%lld", (long long)(value * unit));
+    return space;
+}
+
+static void add_synonym(struct topic_config_synonym *out, uint32_t *count, const char *name,
+                        const char *text, enum config_source source, int64_t unit)
+{
+    struct topic_config_synonym *synonym = &out[*count];
+
+    if (text == NULL || *count == TOPIC_CONFIG_SYNONYMS_MAX)
+        return;
+    synonym->name = name;
+    synonym->source = source;
+    synonym->text = convert(text, unit, synonym->text_space);
+    (*count)++;
+}
+
+uint32_t topic_config_synonyms(const struct config *config, const struct image *image,
+                               const char *topic, const char *name,
+                               struct topic_config_synonym out[TOPIC_CONFIG_SYNONYMS_MAX])
+{
+    const struct config_key *key = topic_config_key_find(name);
+    const struct topic_config_origin *origin;
+    uint32_t count = 0;
+    char id[16];
+
+    check(key != NULL);
+    origin = topic_config_origin(key);
+    snprintf(id, sizeof(id), "%d", config_node_id(config));
+    if (topic != NULL && image != NULL)
+        add_synonym(out, &count, name,
+                    image_config(image, KAFKA_CONFIG_RESOURCE_TYPE_TOPIC, topic, name),
+                    CONFIG_SOURCE_TOPIC, 1);
+    for (size_t i = 0; i < TOPIC_CONFIG_ORIGINS_MAX && origin->broker_names[i] != NULL; i++) {
+        const char *broker_name = origin->broker_names[i];
+        int64_t unit = unit_of(broker_name);
+        if (image != NULL) {
+            add_synonym(out, &count, broker_name,
+                        image_config(image, KAFKA_CONFIG_RESOURCE_TYPE_BROKER, id, broker_name),
+                        CONFIG_SOURCE_BROKER, unit);
+            add_synonym(out, &count, broker_name,
+                        image_config(image, KAFKA_CONFIG_RESOURCE_TYPE_BROKER, "", broker_name),
+                        CONFIG_SOURCE_DEFAULT_BROKER, unit);
+        }
+        if (config_is_set(config, broker_name))
+            add_synonym(out, &count, broker_name, config_text(config, broker_name),
+                        CONFIG_SOURCE_STATIC, unit);
+    }
+    for (size_t i = 0; i < TOPIC_CONFIG_ORIGINS_MAX && origin->broker_names[i] != NULL; i++)
+        add_synonym(out, &count, origin->broker_names[i],
+                    config_key_find(origin->broker_names[i])->default_text, CONFIG_SOURCE_DEFAULT,
+                    unit_of(origin->broker_names[i]));
+    if (origin->broker_names[0] == NULL)
+        add_synonym(out, &count, name, key->default_text, CONFIG_SOURCE_DEFAULT, 1);
+    return count;
+}
+
+void topic_config_value(const struct config *config, const struct image *image, const char *topic,
+                        const char *name, struct topic_config_value *out)
+{
+    struct topic_config_synonym synonyms[TOPIC_CONFIG_SYNONYMS_MAX];
+    uint32_t count = topic_config_synonyms(config, image, topic, name, synonyms);
+
+    *out = (struct topic_config_value){.source = CONFIG_SOURCE_DEFAULT};
+    if (count == 0) {
+        out->text = topic_config_key_find(name)->default_text;
+        return;
+    }
+    out->source = synonyms[0].source;
+    out->text = synonyms[0].text;
+    if (out->text == synonyms[0].text_space) {
+        memcpy(out->text_space, synonyms[0].text_space, sizeof(out->text_space));
+        out->text = out->text_space;
+    }
+}
+
+enum err topic_config_check(const char *name, const char *value, char *problem_out,
+                            size_t problem_max)
+{
+    const struct config_key *key = topic_config_key_find(name);
+
+    if (key == NULL) {
+        if (problem_out != NULL)
+            snprintf(problem_out, problem_max, "Unknown topic config name: %s", name);
+        return ERR_INVALID;
+    }
+    return value == NULL ? OK : config_check(key, value, problem_out, problem_max);
+}
+
+/* ---- typed */
+
+struct resolver {
+    const struct config *config;
+    const struct image *image;
+    const char *topic;
+};
+
+static int64_t number(const struct resolver *resolver, const char *name)
+{
+    struct topic_config_value value;
+    int64_t out;
+    enum err err;
+
+    topic_config_value(resolver->config, resolver->image, resolver->topic, name, &value);
+    err = text_parse_i64(value.text, strlen(value.text), INT64_MIN, INT64_MAX, &out);
+    check(err == OK); /* checked when it was set */
+    return out;
+}
+
+static bool has_word(const struct resolver *resolver, const char *name, const char *word)
+{
+    struct topic_config_value value;
+
+    topic_config_value(resolver->config, resolver->image, resolver->topic, name, &value);
+    for (const char *rest = value.text; *rest != '\0';) {
+        size_t size_bytes;
+        rest += strspn(rest, " ,");
+        size_bytes = strcspn(rest, " ,");
+        if (text_equal(rest, size_bytes, word))
+            return true;
+        rest += size_bytes;
+    }
+    return false;
+}
+
+static int8_t codec_of(const struct resolver *resolver)
+{
+    static const char *const names[] = {"uncompressed", "gzip", "snappy", "lz4", "zstd"};
+
+    for (int8_t i = 0; i < (int8_t)array_count(names); i++)
+        if (has_word(resolver, "compression.type", names[i]))
+            return i;
+    return -1;
+}
+
+void topic_config_resolve(const struct config *config, const struct image *image, const char *topic,
+                          struct topic_config *out)
+{
+    struct resolver resolver = {config, image, topic};
+
+    *out = (struct topic_config){
+        .max_message_bytes = (int32_t)number(&resolver, "max.message.bytes"),
+        .timestamp_before_max_ms = number(&resolver, "message.timestamp.before.max.ms"),
+        .timestamp_after_max_ms = number(&resolver, "message.timestamp.after.max.ms"),
+        .min_insync_replicas = (int32_t)number(&resolver, "min.insync.replicas"),
+        .compression = codec_of(&resolver),
+        .compact = has_word(&resolver, "cleanup.policy", "compact"),
+        .log_append_time = has_word(&resolver, "message.timestamp.type", "LogAppendTime"),
+    };
+    out->log = (struct log_config){
+        .segment_bytes = (uint32_t)number(&resolver, "segment.bytes"),
+        .segment_ms = number(&resolver, "segment.ms"),
+        .retention_ms = number(&resolver, "retention.ms"),
+        .retention_bytes = number(&resolver, "retention.bytes"),
+        .index_interval_bytes = (uint32_t)number(&resolver, "index.interval.bytes"),
+        .segment_index_bytes = (uint32_t)number(&resolver, "segment.index.bytes"),
+        .file_delete_delay_ms = number(&resolver, "file.delete.delay.ms"),
+        .retention_by_delete = has_word(&resolver, "cleanup.policy", "delete"),
+        .relaxed = has_word(&resolver, "levee.durability", "cache"),
+        .log_append_time = out->log_append_time,
+    };
+}
