@@ -1,0 +1,206 @@
+#!/usr/bin/env python3
+"""tidy: the house rules as a test.  usage: tools/tidy.py BUILD_DIR
+
+- includes point down only (base <- net, storage <- broker <- replication <- tools, bench, tests),
+  and net and storage do not know each other
+- objects of the core call no function outside an allow-list: no clock, chance, socket, file,
+  thread or heap but through the seams
+- files and functions keep a human size; exceptions stand in tools/tidy_exceptions.txt, a list that
+  may only shrink
+- headers compile alone
+- clang-format agrees
+"""
+
+import os
+import re
+import subprocess
+import sys
+
+ROOMS = {
+    'base': set(),
+    'net': {'base'},
+    'storage': {'base'},
+    'broker': {'base', 'net', 'storage'},
+    'replication': {'base', 'net', 'storage', 'broker'},
+    'tools': {'base', 'net', 'storage', 'broker', 'replication'},
+    'bench': {'base', 'net', 'storage', 'broker', 'replication'},
+}
+FILE_LINES_MAX = 600
+FUNCTION_LINES_MAX = 80
+
+# The files that touch the system: the seams' production side, and the entrances.
+SYSTEM_FILES = {
+    'base/check.c', 'base/mem.c', 'base/clock_system.c', 'base/log_stderr.c', 'base/io_uring.c',
+    'base/io_uring_files.c', 'base/io_uring_sockets.c', 'base/io_uring_syncfs.c',
+    'broker/http.c', 'broker/main_thread.c',
+}
+
+# What core code may call of the C library: pure functions on memory.
+ALLOWED = re.compile(r'''^(
+    mem(cpy|move|set|cmp|chr|rchr|mem|pcpy)|__mem\w+_chk|str(len|cmp|ncmp|chr|rchr|cspn|spn|str|nlen|
+    casecmp|ncasecmp|tod|toll|toull|pbrk)|__str\w+_chk|(v?snprintf)|__v?snprintf_chk|
+    __isoc99_sscanf|qsort|bsearch|tolower|toupper|__ctype_\w+_loc|abort|ldexp|floor|ceil|fmod|round|log|pow|
+    __stack_chk_fail|__assert_fail|_GLOBAL_OFFSET_TABLE_|__errno_location|
+    XXH\w+|LZ4\w*|ZSTD_\w+|snappy_\w+|deflate\w*|inflate\w*|crc32\w*|
+    __(asan|ubsan|sanitizer|tsan)\w+|__tls_get_addr|__popcountdi2|__cpu_model|__cpu_indicator_init
+)$''', re.X)
+
+problems = []
+
+
+def problem(text):
+    problems.append(text)
+    print(f'tidy: {text}')
+
+
+def tracked(*suffixes):
+    out = subprocess.run(['git', 'ls-files', '-co', '--exclude-standard'], check=True,
+                         capture_output=True, text=True).stdout.split('\n')
+    return [p for p in out if p.endswith(suffixes) and os.path.exists(p)]
+
+
+def room_of(path):
+    return path.split('/')[0]
+
+
+def check_includes(paths):
+    for path in paths:
+        room = room_of(path)
+        if room not in ROOMS:
+            continue
+        for number, line in enumerate(open(path), 1):
+            match = re.match(r'\s*#\s*include\s+"([^"]+)"', line)
+            if not match:
+                continue
+            other = room_of(match[1])
+            if other in ROOMS and other != room and other not in ROOMS[room]:
+                problem(f'{path}:{number}: {room} may not include {match[1]}')
+            if other == 'tests':
+                problem(f'{path}:{number}: {room} may not include {match[1]}')
+
+
+def defined_and_used(archive):
+    """Object name -> undefined symbols; and all symbols defined in the archive."""
+    out = subprocess.run(['nm', '-A', archive], capture_output=True, text=True, check=True).stdout
+    used, defined = {}, set()
+    for line in out.splitlines():
+        match = re.match(r'[^:]+:([^:]+):\s*([0-9a-f]*)\s+(\w)\s+(\S+)', line)
+        if not match:
+            continue
+        if match[3] == 'U':
+            used.setdefault(match[1], set()).add(match[4])
+        elif match[3] in 'TtDdBbRrVWu':
+            defined.add(match[4])
+    return used, defined
+
+
+def check_symbols(build):
+    archives = [os.path.join(build, p) for p in (
+        'base/libbase.a', 'net/libprotocol.a', 'net/libnet.a', 'storage/libstorage.a',
+        'broker/libbroker.a', 'replication/libreplication.a')]
+    archives = [a for a in archives if os.path.exists(a)]
+    tables = [(a, *defined_and_used(a)) for a in archives]
+    ours = set().union(*(defined for _, _, defined in tables))
+    for archive, used, _ in tables:
+        room = archive.split('/')[-2]
+        for name, symbols in sorted(used.items()):
+            source = room + '/' + re.sub(r'\.c\.o$', '.c', name).replace('_', '/', 0)
+            if any(s.split('/')[-1] == os.path.basename(source) or
+                   s.replace('/', '_') in (room + '_' + os.path.basename(source))
+                   for s in SYSTEM_FILES):
+                continue
+            for symbol in sorted(symbols):
+                if symbol not in ours and not ALLOWED.match(symbol):
+                    problem(f'{source}: calls {symbol}, which is not behind a seam')
+
+
+def exceptions():
+    path = 'tools/tidy_exceptions.txt'
+    table = {}
+    if os.path.exists(path):
+        for line in open(path):
+            line = line.split('#')[0].split()
+            if len(line) == 2:
+                table[line[0]] = int(line[1])
+    return table
+
+
+def functions_of(path):
+    """(name, lines) of each function: from its opening brace in column 0 to the closing one."""
+    lines = open(path).read().split('\n')
+    start, name = None, None
+    for i, line in enumerate(lines):
+        if line == '{' and start is None:
+            start = i
+            header = ' '.join(lines[max(0, i - 6):i])
+            found = re.findall(r'(\w+)\s*\([^;{}]*$', header)
+            name = found[0] if found else '?'
+        elif line.startswith('}') and start is not None:
+            yield name, i - start - 1
+            start = None
+
+
+def check_sizes(paths):
+    allowed = exceptions()
+    seen = set()
+    for path in paths:
+        if room_of(path) not in ROOMS:
+            continue
+        count = sum(1 for _ in open(path))
+        limit = allowed.get(path, FILE_LINES_MAX)
+        seen.add(path)
+        if count > limit:
+            problem(f'{path}: {count} lines, over {limit}; does a second noun want to move out?')
+        elif path in allowed and count <= FILE_LINES_MAX:
+            problem(f'{path}: {count} lines; take it off tools/tidy_exceptions.txt')
+        if path.endswith('.c'):
+            for name, lines in functions_of(path):
+                key = f'{path}:{name}'
+                limit = allowed.get(key, FUNCTION_LINES_MAX)
+                if lines > limit:
+                    problem(f'{key}: {lines} lines, over {limit}')
+    for key in allowed:
+        if key.split(':')[0] not in seen:
+            problem(f'tools/tidy_exceptions.txt: {key} does not exist any more')
+
+
+def check_format(paths):
+    result = subprocess.run(['clang-format', '--dry-run', '-Werror', *paths], capture_output=True,
+                            text=True)
+    if result.returncode != 0:
+        names = sorted(set(re.findall(r'^([^:\s]+):\d+', result.stderr, re.M)))
+        for name in names:
+            problem(f'{name}: clang-format -i would change it')
+
+
+def check_headers(paths, build):
+    for path in paths:
+        if not path.endswith('.h') or room_of(path) not in ROOMS or path.endswith('log_codes.h'):
+            continue
+        result = subprocess.run(
+            ['gcc', '-std=gnu11', '-D_GNU_SOURCE', '-Wall', '-Wextra', '-Werror', '-I.', f'-I{build}',
+             '-Wno-unused-parameter', '-fsyntax-only', '-x', 'c', '-'],
+            input=f'#include "{path}"\n', capture_output=True, text=True)
+        if result.returncode != 0:
+            first = result.stderr.strip().splitlines()[0]
+            problem(f'{path}: does not compile alone: {first}')
+
+
+def main():
+    build = sys.argv[1] if len(sys.argv) > 1 else 'build-debug'
+    os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
+    paths = tracked('.c', '.h')
+    check_includes(paths)
+    check_symbols(build)
+    check_sizes(paths)
+    check_headers(paths, build)
+    check_format(paths)
+    if problems:
+        print(f'tidy: {len(problems)} problems')
+        return 1
+    print(f'tidy: {len(paths)} files in order')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
