@@ -61,7 +61,8 @@ struct compression_reader {
     size_t window_pos;
     uint64_t output_bytes; /* produced so far */
     uint64_t output_max_bytes;
-    bool at_end; /* nothing more will be produced */
+    bool at_end;     /* nothing more will be produced */
+    bool frame_done; /* between two frames, members or blocks */
     bool xerial;
     enum err failed; /* sticky */
 };

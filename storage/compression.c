@@ -1,0 +1,745 @@
+#include "storage/compression.h"
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "storage/big_endian.h"
+
+#include <lz4frame.h>
+#include <snappy-c.h>
+#include <string.h>
+#include <zlib.h>
+#include <zstd.h>
+#include <zstd_errors.h>
+
+enum {
+    WINDOW_BYTES = 64 * 1024,
+    GZIP_WINDOW_BITS = 15 + 16, /* the largest window, with a gzip header and no other */
+    GZIP_MEM_LEVEL = 8,
+    GZIP_LEVEL_MAX = 9,
+    LZ4_LEVEL_MAX = 17,       /* as in Kafka; the library does the same for 12 and above */
+    ZSTD_WINDOW_LOG_MAX = 27, /* 128 MiB */
+    ZSTD_LEVEL = 3,
+    SNAPPY_EXPANSION_MAX = 22, /* a copy of 64 bytes takes 3 */
+    SNAPPY_BLOCK_BYTES = 32 * 1024,
+    SNAPPY_KEEP_BYTES = 1024 * 1024, /* a larger block is given back before the next stream */
+    XERIAL_HEADER_BYTES = 16,
+    XERIAL_VERSION = 1,
+    LZ4_FLAGS_POS = 4,
+};
+
+static const uint8_t xerial_magic[8] = {0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0};
+
+struct compression_context {
+    uint8_t *window;
+    z_stream inflate;
+    z_stream deflate;
+    bool inflate_ready;
+    bool deflate_ready;
+    int deflate_level;
+    LZ4F_dctx *lz4_in;
+    ZSTD_DCtx *zstd_in;
+    ZSTD_CCtx *zstd_out;
+    uint8_t *block; /* one uncompressed snappy block */
+    size_t block_bytes;
+};
+
+static void *zlib_alloc(void *opaque, unsigned count, unsigned size_bytes)
+{
+    return mem_try_alloc((size_t)count * size_bytes);
+}
+
+static void zlib_free(void *opaque, void *memory)
+{
+    mem_free(memory);
+}
+
+const char *compression_name(enum compression codec)
+{
+    static const char *const names[COMPRESSION_COUNT] = {
+        [COMPRESSION_NONE] = "none", [COMPRESSION_GZIP] = "gzip", [COMPRESSION_SNAPPY] = "snappy",
+        [COMPRESSION_LZ4] = "lz4",   [COMPRESSION_ZSTD] = "zstd",
+    };
+
+    return compression_is_known((int)codec) ? names[codec] : "unknown";
+}
+
+struct compression_context *compression_context_create(void)
+{
+    return mem_alloc(sizeof(struct compression_context));
+}
+
+void compression_context_destroy(struct compression_context *context)
+{
+    if (!context)
+        return;
+    if (context->inflate_ready)
+        inflateEnd(&context->inflate);
+    if (context->deflate_ready)
+        deflateEnd(&context->deflate);
+    LZ4F_freeDecompressionContext(context->lz4_in);
+    ZSTD_freeDCtx(context->zstd_in);
+    ZSTD_freeCCtx(context->zstd_out);
+    mem_free(context->block);
+    mem_free(context->window);
+    mem_free(context);
+}
+
+/* ---- reading: one prepare_* before the first byte, then one fill_* per window */
+
+static enum err prepare_gzip(struct compression_context *context)
+{
+    z_stream *stream = &context->inflate;
+
+    if (context->inflate_ready)
+        return inflateReset(stream) == Z_OK ? OK : ERR_NOMEM;
+    *stream = (z_stream){.zalloc = zlib_alloc, .zfree = zlib_free};
+    if (inflateInit2(stream, GZIP_WINDOW_BITS) != Z_OK)
+        return ERR_NOMEM;
+    context->inflate_ready = true;
+    return OK;
+}
+
+static enum err prepare_lz4(struct compression_context *context)
+{
+    if (!context->lz4_in &&
+        LZ4F_isError(LZ4F_createDecompressionContext(&context->lz4_in, LZ4F_VERSION))) {
+        context->lz4_in = NULL;
+        return ERR_NOMEM;
+    }
+    LZ4F_resetDecompressionContext(context->lz4_in);
+    return OK;
+}
+
+static enum err prepare_zstd(struct compression_context *context)
+{
+    if (!context->zstd_in)
+        context->zstd_in = ZSTD_createDCtx();
+    if (!context->zstd_in)
+        return ERR_NOMEM;
+    ZSTD_DCtx_reset(context->zstd_in, ZSTD_reset_session_only);
+    if (ZSTD_isError(
+            ZSTD_DCtx_setParameter(context->zstd_in, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX)))
+        return ERR_NOMEM;
+    return OK;
+}
+
+enum err compression_reader_init(struct compression_reader *reader,
+                                 struct compression_context *context, int codec,
+                                 const uint8_t *bytes, size_t size_bytes, uint64_t output_max_bytes)
+{
+    enum err err = OK;
+
+    if (!compression_is_known(codec))
+        return ERR_CODEC;
+    if (codec != COMPRESSION_NONE && context->block_bytes > SNAPPY_KEEP_BYTES) {
+        mem_free(context->block);
+        context->block = NULL;
+        context->block_bytes = 0;
+    }
+    if (codec != COMPRESSION_NONE && !context->window) {
+        context->window = mem_try_alloc(WINDOW_BYTES);
+        if (!context->window)
+            return ERR_NOMEM;
+    }
+    if (codec == COMPRESSION_GZIP)
+        err = prepare_gzip(context);
+    else if (codec == COMPRESSION_LZ4)
+        err = prepare_lz4(context);
+    else if (codec == COMPRESSION_ZSTD)
+        err = prepare_zstd(context);
+    if (err)
+        return err;
+    *reader = (struct compression_reader){
+        .context = context,
+        .codec = (enum compression)codec,
+        .in = bytes,
+        .in_bytes = size_bytes,
+        .output_max_bytes = output_max_bytes,
+    };
+    return OK;
+}
+
+static void set_window(struct compression_reader *reader, const uint8_t *bytes, size_t size_bytes)
+{
+    reader->window = bytes;
+    reader->window_pos = 0;
+    reader->window_bytes = size_bytes;
+}
+
+static enum err fill_none(struct compression_reader *reader)
+{
+    reader->at_end = true;
+    set_window(reader, reader->in, reader->in_bytes);
+    reader->in_pos = reader->in_bytes;
+    return OK;
+}
+
+static unsigned clamp_to_unsigned(size_t size_bytes)
+{
+    return size_bytes > INT32_MAX ? (unsigned)INT32_MAX : (unsigned)size_bytes;
+}
+
+static enum err fill_gzip(struct compression_reader *reader)
+{
+    z_stream *stream = &reader->context->inflate;
+    size_t made_bytes = 0;
+
+    while (made_bytes == 0) {
+        unsigned given_bytes = clamp_to_unsigned(reader->in_bytes - reader->in_pos);
+        int status;
+
+        if (reader->frame_done) {
+            reader->at_end = given_bytes == 0;
+            if (reader->at_end)
+                break;
+            if (inflateReset(stream) != Z_OK) /* one more member */
+                return ERR_NOMEM;
+            reader->frame_done = false;
+        }
+        stream->next_in = (Bytef *)(uintptr_t)(reader->in + reader->in_pos);
+        stream->avail_in = given_bytes;
+        stream->next_out = reader->context->window;
+        stream->avail_out = WINDOW_BYTES;
+        status = inflate(stream, Z_NO_FLUSH);
+        reader->in_pos += given_bytes - stream->avail_in;
+        made_bytes = WINDOW_BYTES - stream->avail_out;
+        if (status == Z_STREAM_END)
+            reader->frame_done = true;
+        else if (status == Z_BUF_ERROR || (status == Z_OK && given_bytes == 0 && made_bytes == 0))
+            return ERR_TRUNCATED; /* it asks for input and there is none */
+        else if (status != Z_OK)
+            return status == Z_MEM_ERROR ? ERR_NOMEM : ERR_MALFORMED;
+    }
+    set_window(reader, reader->context->window, made_bytes);
+    return OK;
+}
+
+/* Java's reader knows neither blocks that refer to earlier ones, nor dictionaries. */
+static enum err check_lz4_frame(const uint8_t *bytes, size_t size_bytes)
+{
+    static const uint8_t magic[4] = {0x04, 0x22, 0x4d, 0x18};
+    const unsigned version_mask = 0xc0, version = 0x40, independent = 0x20, unknown = 0x03;
+    unsigned flags;
+
+    if (size_bytes <= LZ4_FLAGS_POS)
+        return ERR_TRUNCATED;
+    flags = bytes[LZ4_FLAGS_POS];
+    if (memcmp(bytes, magic, sizeof(magic)) != 0 || (flags & version_mask) != version ||
+        !(flags & independent) || (flags & unknown))
+        return ERR_MALFORMED;
+    return OK;
+}
+
+static enum err fill_lz4(struct compression_reader *reader)
+{
+    size_t made_bytes = 0;
+    enum err err = OK;
+
+    if (reader->in_pos == 0)
+        err = check_lz4_frame(reader->in, reader->in_bytes);
+    if (err)
+        return err;
+    while (made_bytes == 0 && !reader->frame_done) {
+        size_t used_bytes = reader->in_bytes - reader->in_pos;
+        size_t hint;
+
+        made_bytes = WINDOW_BYTES;
+        hint = LZ4F_decompress(reader->context->lz4_in, reader->context->window, &made_bytes,
+                               reader->in + reader->in_pos, &used_bytes, NULL);
+        if (LZ4F_isError(hint))
+            return ERR_MALFORMED;
+        reader->in_pos += used_bytes;
+        reader->frame_done = hint == 0;
+        if (used_bytes == 0 && made_bytes == 0 && !reader->frame_done)
+            return ERR_TRUNCATED;
+    }
+    if (reader->frame_done) {
+        if (reader->in_pos != reader->in_bytes)
+            return ERR_MALFORMED; /* Java reads one frame and stops */
+        reader->at_end = true;
+    }
+    set_window(reader, reader->context->window, made_bytes);
+    return OK;
+}
+
+static enum err err_from_zstd(size_t code)
+{
+    switch (ZSTD_getErrorCode(code)) {
+    case ZSTD_error_memory_allocation:
+        return ERR_NOMEM;
+    case ZSTD_error_frameParameter_windowTooLarge:
+        return ERR_TOO_LARGE;
+    default:
+        return ERR_MALFORMED;
+    }
+}
+
+/* The library may be built to read formats older than RFC 8878; others do not read them. */
+static enum err check_zstd_magic(const uint8_t *bytes, size_t size_bytes)
+{
+    uint32_t magic;
+
+    if (size_bytes < sizeof(magic))
+        return ERR_TRUNCATED;
+    magic = __builtin_bswap32(big_endian_get_u32(bytes));
+    if (magic != ZSTD_MAGICNUMBER &&
+        (magic & ZSTD_MAGIC_SKIPPABLE_MASK) != ZSTD_MAGIC_SKIPPABLE_START)
+        return ERR_MALFORMED;
+    return OK;
+}
+
+static enum err fill_zstd(struct compression_reader *reader)
+{
+    ZSTD_outBuffer out = {reader->context->window, WINDOW_BYTES, 0};
+    ZSTD_inBuffer in = {reader->in, reader->in_bytes, reader->in_pos};
+
+    while (out.pos == 0) {
+        size_t before_pos = in.pos;
+        size_t hint;
+
+        if (reader->frame_done && in.pos == in.size) {
+            reader->at_end = true;
+            break;
+        }
+        if (reader->frame_done || in.pos == 0) {
+            enum err err = check_zstd_magic(reader->in + in.pos, in.size - in.pos);
+
+            if (err)
+                return err;
+        }
+        hint = ZSTD_decompressStream(reader->context->zstd_in, &out, &in);
+        if (ZSTD_isError(hint))
+            return err_from_zstd(hint);
+        reader->frame_done = hint == 0;
+        if (in.pos == before_pos && out.pos == 0 && !reader->frame_done)
+            return ERR_TRUNCATED;
+    }
+    reader->in_pos = in.pos;
+    set_window(reader, reader->context->window, out.pos);
+    return OK;
+}
+
+/* Uncompress one raw block into context->block. */
+static enum err read_snappy_block(struct compression_reader *reader, const uint8_t *bytes,
+                                  size_t size_bytes)
+{
+    struct compression_context *context = reader->context;
+    size_t made_bytes;
+    uint8_t *to;
+
+    if (snappy_uncompressed_length((const char *)bytes, size_bytes, &made_bytes) != SNAPPY_OK)
+        return ERR_MALFORMED;
+    if (made_bytes / SNAPPY_EXPANSION_MAX > size_bytes)
+        return ERR_MALFORMED; /* no input of this size can make so much */
+    if (made_bytes > reader->output_max_bytes - reader->output_bytes)
+        return ERR_TOO_LARGE;
+    if (made_bytes > context->block_bytes) {
+        mem_free(context->block);
+        context->block_bytes = 0; /* in case that there is no memory */
+        context->block = mem_try_alloc(made_bytes);
+        if (!context->block)
+            return ERR_NOMEM;
+        context->block_bytes = made_bytes;
+    }
+    to = made_bytes > 0 ? context->block : context->window; /* even nothing needs an address */
+    if (snappy_uncompress((const char *)bytes, size_bytes, (char *)to, &made_bytes) != SNAPPY_OK)
+        return ERR_MALFORMED;
+    set_window(reader, to, made_bytes);
+    return OK;
+}
+
+/* Step over a xerial header at in_pos. */
+static enum err skip_xerial_header(struct compression_reader *reader)
+{
+    const uint8_t *header = reader->in + reader->in_pos;
+
+    if (reader->in_bytes - reader->in_pos < XERIAL_HEADER_BYTES)
+        return ERR_TRUNCATED;
+    if (memcmp(header, xerial_magic, sizeof(xerial_magic)) != 0 ||
+        big_endian_get_i32(header + 8) < XERIAL_VERSION)
+        return ERR_MALFORMED;
+    reader->in_pos += XERIAL_HEADER_BYTES;
+    return OK;
+}
+
+static bool has_xerial_magic(const struct compression_reader *reader)
+{
+    return reader->in_bytes - reader->in_pos >= sizeof(xerial_magic) &&
+           memcmp(reader->in + reader->in_pos, xerial_magic, sizeof(xerial_magic)) == 0;
+}
+
+static enum err fill_snappy(struct compression_reader *reader)
+{
+    enum err err;
+
+    if (reader->in_pos == 0) {
+        reader->xerial = has_xerial_magic(reader);
+        if (!reader->xerial) {
+            reader->in_pos = reader->in_bytes;
+            reader->at_end = true;
+            return read_snappy_block(reader, reader->in, reader->in_bytes);
+        }
+    }
+    while (reader->window_pos == reader->window_bytes) {
+        size_t left_bytes = reader->in_bytes - reader->in_pos;
+        int32_t block_bytes;
+
+        if (left_bytes == 0) {
+            reader->at_end = true;
+            return OK;
+        }
+        if (has_xerial_magic(reader)) { /* at the start, and where streams were put together */
+            err = skip_xerial_header(reader);
+            if (err)
+                return err;
+            continue;
+        }
+        if (left_bytes < sizeof(block_bytes))
+            return ERR_TRUNCATED;
+        block_bytes = big_endian_get_i32(reader->in + reader->in_pos);
+        if (block_bytes <= 0)
+            return ERR_MALFORMED;
+        if ((size_t)block_bytes > left_bytes - sizeof(block_bytes))
+            return ERR_TRUNCATED;
+        reader->in_pos += sizeof(block_bytes);
+        err = read_snappy_block(reader, reader->in + reader->in_pos, (size_t)block_bytes);
+        if (err)
+            return err;
+        reader->in_pos += (size_t)block_bytes;
+    }
+    return OK;
+}
+
+/* Make the window hold a byte, unless the stream is at its end. */
+static enum err fill(struct compression_reader *reader)
+{
+    enum err err = OK;
+
+    if (reader->failed)
+        return reader->failed;
+    if (reader->window_pos < reader->window_bytes || reader->at_end)
+        return OK;
+    switch (reader->codec) {
+    case COMPRESSION_GZIP:
+        err = fill_gzip(reader);
+        break;
+    case COMPRESSION_SNAPPY:
+        err = fill_snappy(reader);
+        break;
+    case COMPRESSION_LZ4:
+        err = fill_lz4(reader);
+        break;
+    case COMPRESSION_ZSTD:
+        err = fill_zstd(reader);
+        break;
+    default:
+        err = fill_none(reader);
+        break;
+    }
+    if (!err) {
+        reader->output_bytes += reader->window_bytes - reader->window_pos;
+        if (reader->output_bytes > reader->output_max_bytes)
+            err = ERR_TOO_LARGE;
+    }
+    reader->failed = err;
+    return err;
+}
+
+enum err compression_peek(struct compression_reader *reader, const uint8_t **bytes_out,
+                          size_t *size_out)
+{
+    enum err err = fill(reader);
+
+    if (err)
+        return err;
+    *size_out = reader->window_bytes - reader->window_pos;
+    *bytes_out = *size_out > 0 ? reader->window + reader->window_pos : reader->in;
+    return OK;
+}
+
+void compression_advance(struct compression_reader *reader, size_t size_bytes)
+{
+    check(size_bytes <= reader->window_bytes - reader->window_pos);
+    reader->window_pos += size_bytes;
+}
+
+enum err compression_read(struct compression_reader *reader, void *out, size_t size_bytes,
+                          size_t *read_out)
+{
+    size_t done_bytes = 0;
+
+    while (done_bytes < size_bytes) {
+        const uint8_t *bytes;
+        size_t some_bytes;
+        enum err err = compression_peek(reader, &bytes, &some_bytes);
+
+        if (err)
+            return err;
+        if (some_bytes == 0)
+            break;
+        if (some_bytes > size_bytes - done_bytes)
+            some_bytes = size_bytes - done_bytes;
+        memcpy((uint8_t *)out + done_bytes, bytes, some_bytes);
+        compression_advance(reader, some_bytes);
+        done_bytes += some_bytes;
+    }
+    *read_out = done_bytes;
+    return OK;
+}
+
+enum err compression_skip(struct compression_reader *reader, uint64_t size_bytes,
+                          uint64_t *skipped_out)
+{
+    uint64_t done_bytes = 0;
+
+    while (done_bytes < size_bytes) {
+        const uint8_t *bytes;
+        size_t some_bytes;
+        enum err err = compression_peek(reader, &bytes, &some_bytes);
+
+        if (err)
+            return err;
+        if (some_bytes == 0)
+            break;
+        if (some_bytes > size_bytes - done_bytes)
+            some_bytes = (size_t)(size_bytes - done_bytes);
+        compression_advance(reader, some_bytes);
+        done_bytes += some_bytes;
+    }
+    *skipped_out = done_bytes;
+    return OK;
+}
+
+/* Memory for more output: twice as much, but never above the limit (and one byte at least). */
+static enum err grow(uint8_t **memory, size_t *capacity_bytes, size_t used_bytes,
+                     size_t needed_bytes, uint64_t max_bytes)
+{
+    uint64_t wanted_bytes = (uint64_t)*capacity_bytes * 2;
+    uint8_t *larger;
+
+    if (wanted_bytes < needed_bytes)
+        wanted_bytes = needed_bytes;
+    if (wanted_bytes > max_bytes)
+        wanted_bytes = max_bytes;
+    larger = mem_try_alloc((size_t)wanted_bytes);
+    if (!larger)
+        return ERR_NOMEM;
+    if (used_bytes > 0)
+        memcpy(larger, *memory, used_bytes);
+    mem_free(*memory);
+    *memory = larger;
+    *capacity_bytes = (size_t)wanted_bytes;
+    return OK;
+}
+
+enum err compression_decompress(struct compression_context *context, int codec,
+                                const uint8_t *bytes, size_t size_bytes, uint64_t output_max_bytes,
+                                uint8_t **out, size_t *out_bytes)
+{
+    struct compression_reader reader;
+    uint8_t *memory = NULL;
+    size_t capacity_bytes = 0;
+    size_t used_bytes = 0;
+    enum err err =
+        compression_reader_init(&reader, context, codec, bytes, size_bytes, output_max_bytes);
+
+    while (!err) {
+        const uint8_t *some;
+        size_t some_bytes;
+
+        err = compression_peek(&reader, &some, &some_bytes);
+        if (err || some_bytes == 0)
+            break;
+        if (used_bytes + some_bytes > capacity_bytes)
+            err = grow(&memory, &capacity_bytes, used_bytes, used_bytes + some_bytes,
+                       output_max_bytes);
+        if (err)
+            break;
+        memcpy(memory + used_bytes, some, some_bytes);
+        used_bytes += some_bytes;
+        compression_advance(&reader, some_bytes);
+    }
+    if (!err && !memory) {
+        memory = mem_try_alloc(0);
+        err = memory ? OK : ERR_NOMEM;
+    }
+    if (err) {
+        mem_free(memory);
+        return err;
+    }
+    *out = memory;
+    *out_bytes = used_bytes;
+    return OK;
+}
+
+/* ---- writing: everything at once */
+
+static LZ4F_preferences_t lz4_preferences(int32_t level)
+{
+    return (LZ4F_preferences_t){
+        .frameInfo = {.blockSizeID = LZ4F_max64KB, .blockMode = LZ4F_blockIndependent},
+        .compressionLevel = level == COMPRESSION_LEVEL_DEFAULT ? 0 : level,
+        .autoFlush = 1,
+    };
+}
+
+size_t compression_bound(enum compression codec, size_t size_bytes)
+{
+    size_t blocks = size_bytes / SNAPPY_BLOCK_BYTES + 1;
+    LZ4F_preferences_t preferences;
+
+    switch (codec) {
+    case COMPRESSION_GZIP:
+        return compressBound(size_bytes) + 32;
+    case COMPRESSION_SNAPPY:
+        return XERIAL_HEADER_BYTES +
+               blocks * (4 + snappy_max_compressed_length(SNAPPY_BLOCK_BYTES));
+    case COMPRESSION_LZ4:
+        preferences = lz4_preferences(COMPRESSION_LEVEL_DEFAULT);
+        return LZ4F_compressFrameBound(size_bytes, &preferences);
+    case COMPRESSION_ZSTD:
+        return ZSTD_compressBound(size_bytes);
+    default:
+        return size_bytes;
+    }
+}
+
+static enum err compress_none(const uint8_t *bytes, size_t size_bytes, uint8_t *out,
+                              size_t out_max_bytes, size_t *out_bytes)
+{
+    if (size_bytes > out_max_bytes)
+        return ERR_FULL;
+    if (size_bytes > 0)
+        memcpy(out, bytes, size_bytes);
+    *out_bytes = size_bytes;
+    return OK;
+}
+
+static enum err prepare_deflate(struct compression_context *context, int level)
+{
+    z_stream *stream = &context->deflate;
+
+    if (context->deflate_ready && context->deflate_level == level)
+        return deflateReset(stream) == Z_OK ? OK : ERR_NOMEM;
+    if (context->deflate_ready)
+        deflateEnd(stream);
+    context->deflate_ready = false;
+    *stream = (z_stream){.zalloc = zlib_alloc, .zfree = zlib_free};
+    if (deflateInit2(stream, level, Z_DEFLATED, GZIP_WINDOW_BITS, GZIP_MEM_LEVEL,
+                     Z_DEFAULT_STRATEGY) != Z_OK)
+        return ERR_NOMEM;
+    context->deflate_ready = true;
+    context->deflate_level = level;
+    return OK;
+}
+
+static enum err compress_gzip(struct compression_context *context, int32_t level,
+                              const uint8_t *bytes, size_t size_bytes, uint8_t *out,
+                              size_t out_max_bytes, size_t *out_bytes)
+{
+    z_stream *stream = &context->deflate;
+    enum err err;
+
+    if (level == COMPRESSION_LEVEL_DEFAULT)
+        level = Z_DEFAULT_COMPRESSION;
+    if (level < Z_DEFAULT_COMPRESSION || level > GZIP_LEVEL_MAX)
+        return ERR_INVALID;
+    err = prepare_deflate(context, level);
+    if (err)
+        return err;
+    stream->next_in = (Bytef *)(uintptr_t)bytes;
+    stream->avail_in = (unsigned)size_bytes;
+    stream->next_out = out;
+    stream->avail_out = clamp_to_unsigned(out_max_bytes);
+    if (deflate(stream, Z_FINISH) != Z_STREAM_END)
+        return ERR_FULL;
+    *out_bytes = (size_t)(stream->next_out - out);
+    return OK;
+}
+
+static enum err compress_snappy(const uint8_t *bytes, size_t size_bytes, uint8_t *out,
+                                size_t out_max_bytes, size_t *out_bytes)
+{
+    size_t used_bytes = XERIAL_HEADER_BYTES;
+
+    if (out_max_bytes < compression_bound(COMPRESSION_SNAPPY, size_bytes))
+        return ERR_FULL; /* the library asks for the worst case */
+    memcpy(out, xerial_magic, sizeof(xerial_magic));
+    big_endian_put_i32(out + 8, XERIAL_VERSION);
+    big_endian_put_i32(out + 12, XERIAL_VERSION);
+    for (size_t pos = 0; pos < size_bytes; pos += SNAPPY_BLOCK_BYTES) {
+        size_t some_bytes = size_bytes - pos;
+        size_t made_bytes = out_max_bytes - used_bytes - 4;
+
+        if (some_bytes > SNAPPY_BLOCK_BYTES)
+            some_bytes = SNAPPY_BLOCK_BYTES;
+        if (snappy_compress((const char *)bytes + pos, some_bytes, (char *)out + used_bytes + 4,
+                            &made_bytes) != SNAPPY_OK)
+            return ERR_FULL;
+        big_endian_put_u32(out + used_bytes, (uint32_t)made_bytes);
+        used_bytes += 4 + made_bytes;
+    }
+    *out_bytes = used_bytes;
+    return OK;
+}
+
+static enum err compress_lz4(int32_t level, const uint8_t *bytes, size_t size_bytes, uint8_t *out,
+                             size_t out_max_bytes, size_t *out_bytes)
+{
+    LZ4F_preferences_t preferences = lz4_preferences(level);
+    size_t made_bytes;
+
+    if (level != COMPRESSION_LEVEL_DEFAULT && (level < 1 || level > LZ4_LEVEL_MAX))
+        return ERR_INVALID;
+    if (out_max_bytes < LZ4F_compressFrameBound(size_bytes, &preferences))
+        return ERR_FULL; /* the library asks for the worst case */
+    made_bytes = LZ4F_compressFrame(out, out_max_bytes, bytes, size_bytes, &preferences);
+    if (LZ4F_isError(made_bytes))
+        return ERR_NOMEM;
+    *out_bytes = made_bytes;
+    return OK;
+}
+
+static enum err compress_zstd(struct compression_context *context, int32_t level,
+                              const uint8_t *bytes, size_t size_bytes, uint8_t *out,
+                              size_t out_max_bytes, size_t *out_bytes)
+{
+    size_t made_bytes;
+
+    if (level == COMPRESSION_LEVEL_DEFAULT)
+        level = ZSTD_LEVEL;
+    if (level < ZSTD_minCLevel() || level > ZSTD_maxCLevel())
+        return ERR_INVALID;
+    if (!context->zstd_out)
+        context->zstd_out = ZSTD_createCCtx();
+    if (!context->zstd_out)
+        return ERR_NOMEM;
+    made_bytes = ZSTD_compressCCtx(context->zstd_out, out, out_max_bytes, bytes, size_bytes, level);
+    if (!ZSTD_isError(made_bytes)) {
+        *out_bytes = made_bytes;
+        return OK;
+    }
+    return ZSTD_getErrorCode(made_bytes) == ZSTD_error_dstSize_tooSmall ? ERR_FULL : ERR_NOMEM;
+}
+
+enum err compression_compress(struct compression_context *context, int codec, int32_t level,
+                              const uint8_t *bytes, size_t size_bytes, uint8_t *out,
+                              size_t out_max_bytes, size_t *out_bytes)
+{
+    if (!compression_is_known(codec))
+        return ERR_CODEC;
+    if (size_bytes > INT32_MAX)
+        return ERR_TOO_LARGE;
+    switch ((enum compression)codec) {
+    case COMPRESSION_GZIP:
+        return compress_gzip(context, level, bytes, size_bytes, out, out_max_bytes, out_bytes);
+    case COMPRESSION_SNAPPY:
+        return compress_snappy(bytes, size_bytes, out, out_max_bytes, out_bytes);
+    case COMPRESSION_LZ4:
+        return compress_lz4(level, bytes, size_bytes, out, out_max_bytes, out_bytes);
+    case COMPRESSION_ZSTD:
+        return compress_zstd(context, level, bytes, size_bytes, out, out_max_bytes, out_bytes);
+    default:
+        return compress_none(bytes, size_bytes, out, out_max_bytes, out_bytes);
+    }
+}
