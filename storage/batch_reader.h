@@ -1,7 +1,7 @@
 /* batch_reader: the records of any batch, also of a compressed one, as a walk.
  *
  * For logs that we read ourselves (coordinators, metadata), for tools, and for another codec.
- * Owned by one loop; its memory for uncompressed records is kept from batch to batch. */
+ * Owned by one loop; holds the uncompressed records of the batch that is open. */
 #ifndef LEVEE_STORAGE_BATCH_READER_H
 #define LEVEE_STORAGE_BATCH_READER_H
 
@@ -15,7 +15,6 @@
 struct batch_reader {
     struct compression_context *context; /* the caller's */
     uint8_t *space;                      /* uncompressed records */
-    size_t space_bytes;
     size_t uncompressed_max_bytes;
     struct batch_header header; /* of the batch being read */
     struct record_walk walk;
