@@ -1,0 +1,424 @@
+#include "storage/batch_validate.h"
+
+#include "base/check.h"
+#include "base/varint.h"
+#include "storage/record.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    ZSTD_FROM_PRODUCE_VERSION = 7, /* KIP-110 */
+    CLIENT_ATTRIBUTES = BATCH_CODEC_MASK | BATCH_LOG_APPEND_TIME | BATCH_TRANSACTIONAL,
+};
+
+/* What the rules ask of one record. */
+struct record_face {
+    int64_t timestamp_delta_ms;
+    int32_t offset_delta;
+    bool has_key;
+};
+
+/* The uncompressed records, seen through the reader's window: bytes[0 .. left_bytes). */
+struct stream {
+    struct compression_reader *reader;
+    const uint8_t *bytes;
+    size_t left_bytes;
+};
+
+/* A walk through one batch. */
+struct validation {
+    const struct batch_rules *rules;
+    struct batch_info *info;
+    int64_t max_timestamp_ms;
+    enum err record_err; /* ERR_TIMESTAMP as soon as one record has it, else ERR_RECORD */
+    struct batch_record_error beyond; /* takes what info has no room for */
+};
+
+static enum err refuse(struct batch_info *info, enum err err, const char *format, ...)
+    printf_like(3, 4);
+
+static enum err refuse(struct batch_info *info, enum err err, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(info->text, sizeof(info->text), format, arguments);
+    va_end(arguments);
+    return err;
+}
+
+/* ---- the stream */
+
+/* Show the next window when this one is used up; left_bytes is 0 at the end. */
+static enum err stream_refill(struct stream *stream, size_t used_bytes)
+{
+    stream->bytes += used_bytes;
+    stream->left_bytes -= used_bytes;
+    compression_advance(stream->reader, used_bytes);
+    if (stream->left_bytes > 0)
+        return OK;
+    return compression_peek(stream->reader, &stream->bytes, &stream->left_bytes);
+}
+
+/* Step over size_bytes of the record, whose budget is *body_bytes. */
+static enum err stream_skip(struct stream *stream, uint32_t size_bytes, uint32_t *body_bytes)
+{
+    if (size_bytes > *body_bytes)
+        return ERR_MALFORMED;
+    *body_bytes -= size_bytes;
+    while (size_bytes > 0) {
+        size_t some_bytes = size_bytes;
+        enum err err;
+
+        if (stream->left_bytes == 0)
+            return ERR_TRUNCATED;
+        if (some_bytes > stream->left_bytes)
+            some_bytes = stream->left_bytes;
+        err = stream_refill(stream, some_bytes);
+        if (err)
+            return err;
+        size_bytes -= (uint32_t)some_bytes;
+    }
+    return OK;
+}
+
+/* Collect the bytes of one varint, which may lie across two windows. */
+static enum err stream_take_varint(struct stream *stream, uint8_t digits[VARINT_U64_MAX_BYTES],
+                                   size_t *count_out, uint32_t *body_bytes)
+{
+    for (size_t count = 0; count < VARINT_U64_MAX_BYTES; count++) {
+        enum err err;
+
+        if (stream->left_bytes == 0)
+            return ERR_TRUNCATED;
+        digits[count] = stream->bytes[0];
+        err = stream_skip(stream, 1, body_bytes);
+        if (err)
+            return err;
+        if (!(digits[count] & 0x80)) {
+            *count_out = count + 1;
+            return OK;
+        }
+    }
+    return ERR_MALFORMED;
+}
+
+static enum err stream_take_i32(struct stream *stream, uint32_t *body_bytes, int32_t *out)
+{
+    uint8_t digits[VARINT_U64_MAX_BYTES];
+    size_t count;
+    enum err err = stream_take_varint(stream, digits, &count, body_bytes);
+
+    if (err)
+        return err;
+    return varint_get_i32(digits, count, out) > 0 ? OK : ERR_MALFORMED;
+}
+
+static enum err stream_take_i64(struct stream *stream, uint32_t *body_bytes, int64_t *out)
+{
+    uint8_t digits[VARINT_U64_MAX_BYTES];
+    size_t count;
+    enum err err = stream_take_varint(stream, digits, &count, body_bytes);
+
+    if (err)
+        return err;
+    return varint_get_i64(digits, count, out) > 0 ? OK : ERR_MALFORMED;
+}
+
+/* Length and that many bytes.  *size_out (may be NULL): the length, -1 for null. */
+static enum err stream_skip_bytes(struct stream *stream, uint32_t *body_bytes, bool nullable,
+                                  int32_t *size_out)
+{
+    int32_t size_bytes;
+    enum err err = stream_take_i32(stream, body_bytes, &size_bytes);
+
+    if (err)
+        return err;
+    if (size_bytes < -1 || (size_bytes == -1 && !nullable))
+        return ERR_MALFORMED;
+    if (size_out)
+        *size_out = size_bytes;
+    return size_bytes > 0 ? stream_skip(stream, (uint32_t)size_bytes, body_bytes) : OK;
+}
+
+static enum err stream_skip_headers(struct stream *stream, uint32_t *body_bytes)
+{
+    int32_t header_count;
+    enum err err = stream_take_i32(stream, body_bytes, &header_count);
+
+    if (err)
+        return err;
+    if (header_count < 0)
+        return ERR_MALFORMED;
+    for (int32_t i = 0; i < header_count; i++) {
+        err = stream_skip_bytes(stream, body_bytes, false, NULL);
+        if (!err)
+            err = stream_skip_bytes(stream, body_bytes, true, NULL);
+        if (err)
+            return err;
+    }
+    return OK;
+}
+
+/* A record that lies across windows, field by field. */
+static enum err stream_take_parts(struct stream *stream, struct record_face *out)
+{
+    uint32_t body_bytes = VARINT_U32_MAX_BYTES; /* for the length itself */
+    int32_t length;
+    int32_t key_bytes;
+    enum err err = stream_take_i32(stream, &body_bytes, &length);
+
+    if (err)
+        return err;
+    if (length < 0)
+        return ERR_MALFORMED;
+    body_bytes = (uint32_t)length;
+    err = stream_skip(stream, 1, &body_bytes); /* attributes */
+    if (!err)
+        err = stream_take_i64(stream, &body_bytes, &out->timestamp_delta_ms);
+    if (!err)
+        err = stream_take_i32(stream, &body_bytes, &out->offset_delta);
+    if (!err)
+        err = stream_skip_bytes(stream, &body_bytes, true, &key_bytes);
+    if (!err)
+        err = stream_skip_bytes(stream, &body_bytes, true, NULL);
+    if (!err)
+        err = stream_skip_headers(stream, &body_bytes);
+    if (err)
+        return err;
+    out->has_key = key_bytes >= 0;
+    return body_bytes == 0 ? OK : ERR_MALFORMED;
+}
+
+/* The next record: at once when it lies in the window as a whole, which it mostly does. */
+static enum err stream_take_record(struct stream *stream, struct record_face *out)
+{
+    struct record record;
+    size_t used_bytes;
+    enum err err = record_decode(stream->bytes, stream->left_bytes, &record, &used_bytes);
+
+    if (err == ERR_TRUNCATED)
+        return stream_take_parts(stream, out);
+    if (err)
+        return err;
+    *out = (struct record_face){
+        .timestamp_delta_ms = record.timestamp_delta_ms,
+        .offset_delta = record.offset_delta,
+        .has_key = record.key_bytes >= 0,
+    };
+    return stream_refill(stream, used_bytes);
+}
+
+/* ---- the rules */
+
+/* The request's shape (ProduceRequest.validateRecords) and what the bytes outside the records say
+ * (UnifiedLog.analyzeAndValidateRecords). */
+static enum err check_envelope(const struct batch_rules *rules, const uint8_t *bytes,
+                               size_t size_bytes, struct batch_info *info)
+{
+    struct batch_header *header = &info->header;
+
+    switch (batch_parse(bytes, size_bytes, header)) {
+    case OK:
+        break;
+    case ERR_TRUNCATED:
+        return refuse(info, ERR_RECORD, "no complete record batch in %zu bytes", size_bytes);
+    case ERR_UNSUPPORTED:
+        return refuse(info, ERR_RECORD, "record batches must have magic 2");
+    default:
+        return refuse(info, ERR_CORRUPT, "the length or the magic of the record batch is wrong");
+    }
+    if (batch_codec(header) == COMPRESSION_ZSTD &&
+        rules->produce_version < ZSTD_FROM_PRODUCE_VERSION)
+        return refuse(info, ERR_CODEC, "zstd needs produce version %d or later, not %d",
+                      ZSTD_FROM_PRODUCE_VERSION, rules->produce_version);
+    if (header->size_bytes != size_bytes)
+        return refuse(info, ERR_RECORD, "one record batch per partition, not more");
+    if (header->base_offset != 0)
+        return refuse(info, ERR_RECORD, "base offset is %" PRId64 ", not 0", header->base_offset);
+    if (header->size_bytes > rules->max_message_bytes)
+        return refuse(info, ERR_TOO_LARGE,
+                      "the record batch has %" PRIu32 " bytes, max.message.bytes is %" PRIu32,
+                      header->size_bytes, rules->max_message_bytes);
+    if (!batch_crc_is_good(bytes, header))
+        return refuse(info, ERR_CORRUPT,
+                      "checksum of the record batch is %08" PRIx32 ", it says %08" PRIx32,
+                      batch_compute_crc(bytes, header->size_bytes), header->crc);
+    if (!compression_is_known(batch_codec(header)))
+        return refuse(info, ERR_CODEC, "there is no compression type %d", batch_codec(header));
+    return OK;
+}
+
+/* LogValidator.validateBatch, and attributes that a client has no business to set. */
+static enum err check_header(struct batch_info *info)
+{
+    const struct batch_header *header = &info->header;
+
+    if (header->last_offset_delta < 0)
+        return refuse(info, ERR_RECORD, "last offset delta is %" PRId32, header->last_offset_delta);
+    if (header->record_count <= 0)
+        return refuse(info, ERR_RECORD, "record count is %" PRId32, header->record_count);
+    if (header->record_count != (int64_t)header->last_offset_delta + 1)
+        return refuse(info, ERR_RECORD,
+                      "record count is %" PRId32 " but last offset delta is %" PRId32,
+                      header->record_count, header->last_offset_delta);
+    if (batch_is_control(header))
+        return refuse(info, ERR_RECORD, "clients may not write control batches");
+    if (header->attributes & ~CLIENT_ATTRIBUTES)
+        return refuse(info, ERR_RECORD, "attributes are 0x%04x", (unsigned)header->attributes);
+    if (header->producer_id < BATCH_NO_PRODUCER_ID)
+        return refuse(info, ERR_RECORD, "producer id is %" PRId64, header->producer_id);
+    if (batch_has_producer(header) && header->base_sequence < 0)
+        return refuse(info, ERR_RECORD, "base sequence is %" PRId32 " with producer id %" PRId64,
+                      header->base_sequence, header->producer_id);
+    if (batch_has_producer(header) && header->producer_epoch < 0)
+        return refuse(info, ERR_RECORD, "producer epoch is %d with producer id %" PRId64,
+                      header->producer_epoch, header->producer_id);
+    if (batch_is_transactional(header) && !batch_has_producer(header))
+        return refuse(info, ERR_RECORD, "transactional without a producer id");
+    return OK;
+}
+
+static struct batch_record_error *add_record_error(struct validation *validation, int32_t index,
+                                                   enum err err)
+{
+    struct batch_info *info = validation->info;
+    struct batch_record_error *error = &validation->beyond;
+
+    if (validation->record_err != ERR_TIMESTAMP)
+        validation->record_err = err;
+    if (info->record_error_count < BATCH_RECORD_ERRORS_MAX)
+        error = &info->record_errors[info->record_error_count];
+    info->record_error_count++;
+    error->record_index = index;
+    return error;
+}
+
+static void check_timestamp(struct validation *validation, int64_t timestamp_ms, int32_t index)
+{
+    const struct batch_rules *rules = validation->rules;
+    __int128 age_ms = (__int128)rules->now_ms - timestamp_ms;
+
+    if (!rules->log_append_time && timestamp_ms != BATCH_NO_TIMESTAMP) {
+        if (age_ms > rules->timestamp_before_max_ms || -age_ms > rules->timestamp_after_max_ms) {
+            struct batch_record_error *error = add_record_error(validation, index, ERR_TIMESTAMP);
+
+            snprintf(error->text, sizeof(error->text),
+                     "timestamp %" PRId64 " of record %" PRId32 " is more than %" PRId64
+                     " ms before or %" PRId64 " ms after now, which is %" PRId64,
+                     timestamp_ms, index, rules->timestamp_before_max_ms,
+                     rules->timestamp_after_max_ms, rules->now_ms);
+        }
+    } else if (batch_is_log_append_time(&validation->info->header)) {
+        struct batch_record_error *error = add_record_error(validation, index, ERR_TIMESTAMP);
+
+        snprintf(error->text, sizeof(error->text),
+                 "record %" PRId32 ": producers may not set the timestamp type to LogAppendTime",
+                 index);
+    }
+}
+
+/* LogValidator.validateRecord: at most one complaint per record. */
+static void check_record(struct validation *validation, const struct record_face *face,
+                         int32_t index)
+{
+    const struct batch_header *header = &validation->info->header;
+    int64_t timestamp_ms;
+
+    if (batch_is_log_append_time(header))
+        timestamp_ms = header->max_timestamp_ms;
+    else
+        timestamp_ms =
+            (int64_t)((uint64_t)header->base_timestamp_ms + (uint64_t)face->timestamp_delta_ms);
+    if (timestamp_ms > validation->max_timestamp_ms)
+        validation->max_timestamp_ms = timestamp_ms;
+    if (validation->rules->compact && !face->has_key) {
+        struct batch_record_error *error = add_record_error(validation, index, ERR_RECORD);
+
+        snprintf(error->text, sizeof(error->text),
+                 "record %" PRId32 " has no key, and the topic is compacted", index);
+        return;
+    }
+    check_timestamp(validation, timestamp_ms, index);
+}
+
+static enum err refuse_stream(struct batch_info *info, enum err err, int32_t index,
+                              const struct batch_rules *rules)
+{
+    if (err == ERR_NOMEM)
+        return refuse(info, ERR_NOMEM, "no memory to look into the record batch");
+    if (err == ERR_TOO_LARGE)
+        return refuse(info, ERR_TOO_LARGE,
+                      "the record batch expands to more than %" PRIu64 " bytes",
+                      rules->uncompressed_max_bytes);
+    return refuse(info, ERR_RECORD, "record %" PRId32 " of %" PRId32 " cannot be read: %s", index,
+                  info->header.record_count, err_text(err));
+}
+
+static enum err walk_records(struct validation *validation, struct compression_reader *reader)
+{
+    struct batch_info *info = validation->info;
+    struct stream stream = {.reader = reader};
+    enum err err = compression_peek(reader, &stream.bytes, &stream.left_bytes);
+
+    for (int32_t i = 0; i < info->header.record_count && !err; i++) {
+        struct record_face face;
+
+        err = stream_take_record(&stream, &face);
+        if (err)
+            return refuse_stream(info, err, i, validation->rules);
+        if (face.offset_delta != i)
+            return refuse(info, ERR_RECORD, "record %" PRId32 " has offset delta %" PRId32, i,
+                          face.offset_delta);
+        check_record(validation, &face, i);
+    }
+    if (err)
+        return refuse_stream(info, err, 0, validation->rules);
+    if (stream.left_bytes > 0)
+        return refuse(info, ERR_RECORD, "bytes behind the last record");
+    if (info->record_error_count > 0)
+        return refuse(info, validation->record_err, "%" PRId32 " records refused; %s",
+                      info->record_error_count, info->record_errors[0].text);
+    return OK;
+}
+
+enum err batch_validate(const struct batch_rules *rules, struct compression_context *context,
+                        const uint8_t *bytes, size_t size_bytes, struct batch_info *out)
+{
+    struct validation validation = {
+        .rules = rules,
+        .info = out,
+        .max_timestamp_ms = BATCH_NO_TIMESTAMP,
+    };
+    struct batch_header *header = &out->header;
+    struct compression_reader reader;
+    enum err err;
+
+    *out = (struct batch_info){0};
+    err = check_envelope(rules, bytes, size_bytes, out);
+    if (!err)
+        err = check_header(out);
+    if (err)
+        return err;
+    out->record_count = header->record_count;
+    out->max_timestamp_offset_delta = header->last_offset_delta;
+    out->max_timestamp_ms = rules->log_append_time ? rules->now_ms : header->max_timestamp_ms;
+    if (batch_codec(header) != COMPRESSION_NONE && !rules->validate_compressed)
+        return OK;
+
+    err = compression_reader_init(&reader, context, batch_codec(header), bytes + BATCH_HEADER_BYTES,
+                                  header->size_bytes - BATCH_HEADER_BYTES,
+                                  rules->uncompressed_max_bytes);
+    if (err)
+        return refuse_stream(out, err, 0, rules);
+    err = walk_records(&validation, &reader);
+    if (err || rules->log_append_time)
+        return err;
+    out->max_timestamp_ms = validation.max_timestamp_ms;
+    out->fix_max_timestamp =
+        batch_is_log_append_time(header) || header->max_timestamp_ms != validation.max_timestamp_ms;
+    return OK;
+}
