@@ -26,7 +26,7 @@ void producer_snapshot_encode(const struct producer_state *ps, uint8_t *bytes);
 
 /* Replace the content of ps (initialized; empty after an error).  end_offset: of the file's name.
  * now_ms: last_seen of every entry.  ERR_TRUNCATED, ERR_CORRUPT (checksum), ERR_MALFORMED (content
- * contradicts itself), ERR_NEWER_FORMAT, ERR_FULL (more than count_max), ERR_NOMEM. */
+ * contradicts itself), ERR_NEWER_FORMAT, ERR_NOMEM. */
 must_use enum err producer_snapshot_decode(struct producer_state *ps, int64_t end_offset,
                                            int64_t now_ms, const uint8_t *bytes, size_t size_bytes);
 

@@ -56,7 +56,7 @@ struct producer_state {
 
 enum producer_origin {
     PRODUCER_CLIENT,      /* a produce request: all rules */
-    PRODUCER_COORDINATOR, /* a marker, or records of a coordinator: epochs, not sequences */
+    PRODUCER_COORDINATOR, /* a coordinator of ours: epochs, not sequences */
     PRODUCER_VERBATIM,    /* a follower, a mirror, recovery: taken as it is */
 };
 
@@ -97,7 +97,7 @@ void producer_state_deinit(struct producer_state *ps);
  *   ERR_FENCED_EPOCH       the marker's coordinator epoch is smaller than the last one seen
  *   ERR_FULL               a new producer, and count_max are known
  *   ERR_NOMEM
- * With VERBATIM only ERR_NOMEM is possible. */
+ * With VERBATIM only ERR_NOMEM is possible: what is in the log counts, also above count_max. */
 must_use enum err producer_state_check(struct producer_state *ps, const struct batch_header *header,
                                        const struct control_marker *marker,
                                        const struct producer_rules *rules,
@@ -137,6 +137,12 @@ void producer_state_raise_start(struct producer_state *ps, int64_t log_start_off
 
 /* Empty, with everything below end_offset counted as applied. */
 void producer_state_clear(struct producer_state *ps, int64_t end_offset);
+
+/* Add a whole producer, as a file has it (its links do not count); P2 holds for it.  count_max is
+ * not asked: what was accepted once stays.  ERR_MALFORMED: negative id, or known already;
+ * ERR_NOMEM. */
+must_use enum err producer_state_restore(struct producer_state *ps,
+                                         const struct producer_entry *from);
 
 /* to becomes equal to from; to is initialized.  ERR_NOMEM: to is empty. */
 must_use enum err producer_state_copy(struct producer_state *to, const struct producer_state *from);
