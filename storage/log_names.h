@@ -16,7 +16,7 @@
 
 enum {
     LOG_TOPIC_NAME_MAX = 249,
-    LOG_DIR_NAME_MAX = 256, /* with the NUL */
+    LOG_DIR_NAME_MAX = 264, /* with the NUL */
     LOG_FILE_NAME_MAX = 48, /* with the NUL */
 };
 
@@ -44,7 +44,8 @@ void log_names_format_file(char out[static LOG_FILE_NAME_MAX], int64_t base_offs
 must_use enum err log_names_parse_file(const char *name, int64_t *base_offset_out,
                                        enum log_file_kind *kind_out, bool *deleted_out);
 
-/* "<topic>-<partition>".  topic is valid, partition >= 0. */
+/* "<topic>-<partition>".  topic is valid; partition >= 0.  From 100000 partitions on the
+ * longest topics make names that file systems refuse. */
 void log_names_format_dir(char out[static LOG_DIR_NAME_MAX], const char *topic, int32_t partition);
 
 /* "<topic>-<partition>.<id as 32 hex digits>-delete", at most 255 characters: topic is cut. */

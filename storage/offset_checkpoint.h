@@ -7,6 +7,7 @@
 #define LEVEE_STORAGE_OFFSET_CHECKPOINT_H
 
 #include "base/err.h"
+#include "storage/checkpoint_lines.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -25,10 +26,7 @@ size_t offset_checkpoint_encode(const struct offset_checkpoint_entry *entries, u
 
 /* A file being read; entries point into text, which stays the caller's. */
 struct offset_checkpoint_reader {
-    const char *text;
-    size_t size_bytes;
-    size_t pos;
-    uint32_t left_count;
+    struct checkpoint_lines lines;
 };
 
 /* Read the two lines on top.  ERR_MALFORMED, ERR_NEWER_FORMAT, ERR_TRUNCATED. */
