@@ -11,7 +11,6 @@
 
 enum {
     ZSTD_FROM_PRODUCE_VERSION = 7, /* KIP-110 */
-    CLIENT_ATTRIBUTES = BATCH_CODEC_MASK | BATCH_LOG_APPEND_TIME | BATCH_TRANSACTIONAL,
 };
 
 /* What the rules ask of one record. */
@@ -214,12 +213,28 @@ static enum err stream_take_record(struct stream *stream, struct record_face *ou
 
 /* ---- the rules */
 
+/* What follows the batch: a batch that is cut short is dropped, as Kafka does. */
+static enum err check_rest(const uint8_t *bytes, size_t size_bytes, struct batch_info *info)
+{
+    struct batch_header next;
+
+    switch (batch_parse(bytes, size_bytes, &next)) {
+    case ERR_TRUNCATED:
+        return OK;
+    case ERR_CORRUPT:
+        return refuse(info, ERR_CORRUPT, "what follows the record batch is not one");
+    default:
+        return refuse(info, ERR_RECORD, "one record batch per partition, not more");
+    }
+}
+
 /* The request's shape (ProduceRequest.validateRecords) and what the bytes outside the records say
  * (UnifiedLog.analyzeAndValidateRecords). */
 static enum err check_envelope(const struct batch_rules *rules, const uint8_t *bytes,
                                size_t size_bytes, struct batch_info *info)
 {
     struct batch_header *header = &info->header;
+    enum err err;
 
     switch (batch_parse(bytes, size_bytes, header)) {
     case OK:
@@ -235,8 +250,9 @@ static enum err check_envelope(const struct batch_rules *rules, const uint8_t *b
         rules->produce_version < ZSTD_FROM_PRODUCE_VERSION)
         return refuse(info, ERR_CODEC, "zstd needs produce version %d or later, not %d",
                       ZSTD_FROM_PRODUCE_VERSION, rules->produce_version);
-    if (header->size_bytes != size_bytes)
-        return refuse(info, ERR_RECORD, "one record batch per partition, not more");
+    err = check_rest(bytes + header->size_bytes, size_bytes - header->size_bytes, info);
+    if (err)
+        return err;
     if (header->base_offset != 0)
         return refuse(info, ERR_RECORD, "base offset is %" PRId64 ", not 0", header->base_offset);
     if (header->size_bytes > rules->max_message_bytes)
@@ -252,7 +268,8 @@ static enum err check_envelope(const struct batch_rules *rules, const uint8_t *b
     return OK;
 }
 
-/* LogValidator.validateBatch, and attributes that a client has no business to set. */
+/* LogValidator.validateBatch.  Attribute bits without a meaning here are let through and stored, as
+ * in Kafka. */
 static enum err check_header(struct batch_info *info)
 {
     const struct batch_header *header = &info->header;
@@ -267,82 +284,70 @@ static enum err check_header(struct batch_info *info)
                       header->record_count, header->last_offset_delta);
     if (batch_is_control(header))
         return refuse(info, ERR_RECORD, "clients may not write control batches");
-    if (header->attributes & ~CLIENT_ATTRIBUTES)
-        return refuse(info, ERR_RECORD, "attributes are 0x%04x", (unsigned)header->attributes);
-    if (header->producer_id < BATCH_NO_PRODUCER_ID)
-        return refuse(info, ERR_RECORD, "producer id is %" PRId64, header->producer_id);
     if (batch_has_producer(header) && header->base_sequence < 0)
         return refuse(info, ERR_RECORD, "base sequence is %" PRId32 " with producer id %" PRId64,
                       header->base_sequence, header->producer_id);
-    if (batch_has_producer(header) && header->producer_epoch < 0)
-        return refuse(info, ERR_RECORD, "producer epoch is %d with producer id %" PRId64,
-                      header->producer_epoch, header->producer_id);
     if (batch_is_transactional(header) && !batch_has_producer(header))
         return refuse(info, ERR_RECORD, "transactional without a producer id");
     return OK;
 }
 
 static struct batch_record_error *add_record_error(struct validation *validation, int32_t index,
-                                                   enum err err)
+                                                   enum batch_fault fault, int64_t timestamp_ms)
 {
     struct batch_info *info = validation->info;
     struct batch_record_error *error = &validation->beyond;
 
-    if (validation->record_err != ERR_TIMESTAMP)
-        validation->record_err = err;
     if (info->record_error_count < BATCH_RECORD_ERRORS_MAX)
         error = &info->record_errors[info->record_error_count];
     info->record_error_count++;
     error->record_index = index;
+    error->fault = fault;
+    error->timestamp_ms = timestamp_ms;
+    if (validation->record_err != ERR_TIMESTAMP)
+        validation->record_err = fault == BATCH_FAULT_NO_KEY ? ERR_RECORD : ERR_TIMESTAMP;
     return error;
 }
 
-static void check_timestamp(struct validation *validation, int64_t timestamp_ms, int32_t index)
+static bool is_outside_time(const struct batch_rules *rules, int64_t timestamp_ms)
 {
-    const struct batch_rules *rules = validation->rules;
     __int128 age_ms = (__int128)rules->now_ms - timestamp_ms;
 
-    if (!rules->log_append_time && timestamp_ms != BATCH_NO_TIMESTAMP) {
-        if (age_ms > rules->timestamp_before_max_ms || -age_ms > rules->timestamp_after_max_ms) {
-            struct batch_record_error *error = add_record_error(validation, index, ERR_TIMESTAMP);
+    return age_ms > rules->timestamp_before_max_ms || -age_ms > rules->timestamp_after_max_ms;
+}
 
-            snprintf(error->text, sizeof(error->text),
-                     "timestamp %" PRId64 " of record %" PRId32 " is more than %" PRId64
-                     " ms before or %" PRId64 " ms after now, which is %" PRId64,
-                     timestamp_ms, index, rules->timestamp_before_max_ms,
-                     rules->timestamp_after_max_ms, rules->now_ms);
-        }
-    } else if (batch_is_log_append_time(&validation->info->header)) {
-        struct batch_record_error *error = add_record_error(validation, index, ERR_TIMESTAMP);
+/* LogValidator.validateRecord: at most one complaint per record.  The time is what a reader will
+ * see, so the producer's bit for LogAppendTime does not count: under CreateTime it is cleared. */
+static void check_record(struct validation *validation, const struct record_face *face,
+                         int32_t index)
+{
+    const struct batch_rules *rules = validation->rules;
+    const struct batch_header *header = &validation->info->header;
+    struct batch_record_error *error;
+    int64_t timestamp_ms =
+        (int64_t)((uint64_t)header->base_timestamp_ms + (uint64_t)face->timestamp_delta_ms);
 
+    if (timestamp_ms > validation->max_timestamp_ms)
+        validation->max_timestamp_ms = timestamp_ms;
+    if (rules->compact && !face->has_key) {
+        error = add_record_error(validation, index, BATCH_FAULT_NO_KEY, timestamp_ms);
+        snprintf(error->text, sizeof(error->text),
+                 "record %" PRId32 " has no key, and the topic is compacted", index);
+    } else if (!rules->log_append_time && timestamp_ms != BATCH_NO_TIMESTAMP) {
+        if (!is_outside_time(rules, timestamp_ms))
+            return;
+        error = add_record_error(validation, index, BATCH_FAULT_TIME, timestamp_ms);
+        snprintf(error->text, sizeof(error->text),
+                 "timestamp %" PRId64 " of record %" PRId32 " is more than %" PRId64
+                 " ms before or %" PRId64 " ms after now, which is %" PRId64,
+                 timestamp_ms, index, rules->timestamp_before_max_ms, rules->timestamp_after_max_ms,
+                 rules->now_ms);
+    } else if (batch_is_log_append_time(header)) {
+        error = add_record_error(validation, index, BATCH_FAULT_TIME_TYPE, timestamp_ms);
         snprintf(error->text, sizeof(error->text),
                  "record %" PRId32 ": producers may not set the timestamp type to LogAppendTime",
                  index);
     }
-}
-
-/* LogValidator.validateRecord: at most one complaint per record. */
-static void check_record(struct validation *validation, const struct record_face *face,
-                         int32_t index)
-{
-    const struct batch_header *header = &validation->info->header;
-    int64_t timestamp_ms;
-
-    if (batch_is_log_append_time(header))
-        timestamp_ms = header->max_timestamp_ms;
-    else
-        timestamp_ms =
-            (int64_t)((uint64_t)header->base_timestamp_ms + (uint64_t)face->timestamp_delta_ms);
-    if (timestamp_ms > validation->max_timestamp_ms)
-        validation->max_timestamp_ms = timestamp_ms;
-    if (validation->rules->compact && !face->has_key) {
-        struct batch_record_error *error = add_record_error(validation, index, ERR_RECORD);
-
-        snprintf(error->text, sizeof(error->text),
-                 "record %" PRId32 " has no key, and the topic is compacted", index);
-        return;
-    }
-    check_timestamp(validation, timestamp_ms, index);
 }
 
 static enum err refuse_stream(struct batch_info *info, enum err err, int32_t index,

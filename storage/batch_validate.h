@@ -32,8 +32,16 @@ enum {
     BATCH_TEXT_MAX = 224,
 };
 
+enum batch_fault {
+    BATCH_FAULT_NO_KEY,    /* the topic is compacted */
+    BATCH_FAULT_TIME,      /* outside message.timestamp.{before,after}.max.ms */
+    BATCH_FAULT_TIME_TYPE, /* the producer set the bit for LogAppendTime */
+};
+
 struct batch_record_error {
     int32_t record_index;
+    enum batch_fault fault;
+    int64_t timestamp_ms; /* of the record */
     char text[BATCH_TEXT_MAX];
 };
 
@@ -54,8 +62,9 @@ struct batch_info {
     struct batch_record_error record_errors[BATCH_RECORD_ERRORS_MAX]; /* the first ones */
 };
 
-/* Exactly one batch in bytes, as one partition of a produce request carries it.  *out is written in
- * every case.
+/* Exactly one batch in bytes, as one partition of a produce request carries it.  What follows is
+ * dropped when it is a batch cut short, as in Kafka: store out->header.size_bytes, not size_bytes.
+ * *out is written in every case.
  *   ERR_RECORD       nothing, more than one batch, magic not 2, attributes, counts, offsets,
  *                    sequence, broken records or compressed data, missing key
  *                    (Kafka's INVALID_RECORD)

@@ -214,6 +214,8 @@ enum err producer_state_check(struct producer_state *ps, const struct batch_head
     enum err err;
 
     if (batch_has_producer(header)) {
+        if (header->producer_epoch < 0 && rules->origin != PRODUCER_VERBATIM)
+            return ERR_PRODUCER_EPOCH;
         entry = find_entry(ps, header->producer_id);
         if (entry && rules->origin == PRODUCER_CLIENT && !marker) {
             batch = find_duplicate(entry, header);

@@ -90,7 +90,7 @@ void producer_state_deinit(struct producer_state *ps);
 /* May this batch be appended?  header: as the client sent it (its base offset does not count);
  * batches without producer id are always fine.  marker: of a control batch that ends a transaction,
  * else NULL.  Changes nothing that can be seen, but takes the memory that the update needs.
- *   ERR_PRODUCER_EPOCH     the epoch is smaller than the newest
+ *   ERR_PRODUCER_EPOCH     the epoch is smaller than the newest, or negative
  *   ERR_SEQUENCE           not a duplicate and not the next; a new epoch does not start at 0
  *   ERR_UNKNOWN_PRODUCER   no state, and rules ask for sequence 0
  *   ERR_INVALID            not transactional while the producer's transaction is open
