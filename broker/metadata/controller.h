@@ -16,6 +16,8 @@
 #include "net/protocol/codec.h"
 
 struct controller;
+struct delta;
+struct image;
 struct create_partitions_request;
 struct create_partitions_response;
 struct create_topics_request;

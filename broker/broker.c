@@ -1,0 +1,478 @@
+#include "broker/broker.h"
+
+#include "base/check.h"
+#include "broker/config.h"
+#include "broker/coordinator/group_coordinator.h"
+#include "broker/fetch_session.h"
+#include "broker/front.h"
+#include "broker/metadata/controller.h"
+#include "broker/metadata/delta.h"
+#include "broker/metadata/image.h"
+#include "broker/stray_logs.h"
+#include "broker/topic_table.h"
+#include "broker/validation.h"
+#include "storage/journal_scan.h"
+#include "storage/log_dir.h"
+#include "storage/marks.h"
+#include "storage/store.h"
+
+#include <string.h>
+
+/* One shard and what the broker does with it in steps. */
+struct station {
+    struct shard shard;
+    struct broker *broker;
+    struct mail start_mail;
+    struct mail serve_mail;
+    struct mail drain_mail;
+    struct mail store_mail;
+    struct mail back; /* an answer to shard 0 */
+    enum err result;
+    bool store_failed;
+};
+
+struct broker {
+    struct broker_options options;
+    struct log_dir dir;
+    struct marks_set *marks;
+    struct journal_scan *scan;
+    struct slab scan_slab;
+    struct shards shards;
+    struct station *stations;
+    struct front *front;
+    struct controller *controller;
+    struct mail stop_mail;
+    uint32_t pending_count; /* shards that still work on the current step; shard 0's */
+    enum err result;
+    bool opened_dir;
+    bool stopping;
+};
+
+static struct log_sink *sink_of(const struct broker *broker)
+{
+    return broker->options.grounds[0].sink;
+}
+
+/* ---- opening */
+
+static enum err open_dir(struct broker *broker)
+{
+    const struct config *config = broker->options.config;
+    const char *path =
+        config_text(config, config_is_set(config, "log.dirs") ? "log.dirs" : "log.dir");
+    struct prng prng;
+    enum err err;
+
+    if (strchr(path, ',') != NULL) {
+        log_line(sink_of(broker), LOG_ERROR, "LVE-1102",
+                 "log.dirs names more than one directory; name one", log_str("log_dirs", path));
+        return ERR_INVALID;
+    }
+    prng_init(&prng, broker->options.grounds[0].seed);
+    err = log_dir_open(&broker->dir, broker->options.grounds[0].io, &prng, path,
+                       config_text(config, "cluster.id"), config_node_id(config));
+    if (err != OK) {
+        log_line(sink_of(broker), LOG_ERROR, "LVE-2001", "the data directory cannot be used",
+                 log_str("dir", path), log_err(err), log_str("problem", broker->dir.problem));
+        return err;
+    }
+    broker->opened_dir = true;
+    return OK;
+}
+
+static enum err read_journals(struct broker *broker)
+{
+    struct io *io = broker->options.grounds[0].io;
+    enum err err = marks_load(io, broker->dir.path, &broker->marks);
+
+    slab_init(&broker->scan_slab, UINT64_MAX);
+    if (err == OK)
+        err = journal_scan_open(io, broker->dir.path, broker->marks, &broker->scan_slab,
+                                &broker->scan);
+    if (err != OK)
+        log_line(sink_of(broker), LOG_ERROR, "LVE-2002", "marks or journal cannot be read",
+                 log_str("dir", broker->dir.path), log_err(err));
+    return err;
+}
+
+static void on_store_failed(void *context, enum err err)
+{
+    struct station *station = context;
+
+    log_line(station->shard.sink, LOG_ERROR, "LVE-2101",
+             "the data directory has failed and is stopped for good", log_err(err));
+    station->store_failed = true;
+    health_set(&station->broker->options.health->live, false);
+    health_set(&station->broker->options.health->ready, false);
+    topic_table_fail(station->shard.topics);
+    station->broker->options.events->failed(station->broker->options.context, err);
+}
+
+static void on_store_space(void *context, bool short_of_space)
+{
+    struct station *station = context;
+
+    if (short_of_space)
+        log_line(station->shard.sink, LOG_WARN, "LVE-2102",
+                 "little space is left: produce requests are refused until there is more");
+    else
+        log_line(station->shard.sink, LOG_INFO, "LVE-2103", "there is space again");
+}
+
+static enum err open_store(struct station *station)
+{
+    static const struct store_events events = {.failed = on_store_failed, .space = on_store_space};
+    struct broker *broker = station->broker;
+    const struct config *config = broker->options.config;
+    struct shard *shard = &station->shard;
+    struct store_world world = {
+        .loop = &shard->loop, .prng = &shard->prng, .sink = shard->sink, .dir = &broker->dir};
+    struct store_options options = {
+        .shard = shard->index,
+        .shard_count = broker->options.shard_count,
+        .journal_max_bytes = (uint64_t)config_i64(config, NULL, "levee.journal.max.bytes"),
+        .tail_cache_max_bytes = (uint64_t)config_i64(config, NULL, "levee.tail.cache.bytes"),
+        .checkpoint_interval_ms =
+            (uint32_t)config_i64(config, NULL, "levee.checkpoint.interval.ms"),
+        .segment_write_bytes = 256 << 10,
+        .segment_in_flight_max_bytes = 1 << 20,
+        .relaxed_sync_interval_ms =
+            (uint32_t)config_i64(config, NULL, "levee.cache.flush.interval.ms"),
+        .reserve_bytes = (uint64_t)config_i64(config, NULL, "levee.disk.reserve.bytes"),
+        .open_files_max = (uint32_t)config_i64(config, NULL, "levee.open.files.max"),
+    };
+
+    return store_open(&world, &options, broker->marks, broker->scan, &events, station,
+                      &shard->store);
+}
+
+static enum err open_station(struct broker *broker, uint32_t index)
+{
+    const struct broker_ground *ground = &broker->options.grounds[index];
+    struct station *station = &broker->stations[index];
+    struct shard *shard = &station->shard;
+    enum err err;
+
+    station->broker = broker;
+    shard->index = index;
+    shard->io = ground->io;
+    shard->clock = ground->clock;
+    shard->sink = ground->sink;
+    shard->shards = &broker->shards;
+    shard->config = broker->options.config;
+    prng_init(&shard->prng, ground->seed);
+    loop_init(&shard->loop, index, ground->io, ground->clock);
+    slab_init(&shard->slab, UINT64_MAX);
+    broker->shards.at[index] = shard;
+    shard->image = image_create();
+    shard->fetch_sessions = mem_alloc(sizeof(*shard->fetch_sessions));
+    fetch_sessions_init(
+        shard->fetch_sessions, &shard->prng,
+        (uint32_t)config_i64(shard->config, NULL, "max.incremental.fetch.session.cache.slots"));
+    err = validation_create(shard->config, &shard->validation);
+    if (err == OK)
+        err = open_store(station);
+    if (err == OK)
+        err = topic_table_create(shard, &shard->topics);
+    if (err == OK)
+        err = group_coordinator_create(shard, &shard->groups);
+    return err;
+}
+
+/* Every partition of the image, as if all topics had just been created. */
+static void open_partitions(struct shard *shard)
+{
+    struct delta delta;
+    size_t cursor = 0;
+    const struct image_topic *topic;
+
+    delta_init(&delta);
+    while ((topic = image_topic_next(shard->image, &cursor)) != NULL)
+        delta_note_topic(&delta, &topic->id, topic->name, DELTA_TOPIC_CREATED, 0);
+    topic_table_publish(shard->topics, &delta);
+    delta_deinit(&delta);
+}
+
+static void publish(struct shard *shard, const struct delta *delta)
+{
+    for (uint32_t i = 0; i < delta->topic_count; i++)
+        if (delta->topics[i].changes & DELTA_TOPIC_DELETED)
+            group_coordinator_topic_deleted(shard->groups, delta->topics[i].name);
+    topic_table_publish(shard->topics, delta);
+}
+
+static enum err open_metadata(struct broker *broker)
+{
+    struct shard *first = broker->shards.at[0];
+    enum err err =
+        controller_open(first, broker->dir.cluster_id, broker->dir.node_id, &broker->controller);
+
+    first->controller = broker->controller;
+    for (uint32_t i = 1; i < broker->options.shard_count && err == OK; i++)
+        err = controller_replay_into(broker->controller, broker->shards.at[i]->image);
+    if (err != OK)
+        return err;
+    controller_set_publisher(broker->controller, publish);
+    err = stray_logs_set_aside(first->io, broker->dir.path, first->image, first->sink);
+    for (uint32_t i = 0; i < broker->options.shard_count && err == OK; i++)
+        open_partitions(broker->shards.at[i]);
+    return err;
+}
+
+static void on_left_entries(void *context, const struct uuid *topic_id, int32_t partition,
+                            const struct journal_replay *first)
+{
+    log_line(context, LOG_INFO, "LVE-2003", "journal entries of a deleted topic were passed over",
+             log_uuid("topic_id", topic_id), log_i64("partition", partition));
+}
+
+static enum err open_parts(struct broker *broker)
+{
+    enum err err = open_dir(broker);
+
+    if (err == OK)
+        err = read_journals(broker);
+    for (uint32_t i = 0; i < broker->options.shard_count && err == OK; i++)
+        err = open_station(broker, i);
+    if (err == OK)
+        err = open_metadata(broker);
+    if (err != OK)
+        return err;
+    journal_scan_each_left(broker->scan, on_left_entries, sink_of(broker));
+    for (uint32_t i = 0; i < broker->options.shard_count && err == OK; i++)
+        err = store_recovered(broker->shards.at[i]->store);
+    journal_scan_close(broker->scan);
+    broker->scan = NULL;
+    marks_set_free(broker->marks);
+    broker->marks = NULL;
+    if (err == OK)
+        err = front_create(broker->options.config, &broker->shards, &broker->front);
+    return err;
+}
+
+enum err broker_open(const struct broker_options *options, struct broker **out)
+{
+    struct broker *broker = mem_alloc(sizeof(*broker));
+    enum err err;
+
+    check(options->shard_count >= 1 && options->shard_count <= SHARD_COUNT_MAX);
+    broker->options = *options;
+    broker->shards.count = options->shard_count;
+    broker->stations = mem_alloc(options->shard_count * sizeof(*broker->stations));
+    err = open_parts(broker);
+    if (err != OK) {
+        log_line(sink_of(broker), LOG_ERROR, "LVE-1101", "the broker could not start",
+                 log_err(err));
+        broker_close(broker, false);
+        return err;
+    }
+    for (uint32_t i = 0; i < options->shard_count; i++)
+        store_register_metrics(broker->shards.at[i]->store, options->metrics);
+    front_register_metrics(broker->front, options->metrics);
+    *out = broker;
+    return OK;
+}
+
+/* ---- starting: each shard's timers, then the controller, then the listeners */
+
+static void on_serve(struct mail *mail)
+{
+    struct station *station = container_of(mail, struct station, serve_mail);
+
+    front_start_shard(station->broker->front, &station->shard);
+}
+
+static void on_controller_started(void *context, enum err err)
+{
+    struct broker *broker = context;
+
+    if (err == OK)
+        err = front_listen(broker->front);
+    if (err != OK) {
+        log_line(sink_of(broker), LOG_ERROR, "LVE-1101", "the broker could not start",
+                 log_err(err));
+        broker->options.events->failed(broker->options.context, err);
+        return;
+    }
+    for (uint32_t i = 0; i < broker->shards.count; i++) {
+        struct station *station = &broker->stations[i];
+        station->serve_mail.deliver = on_serve;
+        loop_post(&station->shard.loop, &station->serve_mail);
+    }
+    health_set(&broker->options.health->ready, true);
+    broker->options.events->ready(broker->options.context);
+}
+
+static void on_start(struct mail *mail)
+{
+    struct station *station = container_of(mail, struct station, start_mail);
+    struct broker *broker = station->broker;
+
+    store_start(station->shard.store);
+    topic_table_start(station->shard.topics);
+    group_coordinator_start(station->shard.groups);
+    if (station->shard.index == 0) {
+        struct controller_start start = {.unclean = !broker->dir.was_clean && !broker->dir.is_new,
+                                         .directory_id = broker->dir.directory_id};
+        uuid_random(&station->shard.prng, &start.incarnation_id);
+        controller_begin(broker->controller, &start, on_controller_started, broker);
+    }
+}
+
+void broker_start(struct broker *broker)
+{
+    health_set(&broker->options.health->live, true);
+    /* shard 0 last: when the controller begins, every other loop has its mail */
+    for (uint32_t i = broker->shards.count; i-- > 0;) {
+        struct station *station = &broker->stations[i];
+        station->start_mail.deliver = on_start;
+        loop_post(&station->shard.loop, &station->start_mail);
+    }
+}
+
+/* ---- stopping: connections drained, our broker fenced in the metadata, stores stopped */
+
+static void each_shard(struct broker *broker, size_t mail_at, void (*deliver)(struct mail *mail))
+{
+    broker->pending_count = broker->shards.count;
+    for (uint32_t i = 0; i < broker->shards.count; i++) {
+        struct mail *mail = (struct mail *)(void *)((char *)&broker->stations[i] + mail_at);
+        mail->deliver = deliver;
+        loop_post(&broker->stations[i].shard.loop, mail);
+    }
+}
+
+/* The step of this shard is done: tell shard 0, where the last one goes on with next. */
+static void report_back(struct station *station, void (*next)(struct mail *mail))
+{
+    station->back.deliver = next;
+    loop_post(&station->broker->shards.at[0]->loop, &station->back);
+}
+
+static bool all_are_back(struct mail *mail, struct broker **broker_out)
+{
+    struct station *station = container_of(mail, struct station, back);
+
+    *broker_out = station->broker;
+    if (station->result != OK)
+        station->broker->result = station->result;
+    return --station->broker->pending_count == 0;
+}
+
+static void on_store_stopped_back(struct mail *mail)
+{
+    struct broker *broker;
+
+    if (all_are_back(mail, &broker))
+        broker->options.events->stopped(broker->options.context, broker->result);
+}
+
+static void on_store_stopped(void *context, enum err err)
+{
+    struct station *station = context;
+
+    station->result = err;
+    report_back(station, on_store_stopped_back);
+}
+
+static void on_stop_store(struct mail *mail)
+{
+    struct station *station = container_of(mail, struct station, store_mail);
+
+    store_stop(station->shard.store, on_store_stopped, station);
+}
+
+static void on_controller_stopped(void *context)
+{
+    each_shard(context, offsetof(struct station, store_mail), on_stop_store);
+}
+
+static void on_drained_back(struct mail *mail)
+{
+    struct broker *broker;
+
+    if (all_are_back(mail, &broker))
+        controller_stop(broker->controller, on_controller_stopped, broker);
+}
+
+static void on_drained(void *context)
+{
+    struct station *station = context;
+
+    report_back(station, on_drained_back);
+}
+
+static void on_drain(struct mail *mail)
+{
+    struct station *station = container_of(mail, struct station, drain_mail);
+
+    group_coordinator_stop(station->shard.groups);
+    front_stop_shard(station->broker->front, &station->shard, on_drained, station);
+}
+
+static void on_stop(struct mail *mail)
+{
+    struct broker *broker = container_of(mail, struct broker, stop_mail);
+
+    health_set(&broker->options.health->ready, false);
+    each_shard(broker, offsetof(struct station, drain_mail), on_drain);
+}
+
+void broker_stop(struct broker *broker)
+{
+    if (__atomic_exchange_n(&broker->stopping, true, __ATOMIC_ACQ_REL))
+        return;
+    broker->stop_mail.deliver = on_stop;
+    loop_post(&broker->shards.at[0]->loop, &broker->stop_mail);
+}
+
+/* ---- the end */
+
+static void close_station(struct station *station)
+{
+    struct shard *shard = &station->shard;
+
+    if (station->broker == NULL)
+        return;
+    group_coordinator_destroy(shard->groups);
+    topic_table_destroy(shard->topics);
+    if (shard->index == 0)
+        controller_close(shard->controller);
+    if (shard->store != NULL)
+        store_close(shard->store);
+    validation_destroy(shard->validation);
+    if (shard->fetch_sessions != NULL)
+        fetch_sessions_deinit(shard->fetch_sessions);
+    mem_free(shard->fetch_sessions);
+    image_destroy(shard->image);
+    loop_deinit(&shard->loop);
+}
+
+void broker_close(struct broker *broker, bool clean)
+{
+    int64_t broker_epoch;
+
+    if (broker == NULL)
+        return;
+    broker_epoch = broker->controller == NULL ? -1 : controller_broker_epoch(broker->controller);
+    front_destroy(broker->front);
+    journal_scan_close(broker->scan);
+    marks_set_free(broker->marks);
+    for (uint32_t i = 0; i < broker->shards.count; i++)
+        close_station(&broker->stations[i]);
+    if (broker->opened_dir)
+        log_dir_close(&broker->dir, clean, broker_epoch);
+    mem_free(broker->stations);
+    mem_free(broker);
+}
+
+struct shard *broker_shard(struct broker *broker, uint32_t index)
+{
+    check(index < broker->shards.count);
+    return broker->shards.at[index];
+}
+
+uint16_t broker_listener_port(const struct broker *broker, uint32_t listener_index)
+{
+    return front_port(broker->front, listener_index);
+}

@@ -1,0 +1,55 @@
+/* broker: a whole broker over handed-in loops' parts: built, started, stopped, taken down.
+ *
+ * serve.c gives it rings, the system's clock and threads; the simulator gives it simulated ones.
+ * The steps:
+ *   broker_open    on the starting thread, before any loop runs: identity, recovery, metadata,
+ *                  partitions.  Synchronous.
+ *   broker_start   posts the first mail to every loop; from now on the loops must be turned.
+ *                  events.ready runs on shard 0 when clients are served.
+ *   broker_stop    any thread: drain and stop in order; events.stopped runs on shard 0.
+ *   broker_close   after the loops have ended (or never ran). */
+#ifndef LEVEE_BROKER_BROKER_H
+#define LEVEE_BROKER_BROKER_H
+
+#include "broker/http.h"
+#include "broker/shard.h"
+
+struct broker;
+
+/* What one shard stands on; the caller's, and outlives the broker. */
+struct broker_ground {
+    struct io *io;
+    struct clock *clock;
+    struct log_sink *sink;
+    uint64_t seed;
+};
+
+struct broker_events {
+    void (*ready)(void *context);                 /* shard 0 */
+    void (*failed)(void *context, enum err err);  /* the storage of a shard failed: final */
+    void (*stopped)(void *context, enum err err); /* everything is durable; shard 0 */
+};
+
+struct broker_options {
+    const struct config *config;
+    const struct broker_ground *grounds; /* one for each shard */
+    uint32_t shard_count;
+    const struct broker_events *events;
+    void *context;
+    struct health *health;
+    struct metrics *metrics; /* filled by broker_open */
+};
+
+/* ERR_LOCKED, ERR_FOREIGN, ERR_NEWER_FORMAT, ERR_CORRUPT and others: told in a log line that says
+ * what to do next. */
+must_use enum err broker_open(const struct broker_options *options, struct broker **out);
+void broker_start(struct broker *broker);
+void broker_stop(struct broker *broker);
+void broker_close(struct broker *broker, bool clean);
+
+struct shard *broker_shard(struct broker *broker, uint32_t index);
+
+/* The port that a listener got (it may have asked for 0). */
+uint16_t broker_listener_port(const struct broker *broker, uint32_t listener_index);
+
+#endif

@@ -1,0 +1,35 @@
+/* front: the broker's connections: listeners, one conn_server a shard, and the requests' birth.
+ *
+ * Listeners accept on shard 0 and deal connections out in turn.  A request is made on the shard of
+ * its connection, goes through dispatch and dies when its answer was sent. */
+#ifndef LEVEE_BROKER_FRONT_H
+#define LEVEE_BROKER_FRONT_H
+
+#include "broker/shard.h"
+
+struct config;
+struct front;
+struct metrics;
+
+/* Servers for every shard; nothing listens yet. */
+must_use enum err front_create(const struct config *config, const struct shards *shards,
+                               struct front **out);
+void front_destroy(struct front *front);
+
+/* On shard 0, before any front_start_shard: open the listeners.  ERR_LOCKED: an address is taken;
+ * told in a log line. */
+must_use enum err front_listen(struct front *front);
+
+/* On each shard: connections may come. Shard 0 begins to accept. */
+void front_start_shard(struct front *front, struct shard *shard);
+
+/* On each shard: no new requests; those in work are answered or cut off after five seconds; then
+ * done. */
+void front_stop_shard(struct front *front, struct shard *shard, void (*done)(void *context),
+                      void *context);
+
+uint16_t front_port(const struct front *front, uint32_t listener_index);
+
+void front_register_metrics(struct front *front, struct metrics *metrics);
+
+#endif
