@@ -32,12 +32,14 @@ struct io_op;
 
 typedef void io_done_fn(struct io_op *op, int32_t result);
 
-/* One operation.  The caller owns it, embeds it, and comes home with container_of. */
+/* One operation.  The caller owns it, zeroes it before its first use, embeds it, and comes home
+ * with container_of.  A backend puts it on completed once; what repeats (struct io_accept, struct
+ * io_recv) has ops of the backend's own for its pieces. */
 struct io_op {
     struct list node;      /* backend: completed list */
     io_done_fn *done;      /* set by the starting call */
     int32_t result;        /* backend */
-    bool in_flight;        /* backend; true from the starting call until done runs */
+    bool in_flight;        /* backend; the loop clears it just before it calls done */
     struct msghdr message; /* backend: of a send */
     uint64_t scratch[6];   /* backend: must outlive the submission */
 };
@@ -57,8 +59,8 @@ void io_address_format(const struct io_address *address, char text[IO_ADDRESS_TE
 /* The host part only, without brackets. */
 void io_address_format_host(const struct io_address *address, char text[IO_ADDRESS_TEXT_MAX]);
 
-/* host: a numeric address, "localhost", or "" / "0.0.0.0" / "::" for every interface.
- * ERR_INVALID: not numeric. */
+/* host: a numeric address (IPv6 also in brackets), "localhost" (127.0.0.1), "0.0.0.0" for every
+ * IPv4 interface, "" or "::" for every interface of both.  ERR_INVALID: not numeric. */
 must_use enum err io_address_parse(const char *host, uint16_t port, struct io_address *out);
 
 /* Accepting on a listening socket until stopped.  accepted runs for each connection with its
@@ -70,9 +72,9 @@ struct io_accept {
 };
 
 /* Receiving into the backend's shared buffers until stopped.  received runs for each piece: the
- * bytes are valid during the call only.  size 0: the peer closed, or an error (negative result);
- * that is the last call, also after io_cancel (-ECANCELED).  Backpressure: io_cancel, and start
- * again later. */
+ * bytes are valid during the call only.  result 0 (the peer closed) or an error (negative) is the
+ * last call, also after io_cancel (-ECANCELED; pieces that came before it are still handed in).
+ * Backpressure: io_cancel, and start again later. */
 struct io_recv {
     struct io_op op;
     void (*received)(struct io_recv *recv, int32_t result, const uint8_t *bytes);
@@ -149,8 +151,9 @@ struct io_vtable {
     enum err (*dir_space)(struct io *io, const char *path, struct io_space *out);
     enum err (*filesystem_sync)(struct io *io, int32_t fd); /* syncfs, now */
     /* the loop's side */
-    enum err (*wait)(struct io *io, uint64_t timeout_ns); /* submit, wait, fill completed */
-    void (*wake)(struct io *io);                          /* any thread: end a wait */
+    /* submit, wait, fill completed; UINT64_MAX: for ever */
+    enum err (*wait)(struct io *io, uint64_t timeout_ns);
+    void (*wake)(struct io *io); /* any thread: end a wait */
     void (*destroy)(struct io *io);
 };
 

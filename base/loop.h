@@ -4,6 +4,11 @@
  * A shard is a loop with an io.  All state belongs to one loop; another loop posts a mail.  In
  * production loop_run is called by the loop's thread; in the simulator one thread calls
  * loop_turn on every loop, in an order drawn from the seed.
+ *
+ * Order of a turn: wait (submit, sleep, reap) -> now_ns -> done of what completed -> timers -> mail
+ * -> tasks.  What a callback starts, posts or defers is seen by the steps after it; a task that is
+ * deferred by a task runs in the next turn, which then does not sleep.
+ *
  *   I1  callbacks never nest: done, fire, deliver and run are called from loop_turn only
  *   I2  a mail is delivered once, and mails of one sender arrive in the order in which they were
  *       posted */
@@ -15,6 +20,8 @@
 #include "base/io.h"
 #include "base/mailbox.h"
 #include "base/timer.h"
+
+#define LOOP_WAIT_FOREVER UINT64_MAX
 
 /* Something to be run later in this turn (or in the next one, when deferred from a task).
  * The caller owns it. */
@@ -45,7 +52,7 @@ void loop_deinit(struct loop *loop);
  * mail shorten it.  An error is the backend's and final. */
 must_use enum err loop_turn(struct loop *loop, uint64_t max_wait_ns);
 
-/* Turns until loop_stop. */
+/* Turns until loop_stop; afterwards it may be called again. */
 must_use enum err loop_run(struct loop *loop);
 
 /* From a callback of this loop: make loop_run return. */
@@ -61,7 +68,8 @@ static inline uint64_t loop_now_ns(const struct loop *loop)
  * it is. */
 void loop_defer(struct loop *loop, struct task *task);
 
-/* From any thread: deliver mail on loop.  The mail is the loop's until deliver runs. */
+/* From any thread, and from a signal handler: deliver mail on loop.  The mail is the loop's until
+ * deliver runs, which may post it again. */
 void loop_post(struct loop *loop, struct mail *mail);
 
 /* Milliseconds from now, on the monotonic clock.  Re-arming is allowed. */
