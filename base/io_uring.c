@@ -33,7 +33,9 @@ static void enable(struct ring_io *self)
         return;
     self->enabled = true;
     if ((self->ring.flags & IORING_SETUP_R_DISABLED) != 0)
-        check(io_uring_enable_rings(&self->ring) == 0);
+        /* io_uring_enable_rings is declared by liburing 2.3 and missing in its library */
+        check(io_uring_register((unsigned)self->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL,
+                                0) >= 0);
 }
 
 static void reap(struct ring_io *self);
