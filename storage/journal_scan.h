@@ -1,11 +1,14 @@
 /* journal_scan: what the journals of a directory hold after a stop, in order, per partition.
  *
- * Used once at start, by one thread, before any loop runs; synchronous reads.  For each shard's
- * journal found in the directory (also of shards that no longer exist) the contiguous run of valid
- * groups of that journal's last recovery epoch, from the sequence that its marks name, is
- * believed; the first hole or bad checksum ends it.  Older epochs are old content of recycled
- * extents.  A group that starts inside the run and fails its checksum is a torn tail when nothing
- * valid follows it, which is always the case for a crash, because sequences end the run. */
+ * Used once at start, by one thread, before any loop runs; synchronous reads, from the device where
+ * O_DIRECT works.  For each shard's journal found in the directory (also of shards that no longer
+ * exist) the contiguous run of valid groups of that journal's last recovery epoch, from the
+ * sequence that its marks name, is believed; the first hole or bad checksum ends it.  (Without
+ * marks: from the lowest sequence of that epoch.)  Older epochs are old content of recycled extents.
+ *
+ * After a crash the run ends in a torn group, or in none.  Every group also says what was durable
+ * when it was written: a group beyond the end that knows of more than the run holds proves that
+ * acknowledged bytes were damaged later (stats.lost_groups): the caller decides what that means. */
 #ifndef LEVEE_STORAGE_JOURNAL_SCAN_H
 #define LEVEE_STORAGE_JOURNAL_SCAN_H
 
@@ -26,8 +29,9 @@ struct journal_replay {
 
 struct journal_scan;
 
-/* Read everything.  marks: of all shards found (journal_scan asks marks_find for the start
- * sequence of each shard).  slab: for the bytes read. */
+/* Read everything.  marks: of all shards found; they name each shard's epoch and first sequence;
+ * NULL: none.  slab: for the bytes read, an extent's size at a time; what is not part of the run is
+ * given back.  ERR_NOMEM: the slab is too small; ERR_NEWER_FORMAT; ERR_IO and the like. */
 must_use enum err journal_scan_open(struct io *io, const char *dir, const struct marks_set *marks,
                                     struct slab *slab, struct journal_scan **out);
 
@@ -47,7 +51,10 @@ void journal_scan_position(const struct journal_scan *scan, uint32_t shard,
                            uint32_t *recovery_epoch_out, uint64_t *last_sequence_out);
 
 struct journal_scan_stats {
-    uint64_t extents, groups, entries, bytes, torn_groups;
+    uint64_t extents, groups, entries; /* groups, entries, bytes: of the runs */
+    uint64_t bytes;
+    uint64_t torn_groups; /* runs that ended in a group with the right number and a wrong content */
+    uint64_t lost_groups; /* known to have been durable, and not readable now; 0 after any crash */
 };
 const struct journal_scan_stats *journal_scan_stats(const struct journal_scan *scan);
 

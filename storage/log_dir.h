@@ -20,21 +20,25 @@ struct log_dir {
     int32_t node_id;
     struct uuid directory_id;
     int32_t lock_fd;
-    int32_t dir_fd;      /* for syncfs */
+    int32_t dir_fd;      /* some file of it, for syncfs; not to be closed by others */
     bool was_clean;      /* the previous process stopped in order (.kafka_cleanshutdown) */
     bool is_new;         /* formatted by this open */
     char problem[512];   /* what is wrong and what to do next, after an error */
 };
 
 /* Create path when missing, lock it, read or write the identity (files and directory synced).
+ * A directory of Apache Kafka's (KRaft) is taken as it is.  The clean-shutdown file is removed.
  * cluster_id: NULL takes what is there or draws a random one.
  * ERR_LOCKED: another process; ERR_FOREIGN: other cluster or node; ERR_NEWER_FORMAT; ERR_CORRUPT:
- * meta.properties unreadable; in each case problem says so in a sentence. */
+ * meta.properties unreadable, or missing beside data; ERR_UNSUPPORTED: of a ZooKeeper broker;
+ * ERR_INVALID: path or cluster_id too long; or what the file system says.  In each case problem
+ * says so in a sentence, nothing is locked, and log_dir_close is not needed. */
 must_use enum err log_dir_open(struct log_dir *dir, struct io *io, struct prng *prng,
                                const char *path, const char *cluster_id, int32_t node_id);
 
 /* After everything else was closed.  clean: leave the clean-shutdown file (with the broker
- * epoch). */
+ * epoch); if that cannot be written the next start takes the stop for a crash.  Accepts a struct
+ * of a failed log_dir_open. */
 void log_dir_close(struct log_dir *dir, bool clean, int64_t broker_epoch);
 
 #endif

@@ -5,8 +5,9 @@
  * durable; it may lag, it must never lead.  The newest slot with a good checksum counts; a torn
  * newest slot means that the older one does, and the journal still holds what that one lacks
  * (journal_release comes after the mark is durable).
- * Format: described in storage/schema/ and written by the generated codec (versioned, so that a
- * newer format is refused with ERR_NEWER_FORMAT). */
+ * A first write goes to slot 0 and then, when that is durable, to slot 1 as well; so a bad slot 0
+ * beside no slot 1 is a first write that never finished, and means: no marks.
+ * Format: marks_format.h (versioned, so that a newer one is refused with ERR_NEWER_FORMAT). */
 #ifndef LEVEE_STORAGE_MARKS_H
 #define LEVEE_STORAGE_MARKS_H
 
@@ -29,7 +30,7 @@ struct mark {
 
 struct marks {
     uint32_t shard;
-    uint64_t generation;
+    uint64_t generation;          /* reading; a writer counts its own */
     uint32_t recovery_epoch;      /* of the journal */
     uint64_t first_sequence;      /* the journal is replayed from this group */
     bool clean;                   /* written by an orderly stop: nothing to replay */
@@ -39,27 +40,45 @@ struct marks {
 
 struct marks_set; /* the believed marks of every shard found in a directory */
 
-/* Read both slots of every shard.  ERR_CORRUPT: slots exist and none is good;
+/* Read both slots of every shard.  ERR_CORRUPT: slots were written and none is good;
  * ERR_NEWER_FORMAT. */
 must_use enum err marks_load(struct io *io, const char *dir, struct marks_set **out);
-void marks_set_free(struct marks_set *set);
+void marks_set_free(struct marks_set *set); /* accepts NULL */
 
 uint32_t marks_set_shard_count(const struct marks_set *set);
 const struct marks *marks_set_at(const struct marks_set *set, uint32_t index);
+
+/* Of one shard; NULL: none. */
+const struct marks *marks_set_of(const struct marks_set *set, uint32_t shard);
+
+/* The highest of all shards; 0 without any.  A start takes it + 1 as each writer's next one, so
+ * that generations of different shards compare. */
+uint64_t marks_set_generation(const struct marks_set *set);
 
 /* The mark of a partition, from whichever shard has the newest generation for it; NULL: none. */
 const struct mark *marks_find(const struct marks_set *set, const struct uuid *topic_id,
                               int32_t partition);
 
-/* Writing, on a loop.  One write in flight at a time; done runs when the slot is durable. */
+/* Writing, on a loop.  One write in flight at a time; done runs when the slot is durable.  Writes
+ * go to the slot that does not hold the newest good marks.  A failed write is final: every later
+ * one has its error. */
 struct marks_writer;
+
+/* Opens or creates both slots (synchronous; directory synced). */
 must_use enum err marks_writer_open(struct loop *loop, const char *dir, uint32_t shard,
                                     uint64_t next_generation, struct marks_writer **out);
+
+/* Nothing may be in flight.  Accepts NULL. */
 void marks_writer_close(struct marks_writer *writer);
+
 /* content is encoded before the call returns. */
 void marks_write(struct marks_writer *writer, const struct marks *content,
                  void (*done)(void *context, enum err err), void *context);
-/* The same, now (start and stop). */
+
+/* The same, now (start and stop).  The first write of a shard has to be this one. */
 must_use enum err marks_write_now(struct marks_writer *writer, const struct marks *content);
+
+/* Remove the marks of shards >= shard_count, after journal_remove_others; directory synced. */
+must_use enum err marks_remove_others(struct io *io, const char *dir, uint32_t shard_count);
 
 #endif
