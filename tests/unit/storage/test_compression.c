@@ -385,7 +385,7 @@ Test(compression, an_error_stays)
 
         cr_assert(
             eq(int,
-               compression_reader_init(&reader, context, codec, garbage, sizeof(garbage) - 1, 100),
+               compression_reader_init(&reader, context, codec, garbage, sizeof(garbage) - 1, 1000),
                OK));
         cr_assert(eq(int, compression_read(&reader, &byte, 1, &got), ERR_MALFORMED));
         cr_assert(eq(int, compression_read(&reader, &byte, 1, &got), ERR_MALFORMED));
