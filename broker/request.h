@@ -25,7 +25,8 @@ struct request {
     struct conn_request wire; /* first: frame, order, release */
     struct shard *home;       /* of the connection */
     struct shard *at;         /* where it runs now */
-    struct shard_call hop;
+    struct mail hop;
+    struct request *next_free; /* in the pool */
     void (*continue_at)(struct request *request);
     struct arena arena;
     const struct api_desc *api;
@@ -34,9 +35,9 @@ struct request {
     int32_t correlation_id;
     struct wire_string client_id;
     uint64_t started_ns;
-    const void *body;   /* decoded: struct <name>_request */
-    void *response;     /* struct <name>_response with defaults set; the handler fills it */
-    struct list slices; /* of request_slices: record bytes to release when sent */
+    const void *body; /* decoded: struct <name>_request */
+    void *response;   /* struct <name>_response with defaults set; the handler fills it */
+    struct request_release *releases;    /* newest first */
     const struct wire_segment *segments; /* the encoded answer */
     uint32_t segment_count;
     enum { REQUEST_RUNNING, REQUEST_ANSWER, REQUEST_SILENT, REQUEST_CLOSE } outcome;
@@ -47,6 +48,13 @@ struct client {
     char software_name[64];
     char software_version[64];
 };
+
+/* The requests of one shard's connections. */
+must_use enum err request_pool_create(struct shard *shard, struct request_pool **out);
+void request_pool_destroy(struct request_pool *pool);
+
+/* A fresh request; NULL: no memory. */
+struct conn_request *request_pool_take(struct request_pool *pool);
 
 /* Encode response at the request's version and send it.  Any shard; request is gone. */
 void request_answer(struct request *request);
@@ -64,15 +72,14 @@ void request_prepare_response(struct request *request);
 void request_run_on(struct request *request, struct shard *target,
                     void (*continue_at)(struct request *request));
 
-/* A wire_string copied into the arena with a NUL behind it; NULL stays NULL.  When the arena's
- * limit is reached the request is closed and NULL returned: give up then. */
+/* A wire_string copied into the arena with a NUL behind it; NULL stays NULL. */
 const char *request_text(struct request *request, struct wire_string text);
 
 /* Run release(context) when the answer has been sent or dropped. Any number; last in, first out. */
 void request_on_release(struct request *request, void (*release)(void *context), void *context);
 
-/* Allocation of a handler: zeroed, never NULL; past the arena's limit (256 MiB) the process would
- * be at fault, because counts are bounded by the frame that was admitted. */
+/* Allocation of a handler: zeroed, never NULL: counts are bounded by the frame that was admitted.
+ * On the shard where the request is, and while no piece of it runs elsewhere. */
 void *request_alloc(struct request *request, size_t count, size_t size_bytes);
 
 /* The items of an array field, with their defaults; count < 0 (null) counts as 0. */

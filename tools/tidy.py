@@ -32,7 +32,7 @@ FUNCTION_LINES_MAX = 80
 SYSTEM_FILES = {
     'base/check.c', 'base/mem.c', 'base/clock_system.c', 'base/log_stderr.c', 'base/io_uring.c',
     'base/io_uring_files.c', 'base/io_uring_sockets.c', 'base/io_uring_syncfs.c',
-    'broker/http.c', 'broker/main_thread.c',
+    'broker/http.c', 'broker/serve.c',
 }
 
 # What core code may call of the C library: pure functions on memory.

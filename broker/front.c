@@ -1,0 +1,275 @@
+#include "broker/front.h"
+
+#include "base/check.h"
+#include "broker/config.h"
+#include "broker/dispatch.h"
+#include "net/conn_server.h"
+#include "net/listener.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { DRAIN_MS = 5000, ANSWER_BYTES_MAX = 64 << 20, LISTENERS_MAX = 16 };
+
+struct front_shard {
+    struct front *front;
+    struct shard *shard;
+    struct conn_server server;
+    void (*stopped)(void *context);
+    void *stopped_context;
+    bool started;
+};
+
+struct front {
+    const struct config *config;
+    const struct shards *shards;
+    struct front_shard *fronts;
+    struct conn_server **servers; /* for the listeners */
+    struct admission admission;
+    struct listener listeners[LISTENERS_MAX];
+    uint32_t listener_count;
+    uint32_t closed_count;
+    bool listening;
+};
+
+/* ---- requests of connections */
+
+static struct conn_request *on_create(void *context, struct conn *conn)
+{
+    struct front_shard *front = context;
+
+    return request_pool_take(front->shard->requests);
+}
+
+static void on_request(void *context, struct conn_request *wire)
+{
+    dispatch(container_of(wire, struct request, wire));
+}
+
+static void on_opened(void *context, struct conn *conn)
+{
+    conn->user = mem_alloc(sizeof(struct client));
+}
+
+static void on_closing(void *context, struct conn *conn, enum conn_close_reason reason)
+{
+    struct front_shard *front = context;
+    char peer[IO_ADDRESS_TEXT_MAX];
+    enum log_level level = reason == CONN_CLOSE_MALFORMED || reason == CONN_CLOSE_TOO_LARGE ||
+                                   reason == CONN_CLOSE_NO_MEMORY
+                               ? LOG_WARN
+                               : LOG_DEBUG;
+
+    io_address_format(&conn->peer, peer);
+    log_line(front->shard->sink, level, "LVE-3103", "a connection was closed",
+             log_str("peer", peer), log_str("reason", conn_close_text(reason)));
+}
+
+static void on_closed(void *context, struct conn *conn)
+{
+    mem_free(conn->user);
+}
+
+static const struct conn_events events = {.opened = on_opened,
+                                          .create = on_create,
+                                          .request = on_request,
+                                          .closing = on_closing,
+                                          .closed = on_closed};
+
+/* ---- building */
+
+/* Kafka's default is no limit; ours is bounded: a request is received whole before it is judged. */
+static uint64_t queued_limit(const struct config *config)
+{
+    int64_t limit = config_i64(config, NULL, "queued.max.request.bytes");
+
+    return limit > 0 ? (uint64_t)limit : (uint64_t)256 << 20;
+}
+
+static void init_server(struct front *front, uint32_t index)
+{
+    const struct config *config = front->config;
+    struct front_shard *shard = &front->fronts[index];
+    struct conn_server_options options = {
+        .loop = &front->shards->at[index]->loop,
+        .slab = &front->shards->at[index]->slab,
+        .limits =
+            {
+                .request_max_bytes = (uint32_t)config_i64(config, NULL, "socket.request.max.bytes"),
+                .in_flight_max = (uint32_t)config_i64(
+                    config, NULL, "levee.max.in.flight.requests.per.connection"),
+                .queued_request_max_bytes = queued_limit(config) / front->shards->count,
+                .answer_max_bytes = ANSWER_BYTES_MAX,
+                .idle_max_ms = (uint64_t)config_i64(config, NULL, "connections.max.idle.ms"),
+            },
+        .events = &events,
+        .context = shard,
+    };
+
+    shard->front = front;
+    shard->shard = front->shards->at[index];
+    conn_server_init(&shard->server, &options);
+    shard->shard->conns = &shard->server;
+    front->servers[index] = &shard->server;
+}
+
+static uint32_t limit_of(const struct config *config, const char *name)
+{
+    int64_t limit = config_i64(config, NULL, name);
+
+    return limit >= INT32_MAX ? 0 : (uint32_t)limit;
+}
+
+enum err front_create(const struct config *config, const struct shards *shards, struct front **out)
+{
+    struct front *front = mem_alloc(sizeof(*front));
+    struct admission_limits limits = {.connections_max = limit_of(config, "max.connections"),
+                                      .connections_per_ip_max =
+                                          limit_of(config, "max.connections.per.ip")};
+    enum err err = OK;
+
+    front->config = config;
+    front->shards = shards;
+    front->fronts = mem_alloc(shards->count * sizeof(*front->fronts));
+    front->servers = mem_alloc(shards->count * sizeof(struct conn_server *));
+    admission_init(&front->admission, &shards->at[0]->loop, &limits,
+                   prng_u64(&shards->at[0]->prng));
+    for (uint32_t i = 0; i < shards->count && err == OK; i++) {
+        err = request_pool_create(shards->at[i], &shards->at[i]->requests);
+        init_server(front, i);
+    }
+    *out = front;
+    return err;
+}
+
+void front_destroy(struct front *front)
+{
+    if (front == NULL)
+        return;
+    for (uint32_t i = 0; i < front->shards->count; i++) {
+        conn_server_deinit(&front->fronts[i].server);
+        request_pool_destroy(front->shards->at[i]->requests);
+    }
+    admission_deinit(&front->admission);
+    mem_free(front->servers);
+    mem_free(front->fronts);
+    mem_free(front);
+}
+
+/* ---- listening */
+
+static void on_refused(void *context, struct listener *listener, const struct io_address *peer,
+                       enum err err)
+{
+    struct front *front = context;
+    char text[IO_ADDRESS_TEXT_MAX] = "";
+
+    if (peer != NULL)
+        io_address_format(peer, text);
+    log_line(front->shards->at[0]->sink, LOG_WARN, "LVE-3104", "a connection was not let in",
+             log_str("listener", listener->options.name), log_str("peer", text), log_err(err));
+}
+
+enum err front_listen(struct front *front)
+{
+    struct shard *shard = front->shards->at[0];
+
+    check(config_listener_count(front->config) <= LISTENERS_MAX);
+    for (uint32_t i = 0; i < config_listener_count(front->config); i++) {
+        const struct config_listener *configured = config_listener_at(front->config, i);
+        struct listener_options options = {
+            .name = configured->name,
+            .backlog = (uint32_t)config_i64(front->config, NULL, "socket.listen.backlog.size"),
+            .servers = front->servers,
+            .server_count = front->shards->count,
+            .admission = &front->admission,
+            .refused = on_refused,
+            .context = front,
+        };
+        enum err err = io_address_parse(configured->host, configured->port, &options.at);
+        if (err == OK)
+            err = listener_open(&front->listeners[i], &options);
+        if (err != OK) {
+            log_line(shard->sink, LOG_ERROR, "LVE-3105",
+                     "a listener cannot be opened; is the address another process's?",
+                     log_str("listener", configured->name), log_str("host", configured->host),
+                     log_i64("port", configured->port), log_err(err));
+            return err;
+        }
+        front->listener_count++;
+    }
+    return OK;
+}
+
+void front_start_shard(struct front *front, struct shard *shard)
+{
+    front->fronts[shard->index].started = true;
+    if (shard->index != 0)
+        return;
+    front->listening = true;
+    for (uint32_t i = 0; i < front->listener_count; i++)
+        listener_start(&front->listeners[i]);
+}
+
+uint16_t front_port(const struct front *front, uint32_t listener_index)
+{
+    return listener_index < front->listener_count ? front->listeners[listener_index].bound.port : 0;
+}
+
+/* ---- stopping */
+
+static void on_server_stopped(struct conn_server *server)
+{
+    struct front_shard *front = container_of(server, struct front_shard, server);
+
+    front->stopped(front->stopped_context);
+}
+
+static void on_listener_closed(struct listener *listener)
+{
+    struct front *front = listener->options.context;
+
+    if (++front->closed_count == front->listener_count)
+        conn_server_stop(&front->fronts[0].server, DRAIN_MS, on_server_stopped);
+}
+
+void front_stop_shard(struct front *front, struct shard *shard, void (*done)(void *context),
+                      void *context)
+{
+    struct front_shard *stopping = &front->fronts[shard->index];
+
+    stopping->stopped = done;
+    stopping->stopped_context = context;
+    if (shard->index != 0 || !front->listening || front->listener_count == 0) {
+        conn_server_stop(&stopping->server, DRAIN_MS, on_server_stopped);
+        return;
+    }
+    for (uint32_t i = 0; i < front->listener_count; i++)
+        listener_close(&front->listeners[i], on_listener_closed);
+}
+
+/* ---- metrics */
+
+void front_register_metrics(struct front *front, struct metrics *metrics)
+{
+    for (uint32_t i = 0; i < front->shards->count; i++) {
+        struct conn_counters *counters = &front->fronts[i].server.counters;
+        metrics_add_gauge(metrics, "kafka_server_socket_server_metrics_connection_count",
+                          "Connections now.", "", &counters->open);
+        metrics_add_counter(metrics, "levee_connections_opened_total", "Connections accepted.", "",
+                            &counters->opened);
+        metrics_add_counter(metrics, "levee_requests_total", "Requests received.", "",
+                            &counters->requests);
+        metrics_add_counter(metrics, "levee_network_in_bytes_total", "Bytes received.", "",
+                            &counters->in_bytes);
+        metrics_add_counter(metrics, "levee_network_out_bytes_total", "Bytes sent.", "",
+                            &counters->out_bytes);
+        metrics_add_counter(metrics, "levee_connections_blocked_total",
+                            "Times that a connection was not read any further.", "",
+                            &counters->blocked);
+    }
+    metrics_add_counter(metrics, "levee_connections_refused_total", "Connections not let in.",
+                        "limit=\"max.connections\"", &front->admission.refused_by_total);
+    metrics_add_counter(metrics, "levee_connections_refused_total", "Connections not let in.",
+                        "limit=\"max.connections.per.ip\"", &front->admission.refused_by_ip);
+}

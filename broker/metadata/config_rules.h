@@ -1,0 +1,18 @@
+/* config_rules: is a config value that a client sends legal, and if not, why, in Kafka's words.
+ *
+ * config_check and topic_config_check say the same of a file; here the wording is that of Apache
+ * Kafka's ConfigDef, LogConfig and their validators, since clients and tools show it. Pure. */
+#ifndef LEVEE_BROKER_METADATA_CONFIG_RULES_H
+#define LEVEE_BROKER_METADATA_CONFIG_RULES_H
+
+#include "broker/topic_config.h"
+#include "net/protocol/wire.h"
+
+/* A legal value gives true and, in *stored_out, what is to be stored: Kafka trims when it reads, we
+ * trim numbers and flags when we store.  Otherwise *problem_out is a sentence.  Texts lie in value
+ * or arena; null at the arena's limit. */
+bool config_rules_check(const struct config_key *key, struct wire_string value,
+                        struct arena *arena, struct wire_string *stored_out,
+                        struct wire_string *problem_out);
+
+#endif

@@ -1,0 +1,67 @@
+#include "broker/metadata/image_publish.h"
+
+#include "base/check.h"
+
+void image_publish_init(struct image_publish *publish, struct shard *home)
+{
+    *publish = (struct image_publish){.home = home};
+}
+
+void image_publish_deinit(struct image_publish *publish)
+{
+    for (uint32_t i = 0; i < SHARD_COUNT_MAX; i++)
+        if (publish->slots[i].ready)
+            image_replay_deinit(&publish->slots[i].replay);
+    *publish = (struct image_publish){0};
+}
+
+/* On the slot's shard. */
+static void apply(struct shard_call *call)
+{
+    struct image_publish_slot *slot = container_of(call, struct image_publish_slot, call);
+    struct image_publish *publish = slot->publish;
+    struct shard *shard = call->target;
+    struct delta delta;
+    enum err err;
+
+    if (!slot->ready) {
+        image_replay_init(&slot->replay, shard->image);
+        slot->ready = true;
+    }
+    delta_init(&delta);
+    err = image_replay_batch(&slot->replay, publish->bytes, publish->size_bytes, &delta);
+    check(err == OK); /* P2 */
+    if (publish->published != NULL)
+        publish->published(shard, &delta);
+    delta_deinit(&delta);
+    shard_call_finish(call);
+}
+
+static void drop_one(struct image_publish *publish)
+{
+    if (--publish->pending_count == 0)
+        publish->done(publish);
+}
+
+static void on_applied(struct shard_call *call)
+{
+    drop_one(container_of(call, struct image_publish_slot, call)->publish);
+}
+
+void image_publish_start(struct image_publish *publish, const uint8_t *bytes, uint32_t size_bytes,
+                         void (*done)(struct image_publish *publish))
+{
+    const struct shards *shards = publish->home->shards;
+
+    check(publish->pending_count == 0); /* P1 */
+    publish->bytes = bytes;
+    publish->size_bytes = size_bytes;
+    publish->done = done;
+    publish->pending_count = shards->count + 1; /* one of ours, so that done comes last */
+    for (uint32_t i = 0; i < shards->count; i++) {
+        struct image_publish_slot *slot = &publish->slots[i];
+        slot->publish = publish;
+        shard_call_start(&slot->call, publish->home, shards->at[i], apply, on_applied);
+    }
+    drop_one(publish);
+}

@@ -1,0 +1,47 @@
+/* image_publish: committed records on their way to the images of all shards.
+ *
+ * Owned by the controller; starts and ends on shard 0.  Each shard applies the bytes to its own
+ * image and tells its publishers; shard 0 is first, the others run at the same time.
+ *   P1  one shipment at a time
+ *   P2  an image that cannot take a committed record stops the process: the decision that wrote it
+ *       was wrong, and shards would disagree */
+#ifndef LEVEE_BROKER_METADATA_IMAGE_PUBLISH_H
+#define LEVEE_BROKER_METADATA_IMAGE_PUBLISH_H
+
+#include "broker/metadata/image_replay.h"
+#include "broker/shard.h"
+
+typedef void image_published_fn(struct shard *shard, const struct delta *delta);
+
+struct image_publish;
+
+/* One shard's part; touched by that shard alone while a shipment is under way. */
+struct image_publish_slot {
+    struct shard_call call;
+    struct image_publish *publish;
+    struct image_replay replay;
+    bool ready; /* replay is initialized */
+};
+
+struct image_publish {
+    struct shard *home;
+    image_published_fn *published; /* runs on each shard; may be NULL */
+    const uint8_t *bytes;          /* one batch */
+    uint32_t size_bytes;
+    uint32_t pending_count;
+    void (*done)(struct image_publish *publish);
+    struct image_publish_slot slots[SHARD_COUNT_MAX];
+};
+
+/* home: shard 0. */
+void image_publish_init(struct image_publish *publish, struct shard *home);
+
+/* When no shipment is under way and the loops stand still. */
+void image_publish_deinit(struct image_publish *publish);
+
+/* Apply one committed batch everywhere; bytes must live until done, which may run inside the call
+ * when there is one shard. */
+void image_publish_start(struct image_publish *publish, const uint8_t *bytes, uint32_t size_bytes,
+                         void (*done)(struct image_publish *publish));
+
+#endif

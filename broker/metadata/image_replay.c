@@ -1,0 +1,121 @@
+#include "broker/metadata/image_replay.h"
+
+#include "base/mem.h"
+
+#include <string.h>
+
+/* A batch of 10,000 records (the most that one operation writes) needs a few MiB. */
+#define ARENA_MAX_BYTES ((size_t)256 << 20)
+#define BATCH_MAX_BYTES ((size_t)1 << 30)
+
+void image_replay_init(struct image_replay *replay, struct image *image)
+{
+    *replay = (struct image_replay){.image = image};
+    batch_reader_init(&replay->reader, NULL, BATCH_MAX_BYTES);
+    arena_init(&replay->arena, ARENA_MAX_BYTES);
+}
+
+void image_replay_deinit(struct image_replay *replay)
+{
+    batch_reader_deinit(&replay->reader);
+    arena_deinit(&replay->arena);
+    mem_free(replay->held);
+    *replay = (struct image_replay){0};
+}
+
+static void hold(struct image_replay *replay, const struct record *record)
+{
+    uint32_t size_bytes = (uint32_t)record->value_bytes;
+    size_t needed_bytes = replay->held_bytes + sizeof(size_bytes) + size_bytes;
+
+    if (needed_bytes > replay->held_max_bytes) {
+        replay->held_max_bytes = needed_bytes * 2;
+        replay->held = mem_realloc(replay->held, replay->held_max_bytes);
+    }
+    memcpy(replay->held + replay->held_bytes, &size_bytes, sizeof(size_bytes));
+    memcpy(replay->held + replay->held_bytes + sizeof(size_bytes), record->value, size_bytes);
+    replay->held_bytes = needed_bytes;
+}
+
+/* The end of a transaction: all of it at once. */
+static enum err apply_held(struct image_replay *replay, struct delta *delta)
+{
+    size_t pos = 0;
+
+    while (pos < replay->held_bytes) {
+        struct metadata_record record;
+        uint32_t size_bytes;
+        enum err err;
+
+        memcpy(&size_bytes, replay->held + pos, sizeof(size_bytes));
+        pos += sizeof(size_bytes);
+        err = metadata_record_decode(replay->held + pos, size_bytes, &replay->arena, &record);
+        if (err == OK)
+            err = image_apply(replay->image, &record, delta);
+        if (err != OK)
+            return err;
+        pos += size_bytes;
+    }
+    return OK;
+}
+
+static enum err apply_one(struct image_replay *replay, const struct record *record,
+                          struct delta *delta)
+{
+    struct metadata_record decoded;
+    enum err err;
+
+    if (record->key_bytes >= 0 || record->value_bytes < 0)
+        return ERR_MALFORMED; /* keys are null, values are not */
+    err = metadata_record_decode(record->value, (size_t)record->value_bytes, &replay->arena,
+                                 &decoded);
+    if (err != OK)
+        return err;
+    switch (decoded.type) {
+    case METADATA_BEGIN_TRANSACTION:
+        if (replay->in_transaction)
+            return ERR_MALFORMED;
+        replay->in_transaction = true;
+        replay->held_bytes = 0;
+        return OK;
+    case METADATA_END_TRANSACTION:
+    case METADATA_ABORT_TRANSACTION:
+        if (!replay->in_transaction)
+            return ERR_MALFORMED;
+        replay->in_transaction = false;
+        return decoded.type == METADATA_END_TRANSACTION ? apply_held(replay, delta) : OK;
+    default:
+        if (!replay->in_transaction)
+            return image_apply(replay->image, &decoded, delta);
+        hold(replay, record);
+        return OK;
+    }
+}
+
+enum err image_replay_snapshot_batch(struct image_replay *replay, const uint8_t *bytes,
+                                     size_t size_bytes, struct delta *delta)
+{
+    struct record record;
+    enum err err = batch_reader_open(&replay->reader, bytes, size_bytes);
+
+    if (err != OK || batch_is_control(&replay->reader.header))
+        return err;
+    arena_reset(&replay->arena);
+    while ((err = batch_reader_next(&replay->reader, &record, NULL, NULL)) == OK) {
+        err = apply_one(replay, &record, delta);
+        if (err != OK)
+            return err;
+    }
+    return err == ERR_NOT_FOUND ? OK : err;
+}
+
+enum err image_replay_batch(struct image_replay *replay, const uint8_t *bytes, size_t size_bytes,
+                            struct delta *delta)
+{
+    enum err err = image_replay_snapshot_batch(replay, bytes, size_bytes, delta);
+
+    if (err == OK && !replay->in_transaction)
+        image_set_position(replay->image, batch_last_offset(&replay->reader.header),
+                           replay->reader.header.leader_epoch);
+    return err;
+}

@@ -1,0 +1,41 @@
+/* image_replay: committed batches of the metadata log, applied to an image in order.
+ *
+ * One for each image, on the image's shard.  Between a BeginTransaction and its end nothing is
+ * applied: the records are held back, applied together at the end, or forgotten when it aborts
+ * (KIP-868, kraft.md section 2, rule 2).  Control batches never touch the image. */
+#ifndef LEVEE_BROKER_METADATA_IMAGE_REPLAY_H
+#define LEVEE_BROKER_METADATA_IMAGE_REPLAY_H
+
+#include "base/arena.h"
+#include "broker/metadata/delta.h"
+#include "broker/metadata/image.h"
+#include "storage/batch_reader.h"
+
+struct image_replay {
+    struct image *image;
+    struct batch_reader reader;
+    struct arena arena; /* bodies of the records of one batch */
+    bool in_transaction;
+    uint8_t *held; /* values of an open transaction: uint32 size (host order), bytes */
+    size_t held_bytes;
+    size_t held_max_bytes;
+};
+
+/* image stays the caller's. */
+void image_replay_init(struct image_replay *replay, struct image *image);
+
+/* A zeroed one is accepted. */
+void image_replay_deinit(struct image_replay *replay);
+
+/* Apply one batch of the log and move the image's position behind it (unless a transaction stays
+ * open).  The checksum is the caller's business.  ERR_MALFORMED: a record that cannot follow, or a
+ * transaction that begins twice or ends without a beginning; ERR_UNSUPPORTED, ERR_NEWER_FORMAT: a
+ * record that we cannot obey; other errors as batch_reader_open.  The image is then half changed. */
+must_use enum err image_replay_batch(struct image_replay *replay, const uint8_t *bytes,
+                                     size_t size_bytes, struct delta *delta);
+
+/* As image_replay_batch, for a batch of a snapshot, whose offsets say nothing: the position stays. */
+must_use enum err image_replay_snapshot_batch(struct image_replay *replay, const uint8_t *bytes,
+                                              size_t size_bytes, struct delta *delta);
+
+#endif

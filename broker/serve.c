@@ -1,0 +1,269 @@
+/* The main thread waits for signals; every shard has a thread that turns its loop.  Shards tell the
+ * main thread what happened (stopped, failed) with SIGUSR1 and a field. */
+#include "broker/serve.h"
+
+#include "base/check.h"
+#include "base/clock_system.h"
+#include "base/io_system.h"
+#include "base/log_stderr.h"
+#include "base/mem.h"
+#include "broker/broker.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+struct server;
+
+struct server_shard {
+    struct server *server;
+    struct io *io;
+    struct clock clock;
+    struct log_stderr log;
+    pthread_t thread;
+    struct mail stop_mail;
+    uint32_t index;
+    bool running;
+};
+
+struct server {
+    const struct config *config;
+    struct server_shard *shards;
+    uint32_t shard_count;
+    struct broker *broker;
+    struct metrics metrics;
+    struct health health;
+    struct http *http;
+    pthread_t main_thread;
+    uint32_t stopped; /* atomic */
+    uint32_t failed;  /* atomic */
+    enum err stop_err;
+};
+
+static void wake_main(struct server *server)
+{
+    pthread_kill(server->main_thread, SIGUSR1);
+}
+
+static void on_ready(void *context)
+{
+    struct server *server = context;
+
+    for (uint32_t i = 0; i < config_listener_count(server->config); i++) {
+        const struct config_listener *listener = config_listener_at(server->config, i);
+        log_line(&server->shards[0].log.sink, LOG_INFO, "LVE-1100", "ready: clients are served",
+                 log_str("listener", listener->name),
+                 log_str("host", listener->host[0] == '\0' ? "*" : listener->host),
+                 log_i64("port", broker_listener_port(server->broker, i)));
+    }
+}
+
+static void on_failed(void *context, enum err err)
+{
+    struct server *server = context;
+
+    __atomic_store_n(&server->failed, 1U, __ATOMIC_RELEASE);
+    wake_main(server);
+}
+
+static void on_stopped(void *context, enum err err)
+{
+    struct server *server = context;
+
+    server->stop_err = err;
+    __atomic_store_n(&server->stopped, 1U, __ATOMIC_RELEASE);
+    wake_main(server);
+}
+
+static void *run_shard(void *context)
+{
+    struct server_shard *shard = context;
+    struct loop *loop = &broker_shard(shard->server->broker, shard->index)->loop;
+    enum err err = loop_run(loop);
+
+    if (err != OK)
+        on_failed(shard->server, err);
+    return NULL;
+}
+
+static void on_stop_mail(struct mail *mail)
+{
+    struct server_shard *shard = container_of(mail, struct server_shard, stop_mail);
+
+    loop_stop(&broker_shard(shard->server->broker, shard->index)->loop);
+}
+
+static void end_threads(struct server *server)
+{
+    for (uint32_t i = 0; i < server->shard_count; i++) {
+        struct server_shard *shard = &server->shards[i];
+        if (!shard->running)
+            continue;
+        shard->stop_mail.deliver = on_stop_mail;
+        loop_post(&broker_shard(server->broker, i)->loop, &shard->stop_mail);
+    }
+    for (uint32_t i = 0; i < server->shard_count; i++)
+        if (server->shards[i].running)
+            pthread_join(server->shards[i].thread, NULL);
+}
+
+/* ---- what a shard stands on */
+
+static enum err open_ground(struct server *server, uint32_t index, struct broker_ground *ground)
+{
+    struct server_shard *shard = &server->shards[index];
+    struct io_uring_options options = {0};
+    enum log_level level;
+    enum log_format format;
+    const char *level_text = config_text(server->config, "levee.log.level");
+    const char *format_text = config_text(server->config, "levee.log.format");
+    enum err err;
+
+    shard->server = server;
+    shard->index = index;
+    clock_system_init(&shard->clock);
+    if (log_level_parse(level_text, strlen(level_text), &level) != OK ||
+        log_format_parse(format_text, strlen(format_text), &format) != OK)
+        return ERR_INVALID;
+    log_stderr_init(&shard->log, STDERR_FILENO, &shard->clock, level, format);
+    err = io_uring_create(&options, &shard->io);
+    if (err != OK) {
+        log_line(&shard->log.sink, LOG_ERROR, "LVE-1103", "the kernel gives no io_uring",
+                 log_err(err));
+        return err;
+    }
+    *ground =
+        (struct broker_ground){.io = shard->io, .clock = &shard->clock, .sink = &shard->log.sink};
+    while (getrandom(&ground->seed, sizeof(ground->seed), 0) != sizeof(ground->seed))
+        continue;
+    return OK;
+}
+
+/* Every connection and segment is a descriptor: take what the system allows. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static void block_signals(sigset_t *waited_for)
+{
+    sigemptyset(waited_for);
+    sigaddset(waited_for, SIGTERM);
+    sigaddset(waited_for, SIGINT);
+    sigaddset(waited_for, SIGUSR1);
+    pthread_sigmask(SIG_BLOCK, waited_for, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static enum err start_http(struct server *server)
+{
+    const char *address = config_text(server->config, "levee.http.listener");
+    uint16_t port;
+    enum err err;
+
+    if (address == NULL || address[0] == '\0')
+        return OK;
+    err = http_start(address, &server->metrics, &server->health, &server->http, &port);
+    if (err == OK)
+        log_line(&server->shards[0].log.sink, LOG_INFO, "LVE-1104", "metrics and health are served",
+                 log_str("address", address), log_i64("port", port));
+    else
+        log_line(&server->shards[0].log.sink, LOG_ERROR, "LVE-1105",
+                 "levee.http.listener cannot be bound; another process has it, or set it empty",
+                 log_str("address", address), log_err(err));
+    return err;
+}
+
+static enum err start(struct server *server)
+{
+    static const struct broker_events events = {
+        .ready = on_ready, .failed = on_failed, .stopped = on_stopped};
+    struct broker_ground grounds[SHARD_COUNT_MAX];
+    struct broker_options options = {.config = server->config,
+                                     .grounds = grounds,
+                                     .shard_count = server->shard_count,
+                                     .events = &events,
+                                     .context = server,
+                                     .health = &server->health,
+                                     .metrics = &server->metrics};
+    enum err err = OK;
+
+    for (uint32_t i = 0; i < server->shard_count && err == OK; i++)
+        err = open_ground(server, i, &grounds[i]);
+    if (err == OK)
+        err = broker_open(&options, &server->broker);
+    if (err == OK)
+        err = start_http(server);
+    if (err != OK)
+        return err;
+    broker_start(server->broker);
+    for (uint32_t i = 0; i < server->shard_count && err == OK; i++) {
+        server->shards[i].running =
+            pthread_create(&server->shards[i].thread, NULL, run_shard, &server->shards[i]) == 0;
+        if (!server->shards[i].running)
+            err = ERR_NOMEM;
+    }
+    return err;
+}
+
+/* Until stopped or failed; the second signal of the user, or the limit, ends the patience. */
+static enum serve_exit wait_for_end(struct server *server, const sigset_t *signals)
+{
+    struct timespec patience = {.tv_sec = SERVE_STOP_SECONDS};
+    bool stopping = false;
+
+    for (;;) {
+        int number = stopping ? sigtimedwait(signals, NULL, &patience) : sigwaitinfo(signals, NULL);
+        if (__atomic_load_n(&server->failed, __ATOMIC_ACQUIRE))
+            return SERVE_STORAGE_DEAD;
+        if (__atomic_load_n(&server->stopped, __ATOMIC_ACQUIRE))
+            return server->stop_err == OK ? SERVE_STOPPED : SERVE_STORAGE_DEAD;
+        if (stopping && number != SIGUSR1) {
+            log_line(&server->shards[0].log.sink, LOG_ERROR, "LVE-1107",
+                     "stopped without order; the next start recovers");
+            return SERVE_STOP_TIMED_OUT;
+        }
+        if (number == SIGTERM || number == SIGINT) {
+            stopping = true;
+            log_line(&server->shards[0].log.sink, LOG_INFO, "LVE-1106", "stopping");
+            broker_stop(server->broker);
+        }
+    }
+}
+
+enum serve_exit serve(const struct config *config)
+{
+    struct server server = {.config = config, .main_thread = pthread_self()};
+    enum serve_exit result = SERVE_FAILED;
+    sigset_t signals;
+
+    server.shard_count = (uint32_t)config_i64(config, NULL, "levee.shards");
+    server.shards = mem_alloc(server.shard_count * sizeof(*server.shards));
+    metrics_init(&server.metrics);
+    raise_descriptor_limit();
+    block_signals(&signals);
+    if (start(&server) == OK)
+        result = wait_for_end(&server, &signals);
+    if (result == SERVE_STORAGE_DEAD || result == SERVE_STOP_TIMED_OUT)
+        _exit(result); /* what is in flight stays where it is: nothing more may become durable */
+    if (server.broker != NULL)
+        end_threads(&server);
+    http_stop(server.http);
+    broker_close(server.broker, result == SERVE_STOPPED);
+    for (uint32_t i = 0; i < server.shard_count; i++)
+        if (server.shards[i].io != NULL)
+            server.shards[i].io->v->destroy(server.shards[i].io);
+    metrics_deinit(&server.metrics);
+    mem_free(server.shards);
+    return result;
+}

@@ -1,0 +1,419 @@
+#include "tools/cli.h"
+
+#include "base/check.h"
+#include "base/text.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct cli_command commands[] = {
+    {"dev", NULL, "cs", "", 0, 0, "run one durable broker on 127.0.0.1:9092 for development",
+     "Topics are created when they are asked for.  Data: ./data, or --set log.dirs=DIR.\n"
+     "Writes are as durable as with `levee serve`.",
+     command_dev},
+    {"serve", NULL, "cs", "", 0, 0, "run a broker",
+     "Configuration: defaults < -c FILE < environment (KAFKA_*, LEVEE_*) < --set.\n"
+     "SIGTERM stops it in order.  Example: levee serve -c server.properties",
+     command_serve},
+    {"topic", "create", "btfprS", "TOPIC...", 1, CLI_WORDS_MAX, "create topics",
+     "Example: levee topic create orders -p 6 -C retention.ms=86400000", command_topic_create},
+    {"topic", "list", "btf", "", 0, 0, "list topics", NULL, command_topic_list},
+    {"topic", "describe", "btf", "TOPIC", 1, 1, "show partitions and configuration of a topic",
+     NULL, command_topic_describe},
+    {"topic", "delete", "btf", "TOPIC...", 1, CLI_WORDS_MAX, "delete topics with their records",
+     NULL, command_topic_delete},
+    {"topic", "add-partitions", "btfp", "TOPIC", 1, 1, "grow a topic to -p partitions", NULL,
+     command_topic_add_partitions},
+    {"topic", "alter-config", "btfS", "TOPIC", 1, 1, "set (-C k=v) or reset (-C k=) configuration",
+     NULL, command_topic_alter_config},
+    {"produce", NULL, "btpkKza", "TOPIC", 1, 1, "write each line of standard input as a record",
+     "Example: printf 'k1:v1\\nk2:v2\\n' | levee produce orders -K :", command_produce},
+    {"consume", NULL, "btponF", "TOPIC", 1, 1, "print the records of a topic",
+     "-o start | end | OFFSET | -COUNT; -n COUNT stops after so many records.\n"
+     "-f '%k %v\\n' formats: %k key %v value %p partition %o offset %t topic %d timestamp in ms.\n"
+     "Example: levee consume orders -o start -n 10 -f '%p/%o %k=%v\\n'",
+     command_consume},
+    {"group", "list", "btf", "", 0, 0, "list consumer groups", NULL, command_group_list},
+    {"group", "describe", "btf", "GROUP", 1, 1, "show members, offsets and lag of a group", NULL,
+     command_group_describe},
+    {"group", "delete", "btf", "GROUP...", 1, CLI_WORDS_MAX, "delete groups without members", NULL,
+     command_group_delete},
+    {"log", "dump", "fB", "FILE...", 1, CLI_WORDS_MAX,
+     "print the batches of segment files, of ours or of Apache Kafka's", NULL, command_log_dump},
+    {"config", "check", "cs", "", 0, 0, "say whether a server configuration is right", NULL,
+     command_config_check},
+    {"config", "explain", "f", "KEY", 1, 1, "say what a configuration key means", NULL,
+     command_config_explain},
+    {"config", "list", "f", "", 0, 0, "list every configuration key", NULL, command_config_list},
+    {"explain", NULL, "f", "CODE", 1, 1, "say what a log code (LVE-1234) means and what to do",
+     NULL, command_explain},
+    {"version", NULL, "f", "", 0, 0, "print the version", NULL, command_version},
+};
+
+struct option_row {
+    char letter; /* in struct cli_command.options */
+    const char *short_name;
+    const char *long_name;
+    const char *argument;
+    const char *help;
+};
+
+static const struct option_row option_rows[] = {
+    {'b', "-b", "--brokers", "HOST:PORT,...", "where a broker is (127.0.0.1:9092)"},
+    {'t', NULL, "--timeout", "MS", "how long to wait for an answer (30000)"},
+    {'f', NULL, "--format", "text|json", "form of the output (text)"},
+    {'c', "-c", "--config", "FILE", "server.properties to read"},
+    {'s', NULL, "--set", "KEY=VALUE", "one configuration value; may be repeated"},
+    {'S', "-C", "--topic-config", "KEY=VALUE", "one topic configuration value; may be repeated"},
+    {'p', "-p", "--partitions", "N", "number of partitions, or the one partition"},
+    {'r', "-r", "--replicas", "N", "replication factor (the broker's default)"},
+    {'o', "-o", "--offset", "WHERE", "where to begin: start, end, an offset, -COUNT (start)"},
+    {'n', "-n", "--num", "COUNT", "stop after so many records"},
+    {'F', "-f", "--record-format", "TEXT", "how to print a record (%v\\n)"},
+    {'k', "-k", "--key", "KEY", "key of every record"},
+    {'K', "-K", "--key-delimiter", "TEXT", "a line is key, this text, value"},
+    {'z', "-z", "--compression", "CODEC", "none, gzip, snappy, lz4 or zstd (none)"},
+    {'a', NULL, "--acks", "all|1|0", "what to wait for (all)"},
+    {'B', NULL, "--records", NULL, "print the records too"},
+};
+
+enum cli_exit cli_fail(enum cli_exit exit, const char *format, ...)
+{
+    va_list args;
+
+    fflush(stdout);
+    fputs("levee: ", stderr);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+    return exit;
+}
+
+enum cli_exit cli_exit_of(enum err err)
+{
+    switch (err) {
+    case OK:
+        return CLI_OK;
+    case ERR_NOT_FOUND:
+        return CLI_NOT_FOUND;
+    case ERR_EXISTS:
+        return CLI_CONFLICT;
+    case ERR_PERMISSION:
+        return CLI_NOT_AUTHORISED;
+    case ERR_TIMEOUT:
+        return CLI_TIMED_OUT;
+    default:
+        return CLI_FAILED;
+    }
+}
+
+enum cli_exit cli_exit_of_kafka(int16_t error_code)
+{
+    switch (error_code) {
+    case KAFKA_NONE:
+        return CLI_OK;
+    case KAFKA_UNKNOWN_TOPIC_OR_PARTITION:
+    case KAFKA_UNKNOWN_TOPIC_ID:
+    case KAFKA_GROUP_ID_NOT_FOUND:
+        return CLI_NOT_FOUND;
+    case KAFKA_TOPIC_ALREADY_EXISTS:
+    case KAFKA_NON_EMPTY_GROUP:
+        return CLI_CONFLICT;
+    case KAFKA_TOPIC_AUTHORIZATION_FAILED:
+    case KAFKA_GROUP_AUTHORIZATION_FAILED:
+    case KAFKA_CLUSTER_AUTHORIZATION_FAILED:
+        return CLI_NOT_AUTHORISED;
+    case KAFKA_REQUEST_TIMED_OUT:
+        return CLI_TIMED_OUT;
+    default:
+        return CLI_FAILED;
+    }
+}
+
+enum cli_exit cli_connect(const struct cli *cli, struct client **out)
+{
+    char problem[512];
+    enum err err = client_open(cli->brokers, cli->timeout_ms, out, problem, sizeof(problem));
+
+    return err == OK ? CLI_OK : cli_fail(cli_exit_of(err), "%s", problem);
+}
+
+enum cli_exit cli_call_failed(const char *what, enum err err)
+{
+    if (err == ERR_UNSUPPORTED)
+        return cli_fail(CLI_FAILED, "%s: this broker does not serve that request", what);
+    return cli_fail(cli_exit_of(err), "%s: %s", what, err_text(err));
+}
+
+void cli_print_json_string(const char *text, size_t size_bytes)
+{
+    putchar('"');
+    for (size_t i = 0; i < size_bytes;) {
+        uint32_t point;
+        size_t width = text_utf8_next(text + i, size_bytes - i, &point);
+        if (width == 0) {
+            fputs("\\ufffd", stdout);
+            i++;
+            continue;
+        }
+        if (point == '"' || point == '\\')
+            printf("\\%c", (char)point);
+        else if (point < 0x20 || point == 0x7f)
+            printf("\\u%04x", point);
+        else
+            fwrite(text + i, 1, width, stdout);
+        i += width;
+    }
+    putchar('"');
+}
+
+/* ---- help */
+
+static void print_command(FILE *out, const struct cli_command *command)
+{
+    fprintf(out, "  levee %s%s%s %s\n", command->noun, command->verb == NULL ? "" : " ",
+            command->verb == NULL ? "" : command->verb, command->words);
+}
+
+static void print_help(FILE *out)
+{
+    fputs("levee: a Kafka-compatible log broker that acknowledges what is on stable storage\n\n",
+          out);
+    for (size_t i = 0; i < array_count(commands); i++) {
+        char name[64];
+        snprintf(name, sizeof(name), "%s %s", commands[i].noun,
+                 commands[i].verb == NULL ? "" : commands[i].verb);
+        fprintf(out, "  %-22s %s\n", name, commands[i].purpose);
+    }
+    fputs("\n`levee COMMAND --help` tells a command's options.\n"
+          "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 exists or in use,\n"
+          "5 not authorised, 6 timed out; servers: 10 storage failed, 11 did not stop in time.\n",
+          out);
+}
+
+static void print_command_help(FILE *out, const struct cli_command *command)
+{
+    fprintf(out, "%s\n\n", command->purpose);
+    print_command(out, command);
+    if (command->help != NULL)
+        fprintf(out, "\n%s\n", command->help);
+    if (command->options[0] != '\0')
+        fputs("\nOptions:\n", out);
+    for (size_t i = 0; i < array_count(option_rows); i++) {
+        const struct option_row *row = &option_rows[i];
+        char name[64];
+        if (strchr(command->options, row->letter) == NULL)
+            continue;
+        snprintf(name, sizeof(name), "%s%s%s %s", row->short_name == NULL ? "" : row->short_name,
+                 row->short_name == NULL ? "" : ", ", row->long_name,
+                 row->argument == NULL ? "" : row->argument);
+        fprintf(out, "  %-34s %s\n", name, row->help);
+    }
+}
+
+/* ---- options */
+
+static enum cli_exit set_number(const char *name, const char *text, int64_t min, int64_t max,
+                                int64_t *out)
+{
+    if (text_parse_i64(text, strlen(text), min, max, out) == OK)
+        return CLI_OK;
+    return cli_fail(CLI_USAGE, "%s takes a number from %lld to %lld, not \"%s\"", name,
+                    (long long)min, (long long)max, text);
+}
+
+static enum cli_exit set_option(struct cli *cli, const struct option_row *row, const char *value)
+{
+    enum cli_exit result = CLI_OK;
+    int64_t number = 0;
+
+    switch (row->letter) {
+    case 'b':
+        cli->brokers = value;
+        break;
+    case 't':
+        result = set_number(row->long_name, value, 1, INT32_MAX, &number);
+        cli->timeout_ms = (int32_t)number;
+        break;
+    case 'f':
+        if (strcmp(value, "json") != 0 && strcmp(value, "text") != 0)
+            return cli_fail(CLI_USAGE, "--format is text or json, not \"%s\"", value);
+        cli->json = strcmp(value, "json") == 0;
+        break;
+    case 'c':
+        cli->file = value;
+        break;
+    case 's':
+    case 'S':
+        if (cli->set_count == CLI_SETS_MAX)
+            return cli_fail(CLI_USAGE, "more than %d values", CLI_SETS_MAX);
+        cli->sets[cli->set_count++] = value;
+        break;
+    case 'p':
+        result = set_number(row->long_name, value, 0, INT32_MAX, &number);
+        cli->partitions = (int32_t)number;
+        break;
+    case 'r':
+        result = set_number(row->long_name, value, 1, INT16_MAX, &number);
+        cli->replicas = (int32_t)number;
+        break;
+    case 'o':
+        cli->offset = value;
+        break;
+    case 'n':
+        result = set_number(row->long_name, value, 0, INT64_MAX, &cli->count);
+        break;
+    case 'F':
+        cli->record_format = value;
+        break;
+    case 'k':
+        cli->key = value;
+        break;
+    case 'K':
+        cli->key_delimiter = value;
+        break;
+    case 'z':
+        cli->codec = value;
+        break;
+    case 'a':
+        cli->acks = strcmp(value, "all") == 0 ? -1 : strcmp(value, "1") == 0 ? 1 : 0;
+        if (cli->acks == 0 && strcmp(value, "0") != 0)
+            return cli_fail(CLI_USAGE, "--acks is all, 1 or 0, not \"%s\"", value);
+        break;
+    default:
+        check(row->letter == 'B');
+        cli->print_records = true;
+    }
+    return result;
+}
+
+static const struct option_row *find_option(const struct cli_command *command, const char *word,
+                                            const char **value_out)
+{
+    *value_out = NULL;
+    for (size_t i = 0; i < array_count(option_rows); i++) {
+        const struct option_row *row = &option_rows[i];
+        size_t long_bytes = strlen(row->long_name);
+        if (strchr(command->options, row->letter) == NULL)
+            continue;
+        if (row->short_name != NULL && strncmp(word, row->short_name, 2) == 0 && word[1] != '-') {
+            *value_out = word[2] != '\0' ? word + 2 : NULL;
+            return row;
+        }
+        if (strncmp(word, row->long_name, long_bytes) == 0 &&
+            (word[long_bytes] == '\0' || word[long_bytes] == '=')) {
+            *value_out = word[long_bytes] == '=' ? word + long_bytes + 1 : NULL;
+            return row;
+        }
+    }
+    return NULL;
+}
+
+static bool is_option(const char *word)
+{
+    return word[0] == '-' && word[1] != '\0';
+}
+
+static enum cli_exit parse(struct cli *cli, const struct cli_command *command, int argc,
+                           char **argv)
+{
+    for (int i = 0; i < argc; i++) {
+        const struct option_row *row;
+        const char *value;
+        enum cli_exit result;
+        if (!is_option(argv[i])) {
+            if (cli->word_count == command->words_max)
+                return cli_fail(CLI_USAGE, "\"%s\" is one word too many; see levee %s --help",
+                                argv[i], cli->command);
+            cli->words[cli->word_count++] = argv[i];
+            continue;
+        }
+        row = find_option(command, argv[i], &value);
+        if (row == NULL)
+            return cli_fail(CLI_USAGE, "unknown option %s; see levee %s --help", argv[i],
+                            cli->command);
+        if (row->argument != NULL && value == NULL) {
+            if (++i == argc)
+                return cli_fail(CLI_USAGE, "%s needs a value: %s", row->long_name, row->argument);
+            value = argv[i];
+        }
+        result = set_option(cli, row, value);
+        if (result != CLI_OK)
+            return result;
+    }
+    if (cli->word_count < command->words_min)
+        return cli_fail(CLI_USAGE, "something is missing: levee %s %s", cli->command,
+                        command->words);
+    return CLI_OK;
+}
+
+static const struct cli_command *find_command(int argc, char **argv, int *used_out)
+{
+    for (size_t i = 0; i < array_count(commands); i++) {
+        const struct cli_command *command = &commands[i];
+        if (strcmp(argv[1], command->noun) != 0)
+            continue;
+        if (command->verb == NULL || (argc > 2 && strcmp(argv[2], command->verb) == 0)) {
+            *used_out = command->verb == NULL ? 2 : 3;
+            return command;
+        }
+    }
+    return NULL;
+}
+
+static enum cli_exit unknown_command(int argc, char **argv)
+{
+    bool known_noun = false;
+
+    for (size_t i = 0; i < array_count(commands); i++)
+        if (strcmp(argv[1], commands[i].noun) == 0) {
+            if (!known_noun)
+                fprintf(stderr, "levee: %s needs one of these verbs:\n", argv[1]);
+            known_noun = true;
+            print_command(stderr, &commands[i]);
+        }
+    return known_noun ? CLI_USAGE
+                      : cli_fail(CLI_USAGE, "unknown command %s; see levee --help", argv[1]);
+}
+
+int main(int argc, char **argv)
+{
+    struct cli cli = {.brokers = "127.0.0.1:9092",
+                      .timeout_ms = 30000,
+                      .partitions = -1,
+                      .replicas = -1,
+                      .count = -1,
+                      .acks = -1,
+                      .record_format = "%v\\n",
+                      .offset = "start"};
+    const struct cli_command *command;
+    char name[64];
+    int used;
+    enum cli_exit result;
+
+    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
+        print_help(argc < 2 ? stderr : stdout);
+        return argc < 2 ? CLI_USAGE : CLI_OK;
+    }
+    command = find_command(argc, argv, &used);
+    if (command == NULL)
+        return (int)unknown_command(argc, argv);
+    snprintf(name, sizeof(name), "%s%s%s", command->noun, command->verb == NULL ? "" : " ",
+             command->verb == NULL ? "" : command->verb);
+    cli.command = name;
+    for (int i = used; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            print_command_help(stdout, command);
+            return CLI_OK;
+        }
+    result = parse(&cli, command, argc - used, argv + used);
+    if (result == CLI_OK)
+        result = command->run(&cli);
+    if (fflush(stdout) != 0 && result == CLI_OK)
+        result = cli_fail(CLI_FAILED, "standard output cannot be written");
+    return (int)result;
+}

@@ -1,0 +1,171 @@
+/* levee serve, levee dev, levee config, levee explain, levee version. */
+#include "broker/serve.h"
+
+#include "base/clock_system.h"
+#include "base/io_system.h"
+#include "base/log_line.h"
+#include "base/nearest.h"
+#include "broker/topic_config.h"
+#include "tools/cli.h"
+
+#include <stdio.h>
+#include <string.h>
+
+extern char **environ;
+
+static void print_problem(void *context, const char *text)
+{
+    fprintf(stderr, "levee: configuration: %s\n", text);
+}
+
+static void print_note(void *context, const char *text)
+{
+    fprintf(stderr, "levee: note: %s\n", text);
+}
+
+static enum cli_exit load(const struct cli *cli, bool dev, struct config **out)
+{
+    struct config_load_options options = {.file = cli->file,
+                                          .sets = cli->sets,
+                                          .environment = (const char *const *)environ,
+                                          .dev = dev};
+    struct io_uring_options io_options = {0};
+    struct io *io;
+    enum err err = io_uring_create(&io_options, &io);
+
+    if (err != OK)
+        return cli_fail(CLI_FAILED,
+                        "the kernel gives no io_uring (%s); levee needs Linux 5.19 or newer with "
+                        "kernel.io_uring_disabled=0",
+                        err_text(err));
+    err = config_load(io, &options, print_problem, print_note, NULL, out);
+    io->v->destroy(io);
+    return err == OK ? CLI_OK : CLI_USAGE;
+}
+
+static enum cli_exit run(const struct cli *cli, bool dev)
+{
+    struct config *config;
+    enum cli_exit result = load(cli, dev, &config);
+
+    if (result != CLI_OK)
+        return result;
+    result = (enum cli_exit)serve(config);
+    config_destroy(config);
+    return result;
+}
+
+enum cli_exit command_serve(struct cli *cli)
+{
+    return run(cli, false);
+}
+
+enum cli_exit command_dev(struct cli *cli)
+{
+    return run(cli, true);
+}
+
+enum cli_exit command_config_check(struct cli *cli)
+{
+    struct config *config;
+    enum cli_exit result = load(cli, false, &config);
+
+    if (result != CLI_OK)
+        return result;
+    for (uint32_t i = 0; i < config_listener_count(config); i++) {
+        const struct config_listener *listener = config_listener_at(config, i);
+        printf("listener %s on %s:%u\n", listener->name,
+               listener->host[0] == '\0' ? "*" : listener->host, listener->port);
+    }
+    puts("the configuration is right");
+    config_destroy(config);
+    return CLI_OK;
+}
+
+static const char *effect_text(enum config_effect effect)
+{
+    static const char *const texts[] = {[CONFIG_ACTS] = "acts",
+                                        [CONFIG_STORED] = "stored, without effect yet",
+                                        [CONFIG_IGNORED] = "no effect here"};
+
+    return texts[effect];
+}
+
+static void print_key(const struct config_key *key, const char *scope)
+{
+    printf("%s (%s)\n  default: %s\n  %s%s\n  %s\n", key->name, scope,
+           key->default_text == NULL ? "none" : key->default_text, effect_text(key->effect),
+           key->dynamic ? "; may be changed while running" : "", key->doc);
+    if (key->choices != NULL)
+        printf("  one of: %s\n", key->choices);
+}
+
+enum cli_exit command_config_explain(struct cli *cli)
+{
+    const struct config_key *broker_key = config_key_find(cli->words[0]);
+    const struct config_key *topic_key = topic_config_key_find(cli->words[0]);
+    const char *names[512];
+    const char *near;
+    uint32_t count;
+    const struct config_key *keys = config_keys(&count);
+
+    if (broker_key != NULL)
+        print_key(broker_key, "broker");
+    if (topic_key != NULL)
+        print_key(topic_key, "topic");
+    if (broker_key != NULL || topic_key != NULL)
+        return CLI_OK;
+    for (uint32_t i = 0; i < count && i < 512; i++)
+        names[i] = keys[i].name;
+    near = nearest_name(cli->words[0], names, count < 512 ? count : 512);
+    return cli_fail(CLI_NOT_FOUND, "no key %s%s%s%s", cli->words[0],
+                    near == NULL ? "" : "; did you mean ", near == NULL ? "" : near,
+                    near == NULL ? "" : "?");
+}
+
+static void list_keys(const struct config_key *keys, uint32_t count, const char *scope, bool json)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const char *value = keys[i].default_text;
+        if (!json) {
+            printf("%-7s %-60s %s\n", scope, keys[i].name, value == NULL ? "-" : value);
+            continue;
+        }
+        printf("{\"scope\":\"%s\",\"name\":\"%s\",\"default\":", scope, keys[i].name);
+        if (value == NULL)
+            fputs("null", stdout);
+        else
+            cli_print_json_string(value, strlen(value));
+        printf(",\"effect\":\"%s\",\"dynamic\":%s,\"doc\":", effect_text(keys[i].effect),
+               keys[i].dynamic ? "true" : "false");
+        cli_print_json_string(keys[i].doc, strlen(keys[i].doc));
+        puts("}");
+    }
+}
+
+enum cli_exit command_config_list(struct cli *cli)
+{
+    uint32_t count;
+    const struct config_key *keys = config_keys(&count);
+
+    list_keys(keys, count, "broker", cli->json);
+    keys = topic_config_keys(&count);
+    list_keys(keys, count, "topic", cli->json);
+    return CLI_OK;
+}
+
+enum cli_exit command_explain(struct cli *cli)
+{
+    const struct log_code *code = log_code_find(cli->words[0]);
+
+    if (code == NULL)
+        return cli_fail(CLI_NOT_FOUND, "no code %s; codes look like LVE-2101", cli->words[0]);
+    printf("%s: %s\n%s\n", code->code, code->text, code->advice);
+    return CLI_OK;
+}
+
+enum cli_exit command_version(struct cli *cli)
+{
+    puts("levee " LEVEE_VERSION);
+    return CLI_OK;
+}

@@ -1,0 +1,357 @@
+/* levee topic create | list | describe | delete | add-partitions | alter-config. */
+#include "net/protocol/kafka_enums.h"
+#include "net/protocol/msg_create_partitions.h"
+#include "net/protocol/msg_create_topics.h"
+#include "net/protocol/msg_delete_topics.h"
+#include "net/protocol/msg_describe_configs.h"
+#include "net/protocol/msg_incremental_alter_configs.h"
+#include "net/protocol/msg_metadata.h"
+#include "tools/cli.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { ARENA_BYTES = 64 << 20 };
+
+/* A connection and the memory of one command. */
+struct session {
+    struct client *client;
+    struct arena arena;
+};
+
+static enum cli_exit open_session(const struct cli *cli, struct session *session)
+{
+    arena_init(&session->arena, ARENA_BYTES);
+    return cli_connect(cli, &session->client);
+}
+
+static void close_session(struct session *session)
+{
+    client_close(session->client);
+    arena_deinit(&session->arena);
+}
+
+/* One line for one topic; the first failure decides the exit code. */
+static void tell(const struct cli *cli, struct wire_string name, int16_t error_code,
+                 struct wire_string message, const char *done, enum cli_exit *result)
+{
+    const char *error = kafka_error_name(error_code);
+
+    if (cli->json) {
+        fputs("{\"topic\":", stdout);
+        cli_print_json_string(name.text, (size_t)name.size_bytes);
+        printf(",\"error\":\"%s\"}\n", error);
+    } else if (error_code == KAFKA_NONE) {
+        printf("%.*s %s\n", CLI_TEXT(name), done);
+    }
+    if (error_code == KAFKA_NONE)
+        return;
+    if (!cli->json)
+        cli_fail(CLI_FAILED, "%.*s: %s%s%.*s", CLI_TEXT(name), error,
+                 message.size_bytes > 0 ? ": " : "", CLI_TEXT(message));
+    if (*result == CLI_OK)
+        *result = cli_exit_of_kafka(error_code);
+}
+
+/* "key=value" → both halves; value null when nothing follows the equals sign. */
+static bool split_set(const char *set, struct wire_string *key, struct wire_string *value)
+{
+    const char *equals = strchr(set, '=');
+
+    if (equals == NULL || equals == set)
+        return false;
+    *key = (struct wire_string){set, (int32_t)(equals - set)};
+    *value = wire_string(equals[1] == '\0' ? NULL : equals + 1);
+    return true;
+}
+
+enum cli_exit command_topic_create(struct cli *cli)
+{
+    struct session session = {0};
+    struct create_topics_request request;
+    struct create_topics_request_creatable_topic topics[CLI_WORDS_MAX];
+    struct create_topics_request_creatable_topic_config configs[CLI_SETS_MAX];
+    const struct create_topics_response *response;
+    const void *answer;
+    enum cli_exit result;
+    enum err err;
+
+    codec_set_defaults(&create_topics_request_desc, &request);
+    for (int i = 0; i < cli->set_count; i++)
+        if (!split_set(cli->sets[i], &configs[i].name, &configs[i].value))
+            return cli_fail(CLI_USAGE, "-C %s: write key=value", cli->sets[i]);
+    for (int i = 0; i < cli->word_count; i++) {
+        codec_set_struct_defaults(&create_topics_request_creatable_topic_struct, &topics[i]);
+        topics[i].name = wire_string(cli->words[i]);
+        topics[i].num_partitions = cli->partitions;
+        topics[i].replication_factor = (int16_t)cli->replicas;
+        topics[i].configs.items = configs;
+        topics[i].configs.count = cli->set_count;
+    }
+    request.topics.items = topics;
+    request.topics.count = cli->word_count;
+    request.timeout_ms = cli->timeout_ms;
+    result = open_session(cli, &session);
+    if (result != CLI_OK)
+        return result;
+    err = client_call(session.client, API_CREATE_TOPICS, &request, &session.arena, &answer);
+    response = answer;
+    if (err != OK)
+        result = cli_call_failed("CreateTopics", err);
+    for (int32_t i = 0; err == OK && i < response->topics.count; i++)
+        tell(cli, response->topics.items[i].name, response->topics.items[i].error_code,
+             response->topics.items[i].error_message, "created", &result);
+    close_session(&session);
+    return result;
+}
+
+enum cli_exit command_topic_delete(struct cli *cli)
+{
+    struct session session = {0};
+    struct delete_topics_request request;
+    struct delete_topics_request_delete_topic_state topics[CLI_WORDS_MAX];
+    struct wire_string names[CLI_WORDS_MAX];
+    const struct delete_topics_response *response;
+    const void *answer;
+    enum cli_exit result = open_session(cli, &session);
+    enum err err;
+
+    if (result != CLI_OK)
+        return result;
+    codec_set_defaults(&delete_topics_request_desc, &request);
+    for (int i = 0; i < cli->word_count; i++) {
+        codec_set_struct_defaults(&delete_topics_request_delete_topic_state_struct, &topics[i]);
+        topics[i].name = wire_string(cli->words[i]);
+        names[i] = topics[i].name;
+    }
+    if (client_version(session.client, API_DELETE_TOPICS) >= 6) {
+        request.topics.items = topics;
+        request.topics.count = cli->word_count;
+    } else {
+        request.topic_names.items = names;
+        request.topic_names.count = cli->word_count;
+    }
+    request.timeout_ms = cli->timeout_ms;
+    err = client_call(session.client, API_DELETE_TOPICS, &request, &session.arena, &answer);
+    response = answer;
+    if (err != OK)
+        result = cli_call_failed("DeleteTopics", err);
+    for (int32_t i = 0; err == OK && i < response->responses.count; i++)
+        tell(cli, response->responses.items[i].name, response->responses.items[i].error_code,
+             response->responses.items[i].error_message, "deleted", &result);
+    close_session(&session);
+    return result;
+}
+
+enum cli_exit command_topic_add_partitions(struct cli *cli)
+{
+    struct session session = {0};
+    struct create_partitions_request request;
+    struct create_partitions_request_create_partitions_topic topic;
+    const struct create_partitions_response *response;
+    const void *answer;
+    enum cli_exit result;
+    enum err err;
+
+    if (cli->partitions < 1)
+        return cli_fail(CLI_USAGE, "-p COUNT is needed: the new number of partitions");
+    result = open_session(cli, &session);
+    if (result != CLI_OK)
+        return result;
+    codec_set_defaults(&create_partitions_request_desc, &request);
+    codec_set_struct_defaults(&create_partitions_request_create_partitions_topic_struct, &topic);
+    topic.name = wire_string(cli->words[0]);
+    topic.count = cli->partitions;
+    topic.assignments.count = -1;
+    request.topics.items = &topic;
+    request.topics.count = 1;
+    request.timeout_ms = cli->timeout_ms;
+    err = client_call(session.client, API_CREATE_PARTITIONS, &request, &session.arena, &answer);
+    response = answer;
+    if (err != OK)
+        result = cli_call_failed("CreatePartitions", err);
+    for (int32_t i = 0; err == OK && i < response->results.count; i++)
+        tell(cli, response->results.items[i].name, response->results.items[i].error_code,
+             response->results.items[i].error_message, "grown", &result);
+    close_session(&session);
+    return result;
+}
+
+enum cli_exit command_topic_alter_config(struct cli *cli)
+{
+    struct session session = {0};
+    struct incremental_alter_configs_request request;
+    struct incremental_alter_configs_request_alter_configs_resource resource;
+    struct incremental_alter_configs_request_alterable_config configs[CLI_SETS_MAX];
+    const struct incremental_alter_configs_response *response;
+    const void *answer;
+    enum cli_exit result;
+    enum err err;
+
+    if (cli->set_count == 0)
+        return cli_fail(CLI_USAGE, "-C key=value is needed");
+    for (int i = 0; i < cli->set_count; i++) {
+        codec_set_struct_defaults(&incremental_alter_configs_request_alterable_config_struct,
+                                  &configs[i]);
+        if (!split_set(cli->sets[i], &configs[i].name, &configs[i].value))
+            return cli_fail(CLI_USAGE, "-C %s: write key=value, or key= to reset", cli->sets[i]);
+        configs[i].config_operation = configs[i].value.text == NULL ? KAFKA_ALTER_CONFIG_OP_DELETE
+                                                                    : KAFKA_ALTER_CONFIG_OP_SET;
+    }
+    codec_set_defaults(&incremental_alter_configs_request_desc, &request);
+    codec_set_struct_defaults(&incremental_alter_configs_request_alter_configs_resource_struct,
+                              &resource);
+    resource.resource_type = KAFKA_CONFIG_RESOURCE_TYPE_TOPIC;
+    resource.resource_name = wire_string(cli->words[0]);
+    resource.configs.items = configs;
+    resource.configs.count = cli->set_count;
+    request.resources.items = &resource;
+    request.resources.count = 1;
+    result = open_session(cli, &session);
+    if (result != CLI_OK)
+        return result;
+    err = client_call(session.client, API_INCREMENTAL_ALTER_CONFIGS, &request, &session.arena,
+                      &answer);
+    response = answer;
+    if (err != OK)
+        result = cli_call_failed("IncrementalAlterConfigs", err);
+    for (int32_t i = 0; err == OK && i < response->responses.count; i++)
+        tell(cli, response->responses.items[i].resource_name,
+             response->responses.items[i].error_code, response->responses.items[i].error_message,
+             "changed", &result);
+    close_session(&session);
+    return result;
+}
+
+/* ---- list and describe */
+
+static enum cli_exit ask_metadata(struct session *session, const char *topic,
+                                  const struct metadata_response **out)
+{
+    struct metadata_request request;
+    struct metadata_request_topic one;
+    const void *answer;
+    enum err err;
+
+    codec_set_defaults(&metadata_request_desc, &request);
+    request.allow_auto_topic_creation = false;
+    request.topics.count = -1;
+    if (topic != NULL) {
+        codec_set_struct_defaults(&metadata_request_topic_struct, &one);
+        one.name = wire_string(topic);
+        request.topics.items = &one;
+        request.topics.count = 1;
+    }
+    err = client_call(session->client, API_METADATA, &request, &session->arena, &answer);
+    if (err != OK)
+        return cli_call_failed("Metadata", err);
+    *out = answer;
+    return CLI_OK;
+}
+
+enum cli_exit command_topic_list(struct cli *cli)
+{
+    struct session session = {0};
+    const struct metadata_response *response;
+    enum cli_exit result = open_session(cli, &session);
+
+    if (result == CLI_OK)
+        result = ask_metadata(&session, NULL, &response);
+    if (result == CLI_OK && !cli->json)
+        printf("%-40s %10s %8s\n", "NAME", "PARTITIONS", "REPLICAS");
+    for (int32_t i = 0; result == CLI_OK && i < response->topics.count; i++) {
+        const struct metadata_response_topic *topic = &response->topics.items[i];
+        int32_t replicas =
+            topic->partitions.count > 0 ? topic->partitions.items[0].replica_nodes.count : 0;
+        if (cli->json) {
+            fputs("{\"name\":", stdout);
+            cli_print_json_string(topic->name.text, (size_t)topic->name.size_bytes);
+            printf(",\"partitions\":%d,\"replicas\":%d,\"internal\":%s}\n", topic->partitions.count,
+                   replicas, topic->is_internal ? "true" : "false");
+        } else {
+            printf("%-40.*s %10d %8d\n", CLI_TEXT(topic->name), topic->partitions.count, replicas);
+        }
+    }
+    close_session(&session);
+    return result;
+}
+
+static enum cli_exit describe_configs(const struct cli *cli, struct session *session)
+{
+    struct describe_configs_request request;
+    struct describe_configs_request_describe_configs_resource resource;
+    const struct describe_configs_response *response;
+    const void *answer;
+    enum err err;
+
+    codec_set_defaults(&describe_configs_request_desc, &request);
+    codec_set_struct_defaults(&describe_configs_request_describe_configs_resource_struct,
+                              &resource);
+    resource.resource_type = KAFKA_CONFIG_RESOURCE_TYPE_TOPIC;
+    resource.resource_name = wire_string(cli->words[0]);
+    resource.configuration_keys.count = -1;
+    request.resources.items = &resource;
+    request.resources.count = 1;
+    err = client_call(session->client, API_DESCRIBE_CONFIGS, &request, &session->arena, &answer);
+    response = answer;
+    if (err != OK)
+        return cli_call_failed("DescribeConfigs", err);
+    if (!cli->json)
+        puts("\nCONFIG (those that differ from the default)");
+    for (int32_t i = 0; response->results.count > 0 && i < response->results.items[0].configs.count;
+         i++) {
+        const struct describe_configs_response_describe_configs_resource_result *config =
+            &response->results.items[0].configs.items[i];
+        if (cli->json) {
+            fputs("{\"config\":", stdout);
+            cli_print_json_string(config->name.text, (size_t)config->name.size_bytes);
+            fputs(",\"value\":", stdout);
+            if (config->value.text == NULL)
+                fputs("null", stdout);
+            else
+                cli_print_json_string(config->value.text, (size_t)config->value.size_bytes);
+            printf(",\"source\":\"%s\"}\n", kafka_config_source_name(config->config_source));
+        } else if (config->config_source != KAFKA_CONFIG_SOURCE_DEFAULT_CONFIG) {
+            printf("  %.*s=%.*s (%s)\n", CLI_TEXT(config->name), CLI_TEXT(config->value),
+                   kafka_config_source_name(config->config_source));
+        }
+    }
+    return CLI_OK;
+}
+
+enum cli_exit command_topic_describe(struct cli *cli)
+{
+    struct session session = {0};
+    const struct metadata_response *response;
+    const struct metadata_response_topic *topic;
+    char id[UUID_TEXT_MAX];
+    enum cli_exit result = open_session(cli, &session);
+
+    if (result == CLI_OK)
+        result = ask_metadata(&session, cli->words[0], &response);
+    if (result == CLI_OK && response->topics.count == 1 &&
+        response->topics.items[0].error_code != KAFKA_NONE)
+        result = cli_fail(cli_exit_of_kafka(response->topics.items[0].error_code), "%s: %s",
+                          cli->words[0], kafka_error_name(response->topics.items[0].error_code));
+    if (result != CLI_OK || response->topics.count != 1) {
+        close_session(&session);
+        return result;
+    }
+    topic = &response->topics.items[0];
+    uuid_format(&topic->topic_id, id);
+    if (!cli->json)
+        printf("NAME %s\nID %s\n\n%9s %6s %12s\n", cli->words[0], id, "PARTITION", "LEADER",
+               "LEADER-EPOCH");
+    for (int32_t i = 0; i < topic->partitions.count; i++) {
+        const struct metadata_response_partition *partition = &topic->partitions.items[i];
+        if (cli->json)
+            printf("{\"topic_id\":\"%s\",\"partition\":%d,\"leader\":%d,\"leader_epoch\":%d}\n", id,
+                   partition->partition_index, partition->leader_id, partition->leader_epoch);
+        else
+            printf("%9d %6d %12d\n", partition->partition_index, partition->leader_id,
+                   partition->leader_epoch);
+    }
+    result = describe_configs(cli, &session);
+    close_session(&session);
+    return result;
+}
