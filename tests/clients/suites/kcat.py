@@ -44,6 +44,14 @@ class Client:
         return done.stdout.decode().splitlines()
 
 
+    def committed(self, group, topic, partitions):
+        c = raw.Connection(self.bootstrap)
+        answer = c.ask("OffsetFetch", 7, {"GroupId": group, "Topics": [
+            {"Name": topic, "PartitionIndexes": list(range(partitions))}]})
+        c.close()
+        return [p["CommittedOffset"] for p in answer["Topics"][0]["Partitions"]]
+
+
 def numbers(start, end):
     return [str(n) for n in range(start, end)]
 
@@ -173,21 +181,29 @@ def two_members_rebalance(c):
     def produce(start, end):
         for partition in range(4):
             c.produce(topic, numbers(start, end), partition=partition)
+
+    def all_committed(end):
+        until("commits up to %d" % end, lambda: c.committed(group, topic, 4) == [end] * 4)
     produce(0, 50)
     one = Member(c, topic, group)
     two = None
     try:
         until("the first round", lambda: len(one.seen()) == 200)
+        all_committed(50)
         two = Member(c, topic, group)
         until("two partitions for each", lambda: one.assigned() == 2 and two.assigned() == 2)
         produce(50, 100)
         until("the second round", lambda: len(one.seen()) + len(two.seen()) >= 400)
+        all_committed(100)
         one.stop()
         produce(100, 150)
         until("the third round", lambda: len(one.seen()) + len(two.seen()) >= 600)
+        all_committed(150)
         two.stop()
-        same(sorted(one.seen() + two.seen()),
-             sorted("%d@%d" % (p, o) for p in range(4) for o in range(150)), "records seen")
+        seen, want = one.seen() + two.seen(), {"%d@%d" % (p, o) for p in range(4)
+                                               for o in range(150)}
+        same(sorted(want - set(seen)), [], "records not seen")
+        same(sorted({x for x in seen if seen.count(x) > 1}), [], "records seen twice")
     finally:
         for member in (one, two):
             if member:
