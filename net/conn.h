@@ -1,0 +1,122 @@
+/* conn: one peer that connected: its bytes become requests, their answers become bytes.
+ *
+ * Lives on the loop of its conn_server, which makes and ends it; see there for the callbacks.
+ *   C1  each request handed to events->request is answered once: conn_answer, conn_answer_none or
+ *       conn_answer_close, on this loop, also when the connection has died meanwhile
+ *   C2  request->release runs once, after the answer was sent or dropped, never inside C1's calls
+ *   C3  a connection that may not go on is not read: the peer feels it through TCP.  It was told
+ *       so by a piece too many at most, which waits in stash
+ *   C4  the memory of a conn lives until its ops have ended and its requests are released */
+#ifndef LEVEE_NET_CONN_H
+#define LEVEE_NET_CONN_H
+
+#include "base/io.h"
+#include "base/list.h"
+#include "net/frame.h"
+#include "net/outbox.h"
+
+struct conn_server;
+struct listener;
+
+/* Why a connection ended. */
+#define CONN_CLOSE_LIST(X)                                                         \
+    X(PEER_CLOSED, "the peer closed")                                              \
+    X(PEER_RESET, "the connection broke")                                          \
+    X(MALFORMED, "a request with a size below 1")                                  \
+    X(TOO_LARGE, "a request larger than socket.request.max.bytes")                 \
+    X(NO_MEMORY, "no memory for a request that is being received, or for a send")  \
+    X(IDLE, "idle for longer than connections.max.idle.ms")                        \
+    X(REFUSED, "a request that has no answer")                                     \
+    X(STOPPED, "the server stops")                                                 \
+    X(DEADLINE, "the server stops, and the peer did not take its answers in time") \
+    X(OWNER, "closed by us")
+
+enum conn_close_reason {
+#define CONN_CLOSE_ENUM(name, text) CONN_CLOSE_##name,
+    CONN_CLOSE_LIST(CONN_CLOSE_ENUM)
+#undef CONN_CLOSE_ENUM
+        CONN_CLOSE_COUNT
+};
+
+/* The text above.  Never NULL. */
+const char *conn_close_text(enum conn_close_reason reason);
+
+/* What a connection gives back when it ends; ended runs once, on the loop of the connection. */
+struct conn_ticket {
+    void (*ended)(struct conn_ticket *ticket);
+};
+
+/* A connected socket on its way to a server. */
+struct conn_arrival {
+    struct io_address local;
+    struct io_address peer;
+    const struct listener *listener; /* outlives the connection; may be NULL */
+    struct conn_ticket *ticket;      /* may be NULL */
+    int32_t fd;
+};
+
+enum conn_state {
+    CONN_OPEN,
+    CONN_DRAINING, /* the server stops: what arrives is thrown away, answers still go out */
+    CONN_CLOSING,  /* the socket is shut; waits for ops and requests (C4) */
+};
+
+enum conn_block {
+    CONN_GOES,
+    CONN_WAITS_OWN,    /* in_flight_max or answer_max_bytes of this connection */
+    CONN_WAITS_SERVER, /* queued_request_max_bytes, or create gave nothing */
+};
+
+struct conn {
+    struct list node;       /* conn_server.conns */
+    struct list idle_node;  /* conn_server.idle, while nothing is asked */
+    struct list wait_node;  /* conn_server.waiting or .ready */
+    struct list dirty_node; /* conn_server.dirty */
+    struct conn_server *server;
+    const struct listener *listener;
+    struct conn_ticket *ticket;
+    void *user; /* the owner's; NULL at first */
+    uint64_t id;
+    uint64_t active_ns; /* loop_now_ns of the last byte in, or answer out */
+    uint64_t in_bytes;
+    uint64_t out_bytes;
+    struct io_address local;
+    struct io_address peer;
+    int32_t fd; /* -1: closed */
+    uint8_t state;
+    uint8_t block;
+    uint8_t close_reason;
+    bool receiving_in_place;
+    bool recv_canceled;
+    struct frame_reader frame;
+    struct buf *stash; /* received while blocked */
+    uint32_t stash_pos;
+    uint32_t stash_bytes;
+    struct outbox outbox;
+    struct io_recv recv;
+};
+
+/* Send the answer: segments with the size in front, in the order of requests, together with what
+ * else is answered in this turn of the loop. The segments and their memory live until release. */
+void conn_answer(struct conn_request *request, const struct wire_segment *segments,
+                 uint32_t segment_count);
+
+/* Nothing is sent (Produce with acks=0), the order moves on. */
+void conn_answer_none(struct conn_request *request);
+
+/* Close the connection once the answers before this one are sent: Kafka's way to refuse. */
+void conn_answer_close(struct conn_request *request);
+
+/* The request's bytes are no longer needed; they stop counting at once.  Again is allowed. */
+void conn_request_drop_frame(struct conn_request *request);
+
+/* Close now; what is not sent is lost.  Requests in work are still to be answered (C1). */
+void conn_close(struct conn *conn, enum conn_close_reason reason);
+
+/* True: answers will not reach the peer, so work that only serves it may be cut short. */
+static inline bool conn_is_closing(const struct conn *conn)
+{
+    return conn->state == CONN_CLOSING;
+}
+
+#endif

@@ -1,0 +1,224 @@
+#include "net/conn_server.h"
+
+#include "base/check.h"
+#include "net/conn_private.h"
+
+/* ---- tasks */
+
+static void run_flush(struct task *task)
+{
+    struct conn_server *server = container_of(task, struct conn_server, flush_task);
+    struct list dirty;
+    struct list *node;
+
+    list_init(&dirty);
+    list_splice_back(&dirty, &server->dirty);
+    while ((node = list_pop_front(&dirty)) != NULL)
+        conn_flush(container_of(node, struct conn, dirty_node));
+}
+
+/* Let the ready ones go on until one finds the budget spent again.  If that one got nothing it
+ * keeps its place in front; else it goes to the back (V3). */
+static void run_go_on(struct task *task)
+{
+    struct conn_server *server = container_of(task, struct conn_server, go_on_task);
+    struct list ready;
+    struct list *node;
+
+    list_init(&ready);
+    list_splice_back(&ready, &server->ready);
+    while ((node = list_pop_front(&ready)) != NULL) {
+        struct conn *conn = container_of(node, struct conn, wait_node);
+        bool got_something = conn_go_on(conn);
+
+        if (conn->block != CONN_WAITS_SERVER)
+            continue;
+        list_remove(&conn->wait_node);
+        if (!got_something)
+            list_push_front(&ready, &conn->wait_node);
+        list_splice_back(&ready, &server->waiting);
+        if (got_something)
+            list_push_back(&ready, &conn->wait_node);
+        list_splice_back(&server->waiting, &ready);
+    }
+}
+
+static void tell_stopped(struct task *task)
+{
+    struct conn_server *server = container_of(task, struct conn_server, stopped_task);
+
+    server->stopped(server);
+}
+
+static void stop_if_empty(struct conn_server *server)
+{
+    if (!server->stopping || server->conn_count > 0 || server->stop_told)
+        return;
+    server->stop_told = true;
+    loop_cancel_timer(server->loop, &server->stop_timer);
+    loop_defer(server->loop, &server->stopped_task);
+}
+
+/* ---- idleness */
+
+static void set_idle_timer(struct conn_server *server)
+{
+    struct conn *oldest;
+
+    if (list_is_empty(&server->idle))
+        return;
+    oldest = list_first(&server->idle, struct conn, idle_node);
+    timer_set(&server->loop->timers, &server->idle_timer,
+              oldest->active_ns + server->limits.idle_max_ms * 1000000U);
+}
+
+static void on_idle_timer(struct timer *timer)
+{
+    struct conn_server *server = container_of(timer, struct conn_server, idle_timer);
+    uint64_t now_ns = loop_now_ns(server->loop);
+
+    while (!list_is_empty(&server->idle)) {
+        struct conn *oldest = list_first(&server->idle, struct conn, idle_node);
+
+        if (oldest->active_ns + server->limits.idle_max_ms * 1000000U > now_ns)
+            break;
+        conn_close(oldest, CONN_CLOSE_IDLE); /* leaves the list */
+    }
+    set_idle_timer(server);
+}
+
+void conn_server_update_idle(struct conn_server *server, struct conn *conn, bool idle)
+{
+    if (list_is_linked(&conn->idle_node))
+        list_remove(&conn->idle_node);
+    if (!idle || server->limits.idle_max_ms == 0)
+        return;
+    list_push_back(&server->idle, &conn->idle_node);
+    if (!timer_is_set(&server->idle_timer)) /* else it comes too early at worst */
+        set_idle_timer(server);
+}
+
+/* ---- what conn asks for */
+
+void conn_server_mark_dirty(struct conn_server *server, struct conn *conn)
+{
+    if (!list_is_linked(&conn->dirty_node))
+        list_push_back(&server->dirty, &conn->dirty_node);
+    loop_defer(server->loop, &server->flush_task);
+}
+
+void conn_server_mark_ready(struct conn_server *server, struct conn *conn)
+{
+    if (!list_is_linked(&conn->wait_node))
+        list_push_back(&server->ready, &conn->wait_node);
+    loop_defer(server->loop, &server->go_on_task);
+}
+
+void conn_server_wait(struct conn_server *server, struct conn *conn)
+{
+    check(!list_is_linked(&conn->wait_node));
+    list_push_back(&server->waiting, &conn->wait_node);
+}
+
+void conn_server_budget_back(struct conn_server *server)
+{
+    if (list_is_empty(&server->waiting) || !conn_server_has_budget(server))
+        return;
+    list_splice_back(&server->ready, &server->waiting);
+    loop_defer(server->loop, &server->go_on_task);
+}
+
+void conn_server_resume(struct conn_server *server)
+{
+    conn_server_budget_back(server);
+}
+
+void conn_server_forget(struct conn_server *server, struct conn *conn)
+{
+    list_remove(&conn->node);
+    if (list_is_linked(&conn->idle_node))
+        list_remove(&conn->idle_node);
+    if (list_is_linked(&conn->wait_node))
+        list_remove(&conn->wait_node);
+    if (list_is_linked(&conn->dirty_node))
+        list_remove(&conn->dirty_node);
+    server->conn_count--;
+    gauge_add(&server->counters.open, -1);
+    stop_if_empty(server);
+}
+
+/* ---- life */
+
+static void on_stop_timer(struct timer *timer)
+{
+    struct conn_server *server = container_of(timer, struct conn_server, stop_timer);
+
+    list_for_each_safe(node, &server->conns)
+        conn_close(container_of(node, struct conn, node), CONN_CLOSE_DEADLINE);
+}
+
+void conn_server_init(struct conn_server *server, const struct conn_server_options *options)
+{
+    check(options->limits.in_flight_max > 0 && options->limits.answer_max_bytes > 0);
+    *server = (struct conn_server){
+        .loop = options->loop,
+        .io = options->loop->io,
+        .slab = options->slab,
+        .limits = options->limits,
+        .events = options->events,
+        .context = options->context,
+    };
+    list_init(&server->conns);
+    list_init(&server->idle);
+    list_init(&server->waiting);
+    list_init(&server->ready);
+    list_init(&server->dirty);
+    server->flush_task.run = run_flush;
+    server->go_on_task.run = run_go_on;
+    server->stopped_task.run = tell_stopped;
+    timer_init(&server->idle_timer, on_idle_timer);
+    timer_init(&server->stop_timer, on_stop_timer);
+    outbox_pool_init(&server->sends);
+}
+
+void conn_server_deinit(struct conn_server *server)
+{
+    if (server->loop == NULL)
+        return; /* zeroed */
+    check(server->conn_count == 0);
+    loop_cancel_timer(server->loop, &server->idle_timer);
+    loop_cancel_timer(server->loop, &server->stop_timer);
+    outbox_pool_deinit(&server->sends);
+}
+
+void conn_server_adopt(struct conn_server *server, const struct conn_arrival *arrival)
+{
+    struct conn *conn = server->stopping ? NULL : conn_create(server, arrival);
+
+    if (conn == NULL) {
+        counter_add(&server->counters.failed, 1);
+        server->io->v->close(server->io, arrival->fd);
+        if (arrival->ticket != NULL)
+            arrival->ticket->ended(arrival->ticket);
+        return;
+    }
+    conn->id = (uint64_t)server->loop->index << 48 | ++server->last_id;
+    list_push_back(&server->conns, &conn->node);
+    server->conn_count++;
+    counter_add(&server->counters.opened, 1);
+    gauge_add(&server->counters.open, 1);
+    conn_server_update_idle(server, conn, true);
+    if (server->events->opened != NULL)
+        server->events->opened(server->context, conn);
+}
+
+void conn_server_stop(struct conn_server *server, uint64_t deadline_ms,
+                      void (*stopped)(struct conn_server *server))
+{
+    check(!server->stopping);
+    server->stopping = true;
+    server->stopped = stopped;
+    loop_set_timer_ms(server->loop, &server->stop_timer, deadline_ms);
+    list_for_each_safe(node, &server->conns) conn_drain(container_of(node, struct conn, node));
+    stop_if_empty(server);
+}

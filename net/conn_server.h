@@ -1,0 +1,110 @@
+/* conn_server: the connections of one loop, under common limits.
+ *
+ * Its owner hands it connected sockets (net/listener does) and answers requests.  It counts what it
+ * refuses and logs nothing; reasons reach the owner through the callbacks.  The limits have Kafka's
+ * names; those of a whole process are divided by the owner among its servers.
+ *   V1  callbacks come from the loop, never inside a call of the owner
+ *   V2  queued_request_bytes is the sum of size_bytes of the requests that still have their frame;
+ *       it passes its limit by less than one request for each connection
+ *   V3  who waits for V2 or for create goes on in the order of waiting */
+#ifndef LEVEE_NET_CONN_SERVER_H
+#define LEVEE_NET_CONN_SERVER_H
+
+#include "base/loop.h"
+#include "base/metrics.h"
+#include "base/slab.h"
+#include "net/conn.h"
+
+struct conn_limits {
+    uint32_t request_max_bytes;        /* socket.request.max.bytes */
+    uint32_t in_flight_max;            /* requests of one connection, until their answer is sent */
+    uint64_t queued_request_max_bytes; /* queued.max.request.bytes; 0: no limit */
+    uint64_t answer_max_bytes;         /* unsent answers of one connection; then it is not read */
+    uint64_t idle_max_ms;              /* connections.max.idle.ms; 0: no limit */
+};
+
+struct conn_events {
+    /* Optional.  A connection begins; the place to set conn->user. */
+    void (*opened)(void *context, struct conn *conn);
+    /* Memory for the next request of conn, with release set.  NULL: no budget; asked again after
+     * another request was released, or after conn_server_resume. */
+    struct conn_request *(*create)(void *context, struct conn *conn);
+    /* A whole request: bytes, size_bytes, frame and received_ns are set.  Answer it now or later
+     * (conn.h, C1). */
+    void (*request)(void *context, struct conn_request *request);
+    /* Optional.  The connection broke or was closed: conn_is_closing. */
+    void (*closing)(void *context, struct conn *conn, enum conn_close_reason reason);
+    /* Optional.  All is over; conn is gone after this. */
+    void (*closed)(void *context, struct conn *conn);
+};
+
+struct conn_counters {
+    struct counter opened;
+    struct counter closed[CONN_CLOSE_COUNT]; /* by reason */
+    struct counter failed; /* sockets that were gone, or had no memory, before they began */
+    struct counter requests;
+    struct counter in_bytes;
+    struct counter out_bytes;
+    struct counter blocked; /* times that a connection was not read any further */
+    struct counter sends;
+    struct gauge open; /* connections now */
+};
+
+struct conn_server_options {
+    struct loop *loop;
+    /* Request bytes, whole, partial and stashed.  Full: the connection that asks is closed, so
+     * leave room above queued_request_max_bytes for what is half received. */
+    struct slab *slab;
+    struct conn_limits limits;
+    const struct conn_events *events;
+    void *context; /* for events */
+};
+
+struct conn_server {
+    struct loop *loop;
+    struct io *io;
+    struct slab *slab;
+    struct conn_limits limits;
+    const struct conn_events *events;
+    void *context;
+    struct list conns;   /* of conn.node */
+    struct list idle;    /* of conn.idle_node, longest idle first */
+    struct list waiting; /* of conn.wait_node: for the server's budget */
+    struct list ready;   /* of conn.wait_node: may go on */
+    struct list dirty;   /* of conn.dirty_node: to flush, or to finish */
+    struct task flush_task;
+    struct task go_on_task;
+    struct task stopped_task;
+    struct timer idle_timer;
+    struct timer stop_timer;
+    struct outbox_pool sends;
+    uint64_t queued_request_bytes;
+    uint64_t last_id;
+    uint32_t conn_count;
+    bool stopping;
+    bool stop_told;
+    void (*stopped)(struct conn_server *server);
+    struct conn_counters counters;
+};
+
+/* loop, slab and events stay the caller's and must outlive the server. */
+void conn_server_init(struct conn_server *server, const struct conn_server_options *options);
+
+/* No connection may be left (conn_server_stop).  A zeroed server is accepted. */
+void conn_server_deinit(struct conn_server *server);
+
+/* On the server's loop: fd is the server's now.  When the connection cannot begin, fd is closed and
+ * the ticket ended. */
+void conn_server_adopt(struct conn_server *server, const struct conn_arrival *arrival);
+
+/* create may have budget again. */
+void conn_server_resume(struct conn_server *server);
+
+/* Take no more requests, send what is answered, close; after deadline_ms the rest is closed at
+ * once.  stopped runs when the last connection is gone: requests in work must still be answered
+ * (C1).  Sockets adopted from now on are closed.  Close listeners before; with other loops, post
+ * the call that leads here from the listener's loop, so that it comes after the last socket. */
+void conn_server_stop(struct conn_server *server, uint64_t deadline_ms,
+                      void (*stopped)(struct conn_server *server));
+
+#endif

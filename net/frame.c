@@ -1,0 +1,140 @@
+#include "net/frame.h"
+
+#include "base/check.h"
+
+#include <string.h>
+
+void frame_reader_init(struct frame_reader *reader, struct slab *slab, uint32_t max_bytes)
+{
+    *reader = (struct frame_reader){.slab = slab, .max_bytes = max_bytes};
+}
+
+void frame_reader_deinit(struct frame_reader *reader)
+{
+    buf_unref(reader->buf);
+    reader->buf = NULL;
+}
+
+static uint32_t min_u32(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+/* The four bytes of the size, however they are cut. */
+static enum err read_prefix(struct frame_reader *reader, const uint8_t *bytes, uint32_t size_bytes,
+                            uint32_t *used_out)
+{
+    uint32_t used = 0;
+    uint32_t announced;
+
+    while (reader->prefix_bytes < FRAME_PREFIX_BYTES && used < size_bytes)
+        reader->prefix[reader->prefix_bytes++] = bytes[used++];
+    *used_out = used;
+    if (reader->prefix_bytes < FRAME_PREFIX_BYTES)
+        return OK;
+    announced = (uint32_t)reader->prefix[0] << 24 | (uint32_t)reader->prefix[1] << 16 |
+                (uint32_t)reader->prefix[2] << 8 | (uint32_t)reader->prefix[3];
+    if (announced == 0 || announced > INT32_MAX)
+        return ERR_MALFORMED;
+    if (announced > reader->max_bytes)
+        return ERR_TOO_LARGE;
+    reader->size_bytes = announced;
+    return OK;
+}
+
+/* Room for at least one more byte, and for incoming_bytes of them where I1 or I2 allow it. */
+static enum err make_room(struct frame_reader *reader, uint32_t incoming_bytes)
+{
+    uint64_t have = (uint64_t)reader->filled_bytes + incoming_bytes;
+    uint64_t wanted;
+    struct buf *larger;
+
+    if (reader->buf != NULL && have <= reader->buf->capacity_bytes)
+        return OK;
+    if (have >= reader->size_bytes)
+        wanted = reader->size_bytes;
+    else if (have < FRAME_LARGE_BYTES)
+        wanted = have * FRAME_GROWTH > FRAME_FIRST_BYTES ? have * FRAME_GROWTH : FRAME_FIRST_BYTES;
+    else
+        wanted = have * FRAME_GROWTH_LARGE;
+    if (wanted > reader->size_bytes)
+        wanted = reader->size_bytes;
+    larger = buf_create(reader->slab, (uint32_t)wanted, 1);
+    if (larger == NULL)
+        return ERR_NOMEM;
+    if (reader->buf != NULL)
+        memcpy(larger->bytes, reader->buf->bytes, reader->filled_bytes);
+    buf_unref(reader->buf);
+    reader->buf = larger;
+    return OK;
+}
+
+enum err frame_read(struct frame_reader *reader, const uint8_t *bytes, uint32_t size_bytes,
+                    uint32_t *used_out)
+{
+    uint32_t used = 0;
+    uint32_t count;
+    enum err err;
+
+    *used_out = 0;
+    if (reader->prefix_bytes < FRAME_PREFIX_BYTES) {
+        err = read_prefix(reader, bytes, size_bytes, &used);
+        if (err)
+            return err;
+        *used_out = used;
+        if (reader->prefix_bytes < FRAME_PREFIX_BYTES)
+            return OK;
+    }
+    count = min_u32(size_bytes - used, reader->size_bytes - reader->filled_bytes);
+    if (count == 0)
+        return OK;
+    err = make_room(reader, count);
+    if (err)
+        return err;
+    memcpy(reader->buf->bytes + reader->filled_bytes, bytes + used, count);
+    reader->filled_bytes += count;
+    *used_out = used + count;
+    return OK;
+}
+
+struct buf *frame_take(struct frame_reader *reader, uint32_t *size_out)
+{
+    struct buf *buf = reader->buf;
+
+    check(frame_is_whole(reader));
+    *size_out = reader->size_bytes;
+    reader->buf = NULL;
+    reader->prefix_bytes = 0;
+    reader->size_bytes = 0;
+    reader->filled_bytes = 0;
+    return buf;
+}
+
+bool frame_wants_bytes_in_place(const struct frame_reader *reader)
+{
+    return reader->prefix_bytes == FRAME_PREFIX_BYTES &&
+           reader->filled_bytes >= FRAME_FIRST_BYTES &&
+           reader->size_bytes - reader->filled_bytes >= FRAME_INTO_BYTES;
+}
+
+enum err frame_place(struct frame_reader *reader, uint8_t **bytes_out, uint32_t *size_out)
+{
+    enum err err;
+
+    check(reader->prefix_bytes == FRAME_PREFIX_BYTES && !frame_is_whole(reader));
+    /* A buffer that is full grows by what came so far, not by what is still to come. */
+    if (reader->buf == NULL || reader->filled_bytes == reader->buf->capacity_bytes) {
+        err = make_room(reader, 1);
+        if (err)
+            return err;
+    }
+    *bytes_out = reader->buf->bytes + reader->filled_bytes;
+    *size_out = reader->buf->capacity_bytes - reader->filled_bytes;
+    return OK;
+}
+
+void frame_filled(struct frame_reader *reader, uint32_t size_bytes)
+{
+    check(size_bytes <= reader->buf->capacity_bytes - reader->filled_bytes);
+    reader->filled_bytes += size_bytes;
+}
