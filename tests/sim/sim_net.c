@@ -243,10 +243,11 @@ static void lane_refused(struct lane *lane)
 
     sim_pipe_drop(&lane->pipe);
     lane->end_arrived = true;
-    if (back->end_arrived)
+    if (back->end == END_RESET)
         return;
     sim_pipe_drop(&back->pipe);
     back->end = END_RESET;
+    back->end_arrived = false; /* a close may have come before */
     back->silent = false;
     lane_kick(back, false);
 }
