@@ -12,7 +12,7 @@ CompressionCodecs[CompressionTypes.Snappy] = require('kafkajs-snappy')
 
 const [bootstrap, ...only] = process.argv.slice(2)
 const tag = 'n' + Date.now().toString(36) + Math.floor(Math.random() * 1e6).toString(36)
-const kafka = new Kafka({ clientId: 'suite', brokers: [bootstrap], logLevel: logLevel.NOTHING })
+const kafka = new Kafka({ clientId: 'kafkajs 2.2.4', brokers: [bootstrap], logLevel: logLevel.NOTHING })
 const admin = kafka.admin()
 const checks = []
 const check = (name, run) => checks.push({ name, run })
