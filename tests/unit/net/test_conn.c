@@ -1,0 +1,965 @@
+#include "base/check.h"
+#include "base/clock_system.h"
+#include "base/io_system.h"
+#include "base/mem.h"
+#include "net/conn_server.h"
+#include "net/listener.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* ---- a server whose owner keeps requests until the test answers them */
+
+enum { HELD_MAX = 4096, SLAB_BYTES = 64 << 20 };
+
+struct held {
+    struct conn_request request; /* first */
+    struct wire_segment segments[3];
+    uint8_t prefix[4];
+    uint8_t *body; /* of the answer */
+    bool released;
+};
+
+static struct clock clock_now;
+static struct io *io;
+static struct loop loop;
+static struct slab slab;
+static struct conn_server server;
+static struct conn_server *const servers[] = {&server};
+static struct admission admission;
+static struct listener listener;
+
+static struct held held[HELD_MAX];
+static uint32_t held_count; /* requests received */
+static uint32_t released_count;
+static uint32_t closed_count;
+static uint32_t create_max = HELD_MAX; /* requests that may exist at once */
+static bool echo;                      /* answer at once with the request's bytes */
+static int last_reason = -1;
+static bool stopped;
+static bool listener_closed;
+static uint32_t refused_count;
+
+static void on_held_release(struct conn_request *request)
+{
+    struct held *h = container_of(request, struct held, request);
+
+    cr_assert(not(h->released));
+    h->released = true;
+    mem_free(h->body);
+    h->body = NULL;
+    released_count++;
+}
+
+static struct conn_request *on_create(void *context, struct conn *conn)
+{
+    if (held_count - released_count >= create_max)
+        return NULL;
+    cr_assert(lt(u32, held_count, HELD_MAX));
+    held[held_count].request.release = on_held_release;
+    return &held[held_count].request;
+}
+
+static void put_size(uint8_t *bytes, uint32_t size)
+{
+    bytes[0] = (uint8_t)(size >> 24);
+    bytes[1] = (uint8_t)(size >> 16);
+    bytes[2] = (uint8_t)(size >> 8);
+    bytes[3] = (uint8_t)size;
+}
+
+/* Answer with the request's own bytes, in three pieces, one of them empty. */
+static void answer_echo(uint32_t index)
+{
+    struct held *h = &held[index];
+
+    put_size(h->prefix, h->request.size_bytes);
+    h->segments[0] = (struct wire_segment){.bytes = h->prefix, .size_bytes = 4};
+    h->segments[1] = (struct wire_segment){.bytes = NULL, .size_bytes = 0};
+    h->segments[2] = (struct wire_segment){h->request.bytes, h->request.size_bytes, NULL};
+    conn_answer(&h->request, h->segments, 3);
+}
+
+/* Answer with size_bytes of a letter. */
+static void answer_large(uint32_t index, uint32_t size_bytes)
+{
+    struct held *h = &held[index];
+
+    h->body = mem_alloc(size_bytes);
+    memset(h->body, 'a' + (int)(index % 26), size_bytes);
+    put_size(h->prefix, size_bytes);
+    h->segments[0] = (struct wire_segment){.bytes = h->prefix, .size_bytes = 4};
+    h->segments[1] = (struct wire_segment){.bytes = h->body, .size_bytes = size_bytes};
+    conn_answer(&h->request, h->segments, 2);
+}
+
+static void on_request(void *context, struct conn_request *request)
+{
+    cr_assert(eq(ptr, request, &held[held_count].request));
+    held_count++;
+    if (echo)
+        answer_echo(held_count - 1);
+}
+
+static void on_closing(void *context, struct conn *conn, enum conn_close_reason reason)
+{
+    cr_assert(conn_is_closing(conn));
+    last_reason = (int)reason;
+}
+
+static void on_closed(void *context, struct conn *conn)
+{
+    closed_count++;
+}
+
+static const struct conn_events events = {
+    .create = on_create, .request = on_request, .closing = on_closing, .closed = on_closed};
+
+static void on_refused(void *context, struct listener *l, const struct io_address *peer,
+                       enum err err)
+{
+    refused_count++;
+}
+
+static const struct conn_limits usual_limits = {
+    .request_max_bytes = 104857600,
+    .in_flight_max = 64,
+    .answer_max_bytes = 1 << 20,
+};
+
+static void start(const struct conn_limits *limits, const struct admission_limits *admission_limits)
+{
+    struct io_uring_options options = {0};
+    struct conn_server_options server_options = {
+        .loop = &loop, .slab = &slab, .limits = *limits, .events = &events};
+    struct listener_options listener_options = {.name = "PLAINTEXT",
+                                                .backlog = 128,
+                                                .servers = servers,
+                                                .server_count = 1,
+                                                .admission = &admission,
+                                                .refused = on_refused};
+
+    clock_system_init(&clock_now);
+    cr_assert(eq(int, io_uring_create(&options, &io), OK));
+    loop_init(&loop, 0, io, &clock_now);
+    slab_init(&slab, SLAB_BYTES);
+    conn_server_init(&server, &server_options);
+    admission_init(&admission, &loop, admission_limits, 1);
+    cr_assert(eq(int, io_address_parse("127.0.0.1", 0, &listener_options.at), OK));
+    cr_assert(eq(int, listener_open(&listener, &listener_options), OK));
+    listener_start(&listener);
+}
+
+static void setup(void)
+{
+    start(&usual_limits, &(struct admission_limits){0});
+}
+
+static void turns(uint32_t count)
+{
+    while (count-- > 0)
+        cr_assert(eq(int, loop_turn(&loop, 2000000), OK));
+}
+
+#define turns_until(condition)                                               \
+    do {                                                                     \
+        uint64_t deadline_ns = clock_mono_ns(&clock_now) + 20000000000U;     \
+        while (!(condition)) {                                               \
+            cr_assert(lt(u64, clock_mono_ns(&clock_now), deadline_ns), "%s", \
+                      "never: " #condition);                                 \
+            cr_assert(eq(int, loop_turn(&loop, 5000000), OK));               \
+        }                                                                    \
+    } while (0)
+
+static void on_stopped(struct conn_server *s)
+{
+    cr_assert(not(stopped));
+    stopped = true;
+}
+
+static void on_listener_closed(struct listener *l)
+{
+    listener_closed = true;
+}
+
+/* Ends the server; every request must be released and every byte be back. */
+static void finish(void)
+{
+    if (!server.stopping) {
+        for (uint32_t i = 0; i < held_count; i++)
+            if (held[i].request.state == CONN_REQUEST_WORKING && !held[i].released)
+                conn_answer_none(&held[i].request);
+        listener_close(&listener, on_listener_closed);
+        turns_until(listener_closed);
+        conn_server_stop(&server, 100, on_stopped);
+    }
+    turns_until(stopped);
+    cr_assert(eq(u32, released_count, held_count));
+    cr_assert(eq(u64, server.queued_request_bytes, 0));
+    conn_server_deinit(&server);
+    admission_deinit(&admission);
+    slab_deinit(&slab);
+    loop_deinit(&loop);
+    io->v->destroy(io);
+    cr_assert(eq(u64, mem_used_count(), 0));
+}
+
+/* ---- clients: plain blocking sockets with a short patience */
+
+static int32_t dial_from(const char *ip)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(listener.bound.port)};
+    struct sockaddr_in from = {.sin_family = AF_INET};
+    struct io_address address;
+    struct timeval patience = {.tv_usec = 200000};
+    int32_t fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    cr_assert(eq(int, io_address_parse(ip, 0, &address), OK));
+    memcpy(&from.sin_addr, address.ip, 4);
+    memcpy(&to.sin_addr, listener.bound.ip, 4);
+    cr_assert(eq(int, bind(fd, (struct sockaddr *)&from, sizeof(from)), 0));
+    cr_assert(eq(int, connect(fd, (struct sockaddr *)&to, sizeof(to)), 0));
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+    return fd;
+}
+
+static int32_t dial_server(void)
+{
+    return dial_from("127.0.0.1");
+}
+
+static void send_frame(int32_t fd, const void *bytes, uint32_t size_bytes)
+{
+    uint8_t prefix[4];
+
+    put_size(prefix, size_bytes);
+    cr_assert(eq(sz, send(fd, prefix, 4, MSG_NOSIGNAL), 4));
+    cr_assert(eq(sz, send(fd, bytes, size_bytes, MSG_NOSIGNAL), size_bytes));
+}
+
+static void send_number(int32_t fd, uint32_t number)
+{
+    send_frame(fd, &number, sizeof(number));
+}
+
+static void recv_exactly(int32_t fd, void *bytes, size_t size_bytes)
+{
+    uint64_t deadline_ns = clock_mono_ns(&clock_now) + 20000000000U;
+    size_t have = 0;
+
+    while (have < size_bytes) {
+        ssize_t n = recv(fd, (uint8_t *)bytes + have, size_bytes - have, MSG_DONTWAIT);
+
+        cr_assert(ne(i64, n, 0), "closed after %zu bytes", have);
+        cr_assert(lt(u64, clock_mono_ns(&clock_now), deadline_ns), "only %zu bytes", have);
+        if (n > 0)
+            have += (size_t)n;
+        else
+            turns(1);
+    }
+}
+
+static uint32_t recv_number(int32_t fd)
+{
+    uint8_t prefix[4], expected[4];
+    uint32_t number;
+
+    put_size(expected, sizeof(number));
+    recv_exactly(fd, prefix, 4);
+    cr_assert(eq(int, memcmp(prefix, expected, 4), 0));
+    recv_exactly(fd, &number, sizeof(number));
+    return number;
+}
+
+/* The server closed: an end or a reset. */
+static bool is_closed(int32_t fd)
+{
+    uint8_t byte;
+    ssize_t n = recv(fd, &byte, 1, MSG_DONTWAIT);
+
+    return n == 0 || (n < 0 && errno == ECONNRESET);
+}
+
+/* ---- the tests */
+
+Test(conn, requests_answered_out_of_order_are_answered_in_order, .init = setup, .fini = finish)
+{
+    enum { COUNT = 50 };
+    int32_t fd = dial_server();
+
+    for (uint32_t i = 0; i < COUNT; i++)
+        send_number(fd, i);
+    turns_until(held_count == COUNT);
+    for (uint32_t i = COUNT; i-- > 0;) {
+        answer_echo(i);
+        if (i % 7 == 0)
+            turns(1);
+        if (i > 0)
+            cr_assert(eq(u32, released_count, 0)); /* the first one is not answered yet */
+    }
+    for (uint32_t i = 0; i < COUNT; i++)
+        cr_assert(eq(u32, recv_number(fd), i));
+    turns_until(released_count == COUNT);
+    close(fd);
+    turns_until(closed_count == 1);
+    cr_assert(eq(int, last_reason, CONN_CLOSE_PEER_CLOSED));
+}
+
+Test(conn, what_is_answered_in_one_turn_leaves_in_one_send, .init = setup, .fini = finish)
+{
+    int32_t fd = dial_server();
+
+    for (uint32_t i = 0; i < 40; i++)
+        send_number(fd, i);
+    turns_until(held_count == 40);
+    for (uint32_t i = 0; i < 40; i++)
+        answer_echo(i);
+    for (uint32_t i = 0; i < 40; i++)
+        cr_assert(eq(u32, recv_number(fd), i));
+    turns_until(released_count == 40);
+    cr_assert(eq(u64, counter_read(&server.counters.sends), 1));
+    close(fd);
+}
+
+Test(conn, an_answer_of_more_pieces_than_one_send_takes_arrives_whole, .init = setup,
+     .fini = finish)
+{
+    enum { PIECES = 5000 };
+    static struct wire_segment segments[PIECES + 1];
+    static uint32_t numbers[PIECES], got[PIECES];
+    uint8_t prefix[4], got_prefix[4];
+    int32_t fd = dial_server();
+
+    put_size(prefix, sizeof(numbers));
+    segments[0] = (struct wire_segment){.bytes = prefix, .size_bytes = 4};
+    for (uint32_t i = 0; i < PIECES; i++) {
+        numbers[i] = i;
+        segments[i + 1] = (struct wire_segment){(uint8_t *)&numbers[i], 4, NULL};
+    }
+    send_number(fd, 1);
+    turns_until(held_count == 1);
+    conn_answer(&held[0].request, segments, PIECES + 1);
+    recv_exactly(fd, got_prefix, 4);
+    recv_exactly(fd, got, sizeof(got));
+    cr_assert(eq(int, memcmp(got, numbers, sizeof(got)), 0));
+    close(fd);
+}
+
+Test(conn, silent_requests_keep_the_order_and_a_close_waits_for_the_answers_before_it,
+     .init = setup, .fini = finish)
+{
+    int32_t fd = dial_server();
+
+    for (uint32_t i = 0; i < 5; i++)
+        send_number(fd, i);
+    turns_until(held_count == 5);
+    conn_answer_close(&held[3].request);
+    conn_answer_none(&held[1].request);
+    answer_echo(2);
+    turns(3);
+    cr_assert(not(is_closed(fd)));
+    answer_echo(0);
+    cr_assert(eq(u32, recv_number(fd), 0));
+    cr_assert(eq(u32, recv_number(fd), 2));
+    turns_until(is_closed(fd));
+    cr_assert(eq(int, last_reason, CONN_CLOSE_REFUSED));
+    turns_until(released_count == 4);
+    cr_assert(eq(u32, closed_count, 0)); /* the last one is still in work */
+    answer_echo(4);
+    cr_assert(eq(u32, released_count, 4)); /* never inside the answering call */
+    turns_until(closed_count == 1);
+    close(fd);
+}
+
+Test(conn, frames_sent_byte_by_byte_are_served, .init = setup, .fini = finish)
+{
+    int32_t fd = dial_server();
+    uint8_t bytes[2][10] = {{0, 0, 0, 4, 1, 2, 3, 4}, {0, 0, 0, 6, 'l', 'e', 'v', 'e', 'e', '!'}};
+    uint8_t got[18];
+
+    echo = true;
+    for (uint32_t i = 0; i < 18; i++) {
+        const uint8_t *byte = i < 8 ? &bytes[0][i] : &bytes[1][i - 8];
+
+        cr_assert(eq(sz, send(fd, byte, 1, 0), 1));
+        turns(1);
+    }
+    recv_exactly(fd, got, sizeof(got));
+    cr_assert(eq(int, memcmp(got, bytes[0], 8), 0));
+    cr_assert(eq(int, memcmp(got + 8, bytes[1], 10), 0));
+    cr_assert(eq(u32, held_count, 2));
+    close(fd);
+}
+
+Test(conn, a_negative_size_and_one_above_the_limit_close_the_connection, .fini = finish)
+{
+    static const struct {
+        uint32_t size;
+        enum conn_close_reason reason;
+    } rows[] = {{UINT32_MAX, CONN_CLOSE_MALFORMED},
+                {0, CONN_CLOSE_MALFORMED},
+                {1001, CONN_CLOSE_TOO_LARGE}};
+    struct conn_limits limits = usual_limits;
+
+    limits.request_max_bytes = 1000;
+    start(&limits, &(struct admission_limits){0});
+    for (uint32_t i = 0; i < array_count(rows); i++) {
+        int32_t fd = dial_server();
+        uint8_t prefix[4];
+
+        put_size(prefix, rows[i].size);
+        send(fd, prefix, 4, 0);
+        turns_until(is_closed(fd));
+        turns_until(closed_count == i + 1);
+        cr_assert(eq(int, last_reason, (int)rows[i].reason));
+        cr_assert(ge(u64, counter_read(&server.counters.closed[rows[i].reason]), 1));
+        close(fd);
+    }
+    cr_assert(eq(u32, held_count, 0));
+}
+
+Test(conn, announcing_much_and_sending_little_takes_little_memory, .init = setup, .fini = finish)
+{
+    enum { COUNT = 20 };
+    uint8_t bytes[14];
+    int32_t fds[COUNT];
+
+    put_size(bytes, 100 << 20);
+    for (int i = 0; i < COUNT; i++) {
+        fds[i] = dial_server();
+        cr_assert(eq(sz, send(fds[i], bytes, sizeof(bytes), 0), sizeof(bytes)));
+    }
+    turns_until(counter_read(&server.counters.in_bytes) == COUNT * sizeof(bytes));
+    cr_assert(le(u64, slab_used_bytes(&slab), COUNT * (FRAME_FIRST_BYTES + 128)));
+    for (int i = 0; i < COUNT; i++)
+        close(fds[i]);
+    turns_until(closed_count == COUNT);
+    cr_assert(eq(u64, slab_used_bytes(&slab), 0));
+}
+
+static int32_t big_fd;
+static uint8_t big_frame[12 << 20];
+
+static void *send_big(void *argument)
+{
+    struct timeval patience = {.tv_sec = 20};
+
+    setsockopt(big_fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+    for (int i = 0; i < 2; i++) {
+        send_frame(big_fd, big_frame, sizeof(big_frame));
+        send_number(big_fd, 7);
+    }
+    return NULL;
+}
+
+Test(conn, large_frames_are_received_in_place_and_small_ones_between_them_too, .init = setup,
+     .fini = finish, .timeout = 60)
+{
+    pthread_t thread;
+
+    for (uint32_t i = 0; i < sizeof(big_frame); i++)
+        big_frame[i] = (uint8_t)(i * 2654435761U >> 24);
+    big_fd = dial_server();
+    pthread_create(&thread, NULL, send_big, NULL);
+    turns_until(held_count == 4);
+    pthread_join(thread, NULL);
+    for (int i = 0; i < 2; i++) {
+        cr_assert(eq(u32, held[2 * i].request.size_bytes, sizeof(big_frame)));
+        cr_assert(eq(int, memcmp(held[2 * i].request.bytes, big_frame, sizeof(big_frame)), 0));
+        cr_assert(eq(u32, held[2 * i + 1].request.size_bytes, 4));
+    }
+    close(big_fd);
+}
+
+Test(conn, a_slow_reader_is_not_read_any_further, .fini = finish, .timeout = 60)
+{
+    enum { ANSWER = 256 << 10 };
+    struct conn_limits limits = usual_limits;
+    uint32_t sent = 0, received = 0, answered = 0, last_held;
+    static uint8_t got[ANSWER + 4];
+    int32_t fd;
+
+    limits.answer_max_bytes = 1 << 20;
+    limits.in_flight_max = 8;
+    start(&limits, &(struct admission_limits){0});
+    fd = dial_server();
+    /* Ask without reading until the server takes no more. */
+    for (int quiet = 0; quiet < 20;) {
+        last_held = held_count;
+        if (sent < 1000) {
+            send_number(fd, sent);
+            sent++;
+        }
+        turns(1);
+        for (; answered < held_count; answered++)
+            answer_large(answered, ANSWER);
+        quiet = sent == 1000 && held_count == last_held ? quiet + 1 : 0;
+    }
+    cr_assert(lt(u32, held_count, 1000));
+    cr_assert(le(u32, held_count - released_count, 8));
+    cr_assert(le(u64, mem_used_bytes(), 8 * ANSWER + (2 << 20)));
+    /* It reads again: all that was asked is answered. */
+    while (received < sent) {
+        turns_until(held_count > received);
+        for (; answered < held_count; answered++)
+            answer_large(answered, ANSWER);
+        recv_exactly(fd, got, sizeof(got));
+        cr_assert(eq(u8, got[4], 'a' + received % 26));
+        cr_assert(eq(u8, got[ANSWER + 3], 'a' + received % 26));
+        received++;
+    }
+    close(fd);
+}
+
+Test(conn, more_requests_than_may_be_in_flight_wait_without_being_lost, .fini = finish)
+{
+    struct conn_limits limits = usual_limits;
+    int32_t fd;
+
+    limits.in_flight_max = 3;
+    start(&limits, &(struct admission_limits){0});
+    fd = dial_server();
+    for (uint32_t i = 0; i < 100; i++)
+        send_number(fd, i);
+    turns_until(held_count == 3);
+    turns(10);
+    cr_assert(eq(u32, held_count, 3));
+    for (uint32_t i = 0; i < 100; i++) {
+        turns_until(held_count > i);
+        cr_assert(le(u32, held_count - released_count, 3));
+        answer_echo(i);
+        cr_assert(eq(u32, recv_number(fd), i));
+    }
+    close(fd);
+}
+
+Test(conn, the_servers_budget_of_request_bytes_is_shared_in_turn, .fini = finish)
+{
+    enum { CONNS = 4, EACH = 20, SIZE = 1000 };
+    static uint8_t bytes[SIZE];
+    struct conn_limits limits = usual_limits;
+    int32_t fds[CONNS];
+    uint32_t served[CONNS + 1] = {0};
+
+    limits.queued_request_max_bytes = 3 * SIZE;
+    start(&limits, &(struct admission_limits){0});
+    for (uint32_t c = 0; c < CONNS; c++) {
+        fds[c] = dial_server();
+        turns_until(server.conn_count == c + 1);
+    }
+    for (uint32_t i = 0; i < EACH; i++)
+        for (uint32_t c = 0; c < CONNS; c++)
+            send_frame(fds[c], bytes, SIZE);
+    turns(10);
+    for (uint32_t i = 0; i < EACH * CONNS; i++) {
+        turns_until(held_count > i);
+        cr_assert(le(u64, server.queued_request_bytes, 3 * SIZE));
+        served[held[i].request.conn->id]++;
+        conn_answer_none(&held[i].request);
+        if (i == EACH * CONNS / 2) /* nobody starves meanwhile */
+            for (uint32_t c = 1; c <= CONNS; c++)
+                cr_assert(gt(u32, served[c], 0), "connection %u", c);
+    }
+    for (uint32_t c = 1; c <= CONNS; c++)
+        cr_assert(eq(u32, served[c], EACH));
+    for (uint32_t c = 0; c < CONNS; c++)
+        close(fds[c]);
+}
+
+Test(conn, dropping_a_frame_early_gives_its_bytes_back, .fini = finish)
+{
+    struct conn_limits limits = usual_limits;
+    int32_t fd;
+
+    limits.queued_request_max_bytes = 4;
+    start(&limits, &(struct admission_limits){0});
+    fd = dial_server();
+    send_number(fd, 1);
+    send_number(fd, 2);
+    turns_until(held_count == 1);
+    turns(5);
+    cr_assert(eq(u32, held_count, 1));
+    conn_request_drop_frame(&held[0].request);
+    conn_request_drop_frame(&held[0].request);
+    turns_until(held_count == 2);
+    close(fd);
+}
+
+Test(conn, without_memory_for_a_request_the_connection_waits, .init = setup, .fini = finish)
+{
+    int32_t fd = dial_server();
+
+    create_max = 0;
+    send_number(fd, 1);
+    turns_until(counter_read(&server.counters.blocked) == 1);
+    turns(5);
+    cr_assert(eq(u32, held_count, 0));
+    create_max = HELD_MAX;
+    turns(5);
+    cr_assert(eq(u32, held_count, 0)); /* nobody said so */
+    conn_server_resume(&server);
+    turns_until(held_count == 1);
+    answer_echo(0);
+    cr_assert(eq(u32, recv_number(fd), 1));
+    close(fd);
+}
+
+Test(conn, a_full_slab_closes_the_connection_that_asks, .init = setup, .fini = finish)
+{
+    static uint8_t bytes[100000];
+    int32_t fd = dial_server();
+
+    slab.max_bytes = 20000;
+    send_frame(fd, bytes, sizeof(bytes));
+    turns_until(closed_count == 1);
+    cr_assert(eq(int, last_reason, CONN_CLOSE_NO_MEMORY));
+    close(fd);
+}
+
+Test(conn, connections_beyond_the_limit_are_closed_until_others_end, .fini = finish)
+{
+    int32_t fds[3];
+
+    start(&usual_limits, &(struct admission_limits){.connections_max = 2});
+    for (int i = 0; i < 3; i++)
+        fds[i] = dial_server();
+    turns_until(refused_count == 1);
+    cr_assert(eq(u32, server.conn_count, 2));
+    cr_assert(eq(u64, counter_read(&admission.refused_by_total), 1));
+    cr_assert(is_closed(fds[2]));
+    close(fds[0]);
+    turns_until(server.conn_count == 1);
+    close(fds[2]);
+    fds[2] = dial_server();
+    turns_until(server.conn_count == 2);
+    close(fds[1]);
+    close(fds[2]);
+}
+
+Test(conn, one_address_has_a_limit_of_its_own, .fini = finish)
+{
+    int32_t first, second, third;
+
+    start(&usual_limits, &(struct admission_limits){.connections_per_ip_max = 1});
+    first = dial_from("127.0.0.1");
+    second = dial_from("127.0.0.1");
+    turns_until(refused_count == 1);
+    cr_assert(is_closed(second));
+    third = dial_from("127.0.0.2");
+    turns_until(server.conn_count == 2);
+    close(first);
+    turns_until(server.conn_count == 1);
+    close(second);
+    second = dial_from("127.0.0.1");
+    turns_until(server.conn_count == 2);
+    cr_assert(eq(u32, refused_count, 1));
+    close(second);
+    close(third);
+}
+
+Test(conn, idle_connections_are_closed_but_not_those_with_a_request_in_work, .fini = finish)
+{
+    struct conn_limits limits = usual_limits;
+    uint64_t began_ns;
+    int32_t idle, busy, lively;
+
+    limits.idle_max_ms = 150;
+    start(&limits, &(struct admission_limits){0});
+    idle = dial_server();
+    busy = dial_server();
+    lively = dial_server();
+    send_number(busy, 1);
+    turns_until(held_count == 1);
+    began_ns = clock_mono_ns(&clock_now);
+    while (clock_mono_ns(&clock_now) < began_ns + 400000000U) {
+        uint32_t before = held_count;
+
+        send_number(lively, 2);
+        turns_until(held_count > before);
+        answer_echo(held_count - 1);
+        cr_assert(eq(u32, recv_number(lively), 2));
+        turns(10);
+    }
+    cr_assert(is_closed(idle));
+    cr_assert(eq(int, last_reason, CONN_CLOSE_IDLE));
+    cr_assert(eq(u32, server.conn_count, 2));
+    answer_echo(0);
+    cr_assert(eq(u32, recv_number(busy), 1));
+    turns_until(server.conn_count == 0);
+    cr_assert(eq(u64, counter_read(&server.counters.closed[CONN_CLOSE_IDLE]), 3));
+    close(idle);
+    close(busy);
+    close(lively);
+}
+
+static void reset(int32_t fd)
+{
+    struct linger at_once = {.l_onoff = 1};
+
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    close(fd);
+}
+
+Test(conn, a_peer_that_vanishes_in_the_middle_leaves_nothing_behind, .init = setup, .fini = finish)
+{
+    uint8_t half[100] = {0, 0, 1, 0};
+    int32_t fd = dial_server();
+    uint32_t count;
+
+    /* one in work, one being sent to nobody, one half received */
+    send_number(fd, 1);
+    send_number(fd, 2);
+    send(fd, half, sizeof(half), 0);
+    turns_until(held_count == 2);
+    answer_large(0, 8 << 20);
+    turns(3);
+    count = released_count;
+    cr_assert(eq(u32, count, 0));
+    reset(fd);
+    turns_until(released_count == 1);
+    /* The kernel tells a reset once: to the send or to the receive. */
+    cr_assert(last_reason == CONN_CLOSE_PEER_RESET || last_reason == CONN_CLOSE_PEER_CLOSED);
+    cr_assert(eq(u32, closed_count, 0));
+    answer_large(1, 100);
+    turns_until(closed_count == 1);
+    cr_assert(eq(u32, released_count, 2));
+}
+
+Test(conn, stopping_sends_what_is_answered_and_takes_nothing_new, .init = setup)
+{
+    int32_t fd = dial_server();
+    int32_t quiet = dial_server();
+    int32_t late;
+
+    send_number(fd, 1);
+    send_number(fd, 2);
+    turns_until(held_count == 2 && server.conn_count == 2);
+    listener_close(&listener, on_listener_closed);
+    turns_until(listener_closed);
+    conn_server_stop(&server, 20000, on_stopped);
+    send_number(fd, 3);
+    turns_until(is_closed(quiet));
+    turns(5);
+    cr_assert(eq(u32, held_count, 2));
+    cr_assert(not(stopped));
+    answer_echo(1);
+    turns(3);
+    cr_assert(not(is_closed(fd)));
+    answer_echo(0);
+    cr_assert(eq(u32, recv_number(fd), 1));
+    cr_assert(eq(u32, recv_number(fd), 2));
+    turns_until(stopped);
+    cr_assert(is_closed(fd));
+    late = dup(fd); /* a socket that arrives too late is closed */
+    conn_server_adopt(&server, &(struct conn_arrival){.fd = late});
+    cr_assert(eq(int, dup2(late, late), -1));
+    close(fd);
+    close(quiet);
+    finish();
+}
+
+Test(conn, stopping_ends_a_peer_that_does_not_read_at_the_deadline, .init = setup)
+{
+    uint64_t began_ns;
+    int32_t fd = dial_server();
+
+    send_number(fd, 1);
+    turns_until(held_count == 1);
+    answer_large(0, 16 << 20);
+    turns(3);
+    listener_close(&listener, on_listener_closed);
+    began_ns = clock_mono_ns(&clock_now);
+    conn_server_stop(&server, 100, on_stopped);
+    turns_until(stopped);
+    cr_assert(ge(u64, clock_mono_ns(&clock_now), began_ns + 99000000));
+    cr_assert(eq(int, last_reason, CONN_CLOSE_DEADLINE));
+    turns_until(listener_closed);
+    close(fd);
+    finish();
+}
+
+/* ---- two loops in two threads: connections are dealt out by mail */
+
+enum { SHARDS = 2, CLIENTS = 8, ROUNDS = 200 };
+
+struct shard_side {
+    struct io *io;
+    struct loop loop;
+    struct slab slab;
+    struct conn_server server;
+    struct mail stop_mail;
+    struct mail stopped_mail;
+    pthread_t thread;
+    pthread_t owner; /* seen by the callbacks */
+    uint32_t request_count;
+    uint32_t opened_count;
+};
+
+static struct shard_side sides[SHARDS];
+static struct conn_server *const side_servers[] = {&sides[0].server, &sides[1].server};
+static uint32_t sides_stopped;
+
+struct echo_request {
+    struct conn_request request;
+    struct wire_segment segments[2];
+    uint8_t prefix[4];
+};
+
+static void free_echo(struct conn_request *request)
+{
+    mem_free(container_of(request, struct echo_request, request));
+}
+
+static struct conn_request *create_echo(void *context, struct conn *conn)
+{
+    struct echo_request *e = mem_alloc(sizeof(*e));
+
+    e->request.release = free_echo;
+    return &e->request;
+}
+
+static void echo_request(void *context, struct conn_request *request)
+{
+    struct shard_side *side = context;
+    struct echo_request *e = container_of(request, struct echo_request, request);
+
+    check(pthread_equal(side->owner, pthread_self()));
+    side->request_count++;
+    put_size(e->prefix, request->size_bytes);
+    e->segments[0] = (struct wire_segment){.bytes = e->prefix, .size_bytes = 4};
+    e->segments[1] = (struct wire_segment){request->bytes, request->size_bytes, NULL};
+    conn_answer(request, e->segments, 2);
+}
+
+static void echo_opened(void *context, struct conn *conn)
+{
+    struct shard_side *side = context;
+
+    check(pthread_equal(side->owner, pthread_self()));
+    check(conn->listener == &listener && conn->local.port == listener.bound.port);
+    side->opened_count++;
+}
+
+static const struct conn_events echo_events = {
+    .opened = echo_opened, .create = create_echo, .request = echo_request};
+
+static void on_side_told(struct mail *mail)
+{
+    if (++sides_stopped == SHARDS)
+        loop_stop(&sides[0].loop); /* the last one: tickets came home to it before this mail */
+}
+
+static void on_side_stopped(struct conn_server *s)
+{
+    struct shard_side *side = container_of(s, struct shard_side, server);
+
+    side->stopped_mail.deliver = on_side_told;
+    loop_post(&sides[0].loop, &side->stopped_mail);
+    if (side != &sides[0])
+        loop_stop(&side->loop);
+}
+
+static void on_side_stop(struct mail *mail)
+{
+    struct shard_side *side = container_of(mail, struct shard_side, stop_mail);
+
+    conn_server_stop(&side->server, 5000, on_side_stopped);
+}
+
+static void on_all_accepted(struct listener *l)
+{
+    for (int i = 0; i < SHARDS; i++) {
+        sides[i].stop_mail.deliver = on_side_stop;
+        loop_post(&sides[i].loop, &sides[i].stop_mail);
+    }
+}
+
+static struct mail close_mail;
+
+static void on_close_mail(struct mail *mail)
+{
+    listener_close(&listener, on_all_accepted);
+}
+
+static void *run_side(void *argument)
+{
+    struct shard_side *side = argument;
+
+    side->owner = pthread_self();
+    check(loop_run(&side->loop) == OK);
+    return NULL;
+}
+
+Test(conn, two_loops_share_a_listener_by_mail, .timeout = 60)
+{
+    struct listener_options listener_options = {.name = "PLAINTEXT",
+                                                .backlog = 128,
+                                                .servers = side_servers,
+                                                .server_count = SHARDS,
+                                                .admission = &admission};
+    int32_t fds[CLIENTS];
+    uint64_t blocks_before = mem_used_count();
+
+    clock_system_init(&clock_now);
+    for (uint32_t i = 0; i < SHARDS; i++) {
+        struct io_uring_options options = {0};
+        struct conn_server_options server_options = {.loop = &sides[i].loop,
+                                                     .slab = &sides[i].slab,
+                                                     .limits = usual_limits,
+                                                     .events = &echo_events,
+                                                     .context = &sides[i]};
+
+        cr_assert(eq(int, io_uring_create(&options, &sides[i].io), OK));
+        loop_init(&sides[i].loop, i, sides[i].io, &clock_now);
+        slab_init(&sides[i].slab, SLAB_BYTES);
+        conn_server_init(&sides[i].server, &server_options);
+    }
+    admission_init(&admission, &sides[0].loop,
+                   &(struct admission_limits){.connections_per_ip_max = CLIENTS}, 1);
+    cr_assert(eq(int, io_address_parse("127.0.0.1", 0, &listener_options.at), OK));
+    cr_assert(eq(int, listener_open(&listener, &listener_options), OK));
+    listener_start(&listener); /* before its thread runs: only noted down */
+    for (int i = 0; i < SHARDS; i++)
+        pthread_create(&sides[i].thread, NULL, run_side, &sides[i]);
+    for (int i = 0; i < CLIENTS; i++) {
+        struct timeval patience = {.tv_sec = 20};
+
+        fds[i] = dial_server();
+        setsockopt(fds[i], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    }
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        for (uint32_t i = 0; i < CLIENTS; i++)
+            send_number(fds[i], round * 100 + i);
+        for (uint32_t i = 0; i < CLIENTS; i++) {
+            uint32_t got[2];
+
+            cr_assert(eq(sz, recv(fds[i], got, sizeof(got), MSG_WAITALL), sizeof(got)));
+            cr_assert(eq(u32, got[1], round * 100 + i));
+        }
+    }
+    for (int i = 0; i < CLIENTS / 2; i++)
+        close(fds[i]);
+    close_mail.deliver = on_close_mail;
+    loop_post(&sides[0].loop, &close_mail);
+    for (int i = 0; i < SHARDS; i++)
+        pthread_join(sides[i].thread, NULL);
+    for (int i = CLIENTS / 2; i < CLIENTS; i++)
+        close(fds[i]);
+    for (int i = 0; i < SHARDS; i++) {
+        cr_assert(eq(u32, sides[i].opened_count, CLIENTS / SHARDS));
+        cr_assert(eq(u32, sides[i].request_count, ROUNDS * CLIENTS / SHARDS));
+        conn_server_deinit(&sides[i].server);
+        slab_deinit(&sides[i].slab);
+        sides[i].io->v->destroy(sides[i].io);
+    }
+    admission_deinit(&admission);
+    cr_assert(eq(u64, mem_used_count(), blocks_before));
+}
