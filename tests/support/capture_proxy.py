@@ -10,8 +10,9 @@ the software name of its ApiVersions request, or its client id.  The broker has 
 proxy's address.
 
 `pick` keeps, for every key, version and direction, the smallest frame and one that says more; a
-later file only adds what earlier ones lack.  A request is kept only if it was answered.  A .hex file: first line `api_key api_version
-request|response # client`, then the frame in hex, 64 digits a line.
+later file only adds what earlier ones lack.  A request is kept only if it was answered.  A .hex file is as tests/golden/protocol/README.md says:
+`api_key api_version request|response # client`, then size, header and body in hex.  Files that are
+there already are only overwritten by a frame of the same name; none is removed.
 """
 import argparse
 import asyncio
@@ -138,6 +139,7 @@ def pick(files, into):
         for n, frame in enumerate(chosen):
             name = "%02d_v%02d_%s_%d.hex" % (key, version, kind, n + 1)
             text = "%d %d %s # %s\n" % (key, version, kind, found[frame])
+            frame = "%08x" % (len(frame) // 2) + frame
             text += "".join(frame[i:i + 64] + "\n" for i in range(0, len(frame), 64))
             (into / name).write_text(text)
             total += len(text)
