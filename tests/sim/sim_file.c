@@ -88,6 +88,7 @@ static void unit_touch(struct sim_file *file, struct sim_page *page, uint32_t u,
     page->dirty |= bit;
     page->diverged &= (uint8_t)~bit;
     unit->written = file->version;
+    file->may_be_dirty = true;
 }
 
 static void set_size(struct sim_file *file, uint64_t size_bytes)
@@ -227,10 +228,14 @@ void sim_file_capture(struct sim_file *file, struct prng *prng,
                                 .size_version = file->size_version,
                                 .sizes_to = file->sizes_to,
                                 .has_size = file->size_dirty};
+    if (!file->may_be_dirty)
+        return;
+    file->may_be_dirty = false;
     for (uint64_t i = 0; i < file->pages_count; i++) {
         struct sim_page *page = file->pages[i];
         if (page == NULL || page->dirty == 0)
             continue;
+        file->may_be_dirty = true;
         for (uint32_t u = 0; u < SIM_PAGE_BYTES / file->unit_bytes; u++) {
             uint64_t loose = page->units[u].loose;
             if ((page->dirty & 1U << u) == 0)
@@ -441,7 +446,8 @@ static void lose_unit(struct sim_file *file, uint64_t index, uint32_t u, bool ke
         stats->units_lost++;
     }
     if (prng_chance(prng, loss->damage_ppm, 1000000)) {
-        durable[prng_below(prng, file->unit_bytes)] ^= (uint8_t)(1 + prng_below(prng, 255));
+        uint64_t at = prng_below(prng, file->unit_bytes);
+        durable[at] ^= (uint8_t)(1 + prng_below(prng, 255));
         stats->units_damaged++;
     }
 }

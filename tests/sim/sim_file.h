@@ -50,6 +50,7 @@ struct sim_file {
     uint64_t size_floor;           /* no legal image is shorter */
     uint64_t shrink_version;       /* when it last became shorter */
     bool size_dirty;
+    bool may_be_dirty; /* false: no page is */
     uint64_t size_version;
     uint64_t durable_size_version;
     uint64_t version; /* grows with each change */

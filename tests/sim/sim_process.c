@@ -71,7 +71,8 @@ void sim_process_die(struct sim_process *process, enum sim_crash kind)
     while (!list_is_empty(&process->handles))
         handle_free(process, list_first(&process->handles, struct sim_handle, node),
                     kind == SIM_POWER_LOSS);
-    memset(process->fds, 0, process->fds_count * sizeof(struct sim_handle *));
+    for (uint32_t fd = 0; fd < process->fds_count; fd++)
+        process->fds[fd] = NULL;
     if (kind == SIM_KILL) {
         process->queue->stats.process_crashes++;
         sim_disk_process_killed(process->disk);

@@ -32,9 +32,25 @@ struct sim_world *sim_world_create(const struct sim_world_options *options)
     return world;
 }
 
+/* The process is dead or about to exit: let the program go. */
+static void node_end(struct sim_node *node, enum sim_crash kind)
+{
+    node->ending = true;
+    if (node->options.end != NULL)
+        node->options.end(node, kind);
+    node->ending = false;
+    for (uint32_t s = 0; s < node->options.shards_count; s++) {
+        /* an orderly end leaves nothing in flight: its memory would still be in use */
+        check(kind != SIM_NO_CRASH || node->process->dead ||
+              sim_io_pending_count(node->process->ios[s]) == 0);
+        node->shards[s] = (struct sim_shard){0};
+    }
+    sim_process_destroy(node->process);
+    node->process = NULL;
+}
+
 static void node_destroy(struct sim_node *node)
 {
-    sim_node_stop(node);
     sim_queue_remove(&node->world->queue, &node->crash_event);
     sim_disk_deinit(&node->disk);
     mem_free(node->name);
@@ -45,8 +61,13 @@ uint64_t sim_world_destroy(struct sim_world *world)
 {
     uint64_t memory_before = world->memory_before;
 
-    for (uint32_t i = 0; i < world->nodes_count; i++)
-        sim_node_stop(world->nodes[i]); /* a later one may still be talked to */
+    check(world->turning == NULL);
+    for (uint32_t i = 0; i < world->nodes_count; i++) {
+        if (world->nodes[i]->process != NULL) {
+            sim_process_die(world->nodes[i]->process, SIM_NO_CRASH);
+            node_end(world->nodes[i], SIM_KILL);
+        }
+    }
     for (uint32_t i = 0; i < world->nodes_count; i++)
         node_destroy(world->nodes[i]);
     sim_net_deinit(&world->net);
@@ -121,19 +142,6 @@ static void turn(struct sim_world *world, struct sim_node *node, uint32_t shard)
     node->shards[shard].busy_until_ns = world->queue.now_ns + time;
 }
 
-/* The process is dead or about to exit: let the program go. */
-static void node_end(struct sim_node *node, enum sim_crash kind)
-{
-    node->ending = true;
-    if (node->options.end != NULL)
-        node->options.end(node, kind);
-    node->ending = false;
-    for (uint32_t s = 0; s < SIM_SHARDS_MAX; s++)
-        node->shards[s] = (struct sim_shard){0};
-    sim_process_destroy(node->process);
-    node->process = NULL;
-}
-
 /* Programs that died meanwhile, in the middle of a turn. */
 static void bury(struct sim_world *world)
 {
@@ -147,9 +155,11 @@ static void bury(struct sim_world *world)
 bool sim_world_step(struct sim_world *world, uint64_t until_ns)
 {
     struct choice choice;
-    uint64_t event_at = sim_queue_next_ns(&world->queue);
+    uint64_t event_at;
 
     check(world->turning == NULL);
+    bury(world);
+    event_at = sim_queue_next_ns(&world->queue);
     choice = choose_loop(world);
     if (event_at > until_ns && choice.at_ns > until_ns) {
         sim_queue_advance(&world->queue, until_ns);

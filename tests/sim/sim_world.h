@@ -21,7 +21,8 @@
  *     sim_world_run_for(world, 10 * SIM_SECOND);
  *     sim_node_crash(node, SIM_POWER_LOSS);  runs end(node, SIM_POWER_LOSS), which frees its memory
  *     sim_node_start(node);             the same disk, a new process
- *     sim_world_destroy(world);         ends what still runs; returns blocks of memory not freed */
+ *     sim_world_destroy(world);         kills what still runs; returns blocks of memory not freed
+ */
 #ifndef LEVEE_TESTS_SIM_WORLD_H
 #define LEVEE_TESTS_SIM_WORLD_H
 
@@ -51,7 +52,8 @@ struct sim_node_options {
      * during it (sim_node_crash_at_call): its calls then fail with ERR_CLOSED and end follows. */
     void (*start)(struct sim_node *node);
     /* Free the program's memory.  SIM_NO_CRASH: an orderly end was asked for; the process still
-     * works.  Otherwise the process is dead: its calls have no effect and fail, its operations
+     * works, sim_world_run_until may be called to let it finish, and it must leave no operation in
+     * flight.  Otherwise the process is dead: its calls have no effect and fail, its operations
      * complete with -ECANCELED when sim_node_drain turns the loops; so the program may be taken
      * down in its ordinary way, or its memory just freed. */
     void (*end)(struct sim_node *node, enum sim_crash kind);
@@ -103,8 +105,8 @@ struct sim_world {
 
 struct sim_world *sim_world_create(const struct sim_world_options *options);
 
-/* Ends all nodes (an orderly end).  Returns blocks of memory that were allocated since
- * sim_world_create and not freed. */
+/* Kills what still runs (options.end with SIM_KILL).  Returns blocks of memory that were allocated
+ * since sim_world_create and not freed. */
 uint64_t sim_world_destroy(struct sim_world *world);
 
 /* A stream of chance for a part of the test, forked from the seed by name. */
