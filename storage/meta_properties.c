@@ -47,8 +47,8 @@ static enum err on_pair(struct properties_reader *reader, const struct property 
     if (text_equal(property->key, property->key_bytes, "cluster.id")) {
         if (property->value_bytes >= sizeof(meta->cluster_id))
             return ERR_TOO_LARGE;
-        if (property->value_bytes == 0)
-            return ERR_MALFORMED;
+        if (property->value_bytes == 0 || strlen(property->value) != property->value_bytes)
+            return ERR_MALFORMED; /* a NUL would cut it */
         memcpy(meta->cluster_id, property->value, property->value_bytes);
         meta->cluster_id[property->value_bytes] = '\0';
         reading->has_cluster_id = true;

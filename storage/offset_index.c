@@ -183,7 +183,7 @@ void offset_index_encode(const struct offset_index *index, uint8_t *bytes)
     }
 }
 
-static enum err check_entries(const uint8_t *bytes, size_t count)
+static enum err check_entries(int64_t base_offset, const uint8_t *bytes, size_t count)
 {
     int32_t last_offset = -1;
     int32_t last_pos = -1;
@@ -197,6 +197,8 @@ static enum err check_entries(const uint8_t *bytes, size_t count)
         last_offset = relative_offset;
         last_pos = pos;
     }
+    if (count > 0 && base_offset > INT64_MAX - last_offset)
+        return ERR_CORRUPT; /* no offset is so large */
     return OK;
 }
 
@@ -209,7 +211,7 @@ enum err offset_index_decode(struct offset_index *index, const uint8_t *bytes, s
         return ERR_MALFORMED;
     if (count > index->count_max)
         return ERR_TOO_LARGE;
-    err = check_entries(bytes, count);
+    err = check_entries(index->base_offset, bytes, count);
     if (err)
         return err;
     if (!reserve(index, (uint32_t)count))

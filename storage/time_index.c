@@ -143,7 +143,7 @@ void time_index_encode(const struct time_index *index, uint8_t *bytes)
     }
 }
 
-static enum err check_entries(const uint8_t *bytes, size_t count)
+static enum err check_entries(int64_t base_offset, const uint8_t *bytes, size_t count)
 {
     int64_t last_timestamp_ms = NO_TIMESTAMP;
     int32_t last_offset = 0;
@@ -157,6 +157,8 @@ static enum err check_entries(const uint8_t *bytes, size_t count)
         last_timestamp_ms = timestamp_ms;
         last_offset = relative_offset;
     }
+    if (count > 0 && base_offset > INT64_MAX - last_offset)
+        return ERR_CORRUPT; /* no offset is so large */
     return OK;
 }
 
@@ -169,7 +171,7 @@ enum err time_index_decode(struct time_index *index, const uint8_t *bytes, size_
         return ERR_MALFORMED;
     if (count > (size_t)index->count_max + 1)
         return ERR_TOO_LARGE;
-    err = check_entries(bytes, count);
+    err = check_entries(index->base_offset, bytes, count);
     if (err)
         return err;
     if (!reserve(index, (uint32_t)count))

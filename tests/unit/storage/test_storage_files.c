@@ -107,6 +107,7 @@ Test(storage_files, meta_properties_that_are_wrong_say_how)
     cr_assert(eq(int, decode_meta(""), ERR_MALFORMED));
     cr_assert(eq(int, decode_meta("version=1\ncluster.id=\nnode.id=1\n"), ERR_MALFORMED));
     cr_assert(eq(int, decode_meta("version=1\ncluster.id=x\nnode.id=-1\n"), ERR_MALFORMED));
+    cr_assert(eq(int, decode_meta("version=1\ncluster.id=x\\u0000y\nnode.id=1\n"), ERR_MALFORMED));
     cr_assert(eq(int, decode_meta("version=1\ncluster.id=x\nnode.id=1\ndirectory.id=zz\n"),
                  ERR_MALFORMED));
     cr_assert(eq(int, decode_meta("version=2\nsomething=new\n"), ERR_NEWER_FORMAT));
