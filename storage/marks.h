@@ -22,18 +22,18 @@ struct mark {
     struct uuid topic_id;
     int32_t partition;
     int64_t log_start_offset;
-    int64_t end_offset;           /* first offset that is not believed from segments */
-    int64_t segment_base_offset;  /* of the segment that holds end_offset */
-    uint64_t pos;                 /* bytes of that segment that are believed */
-    int64_t window_offset;        /* name of the producer window file; -1: none */
+    int64_t end_offset;          /* first offset that is not believed from segments */
+    int64_t segment_base_offset; /* of the segment that holds end_offset */
+    uint64_t pos;                /* bytes of that segment that are believed */
+    int64_t window_offset;       /* name of the producer window file; -1: none */
 };
 
 struct marks {
     uint32_t shard;
-    uint64_t generation;          /* reading; a writer counts its own */
-    uint32_t recovery_epoch;      /* of the journal */
-    uint64_t first_sequence;      /* the journal is replayed from this group */
-    bool clean;                   /* written by an orderly stop: nothing to replay */
+    uint64_t generation;     /* reading; a writer counts its own */
+    uint32_t recovery_epoch; /* of the journal */
+    uint64_t first_sequence; /* the journal is replayed from this group */
+    bool clean;              /* written by an orderly stop: nothing to replay */
     struct mark *marks;
     uint32_t count;
 };
