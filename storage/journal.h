@@ -1,10 +1,11 @@
 /* journal: one write-ahead stream for all partitions of a shard: the place where an append becomes
  * durable.
  *
- * Owned by its store; lives on one loop.  Appends gather in the open group, in 4 KiB-aligned memory;
- * the group is written with O_DIRECT + O_DSYNC when the previous one has completed (at once when
- * idle: self-clocked group commit), so one device flush serves everything that arrived meanwhile.
- * The group's memory stays as the tail cache: whoever keeps a slice holds a reference on its buf.
+ * Owned by its store; lives on one loop.  Appends gather in the open group, in 4 KiB-aligned
+ * memory; the group is written with O_DIRECT + O_DSYNC when the previous one has completed (at once
+ * when idle: self-clocked group commit), so one device flush serves everything that arrived
+ * meanwhile. The group's memory stays as the tail cache: whoever keeps a slice holds a reference on
+ * its buf.
  *
  * Groups stand in extents (journal_extent.h), back to back, each at a multiple of IO_ALIGN; the
  * bytes are described in journal_format.h.  Sequences are contiguous over all extents; an extent's
@@ -39,14 +40,14 @@ enum journal_kind {
 struct journal_entry {
     struct uuid topic_id;
     int32_t partition;
-    uint8_t kind;            /* enum journal_kind */
-    int64_t offset;          /* APPEND: base offset of the first batch; else see the kind */
-    int64_t end_offset;      /* APPEND: last offset of the last batch + 1 */
+    uint8_t kind;       /* enum journal_kind */
+    int64_t offset;     /* APPEND: base offset of the first batch; else see the kind */
+    int64_t end_offset; /* APPEND: last offset of the last batch + 1 */
     int64_t segment_base_offset;
-    uint64_t pos;            /* byte position in that segment, where payload goes */
-    uint32_t prefix_bytes;   /* bytes of the segment just below pos that the same block holds:
-                              * the first append after a mark carries them, because its block is
-                              * rewritten in place and a torn write may hurt them */
+    uint64_t pos;          /* byte position in that segment, where payload goes */
+    uint32_t prefix_bytes; /* bytes of the segment just below pos that the same block holds:
+                            * the first append after a mark carries them, because its block is
+                            * rewritten in place and a torn write may hurt them */
     uint32_t payload_bytes;
 };
 
@@ -65,18 +66,18 @@ struct journal_events {
 };
 
 struct journal_options {
-    const char *dir;                /* kept by the caller */
+    const char *dir; /* kept by the caller */
     uint32_t shard;
-    uint32_t recovery_epoch;        /* higher than any found by journal_scan */
-    uint64_t first_sequence;        /* of the first group; >= 1 */
-    uint64_t salt;                  /* drawn anew for each opening: no client can guess it, so no
-                                     * payload left in a recycled extent passes for a group */
-    uint64_t extent_bytes;          /* size of later extents, 16 MiB; the first one is 4 MiB */
-    uint64_t max_bytes;             /* all extents together; an entry has to fit into it */
-    uint32_t group_max_bytes;       /* 1 MiB; one larger entry makes its own group */
+    uint32_t recovery_epoch;         /* higher than any found by journal_scan */
+    uint64_t first_sequence;         /* of the first group; >= 1 */
+    uint64_t salt;                   /* drawn anew for each opening: no client can guess it, so no
+                                      * payload left in a recycled extent passes for a group */
+    uint64_t extent_bytes;           /* size of later extents, 16 MiB; the first one is 4 MiB */
+    uint64_t max_bytes;              /* all extents together; an entry has to fit into it */
+    uint32_t group_max_bytes;        /* 1 MiB; one larger entry makes its own group */
     uint32_t second_in_flight_bytes; /* 256 KiB: an open group this large may overtake waiting */
-    uint32_t pending_max_bytes;     /* open + in flight, beyond which append says ERR_FULL */
-    struct slab *slab;              /* group buffers */
+    uint32_t pending_max_bytes;      /* open + in flight, beyond which append says ERR_FULL */
+    struct slab *slab;               /* group buffers */
 };
 
 /* Find or create extents in dir (synchronous calls; directory synced), adopting existing ones as
