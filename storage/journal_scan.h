@@ -4,7 +4,8 @@
  * O_DIRECT works.  For each shard's journal found in the directory (also of shards that no longer
  * exist) the contiguous run of valid groups of that journal's last recovery epoch, from the
  * sequence that its marks name, is believed; the first hole or bad checksum ends it.  (Without
- * marks: from the lowest sequence of that epoch.)  Older epochs are old content of recycled extents.
+ * marks: from the lowest sequence of that epoch.)  Older epochs are old content of recycled
+ * extents.
  *
  * After a crash the run ends in a torn group, or in none.  Every group also says what was durable
  * when it was written: a group beyond the end that knows of more than the run holds proves that
@@ -46,7 +47,8 @@ void journal_scan_each_left(struct journal_scan *scan,
                                           int32_t partition, const struct journal_replay *first),
                             void *context);
 
-/* Highest epoch and sequence seen for a shard; zero when it has no journal. */
+/* The epoch and the last sequence that are believed for a shard, from its journal and its marks;
+ * zero when it has neither.  The next journal_open of it takes both + 1. */
 void journal_scan_position(const struct journal_scan *scan, uint32_t shard,
                            uint32_t *recovery_epoch_out, uint64_t *last_sequence_out);
 

@@ -1,0 +1,645 @@
+/* Per shard: look at the first group of every extent → the epoch → the extents of that epoch whose
+ * first group is good, by sequence → walk from the one that holds the wanted sequence: group after
+ * group while the next sequence follows, in this extent or as the first group of another → keep the
+ * memory of extents with entries.
+ *
+ * A payload at a place where a group could begin may look like one.  It cannot know the salt; the
+ * salt is taken from first groups, and an extent begins with nothing but a group of ours. */
+#include "storage/journal_scan.h"
+
+#include "base/arena.h"
+#include "base/check.h"
+#include "base/hash_map.h"
+#include "base/mem.h"
+#include "storage/journal_format.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    READ_BYTES = 4 << 20,       /* at once: the kernel makes several requests of it */
+    LOOK_AHEAD_BYTES = 4 << 20, /* how far behind the end of a run lost groups are looked for */
+};
+
+struct scan_extent {
+    uint32_t shard;
+    uint64_t number;
+    uint64_t size_bytes;
+    int32_t fd;      /* -1: closed */
+    struct buf *buf; /* size_bytes; NULL: not needed */
+    uint64_t loaded_bytes;
+    struct journal_group_head head; /* of the first group */
+    bool has_head;                  /* it looks like one */
+    bool good;                      /* its checksum is right */
+    bool used;                      /* entries lie in buf */
+};
+
+struct scan_partition {
+    struct uuid topic_id; /* with partition: the key */
+    int32_t partition;
+    struct journal_replay *first;
+    struct journal_replay *last;
+    bool taken;
+};
+
+enum { KEY_BYTES = offsetof(struct scan_partition, partition) + sizeof(int32_t) };
+_Static_assert(KEY_BYTES == 20, "no gap in the key");
+
+struct scan_shard {
+    uint32_t shard;
+    uint64_t generation; /* of its marks */
+    uint32_t epoch;
+    uint64_t salt;
+    uint64_t last_sequence;
+};
+
+struct journal_scan {
+    struct io *io;
+    const char *dir;
+    struct slab *slab;
+    struct scan_extent *extents;
+    uint32_t extent_count;
+    struct scan_shard *shards;
+    uint32_t shard_count;
+    struct hash_map partitions;
+    struct arena arena; /* of partitions and replays */
+    struct journal_scan_stats stats;
+};
+
+/* ---- extents */
+
+static void on_entry(void *context, const char *name, bool is_dir)
+{
+    struct journal_scan *scan = context;
+    struct scan_extent extent = {.fd = -1};
+
+    if (is_dir || journal_format_parse_name(name, &extent.shard, &extent.number))
+        return;
+    scan->extents = mem_realloc(scan->extents, (scan->extent_count + 1) * sizeof(*scan->extents));
+    scan->extents[scan->extent_count++] = extent;
+}
+
+static enum err open_extent(struct journal_scan *scan, struct scan_extent *extent)
+{
+    size_t path_bytes = strlen(scan->dir) + 1 + JOURNAL_NAME_MAX;
+    char *path = mem_alloc(path_bytes);
+    char name[JOURNAL_NAME_MAX];
+    uint64_t max_bytes = UINT32_MAX / IO_ALIGN * IO_ALIGN;
+    enum err err;
+
+    journal_format_name(name, extent->shard, extent->number);
+    snprintf(path, path_bytes, "%s/%s", scan->dir, name);
+    err = scan->io->v->file_open(scan->io, path, IO_READ | IO_DIRECT, &extent->fd);
+    if (err == ERR_INVALID || err == ERR_UNSUPPORTED)
+        err = scan->io->v->file_open(scan->io, path, IO_READ, &extent->fd);
+    mem_free(path);
+    if (!err)
+        err = scan->io->v->file_size(scan->io, extent->fd, &extent->size_bytes);
+    if (err)
+        return err;
+    extent->size_bytes = extent->size_bytes / IO_ALIGN * IO_ALIGN;
+    if (extent->size_bytes > max_bytes)
+        extent->size_bytes = max_bytes;
+    scan->stats.extents++;
+    return OK;
+}
+
+static void close_extent(struct journal_scan *scan, struct scan_extent *extent)
+{
+    if (extent->fd >= 0)
+        scan->io->v->close(scan->io, extent->fd);
+    extent->fd = -1;
+}
+
+static void drop_buf(struct scan_extent *extent)
+{
+    buf_unref(extent->buf);
+    extent->buf = NULL;
+    extent->loaded_bytes = 0;
+}
+
+/* Read on into extent->buf until size_bytes of the file are there; chunk_bytes at a time. */
+static enum err read_on(struct journal_scan *scan, struct scan_extent *extent, uint64_t size_bytes,
+                        uint32_t chunk_bytes)
+{
+    while (extent->loaded_bytes < size_bytes && extent->loaded_bytes < extent->size_bytes) {
+        uint64_t left_bytes = extent->buf->capacity_bytes - extent->loaded_bytes;
+        uint32_t read_bytes = 0;
+        enum err err =
+            scan->io->v->file_read(scan->io, extent->fd, extent->buf->bytes + extent->loaded_bytes,
+                                   left_bytes < chunk_bytes ? (uint32_t)left_bytes : chunk_bytes,
+                                   extent->loaded_bytes, &read_bytes);
+
+        if (err)
+            return err;
+        extent->loaded_bytes += read_bytes / IO_ALIGN * IO_ALIGN;
+        if (read_bytes < IO_ALIGN)
+            extent->size_bytes = extent->loaded_bytes; /* shorter than it was */
+    }
+    return OK;
+}
+
+/* See that the first size_bytes are in memory, or all. */
+static enum err load(struct journal_scan *scan, struct scan_extent *extent, uint64_t size_bytes)
+{
+    if (extent->loaded_bytes >= size_bytes || extent->loaded_bytes >= extent->size_bytes)
+        return OK;
+    if (extent->buf == NULL)
+        extent->buf = buf_create(scan->slab, (uint32_t)extent->size_bytes, IO_ALIGN);
+    return extent->buf != NULL ? read_on(scan, extent, size_bytes, READ_BYTES) : ERR_NOMEM;
+}
+
+/* The group at pos: ERR_MALFORMED: there is none; ERR_CORRUPT: something like one, with a wrong
+ * checksum; ERR_NEWER_FORMAT; else from load.  head is set for OK and ERR_CORRUPT. */
+static enum err read_group(struct journal_scan *scan, struct scan_extent *extent, uint64_t pos,
+                           struct journal_group_head *head)
+{
+    enum err err = load(scan, extent, pos + IO_ALIGN);
+    enum err newer;
+
+    if (err)
+        return err;
+    if (pos + IO_ALIGN > extent->loaded_bytes)
+        return ERR_MALFORMED;
+    newer = journal_format_read_head(extent->buf->bytes + pos, extent->size_bytes - pos, head);
+    if (newer == ERR_MALFORMED)
+        return newer;
+    err = load(scan, extent, pos + head->size_bytes);
+    if (err)
+        return err;
+    if (pos + head->size_bytes > extent->loaded_bytes)
+        return ERR_MALFORMED;
+    err = journal_format_verify(extent->buf->bytes + pos, head);
+    return err ? err : newer;
+}
+
+/* The first size_bytes of it for a moment; drop_buf after. */
+static enum err load_front(struct journal_scan *scan, struct scan_extent *extent,
+                           uint64_t size_bytes)
+{
+    extent->buf = buf_create(scan->slab, (uint32_t)size_bytes, IO_ALIGN);
+    return extent->buf != NULL ? read_on(scan, extent, size_bytes, READ_BYTES) : ERR_NOMEM;
+}
+
+static enum err look_at(struct journal_scan *scan, struct scan_extent *extent)
+{
+    enum err err = open_extent(scan, extent);
+
+    if (err || extent->size_bytes == 0)
+        return err;
+    err = load_front(scan, extent, IO_ALIGN);
+    extent->has_head = !err && extent->loaded_bytes > 0 &&
+                       journal_format_read_head(extent->buf->bytes, extent->size_bytes,
+                                                &extent->head) != ERR_MALFORMED &&
+                       extent->head.shard == extent->shard;
+    drop_buf(extent);
+    return err;
+}
+
+/* Is the first group good? */
+static enum err verify_first(struct journal_scan *scan, struct scan_extent *extent)
+{
+    struct journal_group_head head;
+    enum err err = load_front(scan, extent, journal_format_round_up(extent->head.size_bytes));
+
+    if (!err)
+        err = read_group(scan, extent, 0, &head);
+    drop_buf(extent);
+    extent->good = err == OK;
+    return err == ERR_CORRUPT || err == ERR_MALFORMED ? OK : err;
+}
+
+/* ---- entries */
+
+static struct scan_partition *find_partition(struct journal_scan *scan, const struct uuid *topic_id,
+                                             int32_t partition)
+{
+    struct scan_partition key = {.topic_id = *topic_id, .partition = partition};
+
+    return hash_map_find(&scan->partitions, &key, KEY_BYTES);
+}
+
+static enum err add_entry(struct journal_scan *scan, struct scan_extent *extent,
+                          const struct journal_entry *entry, const uint8_t *content)
+{
+    struct scan_partition *partition = find_partition(scan, &entry->topic_id, entry->partition);
+    struct journal_replay *replay = arena_alloc(&scan->arena, sizeof(*replay));
+
+    if (replay == NULL)
+        return ERR_NOMEM;
+    if (partition == NULL) {
+        partition = arena_alloc(&scan->arena, sizeof(*partition));
+        if (partition == NULL)
+            return ERR_NOMEM;
+        partition->topic_id = entry->topic_id;
+        partition->partition = entry->partition;
+        if (hash_map_insert(&scan->partitions, partition, KEY_BYTES, partition))
+            return ERR_NOMEM;
+    }
+    *replay = (struct journal_replay){
+        .entry = *entry,
+        .prefix = content,
+        .payload = content + entry->prefix_bytes,
+        .buf = extent->buf,
+    };
+    if (partition->last == NULL)
+        partition->first = replay;
+    else
+        partition->last->next = replay;
+    partition->last = replay;
+    return OK;
+}
+
+static bool entries_are_sound(const uint8_t *group, const struct journal_group_head *head)
+{
+    uint32_t pos = JOURNAL_GROUP_HEAD_BYTES;
+    uint32_t count = 0;
+    struct journal_entry entry;
+    const uint8_t *content;
+    enum err err;
+
+    while ((err = journal_format_next_entry(group, head->size_bytes, &pos, &entry, &content)) == OK)
+        count++;
+    return err == ERR_NOT_FOUND && count == head->entry_count;
+}
+
+static enum err add_group(struct journal_scan *scan, struct scan_extent *extent, uint64_t group_pos,
+                          const struct journal_group_head *head)
+{
+    const uint8_t *group = extent->buf->bytes + group_pos;
+    uint32_t pos = JOURNAL_GROUP_HEAD_BYTES;
+    struct journal_entry entry;
+    const uint8_t *content;
+
+    while (!journal_format_next_entry(group, head->size_bytes, &pos, &entry, &content)) {
+        enum err err = add_entry(scan, extent, &entry, content);
+        if (err)
+            return err;
+        scan->stats.entries++;
+    }
+    extent->used = true;
+    scan->stats.groups++;
+    scan->stats.bytes += head->size_bytes;
+    return OK;
+}
+
+/* ---- the run of one shard */
+
+static bool is_of_run(const struct scan_shard *shard, const struct journal_group_head *head)
+{
+    return head->shard == shard->shard && head->recovery_epoch == shard->epoch &&
+           head->salt == shard->salt;
+}
+
+/* The good extents of the shard stand first to last by sequence; the one whose first group is the
+ * last one <= sequence (exactly: == sequence).  NULL: none. */
+static struct scan_extent *extent_with(struct journal_scan *scan, const struct scan_shard *shard,
+                                       uint64_t sequence, bool exactly)
+{
+    struct scan_extent *best = NULL;
+
+    for (uint32_t i = 0; i < scan->extent_count; i++) {
+        struct scan_extent *extent = &scan->extents[i];
+        if (!extent->good || !is_of_run(shard, &extent->head) || extent->head.sequence > sequence ||
+            (exactly && extent->head.sequence != sequence))
+            continue;
+        if (best == NULL || extent->head.sequence > best->head.sequence)
+            best = extent;
+    }
+    return best;
+}
+
+/* Where the group of that sequence may stand in an extent that begins with an earlier one.  Groups
+ * before it are not needed, so they may be damaged: then it is looked for. */
+static enum err find_in_extent(struct journal_scan *scan, const struct scan_shard *shard,
+                               struct scan_extent *extent, uint64_t sequence, uint64_t *pos_out)
+{
+    uint64_t next = extent->head.sequence;
+    uint64_t pos = 0;
+    bool looking = false;
+
+    for (;;) {
+        struct journal_group_head head;
+        bool is_next;
+        enum err err = load(scan, extent, pos + IO_ALIGN);
+
+        if (err)
+            return err;
+        if (pos + IO_ALIGN > extent->loaded_bytes)
+            return ERR_NOT_FOUND;
+        is_next = journal_format_read_head(extent->buf->bytes + pos, extent->size_bytes - pos,
+                                           &head) == OK &&
+                  is_of_run(shard, &head) &&
+                  (looking ? head.sequence == sequence : head.sequence == next);
+        if (is_next && head.sequence == sequence) {
+            *pos_out = pos;
+            return OK;
+        }
+        looking = looking || !is_next;
+        next++;
+        pos += looking ? IO_ALIGN : journal_format_round_up(head.size_bytes);
+    }
+}
+
+/* A group of the run that was written when more was durable than we can read? */
+static void note_lost(const struct scan_shard *shard, const struct journal_group_head *head,
+                      uint64_t *durable)
+{
+    if (is_of_run(shard, head) && head->sequence > shard->last_sequence &&
+        head->durable_sequence < head->sequence && head->durable_sequence > *durable)
+        *durable = head->durable_sequence;
+}
+
+static enum err look_for_lost(struct journal_scan *scan, struct scan_shard *shard,
+                              struct scan_extent *extent, uint64_t pos)
+{
+    uint64_t durable = shard->last_sequence;
+    uint64_t end = pos + LOOK_AHEAD_BYTES;
+
+    for (uint32_t i = 0; i < scan->extent_count; i++) {
+        if (scan->extents[i].good)
+            note_lost(shard, &scan->extents[i].head, &durable);
+    }
+    for (; extent != NULL && pos < end && pos < extent->size_bytes; pos += IO_ALIGN) {
+        struct journal_group_head head;
+        enum err err = load(scan, extent, pos + IO_ALIGN);
+        if (err)
+            return err;
+        if (pos + IO_ALIGN > extent->loaded_bytes)
+            break;
+        if (journal_format_read_head(extent->buf->bytes + pos, extent->size_bytes - pos, &head) ||
+            !is_of_run(shard, &head))
+            continue;
+        err = read_group(scan, extent, pos, &head);
+        if (err == OK)
+            note_lost(shard, &head, &durable);
+        else if (err != ERR_CORRUPT && err != ERR_MALFORMED && err != ERR_NEWER_FORMAT)
+            return err;
+    }
+    scan->stats.lost_groups += durable - shard->last_sequence;
+    return OK;
+}
+
+/* The group that would have been the next one: torn? */
+static bool next_is_torn(const struct journal_scan *scan, const struct scan_shard *shard,
+                         enum err err, const struct journal_group_head *head)
+{
+    uint64_t next = shard->last_sequence + 1;
+
+    if (err == ERR_CORRUPT && is_of_run(shard, head) && head->sequence == next)
+        return true;
+    for (uint32_t i = 0; i < scan->extent_count; i++) {
+        const struct scan_extent *extent = &scan->extents[i];
+        if (extent->has_head && !extent->good && is_of_run(shard, &extent->head) &&
+            extent->head.sequence == next)
+            return true;
+    }
+    return false;
+}
+
+/* From last_sequence + 1 on, as far as it goes. */
+static enum err walk(struct journal_scan *scan, struct scan_shard *shard)
+{
+    struct scan_extent *extent = extent_with(scan, shard, shard->last_sequence + 1, false);
+    uint64_t pos = 0;
+    enum err err = OK;
+
+    if (extent != NULL)
+        err = find_in_extent(scan, shard, extent, shard->last_sequence + 1, &pos);
+    if (err && err != ERR_NOT_FOUND)
+        return err;
+    while (extent != NULL) {
+        struct journal_group_head head = {0};
+        struct scan_extent *next;
+
+        err = err ? err : read_group(scan, extent, pos, &head);
+        if (err == OK && is_of_run(shard, &head) && head.sequence == shard->last_sequence + 1 &&
+            entries_are_sound(extent->buf->bytes + pos, &head)) {
+            err = add_group(scan, extent, pos, &head);
+            if (err)
+                return err;
+            shard->last_sequence++;
+            pos += journal_format_round_up(head.size_bytes);
+            continue;
+        }
+        if (err && err != ERR_CORRUPT && err != ERR_MALFORMED && err != ERR_NOT_FOUND &&
+            err != ERR_NEWER_FORMAT)
+            return err;
+        next = extent_with(scan, shard, shard->last_sequence + 1, true);
+        if (next == NULL || next == extent) {
+            scan->stats.torn_groups += next_is_torn(scan, shard, err, &head);
+            break;
+        }
+        extent = next;
+        pos = 0;
+        err = OK;
+    }
+    return look_for_lost(scan, shard, extent, pos + IO_ALIGN);
+}
+
+static bool is_candidate(const struct scan_extent *extent, const struct scan_shard *shard)
+{
+    return extent->has_head && extent->shard == shard->shard;
+}
+
+/* The newest epoch that a good first group proves; verifies what may belong to it. */
+static enum err choose_epoch(struct journal_scan *scan, struct scan_shard *shard)
+{
+    for (uint32_t i = 0; i < scan->extent_count; i++) {
+        struct scan_extent *extent = &scan->extents[i];
+        enum err err;
+
+        if (!is_candidate(extent, shard) || extent->head.recovery_epoch < shard->epoch)
+            continue;
+        err = verify_first(scan, extent);
+        if (err)
+            return err;
+        if (extent->good && extent->head.recovery_epoch > shard->epoch)
+            shard->epoch = extent->head.recovery_epoch;
+    }
+    return OK;
+}
+
+static enum err scan_shard(struct journal_scan *scan, struct scan_shard *shard,
+                           const struct marks *marks)
+{
+    struct scan_extent *first = NULL;
+    enum err err;
+
+    shard->epoch = marks != NULL ? marks->recovery_epoch : 0;
+    shard->last_sequence = marks != NULL ? marks->first_sequence - 1 : 0;
+    err = choose_epoch(scan, shard);
+    if (err)
+        return err;
+    for (uint32_t i = 0; i < scan->extent_count; i++) {
+        struct scan_extent *extent = &scan->extents[i];
+        if (!is_candidate(extent, shard) || !extent->good ||
+            extent->head.recovery_epoch != shard->epoch)
+            continue;
+        if (first == NULL || extent->head.sequence < first->head.sequence)
+            first = extent;
+    }
+    if (first != NULL) {
+        shard->salt = first->head.salt;
+        if (marks == NULL)
+            shard->last_sequence = first->head.sequence - 1;
+        err = walk(scan, shard);
+    }
+    for (uint32_t i = 0; i < scan->extent_count; i++) {
+        struct scan_extent *extent = &scan->extents[i];
+        if (extent->shard != shard->shard)
+            continue;
+        close_extent(scan, extent);
+        if (!extent->used)
+            drop_buf(extent);
+    }
+    return err;
+}
+
+/* ---- all of them */
+
+static struct scan_shard *find_shard(const struct journal_scan *scan, uint32_t shard)
+{
+    for (uint32_t i = 0; i < scan->shard_count; i++) {
+        if (scan->shards[i].shard == shard)
+            return &scan->shards[i];
+    }
+    return NULL;
+}
+
+static void add_shard(struct journal_scan *scan, uint32_t shard, const struct marks *marks)
+{
+    if (find_shard(scan, shard) != NULL)
+        return;
+    scan->shards = mem_realloc(scan->shards, (scan->shard_count + 1) * sizeof(*scan->shards));
+    scan->shards[scan->shard_count++] = (struct scan_shard){
+        .shard = shard,
+        .generation = marks != NULL ? marks->generation : 0,
+    };
+}
+
+/* A partition that has changed its shard: older marks, older entries. */
+static int compare_shards(const void *a, const void *b)
+{
+    const struct scan_shard *left = a;
+    const struct scan_shard *right = b;
+
+    if (left->generation != right->generation)
+        return left->generation < right->generation ? -1 : 1;
+    return (left->shard > right->shard) - (left->shard < right->shard);
+}
+
+static int compare_extents(const void *a, const void *b)
+{
+    const struct scan_extent *left = a;
+    const struct scan_extent *right = b;
+
+    if (left->shard != right->shard)
+        return left->shard < right->shard ? -1 : 1;
+    return (left->number > right->number) - (left->number < right->number);
+}
+
+static enum err scan_all(struct journal_scan *scan, const struct marks_set *marks)
+{
+    enum err err = scan->io->v->dir_list(scan->io, scan->dir, on_entry, scan);
+
+    if (err)
+        return err;
+    if (scan->extent_count > 0)
+        qsort(scan->extents, scan->extent_count, sizeof(*scan->extents), compare_extents);
+    for (uint32_t i = 0; i < scan->extent_count; i++) {
+        uint32_t shard = scan->extents[i].shard;
+        add_shard(scan, shard, marks != NULL ? marks_set_of(marks, shard) : NULL);
+    }
+    for (uint32_t i = 0; marks != NULL && i < marks_set_shard_count(marks); i++)
+        add_shard(scan, marks_set_at(marks, i)->shard, marks_set_at(marks, i));
+    if (scan->shard_count > 0)
+        qsort(scan->shards, scan->shard_count, sizeof(*scan->shards), compare_shards);
+    for (uint32_t s = 0; s < scan->shard_count; s++) {
+        struct scan_shard *shard = &scan->shards[s];
+        for (uint32_t i = 0; i < scan->extent_count; i++) {
+            if (scan->extents[i].shard == shard->shard)
+                err = look_at(scan, &scan->extents[i]);
+            if (err)
+                return err;
+        }
+        err = scan_shard(scan, shard, marks != NULL ? marks_set_of(marks, shard->shard) : NULL);
+        if (err)
+            return err;
+    }
+    return OK;
+}
+
+enum err journal_scan_open(struct io *io, const char *dir, const struct marks_set *marks,
+                           struct slab *slab, struct journal_scan **out)
+{
+    struct journal_scan *scan = mem_alloc(sizeof(*scan));
+    enum err err;
+
+    *scan = (struct journal_scan){.io = io, .dir = dir, .slab = slab};
+    hash_map_init(&scan->partitions, 0);
+    arena_init(&scan->arena, SIZE_MAX / 2);
+    err = scan_all(scan, marks);
+    if (err) {
+        journal_scan_close(scan);
+        return err;
+    }
+    *out = scan;
+    return OK;
+}
+
+struct journal_replay *journal_scan_take(struct journal_scan *scan, const struct uuid *topic_id,
+                                         int32_t partition)
+{
+    struct scan_partition *found = find_partition(scan, topic_id, partition);
+
+    if (found == NULL)
+        return NULL;
+    found->taken = true;
+    return found->first;
+}
+
+void journal_scan_each_left(struct journal_scan *scan,
+                            void (*visit)(void *context, const struct uuid *topic_id,
+                                          int32_t partition, const struct journal_replay *first),
+                            void *context)
+{
+    size_t cursor = 0;
+    struct scan_partition *partition;
+
+    while ((partition = hash_map_next(&scan->partitions, &cursor)) != NULL) {
+        if (!partition->taken)
+            visit(context, &partition->topic_id, partition->partition, partition->first);
+    }
+}
+
+void journal_scan_position(const struct journal_scan *scan, uint32_t shard,
+                           uint32_t *recovery_epoch_out, uint64_t *last_sequence_out)
+{
+    const struct scan_shard *found = find_shard(scan, shard);
+
+    *recovery_epoch_out = found != NULL ? found->epoch : 0;
+    *last_sequence_out = found != NULL ? found->last_sequence : 0;
+}
+
+const struct journal_scan_stats *journal_scan_stats(const struct journal_scan *scan)
+{
+    return &scan->stats;
+}
+
+void journal_scan_close(struct journal_scan *scan)
+{
+    if (scan == NULL)
+        return;
+    for (uint32_t i = 0; i < scan->extent_count; i++) {
+        close_extent(scan, &scan->extents[i]);
+        drop_buf(&scan->extents[i]);
+    }
+    hash_map_deinit(&scan->partitions);
+    arena_deinit(&scan->arena);
+    mem_free(scan->extents);
+    mem_free(scan->shards);
+    mem_free(scan);
+}
