@@ -30,11 +30,13 @@ void image_replay_deinit(struct image_replay *replay);
 /* Apply one batch of the log and move the image's position behind it (unless a transaction stays
  * open).  The checksum is the caller's business.  ERR_MALFORMED: a record that cannot follow, or a
  * transaction that begins twice or ends without a beginning; ERR_UNSUPPORTED, ERR_NEWER_FORMAT: a
- * record that we cannot obey; other errors as batch_reader_open.  The image is then half changed. */
+ * record that we cannot obey; other errors as batch_reader_open.  The image is then half changed.
+ */
 must_use enum err image_replay_batch(struct image_replay *replay, const uint8_t *bytes,
                                      size_t size_bytes, struct delta *delta);
 
-/* As image_replay_batch, for a batch of a snapshot, whose offsets say nothing: the position stays. */
+/* As image_replay_batch, for a batch of a snapshot, whose offsets say nothing: the position stays.
+ */
 must_use enum err image_replay_snapshot_batch(struct image_replay *replay, const uint8_t *bytes,
                                               size_t size_bytes, struct delta *delta);
 

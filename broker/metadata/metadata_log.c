@@ -42,7 +42,7 @@ struct metadata_log {
     char *dir; /* of the log itself */
     struct log *log;
     int32_t epoch;
-    bool open_transaction; /* the old tail ends inside one */
+    bool open_transaction;                        /* the old tail ends inside one */
     struct snapshot_id snapshots[SNAPSHOTS_KEPT]; /* newest first */
     uint32_t snapshot_count;
     uint64_t appended_bytes; /* since the newest snapshot */
@@ -148,7 +148,8 @@ static enum err read_file(struct io *io, const char *path, uint8_t **bytes_out, 
     return OK;
 }
 
-/* One candidate.  Only a file that is whole is applied, so that a bad one leaves the image empty. */
+/* One candidate.  Only a file that is whole is applied, so that a bad one leaves the image empty.
+ */
 static enum err load_snapshot(struct metadata_log *log, const struct snapshot_id *id,
                               struct image *image, bool *applied_out)
 {
@@ -240,7 +241,8 @@ static enum err replay_log(struct metadata_log *log, struct image *image)
     enum err err = OK;
 
     if (offsets.log_start > from || offsets.log_end < from)
-        err = ERR_CORRUPT; /* a gap between snapshot and log, or a tail that the snapshot outlived */
+        err =
+            ERR_CORRUPT; /* a gap between snapshot and log, or a tail that the snapshot outlived */
     image_replay_init(&replaying.replay, image);
     delta_init(&replaying.delta);
     if (err == OK)
@@ -471,6 +473,11 @@ void metadata_log_fail(struct metadata_log *log, enum err err)
 bool metadata_log_wants_snapshot(const struct metadata_log *log)
 {
     return !log->writing.active && log->appended_bytes >= log->options.snapshot_interval_bytes;
+}
+
+bool metadata_log_is_writing(const struct metadata_log *log)
+{
+    return log->writing.active;
 }
 
 bool metadata_log_has_news(const struct metadata_log *log, const struct image *image)

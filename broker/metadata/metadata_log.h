@@ -41,8 +41,8 @@ struct metadata_log_options {
  * ERR_CORRUPT: snapshots and log leave a gap; ERR_MALFORMED, ERR_UNSUPPORTED, ERR_NEWER_FORMAT: a
  * record that cannot be applied; log_open's errors.  One log line has told it. */
 must_use enum err metadata_log_open(const struct metadata_log_world *world,
-                                    const struct metadata_log_options *options,
-                                    struct image *image, struct metadata_log **out);
+                                    const struct metadata_log_options *options, struct image *image,
+                                    struct metadata_log **out);
 
 /* Nothing is written.  NULL is accepted. */
 void metadata_log_close(struct metadata_log *log);
@@ -82,6 +82,10 @@ void metadata_log_fail(struct metadata_log *log, enum err err);
 
 /* Is a snapshot due (enough bytes since the last one)? */
 bool metadata_log_wants_snapshot(const struct metadata_log *log);
+
+/* Is one being written?  The log must not be closed then. */
+bool metadata_log_is_writing(const struct metadata_log *log);
+
 /* Is there anything that the newest snapshot lacks? */
 bool metadata_log_has_news(const struct metadata_log *log, const struct image *image);
 
