@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-struct wire_string topic_name_text(struct arena *arena, const char *before,
-                                   struct wire_string name, const char *after)
+struct wire_string topic_name_text(struct arena *arena, const char *before, struct wire_string name,
+                                   const char *after)
 {
     size_t before_bytes = strlen(before);
     size_t after_bytes = strlen(after);

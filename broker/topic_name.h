@@ -10,7 +10,7 @@ bool topic_name_check(struct wire_string name, struct arena *arena,
                       struct wire_string *problem_out);
 
 /* before, name (any bytes), after: one text in the arena; null at the arena's limit. */
-struct wire_string topic_name_text(struct arena *arena, const char *before,
-                                   struct wire_string name, const char *after);
+struct wire_string topic_name_text(struct arena *arena, const char *before, struct wire_string name,
+                                   const char *after);
 
 #endif

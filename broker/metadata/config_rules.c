@@ -176,15 +176,13 @@ static bool check_throttled(struct checking *checking, struct wire_string value)
              "%s must be the literal '*' or a list of replicas in the following format: "
              "[partitionId]:[brokerId],[partitionId]:[brokerId],...",
              checking->key->name);
-    return refuse(checking,
-                  wire_string(arena_printf(checking->arena, "[%.*s]", value.size_bytes,
-                                           value.text)),
-                  why);
+    return refuse(
+        checking,
+        wire_string(arena_printf(checking->arena, "[%.*s]", value.size_bytes, value.text)), why);
 }
 
-bool config_rules_check(const struct config_key *key, struct wire_string value,
-                        struct arena *arena, struct wire_string *stored_out,
-                        struct wire_string *problem_out)
+bool config_rules_check(const struct config_key *key, struct wire_string value, struct arena *arena,
+                        struct wire_string *stored_out, struct wire_string *problem_out)
 {
     struct checking checking = {key, value, arena, problem_out};
     struct wire_string trimmed = trim(value);
@@ -217,4 +215,11 @@ bool config_rules_check(const struct config_key *key, struct wire_string value,
         return true;
     return key->type == CONFIG_LIST ? check_each_choice(&checking, value)
                                     : check_choice(&checking, value);
+}
+
+bool config_rules_is_changeable(const struct config_key *key)
+{
+    return key->dynamic && strcmp(key->name, "listeners") != 0 &&
+           strcmp(key->name, "advertised.listeners") != 0 &&
+           strcmp(key->name, "listener.security.protocol.map") != 0;
 }

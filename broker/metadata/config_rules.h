@@ -11,8 +11,11 @@
 /* A legal value gives true and, in *stored_out, what is to be stored: Kafka trims when it reads, we
  * trim numbers and flags when we store.  Otherwise *problem_out is a sentence.  Texts lie in value
  * or arena; null at the arena's limit. */
-bool config_rules_check(const struct config_key *key, struct wire_string value,
-                        struct arena *arena, struct wire_string *stored_out,
-                        struct wire_string *problem_out);
+bool config_rules_check(const struct config_key *key, struct wire_string value, struct arena *arena,
+                        struct wire_string *stored_out, struct wire_string *problem_out);
+
+/* May a broker's config be changed while it runs?  Dynamic ones, but for those of listeners, which
+ * are built once, at start. */
+bool config_rules_is_changeable(const struct config_key *key);
 
 #endif

@@ -1,0 +1,435 @@
+/* Decisions about configs: IncrementalAlterConfigs (KIP-339), and those of a new topic. */
+#include "base/check.h"
+#include "base/text.h"
+#include "broker/metadata/config_rules.h"
+#include "broker/metadata/decision.h"
+#include "broker/topic_name.h"
+#include "net/protocol/kafka_enums.h"
+#include "net/protocol/kafka_errors.h"
+#include "net/protocol/msg_config_record.h"
+
+#include <string.h>
+
+typedef struct incremental_alter_configs_request_alter_configs_resource asked_resource;
+typedef struct incremental_alter_configs_request_alterable_config asked_change;
+typedef struct incremental_alter_configs_response_alter_configs_resource_response answered_resource;
+
+/* What a set of changes of one resource comes to. */
+struct alteration {
+    struct decision *decision;
+    int8_t type;
+    const char *resource; /* NUL-terminated */
+    int16_t error_code;
+    struct wire_string message;
+    enum err err;
+};
+
+static bool refuse(struct alteration *alteration, int16_t error_code, struct wire_string message)
+{
+    alteration->error_code = error_code;
+    alteration->message = message;
+    return false;
+}
+
+static bool fail(struct alteration *alteration)
+{
+    alteration->err = ERR_NOMEM;
+    return false;
+}
+
+static bool add_config(struct alteration *alteration, struct wire_string name,
+                       struct wire_string value)
+{
+    struct config_record *record =
+        metadata_records_add(alteration->decision->records, METADATA_CONFIG, 0);
+
+    if (record == NULL)
+        return fail(alteration);
+    record->resource_type = alteration->type;
+    record->resource_name = wire_string(alteration->resource);
+    record->name = name;
+    record->value = value;
+    return true;
+}
+
+/* The row of a config, or NULL: unknown.  name may hold any bytes. */
+static const struct config_key *find_key(struct alteration *alteration, struct wire_string name)
+{
+    char text[256];
+
+    if (name.size_bytes <= 0 || (size_t)name.size_bytes >= sizeof(text) ||
+        memchr(name.text, '\0', (size_t)name.size_bytes) != NULL)
+        return NULL;
+    memcpy(text, name.text, (size_t)name.size_bytes);
+    text[name.size_bytes] = '\0';
+    return alteration->type == KAFKA_CONFIG_RESOURCE_TYPE_TOPIC ? topic_config_key_find(text)
+                                                                : config_key_find(text);
+}
+
+/* ---- lists */
+
+static bool list_has(struct wire_string list, const char *word, size_t word_bytes)
+{
+    const char *next = list.text;
+    const char *end = list.text + list.size_bytes;
+
+    while (next < end) {
+        const char *comma = memchr(next, ',', (size_t)(end - next));
+        size_t size_bytes = (size_t)((comma == NULL ? end : comma) - next);
+        if (size_bytes == word_bytes && memcmp(next, word, word_bytes) == 0)
+            return true;
+        next += size_bytes + 1;
+    }
+    return false;
+}
+
+/* The words of list that other has (or has not), behind what out holds. */
+static void copy_words(struct wire_string *out, char *space, struct wire_string list,
+                       struct wire_string other, bool wanted)
+{
+    const char *next = list.text;
+    const char *end = list.text + list.size_bytes;
+
+    while (next < end) {
+        const char *comma = memchr(next, ',', (size_t)(end - next));
+        size_t size_bytes = (size_t)((comma == NULL ? end : comma) - next);
+        if (size_bytes > 0 && list_has(other, next, size_bytes) == wanted) {
+            if (out->size_bytes > 0)
+                space[out->size_bytes++] = ',';
+            memcpy(space + out->size_bytes, next, size_bytes);
+            out->size_bytes += (int32_t)size_bytes;
+        }
+        next += size_bytes + 1;
+    }
+}
+
+static const char *current_text(const struct alteration *alteration, const struct config_key *key)
+{
+    const struct decision *decision = alteration->decision;
+
+    return image_config(decision->image, alteration->type, alteration->resource, key->name);
+}
+
+/* APPEND and SUBTRACT start from what is effective without them (Kafka: from the stored value,
+ * else the static or default one). */
+static bool edit_list(struct alteration *alteration, const struct config_key *key,
+                      const asked_change *change, struct wire_string *out)
+{
+    struct decision *decision = alteration->decision;
+    bool is_append = change->config_operation == KAFKA_ALTER_CONFIG_OP_APPEND;
+    const char *text = current_text(alteration, key);
+    struct topic_config_value value;
+    struct wire_string old;
+    const struct wire_string none = {"", 0};
+    char *space;
+
+    if (key->type != CONFIG_LIST)
+        return refuse(alteration, KAFKA_INVALID_CONFIG,
+                      decision_text(decision, "Can't %s to key %s because its type is not LIST.",
+                                    is_append ? "APPEND" : "SUBTRACT", key->name));
+    if (text == NULL && alteration->type == KAFKA_CONFIG_RESOURCE_TYPE_TOPIC) {
+        topic_config_value(decision->config, decision->image, NULL, key->name, &value);
+        text = value.text;
+    } else if (text == NULL) {
+        text = config_text(decision->config, key->name);
+    }
+    old = wire_string(text == NULL ? "" : text);
+    space = arena_alloc(decision->records->arena,
+                        (size_t)old.size_bytes + (size_t)change->value.size_bytes + 2);
+    if (space == NULL)
+        return fail(alteration);
+    *out = (struct wire_string){space, 0};
+    copy_words(out, space, old, is_append ? none : change->value, false);
+    if (is_append)
+        copy_words(out, space, change->value, old, false);
+    return true;
+}
+
+/* ---- one change */
+
+/* Kafka's code for a value that is not legal: a topic's is INVALID_CONFIG, but what the broker
+ * checks before it asks its controller is INVALID_REQUEST. */
+static int16_t code_of(const struct alteration *alteration)
+{
+    return alteration->type == KAFKA_CONFIG_RESOURCE_TYPE_TOPIC ? KAFKA_INVALID_CONFIG
+                                                                : KAFKA_INVALID_REQUEST;
+}
+
+static bool apply_change(struct alteration *alteration, const asked_change *change)
+{
+    struct decision *decision = alteration->decision;
+    bool is_topic = alteration->type == KAFKA_CONFIG_RESOURCE_TYPE_TOPIC;
+    const struct config_key *key = find_key(alteration, change->name);
+    struct wire_string value = change->value;
+    struct wire_string stored = value;
+    struct wire_string problem;
+    const char *current;
+
+    if (change->config_operation == KAFKA_ALTER_CONFIG_OP_DELETE) {
+        if (key == NULL || current_text(alteration, key) == NULL)
+            return true; /* nothing to delete */
+        return add_config(alteration, wire_string(key->name), (struct wire_string){0});
+    }
+    if (key == NULL && is_topic)
+        return refuse(
+            alteration, KAFKA_INVALID_CONFIG,
+            topic_name_text(decision->arena, "Unknown topic config name: ", change->name, ""));
+    if (key == NULL)
+        return true; /* Kafka takes what it does not know for a plug-in's; nobody here reads it */
+    if (!is_topic && !config_rules_is_changeable(key))
+        return refuse(
+            alteration, KAFKA_INVALID_REQUEST,
+            decision_text(decision, "Cannot update these configs dynamically: [%s]", key->name));
+    if (change->config_operation != KAFKA_ALTER_CONFIG_OP_SET &&
+        !edit_list(alteration, key, change, &value))
+        return false;
+    if (!config_rules_check(key, value, decision->arena, &stored, &problem))
+        return problem.text == NULL ? fail(alteration)
+                                    : refuse(alteration, code_of(alteration), problem);
+    current = current_text(alteration, key);
+    if (current != NULL && wire_string_is(stored, current))
+        return true;
+    return add_config(alteration, wire_string(key->name), stored);
+}
+
+/* ---- rules between configs of one topic */
+
+/* The value that the records so far, from mark on, give a key; else what is effective now. */
+static int64_t number_after(const struct alteration *alteration, uint32_t mark, const char *name)
+{
+    const struct decision *decision = alteration->decision;
+    struct topic_config_value value;
+    struct wire_string text = {0};
+    bool is_deleted = false;
+    int64_t number = 0;
+    enum err err;
+
+    for (uint32_t i = mark; i < decision->records->count; i++) {
+        const struct config_record *record = decision->records->items[i].body;
+        if (decision->records->items[i].type != METADATA_CONFIG ||
+            !wire_string_is(record->name, name))
+            continue;
+        text = record->value;
+        is_deleted = text.text == NULL;
+    }
+    if (text.text == NULL) {
+        topic_config_value(decision->config, decision->image,
+                           is_deleted ? NULL : alteration->resource, name, &value);
+        text = wire_string(value.text);
+    }
+    err = text_parse_i64(text.text, (size_t)text.size_bytes, INT64_MIN, INT64_MAX, &number);
+    check(err == OK); /* checked when it was set */
+    return number;
+}
+
+static bool check_together(struct alteration *alteration, uint32_t mark)
+{
+    int64_t min_ms = number_after(alteration, mark, "min.compaction.lag.ms");
+    int64_t max_ms = number_after(alteration, mark, "max.compaction.lag.ms");
+
+    if (min_ms <= max_ms)
+        return true;
+    return refuse(alteration, KAFKA_INVALID_CONFIG,
+                  decision_text(alteration->decision,
+                                "conflict topic config setting min.compaction.lag.ms (%lld) > "
+                                "max.compaction.lag.ms (%lld)",
+                                (long long)min_ms, (long long)max_ms));
+}
+
+/* ---- a new topic */
+
+bool decide_new_topic_configs(struct decision *decision,
+                              const struct create_topics_request_creatable_topic *topic,
+                              int16_t *error_out, struct wire_string *message_out,
+                              enum err *err_out)
+{
+    uint32_t mark = decision->records->count;
+    struct alteration alteration = {.decision = decision, .type = KAFKA_CONFIG_RESOURCE_TYPE_TOPIC};
+    struct wire_string nulls = {"", 0};
+    bool is_fine = true;
+
+    alteration.resource =
+        arena_strndup(decision->records->arena, topic->name.text, (size_t)topic->name.size_bytes);
+    if (alteration.resource == NULL)
+        is_fine = fail(&alteration);
+    for (int32_t i = 0; i < topic->configs.count && is_fine; i++) {
+        const char *comma = nulls.size_bytes > 0 ? "," : "";
+        if (topic->configs.items[i].value.text != NULL)
+            continue;
+        nulls = topic_name_text(decision->arena, "", nulls, comma);
+        if (nulls.text != NULL)
+            nulls = topic_name_text(decision->arena, nulls.text, topic->configs.items[i].name, "");
+        is_fine = nulls.text != NULL || fail(&alteration);
+    }
+    if (is_fine && nulls.size_bytes > 0)
+        is_fine =
+            refuse(&alteration, KAFKA_INVALID_CONFIG,
+                   topic_name_text(decision->arena,
+                                   "Null value not supported for topic configs: ", nulls, ""));
+    for (int32_t i = 0; i < topic->configs.count && is_fine; i++) {
+        asked_change change = {.name = topic->configs.items[i].name,
+                               .value = topic->configs.items[i].value};
+        for (int32_t j = i + 1; j < topic->configs.count; j++) /* the last of a name counts */
+            if (wire_string_equal(change.name, topic->configs.items[j].name))
+                change.value = topic->configs.items[j].value;
+        for (int32_t j = 0; j < i; j++)
+            if (wire_string_equal(change.name, topic->configs.items[j].name))
+                change.config_operation = KAFKA_ALTER_CONFIG_OP_DELETE; /* done with the first */
+        is_fine = apply_change(&alteration, &change);
+    }
+    if (is_fine && topic->configs.count > 0)
+        is_fine = check_together(&alteration, mark);
+    *error_out = alteration.error_code;
+    *message_out = alteration.message;
+    *err_out = alteration.err;
+    return is_fine;
+}
+
+/* ---- IncrementalAlterConfigs */
+
+/* Of the request as such, before values are looked at (Kafka's ConfigAdminManager.preprocess). */
+static bool check_changes(struct alteration *alteration, const asked_resource *asked)
+{
+    for (int32_t i = 0; i < asked->configs.count; i++)
+        for (int32_t j = 0; j < i; j++)
+            if (wire_string_equal(asked->configs.items[i].name, asked->configs.items[j].name))
+                return refuse(alteration, KAFKA_INVALID_REQUEST,
+                              wire_string("Error due to duplicate config keys"));
+    for (int32_t i = 0; i < asked->configs.count; i++) {
+        const asked_change *change = &asked->configs.items[i];
+        if (change->value.text == NULL && change->config_operation != KAFKA_ALTER_CONFIG_OP_DELETE)
+            return refuse(alteration, KAFKA_INVALID_REQUEST,
+                          topic_name_text(alteration->decision->arena,
+                                          "Null value not supported for : ", change->name, ""));
+        if (change->config_operation < KAFKA_ALTER_CONFIG_OP_SET ||
+            change->config_operation > KAFKA_ALTER_CONFIG_OP_SUBTRACT)
+            return refuse(alteration, KAFKA_UNKNOWN_SERVER_ERROR, (struct wire_string){0});
+    }
+    return true;
+}
+
+static bool check_topic(struct alteration *alteration, const asked_resource *asked)
+{
+    struct decision *decision = alteration->decision;
+    struct wire_string problem;
+
+    if (asked->resource_name.size_bytes == 0)
+        return refuse(alteration, KAFKA_INVALID_REQUEST,
+                      wire_string("Default topic resources are not allowed."));
+    if (!topic_name_check(asked->resource_name, decision->arena, &problem))
+        return refuse(alteration, KAFKA_INVALID_TOPIC_EXCEPTION, problem);
+    if (image_topic_by_name(decision->image, asked->resource_name.text,
+                            (size_t)asked->resource_name.size_bytes) == NULL)
+        return refuse(alteration, KAFKA_UNKNOWN_TOPIC_OR_PARTITION,
+                      topic_name_text(decision->arena, "The topic '", asked->resource_name,
+                                      "' does not exist."));
+    return true;
+}
+
+static bool check_broker(struct alteration *alteration, const asked_resource *asked)
+{
+    struct decision *decision = alteration->decision;
+    struct wire_string name = asked->resource_name;
+    int64_t id;
+
+    if (name.size_bytes == 0)
+        return true; /* the default of all brokers */
+    if (text_parse_i64(name.text, (size_t)name.size_bytes, INT32_MIN, INT32_MAX, &id) != OK)
+        return refuse(
+            alteration, KAFKA_INVALID_REQUEST,
+            topic_name_text(decision->arena, "Node id must be an integer, but it is: ", name, ""));
+    if (id != decision->node_id)
+        return refuse(alteration, KAFKA_INVALID_REQUEST,
+                      decision_text(decision, "Unexpected broker id, expected %d, but received %d",
+                                    decision->node_id, (int)id));
+    alteration->resource =
+        arena_printf(decision->records->arena, "%d", decision->node_id); /* "+1" is 1 */
+    return alteration->resource != NULL || fail(alteration);
+}
+
+static bool check_resource(struct alteration *alteration, const asked_resource *asked)
+{
+    switch (asked->resource_type) {
+    case KAFKA_CONFIG_RESOURCE_TYPE_TOPIC:
+        return check_topic(alteration, asked);
+    case KAFKA_CONFIG_RESOURCE_TYPE_BROKER:
+        return check_broker(alteration, asked);
+    default:
+        return refuse(
+            alteration, KAFKA_INVALID_REQUEST,
+            decision_text(alteration->decision, "Unknown resource type %d", asked->resource_type));
+    }
+}
+
+static enum err alter_one(struct decision *decision, const asked_resource *asked,
+                          answered_resource *answer)
+{
+    uint32_t mark = decision->records->count;
+    struct alteration alteration = {.decision = decision, .type = asked->resource_type};
+    bool is_fine = check_changes(&alteration, asked);
+
+    alteration.resource = arena_strndup(decision->records->arena, asked->resource_name.text,
+                                        (size_t)asked->resource_name.size_bytes);
+    if (alteration.resource == NULL)
+        return ERR_NOMEM;
+    is_fine = is_fine && check_resource(&alteration, asked);
+    for (int32_t i = 0; i < asked->configs.count && is_fine; i++)
+        is_fine = apply_change(&alteration, &asked->configs.items[i]);
+    if (is_fine && asked->resource_type == KAFKA_CONFIG_RESOURCE_TYPE_TOPIC)
+        is_fine = check_together(&alteration, mark);
+    if (!is_fine)
+        decision->records->count = mark; /* D1 */
+    answer->error_code = alteration.error_code;
+    answer->error_message = alteration.message;
+    return alteration.err;
+}
+
+static bool is_doubled(const struct incremental_alter_configs_request *request, int32_t index)
+{
+    const asked_resource *asked = &request->resources.items[index];
+
+    for (int32_t i = 0; i < request->resources.count; i++)
+        if (i != index && request->resources.items[i].resource_type == asked->resource_type &&
+            wire_string_equal(request->resources.items[i].resource_name, asked->resource_name))
+            return true;
+    return false;
+}
+
+enum err decide_alter_configs(struct decision *decision,
+                              const struct incremental_alter_configs_request *request,
+                              struct incremental_alter_configs_response *response)
+{
+    int32_t count = request->resources.count < 0 ? 0 : request->resources.count;
+    enum err err = OK;
+
+    response->responses.items =
+        codec_new_array(&incremental_alter_configs_response_alter_configs_resource_response_struct,
+                        decision->arena, (size_t)count);
+    if (response->responses.items == NULL)
+        return ERR_NOMEM;
+    response->responses.count = count;
+    for (int32_t i = 0; i < count && err == OK; i++) {
+        const asked_resource *asked = &request->resources.items[i];
+        answered_resource *answer = &response->responses.items[i];
+        answer->resource_type = asked->resource_type;
+        answer->resource_name = asked->resource_name;
+        answer->error_message = (struct wire_string){0};
+        if (is_doubled(request, i)) {
+            answer->error_code = KAFKA_INVALID_REQUEST;
+            answer->error_message = wire_string("Each resource must appear at most once.");
+        } else {
+            err = alter_one(decision, asked, answer);
+        }
+    }
+    if (err == OK && decision->records->count > DECISION_RECORDS_MAX) {
+        decision->records->count = 0; /* D2 */
+        for (int32_t i = 0; i < count; i++) {
+            response->responses.items[i].error_code = KAFKA_POLICY_VIOLATION;
+            response->responses.items[i].error_message =
+                wire_string("Unable to perform excessively large batch operation.");
+        }
+    }
+    if (request->validate_only)
+        decision->records->count = 0;
+    return err;
+}

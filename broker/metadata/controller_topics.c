@@ -1,0 +1,467 @@
+/* Decisions about topics: CreateTopics (KIP-4, 464, 525), DeleteTopics (KIP-516). */
+#include "base/check.h"
+#include "base/hash_map.h"
+#include "broker/metadata/decision.h"
+#include "broker/topic_config.h"
+#include "broker/topic_name.h"
+#include "net/protocol/kafka_errors.h"
+#include "net/protocol/msg_config_record.h"
+#include "net/protocol/msg_remove_topic_record.h"
+#include "net/protocol/msg_topic_record.h"
+#include "storage/log_names.h"
+
+#include <string.h>
+
+typedef struct create_topics_request_creatable_topic asked_topic;
+typedef struct create_topics_response_creatable_topic_result answered_topic;
+typedef struct delete_topics_response_deletable_topic_result deleted_topic;
+
+/* ---- CreateTopics */
+
+static bool refuse(answered_topic *answer, int16_t error_code, struct wire_string message)
+{
+    answer->error_code = error_code;
+    answer->error_message = message;
+    answer->topic_id = (struct uuid){0};
+    answer->num_partitions = -1;
+    answer->replication_factor = -1;
+    return false;
+}
+
+/* '.' and '_' are one in the names of metrics. */
+static const struct image_topic *find_colliding(const struct image *image, struct wire_string name)
+{
+    const struct image_topic *topic;
+    size_t cursor = 0;
+
+    if (memchr(name.text, '.', (size_t)name.size_bytes) == NULL &&
+        memchr(name.text, '_', (size_t)name.size_bytes) == NULL)
+        return NULL;
+    while ((topic = image_topic_next(image, &cursor)) != NULL)
+        if (log_names_topics_collide(topic->name, strlen(topic->name), name.text,
+                                     (size_t)name.size_bytes))
+            return topic;
+    return NULL;
+}
+
+static bool check_name(struct decision *decision, const asked_topic *asked, answered_topic *answer)
+{
+    const struct image_topic *colliding;
+    struct wire_string message;
+
+    if (!topic_name_check(asked->name, decision->arena, &message))
+        return refuse(answer, KAFKA_INVALID_TOPIC_EXCEPTION, message);
+    if (image_topic_by_name(decision->image, asked->name.text, (size_t)asked->name.size_bytes))
+        return refuse(
+            answer, KAFKA_TOPIC_ALREADY_EXISTS,
+            topic_name_text(decision->arena, "Topic '", asked->name, "' already exists."));
+    colliding = find_colliding(decision->image, asked->name);
+    if (colliding != NULL)
+        return refuse(answer, KAFKA_INVALID_TOPIC_EXCEPTION,
+                      decision_text(decision, "Topic '%.*s' collides with existing topic: %s",
+                                    asked->name.size_bytes, asked->name.text, colliding->name));
+    return true;
+}
+
+static bool check_assignments(struct decision *decision, const asked_topic *asked,
+                              answered_topic *answer)
+{
+    int32_t count = asked->assignments.count;
+    int32_t factor = -1;
+    struct wire_string message;
+    uint8_t *seen = arena_alloc(decision->arena, (size_t)count);
+
+    if (asked->replication_factor != -1)
+        return refuse(answer, KAFKA_INVALID_REQUEST,
+                      wire_string("A manual partition assignment was specified, but replication "
+                                  "factor was not set to -1."));
+    if (asked->num_partitions != -1)
+        return refuse(answer, KAFKA_INVALID_REQUEST,
+                      wire_string("A manual partition assignment was specified, but numPartitions "
+                                  "was not set to -1."));
+    if (seen == NULL)
+        return refuse(answer, KAFKA_UNKNOWN_SERVER_ERROR, (struct wire_string){0});
+    for (int32_t i = 0; i < count; i++) {
+        const struct create_topics_request_creatable_replica_assignment *assignment =
+            &asked->assignments.items[i];
+        int32_t index = assignment->partition_index;
+        bool is_second = index >= 0 && index < count && seen[index] != 0;
+        for (int32_t j = 0; j < i && (index < 0 || index >= count) && !is_second; j++)
+            is_second = asked->assignments.items[j].partition_index == index;
+        if (is_second)
+            return refuse(answer, KAFKA_INVALID_REPLICA_ASSIGNMENT,
+                          decision_text(decision,
+                                        "Found multiple manual partition assignments for "
+                                        "partition %d",
+                                        index));
+        if (!decision_check_assignment(decision, index, assignment->broker_ids.items,
+                                       assignment->broker_ids.count, factor, &message))
+            return refuse(answer, KAFKA_INVALID_REPLICA_ASSIGNMENT, message);
+        factor = assignment->broker_ids.count;
+        if (index >= 0 && index < count)
+            seen[index] = 1;
+    }
+    for (int32_t i = 0; i < count; i++)
+        if (!seen[i])
+            return refuse(answer, KAFKA_INVALID_REPLICA_ASSIGNMENT,
+                          wire_string("partitions should be a consecutive 0-based integer "
+                                      "sequence"));
+    answer->num_partitions = count;
+    answer->replication_factor = (int16_t)factor;
+    return true;
+}
+
+static bool check_counts(struct decision *decision, const asked_topic *asked,
+                         answered_topic *answer)
+{
+    int64_t partitions = asked->num_partitions;
+    int64_t factor = asked->replication_factor;
+    int32_t first;
+    uint32_t live = decision_live_brokers(decision, &first);
+
+    if (factor < -1 || factor == 0)
+        return refuse(answer, KAFKA_INVALID_REPLICATION_FACTOR,
+                      wire_string("Replication factor must be larger than 0, or -1 to use the "
+                                  "default value."));
+    if (partitions < -1 || partitions == 0)
+        return refuse(answer, KAFKA_INVALID_PARTITIONS,
+                      wire_string("Number of partitions was set to an invalid non-positive "
+                                  "value."));
+    if (partitions == -1)
+        partitions = config_i64(decision->config, decision->image, "num.partitions");
+    if (factor == -1)
+        factor = config_i64(decision->config, decision->image, "default.replication.factor");
+    if (factor > (int64_t)live || live == 0)
+        return refuse(answer, KAFKA_INVALID_REPLICATION_FACTOR,
+                      decision_text(decision,
+                                    "Unable to replicate the partition %d time(s): The target "
+                                    "replication factor of %d cannot be reached because only %u "
+                                    "broker(s) are registered or some brokers have all their log "
+                                    "directories cordoned.",
+                                    (int)factor, (int)factor, live));
+    answer->num_partitions = (int32_t)partitions;
+    answer->replication_factor = (int16_t)factor;
+    return true;
+}
+
+static enum err add_partitions(struct decision *decision, const asked_topic *asked,
+                               const answered_topic *answer)
+{
+    enum err err = OK;
+    int32_t leader = decision->node_id;
+
+    if (asked->assignments.count == 0) {
+        decision_live_brokers(decision, &leader);
+        for (int32_t i = 0; i < answer->num_partitions && err == OK; i++)
+            err = decision_add_partition(decision, &answer->topic_id, i, &leader, 1);
+        return err;
+    }
+    for (int32_t i = 0; i < asked->assignments.count && err == OK; i++)
+        for (int32_t j = 0; j < asked->assignments.count; j++) { /* records in order of index */
+            const struct create_topics_request_creatable_replica_assignment *assignment =
+                &asked->assignments.items[(i + j) % asked->assignments.count];
+            if (assignment->partition_index != i)
+                continue;
+            err =
+                decision_add_partition(decision, &answer->topic_id, i, assignment->broker_ids.items,
+                                       assignment->broker_ids.count);
+            break;
+        }
+    return err;
+}
+
+/* What the topic's configs will be (KIP-525). */
+static enum err fill_configs(struct decision *decision, const asked_topic *asked,
+                             answered_topic *answer)
+{
+    uint32_t count;
+    const struct config_key *keys = topic_config_keys(&count);
+
+    answer->configs.items = codec_new_array(&create_topics_response_creatable_topic_configs_struct,
+                                            decision->arena, count);
+    if (answer->configs.items == NULL)
+        return ERR_NOMEM;
+    answer->configs.count = (int32_t)count;
+    for (uint32_t i = 0; i < count; i++) {
+        struct create_topics_response_creatable_topic_configs *out = &answer->configs.items[i];
+        struct topic_config_value value;
+        topic_config_value(decision->config, decision->image, NULL, keys[i].name, &value);
+        out->name = wire_string(keys[i].name);
+        out->value = decision_copy(decision, wire_string(value.text));
+        out->config_source = (int8_t)value.source;
+        for (int32_t c = 0; c < asked->configs.count; c++) { /* the last of equal names counts */
+            if (!wire_string_is(asked->configs.items[c].name, keys[i].name))
+                continue;
+            out->value = asked->configs.items[c].value;
+            out->config_source = CONFIG_SOURCE_TOPIC;
+        }
+    }
+    return OK;
+}
+
+static enum err create_one(struct decision *decision, const asked_topic *asked,
+                           answered_topic *answer)
+{
+    uint32_t mark = decision->records->count;
+    struct topic_record *record;
+    struct wire_string message;
+    int16_t error_code;
+    bool is_fine;
+    enum err err = OK;
+
+    if (!check_name(decision, asked, answer))
+        return OK;
+    record = metadata_records_add(decision->records, METADATA_TOPIC, 0);
+    if (record == NULL)
+        return ERR_NOMEM;
+    is_fine = decide_new_topic_configs(decision, asked, &error_code, &message, &err);
+    if (err != OK)
+        return err;
+    if (!is_fine)
+        refuse(answer, error_code, message);
+    else
+        is_fine = asked->assignments.count > 0 ? check_assignments(decision, asked, answer)
+                                               : check_counts(decision, asked, answer);
+    if (!is_fine) {
+        decision->records->count = mark; /* D1 */
+        return OK;
+    }
+    uuid_random(decision->prng, &answer->topic_id);
+    record->name = asked->name;
+    record->topic_id = answer->topic_id;
+    answer->error_message = (struct wire_string){0};
+    err = add_partitions(decision, asked, answer);
+    return err == OK ? fill_configs(decision, asked, answer) : err;
+}
+
+/* Is there an earlier entry of the same name, which is the one that is answered? */
+static bool is_repetition(const struct hash_map *names, const asked_topic *asked)
+{
+    return hash_map_find(names, asked->name.text, (size_t)asked->name.size_bytes) != asked;
+}
+
+static enum err answer_all(struct decision *decision, const struct create_topics_request *request,
+                           struct create_topics_response *response, int16_t error_code,
+                           const char *message)
+{
+    for (int32_t i = 0; i < request->topics.count; i++) {
+        response->topics.items[i].name = request->topics.items[i].name;
+        refuse(&response->topics.items[i], error_code, wire_string(message));
+    }
+    response->topics.count = request->topics.count;
+    decision->records->count = 0;
+    return OK;
+}
+
+static bool is_too_much(struct decision *decision, const struct create_topics_request *request)
+{
+    int64_t total = 0;
+
+    for (int32_t i = 0; i < request->topics.count; i++) {
+        const asked_topic *asked = &request->topics.items[i];
+        if (asked->assignments.count > 0)
+            total += asked->assignments.count;
+        else if (asked->num_partitions == -1)
+            total += config_i64(decision->config, decision->image, "num.partitions");
+        else if (asked->num_partitions > 0)
+            total += asked->num_partitions;
+    }
+    return total > DECISION_RECORDS_MAX;
+}
+
+enum err decide_create_topics(struct decision *decision,
+                              const struct create_topics_request *request,
+                              struct create_topics_response *response)
+{
+    int32_t count = request->topics.count < 0 ? 0 : request->topics.count;
+    struct hash_map names;   /* the first of each name */
+    struct hash_map doubled; /* told already */
+    enum err err = OK;
+
+    response->topics.items = codec_new_array(&create_topics_response_creatable_topic_result_struct,
+                                             decision->arena, (size_t)count);
+    if (response->topics.items == NULL)
+        return ERR_NOMEM;
+    response->topics.count = 0;
+    if (is_too_much(decision, request))
+        return answer_all(decision, request, response, KAFKA_POLICY_VIOLATION,
+                          "Excessively large number of partitions per request.");
+    hash_map_init(&names, prng_u64(decision->prng));
+    hash_map_init(&doubled, prng_u64(decision->prng));
+    for (int32_t i = 0; i < count && err == OK; i++) {
+        asked_topic *asked = &request->topics.items[i];
+        err = hash_map_insert(&names, asked->name.text, (size_t)asked->name.size_bytes, asked);
+        if (err == ERR_EXISTS) {
+            err =
+                hash_map_insert(&doubled, asked->name.text, (size_t)asked->name.size_bytes, asked);
+            err = err == ERR_EXISTS ? OK : err;
+        }
+    }
+    for (int32_t i = 0; i < count && err == OK; i++) {
+        const asked_topic *asked = &request->topics.items[i];
+        answered_topic *answer = &response->topics.items[response->topics.count];
+        if (is_repetition(&names, asked))
+            continue;
+        response->topics.count++;
+        answer->name = asked->name;
+        if (hash_map_find(&doubled, asked->name.text, (size_t)asked->name.size_bytes) != NULL)
+            refuse(answer, KAFKA_INVALID_REQUEST, wire_string("Duplicate topic name."));
+        else
+            err = create_one(decision, asked, answer);
+    }
+    hash_map_deinit(&names);
+    hash_map_deinit(&doubled);
+    if (err == OK && decision->records->count > DECISION_RECORDS_MAX)
+        return answer_all(decision, request, response, KAFKA_POLICY_VIOLATION,
+                          "Unable to perform excessively large batch operation.");
+    if (request->validate_only)
+        decision->records->count = 0;
+    return err;
+}
+
+/* ---- DeleteTopics */
+
+static void refuse_deletion(deleted_topic *answer, int16_t error_code, const char *message)
+{
+    answer->error_code = error_code;
+    answer->error_message = wire_string(message);
+}
+
+/* What one entry names. */
+struct naming {
+    struct wire_string name; /* null: by id */
+    struct uuid id;
+};
+
+struct deletion {
+    struct decision *decision;
+    deleted_topic *answers;
+    struct naming *asked;
+    const struct image_topic **topics; /* what the answer names, or NULL */
+    int32_t count;                     /* of answers */
+};
+
+/* An entry that names the same as an earlier one is told there and takes no answer of its own. */
+static bool is_repeated(struct deletion *deletion, const struct naming *asked,
+                        const struct image_topic *topic)
+{
+    for (int32_t i = 0; i < deletion->count; i++) {
+        const struct naming *other = &deletion->asked[i];
+        bool by_name = asked->name.text != NULL;
+        if (by_name == (other->name.text != NULL)) {
+            if (by_name ? !wire_string_equal(asked->name, other->name)
+                        : !uuid_equal(&asked->id, &other->id))
+                continue;
+            if (!by_name && uuid_is_zero(&asked->id))
+                continue; /* neither name nor id: not the same thing twice */
+            refuse_deletion(&deletion->answers[i], KAFKA_INVALID_REQUEST,
+                            by_name ? "Duplicate topic name." : "Duplicate topic id.");
+            if (by_name)
+                deletion->answers[i].topic_id = (struct uuid){0};
+            else
+                deletion->answers[i].name = (struct wire_string){0};
+            deletion->topics[i] = NULL;
+            return true;
+        }
+        if (topic != NULL && topic == deletion->topics[i]) {
+            deletion->answers[i].topic_id = topic->id;
+            refuse_deletion(&deletion->answers[i], KAFKA_INVALID_REQUEST,
+                            "The provided topic name maps to an ID that was already supplied.");
+            deletion->topics[i] = NULL;
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum err name_one(struct deletion *deletion, const struct naming *asked)
+{
+    const struct image *image = deletion->decision->image;
+    bool has_name = asked->name.text != NULL;
+    bool has_id = !uuid_is_zero(&asked->id);
+    const struct image_topic *topic = NULL;
+    deleted_topic *answer;
+
+    if (has_name && !has_id)
+        topic = image_topic_by_name(image, asked->name.text, (size_t)asked->name.size_bytes);
+    else if (has_id && !has_name)
+        topic = image_topic_by_id(image, &asked->id);
+    if (has_name != has_id && is_repeated(deletion, asked, topic))
+        return OK;
+    answer = &deletion->answers[deletion->count];
+    deletion->asked[deletion->count] = *asked;
+    deletion->topics[deletion->count] = topic;
+    deletion->count++;
+    answer->name = asked->name;
+    answer->topic_id = asked->id;
+    if (!has_name && !has_id) {
+        refuse_deletion(answer, KAFKA_INVALID_REQUEST, "Neither topic name nor id were specified.");
+    } else if (has_name && has_id) {
+        refuse_deletion(answer, KAFKA_INVALID_REQUEST,
+                        "You may not specify both topic name and topic id.");
+    } else if (topic == NULL) {
+        refuse_deletion(answer, has_id ? KAFKA_UNKNOWN_TOPIC_ID : KAFKA_UNKNOWN_TOPIC_OR_PARTITION,
+                        has_id ? "This server does not host this topic ID."
+                               : "This server does not host this topic-partition.");
+    } else {
+        answer->topic_id = topic->id;
+        answer->name = decision_copy(deletion->decision, wire_string(topic->name));
+        if (answer->name.text == NULL)
+            return ERR_NOMEM;
+    }
+    return OK;
+}
+
+enum err decide_delete_topics(struct decision *decision, int16_t version,
+                              const struct delete_topics_request *request,
+                              struct delete_topics_response *response)
+{
+    bool by_state = version >= 6; /* KIP-516: names or ids */
+    int32_t count = by_state ? request->topics.count : request->topic_names.count;
+    bool is_disabled = !config_bool(decision->config, decision->image, "delete.topic.enable");
+    struct deletion deletion = {.decision = decision};
+    enum err err = OK;
+
+    count = count < 0 ? 0 : count;
+    deletion.answers = codec_new_array(&delete_topics_response_deletable_topic_result_struct,
+                                       decision->arena, (size_t)count);
+    deletion.asked = arena_alloc_array(decision->arena, (size_t)count, sizeof(*deletion.asked));
+    deletion.topics = arena_alloc_array(decision->arena, (size_t)count, sizeof(*deletion.topics));
+    if (deletion.answers == NULL || deletion.asked == NULL || deletion.topics == NULL)
+        return ERR_NOMEM;
+    for (int32_t i = 0; i < count && err == OK; i++) {
+        struct naming asked = {0};
+        if (by_state)
+            asked =
+                (struct naming){request->topics.items[i].name, request->topics.items[i].topic_id};
+        else
+            asked.name = request->topic_names.items[i];
+        if (!is_disabled) {
+            err = name_one(&deletion, &asked);
+            continue;
+        }
+        deletion.answers[i].name = asked.name;
+        deletion.answers[i].topic_id = asked.id;
+        refuse_deletion(&deletion.answers[deletion.count++],
+                        version < 3 ? KAFKA_INVALID_REQUEST : KAFKA_TOPIC_DELETION_DISABLED,
+                        "Topic deletion is disabled.");
+    }
+    for (int32_t i = 0; i < deletion.count && err == OK; i++) {
+        struct remove_topic_record *record;
+        if (deletion.topics[i] == NULL)
+            continue;
+        record = metadata_records_add(decision->records, METADATA_REMOVE_TOPIC, 0);
+        if (record == NULL)
+            return ERR_NOMEM;
+        record->topic_id = deletion.topics[i]->id;
+    }
+    if (decision->records->count > DECISION_RECORDS_MAX) {
+        decision->records->count = 0; /* D2 */
+        for (int32_t i = 0; i < deletion.count; i++)
+            refuse_deletion(&deletion.answers[i], KAFKA_POLICY_VIOLATION,
+                            "Unable to perform excessively large batch operation.");
+    }
+    response->responses.items = deletion.answers;
+    response->responses.count = deletion.count;
+    return err;
+}
