@@ -6,6 +6,9 @@
  * the metadata log, made durable, applied to shard 0's image, handed to every other shard, and only
  * when all have applied them is the call answered.  Calls are decided one after the other, each
  * against the image with all earlier records applied.
+ *   K1  one operation is between decision and answer; at most CONTROLLER_CALLS_MAX others wait
+ *   K2  the data plane learns nothing but through committed records, also from here
+ *   K3  after a failure of the storage nothing is decided any more: every call ends with an error
  * Rules: reference/kraft.md section 7; Kafka's ReplicationControlManager,
  * ConfigurationControlManager for errors and messages. */
 #ifndef LEVEE_BROKER_METADATA_CONTROLLER_H
@@ -26,15 +29,20 @@ struct delete_topics_request;
 struct delete_topics_response;
 struct incremental_alter_configs_request;
 struct incremental_alter_configs_response;
+struct producer_ids;
 struct request;
 
-/* One call.  The caller owns it and keeps request, response and arena alive until done. */
+enum { CONTROLLER_CALLS_MAX = 1024 };
+
+/* One call, on shard 0.  The caller owns it and keeps request, response and arena alive until done,
+ * which may run inside the starting call. */
 struct controller_call {
     struct list node;
     struct arena *arena; /* for what the response needs */
     int16_t version;     /* of the API, where the answer depends on it */
     void (*done)(struct controller_call *call);
-    enum err err; /* OK: the response is filled; else nothing happened (ERR_STORAGE) */
+    enum err err; /* OK: the response is filled; else nothing happened: ERR_FULL (K1), ERR_NOMEM,
+                     ERR_STORAGE, ERR_CLOSED (not started yet, or stopping), ... */
     const void *request;
     void *response;
     uint8_t kind;     /* inside */
@@ -55,9 +63,9 @@ void controller_allocate_producer_ids(struct controller *controller, struct cont
 /* A topic created because a client asked for it (auto.create.topics.enable) or because the broker
  * needs it (__consumer_offsets): defaults from the broker's configuration; exists already is OK. */
 struct controller_auto_create {
-    struct controller_call call;
-    const char *name;
-    int16_t error_code; /* out: Kafka's */
+    struct controller_call call; /* needs no arena, request or response */
+    const char *name;            /* lives until done */
+    int16_t error_code;          /* out, when call.err is OK: Kafka's */
 };
 void controller_auto_create_topic(struct controller *controller,
                                   struct controller_auto_create *create);
@@ -76,15 +84,28 @@ struct controller_start {
  * what each start must write: controller epoch raised, bootstrap records of a new cluster (in one
  * metadata transaction), broker registration with a new incarnation, unfence, raised leader
  * epochs; started() runs when they are committed and applied everywhere. */
+/* controller_open reads shard->config, store, image, io, clock, prng, sink, shards; the log lies in
+ * the directory that log.dirs (or log.dir) names. */
 must_use enum err controller_open(struct shard *shard, const char *cluster_id, int32_t node_id,
                                   struct controller **out);
 must_use enum err controller_replay_into(struct controller *controller, struct image *image);
 void controller_begin(struct controller *controller, const struct controller_start *start,
                       void (*started)(void *context, enum err err), void *context);
 
-/* Clean stop: fence our broker (a record), then done. */
+/* The storage failed (store_events.failed): the operation under way and all that wait end with
+ * err (K3). */
+void controller_fail(struct controller *controller, enum err err);
+
+/* Clean stop, once: what waits is finished first, then our broker is fenced (a record) and a
+ * snapshot written when there is anything new; then done. */
 void controller_stop(struct controller *controller, void (*done)(void *context), void *context);
 void controller_close(struct controller *controller);
+
+/* Fixed from controller_open to controller_close: any shard may read it. */
+const char *controller_cluster_id(const struct controller *controller);
+
+/* Ids for idempotent producers, on shard 0. */
+struct producer_ids *controller_producer_ids(struct controller *controller);
 
 int32_t controller_epoch(const struct controller *controller);
 int64_t controller_broker_epoch(const struct controller *controller);

@@ -1,0 +1,297 @@
+/* The walk of a call: controller_enqueue → controller_pump takes the oldest → decide: records and
+ * answer → metadata_log_append → on_committed: durable → image_publish: every shard's image and
+ * publishers have it → on_published → finish: the caller's done → the next one. */
+#include "base/check.h"
+#include "broker/metadata/controller_private.h"
+#include "broker/producer_ids.h"
+#include "net/protocol/kafka_errors.h"
+#include "net/protocol/msg_producer_ids_record.h"
+
+#include <string.h>
+
+/* ---- deciding */
+
+static enum err decide_producer_ids(struct controller *controller, struct controller_call *call)
+{
+    struct producer_ids_record *record =
+        metadata_records_add(&controller->records, METADATA_PRODUCER_IDS, 0);
+
+    if (record == NULL)
+        return ERR_NOMEM;
+    call->first_id = image_next_producer_id(controller->shard->image);
+    record->broker_id = controller->node_id;
+    record->broker_epoch = controller->broker_epoch;
+    record->next_producer_id = call->first_id + CONTROLLER_PRODUCER_ID_BLOCK;
+    return OK;
+}
+
+static void set_config(struct create_topics_request_creatable_topic_config *config,
+                       const char *name, const char *value)
+{
+    config->name = wire_string(name);
+    config->value = wire_string(value);
+}
+
+/* __consumer_offsets has settings of its own; its factor is what one broker can give. */
+static enum err prepare_offsets_topic(struct decision *decision, struct log_sink *sink,
+                                      struct create_topics_request_creatable_topic *topic)
+{
+    const struct config *config = decision->config;
+    const struct image *image = decision->image;
+    int64_t factor = config_i64(config, image, "offsets.topic.replication.factor");
+    int32_t first = 0;
+    uint32_t live = decision_live_brokers(decision, &first);
+
+    topic->num_partitions = (int32_t)config_i64(config, image, "offsets.topic.num.partitions");
+    topic->configs.items =
+        codec_new_array(&create_topics_request_creatable_topic_config_struct, decision->arena, 3);
+    if (topic->configs.items == NULL)
+        return ERR_NOMEM;
+    topic->configs.count = 3;
+    set_config(&topic->configs.items[0], "cleanup.policy", "compact");
+    set_config(&topic->configs.items[1], "compression.type", "producer");
+    set_config(&topic->configs.items[2], "segment.bytes",
+               config_string(config, image, "offsets.topic.segment.bytes"));
+    if (factor > (int64_t)live && live > 0) {
+        log_line(sink, LOG_INFO, "LVE-4010",
+                 "the replication factor of an internal topic was lowered to the live brokers",
+                 log_text("topic", topic->name.text, (size_t)topic->name.size_bytes),
+                 log_i64("asked", factor), log_i64("brokers", live));
+        factor = live;
+    }
+    topic->replication_factor = (int16_t)factor;
+    return OK;
+}
+
+static enum err decide_auto_create(struct decision *decision, struct log_sink *sink,
+                                   struct controller_auto_create *create)
+{
+    struct create_topics_request_creatable_topic topic = {
+        .name = wire_string(create->name), .num_partitions = -1, .replication_factor = -1};
+    struct create_topics_request request = {.topics = {&topic, 1}};
+    struct create_topics_response response = {0};
+    enum err err = OK;
+
+    if (strcmp(create->name, "__consumer_offsets") == 0)
+        err = prepare_offsets_topic(decision, sink, &topic);
+    if (err == OK)
+        err = decide_create_topics(decision, &request, &response);
+    if (err != OK)
+        return err;
+    create->error_code = response.topics.items[0].error_code;
+    if (create->error_code == KAFKA_TOPIC_ALREADY_EXISTS)
+        create->error_code = KAFKA_NONE;
+    return OK;
+}
+
+static enum err decide(struct controller *controller, struct controller_call *call)
+{
+    bool is_auto = call->kind == CALL_AUTO_CREATE;
+    struct decision decision = {
+        .config = controller->shard->config,
+        .image = controller->shard->image,
+        .prng = &controller->shard->prng,
+        .node_id = controller->node_id,
+        .directory_id = controller->directory_id,
+        .arena = is_auto ? &controller->arena : call->arena,
+        .records = &controller->records,
+    };
+
+    switch ((enum controller_kind)call->kind) {
+    case CALL_CREATE_TOPICS:
+        return decide_create_topics(&decision, call->request, call->response);
+    case CALL_DELETE_TOPICS:
+        return decide_delete_topics(&decision, call->version, call->request, call->response);
+    case CALL_CREATE_PARTITIONS:
+        return decide_create_partitions(&decision, call->request, call->response);
+    case CALL_ALTER_CONFIGS:
+        return decide_alter_configs(&decision, call->request, call->response);
+    case CALL_PRODUCER_IDS:
+        return decide_producer_ids(controller, call);
+    case CALL_AUTO_CREATE:
+        return decide_auto_create(&decision, controller->shard->sink,
+                                  container_of(call, struct controller_auto_create, call));
+    case CALL_OWN:
+        break;
+    }
+    return controller->decide_own(controller);
+}
+
+/* ---- committing */
+
+static void finish(struct controller *controller, enum err err)
+{
+    struct controller_call *call = controller->current;
+
+    controller->current = NULL;
+    call->err = err;
+    call->done(call);
+    controller_pump(controller);
+}
+
+static void on_published(struct image_publish *publish)
+{
+    struct controller *controller = container_of(publish, struct controller, publish);
+
+    if (metadata_log_wants_snapshot(controller->log))
+        metadata_log_snapshot(controller->log, controller->shard->image, NULL, NULL);
+    finish(controller, OK);
+}
+
+static void on_committed(struct metadata_append *append, enum err err)
+{
+    struct controller *controller = container_of(append, struct controller, append);
+
+    if (err != OK) {
+        controller_fail(controller, err);
+        return;
+    }
+    image_publish_start(&controller->publish, append->bytes, append->size_bytes, on_published);
+}
+
+/* Decide the oldest call and bring its records on their way. */
+static void run_next(struct controller *controller)
+{
+    struct controller_call *call =
+        container_of(list_pop_front(&controller->waiting), struct controller_call, node);
+    enum err err;
+
+    controller->waiting_count--;
+    controller->current = call;
+    arena_reset(&controller->arena);
+    metadata_records_init(&controller->records, &controller->arena);
+    err = decide(controller, call);
+    if (err == OK && controller->records.count > 0) {
+        controller->append.done = on_committed;
+        err = metadata_log_append(controller->log, &controller->records, &controller->append);
+        if (err == OK)
+            return;
+        log_line(controller->shard->sink, LOG_ERROR, "LVE-4011",
+                 "metadata records could not be written", log_err(err));
+        if (err == ERR_STORAGE || err == ERR_QUARANTINED) {
+            controller_fail(controller, err);
+            return;
+        }
+    }
+    finish(controller, err);
+}
+
+void controller_pump(struct controller *controller)
+{
+    if (controller->pumping)
+        return; /* a done inside run_next: the loop below goes on */
+    controller->pumping = true;
+    while (controller->current == NULL && controller->waiting_count > 0 &&
+           controller->state != CONTROLLER_FAILED)
+        run_next(controller);
+    controller->pumping = false;
+}
+
+void controller_enqueue(struct controller *controller, struct controller_call *call,
+                        enum controller_kind kind)
+{
+    call->kind = (uint8_t)kind;
+    call->err = OK;
+    if (kind != CALL_OWN) {
+        if (controller->state == CONTROLLER_FAILED)
+            call->err = controller->failure;
+        else if (controller->state == CONTROLLER_OPEN || controller->state >= CONTROLLER_STOPPING)
+            call->err = ERR_CLOSED;
+        else if (controller->waiting_count >= CONTROLLER_CALLS_MAX)
+            call->err = ERR_FULL; /* K1 */
+        if (call->err != OK) {
+            call->done(call);
+            return;
+        }
+    }
+    if (kind == CALL_OWN && controller->state == CONTROLLER_STARTING)
+        list_push_front(&controller->waiting, &call->node); /* nobody overtakes the start */
+    else
+        list_push_back(&controller->waiting, &call->node);
+    controller->waiting_count++;
+    controller_pump(controller);
+}
+
+void controller_fail(struct controller *controller, enum err err)
+{
+    struct list ended;
+
+    if (controller->state == CONTROLLER_FAILED)
+        return;
+    controller->state = CONTROLLER_FAILED;
+    controller->failure = err;
+    log_line(controller->shard->sink, LOG_ERROR, "LVE-4012",
+             "the controller has stopped: the metadata log has failed", log_err(err));
+    metadata_log_fail(controller->log, err); /* what is in flight there comes back, and finds K3 */
+    list_init(&ended);
+    list_splice_back(&ended, &controller->waiting);
+    controller->waiting_count = 0;
+    if (controller->current != NULL && controller->publish.pending_count == 0) {
+        list_push_front(&ended, &controller->current->node);
+        controller->current = NULL; /* what is being published is committed and ends well */
+    }
+    while (!list_is_empty(&ended)) {
+        struct controller_call *call =
+            container_of(list_pop_front(&ended), struct controller_call, node);
+        call->err = err;
+        call->done(call);
+    }
+}
+
+/* ---- the calls */
+
+void controller_create_topics(struct controller *controller, struct controller_call *call)
+{
+    controller_enqueue(controller, call, CALL_CREATE_TOPICS);
+}
+
+void controller_delete_topics(struct controller *controller, struct controller_call *call)
+{
+    controller_enqueue(controller, call, CALL_DELETE_TOPICS);
+}
+
+void controller_create_partitions(struct controller *controller, struct controller_call *call)
+{
+    controller_enqueue(controller, call, CALL_CREATE_PARTITIONS);
+}
+
+void controller_alter_configs(struct controller *controller, struct controller_call *call)
+{
+    controller_enqueue(controller, call, CALL_ALTER_CONFIGS);
+}
+
+void controller_allocate_producer_ids(struct controller *controller, struct controller_call *call)
+{
+    controller_enqueue(controller, call, CALL_PRODUCER_IDS);
+}
+
+void controller_auto_create_topic(struct controller *controller,
+                                  struct controller_auto_create *create)
+{
+    controller_enqueue(controller, &create->call, CALL_AUTO_CREATE);
+}
+
+const char *controller_cluster_id(const struct controller *controller)
+{
+    return controller->cluster_id;
+}
+
+struct producer_ids *controller_producer_ids(struct controller *controller)
+{
+    return controller->producer_ids;
+}
+
+void controller_set_publisher(struct controller *controller, shard_publish_fn *publish)
+{
+    controller->publish.published = publish;
+}
+
+int32_t controller_epoch(const struct controller *controller)
+{
+    return controller->epoch;
+}
+
+int64_t controller_broker_epoch(const struct controller *controller)
+{
+    return controller->broker_epoch;
+}

@@ -1,0 +1,67 @@
+/* controller_private: how the controller lies in memory; for controller*.c alone. */
+#ifndef LEVEE_BROKER_METADATA_CONTROLLER_PRIVATE_H
+#define LEVEE_BROKER_METADATA_CONTROLLER_PRIVATE_H
+
+#include "broker/metadata/controller.h"
+#include "broker/metadata/decision.h"
+#include "broker/metadata/image_publish.h"
+#include "broker/metadata/metadata_log.h"
+
+enum controller_kind {
+    CALL_CREATE_TOPICS,
+    CALL_DELETE_TOPICS,
+    CALL_CREATE_PARTITIONS,
+    CALL_ALTER_CONFIGS,
+    CALL_PRODUCER_IDS,
+    CALL_AUTO_CREATE,
+    CALL_OWN, /* steps of start and stop: decided by controller->decide_own */
+};
+
+enum controller_state {
+    CONTROLLER_OPEN,     /* replayed; nothing may be written yet */
+    CONTROLLER_STARTING, /* own records first */
+    CONTROLLER_RUNNING,
+    CONTROLLER_STOPPING, /* what waits is finished, nothing new is taken */
+    CONTROLLER_STOPPED,
+    CONTROLLER_FAILED,
+};
+
+struct controller {
+    struct shard *shard;
+    struct metadata_log *log;
+    struct image_publish publish;
+    struct producer_ids *producer_ids;
+    char *cluster_id;
+    int32_t node_id;
+    int32_t epoch;
+    int64_t broker_epoch;
+    struct uuid directory_id;
+    enum controller_state state;
+    enum err failure;
+
+    /* the operation under way (K1) and those that wait */
+    struct list waiting; /* of controller_call, oldest first */
+    uint32_t waiting_count;
+    struct controller_call *current;
+    struct arena arena; /* its records */
+    struct metadata_records records;
+    struct metadata_append append;
+    bool pumping;
+
+    /* start and stop */
+    struct controller_start start;
+    struct controller_call own;
+    enum err (*decide_own)(struct controller *controller);
+    size_t raise_cursor; /* topics whose leader epochs were raised */
+    uint32_t raise_partition;
+    void (*started)(void *context, enum err err);
+    void (*stopped)(void *context);
+    void *context;
+};
+
+/* controller.c: put a call behind the others (or first, for own steps) and go on. */
+void controller_enqueue(struct controller *controller, struct controller_call *call,
+                        enum controller_kind kind);
+void controller_pump(struct controller *controller);
+
+#endif
