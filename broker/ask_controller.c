@@ -1,0 +1,55 @@
+#include "broker/ask_controller.h"
+
+static void on_back(struct shard_call *hop)
+{
+    struct controller_ask *ask = container_of(hop, struct controller_ask, hop);
+
+    ask->answered(ask->request, ask->call.err);
+}
+
+static void on_decided(struct controller_call *call)
+{
+    shard_call_finish(&container_of(call, struct controller_ask, call)->hop);
+}
+
+static void start(struct shard_call *hop)
+{
+    struct controller_ask *ask = container_of(hop, struct controller_ask, hop);
+
+    ask->start(hop->target->controller, &ask->call);
+}
+
+void ask_controller(struct request *request,
+                    void (*begin)(struct controller *controller, struct controller_call *call),
+                    void (*answered)(struct request *request, enum err err))
+{
+    struct controller_ask *ask = request_alloc(request, 1, sizeof(*ask));
+
+    ask->request = request;
+    ask->start = begin;
+    ask->answered = answered;
+    ask->call = (struct controller_call){.arena = &request->arena,
+                                         .version = request->api_version,
+                                         .done = on_decided,
+                                         .request = request->body,
+                                         .response = request->response};
+    shard_call_start(&ask->hop, request->home, shard_of_controller(request->home->shards), start,
+                     on_back);
+}
+
+int16_t ask_controller_error(enum err err)
+{
+    switch (err) {
+    case OK:
+        return KAFKA_NONE;
+    case ERR_FULL:
+        return KAFKA_REQUEST_TIMED_OUT;
+    case ERR_STORAGE:
+    case ERR_QUARANTINED:
+    case ERR_NOSPACE:
+    case ERR_CLOSED:
+        return KAFKA_NOT_CONTROLLER;
+    default:
+        return KAFKA_UNKNOWN_SERVER_ERROR;
+    }
+}

@@ -1,0 +1,80 @@
+/* InitProducerId (key 22): an id for an idempotent producer (KIP-98, 360).
+ *
+ * A transactional id is refused with UNSUPPORTED_VERSION, which clients treat as final and tell
+ * their user: transactions do not exist here, and no other code says so. */
+#include "broker/ask_controller.h"
+#include "broker/handlers.h"
+#include "broker/producer_ids.h"
+#include "net/protocol/kafka_enums.h"
+#include "net/protocol/msg_init_producer_id.h"
+
+struct id_wait {
+    struct shard_call hop; /* to the controller's shard and back */
+    struct producer_id_wait wait;
+    struct request *request;
+    enum err err;
+    int64_t producer_id;
+};
+
+static void refuse(struct request *request, int16_t error_code)
+{
+    struct init_producer_id_response *response = request->response;
+
+    response->error_code = error_code;
+    response->producer_id = -1;
+    response->producer_epoch = -1;
+    request_answer(request);
+}
+
+static void on_back(struct shard_call *hop)
+{
+    struct id_wait *wait = container_of(hop, struct id_wait, hop);
+    struct init_producer_id_response *response = wait->request->response;
+
+    if (wait->err != OK) {
+        refuse(wait->request, KAFKA_COORDINATOR_LOAD_IN_PROGRESS); /* Kafka's, without a block */
+        return;
+    }
+    response->producer_id = wait->producer_id;
+    response->producer_epoch = 0;
+    request_answer(wait->request);
+}
+
+static void on_id(struct producer_id_wait *waiter, enum err err, int64_t producer_id)
+{
+    struct id_wait *wait = container_of(waiter, struct id_wait, wait);
+
+    wait->err = err;
+    wait->producer_id = producer_id;
+    shard_call_finish(&wait->hop);
+}
+
+static void take_id(struct shard_call *hop)
+{
+    struct id_wait *wait = container_of(hop, struct id_wait, hop);
+
+    wait->wait.done = on_id;
+    producer_ids_take(controller_producer_ids(hop->target->controller), &wait->wait);
+}
+
+void handle_init_producer_id(struct request *request)
+{
+    const struct init_producer_id_request *body = request->body;
+    struct id_wait *wait;
+
+    if (body->transactional_id.text != NULL && body->transactional_id.size_bytes == 0) {
+        refuse(request, KAFKA_INVALID_REQUEST);
+    } else if ((body->producer_id == -1) != (body->producer_epoch == -1)) {
+        refuse(request, KAFKA_INVALID_REQUEST);
+    } else if (body->transactional_id.text != NULL) {
+        refuse(request, KAFKA_UNSUPPORTED_VERSION);
+    } else if (!request_may(request, KAFKA_ACL_OPERATION_IDEMPOTENT_WRITE,
+                            KAFKA_ACL_RESOURCE_TYPE_CLUSTER, "kafka-cluster", 13)) {
+        refuse(request, KAFKA_CLUSTER_AUTHORIZATION_FAILED);
+    } else {
+        wait = request_alloc(request, 1, sizeof(*wait));
+        wait->request = request;
+        shard_call_start(&wait->hop, request->home, shard_of_controller(request->home->shards),
+                         take_id, on_back);
+    }
+}

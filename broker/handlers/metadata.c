@@ -1,0 +1,338 @@
+/* Metadata (key 3): brokers, topics, leaders; creates topics that are asked for (KIP-4, 361, 430,
+ * 516, 700).
+ *
+ * The walk: error_of_request → find_missing: missing topics, when they may be created: create_all
+ * on the controller's shard → on_all_created, back home → answer.  As Kafka does, the first answer
+ * still says UNKNOWN_TOPIC_OR_PARTITION of a topic that was just made; the client asks again. */
+#include "broker/authorized.h"
+#include "broker/config.h"
+#include "broker/endpoint.h"
+#include "broker/handlers.h"
+#include "broker/metadata/controller.h"
+#include "broker/metadata/image.h"
+#include "broker/topic_ref.h"
+#include "net/protocol/kafka_enums.h"
+#include "net/protocol/msg_metadata.h"
+#include "storage/log_names.h"
+
+#include <string.h>
+
+typedef struct metadata_request_topic asked_topic;
+typedef struct metadata_response_topic answered_topic;
+
+struct creation {
+    struct controller_auto_create create;
+    struct metadata_lookup *all;
+};
+
+struct metadata_lookup {
+    struct shard_call call; /* to the controller and back */
+    struct request *request;
+    struct creation *creations;
+    uint32_t creation_count;
+    uint32_t pending_count;
+};
+
+static bool may(const struct request *request, int8_t operation, struct wire_string topic)
+{
+    return request_may(request, operation, KAFKA_ACL_RESOURCE_TYPE_TOPIC, topic.text,
+                       topic.text == NULL ? 0 : (size_t)topic.size_bytes);
+}
+
+/* ---- the answer */
+
+static void copy_ids(struct request *request, const int32_t *ids, uint32_t count,
+                     int32_t **items_out, int32_t *count_out)
+{
+    *items_out = request_alloc(request, count, sizeof(**items_out));
+    if (count > 0)
+        memcpy(*items_out, ids, count * sizeof(*ids));
+    *count_out = (int32_t)count;
+}
+
+static bool is_alive(const struct image *image, int32_t broker_id)
+{
+    const struct image_broker *broker = image_broker_find(image, broker_id);
+
+    return broker != NULL && !broker->fenced;
+}
+
+static void fill_partition(struct request *request, const struct image_partition *partition,
+                           struct metadata_response_partition *out)
+{
+    const struct image *image = request->home->image;
+    uint32_t offline_count = 0;
+
+    out->partition_index = partition->index;
+    out->leader_epoch = partition->leader_epoch;
+    out->leader_id = is_alive(image, partition->leader) ? partition->leader : -1;
+    out->error_code = out->leader_id == -1 ? KAFKA_LEADER_NOT_AVAILABLE : KAFKA_NONE;
+    copy_ids(request, partition->replicas, partition->replica_count, &out->replica_nodes.items,
+             &out->replica_nodes.count);
+    copy_ids(request, partition->isr, partition->isr_count, &out->isr_nodes.items,
+             &out->isr_nodes.count);
+    out->offline_replicas.items =
+        request_alloc(request, partition->replica_count, sizeof(*out->offline_replicas.items));
+    for (uint32_t i = 0; i < partition->replica_count; i++)
+        if (!is_alive(image, partition->replicas[i]))
+            out->offline_replicas.items[offline_count++] = partition->replicas[i];
+    out->offline_replicas.count = (int32_t)offline_count;
+}
+
+static void fill_topic(struct request *request, const struct image_topic *topic,
+                       answered_topic *out)
+{
+    const struct metadata_request *body = request->body;
+
+    out->error_code = KAFKA_NONE;
+    out->name = wire_string(topic->name);
+    out->topic_id = topic->id;
+    out->is_internal = topic_is_internal(topic->name);
+    out->partitions.items = request_new_array(request, &metadata_response_partition_struct,
+                                              (int32_t)topic->partition_count);
+    out->partitions.count = (int32_t)topic->partition_count;
+    for (uint32_t i = 0; i < topic->partition_count; i++)
+        fill_partition(request, &topic->partitions[i], &out->partitions.items[i]);
+    if (body->include_topic_authorized_operations)
+        out->topic_authorized_operations = authorized_on_topic(request, topic->name);
+}
+
+static void fill_brokers(struct request *request, struct metadata_response *response)
+{
+    const struct image *image = request->home->image;
+    int32_t node_id = config_node_id(request->home->config);
+    char *host = request_alloc(request, 1, ENDPOINT_HOST_MAX);
+    struct metadata_response_broker *out;
+    const struct image_broker *self = image_broker_find(image, node_id);
+    uint16_t port;
+
+    endpoint_for(request, host, &port);
+    out = request_new_array(request, &metadata_response_broker_struct, 1);
+    out->node_id = node_id;
+    out->host = wire_string(host);
+    out->port = port;
+    out->rack = wire_string(self == NULL ? NULL : self->rack);
+    response->brokers.items = out;
+    response->brokers.count = 1;
+    response->controller_id = node_id;
+    response->cluster_id =
+        wire_string(controller_cluster_id(shard_of_controller(request->home->shards)->controller));
+}
+
+static int16_t error_of_missing(struct wire_string name)
+{
+    return name.text != NULL && log_names_topic_is_valid(name.text, (size_t)name.size_bytes)
+               ? KAFKA_UNKNOWN_TOPIC_OR_PARTITION
+               : KAFKA_INVALID_TOPIC_EXCEPTION;
+}
+
+static void fill_all_topics(struct request *request, struct metadata_response *response)
+{
+    const struct image *image = request->home->image;
+    const struct image_topic *topic;
+    size_t cursor = 0;
+
+    response->topics.items = request_new_array(request, &metadata_response_topic_struct,
+                                               (int32_t)image_topic_count(image));
+    while ((topic = image_topic_next(image, &cursor)) != NULL)
+        if (may(request, KAFKA_ACL_OPERATION_DESCRIBE, wire_string(topic->name)))
+            fill_topic(request, topic, &response->topics.items[response->topics.count++]);
+}
+
+static bool is_asked_before(const struct metadata_request *body, int32_t index, bool by_id)
+{
+    const asked_topic *asked = &body->topics.items[index];
+
+    for (int32_t i = 0; i < index; i++) {
+        const asked_topic *other = &body->topics.items[i];
+        if (by_id ? uuid_equal(&asked->topic_id, &other->topic_id)
+                  : wire_string_equal(asked->name, other->name))
+            return true;
+    }
+    return false;
+}
+
+/* Does the request name topics by id?  Then entries without one are passed over, as in Kafka. */
+static bool is_by_id(const struct metadata_request *body)
+{
+    for (int32_t i = 0; i < body->topics.count; i++)
+        if (!uuid_is_zero(&body->topics.items[i].topic_id))
+            return true;
+    return false;
+}
+
+static void fill_named_topics(struct request *request, const struct metadata_lookup *created,
+                              struct metadata_response *response)
+{
+    const struct metadata_request *body = request->body;
+    const struct image *image = request->home->image;
+    bool by_id = is_by_id(body);
+
+    response->topics.items =
+        request_new_array(request, &metadata_response_topic_struct, body->topics.count);
+    for (int32_t i = 0; i < body->topics.count; i++) {
+        const asked_topic *asked = &body->topics.items[i];
+        const struct image_topic *topic;
+        answered_topic *out = &response->topics.items[response->topics.count];
+        int16_t error_code;
+        if ((by_id && uuid_is_zero(&asked->topic_id)) || is_asked_before(body, i, by_id))
+            continue;
+        response->topics.count++;
+        topic = topic_ref_find(image, by_id, asked->name, &asked->topic_id, &error_code);
+        for (uint32_t c = 0; created != NULL && c < created->creation_count; c++)
+            if (wire_string_is(asked->name, created->creations[c].create.name))
+                topic = NULL; /* just made: see above */
+        if (topic != NULL && may(request, KAFKA_ACL_OPERATION_DESCRIBE, wire_string(topic->name))) {
+            fill_topic(request, topic, out);
+            continue;
+        }
+        out->topic_id = asked->topic_id;
+        out->name = by_id ? (struct wire_string){0} : asked->name;
+        out->error_code = by_id ? KAFKA_UNKNOWN_TOPIC_ID : error_of_missing(asked->name);
+        if (topic != NULL && !by_id)
+            out->error_code = KAFKA_TOPIC_AUTHORIZATION_FAILED;
+    }
+}
+
+static bool asks_for_all(const struct request *request)
+{
+    const struct metadata_request *body = request->body;
+
+    return request->api_version == 0 ? body->topics.count == 0 : body->topics.count < 0;
+}
+
+static void answer(struct request *request, const struct metadata_lookup *created)
+{
+    const struct metadata_request *body = request->body;
+    struct metadata_response *response = request->response;
+
+    fill_brokers(request, response);
+    if (asks_for_all(request))
+        fill_all_topics(request, response);
+    else
+        fill_named_topics(request, created, response);
+    if (body->include_cluster_authorized_operations)
+        response->cluster_authorized_operations = authorized_on_cluster(request);
+    request_answer(request);
+}
+
+/* ---- creation */
+
+static void on_all_created(struct shard_call *call)
+{
+    struct metadata_lookup *all = container_of(call, struct metadata_lookup, call);
+
+    answer(all->request, all);
+}
+
+static void drop_one(struct metadata_lookup *all)
+{
+    if (--all->pending_count == 0)
+        shard_call_finish(&all->call);
+}
+
+static void on_created(struct controller_call *call)
+{
+    struct controller_auto_create *create = container_of(call, struct controller_auto_create, call);
+
+    /* an error is the next request's: it will find the topic missing again */
+    drop_one(container_of(create, struct creation, create)->all);
+}
+
+static void create_all(struct shard_call *call)
+{
+    struct metadata_lookup *all = container_of(call, struct metadata_lookup, call);
+
+    all->pending_count = 1; /* ours, until all are on their way */
+    for (uint32_t i = 0; i < all->creation_count; i++) {
+        struct creation *creation = &all->creations[i];
+        creation->all = all;
+        creation->create.call.done = on_created;
+        all->pending_count++;
+        controller_auto_create_topic(call->target->controller, &creation->create);
+    }
+    drop_one(all);
+}
+
+/* What is missing and may be made.  NULL: nothing. */
+static struct metadata_lookup *find_missing(struct request *request)
+{
+    const struct metadata_request *body = request->body;
+    const struct image *image = request->home->image;
+    struct metadata_lookup *all;
+    int32_t count = body->topics.count;
+
+    if (asks_for_all(request) || is_by_id(body) || count == 0 ||
+        (request->api_version >= 4 && !body->allow_auto_topic_creation) ||
+        !config_bool(request->home->config, image, "auto.create.topics.enable"))
+        return NULL;
+    all = request_alloc(request, 1, sizeof(*all));
+    all->request = request;
+    for (int32_t i = 0; i < count; i++) {
+        struct wire_string name = body->topics.items[i].name;
+        if (error_of_missing(name) != KAFKA_UNKNOWN_TOPIC_OR_PARTITION ||
+            image_topic_by_name(image, name.text, (size_t)name.size_bytes) != NULL ||
+            is_asked_before(body, i, false) || !may(request, KAFKA_ACL_OPERATION_CREATE, name))
+            continue;
+        if (all->creations == NULL)
+            all->creations = request_alloc(request, (size_t)count, sizeof(*all->creations));
+        all->creations[all->creation_count++].create.name = request_text(request, name);
+    }
+    return all->creation_count == 0 ? NULL : all;
+}
+
+/* ---- requests that are wrong as a whole */
+
+/* As Kafka's error answer: every topic with the same code, and nothing else. */
+static void refuse(struct request *request, int16_t error_code)
+{
+    const struct metadata_request *body = request->body;
+    struct metadata_response *response = request->response;
+
+    response->topics.items =
+        request_new_array(request, &metadata_response_topic_struct, body->topics.count);
+    response->topics.count = body->topics.count;
+    for (int32_t i = 0; i < body->topics.count; i++) {
+        answered_topic *out = &response->topics.items[i];
+        out->error_code = error_code;
+        out->topic_id = body->topics.items[i].topic_id;
+        out->name = body->topics.items[i].name;
+        if (out->name.text == NULL)
+            out->name = wire_string("");
+    }
+    response->error_code = error_code;
+    request_answer(request);
+}
+
+static int16_t error_of_request(const struct request *request)
+{
+    const struct metadata_request *body = request->body;
+
+    for (int32_t i = 0; i < body->topics.count; i++) {
+        const asked_topic *asked = &body->topics.items[i];
+        bool has_id = !uuid_is_zero(&asked->topic_id);
+        /* ids came with version 10 in the answers, with 12 in the requests (KIP-516) */
+        if (request->api_version < 12 && (has_id || asked->name.text == NULL))
+            return KAFKA_INVALID_REQUEST;
+        if (!has_id && asked->name.text == NULL)
+            return KAFKA_UNKNOWN_SERVER_ERROR; /* Kafka stumbles over it, and says so */
+    }
+    return KAFKA_NONE;
+}
+
+void handle_metadata(struct request *request)
+{
+    struct metadata_lookup *missing;
+    int16_t error_code = error_of_request(request);
+
+    if (error_code != KAFKA_NONE) {
+        refuse(request, error_code);
+        return;
+    }
+    missing = find_missing(request);
+    if (missing == NULL)
+        answer(request, NULL);
+    else
+        shard_call_start(&missing->call, request->home, shard_of_controller(request->home->shards),
+                         create_all, on_all_created);
+}
