@@ -86,7 +86,8 @@ struct scene {
     int asked_count;
 };
 
-/* The earliest time in the recording of a scene: what it calls base, or an hour before. */
+/* The earliest time in the recording of a scene: what it calls base, or an hour before; 0 when no
+ * batch tells. */
 static int64_t first_time_ms(const json_t *steps)
 {
     int64_t first_ms = INT64_MAX;
@@ -113,7 +114,7 @@ static int64_t first_time_ms(const json_t *steps)
             first_ms = header.base_timestamp_ms;
         golden_free(&batch);
     }
-    return first_ms;
+    return first_ms == INT64_MAX ? 0 : first_ms;
 }
 
 /* Our answer to one batch, as the log would give it. */
