@@ -1,0 +1,44 @@
+/* compression_private: what the reading and the writing half of compression share. */
+#ifndef LEVEE_STORAGE_COMPRESSION_PRIVATE_H
+#define LEVEE_STORAGE_COMPRESSION_PRIVATE_H
+
+#include <lz4frame.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <zlib.h>
+#include <zstd.h>
+
+enum {
+    GZIP_WINDOW_BITS = 15 + 16, /* the largest window, with a gzip header and no other */
+    XERIAL_HEADER_BYTES = 16,
+    XERIAL_VERSION = 1,
+};
+
+extern const uint8_t compression_xerial_magic[8];
+
+struct compression_context {
+    uint8_t *window;
+    z_stream inflate;
+    z_stream deflate;
+    bool inflate_ready;
+    bool deflate_ready;
+    int deflate_level;
+    LZ4F_dctx *lz4_in;
+    ZSTD_DCtx *zstd_in;
+    ZSTD_CCtx *zstd_out;
+    uint8_t *block; /* one uncompressed snappy block */
+    size_t block_bytes;
+};
+
+/* zlib's memory comes through base/mem. */
+void *compression_zlib_alloc(void *opaque, unsigned count, unsigned size_bytes);
+void compression_zlib_free(void *opaque, void *memory);
+
+/* zlib counts in unsigned; the rest goes in the next call. */
+static inline unsigned compression_clamp(size_t size_bytes)
+{
+    return size_bytes > INT32_MAX ? (unsigned)INT32_MAX : (unsigned)size_bytes;
+}
+
+#endif
