@@ -115,6 +115,11 @@ static void check_half(struct journal *journal)
     }
 }
 
+static bool has_place(const struct journal *journal, uint64_t size_bytes)
+{
+    return journal_extents_has_room(&journal->extents, open_bytes(journal), size_bytes);
+}
+
 static bool has_pending_room(const struct journal *journal, uint64_t device_bytes)
 {
     return journal->pending_bytes == 0 ||
@@ -126,7 +131,7 @@ static void check_room(struct journal *journal)
     uint64_t size_bytes = journal->refused_bytes;
 
     if (size_bytes == 0 || journal->failed || !has_pending_room(journal, size_bytes) ||
-        !journal_extents_has_room(&journal->extents, open_bytes(journal), size_bytes))
+        !has_place(journal, size_bytes))
         return;
     journal->refused_bytes = 0;
     journal->tell_room = true;
@@ -484,23 +489,16 @@ static enum err refuse(struct journal *journal, uint64_t size_bytes)
 {
     if (size_bytes > journal->refused_bytes)
         journal->refused_bytes = size_bytes;
-    return ERR_FULL;
-}
-
-/* There is no place for a new group of size_bytes. */
-static enum err refuse_for_space(struct journal *journal, uint64_t size_bytes)
-{
-    enum err err = journal_extents_want(&journal->extents, size_bytes);
-
-    if (err)
-        return err;
+    if (has_place(journal, size_bytes))
+        return ERR_FULL;
+    journal_extents_want(&journal->extents, size_bytes);
     journal_extents_tend(&journal->extents);
     if (!journal->half_told) { /* the capacity that the half was reckoned with did not come */
         journal->half_told = true;
         journal->tell_half = true;
         loop_defer(journal->loop, &journal->notify);
     }
-    return refuse(journal, size_bytes);
+    return ERR_FULL;
 }
 
 /* Does the open group take one more entry, which makes it so large? */
@@ -521,11 +519,11 @@ static enum err find_place(struct journal *journal, uint32_t entry_bytes)
     if (!fits)
         size_bytes = (uint64_t)JOURNAL_GROUP_HEAD_BYTES + entry_bytes;
     device_bytes = journal_format_round_up(size_bytes) - (fits ? open_bytes(journal) : 0);
-    if (!has_pending_room(journal, device_bytes))
-        return refuse(journal, journal_format_round_up(size_bytes));
-    if (!fits && !journal_extents_has_room(&journal->extents, open_bytes(journal),
-                                           journal_format_round_up(size_bytes)))
-        return refuse_for_space(journal, journal_format_round_up(size_bytes));
+    if (journal_format_round_up(size_bytes) > journal->options.max_bytes)
+        return ERR_TOO_LARGE;
+    if (!has_pending_room(journal, device_bytes) ||
+        (!fits && !has_place(journal, journal_format_round_up(size_bytes))))
+        return refuse(journal, journal_format_round_up(JOURNAL_GROUP_HEAD_BYTES + entry_bytes));
     if (!fits && journal->open->entry_count > 0)
         close_open_group(journal);
     err = journal_group_reserve(journal->open, &journal->memory, entry_bytes);

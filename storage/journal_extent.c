@@ -349,18 +349,15 @@ uint64_t journal_extents_limit_bytes(const struct journal_extents *extents)
 
 /* ---- growth: zeros, piece by piece -> syncfs -> free.  What fails is removed. */
 
-enum err journal_extents_want(struct journal_extents *extents, uint64_t size_bytes)
+void journal_extents_want(struct journal_extents *extents, uint64_t size_bytes)
 {
-    if (size_bytes > extents->options.max_bytes / IO_ALIGN * IO_ALIGN)
-        return ERR_TOO_LARGE;
     list_for_each(node, &extents->used)
     {
         if (container_of(node, struct journal_extent, node)->size_bytes >= size_bytes)
-            return OK;
+            return;
     }
     if (find_free(extents, size_bytes) == NULL && size_bytes > extents->wanted_bytes)
         extents->wanted_bytes = size_bytes;
-    return OK;
 }
 
 static void on_removed(struct io_op *op, int32_t result)

@@ -98,9 +98,9 @@ bool journal_extents_has_room(const struct journal_extents *extents, uint64_t op
 /* Has the current one size_bytes behind its pos? */
 bool journal_extents_has_room_here(const struct journal_extents *extents, uint64_t size_bytes);
 
-/* Ask for an extent that can hold size_bytes, when no existing one is large enough.
- * ERR_TOO_LARGE: more than max_bytes. */
-must_use enum err journal_extents_want(struct journal_extents *extents, uint64_t size_bytes);
+/* Ask for an extent that can hold size_bytes (<= max_bytes), when none that exists is large enough;
+ * journal_extents_tend makes it. */
+void journal_extents_want(struct journal_extents *extents, uint64_t size_bytes);
 
 /* size_bytes more of the current extent hold the group of that sequence. */
 void journal_extents_take(struct journal_extents *extents, uint64_t size_bytes, uint64_t sequence);

@@ -176,6 +176,8 @@ static void append_partition(struct produce_piece *piece)
     /* the frame is this request's own; stamping it spares a copy */
     bytes = records->slice_count == 0 ? NULL : (uint8_t *)(uintptr_t)records->slices[0].bytes;
     err = validate(piece, partition, bytes, size_bytes, now_ms);
+    if (err == OK) /* a batch cut short behind it is not stored, as in Kafka */
+        size_bytes = piece->info.header.size_bytes;
     if (err == OK && partition->config.compression >= 0 &&
         batch_codec(&piece->info.header) != partition->config.compression)
         err = validation_recode(piece->at->validation, partition->config.compression, &bytes,

@@ -1,0 +1,453 @@
+/* A log's life, its tail in memory, and its small files. */
+#include "base/check.h"
+#include "base/mem.h"
+#include "storage/log_private.h"
+#include "storage/producer_files.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { SMALL_FILE_BYTES_MAX = 256 << 20 };
+
+int64_t log_wall_ms(const struct log *log)
+{
+    return clock_wall_ms(log->store->loop->clock);
+}
+
+/* ---- the tail: batches whose bytes are in memory */
+
+void log_tail_add(struct log *log, struct segment *segment, int64_t base_offset, int64_t end_offset,
+                  uint64_t pos, const uint8_t *bytes, uint32_t size_bytes, struct buf *buf,
+                  uint64_t sequence)
+{
+    struct tail_entry *entry = mem_alloc(sizeof(*entry));
+
+    *entry = (struct tail_entry){.log = log,
+                                 .segment = segment,
+                                 .base_offset = base_offset,
+                                 .end_offset = end_offset,
+                                 .pos = pos,
+                                 .size_bytes = size_bytes,
+                                 .bytes = bytes,
+                                 .buf = buf_ref(buf),
+                                 .sequence = sequence};
+    list_push_back(&log->tail, &entry->log_node);
+    list_push_back(&log->store->cache, &entry->cache_node);
+    log->store->cache_bytes += size_bytes;
+    log->store->dirty_bytes += size_bytes;
+    log->unwritten_bytes += size_bytes;
+    if (log->first_unwritten == NULL)
+        log->first_unwritten = entry;
+}
+
+static struct tail_entry *next_in_log(struct tail_entry *entry)
+{
+    struct list *next = entry->log_node.next;
+
+    return next == &entry->log->tail ? NULL : container_of(next, struct tail_entry, log_node);
+}
+
+void log_tail_remove(struct tail_entry *entry)
+{
+    struct log *log = entry->log;
+
+    if (!entry->written) {
+        log->store->dirty_bytes -= entry->size_bytes;
+        log->unwritten_bytes -= entry->size_bytes;
+        if (log->first_unwritten == entry)
+            log->first_unwritten = next_in_log(entry);
+    }
+    log->store->cache_bytes -= entry->size_bytes;
+    list_remove(&entry->log_node);
+    list_remove(&entry->cache_node);
+    buf_unref(entry->buf);
+    mem_free(entry);
+}
+
+void log_tail_drop_all(struct log *log)
+{
+    while (!list_is_empty(&log->tail))
+        log_tail_remove(list_first(&log->tail, struct tail_entry, log_node));
+}
+
+/* The entry that holds offset, or the next one; NULL: offset is below the tail (or at its end). */
+struct tail_entry *log_tail_find(const struct log *log, int64_t offset)
+{
+    if (list_is_empty(&log->tail) ||
+        container_of(log->tail.next, struct tail_entry, log_node)->base_offset > offset)
+        return NULL;
+    /* readers are near the end: search from there */
+    for (struct list *node = log->tail.prev; node != &log->tail; node = node->prev) {
+        struct tail_entry *entry = container_of(node, struct tail_entry, log_node);
+        if (entry->base_offset <= offset) {
+            if (offset < entry->end_offset)
+                return entry;
+            return next_in_log(entry);
+        }
+    }
+    return NULL;
+}
+
+/* Everything of the last block is in the head block, or in entries that are not written. */
+enum err log_block_prefix(struct log *log, uint8_t *bytes, uint32_t *size_out)
+{
+    struct segment *active = log_active(log);
+    uint64_t start = active->size_bytes & ~(uint64_t)(STORE_BLOCK - 1);
+    uint64_t written_start = active->written_pos & ~(uint64_t)(STORE_BLOCK - 1);
+    enum err err;
+
+    *size_out = (uint32_t)(active->size_bytes - start);
+    if (*size_out == 0)
+        return OK;
+    if (written_start == start && active->written_pos > start) {
+        err = segment_need_head(active);
+        if (err != OK)
+            return err;
+        memcpy(bytes, active->head_block, active->written_pos - start);
+    }
+    for (struct tail_entry *entry = log->first_unwritten; entry != NULL;
+         entry = next_in_log(entry)) {
+        uint64_t from = entry->pos > start ? entry->pos : start;
+        uint64_t end = entry->pos + entry->size_bytes;
+        if (entry->segment == active && end > from)
+            memcpy(bytes + (from - start), entry->bytes + (from - entry->pos), end - from);
+    }
+    return OK;
+}
+
+/* ---- small files */
+
+enum err log_read_file(struct io *io, const char *path, uint8_t **bytes_out, size_t *size_out)
+{
+    uint64_t size_bytes;
+    uint8_t *bytes = NULL;
+    uint64_t done = 0;
+    int32_t fd;
+    enum err err = io->v->file_open(io, path, IO_READ, &fd);
+
+    if (err != OK)
+        return err;
+    err = io->v->file_size(io, fd, &size_bytes);
+    if (err == OK && size_bytes > SMALL_FILE_BYTES_MAX)
+        err = ERR_TOO_LARGE;
+    if (err == OK)
+        bytes = mem_alloc(size_bytes);
+    while (err == OK && done < size_bytes) {
+        uint32_t got;
+        err = io->v->file_read(io, fd, bytes + done, (uint32_t)(size_bytes - done), done, &got);
+        if (err == OK && got == 0)
+            err = ERR_TRUNCATED;
+        done += got;
+    }
+    io->v->close(io, fd);
+    if (err != OK) {
+        mem_free(bytes);
+        return err;
+    }
+    *bytes_out = bytes;
+    *size_out = size_bytes;
+    return OK;
+}
+
+/* Written beside and renamed, so that a reader finds the old or the new content. */
+enum err log_write_file(struct io *io, const char *path, const void *bytes, size_t size_bytes)
+{
+    char temporary[LOG_PATH_MAX + 8];
+    int32_t fd;
+    enum err err;
+
+    snprintf(temporary, sizeof(temporary), "%s.tmp", path);
+    err = io->v->file_open(io, temporary, IO_WRITE | IO_CREATE | IO_TRUNCATE, &fd);
+    if (err != OK)
+        return err;
+    if (size_bytes > 0)
+        err = io->v->file_write(io, fd, bytes, (uint32_t)size_bytes, 0);
+    io->v->close(io, fd);
+    return err == OK ? io->v->file_rename(io, temporary, path) : err;
+}
+
+enum err log_write_epochs(struct log *log)
+{
+    char path[LOG_PATH_MAX];
+    size_t size_bytes = epoch_cache_encode(&log->epochs, NULL, 0);
+    char *text = mem_alloc(size_bytes);
+    enum err err;
+
+    epoch_cache_encode(&log->epochs, text, size_bytes);
+    snprintf(path, sizeof(path), "%s/leader-epoch-checkpoint", log->dir);
+    err = log_write_file(log->store->io, path, text, size_bytes);
+    mem_free(text);
+    if (err == OK)
+        log->epochs_dirty = false;
+    return err;
+}
+
+static void producer_file_path(const struct log *log, int64_t offset, enum log_file_kind kind,
+                               char *out)
+{
+    char name[LOG_FILE_NAME_MAX];
+
+    log_names_format_file(name, offset, kind);
+    snprintf(out, LOG_PATH_MAX, "%s/%s", log->dir, name);
+}
+
+/* What was encoded when the checkpoint began: the state as of its target, and nothing later, so
+ * that no batch is believed that only an undurable append knew. */
+static enum err write_window(struct log *log, int64_t end_offset)
+{
+    char path[LOG_PATH_MAX];
+    enum err err;
+
+    producer_file_path(log, end_offset, LOG_FILE_WINDOW, path);
+    err = log_write_file(log->store->io, path, log->window_bytes, log->window_size);
+    mem_free(log->window_bytes);
+    log->window_bytes = NULL;
+    return err;
+}
+
+void log_freeze_window(struct log *log)
+{
+    if (!log->producers_dirty)
+        return;
+    mem_free(log->window_bytes); /* of a checkpoint that did not finish */
+    log->window_size = producer_window_size(&log->producers);
+    log->window_bytes = mem_alloc(log->window_size);
+    producer_window_encode(&log->producers, log->window_bytes);
+    log->producers_dirty = false;
+}
+
+/* The mark names window_pending now: the file before it is of no use any more. */
+void log_window_is_marked(struct log *log)
+{
+    char path[LOG_PATH_MAX];
+
+    if (log->window_pending == log->window_offset)
+        return;
+    if (log->window_offset >= 0) {
+        producer_file_path(log, log->window_offset, LOG_FILE_WINDOW, path);
+        (void)!log->store->io->v->file_unlink(log->store->io, path);
+    }
+    log->window_offset = log->window_pending;
+}
+
+enum err log_write_snapshot(struct log *log, int64_t offset)
+{
+    char path[LOG_PATH_MAX];
+    size_t size_bytes = producer_snapshot_size(&log->producers);
+    uint8_t *bytes;
+    enum err err;
+
+    if (producer_state_count(&log->producers) == 0)
+        return OK;
+    bytes = mem_alloc(size_bytes);
+    producer_snapshot_encode(&log->producers, bytes);
+    producer_file_path(log, offset, LOG_FILE_SNAPSHOT, path);
+    err = log_write_file(log->store->io, path, bytes, size_bytes);
+    mem_free(bytes);
+    return err;
+}
+
+static bool apply_to_producers(void *context, const struct batch_header *header,
+                               const uint8_t *bytes, uint64_t pos)
+{
+    struct log *log = context;
+    struct producer_rules rules = {.origin = PRODUCER_VERBATIM};
+    struct producer_check check_out;
+
+    if (batch_has_producer(header) && !batch_is_control(header) &&
+        producer_state_check(&log->producers, header, NULL, &rules, &check_out) == OK)
+        producer_state_update(&log->producers, header, NULL, log_wall_ms(log), NULL);
+    return true;
+}
+
+/* From the window file that the mark names; without it, from all batches that there are. */
+enum err log_restore_producers(struct log *log, int64_t end_offset, int64_t window_offset)
+{
+    char path[LOG_PATH_MAX];
+    uint8_t *bytes;
+    size_t size_bytes;
+    enum err err;
+
+    if (window_offset >= 0) {
+        producer_file_path(log, window_offset, LOG_FILE_WINDOW, path);
+        err = log_read_file(log->store->io, path, &bytes, &size_bytes);
+        if (err == OK) {
+            err = producer_window_decode(&log->producers, bytes, size_bytes);
+            mem_free(bytes);
+        }
+        if (err == OK) {
+            log->window_offset = window_offset;
+            return OK;
+        }
+        log_line(log->store->world.sink, LOG_WARN, "LVE-2208",
+                 "a producer window file was lost; it is made anew from the log",
+                 log_str("path", path), log_err(err));
+    }
+    producer_state_clear(&log->producers,
+                         log->segment_count > 0 ? log->segments[0]->base_offset : end_offset);
+    for (uint32_t i = 0; i < log->segment_count && window_offset >= 0; i++) {
+        err = segment_walk(log->segments[i], 0, log->segments[i]->written_pos, apply_to_producers,
+                           log);
+        if (err != OK)
+            return err;
+    }
+    log->producers_dirty = producer_state_count(&log->producers) > 0;
+    return OK;
+}
+
+enum err log_write_small_files(struct log *log, int64_t end_offset)
+{
+    enum err err = OK;
+
+    for (uint32_t i = 0; i < log->segment_count && err == OK; i++)
+        if (log->segments[i]->indexes_dirty)
+            err = segment_save_indexes(log->segments[i], i + 1 < log->segment_count);
+    if (err == OK && log->epochs_dirty)
+        err = log_write_epochs(log);
+    log->window_pending = log->window_offset;
+    if (err == OK && log->window_bytes != NULL) {
+        err = write_window(log, end_offset);
+        log->window_pending = end_offset;
+    }
+    return err;
+}
+
+/* ---- life */
+
+void log_mark_dirty(struct log *log)
+{
+    if (log->quarantined)
+        return; /* its mark stays what it was */
+    log->dirty = true;
+    if (!list_is_linked(&log->dirty_node))
+        list_push_back(&log->store->dirty_logs, &log->dirty_node);
+}
+
+static void free_log(struct log *log)
+{
+    log_tail_drop_all(log);
+    while (log->segment_count > 0)
+        log_drop_last_segment(log, false);
+    mem_free(log->segments);
+    epoch_cache_deinit(&log->epochs);
+    producer_state_deinit(&log->producers);
+    mem_free(log->window_bytes);
+    mem_free(log->name);
+    mem_free(log->dir);
+    mem_free(log);
+}
+
+/* A write in flight ends in segment_writer, which calls this again. */
+static void leave_store(struct log *log)
+{
+    struct store *store = log->store;
+
+    if (list_is_linked(&log->node)) {
+        list_remove(&log->node);
+        store->log_count--;
+    }
+    if (list_is_linked(&log->dirty_node))
+        list_remove(&log->dirty_node);
+    if (list_is_linked(&log->write_node))
+        list_remove(&log->write_node);
+    if (list_is_linked(&log->progress_node))
+        list_remove(&log->progress_node);
+    checkpointer_forget(log);
+    list_for_each(node, &store->commit_waiters)
+    {
+        struct log_commit_waiter *waiter = container_of(node, struct log_commit_waiter, node);
+        if (waiter->log == log)
+            waiter->log = NULL;
+    }
+}
+
+static bool is_in_io(const struct log *log)
+{
+    for (uint32_t i = 0; i < log->segment_count; i++)
+        if (log->segments[i]->io_count > 0)
+            return true;
+    return false;
+}
+
+void log_close(struct log *log)
+{
+    if (log == NULL)
+        return;
+    leave_store(log);
+    log->closing = true;
+    log->events = NULL;
+    if (is_in_io(log))
+        return; /* the last operation frees it */
+    free_log(log);
+}
+
+void log_io_ended(struct log *log)
+{
+    if (log->closing && !is_in_io(log))
+        free_log(log);
+}
+
+void log_delete(struct log *log)
+{
+    struct store *store = log->store;
+    char name[LOG_DIR_NAME_MAX];
+    char path[LOG_PATH_MAX];
+
+    log_names_format_deleted_dir(name, log->name, log->id.partition, &log->id.topic_id);
+    snprintf(path, sizeof(path), "%s/%s", store->world.dir->path, name);
+    if (store->io->v->file_rename(store->io, log->dir, path) == OK)
+        file_deletion_add(store, path, true, log->config.file_delete_delay_ms);
+    /* the mark of this log goes with the next checkpoint; its journal entries are passed over */
+    log_close(log);
+    store_kick_writes(store, NULL);
+}
+
+void log_set_config(struct log *log, const struct log_config *config)
+{
+    log->config = *config;
+    for (uint32_t i = 0; i < log->segment_count; i++)
+        log->segments[i]->index.interval_bytes = config->index_interval_bytes;
+}
+
+bool log_is_quarantined(const struct log *log)
+{
+    return log->quarantined;
+}
+
+const struct log_id *log_id(const struct log *log)
+{
+    return &log->id;
+}
+
+struct log_offsets log_offsets(const struct log *log)
+{
+    return log->offsets;
+}
+
+struct epoch_cache *log_epochs(struct log *log)
+{
+    return &log->epochs;
+}
+
+const struct producer_state *log_producers(const struct log *log)
+{
+    return &log->producers;
+}
+
+uint64_t log_size_bytes(const struct log *log)
+{
+    uint64_t sum = 0;
+
+    for (uint32_t i = 0; i < log->segment_count; i++)
+        sum += log->segments[i]->size_bytes;
+    return sum;
+}
+
+void log_set_high_watermark(struct log *log, int64_t offset)
+{
+    int64_t allowed = log->config.relaxed ? log->offsets.accepted : log->offsets.durable;
+
+    check(offset >= log->offsets.high_watermark && offset <= allowed); /* L1 */
+    log->offsets.high_watermark = offset;
+    log->offsets.last_stable = offset; /* no transaction is ever open: they are refused above */
+}

@@ -1,0 +1,219 @@
+/* Appending: producer rules, offsets, the journal, the tail (log.h; durability.md L2, I1-I7). */
+#include "base/check.h"
+#include "storage/log_private.h"
+
+#include <string.h>
+
+static enum err state_error(const struct log *log)
+{
+    const struct store *store = log->store;
+
+    if (store->state == STORE_FAILED)
+        return ERR_STORAGE;
+    if (log->quarantined)
+        return ERR_QUARANTINED;
+    if (store->state != STORE_RUNNING || store->stopping)
+        return ERR_CLOSED;
+    if (store->short_of_space && !log->config.reserved_space)
+        return ERR_NOSPACE;
+    return OK;
+}
+
+/* Indexes are needed from the first append on; the active segment may be full for this batch. */
+static enum err prepare_segment(struct log *log, uint32_t size_bytes, int64_t base_offset,
+                                int64_t last_offset, int64_t timestamp_ms)
+{
+    enum err err = segment_load_indexes(log_active(log));
+
+    if (err != OK)
+        return err;
+    if (log_must_roll(log, size_bytes, last_offset, timestamp_ms))
+        log_roll(log, base_offset);
+    return OK;
+}
+
+/* Into the journal: prefix when the block below is to be rewritten under its protection. */
+static enum err journal_batch(struct log *log, const uint8_t *bytes, const uint8_t *stamped,
+                              const struct batch_header *header, struct buf **buf_out,
+                              uint8_t **stored_out, uint64_t *sequence_out)
+{
+    struct segment *active = log_active(log);
+    uint8_t prefix[STORE_BLOCK];
+    struct iovec vec[3];
+    uint32_t vec_count = 0;
+    struct journal_entry entry = {.topic_id = log->id.topic_id,
+                                  .partition = log->id.partition,
+                                  .kind = JOURNAL_APPEND,
+                                  .offset = header->base_offset,
+                                  .end_offset = batch_last_offset(header) + 1,
+                                  .segment_base_offset = active->base_offset,
+                                  .pos = active->size_bytes,
+                                  .payload_bytes = header->size_bytes};
+    enum err err;
+
+    if (log->prefix_pending) {
+        err = log_block_prefix(log, prefix, &entry.prefix_bytes);
+        if (err != OK)
+            return err;
+        vec[vec_count++] = (struct iovec){prefix, entry.prefix_bytes};
+    }
+    vec[vec_count++] = (struct iovec){(void *)(uintptr_t)stamped, BATCH_HEADER_BYTES};
+    vec[vec_count++] = (struct iovec){(void *)(uintptr_t)(bytes + BATCH_HEADER_BYTES),
+                                      header->size_bytes - BATCH_HEADER_BYTES};
+    err = journal_append(log->store->journal, &entry, vec, vec_count, log->config.relaxed, buf_out,
+                         stored_out, sequence_out);
+    if (err == OK)
+        log->prefix_pending = false;
+    return err;
+}
+
+void log_note_batch(struct log *log, struct segment *segment, const struct batch_header *header,
+                    uint64_t pos)
+{
+    int64_t last_offset = batch_last_offset(header);
+
+    time_index_note_batch(&segment->times, header->max_timestamp_ms, last_offset);
+    if (offset_index_add_batch(&segment->index, last_offset, pos, header->size_bytes))
+        time_index_add_entry(&segment->times, false);
+    segment->indexes_dirty = true;
+    if (segment->first_timestamp_ms < 0)
+        segment->first_timestamp_ms = header->max_timestamp_ms;
+    segment->size_bytes = pos + header->size_bytes;
+    segment->end_offset = last_offset + 1;
+    log->offsets.log_end = last_offset + 1;
+    if (header->leader_epoch > epoch_cache_latest(&log->epochs) &&
+        epoch_cache_assign(&log->epochs, header->leader_epoch, header->base_offset))
+        log->epochs_dirty = true;
+}
+
+/* The common second half.  header has its final offsets; the stored copy gets them too. */
+static enum err store_batch(struct log *log, const uint8_t *bytes, uint32_t size_bytes,
+                            struct batch_header *header, bool stamp_time, int64_t now_ms)
+{
+    struct store *store = log->store;
+    uint8_t stamped[BATCH_HEADER_BYTES];
+    struct segment *active;
+    struct buf *buf;
+    uint8_t *stored;
+    uint64_t sequence;
+    enum err err;
+
+    if (size_bytes > log->config.segment_bytes)
+        return ERR_TOO_LARGE;
+    if (store_is_full(store))
+        return ERR_FULL;
+    err = prepare_segment(log, size_bytes, header->base_offset, batch_last_offset(header),
+                          header->max_timestamp_ms);
+    if (err != OK)
+        return err;
+    memcpy(stamped, bytes, sizeof(stamped));
+    batch_set_base_offset(stamped, header->base_offset);
+    batch_set_leader_epoch(stamped, header->leader_epoch);
+    if (stamp_time) {
+        batch_set_append_time(stamped, size_bytes, now_ms); /* changes the header alone */
+        header->max_timestamp_ms = now_ms;
+    }
+    err = journal_batch(log, bytes, stamped, header, &buf, &stored, &sequence);
+    if (err == ERR_NOMEM)
+        err = ERR_FULL; /* the slab: room comes when segments are written */
+    if (err != OK)
+        return err;
+    active = log_active(log);
+    log_tail_add(log, active, header->base_offset, batch_last_offset(header) + 1,
+                 active->size_bytes, stored, size_bytes, buf, sequence);
+    log_note_batch(log, active, header, active->size_bytes);
+    log_mark_dirty(log);
+    if (log->config.relaxed)
+        store_note_relaxed(store);
+    counter_add(&store->appended_bytes, size_bytes);
+    return OK;
+}
+
+static enum err check_producer(struct log *log, const struct batch_header *header,
+                               enum producer_origin origin, struct producer_check *out)
+{
+    struct producer_rules rules = {.origin = origin, .never_written = log->offsets.log_end == 0};
+
+    *out = (struct producer_check){0};
+    if (!batch_has_producer(header))
+        return OK;
+    return producer_state_check(&log->producers, header, NULL, &rules, out);
+}
+
+static void update_producer(struct log *log, const struct batch_header *header)
+{
+    if (!batch_has_producer(header))
+        return;
+    producer_state_update(&log->producers, header, NULL, log_wall_ms(log), NULL);
+    log->producers_dirty = true;
+}
+
+static void fill_result(const struct log *log, const struct batch_header *header, bool stamped,
+                        struct log_append_result *out)
+{
+    *out = (struct log_append_result){.base_offset = header->base_offset,
+                                      .last_offset = batch_last_offset(header),
+                                      .log_append_time_ms = stamped ? header->max_timestamp_ms : -1,
+                                      .log_start_offset = log->offsets.log_start};
+}
+
+enum err log_append_leader(struct log *log, const uint8_t *bytes, uint32_t size_bytes,
+                           const struct batch_header *header, int32_t leader_epoch, int64_t now_ms,
+                           struct log_append_result *out)
+{
+    bool stamp = log->config.log_append_time;
+    struct batch_header stored = *header;
+    struct producer_check duplicate;
+    enum err err = state_error(log);
+
+    if (err == OK)
+        err = check_producer(log, header, PRODUCER_CLIENT, &duplicate);
+    if (err != OK)
+        return err;
+    if (duplicate.duplicate) {
+        *out = (struct log_append_result){.base_offset = duplicate.base_offset,
+                                          .last_offset = duplicate.last_offset,
+                                          .log_append_time_ms = stamp ? duplicate.timestamp_ms : -1,
+                                          .log_start_offset = log->offsets.log_start,
+                                          .duplicate = true};
+        return OK;
+    }
+    stored.base_offset = log->offsets.log_end;
+    stored.leader_epoch = leader_epoch;
+    err = store_batch(log, bytes, size_bytes, &stored, stamp, now_ms);
+    if (err != OK)
+        return err;
+    update_producer(log, &stored);
+    fill_result(log, &stored, stamp, out);
+    return OK;
+}
+
+enum err log_append_verbatim(struct log *log, const uint8_t *bytes, uint32_t size_bytes,
+                             const struct batch_header *header, struct log_append_result *out)
+{
+    struct batch_header stored = *header;
+    struct producer_check unused;
+    enum err err = state_error(log);
+
+    if (err == OK && header->base_offset < log->offsets.log_end)
+        err = ERR_OFFSET_RANGE;
+    if (err == OK)
+        err = check_producer(log, header, PRODUCER_VERBATIM, &unused);
+    if (err == OK)
+        err = store_batch(log, bytes, size_bytes, &stored, false, 0);
+    if (err != OK)
+        return err;
+    update_producer(log, &stored);
+    fill_result(log, &stored, false, out);
+    return OK;
+}
+
+void log_begin_epoch(struct log *log, int32_t leader_epoch)
+{
+    if (log->quarantined || leader_epoch <= epoch_cache_latest(&log->epochs))
+        return;
+    if (epoch_cache_assign(&log->epochs, leader_epoch, log->offsets.log_end)) {
+        log->epochs_dirty = true;
+        log_mark_dirty(log);
+    }
+}

@@ -1,0 +1,164 @@
+/* log_private: how a log, its segments and its tail lie in memory; for storage's log*.c, segment*.c
+ * and store*.c alone. */
+#ifndef LEVEE_STORAGE_LOG_PRIVATE_H
+#define LEVEE_STORAGE_LOG_PRIVATE_H
+
+#include "storage/journal_scan.h"
+#include "storage/log.h"
+#include "storage/offset_index.h"
+#include "storage/store_private.h"
+#include "storage/time_index.h"
+
+enum { LOG_PATH_MAX = 4608 };
+
+/* One .log file with its indexes.  size_bytes is logical: what was appended; the file holds
+ * written_pos of it (and zeros behind, up to a block). */
+struct segment {
+    struct log *log;
+    int64_t base_offset;
+    int64_t end_offset; /* last offset + 1 */
+    uint64_t size_bytes;
+    uint64_t written_pos;
+    uint8_t *head_block; /* bytes [written_pos & ~4095, written_pos) while that is not empty */
+    struct offset_index index;
+    struct time_index times;
+    uint32_t index_saved; /* entries that are in the .index file */
+    uint32_t times_saved;
+    bool indexes_loaded;
+    bool indexes_dirty;
+    int64_t first_timestamp_ms; /* -1: none; for segment.ms */
+    int64_t last_modified_ms;   /* max timestamp, or the file's time */
+    int32_t fd;                 /* -1: closed */
+    uint32_t io_count;          /* operations on fd in flight */
+    struct list lru;            /* store.open_segments while fd is open */
+};
+
+/* One appended batch (or a run of them) whose bytes are still in memory. */
+struct tail_entry {
+    struct list log_node;   /* log.tail, by offset */
+    struct list cache_node; /* store.cache, oldest append first */
+    struct log *log;
+    struct segment *segment;
+    int64_t base_offset;
+    int64_t end_offset;
+    uint64_t pos;
+    uint32_t size_bytes;
+    const uint8_t *bytes;
+    struct buf *buf;
+    uint64_t sequence; /* of its journal group */
+    bool written;      /* in the segment file */
+};
+
+/* A callback that waits for a journal sequence. */
+struct log_commit_waiter {
+    struct list node;
+    uint64_t sequence;
+    struct log *log; /* NULL: gone */
+    enum journal_kind kind;
+    int64_t offset;
+    void (*done)(void *context, enum err err);
+    void *context;
+};
+
+struct log {
+    struct list node; /* store.logs */
+    struct store *store;
+    struct log_id id;
+    char *name;
+    char *dir; /* absolute */
+    struct log_config config;
+    const struct log_events *events;
+    void *events_context;
+    struct log_offsets offsets;
+    struct segment **segments; /* by base offset; the last is active; none when quarantined */
+    uint32_t segment_count;
+    struct list tail;                   /* of tail_entry */
+    struct tail_entry *first_unwritten; /* or NULL */
+    uint64_t unwritten_bytes;
+    struct epoch_cache epochs;
+    struct producer_state producers;
+    int64_t window_offset;  /* of the newest .levee-window file that a mark names; -1 */
+    int64_t window_pending; /* written by the checkpoint in progress; -1 */
+    uint8_t *window_bytes;  /* frozen at the begin of the checkpoint; or NULL */
+    size_t window_size;
+    bool epochs_dirty;
+    bool producers_dirty;
+    bool quarantined;
+    bool prefix_pending; /* the next append carries the bytes below it in its block */
+    bool dirty;          /* changed since the last mark */
+    bool writing;        /* a segment write is in flight */
+    bool closing;
+    struct list dirty_node;    /* store.dirty_logs */
+    struct list write_node;    /* store.write_queue */
+    struct list progress_node; /* store.progressed, while events are due */
+    /* what the checkpoint in progress is to reach */
+    bool in_checkpoint;
+    struct mark target;
+    struct mark believed; /* as last written, or read at the start */
+    bool believed_exists;
+    struct list target_node; /* store.targets */
+};
+
+/* ---- segment.c */
+struct segment *segment_create(struct log *log, int64_t base_offset);
+void segment_free(struct segment *segment); /* closes; files stay */
+must_use enum err segment_open_file(struct segment *segment);
+void segment_close_file(struct segment *segment);
+void segment_path(const struct segment *segment, enum log_file_kind kind, bool deleted, char *out);
+must_use enum err segment_load_indexes(struct segment *segment);
+must_use enum err segment_rebuild_indexes(struct segment *segment);
+must_use enum err segment_save_indexes(struct segment *segment, bool at_end);
+/* The block bytes below written_pos into head_block (from the file when needed). */
+must_use enum err segment_need_head(struct segment *segment);
+/* Bytes [from, from + size) of the file, now; short is ERR_TRUNCATED. */
+must_use enum err segment_read_now(struct segment *segment, uint64_t from, uint8_t *bytes,
+                                   uint32_t size_bytes);
+/* Visit the batches in the file from pos (a batch's start) to end_pos. */
+typedef bool segment_visit_fn(void *context, const struct batch_header *header,
+                              const uint8_t *bytes, uint64_t pos);
+must_use enum err segment_walk(struct segment *segment, uint64_t pos, uint64_t end_pos,
+                               segment_visit_fn *visit, void *context);
+
+/* ---- segment_set.c: the array */
+struct segment *log_active(const struct log *log);
+struct segment *log_segment_of(const struct log *log, int64_t offset, uint32_t *index_out);
+struct segment *log_add_segment(struct log *log, int64_t base_offset);
+void log_drop_first_segment(struct log *log, bool delete_files);
+void log_drop_last_segment(struct log *log, bool delete_files);
+void log_roll(struct log *log, int64_t base_offset);
+bool log_must_roll(const struct log *log, uint32_t size_bytes, int64_t last_offset,
+                   int64_t timestamp_ms);
+
+/* ---- tail */
+void log_tail_add(struct log *log, struct segment *segment, int64_t base_offset, int64_t end_offset,
+                  uint64_t pos, const uint8_t *bytes, uint32_t size_bytes, struct buf *buf,
+                  uint64_t sequence);
+void log_tail_remove(struct tail_entry *entry);
+void log_tail_drop_all(struct log *log);
+struct tail_entry *log_tail_find(const struct log *log, int64_t offset);
+/* Bytes [pos & ~4095, pos) where pos is the end of the active segment. */
+must_use enum err log_block_prefix(struct log *log, uint8_t *bytes, uint32_t *size_out);
+
+/* ---- shared steps */
+void log_mark_dirty(struct log *log);
+void log_note_batch(struct log *log, struct segment *segment, const struct batch_header *header,
+                    uint64_t pos);
+must_use enum err log_write_small_files(struct log *log, int64_t end_offset);
+must_use enum err log_write_epochs(struct log *log);
+void log_freeze_window(struct log *log);
+void log_window_is_marked(struct log *log);
+void log_io_ended(struct log *log);
+must_use enum err log_write_snapshot(struct log *log, int64_t offset);
+must_use enum err log_restore_producers(struct log *log, int64_t end_offset, int64_t window_offset);
+must_use enum err log_write_file(struct io *io, const char *path, const void *bytes,
+                                 size_t size_bytes);
+must_use enum err log_read_file(struct io *io, const char *path, uint8_t **bytes_out,
+                                size_t *size_out);
+int64_t log_wall_ms(const struct log *log);
+must_use enum err log_rebuild_producers(struct log *log);
+must_use enum err log_cut_state(struct log *log, struct segment *segment, int64_t offset,
+                                uint64_t pos);
+void log_drop_below_start(struct log *log);
+void log_commit_waiter_run(struct log_commit_waiter *waiter, enum err err);
+
+#endif

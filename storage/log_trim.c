@@ -1,0 +1,251 @@
+/* Trimming at both ends: retention, DeleteRecords, truncate. */
+#include "base/check.h"
+#include "base/mem.h"
+#include "storage/log_private.h"
+
+/* ---- entries that wait for their journal group */
+
+static void wait_for_commit(struct log *log, enum journal_kind kind, uint64_t sequence,
+                            int64_t offset, void (*done)(void *context, enum err err),
+                            void *context)
+{
+    struct log_commit_waiter *waiter = mem_alloc(sizeof(*waiter));
+
+    *waiter = (struct log_commit_waiter){.sequence = sequence,
+                                         .log = log,
+                                         .kind = kind,
+                                         .offset = offset,
+                                         .done = done,
+                                         .context = context};
+    list_push_back(&log->store->commit_waiters, &waiter->node);
+}
+
+static enum err journal_mark(struct log *log, enum journal_kind kind, int64_t offset, uint64_t pos,
+                             int64_t segment_base_offset, uint64_t *sequence_out)
+{
+    struct journal_entry entry = {.topic_id = log->id.topic_id,
+                                  .partition = log->id.partition,
+                                  .kind = (uint8_t)kind,
+                                  .offset = offset,
+                                  .end_offset = offset,
+                                  .segment_base_offset = segment_base_offset,
+                                  .pos = pos};
+
+    if (log->store->state == STORE_FAILED)
+        return ERR_STORAGE;
+    if (log->quarantined)
+        return ERR_QUARANTINED;
+    if (log->store->state != STORE_RUNNING || log->store->stopping)
+        return ERR_CLOSED;
+    return journal_append(log->store->journal, &entry, NULL, 0, false, NULL, NULL, sequence_out);
+}
+
+/* Segments that end at or below log_start go. */
+void log_drop_below_start(struct log *log)
+{
+    while (log->segment_count > 1 && log->segments[0]->end_offset <= log->offsets.log_start &&
+           log->segments[0]->io_count == 0)
+        log_drop_first_segment(log, true);
+}
+
+static void raise_start(struct log *log, int64_t offset)
+{
+    if (offset <= log->offsets.log_start)
+        return;
+    log->offsets.log_start = offset;
+    if (epoch_cache_truncate_start(&log->epochs, offset))
+        log->epochs_dirty = true;
+    producer_state_raise_start(&log->producers, offset);
+    log_mark_dirty(log);
+}
+
+/* The entry is durable: now the files may follow. */
+void log_commit_waiter_run(struct log_commit_waiter *waiter, enum err err)
+{
+    if (err == OK && waiter->log != NULL && waiter->kind == JOURNAL_LOG_START)
+        log_drop_below_start(waiter->log);
+    if (waiter->done != NULL)
+        waiter->done(waiter->context, err);
+    mem_free(waiter);
+}
+
+enum err log_delete_records(struct log *log, int64_t offset,
+                            void (*done)(void *context, enum err err), void *context)
+{
+    uint64_t sequence;
+    enum err err;
+
+    if (offset < log->offsets.log_start || offset > log->offsets.high_watermark)
+        return ERR_OFFSET_RANGE;
+    err = journal_mark(log, JOURNAL_LOG_START, offset, 0, 0, &sequence);
+    if (err != OK)
+        return err;
+    raise_start(log, offset); /* nobody may read below from now on; files go when it is durable */
+    wait_for_commit(log, JOURNAL_LOG_START, sequence, offset, done, context);
+    return OK;
+}
+
+/* ---- retention */
+
+static bool is_expired(struct log *log, struct segment *segment, uint64_t log_bytes, int64_t now_ms)
+{
+    const struct log_config *config = &log->config;
+
+    if (segment->end_offset > log->offsets.high_watermark || segment->io_count > 0 ||
+        segment->written_pos < segment->size_bytes)
+        return false;
+    if (config->retention_bytes >= 0 &&
+        log_bytes - segment->size_bytes >= (uint64_t)config->retention_bytes)
+        return true;
+    if (config->retention_ms < 0 || segment_load_indexes(segment) != OK)
+        return false;
+    return segment->times.max_timestamp_ms >= 0 &&
+           now_ms - segment->times.max_timestamp_ms > config->retention_ms;
+}
+
+/* An active segment that is old is closed, so that it can expire later. */
+static void roll_by_time(struct log *log, int64_t now_ms)
+{
+    struct segment *active = log_active(log);
+
+    if (active->size_bytes == 0 || segment_load_indexes(active) != OK)
+        return;
+    if (active->first_timestamp_ms >= 0 &&
+        now_ms - active->first_timestamp_ms > log->config.segment_ms)
+        log_roll(log, log->offsets.log_end);
+}
+
+uint32_t log_apply_retention(struct log *log, int64_t now_ms)
+{
+    uint64_t log_bytes = log_size_bytes(log);
+    uint32_t count = 0;
+    uint64_t sequence;
+
+    if (log->store->state != STORE_RUNNING || log->quarantined)
+        return 0;
+    roll_by_time(log, now_ms);
+    if (!log->config.retention_by_delete)
+        return 0;
+    while (count + 1 < log->segment_count &&
+           is_expired(log, log->segments[count], log_bytes, now_ms)) {
+        log_bytes -= log->segments[count]->size_bytes;
+        count++;
+    }
+    if (count == 0 || journal_mark(log, JOURNAL_LOG_START, log->segments[count]->base_offset, 0, 0,
+                                   &sequence) != OK)
+        return 0;
+    raise_start(log, log->segments[count]->base_offset);
+    wait_for_commit(log, JOURNAL_LOG_START, sequence, log->offsets.log_start, NULL, NULL);
+    return count;
+}
+
+/* ---- truncate */
+
+struct cut {
+    int64_t offset;
+    uint64_t pos; /* end of the last batch that stays */
+};
+
+static bool find_cut(void *context, const struct batch_header *header, const uint8_t *bytes,
+                     uint64_t pos)
+{
+    struct cut *cut = context;
+
+    if (batch_last_offset(header) >= cut->offset)
+        return false;
+    cut->pos = pos + header->size_bytes;
+    return true;
+}
+
+/* Where the file or the tail of segment is to end. */
+static enum err place_cut(struct log *log, struct segment *segment, struct cut *cut)
+{
+    enum err err = segment_load_indexes(segment);
+
+    if (err != OK)
+        return err;
+    cut->pos = offset_index_find(&segment->index, cut->offset - 1).pos;
+    err = segment_walk(segment, cut->pos, segment->written_pos, find_cut, cut);
+    list_for_each(node, &log->tail)
+    {
+        struct tail_entry *entry = container_of(node, struct tail_entry, log_node);
+        if (entry->segment == segment && entry->end_offset <= cut->offset &&
+            entry->pos + entry->size_bytes > cut->pos)
+            cut->pos = entry->pos + entry->size_bytes;
+    }
+    return err;
+}
+
+static void drop_tail_from(struct log *log, int64_t offset)
+{
+    while (!list_is_empty(&log->tail)) {
+        struct tail_entry *last = container_of(log->tail.prev, struct tail_entry, log_node);
+        if (last->end_offset <= offset)
+            break;
+        log_tail_remove(last);
+    }
+}
+
+/* The state behind the cut: as after a recovery up to there. */
+enum err log_cut_state(struct log *log, struct segment *segment, int64_t offset, uint64_t pos)
+{
+    segment->size_bytes = pos;
+    segment->end_offset = offset > segment->base_offset ? offset : segment->base_offset;
+    if (segment->written_pos > pos) {
+        segment->written_pos = pos;
+        mem_free(segment->head_block);
+        segment->head_block = NULL;
+    }
+    offset_index_truncate(&segment->index, offset);
+    time_index_truncate(&segment->times, offset);
+    segment->indexes_dirty = true;
+    segment->index_saved = 0;
+    segment->times_saved = 0;
+    if (epoch_cache_truncate_end(&log->epochs, offset))
+        log->epochs_dirty = true;
+    log->offsets.log_end = offset;
+    if (log->offsets.durable > offset)
+        log->offsets.durable = offset;
+    if (log->offsets.accepted > offset)
+        log->offsets.accepted = offset;
+    if (log->offsets.high_watermark > offset)
+        log->offsets.high_watermark = offset;
+    if (log->offsets.last_stable > offset)
+        log->offsets.last_stable = offset;
+    log->producers_dirty = true;
+    if (producer_state_truncate(&log->producers, offset))
+        return OK;
+    log->window_offset = -1;
+    return log_rebuild_producers(log);
+}
+
+enum err log_truncate(struct log *log, int64_t offset, void (*done)(void *context, enum err err),
+                      void *context)
+{
+    struct cut cut = {.offset = offset};
+    struct segment *segment;
+    uint64_t sequence;
+    uint32_t index;
+    enum err err;
+
+    if (offset < log->offsets.log_start || offset > log->offsets.log_end)
+        return ERR_OFFSET_RANGE;
+    segment =
+        log_segment_of(log, offset == log->segments[0]->base_offset ? offset : offset - 1, &index);
+    check(segment != NULL);
+    err = place_cut(log, segment, &cut);
+    if (err == OK && log->writing)
+        err = ERR_FULL; /* a segment write is in flight: call again when it has ended */
+    if (err == OK)
+        err = journal_mark(log, JOURNAL_TRUNCATE, offset, cut.pos, segment->base_offset, &sequence);
+    if (err != OK)
+        return err;
+    drop_tail_from(log, offset);
+    while (log->segment_count > index + 1)
+        log_drop_last_segment(log, true);
+    log->prefix_pending = true; /* what follows rewrites a block that the mark covers */
+    err = log_cut_state(log, segment, offset, cut.pos);
+    log_mark_dirty(log);
+    wait_for_commit(log, JOURNAL_TRUNCATE, sequence, offset, done, context);
+    return err;
+}

@@ -1,0 +1,110 @@
+/* A log's segments in order of base offset: finding, rolling, dropping. */
+#include "base/check.h"
+#include "base/mem.h"
+#include "storage/log_private.h"
+
+#include <string.h>
+
+struct segment *log_active(const struct log *log)
+{
+    check(log->segment_count > 0);
+    return log->segments[log->segment_count - 1];
+}
+
+struct segment *log_segment_of(const struct log *log, int64_t offset, uint32_t *index_out)
+{
+    uint32_t low = 0;
+    uint32_t high = log->segment_count;
+
+    while (low < high) { /* the last one whose base is not above offset */
+        uint32_t middle = low + (high - low) / 2;
+        if (log->segments[middle]->base_offset <= offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == 0)
+        return NULL;
+    *index_out = low - 1;
+    return log->segments[low - 1];
+}
+
+struct segment *log_add_segment(struct log *log, int64_t base_offset)
+{
+    struct segment *segment = segment_create(log, base_offset);
+
+    check(log->segment_count == 0 || log_active(log)->end_offset <= base_offset);
+    log->segments = mem_realloc(log->segments, (log->segment_count + 1) * sizeof(struct segment *));
+    log->segments[log->segment_count++] = segment;
+    return segment;
+}
+
+static void delete_segment_files(struct segment *segment)
+{
+    struct store *store = segment->log->store;
+    char from[LOG_PATH_MAX];
+    char to[LOG_PATH_MAX];
+
+    for (int kind = 0; kind < LOG_FILE_KIND_COUNT; kind++) {
+        if (kind == LOG_FILE_WINDOW)
+            continue; /* named by offset and mark, not by segment */
+        segment_path(segment, (enum log_file_kind)kind, false, from);
+        segment_path(segment, (enum log_file_kind)kind, true, to);
+        if (store->io->v->file_rename(store->io, from, to) == OK)
+            file_deletion_add(store, to, false, segment->log->config.file_delete_delay_ms);
+    }
+}
+
+void log_drop_first_segment(struct log *log, bool delete_files)
+{
+    struct segment *segment = log->segments[0];
+
+    check(log->segment_count > 1);
+    log->segment_count--;
+    memmove(&log->segments[0], &log->segments[1], log->segment_count * sizeof(struct segment *));
+    while (!list_is_empty(&log->tail)) {
+        struct tail_entry *entry = list_first(&log->tail, struct tail_entry, log_node);
+        if (entry->segment != segment)
+            break;
+        log_tail_remove(entry);
+    }
+    if (delete_files)
+        delete_segment_files(segment);
+    segment_free(segment);
+}
+
+void log_drop_last_segment(struct log *log, bool delete_files)
+{
+    struct segment *segment = log_active(log);
+
+    log->segment_count--;
+    if (delete_files)
+        delete_segment_files(segment);
+    segment_free(segment);
+}
+
+bool log_must_roll(const struct log *log, uint32_t size_bytes, int64_t last_offset,
+                   int64_t timestamp_ms)
+{
+    const struct segment *active = log_active(log);
+
+    if (active->size_bytes == 0)
+        return false;
+    if (active->size_bytes + size_bytes > log->config.segment_bytes)
+        return true;
+    if (offset_index_is_full(&active->index, last_offset))
+        return true;
+    return active->first_timestamp_ms >= 0 && timestamp_ms >= 0 &&
+           timestamp_ms - active->first_timestamp_ms > log->config.segment_ms;
+}
+
+void log_roll(struct log *log, int64_t base_offset)
+{
+    struct segment *segment;
+
+    log_active(log)->indexes_dirty = true;
+    segment = log_add_segment(log, base_offset);
+    segment->indexes_loaded = true;
+    segment->indexes_dirty = true;
+    log_mark_dirty(log);
+}

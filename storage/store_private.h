@@ -1,0 +1,132 @@
+/* store_private: how a store lies in memory; for storage's store*.c, log*.c, segment*.c alone. */
+#ifndef LEVEE_STORAGE_STORE_PRIVATE_H
+#define LEVEE_STORAGE_STORE_PRIVATE_H
+
+#include "base/slab.h"
+#include "storage/journal.h"
+#include "storage/log_names.h"
+#include "storage/marks.h"
+#include "storage/store.h"
+
+struct segment;
+struct tail_entry;
+
+enum { STORE_BLOCK = IO_ALIGN };
+
+/* One segment write: an aligned copy of whole batches. */
+struct segment_write {
+    struct io_op io;
+    struct store *store;
+    struct log *log;
+    struct segment *segment;
+    struct iovec vec;
+    uint8_t *bytes; /* aligned */
+    uint32_t size_bytes;
+    uint32_t done_bytes;
+    uint64_t file_pos;       /* of bytes[0], block-aligned */
+    uint64_t end_pos;        /* logical end of what it holds */
+    struct tail_entry *last; /* newest entry that it holds */
+};
+
+enum checkpoint_step {
+    CHECKPOINT_IDLE,
+    CHECKPOINT_COMMIT, /* waits for the sealed group */
+    CHECKPOINT_DRAIN,  /* waits for segment writes up to the targets */
+    CHECKPOINT_FILES,  /* small files, some logs a turn */
+    CHECKPOINT_SYNC,
+    CHECKPOINT_MARK,
+};
+
+struct store {
+    struct store_world world;
+    struct store_options options;
+    const struct store_events *events;
+    void *events_context;
+    struct loop *loop;
+    struct io *io;
+    enum store_state state;
+    const struct marks_set *marks_at_start;
+    struct journal_scan *scan;
+    struct slab slab; /* group buffers and disk reads */
+    struct journal *journal;
+    struct marks_writer *marks_writer;
+    uint32_t recovery_epoch;
+    uint64_t generation;
+
+    struct list logs;
+    uint32_t log_count;
+    struct list cache;    /* of tail_entry.cache_node */
+    uint64_t cache_bytes; /* payload of all entries */
+    uint64_t dirty_bytes; /* of those not in a segment */
+    struct list dirty_logs;
+    struct list write_queue; /* logs with committed, unwritten bytes that are due */
+    uint64_t write_bytes;    /* in flight */
+    uint32_t write_count;
+    uint64_t committed; /* journal sequence */
+    uint64_t written;
+    struct list progressed;
+    struct task progress_task;
+    struct list commit_waiters; /* of log_commit_waiter, by sequence */
+    struct list room_waiters;
+    struct list open_segments;
+    uint32_t open_segment_count;
+
+    struct task write_task;
+    struct timer checkpoint_timer;
+    struct timer relaxed_timer;
+    struct timer space_timer;
+    struct timer write_retry_timer;
+    bool relaxed_pending;
+
+    enum checkpoint_step step;
+    uint64_t checkpoint_sequence;
+    struct list targets;
+    struct list *next_file; /* cursor over targets */
+    struct task files_task;
+    struct task drained_task;
+    struct timer files_retry_timer;
+    struct io_op sync_op;
+    bool checkpoint_again;
+    struct {
+        void (*done)(void *context, enum err err);
+        void *context;
+    } checkpoint_waiters[8];
+    uint32_t checkpoint_waiter_count;
+
+    bool stopping;
+    void (*stopped)(void *context, enum err err);
+    void *stopped_context;
+    bool short_of_space;
+    bool failed_told;
+    enum err failed_err;
+    struct task fail_task;
+    struct list deletions; /* of struct file_deletion */
+    struct timer deletion_timer;
+
+    struct counter appended_bytes, segment_bytes, checkpoints, journal_groups, cache_hits,
+        cache_misses, syncs;
+};
+
+void store_fail(struct store *store, enum err err);
+void store_touch_space(struct store *store);
+void store_note_relaxed(struct store *store);
+void store_kick_writes(struct store *store, struct log *log);
+void store_evict(struct store *store);
+void store_give_room(struct store *store);
+bool store_is_full(struct store *store);
+
+/* ---- segment_writer.c */
+void segment_writer_init(struct store *store);
+/* ---- checkpointer.c */
+void checkpointer_init(struct store *store);
+void checkpointer_on_commit(struct store *store);
+void checkpointer_on_written(struct store *store);
+bool log_needs_flush(const struct log *log); /* the checkpoint wants its last partial block */
+void checkpointer_forget(struct log *log);
+struct marks store_make_marks(struct store *store, uint64_t first_sequence, bool clean);
+/* ---- file_deletion.c */
+void file_deletion_add(struct store *store, const char *path, bool is_dir, int64_t delay_ms);
+void file_deletion_scan(struct store *store); /* leftovers of an earlier process */
+void file_deletion_drop_all(struct store *store);
+
+#endif
