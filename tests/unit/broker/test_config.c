@@ -1,0 +1,181 @@
+#include "base/mem.h"
+#include "broker/config.h"
+#include "broker/metadata/delta.h"
+#include "broker/metadata/image.h"
+#include "net/protocol/msg_config_record.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <string.h>
+
+static char problems[4096];
+static char notes[4096];
+
+static void on_problem(void *context, const char *text)
+{
+    strncat(problems, text, sizeof(problems) - strlen(problems) - 2);
+    strcat(problems, "\n");
+}
+
+static void on_note(void *context, const char *text)
+{
+    strncat(notes, text, sizeof(notes) - strlen(notes) - 2);
+    strcat(notes, "\n");
+}
+
+static enum err load(const char *const *sets, const char *const *environment, struct config **out)
+{
+    struct config_load_options options = {.sets = sets, .environment = environment};
+
+    problems[0] = '\0';
+    notes[0] = '\0';
+    return config_load(NULL, &options, on_problem, on_note, NULL, out);
+}
+
+static void no_memory_stays(void)
+{
+    cr_assert(eq(u64, mem_used_count(), 0), "memory was not given back");
+}
+
+TestSuite(config, .fini = no_memory_stays);
+
+Test(config, the_defaults_are_kafkas)
+{
+    struct config *config;
+
+    cr_assert(eq(int, load(NULL, NULL, &config), OK));
+    cr_assert(eq(i64, config_i64(config, NULL, "message.max.bytes"), 1048588));
+    cr_assert(config_bool(config, NULL, "auto.create.topics.enable"));
+    cr_assert(
+        eq(int, (int)config_source_of(config, NULL, "num.partitions"), CONFIG_SOURCE_DEFAULT));
+    cr_assert(not(config_is_set(config, "num.partitions")));
+    config_destroy(config);
+}
+
+Test(config, a_flag_wins_over_the_environment)
+{
+    const char *const environment[] = {"KAFKA_NUM_PARTITIONS=3", "KAFKA_LOG_RETENTION_MS=77",
+                                       "PATH=/bin", NULL};
+    const char *const sets[] = {"num.partitions=5", NULL};
+    struct config *config;
+
+    cr_assert(eq(int, load(sets, environment, &config), OK));
+    cr_assert(eq(i64, config_i64(config, NULL, "num.partitions"), 5));
+    cr_assert(eq(i64, config_i64(config, NULL, "log.retention.ms"), 77));
+    cr_assert(eq(int, (int)config_source_of(config, NULL, "num.partitions"), CONFIG_SOURCE_STATIC));
+    config_destroy(config);
+}
+
+Test(config, an_unknown_key_is_a_fault_with_the_nearest_name)
+{
+    const char *const sets[] = {"log.retention.hour=1", NULL};
+    struct config *config;
+
+    cr_assert(eq(int, load(sets, NULL, &config), ERR_INVALID));
+    cr_assert(ne(ptr, strstr(problems, "log.retention.hours"), NULL), "%s", problems);
+}
+
+Test(config, every_fault_is_told_at_once)
+{
+    const char *const sets[] = {"num.partitions=many",
+                                "auto.create.topics.enable=maybe",
+                                "compression.type=rar",
+                                "log.segment.bytes=1",
+                                "nonsense",
+                                NULL};
+    struct config *config;
+
+    cr_assert(eq(int, load(sets, NULL, &config), ERR_INVALID));
+    cr_assert(ne(ptr, strstr(problems, "num.partitions"), NULL));
+    cr_assert(ne(ptr, strstr(problems, "auto.create.topics.enable"), NULL));
+    cr_assert(ne(ptr, strstr(problems, "compression.type"), NULL));
+    cr_assert(ne(ptr, strstr(problems, "log.segment.bytes"), NULL));
+    cr_assert(ne(ptr, strstr(problems, "key=value"), NULL));
+}
+
+Test(config, a_key_of_the_jvm_is_accepted_and_named)
+{
+    const char *const sets[] = {"log.cleaner.threads=4", NULL};
+    const char *const environment[] = {"KAFKA_HEAP_OPTS=-Xmx1g", NULL};
+    struct config *config;
+
+    cr_assert(eq(int, load(sets, environment, &config), OK));
+    cr_assert(ne(ptr, strstr(notes, "log.cleaner.threads"), NULL));
+    cr_assert(ne(ptr, strstr(notes, "JVM"), NULL));
+    config_destroy(config);
+}
+
+static void set_dynamic(struct image *image, const char *resource, const char *key,
+                        const char *value)
+{
+    struct config_record body = {.resource_type = 4,
+                                 .resource_name = wire_string(resource),
+                                 .name = wire_string(key),
+                                 .value = wire_string(value)};
+    struct metadata_record record = {.type = METADATA_CONFIG, .body = &body};
+    struct delta delta;
+
+    delta_init(&delta);
+    cr_assert(eq(int, image_apply(image, &record, &delta), OK));
+    cr_assert(delta.broker_configs);
+    delta_deinit(&delta);
+}
+
+Test(config, the_brokers_own_dynamic_value_wins_then_the_clusters_then_the_static_one)
+{
+    const char *const sets[] = {"node.id=3", "message.max.bytes=1000", NULL};
+    struct image *image = image_create();
+    struct config *config;
+
+    cr_assert(eq(int, load(sets, NULL, &config), OK));
+    cr_assert(eq(i64, config_i64(config, image, "message.max.bytes"), 1000));
+    set_dynamic(image, "", "message.max.bytes", "2000");
+    cr_assert(eq(i64, config_i64(config, image, "message.max.bytes"), 2000));
+    cr_assert(eq(int, (int)config_source_of(config, image, "message.max.bytes"),
+                 CONFIG_SOURCE_DEFAULT_BROKER));
+    set_dynamic(image, "4", "message.max.bytes", "4000"); /* another broker's */
+    cr_assert(eq(i64, config_i64(config, image, "message.max.bytes"), 2000));
+    set_dynamic(image, "3", "message.max.bytes", "3000");
+    cr_assert(eq(i64, config_i64(config, image, "message.max.bytes"), 3000));
+    set_dynamic(image, "3", "message.max.bytes", NULL);
+    cr_assert(eq(i64, config_i64(config, image, "message.max.bytes"), 2000));
+    config_destroy(config);
+    image_destroy(image);
+}
+
+Test(config, listeners_carry_their_names_and_advertised_addresses)
+{
+    const char *const sets[] = {
+        "listeners=PLAINTEXT://127.0.0.1:9092,INSIDE://[::1]:9093",
+        "advertised.listeners=PLAINTEXT://kafka.example:19092,INSIDE://inner:19093",
+        "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,INSIDE:PLAINTEXT", NULL};
+    const struct config_listener *listener;
+    struct config *config;
+
+    cr_assert(eq(int, load(sets, NULL, &config), OK), "%s", problems);
+    cr_assert(eq(u32, config_listener_count(config), 2));
+    listener = config_listener_at(config, 1);
+    cr_assert(eq(str, (char *)listener->name, "INSIDE"));
+    cr_assert(eq(str, (char *)listener->host, "::1"));
+    cr_assert(eq(str, (char *)listener->advertised_host, "inner"));
+    cr_assert(eq(int, listener->advertised_port, 19093));
+    config_destroy(config);
+}
+
+Test(config, rows_stand_in_order_and_every_default_is_legal)
+{
+    uint32_t count;
+    const struct config_key *keys = config_keys(&count);
+    char problem[256];
+
+    for (uint32_t i = 0; i < count; i++) {
+        cr_assert(eq(ptr, (void *)config_key_find(keys[i].name), (void *)&keys[i]), "%s",
+                  keys[i].name);
+        if (i > 0)
+            cr_assert(strcmp(keys[i - 1].name, keys[i].name) < 0, "%s", keys[i].name);
+        if (keys[i].default_text != NULL)
+            cr_assert(
+                eq(int, config_check(&keys[i], keys[i].default_text, problem, sizeof(problem)), OK),
+                "%s: %s", keys[i].name, problem);
+    }
+}

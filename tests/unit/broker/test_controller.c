@@ -1,0 +1,528 @@
+#include "broker/producer_ids.h"
+#include "net/protocol/kafka_errors.h"
+#include "net/protocol/msg_create_partitions.h"
+#include "net/protocol/msg_create_topics.h"
+#include "net/protocol/msg_delete_topics.h"
+#include "net/protocol/msg_incremental_alter_configs.h"
+#include "tests/unit/broker/controller_rig.h"
+
+struct asked {
+    struct controller_call call;
+    struct arena arena;
+    bool done;
+};
+
+static void on_done(struct controller_call *call)
+{
+    container_of(call, struct asked, call)->done = true;
+}
+
+static void ask_begin(struct asked *asked, const void *request, void *response, int16_t version)
+{
+    *asked = (struct asked){
+        .call = {.version = version, .done = on_done, .request = request, .response = response}};
+    arena_init(&asked->arena, (size_t)64 << 20);
+    asked->call.arena = &asked->arena;
+}
+
+static void setup(void)
+{
+    const char *sets[] = {"log.dirs=data", "metadata.log.max.record.bytes.between.snapshots=4096",
+                          NULL};
+
+    rig_up(sets);
+    rig_start(false);
+}
+
+TestSuite(controller, .init = setup, .fini = rig_down, .timeout = 60);
+
+/* One topic; the answer lies in asked, whose arena the caller gives back. */
+static struct create_topics_response_creatable_topic_result create(struct asked *asked,
+                                                                   const char *name,
+                                                                   int32_t partitions,
+                                                                   int16_t factor, bool validate)
+{
+    struct create_topics_request_creatable_topic topic = {
+        .name = wire_string(name), .num_partitions = partitions, .replication_factor = factor};
+    struct create_topics_request request = {.topics = {&topic, 1}, .validate_only = validate};
+    struct create_topics_response response = {0};
+
+    ask_begin(asked, &request, &response, 7);
+    controller_create_topics(rig.controller, &asked->call);
+    rig_settle();
+    cr_assert(asked->done);
+    cr_assert(eq(int, asked->call.err, OK));
+    cr_assert(eq(i32, response.topics.count, 1));
+    return response.topics.items[0];
+}
+
+static const struct image_topic *topic_on(uint32_t shard, const char *name)
+{
+    return image_topic_by_name(rig.at[shard].image, name, strlen(name));
+}
+
+static void make(const char *name, int32_t partitions)
+{
+    struct asked asked;
+
+    cr_assert(eq(i16, create(&asked, name, partitions, 1, false).error_code, KAFKA_NONE));
+    arena_deinit(&asked.arena);
+}
+
+Test(controller, a_new_cluster_has_a_level_and_a_live_broker_on_every_shard)
+{
+    for (uint32_t i = 0; i < RIG_SHARDS; i++) {
+        const struct image *image = rig.at[i].image;
+        const struct image_broker *broker = image_broker_find(image, RIG_NODE);
+        cr_assert(eq(i16, image_feature_level(image, "metadata.version"), 22));
+        cr_assert(ne(ptr, (void *)broker, NULL));
+        cr_assert(not(broker->fenced));
+        cr_assert(eq(i64, broker->epoch, controller_broker_epoch(rig.controller)));
+        cr_assert(eq(i64, broker->epoch, 3)); /* begin, level, end, then the registration */
+        cr_assert(eq(i64, image_offset(image), 4));
+    }
+}
+
+Test(controller, a_topic_is_answered_when_it_is_durable_and_on_every_shard)
+{
+    struct create_topics_request_creatable_topic topic = {
+        .name = wire_string("t"), .num_partitions = 3, .replication_factor = 1};
+    struct create_topics_request request = {.topics = {&topic, 1}};
+    struct create_topics_response response = {0};
+    struct asked asked;
+
+    ask_begin(&asked, &request, &response, 7);
+    controller_create_topics(rig.controller, &asked.call);
+    sim_world_run_until_idle(rig.world, SIM_SECOND);
+    cr_assert(not(asked.done));
+    cr_assert(eq(ptr, (void *)topic_on(0, "t"), NULL)); /* not durable: nobody knows it */
+    kept_log_commit();
+    cr_assert(not(asked.done)); /* the other shard has not applied it yet */
+    sim_world_run_until_idle(rig.world, SIM_SECOND);
+    cr_assert(asked.done);
+    cr_assert(uuid_equal(&topic_on(0, "t")->id, &topic_on(1, "t")->id));
+    cr_assert(uuid_equal(&topic_on(0, "t")->id, &response.topics.items[0].topic_id));
+    cr_assert(eq(u32, topic_on(1, "t")->partition_count, 3));
+    cr_assert(eq(i32, topic_on(1, "t")->partitions[2].leader, RIG_NODE));
+    cr_assert(eq(i32, topic_on(1, "t")->partitions[2].leader_epoch, 0));
+    cr_assert(gt(i32, response.topics.items[0].configs.count, 20));
+    arena_deinit(&asked.arena);
+}
+
+static void refused(const char *name, int32_t partitions, int16_t factor, int16_t error_code,
+                    const char *message)
+{
+    struct asked asked;
+    struct create_topics_response_creatable_topic_result result =
+        create(&asked, name, partitions, factor, false);
+
+    cr_expect(eq(i16, result.error_code, error_code), "%s", name);
+    cr_expect(wire_string_is(result.error_message, message), "%s: %.*s", name,
+              result.error_message.size_bytes, result.error_message.text);
+    cr_expect(eq(i32, result.num_partitions, -1));
+    cr_expect(uuid_is_zero(&result.topic_id));
+    arena_deinit(&asked.arena);
+}
+
+Test(controller, a_bad_topic_is_refused_in_the_words_of_kafka)
+{
+    make("a.b", 1);
+    refused("", 1, 1, KAFKA_INVALID_TOPIC_EXCEPTION,
+            "Topic name is invalid: the empty string is not allowed");
+    refused("..", 1, 1, KAFKA_INVALID_TOPIC_EXCEPTION,
+            "Topic name is invalid: '..' is not allowed");
+    refused("a b", 1, 1, KAFKA_INVALID_TOPIC_EXCEPTION,
+            "Topic name is invalid: 'a b' contains one or more characters other than ASCII "
+            "alphanumerics, '.', '_' and '-'");
+    refused("a_b", 1, 1, KAFKA_INVALID_TOPIC_EXCEPTION,
+            "Topic 'a_b' collides with existing topic: a.b");
+    refused("a.b", 0, 7, KAFKA_TOPIC_ALREADY_EXISTS, "Topic 'a.b' already exists.");
+    refused("t", 0, 1, KAFKA_INVALID_PARTITIONS,
+            "Number of partitions was set to an invalid non-positive value.");
+    refused("t", 1, 0, KAFKA_INVALID_REPLICATION_FACTOR,
+            "Replication factor must be larger than 0, or -1 to use the default value.");
+    refused("t", 1, 2, KAFKA_INVALID_REPLICATION_FACTOR,
+            "Unable to replicate the partition 2 time(s): The target replication factor of 2 "
+            "cannot be reached because only 1 broker(s) are registered or some brokers have all "
+            "their log directories cordoned.");
+    refused("t", 10001, 1, KAFKA_POLICY_VIOLATION,
+            "Excessively large number of partitions per request.");
+    cr_assert(eq(u32, image_topic_count(rig.at[0].image), 1));
+}
+
+Test(controller, validate_only_answers_and_writes_nothing)
+{
+    struct asked asked;
+    int64_t end = kept_log.offsets.log_end;
+    struct create_topics_response_creatable_topic_result result =
+        create(&asked, "dry", 4, -1, true);
+
+    cr_assert(eq(i16, result.error_code, KAFKA_NONE));
+    cr_assert(eq(i32, result.num_partitions, 4));
+    cr_assert(eq(i64, kept_log.offsets.log_end, end));
+    arena_deinit(&asked.arena);
+}
+
+Test(controller, the_same_name_twice_is_one_refusal)
+{
+    struct create_topics_request_creatable_topic topics[] = {
+        {.name = wire_string("twice"), .num_partitions = 1, .replication_factor = 1},
+        {.name = wire_string("once"), .num_partitions = 1, .replication_factor = 1},
+        {.name = wire_string("twice"), .num_partitions = 2, .replication_factor = 1}};
+    struct create_topics_request request = {.topics = {topics, 3}};
+    struct create_topics_response response = {0};
+    struct asked asked;
+
+    ask_begin(&asked, &request, &response, 7);
+    controller_create_topics(rig.controller, &asked.call);
+    rig_settle();
+    cr_assert(eq(i32, response.topics.count, 2));
+    cr_assert(eq(i16, response.topics.items[0].error_code, KAFKA_INVALID_REQUEST));
+    cr_assert(wire_string_is(response.topics.items[0].error_message, "Duplicate topic name."));
+    cr_assert(eq(i16, response.topics.items[1].error_code, KAFKA_NONE));
+    cr_assert(eq(ptr, (void *)topic_on(0, "twice"), NULL));
+    arena_deinit(&asked.arena);
+}
+
+static int16_t delete_by(struct wire_string name, const struct uuid *id)
+{
+    struct delete_topics_request_delete_topic_state state = {.name = name};
+    struct delete_topics_request request = {.topics = {&state, 1}};
+    struct delete_topics_response response = {0};
+    struct asked asked;
+    int16_t error_code;
+
+    if (id != NULL)
+        state.topic_id = *id;
+    ask_begin(&asked, &request, &response, 6);
+    controller_delete_topics(rig.controller, &asked.call);
+    rig_settle();
+    cr_assert(asked.done);
+    cr_assert(eq(i32, response.responses.count, 1));
+    error_code = response.responses.items[0].error_code;
+    arena_deinit(&asked.arena);
+    return error_code;
+}
+
+Test(controller, a_topic_made_again_under_its_name_is_another_one)
+{
+    struct uuid first;
+
+    make("t", 2);
+    first = topic_on(0, "t")->id;
+    cr_assert(eq(i16, delete_by(wire_string("t"), NULL), KAFKA_NONE));
+    cr_assert(eq(ptr, (void *)topic_on(1, "t"), NULL));
+    cr_assert(eq(i16, delete_by(wire_string("t"), NULL), KAFKA_UNKNOWN_TOPIC_OR_PARTITION));
+    make("t", 1);
+    cr_assert(not(uuid_equal(&topic_on(0, "t")->id, &first)));
+    cr_assert(eq(i16, delete_by((struct wire_string){0}, &first), KAFKA_UNKNOWN_TOPIC_ID));
+    first = topic_on(0, "t")->id;
+    cr_assert(eq(i16, delete_by(wire_string("t"), &first), KAFKA_INVALID_REQUEST));
+    cr_assert(eq(i16, delete_by((struct wire_string){0}, &first), KAFKA_NONE));
+}
+
+static int16_t grow(const char *name, int32_t count, const char *message)
+{
+    struct create_partitions_request_create_partitions_topic topic = {
+        .name = wire_string(name), .count = count, .assignments = {NULL, -1}};
+    struct create_partitions_request request = {.topics = {&topic, 1}};
+    struct create_partitions_response response = {0};
+    struct asked asked;
+    int16_t error_code;
+
+    ask_begin(&asked, &request, &response, 3);
+    controller_create_partitions(rig.controller, &asked.call);
+    rig_settle();
+    error_code = response.results.items[0].error_code;
+    if (message != NULL)
+        cr_expect(wire_string_is(response.results.items[0].error_message, message));
+    arena_deinit(&asked.arena);
+    return error_code;
+}
+
+Test(controller, partitions_only_become_more)
+{
+    make("t", 2);
+    cr_assert(eq(i16, grow("t", 2, "Topic already has 2 partition(s)."), KAFKA_INVALID_PARTITIONS));
+    cr_assert(eq(
+        i16, grow("t", 1, "The topic t currently has 2 partition(s); 1 would not be an increase."),
+        KAFKA_INVALID_PARTITIONS));
+    cr_assert(eq(i16, grow("t", 5, NULL), KAFKA_NONE));
+    cr_assert(eq(u32, topic_on(1, "t")->partition_count, 5));
+    cr_assert(eq(i16, grow("nothing", 5, NULL), KAFKA_UNKNOWN_TOPIC_OR_PARTITION));
+}
+
+static int16_t alter(int8_t type, const char *resource, const char *key, int8_t operation,
+                     const char *value, const char *message)
+{
+    struct incremental_alter_configs_request_alterable_config change = {
+        .name = wire_string(key), .config_operation = operation, .value = wire_string(value)};
+    struct incremental_alter_configs_request_alter_configs_resource asked_resource = {
+        .resource_type = type, .resource_name = wire_string(resource), .configs = {&change, 1}};
+    struct incremental_alter_configs_request request = {.resources = {&asked_resource, 1}};
+    struct incremental_alter_configs_response response = {0};
+    struct asked asked;
+    int16_t error_code;
+
+    ask_begin(&asked, &request, &response, 1);
+    controller_alter_configs(rig.controller, &asked.call);
+    rig_settle();
+    cr_assert(asked.done);
+    error_code = response.responses.items[0].error_code;
+    if (message != NULL)
+        cr_expect(wire_string_is(response.responses.items[0].error_message, message), "%.*s",
+                  response.responses.items[0].error_message.size_bytes,
+                  response.responses.items[0].error_message.text);
+    arena_deinit(&asked.arena);
+    return error_code;
+}
+
+static void holds(const char *key, const char *value)
+{
+    const char *stored = image_config(rig.at[1].image, 2, "t", key);
+
+    cr_expect(ne(ptr, (void *)stored, NULL), "%s", key);
+    if (stored != NULL)
+        cr_expect(eq(str, (char *)stored, (char *)value));
+}
+
+Test(controller, configs_of_a_topic_are_set_appended_subtracted_and_deleted)
+{
+    make("t", 1);
+    cr_assert(eq(i16, alter(2, "t", "retention.ms", 0, " 5000 ", NULL), KAFKA_NONE));
+    holds("retention.ms", "5000"); /* trimmed: readers do not */
+    cr_assert(eq(i16, alter(2, "t", "cleanup.policy", 2, "compact", NULL), KAFKA_NONE));
+    holds("cleanup.policy", "delete,compact");
+    cr_assert(eq(i16, alter(2, "t", "cleanup.policy", 3, "delete", NULL), KAFKA_NONE));
+    holds("cleanup.policy", "compact");
+    cr_assert(eq(i16, alter(2, "t", "cleanup.policy", 3, "compact", NULL), KAFKA_NONE));
+    holds("cleanup.policy", "");
+    cr_assert(eq(i16, alter(2, "t", "retention.ms", 1, NULL, NULL), KAFKA_NONE));
+    cr_assert(eq(ptr, (void *)image_config(rig.at[1].image, 2, "t", "retention.ms"), NULL));
+    cr_assert(eq(i16, delete_by(wire_string("t"), NULL), KAFKA_NONE));
+    cr_assert(eq(ptr, (void *)image_config(rig.at[0].image, 2, "t", "cleanup.policy"), NULL));
+}
+
+Test(controller, bad_configs_are_refused_in_the_words_of_kafka)
+{
+    make("t", 1);
+    cr_expect(eq(i16,
+                 alter(2, "t", "retention.ms", 0, "soon",
+                       "Invalid value soon for configuration retention.ms: Not a number of type "
+                       "LONG"),
+                 KAFKA_INVALID_CONFIG));
+    cr_expect(eq(i16,
+                 alter(2, "t", "segment.bytes", 0, "99999999999",
+                       "Invalid value 99999999999 for configuration segment.bytes: Not a number "
+                       "of type INT"),
+                 KAFKA_INVALID_CONFIG));
+    cr_expect(eq(i16,
+                 alter(2, "t", "min.cleanable.dirty.ratio", 0, "2",
+                       "Invalid value 2.0 for configuration min.cleanable.dirty.ratio: Value must "
+                       "be no more than 1"),
+                 KAFKA_INVALID_CONFIG));
+    cr_expect(eq(i16,
+                 alter(2, "t", "cleanup.policy", 2, "destroy",
+                       "Invalid value destroy for configuration cleanup.policy: String must be one "
+                       "of: compact, delete"),
+                 KAFKA_INVALID_CONFIG));
+    cr_expect(eq(i16,
+                 alter(2, "t", "leader.replication.throttled.replicas", 0, "x",
+                       "Invalid value [x] for configuration "
+                       "leader.replication.throttled.replicas: "
+                       "leader.replication.throttled.replicas must be the literal '*' or a list of "
+                       "replicas in the following format: "
+                       "[partitionId]:[brokerId],[partitionId]:[brokerId],..."),
+                 KAFKA_INVALID_CONFIG));
+    cr_expect(eq(i16, alter(2, "t", "leader.replication.throttled.replicas", 0, "0:1,12:3", NULL),
+                 KAFKA_NONE));
+    cr_expect(eq(i16,
+                 alter(2, "t", "retention.ms", 2, "7",
+                       "Can't APPEND to key retention.ms because its type is not LIST."),
+                 KAFKA_INVALID_CONFIG));
+    cr_expect(eq(
+        i16, alter(2, "t", "retention.ms", 0, NULL, "Null value not supported for : retention.ms"),
+        KAFKA_INVALID_REQUEST));
+    cr_expect(eq(i16, alter(2, "t", "no.such", 0, "1", "Unknown topic config name: no.such"),
+                 KAFKA_INVALID_CONFIG));
+    cr_expect(eq(i16, alter(2, "t", "no.such", 1, NULL, NULL), KAFKA_NONE));
+    cr_expect(eq(i16, alter(2, "x", "retention.ms", 0, "1", "The topic 'x' does not exist."),
+                 KAFKA_UNKNOWN_TOPIC_OR_PARTITION));
+    cr_expect(eq(
+        i16,
+        alter(4, "1", "log.dirs", 0, "/x", "Cannot update these configs dynamically: [log.dirs]"),
+        KAFKA_INVALID_REQUEST));
+    cr_expect(eq(i16,
+                 alter(4, "1001", "log.retention.ms", 0, "1",
+                       "Unexpected broker id, expected 1, but received 1001"),
+                 KAFKA_INVALID_REQUEST));
+    cr_expect(eq(i16, alter(77, "x", "retention.ms", 0, "1", "Unknown resource type 77"),
+                 KAFKA_INVALID_REQUEST));
+    cr_expect(eq(i16, alter(2, "t", "retention.ms", 9, "1", NULL), KAFKA_UNKNOWN_SERVER_ERROR));
+}
+
+static int64_t taken_id;
+static enum err taken_err;
+
+static void on_id(struct producer_id_wait *wait, enum err err, int64_t producer_id)
+{
+    taken_err = err;
+    taken_id = producer_id;
+}
+
+static int64_t take_id(void)
+{
+    struct producer_id_wait wait = {.done = on_id};
+
+    taken_id = -2;
+    producer_ids_take(controller_producer_ids(rig.controller), &wait);
+    rig_settle();
+    cr_assert(eq(int, taken_err, OK));
+    return taken_id;
+}
+
+Test(controller, producer_ids_are_reserved_before_they_are_used_and_never_twice)
+{
+    cr_assert(eq(i64, take_id(), 0));
+    cr_assert(eq(i64, image_next_producer_id(rig.at[1].image), 1000));
+    for (int64_t i = 1; i < 1000; i++)
+        cr_assert(eq(i64, take_id(), i));
+    cr_assert(eq(i64, take_id(), 1000));
+    rig_stop();
+    rig_start(false);
+    cr_assert(eq(i64, take_id(), 2000)); /* the rest of the block is lost */
+}
+
+Test(controller, a_clean_stop_fences_and_keeps_epochs_and_an_unclean_one_raises_them)
+{
+    int32_t first_epoch = controller_epoch(rig.controller);
+    int64_t first_broker_epoch = controller_broker_epoch(rig.controller);
+
+    make("t", 3);
+    make("u", 1);
+    rig_stop();
+    cr_assert(eq(int, rig_open(), OK));
+    cr_assert(image_broker_find(rig.at[0].image, RIG_NODE)->fenced);
+    cr_assert(image_broker_find(rig.at[0].image, RIG_NODE)->in_controlled_shutdown);
+    rig_close();
+    rig_start(false);
+    cr_assert(eq(i32, controller_epoch(rig.controller), first_epoch + 1));
+    cr_assert(gt(i64, controller_broker_epoch(rig.controller), first_broker_epoch));
+    cr_assert(eq(i32, topic_on(0, "t")->partitions[1].leader_epoch, 0));
+    rig_close(); /* killed */
+    rig_start(true);
+    for (uint32_t s = 0; s < RIG_SHARDS; s++) {
+        for (uint32_t p = 0; p < 3; p++) {
+            cr_assert(eq(i32, topic_on(s, "t")->partitions[p].leader_epoch, 1));
+            cr_assert(eq(i32, topic_on(s, "t")->partitions[p].partition_epoch, 1));
+        }
+        cr_assert(eq(i32, topic_on(s, "u")->partitions[0].leader_epoch, 1));
+        cr_assert(not(image_broker_find(rig.at[s].image, RIG_NODE)->in_controlled_shutdown));
+    }
+}
+
+Test(controller, many_partitions_are_raised_in_several_batches)
+{
+    make("big", 2500);
+    make("small", 1);
+    rig_close();
+    rig_start(true);
+    for (uint32_t p = 0; p < 2500; p++)
+        cr_assert(eq(i32, topic_on(1, "big")->partitions[p].leader_epoch, 1));
+    cr_assert(eq(i32, topic_on(1, "small")->partitions[0].leader_epoch, 1));
+}
+
+Test(controller, what_was_never_durable_is_not_there_after_a_power_loss)
+{
+    struct create_topics_request_creatable_topic topic = {
+        .name = wire_string("lost"), .num_partitions = 1, .replication_factor = 1};
+    struct create_topics_request request = {.topics = {&topic, 1}};
+    struct create_topics_response response = {0};
+    struct asked asked;
+
+    ask_begin(&asked, &request, &response, 7);
+    controller_create_topics(rig.controller, &asked.call);
+    cr_assert(not(asked.done));
+    kept_log_lose_tail();
+    rig_close();
+    rig_start(true);
+    cr_assert(eq(ptr, (void *)topic_on(0, "lost"), NULL));
+    arena_deinit(&asked.arena);
+}
+
+Test(controller, calls_queue_and_a_full_journal_only_costs_time)
+{
+    struct create_topics_request_creatable_topic topics[3] = {
+        {.name = wire_string("a"), .num_partitions = 1, .replication_factor = 1},
+        {.name = wire_string("a"), .num_partitions = 1, .replication_factor = 1},
+        {.name = wire_string("b"), .num_partitions = 1, .replication_factor = 1}};
+    struct create_topics_request requests[3];
+    struct create_topics_response responses[3] = {0};
+    struct asked asked[3];
+    struct store_waiter *waiter;
+
+    kept_log.is_full = true;
+    for (int i = 0; i < 3; i++) {
+        requests[i] = (struct create_topics_request){.topics = {&topics[i], 1}};
+        ask_begin(&asked[i], &requests[i], &responses[i], 7);
+        controller_create_topics(rig.controller, &asked[i].call);
+    }
+    rig_settle();
+    cr_assert(not(asked[0].done));
+    kept_log.is_full = false;
+    waiter = kept_log.waiter;
+    list_remove(&waiter->node);
+    waiter->room(waiter);
+    rig_settle();
+    cr_assert(eq(i16, responses[0].topics.items[0].error_code, KAFKA_NONE));
+    cr_assert(eq(i16, responses[1].topics.items[0].error_code, KAFKA_TOPIC_ALREADY_EXISTS));
+    cr_assert(eq(i16, responses[2].topics.items[0].error_code, KAFKA_NONE));
+    for (int i = 0; i < 3; i++)
+        arena_deinit(&asked[i].arena);
+}
+
+Test(controller, a_dead_disk_ends_every_call)
+{
+    struct create_topics_request_creatable_topic topic = {
+        .name = wire_string("t"), .num_partitions = 1, .replication_factor = 1};
+    struct create_topics_request request = {.topics = {&topic, 1}};
+    struct create_topics_response responses[3] = {0};
+    struct asked asked[3];
+
+    for (int i = 0; i < 3; i++) {
+        ask_begin(&asked[i], &request, &responses[i], 7);
+        if (i == 2)
+            controller_fail(rig.controller, ERR_STORAGE);
+        controller_create_topics(rig.controller, &asked[i].call);
+    }
+    for (int i = 0; i < 3; i++) {
+        cr_assert(asked[i].done);
+        cr_assert(eq(int, asked[i].call.err, ERR_STORAGE));
+        arena_deinit(&asked[i].arena);
+    }
+    rig_settle(); /* its batch may become durable even so: nobody is told twice */
+}
+
+static void on_auto(struct controller_call *call)
+{
+    cr_assert(eq(int, call->err, OK));
+}
+
+Test(controller, the_offsets_topic_has_settings_of_its_own)
+{
+    struct controller_auto_create make_offsets = {.call = {.done = on_auto},
+                                                  .name = "__consumer_offsets"};
+
+    for (int i = 0; i < 2; i++) { /* the second time it exists, which is fine */
+        controller_auto_create_topic(rig.controller, &make_offsets);
+        rig_settle();
+        cr_assert(eq(i16, make_offsets.error_code, KAFKA_NONE));
+    }
+    cr_assert(eq(u32, topic_on(1, "__consumer_offsets")->partition_count, 50));
+    cr_assert(eq(str,
+                 (char *)image_config(rig.at[1].image, 2, "__consumer_offsets", "cleanup.policy"),
+                 "compact"));
+    cr_assert(eq(str,
+                 (char *)image_config(rig.at[1].image, 2, "__consumer_offsets", "segment.bytes"),
+                 "104857600"));
+}
