@@ -292,19 +292,20 @@ void ring_recv_into(struct io *io, struct io_op *op, int32_t fd, void *bytes, ui
     ring_set_data(sqe, op, RING_OP);
 }
 
+/* Short when the peer is slow: whoever sends sees that it goes on. */
 void ring_sendv(struct io *io, struct io_op *op, int32_t fd, const struct iovec *vec,
                 uint32_t vec_count)
 {
     struct io_uring_sqe *sqe = ring_start(ring_of(io), op);
 
     if (vec_count == 1 && vec[0].iov_len <= UINT32_MAX) {
-        io_uring_prep_send(sqe, fd, vec[0].iov_base, vec[0].iov_len, MSG_NOSIGNAL | MSG_WAITALL);
+        io_uring_prep_send(sqe, fd, vec[0].iov_base, vec[0].iov_len, MSG_NOSIGNAL);
     } else {
         op->message = (struct msghdr){
             .msg_iov = (struct iovec *)(uintptr_t)vec, /* only read */
             .msg_iovlen = vec_count,
         };
-        io_uring_prep_sendmsg(sqe, fd, &op->message, MSG_NOSIGNAL | MSG_WAITALL);
+        io_uring_prep_sendmsg(sqe, fd, &op->message, MSG_NOSIGNAL);
     }
     ring_set_data(sqe, op, RING_OP);
 }

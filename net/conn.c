@@ -25,9 +25,10 @@ const char *conn_close_text(enum conn_close_reason reason)
     return (unsigned)reason < CONN_CLOSE_COUNT ? texts[reason] : "?";
 }
 
+/* Idle is who keeps us waiting: nothing is asked, or the answers are not taken. */
 static void update_idle(struct conn *conn)
 {
-    bool idle = conn->state == CONN_OPEN && conn->outbox.request_count == 0 &&
+    bool idle = conn->state == CONN_OPEN && conn->outbox.working_count == 0 &&
                 conn->block != CONN_WAITS_SERVER;
 
     conn_server_update_idle(conn->server, conn, idle);
@@ -323,6 +324,8 @@ static void conn_is_answered(struct conn_request *request)
 {
     struct conn *conn = request->conn;
 
+    if (conn->outbox.working_count == 0)
+        touch(conn);
     if (conn->state == CONN_CLOSING || outbox_is_first(&conn->outbox, request))
         conn_server_mark_dirty(conn->server, conn);
 }
@@ -368,8 +371,6 @@ static void on_release(struct outbox *outbox, struct conn_request *request)
     conn_request_drop_frame(request);
     request->release(request);
     conn_server_budget_back(server); /* of create */
-    if (conn->state == CONN_OPEN && outbox->request_count == 0)
-        touch(conn);
 }
 
 static void on_sent(struct outbox *outbox, uint32_t sent_bytes, enum err err)
@@ -380,6 +381,7 @@ static void on_sent(struct outbox *outbox, uint32_t sent_bytes, enum err err)
     conn->out_bytes += sent_bytes;
     counter_add(&server->counters.out_bytes, sent_bytes);
     counter_add(&server->counters.sends, 1);
+    touch(conn);
     if (err)
         conn_close(conn, err == ERR_NOMEM ? CONN_CLOSE_NO_MEMORY : CONN_CLOSE_PEER_RESET);
     conn_server_mark_dirty(server, conn);

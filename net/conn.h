@@ -69,7 +69,7 @@ enum conn_block {
 
 struct conn {
     struct list node;       /* conn_server.conns */
-    struct list idle_node;  /* conn_server.idle, while nothing is asked */
+    struct list idle_node;  /* conn_server.idle, while no request is in work */
     struct list wait_node;  /* conn_server.waiting or .ready */
     struct list dirty_node; /* conn_server.dirty */
     struct conn_server *server;
@@ -77,7 +77,7 @@ struct conn {
     struct conn_ticket *ticket;
     void *user; /* the owner's; NULL at first */
     uint64_t id;
-    uint64_t active_ns; /* loop_now_ns of the last byte in, or answer out */
+    uint64_t active_ns; /* loop_now_ns when bytes last came or went */
     uint64_t in_bytes;
     uint64_t out_bytes;
     struct io_address local;

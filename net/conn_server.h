@@ -20,7 +20,8 @@ struct conn_limits {
     uint32_t in_flight_max;            /* requests of one connection, until their answer is sent */
     uint64_t queued_request_max_bytes; /* queued.max.request.bytes; 0: no limit */
     uint64_t answer_max_bytes;         /* unsent answers of one connection; then it is not read */
-    uint64_t idle_max_ms;              /* connections.max.idle.ms; 0: no limit */
+    uint64_t idle_max_ms; /* connections.max.idle.ms: no byte in or out, and no request in
+                           * work; 0: no limit */
 };
 
 struct conn_events {

@@ -72,13 +72,21 @@ void outbox_add(struct outbox *outbox, struct conn_request *request)
     request->state = CONN_REQUEST_WORKING;
     list_push_back(&outbox->requests, &request->node);
     outbox->request_count++;
+    outbox->working_count++;
+}
+
+static void end_work(struct outbox *outbox, struct conn_request *request,
+                     enum conn_request_state state)
+{
+    check(request->state == CONN_REQUEST_WORKING);
+    request->state = (uint8_t)state;
+    outbox->working_count--;
 }
 
 void outbox_answer(struct outbox *outbox, struct conn_request *request,
                    const struct wire_segment *segments, uint32_t segment_count)
 {
-    check(request->state == CONN_REQUEST_WORKING);
-    request->state = CONN_REQUEST_ANSWERED;
+    end_work(outbox, request, CONN_REQUEST_ANSWERED);
     request->segments = segments;
     request->segment_count = segment_count;
     for (uint32_t i = 0; i < segment_count; i++)
@@ -87,14 +95,12 @@ void outbox_answer(struct outbox *outbox, struct conn_request *request,
 
 void outbox_answer_none(struct outbox *outbox, struct conn_request *request)
 {
-    check(request->state == CONN_REQUEST_WORKING);
-    request->state = CONN_REQUEST_SILENT;
+    end_work(outbox, request, CONN_REQUEST_SILENT);
 }
 
 void outbox_answer_close(struct outbox *outbox, struct conn_request *request)
 {
-    check(request->state == CONN_REQUEST_WORKING);
-    request->state = CONN_REQUEST_CLOSE;
+    end_work(outbox, request, CONN_REQUEST_CLOSE);
 }
 
 static void release(struct outbox *outbox, struct conn_request *request)

@@ -70,6 +70,7 @@ struct outbox {
     struct list requests;     /* oldest first */
     uint64_t queued_bytes;    /* of answers, not yet sent */
     uint32_t request_count;
+    uint32_t working_count;      /* of them, not yet answered */
     uint32_t head_segment_index; /* of the first request: where the next byte to send is */
     uint32_t head_segment_pos;
 };

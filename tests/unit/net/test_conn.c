@@ -700,6 +700,31 @@ Test(conn, idle_connections_are_closed_but_not_those_with_a_request_in_work, .fi
     close(lively);
 }
 
+Test(conn, a_peer_that_does_not_take_its_answer_becomes_idle, .fini = finish)
+{
+    struct conn_limits limits = usual_limits;
+    static uint8_t bytes[1 << 20];
+    int32_t fd;
+
+    limits.idle_max_ms = 200;
+    start(&limits, &(struct admission_limits){0});
+    fd = dial_server();
+    send_number(fd, 1);
+    turns_until(held_count == 1);
+    answer_large(0, 24 << 20);
+    for (int i = 0; i < 5; i++) { /* taking it slowly is not idle */
+        uint64_t began_ns = clock_mono_ns(&clock_now);
+
+        recv_exactly(fd, bytes, sizeof(bytes));
+        turns_until(clock_mono_ns(&clock_now) > began_ns + 80000000);
+        cr_assert(eq(u32, server.conn_count, 1));
+    }
+    turns_until(closed_count == 1);
+    cr_assert(eq(int, last_reason, CONN_CLOSE_IDLE));
+    cr_assert(eq(u32, released_count, 1));
+    close(fd);
+}
+
 static void reset(int32_t fd)
 {
     struct linger at_once = {.l_onoff = 1};
