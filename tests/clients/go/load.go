@@ -122,17 +122,26 @@ func consumeMain(bootstrap string, args []string) int {
 		if err := out.Flush(); err != nil {
 			return 1
 		}
-		for {
-			ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
-			err := client.CommitRecords(ctx, records...)
-			cancel()
-			if err == nil {
-				break
-			}
+		if err := commit(client, records); err != nil {
 			fmt.Fprintln(os.Stderr, "commit:", err)
 			return 3
 		}
 		client.AllowRebalance()
 	}
 	return 0
+}
+
+// commit tries again while the broker is away.
+func commit(client *kgo.Client, records []*kgo.Record) error {
+	if len(records) == 0 {
+		return nil
+	}
+	for end := time.Now().Add(80 * time.Second); ; time.Sleep(300 * time.Millisecond) {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		err := client.CommitRecords(ctx, records...)
+		cancel()
+		if err == nil || time.Now().After(end) {
+			return err
+		}
+	}
 }
