@@ -24,6 +24,7 @@ func produceMain(bootstrap string, args []string) int {
 	size := flags.Int("size", 100, "bytes of a value, at least")
 	flags.Parse(args)
 	client, err := kgo.NewClient(kgo.SeedBrokers(bootstrap), kgo.DefaultProduceTopic(*topic),
+		kgo.ProducerBatchCompression(kgo.NoCompression()), // the audit reads batches as they are
 		kgo.RequiredAcks(kgo.AllISRAcks()), kgo.ProducerLinger(2*time.Millisecond),
 		kgo.MaxBufferedRecords(2000), kgo.RecordDeliveryTimeout(60*time.Second),
 		kgo.RecordPartitioner(kgo.UniformBytesPartitioner(2000, false, false, nil)),
