@@ -105,6 +105,8 @@ static void on_store_failed(void *context, enum err err)
     health_set(&station->broker->options.health->live, false);
     health_set(&station->broker->options.health->ready, false);
     topic_table_fail(station->shard.topics);
+    if (station->shard.controller != NULL)
+        controller_fail(station->shard.controller, err);
     station->broker->options.events->failed(station->broker->options.context, err);
 }
 

@@ -171,11 +171,12 @@ enum err log_append_leader(struct log *log, const uint8_t *bytes, uint32_t size_
     if (err != OK)
         return err;
     if (duplicate.duplicate) {
-        *out = (struct log_append_result){.base_offset = duplicate.base_offset,
-                                          .last_offset = duplicate.last_offset,
-                                          .log_append_time_ms = stamp ? duplicate.timestamp_ms : -1,
-                                          .log_start_offset = log->offsets.log_start,
-                                          .duplicate = true};
+        *out =
+            (struct log_append_result){.base_offset = duplicate.base_offset,
+                                       .last_offset = duplicate.last_offset,
+                                       .log_append_time_ms = duplicate.timestamp_ms, /* as Kafka */
+                                       .log_start_offset = log->offsets.log_start,
+                                       .duplicate = true};
         return OK;
     }
     stored.base_offset = log->offsets.log_end;

@@ -46,6 +46,11 @@ static void trim_partition(struct scatter_piece *scattered, struct shard *at)
     struct log_offsets offsets;
     enum err err = ERR_NOT_FOUND;
 
+    if (partition != NULL && !partition->config.log.retention_by_delete) {
+        piece->answer->error_code = KAFKA_POLICY_VIOLATION; /* cleanup.policy lacks delete */
+        scatter_finish(scattered);
+        return;
+    }
     if (partition != NULL) {
         offsets = log_offsets(partition->log);
         piece->offset = piece->asked->offset == TO_HIGH_WATERMARK ? offsets.high_watermark

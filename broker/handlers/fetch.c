@@ -27,6 +27,7 @@ struct fetch_part {
     int32_t current_leader_epoch;
     int32_t last_fetched_epoch;
     int64_t fetch_offset;
+    bool was_answered;
     /* filled by a round */
     int16_t error_code;
     struct log_offsets offsets;
@@ -82,21 +83,27 @@ static void read_is_done(struct log_read *read, enum err err)
     shard_call_finish(&fetch->call);
 }
 
-/* KIP-595/320: the fetcher's last epoch ends earlier here than it thinks. */
-static bool diverges(struct fetch_part *part, struct partition *partition)
+/* KIP-595/320: the fetcher's last epoch ends earlier here than it thinks.  ERR_OFFSET_RANGE:
+ * nothing is known of that epoch. */
+static enum err check_divergence(struct fetch_part *part, struct partition *partition,
+                                 bool *diverges_out)
 {
     int32_t epoch;
     int64_t end_offset;
 
+    *diverges_out = false;
     if (part->last_fetched_epoch < 0)
-        return false;
+        return OK;
     end_offset = epoch_cache_end_offset(log_epochs(partition->log), part->last_fetched_epoch,
                                         part->offsets.log_end, &epoch);
+    if (epoch == EPOCH_UNDEFINED)
+        return ERR_OFFSET_RANGE;
     if (epoch == part->last_fetched_epoch && end_offset >= part->fetch_offset)
-        return false;
+        return OK;
     part->diverging.epoch = epoch;
     part->diverging.end_offset = end_offset;
-    return true;
+    *diverges_out = true;
+    return OK;
 }
 
 /* Bytes that this part may still add. */
@@ -115,6 +122,7 @@ static void read_part(struct shard_call *call)
     struct partition *partition =
         topic_table_find(call->target->topics, &part->topic_id, part->partition);
     struct log_read *read = &fetch->read;
+    bool diverges = false;
     enum err err;
 
     if (partition == NULL) {
@@ -126,7 +134,9 @@ static void read_part(struct shard_call *call)
     err = partition_check_epoch(partition, part->current_leader_epoch);
     if (err == OK && log_is_quarantined(partition->log))
         err = ERR_QUARANTINED;
-    if (err == OK && !diverges(part, partition)) {
+    if (err == OK)
+        err = check_divergence(part, partition, &diverges);
+    if (err == OK && !diverges) {
         if (part->fetch_offset < part->offsets.log_start ||
             part->fetch_offset > part->offsets.log_end)
             err = ERR_OFFSET_RANGE;
@@ -193,6 +203,10 @@ static void start_part(struct fetch *fetch)
     fetch->read = (struct log_read){0};
     topic =
         topic_ref_find(home->image, by_id, part->topic_name, &part->key.topic, &part->error_code);
+    if (topic == NULL && part->was_answered) /* a topic of the session is gone */
+        part->error_code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    if (fetch->body->replica_id >= 0 || fetch->body->replica_state.replica_id >= 0)
+        part->error_code = KAFKA_NOT_LEADER_OR_FOLLOWER; /* nobody is a follower here */
     if (topic != NULL && !topic_ref_has(topic, part->partition))
         part->error_code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
     if (topic != NULL &&
@@ -266,7 +280,11 @@ static void fill_part(struct fetch *fetch, const struct fetch_part *part,
     out->log_start_offset = part->error_code == KAFKA_NONE ? part->offsets.log_start : -1;
     out->diverging_epoch = part->diverging;
     /* null says "not asked for", an empty list says "nothing was aborted" */
-    out->aborted_transactions.count = fetch->read_committed ? 0 : -1;
+    out->aborted_transactions.count =
+        fetch->read_committed || part->error_code == KAFKA_UNKNOWN_TOPIC_OR_PARTITION ||
+                part->error_code == KAFKA_UNKNOWN_TOPIC_ID
+            ? 0
+            : -1;
     out->records = (struct wire_records){
         .slices = part->slices, .slice_count = part->slice_count, .size_bytes = part->size_bytes};
 }
@@ -472,6 +490,7 @@ static int16_t plan_fetch(struct fetch *fetch)
         part->fetch = fetch;
         part->key = interest->key;
         /* the session may go while this fetch waits: take what is needed along */
+        part->topic_name = wire_string("");
         if (interest->topic_name_bytes > 0)
             part->topic_name =
                 (struct wire_string){arena_strndup(&request->arena, interest->topic_name,
@@ -482,6 +501,7 @@ static int16_t plan_fetch(struct fetch *fetch)
         part->current_leader_epoch = interest->current_leader_epoch;
         part->last_fetched_epoch = interest->last_fetched_epoch;
         part->fetch_offset = interest->fetch_offset;
+        part->was_answered = !interest->answer_due;
     }
     return KAFKA_NONE;
 }

@@ -6,6 +6,7 @@
  * journal makes a piece wait for room and append again; the client sees only time. */
 #include "broker/handlers.h"
 #include "broker/kafka_error.h"
+#include "broker/record_errors.h"
 #include "broker/request.h"
 #include "broker/scatter.h"
 #include "broker/topic_ref.h"
@@ -29,6 +30,9 @@ struct produce_piece {
     struct uuid topic_id;
     struct shard *at;
     struct batch_info info;
+    int64_t now_ms; /* of the validation, and what it allowed */
+    int64_t timestamp_before_max_ms;
+    int64_t timestamp_after_max_ms;
     struct partition_waiter ack;
     struct store_waiter room;
     struct timer timeout;
@@ -117,7 +121,12 @@ static enum err validate(struct produce_piece *piece, struct partition *partitio
         .timestamp_before_max_ms = config->timestamp_before_max_ms,
         .timestamp_after_max_ms = config->timestamp_after_max_ms,
     };
-    enum err err = batch_validate(&rules, validation->context, bytes, size_bytes, &piece->info);
+    enum err err;
+
+    piece->now_ms = now_ms;
+    piece->timestamp_before_max_ms = config->timestamp_before_max_ms;
+    piece->timestamp_after_max_ms = config->timestamp_after_max_ms;
+    err = batch_validate(&rules, validation->context, bytes, size_bytes, &piece->info);
 
     if (err == OK && piece->info.fix_max_timestamp)
         batch_set_create_time(bytes, size_bytes, piece->info.max_timestamp_ms);
@@ -159,6 +168,15 @@ static void append_batch(struct produce_piece *piece, struct partition *partitio
     wait_for_ack(piece, partition, result.last_offset);
 }
 
+/* There are no transactions here yet. */
+static bool is_transactional(const uint8_t *bytes, uint32_t size_bytes)
+{
+    struct batch_header header;
+
+    return bytes != NULL && batch_parse_header(bytes, size_bytes, &header) == OK &&
+           batch_is_transactional(&header);
+}
+
 static void append_partition(struct produce_piece *piece)
 {
     struct partition *partition =
@@ -175,6 +193,10 @@ static void append_partition(struct produce_piece *piece)
     }
     /* the frame is this request's own; stamping it spares a copy */
     bytes = records->slice_count == 0 ? NULL : (uint8_t *)(uintptr_t)records->slices[0].bytes;
+    if (is_transactional(bytes, size_bytes)) { /* what Kafka says to a request without the id */
+        finish_with_error(piece, KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
+        return;
+    }
     err = validate(piece, partition, bytes, size_bytes, now_ms);
     if (err == OK) /* a batch cut short behind it is not stored, as in Kafka */
         size_bytes = piece->info.header.size_bytes;
@@ -213,27 +235,21 @@ static bool any_failed(const struct produce_response *response)
     return false;
 }
 
-/* Which records of a batch were at fault (KIP-467).  Here and not where it was found, because the
- * arena is the home shard's. */
+/* Here and not where it was found, because the arena is the home shard's. */
 static void tell_record_errors(struct produce_piece *piece)
 {
-    const struct batch_info *info = &piece->info;
-    answered_partition *answer = piece->answer;
-    int32_t count = info->record_error_count;
+    struct request *request = piece->all->request;
+    const struct image_topic *topic = image_topic_by_id(request->home->image, &piece->topic_id);
+    struct record_errors_scene scene = {
+        .topic_name = topic == NULL ? "" : topic->name,
+        .partition = piece->asked->index,
+        .now_ms = piece->now_ms,
+        .timestamp_before_max_ms = piece->timestamp_before_max_ms,
+        .timestamp_after_max_ms = piece->timestamp_after_max_ms,
+    };
 
-    if (answer->error_code == KAFKA_NONE || count == 0)
-        return;
-    if (count > BATCH_RECORD_ERRORS_MAX)
-        count = BATCH_RECORD_ERRORS_MAX;
-    answer->record_errors.items = request_new_array(
-        piece->all->request, &produce_response_batch_index_and_error_message_struct, count);
-    answer->record_errors.count = count;
-    for (int32_t i = 0; i < count; i++) {
-        answer->record_errors.items[i].batch_index = info->record_errors[i].record_index;
-        answer->record_errors.items[i].batch_index_error_message =
-            wire_string(info->record_errors[i].text);
-    }
-    answer->error_message = wire_string(info->text);
+    if (piece->answer->error_code != KAFKA_NONE)
+        record_errors_fill(request, &scene, &piece->info, piece->answer);
 }
 
 static void all_answered(struct scatter *scatter)

@@ -181,6 +181,17 @@ static bool check_throttled(struct checking *checking, struct wire_string value)
         wire_string(arena_printf(checking->arena, "[%.*s]", value.size_bytes, value.text)), why);
 }
 
+/* There is no tiered storage here: Kafka's words for a broker without it. */
+static bool allows_tiers(struct checking *checking)
+{
+    if (strcmp(checking->key->name, "remote.storage.enable") != 0)
+        return true;
+    *checking->problem_out =
+        wire_string("Tiered Storage functionality is disabled in the broker. Topic cannot be "
+                    "configured with remote log storage.");
+    return false;
+}
+
 bool config_rules_check(const struct config_key *key, struct wire_string value, struct arena *arena,
                         struct wire_string *stored_out, struct wire_string *problem_out)
 {
@@ -201,7 +212,7 @@ bool config_rules_check(const struct config_key *key, struct wire_string value, 
     case CONFIG_BOOL:
         *stored_out = trimmed;
         if (text_parse_bool(trimmed.text, (size_t)trimmed.size_bytes, &flag) == OK)
-            return true;
+            return !flag || allows_tiers(&checking);
         return refuse(&checking, value, "Expected value to be either true or false");
     default:
         break;

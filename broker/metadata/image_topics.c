@@ -67,6 +67,7 @@ static enum err add_topic(struct image *image, const struct topic_record *record
 {
     struct topic_entry *entry;
     uint32_t place;
+    enum err err;
 
     if (record->name.size_bytes <= 0 ||
         image_topic_by_name(image, record->name.text, (size_t)record->name.size_bytes) != NULL ||
@@ -76,9 +77,10 @@ static enum err add_topic(struct image *image, const struct topic_record *record
     entry->topic.id = record->topic_id;
     entry->topic.name = mem_strndup(record->name.text, (size_t)record->name.size_bytes);
     entry->name_bytes = (size_t)record->name.size_bytes;
-    if (hash_map_insert(&image->topics_by_id, &entry->topic.id, sizeof(entry->topic.id), entry) ||
-        hash_map_insert(&image->topics_by_name, entry->topic.name, entry->name_bytes, entry))
-        check(!"a topic that was looked up is not there");
+    err = hash_map_insert(&image->topics_by_id, &entry->topic.id, sizeof(entry->topic.id), entry);
+    check(err == OK);
+    err = hash_map_insert(&image->topics_by_name, entry->topic.name, entry->name_bytes, entry);
+    check(err == OK);
     if (image->topic_count == image->topic_max) {
         image->topic_max = image->topic_max == 0 ? 16 : image->topic_max * 2;
         image->topics = mem_realloc(image->topics, image->topic_max * sizeof(*image->topics));
