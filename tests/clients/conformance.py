@@ -69,6 +69,7 @@ def main():
     known = {}
     for path in ANSWERS.glob("*.json"):
         known.update(json.loads(path.read_text()))
+    intended = json.loads((ANSWERS.parent / "differences.json").read_text())
     passed = failed = skipped = 0
     recorded = {}
     for name, (function, own) in question.CASES.items():
@@ -93,7 +94,13 @@ def main():
             continue
         else:
             why = compare(known[name], got, own, args.codes)
-        if why:
+        if why and name in intended:
+            passed += 1
+            print("ok %s, which differs on purpose: %s" % (name, intended[name]), flush=True)
+        elif name in intended and not args.record:
+            failed += 1
+            print("FAIL %s: differs no more; take it off differences.json" % name, flush=True)
+        elif why:
             failed += 1
             print("FAIL %s: %s" % (name, why), flush=True)
         else:
