@@ -1,0 +1,125 @@
+/* fuzz_journal: what a journal scan and the decoder of marks make of arbitrary files.
+ *
+ * The first byte chooses: marks as they come; marks with their checksum put right; two extents as
+ * they come; two extents whose groups, as far as they can be followed, have their checksums put
+ * right, so that the entries are reached. */
+#include "base/check.h"
+#include "base/mem.h"
+#include "storage/journal_format.h"
+#include "storage/journal_scan.h"
+#include "storage/little_endian.h"
+#include "storage/marks_format.h"
+#include "tests/support/fake_io.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <xxhash.h>
+
+enum { CASE_COUNT = 4, EXTENT_BYTES_MAX = 64 << 10 };
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes);
+
+static uint64_t sum; /* reads what was decoded, so that the sanitizer sees where it lies */
+
+static void decode_marks(uint8_t *bytes, size_t size_bytes, bool mend)
+{
+    struct marks marks;
+
+    if (mend && size_bytes >= MARKS_HEAD_BYTES) {
+        uint64_t own_bytes = little_endian_get_u64(bytes + 16);
+        memcpy(bytes, "LVMK\1\0", 6);
+        little_endian_put_u64(bytes + 8, 0);
+        little_endian_put_u64(bytes + 8,
+                              XXH3_64bits(bytes, own_bytes < size_bytes ? own_bytes : size_bytes));
+    }
+    if (marks_format_decode(bytes, size_bytes, &marks))
+        return;
+    for (uint32_t i = 0; i < marks.count; i++)
+        sum += marks.marks[i].pos;
+    mem_free(marks.marks);
+}
+
+/* Give every group that can be followed from the start of the extent the same epoch and salt and a
+ * good checksum. */
+static void mend_groups(uint8_t *bytes, uint64_t size_bytes)
+{
+    uint64_t pos = 0;
+    struct journal_group_head head;
+
+    while (pos + IO_ALIGN <= size_bytes) {
+        memcpy(bytes + pos, "LVJG\1\0", 6);
+        if (journal_format_read_head(bytes + pos, size_bytes - pos, &head))
+            return;
+        head.shard = 0;
+        head.recovery_epoch = 1;
+        head.salt = 2;
+        journal_format_seal(
+            &head, &(struct iovec){.iov_base = bytes + pos, .iov_len = head.size_bytes}, 1);
+        pos += journal_format_round_up(head.size_bytes);
+    }
+}
+
+static void visit(void *context, const struct uuid *topic_id, int32_t partition,
+                  const struct journal_replay *first)
+{
+    for (const struct journal_replay *replay = first; replay != NULL; replay = replay->next) {
+        check(replay->entry.partition == partition);
+        for (uint32_t i = 0; i < replay->entry.payload_bytes; i++)
+            sum += replay->payload[i];
+        for (uint32_t i = 0; i < replay->entry.prefix_bytes; i++)
+            sum += replay->prefix[i];
+    }
+}
+
+static void put_extent(struct fake_io *fake, const char *path, uint8_t *bytes, size_t size_bytes,
+                       bool mend)
+{
+    struct fake_file *file;
+
+    fake_io_put(fake, path, bytes, journal_format_round_up(size_bytes));
+    file = fake_io_file(fake, path);
+    if (mend)
+        mend_groups(file->bytes, file->size_bytes);
+}
+
+static void scan(uint8_t *bytes, size_t size_bytes, bool mend)
+{
+    static struct fake_io fake;
+    struct journal_scan *opened = NULL;
+    struct slab slab;
+    size_t half = size_bytes / 2;
+    uint8_t *room = mem_alloc(size_bytes + 2 * (size_t)IO_ALIGN); /* zeros behind each half */
+
+    fake_io_init(&fake);
+    slab_init(&slab, 4 * EXTENT_BYTES_MAX);
+    memcpy(room, bytes, half);
+    put_extent(&fake, "d/journal-0-1.levee", room, half, mend);
+    memset(room, 0, size_bytes + 2 * (size_t)IO_ALIGN);
+    memcpy(room, bytes + half, size_bytes - half);
+    put_extent(&fake, "d/journal-0-2.levee", room, size_bytes - half, mend);
+    if (journal_scan_open(&fake.io, "d", NULL, &slab, &opened) == OK) {
+        journal_scan_each_left(opened, visit, NULL);
+        journal_scan_close(opened);
+    }
+    check(fake.open_count == 0);
+    slab_deinit(&slab);
+    fake_io_deinit(&fake);
+    mem_free(room);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
+{
+    uint8_t *copy;
+
+    if (size_bytes == 0 || size_bytes > EXTENT_BYTES_MAX)
+        return 0;
+    copy = mem_alloc(size_bytes - 1); /* of exactly that size */
+    memcpy(copy, data + 1, size_bytes - 1);
+    if (data[0] % CASE_COUNT < 2)
+        decode_marks(copy, size_bytes - 1, data[0] % CASE_COUNT == 1);
+    else
+        scan(copy, size_bytes - 1, data[0] % CASE_COUNT == 3);
+    mem_free(copy);
+    return 0;
+}
