@@ -299,9 +299,13 @@ enum err log_write_small_files(struct log *log, int64_t end_offset)
 {
     enum err err = OK;
 
-    for (uint32_t i = 0; i < log->segment_count && err == OK; i++)
-        if (log->segments[i]->indexes_dirty)
-            err = segment_save_indexes(log->segments[i], i + 1 < log->segment_count);
+    for (uint32_t i = 0; i < log->segment_count && err == OK; i++) {
+        bool is_closed = i + 1 < log->segment_count;
+        if (is_closed)
+            err = segment_cut_padding(log->segments[i]); /* its size is what is believed of it */
+        if (err == OK && log->segments[i]->indexes_dirty)
+            err = segment_save_indexes(log->segments[i], is_closed);
+    }
     if (err == OK && log->epochs_dirty)
         err = log_write_epochs(log);
     log->window_pending = log->window_offset;

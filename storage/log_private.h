@@ -26,6 +26,7 @@ struct segment {
     uint32_t times_saved;
     bool indexes_loaded;
     bool indexes_dirty;
+    bool padded;                /* the file may hold more than size_bytes */
     int64_t first_timestamp_ms; /* -1: none; for segment.ms */
     int64_t last_modified_ms;   /* max timestamp, or the file's time */
     int32_t fd;                 /* -1: closed */
@@ -108,6 +109,8 @@ void segment_path(const struct segment *segment, enum log_file_kind kind, bool d
 must_use enum err segment_load_indexes(struct segment *segment);
 must_use enum err segment_rebuild_indexes(struct segment *segment);
 must_use enum err segment_save_indexes(struct segment *segment, bool at_end);
+/* A closed segment that is wholly written: the file ends where its batches do. */
+must_use enum err segment_cut_padding(struct segment *segment);
 /* The block bytes below written_pos into head_block (from the file when needed). */
 must_use enum err segment_need_head(struct segment *segment);
 /* Bytes [from, from + size) of the file, now; short is ERR_TRUNCATED. */

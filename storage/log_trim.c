@@ -198,6 +198,7 @@ enum err log_cut_state(struct log *log, struct segment *segment, int64_t offset,
     }
     offset_index_truncate(&segment->index, offset);
     time_index_truncate(&segment->times, offset);
+    segment->padded = true; /* the old end is still in the file */
     segment->indexes_dirty = true;
     segment->index_saved = 0;
     segment->times_saved = 0;

@@ -69,7 +69,7 @@ enum err segment_open_file(struct segment *segment)
     }
     segment_path(segment, LOG_FILE_LOG, false, path);
     err = store->io->v->file_open(store->io, path, IO_WRITE | IO_CREATE | IO_DIRECT, &segment->fd);
-    if (err == ERR_UNSUPPORTED)
+    if (err == ERR_UNSUPPORTED || err == ERR_INVALID)
         err = store->io->v->file_open(store->io, path, IO_WRITE | IO_CREATE, &segment->fd);
     if (err != OK) {
         segment->fd = -1;
@@ -209,6 +209,25 @@ enum err segment_walk(struct segment *segment, uint64_t pos, uint64_t end_pos,
     }
     io->v->close(io, fd);
     mem_free(window);
+    return err;
+}
+
+enum err segment_cut_padding(struct segment *segment)
+{
+    struct io *io = segment->log->store->io;
+    char path[LOG_PATH_MAX];
+    int32_t fd;
+    enum err err;
+
+    if (!segment->padded || segment->written_pos < segment->size_bytes)
+        return OK;
+    segment_path(segment, LOG_FILE_LOG, false, path);
+    err = io->v->file_open(io, path, IO_WRITE | IO_CREATE, &fd);
+    if (err != OK)
+        return err;
+    err = io->v->file_truncate(io, fd, segment->size_bytes);
+    io->v->close(io, fd);
+    segment->padded = err != OK;
     return err;
 }
 

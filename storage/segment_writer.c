@@ -127,6 +127,7 @@ static void finish_write(struct segment_write *write, enum err err)
     }
     if (err == OK) {
         segment->written_pos = write->end_pos;
+        segment->padded = true;
         keep_head(segment, write);
         mark_written(log, write->last);
         counter_add(&store->segment_bytes, write->size_bytes);
