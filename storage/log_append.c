@@ -20,15 +20,15 @@ static enum err state_error(const struct log *log)
 }
 
 /* Indexes are needed from the first append on; the active segment may be full for this batch. */
-static enum err prepare_segment(struct log *log, uint32_t size_bytes, int64_t base_offset,
-                                int64_t last_offset, int64_t timestamp_ms)
+static enum err prepare_segment(struct log *log, uint32_t size_bytes, int64_t last_offset,
+                                int64_t timestamp_ms)
 {
     enum err err = segment_load_indexes(log_active(log));
 
     if (err != OK)
         return err;
     if (log_must_roll(log, size_bytes, last_offset, timestamp_ms))
-        log_roll(log, base_offset);
+        log_roll(log, log->offsets.log_end); /* holes stand inside: a missing file is told apart */
     return OK;
 }
 
@@ -102,8 +102,7 @@ static enum err store_batch(struct log *log, const uint8_t *bytes, uint32_t size
         return ERR_TOO_LARGE;
     if (store_is_full(store))
         return ERR_FULL;
-    err = prepare_segment(log, size_bytes, header->base_offset, batch_last_offset(header),
-                          header->max_timestamp_ms);
+    err = prepare_segment(log, size_bytes, batch_last_offset(header), header->max_timestamp_ms);
     if (err != OK)
         return err;
     memcpy(stamped, bytes, sizeof(stamped));
