@@ -8,9 +8,13 @@
 #include "base/mem.h"
 #include "storage/log_private.h"
 
+#include <errno.h>
 #include <string.h>
 
-enum { RETRY_MS = 1000 };
+enum {
+    RETRY_MS = 1000,
+    FRUITLESS_MAX = 16, /* writes that moved no block, one after the other */
+};
 
 static void fill_writes(struct store *store);
 
@@ -155,22 +159,19 @@ static void on_written(struct io_op *op, int32_t result)
 {
     struct segment_write *write = container_of(op, struct segment_write, io);
 
-    if (result < 0) {
+    if (result < 0 && result != -EINTR && result != -EAGAIN) {
         finish_write(write, err_from_errno(-result));
         return;
     }
-    write->done_bytes += (uint32_t)result;
-    /* O_DIRECT goes on at a block: a short write's last block is written again */
-    write->done_bytes &= ~(uint32_t)(STORE_BLOCK - 1);
-    if (write->done_bytes < write->size_bytes) {
-        if (result < STORE_BLOCK) {
-            finish_write(write, ERR_IO);
-            return;
-        }
+    write->fruitless_count = result < STORE_BLOCK ? write->fruitless_count + 1 : 0;
+    if (result > 0) /* O_DIRECT goes on at a block: a short write's last block is written again */
+        write->done_bytes += (uint32_t)result & ~(uint32_t)(STORE_BLOCK - 1);
+    if (write->done_bytes == write->size_bytes)
+        finish_write(write, OK);
+    else if (write->fruitless_count == FRUITLESS_MAX)
+        finish_write(write, ERR_IO);
+    else
         submit(write);
-        return;
-    }
-    finish_write(write, OK);
 }
 
 static void submit(struct segment_write *write)

@@ -23,6 +23,7 @@ struct segment_write {
     uint8_t *bytes; /* aligned */
     uint32_t size_bytes;
     uint32_t done_bytes;
+    uint32_t fruitless_count;
     uint64_t file_pos;       /* of bytes[0], block-aligned */
     uint64_t end_pos;        /* logical end of what it holds */
     struct tail_entry *last; /* newest entry that it holds */
