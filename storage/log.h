@@ -22,6 +22,7 @@
 #include "storage/store.h"
 
 struct log;
+struct file_read;
 
 struct log_id {
     struct uuid topic_id;
@@ -140,10 +141,7 @@ struct log_read {
     int64_t end_offset;   /* last offset of the last batch + 1; = offset when nothing */
     /* inside */
     struct log *log;
-    struct io_op io;
-    struct list node;
-    struct buf *buf;
-    uint64_t scratch[8];
+    struct file_read *file; /* in flight; the log's own memory, so that the reader may go first */
 };
 
 /* OK: filled now (from the tail cache).  ERR_AGAIN: a file is being read, done follows.

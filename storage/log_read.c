@@ -7,27 +7,23 @@
 #include "storage/batch_reader.h"
 #include "storage/log_private.h"
 
-#include <assert.h>
+#include <errno.h>
 #include <string.h>
 
 enum { READ_SLACK_BYTES = 64 << 10, READ_WINDOW_MAX = 4 << 20 };
 
-/* What a file read keeps in log_read.scratch. */
+/* A read of a window of a segment's file.  It lives until the device is finished, also when its
+ * reader has gone. */
 struct file_read {
+    struct io_op io;
+    struct log_read *read; /* NULL: released */
+    struct log *log;
     struct segment *segment;
+    struct buf *buf;
     uint64_t window_pos; /* of the buffer in the file */
     uint64_t batch_pos;  /* where to look for batches */
     uint64_t end_pos;    /* written when the read began */
-    bool detached;
 };
-
-static_assert(sizeof(struct file_read) <= sizeof(((struct log_read *)0)->scratch),
-              "a file read fits into its scratch");
-
-static struct file_read *file_of(struct log_read *read)
-{
-    return (struct file_read *)(void *)read->scratch;
-}
 
 static void add_slice(struct log_read *read, const uint8_t *bytes, uint32_t size_bytes,
                       struct buf *buf)
@@ -69,13 +65,11 @@ static void read_tail(struct log_read *read, struct tail_entry *entry)
 
 /* ---- from the file */
 
-static enum err start_file_read(struct log_read *read, uint32_t want_bytes);
-
 /* The whole batches of the window that the reader may have.  ERR_AGAIN: the first one needs a
  * larger window of *need_out bytes. */
-static enum err take_batches(struct log_read *read, uint32_t got_bytes, uint32_t *need_out)
+static enum err take_batches(struct file_read *file, uint32_t got_bytes, uint32_t *need_out)
 {
-    struct file_read *file = file_of(read);
+    struct log_read *read = file->read;
     uint64_t valid = file->window_pos + got_bytes;
     const uint8_t *start;
     struct batch_walk walk;
@@ -87,7 +81,7 @@ static enum err take_batches(struct log_read *read, uint32_t got_bytes, uint32_t
         valid = file->end_pos;
     if (valid <= file->batch_pos)
         return ERR_TRUNCATED;
-    start = read->buf->bytes + (file->batch_pos - file->window_pos);
+    start = file->buf->bytes + (file->batch_pos - file->window_pos);
     batch_walk_init(&walk, start, valid - file->batch_pos);
     while ((err = batch_next(&walk, &header, &bytes)) == OK) {
         if (batch_last_offset(&header) < read->offset)
@@ -96,13 +90,13 @@ static enum err take_batches(struct log_read *read, uint32_t got_bytes, uint32_t
             return OK;
         if (!batch_crc_is_good(bytes, &header))
             return read->size_bytes > 0 ? OK : ERR_CORRUPT; /* L9 */
-        add_slice(read, bytes, header.size_bytes, read->buf);
+        add_slice(read, bytes, header.size_bytes, file->buf);
         read->end_offset = batch_last_offset(&header) + 1;
     }
     if (read->size_bytes > 0 || err == ERR_NOT_FOUND)
         return OK;
     if (err != ERR_TRUNCATED)
-        return err;
+        return ERR_CORRUPT;
     /* the batch at walk.pos is cut by the window's end */
     file->batch_pos += walk.pos;
     if (valid == file->end_pos)
@@ -112,72 +106,77 @@ static enum err take_batches(struct log_read *read, uint32_t got_bytes, uint32_t
     return ERR_AGAIN;
 }
 
-static void finish_read(struct log_read *read, enum err err)
+/* Nothing is in flight for it. */
+static void end_file_read(struct file_read *file)
 {
-    struct log *log = read->log;
+    struct log *log = file->log;
 
-    if (err == ERR_CORRUPT || err == ERR_IO)
-        log_line(log->store->world.sink, LOG_ERROR, "LVE-2209",
-                 "bytes of a segment cannot be served", log_str("topic", log->name),
-                 log_i64("partition", log->id.partition), log_i64("offset", read->offset),
-                 log_err(err));
-    read->done(read, err);
+    file->segment->io_count--;
+    buf_unref(file->buf); /* the slices have their own references */
+    if (file->read != NULL)
+        file->read->file = NULL;
+    mem_free(file);
+    if (log->closing)
+        log_io_ended(log);
 }
+
+static void tell_damage(const struct log *log, int64_t offset, enum err err)
+{
+    log_line(log->store->world.sink, LOG_ERROR, "LVE-2209", "bytes of a segment cannot be served",
+             log_str("topic", log->name), log_i64("partition", log->id.partition),
+             log_i64("offset", offset), log_err(err));
+}
+
+static enum err read_window(struct file_read *file, uint32_t want_bytes);
 
 static void on_file_read(struct io_op *op, int32_t result)
 {
-    struct log_read *read = container_of(op, struct log_read, io);
-    struct file_read *file = file_of(read);
-    struct log *log = read->log;
-    uint32_t need = 0;
-    enum err err;
+    struct file_read *file = container_of(op, struct file_read, io);
+    struct log_read *read = file->read;
+    uint32_t need_bytes = 0;
+    enum err err = result < 0 ? err_from_errno(-result) : OK;
 
-    file->segment->io_count--;
-    if (log->closing) {
-        err = ERR_NOT_FOUND;
-    } else {
-        err = result < 0 ? err_from_errno(-result) : take_batches(read, (uint32_t)result, &need);
-        if (err == ERR_AGAIN) {
-            buf_unref(read->buf);
-            read->buf = NULL;
-            err = start_file_read(read, need);
-            if (err == ERR_AGAIN)
-                return;
-        }
-    }
-    buf_unref(read->buf); /* the slices have their own references */
-    read->buf = NULL;
-    if (log->closing) {
-        log_io_ended(log);
-        read->log = NULL;
-        read->done(read, err);
+    if (read == NULL) {
+        end_file_read(file);
         return;
     }
-    finish_read(read, err);
+    if (file->log->closing)
+        err = ERR_NOT_FOUND;
+    else if (result == -EINTR || result == -EAGAIN)
+        err = read_window(file, file->buf->capacity_bytes);
+    else if (err == OK)
+        err = take_batches(file, (uint32_t)result, &need_bytes);
+    if (err == ERR_AGAIN && need_bytes > 0)
+        err = read_window(file, need_bytes);
+    if (err == ERR_AGAIN)
+        return;
+    if (err == ERR_CORRUPT || err == ERR_IO || err == ERR_TRUNCATED)
+        tell_damage(file->log, read->offset, err);
+    end_file_read(file);
+    read->done(read, err == ERR_TRUNCATED ? ERR_CORRUPT : err);
 }
 
-static enum err start_file_read(struct log_read *read, uint32_t want_bytes)
+/* Read want_bytes from batch_pos on, into a buffer of its own. */
+static enum err read_window(struct file_read *file, uint32_t want_bytes)
 {
-    struct file_read *file = file_of(read);
     struct segment *segment = file->segment;
-    struct store *store = read->log->store;
-    uint64_t end;
+    struct store *store = file->log->store;
+    uint64_t end = file->batch_pos + want_bytes;
     uint32_t size_bytes;
     enum err err = segment_open_file(segment);
 
     if (err != OK)
         return err;
     file->window_pos = file->batch_pos & ~(uint64_t)(STORE_BLOCK - 1);
-    end = file->batch_pos + want_bytes;
     if (end > file->end_pos)
         end = file->end_pos;
     end = (end + STORE_BLOCK - 1) & ~(uint64_t)(STORE_BLOCK - 1);
     size_bytes = (uint32_t)(end - file->window_pos);
-    read->buf = buf_create(&store->slab, size_bytes, STORE_BLOCK);
-    if (read->buf == NULL)
+    buf_unref(file->buf);
+    file->buf = buf_create(&store->slab, size_bytes, STORE_BLOCK);
+    if (file->buf == NULL)
         return ERR_NOMEM;
-    segment->io_count++;
-    io_read(store->io, &read->io, segment->fd, read->buf->bytes, size_bytes, file->window_pos,
+    io_read(store->io, &file->io, segment->fd, file->buf->bytes, size_bytes, file->window_pos,
             on_file_read);
     return ERR_AGAIN;
 }
@@ -198,20 +197,30 @@ static struct segment *segment_for_read(const struct log *log, int64_t offset)
 static enum err read_file(struct log_read *read)
 {
     struct log *log = read->log;
-    struct file_read *file = file_of(read);
-    uint32_t want = read->max_bytes < READ_WINDOW_MAX ? read->max_bytes : READ_WINDOW_MAX;
-    enum err err;
+    struct segment *segment = segment_for_read(log, read->offset);
+    uint32_t want_bytes = read->max_bytes < READ_WINDOW_MAX ? read->max_bytes : READ_WINDOW_MAX;
+    uint64_t batch_pos;
+    struct file_read *file;
+    enum err err = segment_load_indexes(segment);
 
-    *file = (struct file_read){.segment = segment_for_read(log, read->offset)};
-    err = segment_load_indexes(file->segment);
     if (err != OK)
         return err;
-    file->end_pos = file->segment->written_pos;
-    file->batch_pos = offset_index_find(&file->segment->index, read->offset).pos;
-    if (file->batch_pos >= file->end_pos)
+    batch_pos = offset_index_find(&segment->index, read->offset).pos;
+    if (batch_pos >= segment->written_pos)
         return OK; /* nothing behind offset in the files */
     counter_add(&log->store->cache_misses, 1);
-    return start_file_read(read, want + log->config.index_interval_bytes + READ_SLACK_BYTES);
+    file = mem_alloc(sizeof(*file));
+    *file = (struct file_read){.read = read,
+                               .log = log,
+                               .segment = segment,
+                               .batch_pos = batch_pos,
+                               .end_pos = segment->written_pos};
+    read->file = file;
+    segment->io_count++;
+    err = read_window(file, want_bytes + log->config.index_interval_bytes + READ_SLACK_BYTES);
+    if (err != ERR_AGAIN)
+        end_file_read(file);
+    return err;
 }
 
 enum err log_read(struct log *log, struct log_read *read)
@@ -222,7 +231,7 @@ enum err log_read(struct log *log, struct log_read *read)
     read->slice_count = 0;
     read->size_bytes = 0;
     read->end_offset = read->offset;
-    read->buf = NULL;
+    read->file = NULL;
     if (log->quarantined)
         return ERR_QUARANTINED;
     if (read->offset < log->offsets.log_start || read->offset > log->offsets.log_end)
@@ -240,6 +249,9 @@ enum err log_read(struct log *log, struct log_read *read)
 
 void log_read_release(struct log_read *read)
 {
+    if (read->file != NULL)
+        read->file->read = NULL;
+    read->file = NULL;
     for (uint32_t i = 0; i < read->slice_count; i++)
         buf_unref(read->slices[i].buf);
     read->slice_count = 0;
