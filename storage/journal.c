@@ -11,52 +11,10 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "storage/bug_bank.h"
-#include "storage/journal_extent.h"
 #include "storage/journal_format.h"
-#include "storage/journal_group.h"
+#include "storage/journal_private.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
-
-enum {
-    WRITES_MAX = 2,
-    ENTRY_BYTES_MAX = 1 << 30, /* writev(2) moves less than 2 GiB at once */
-};
-
-struct journal {
-    struct loop *loop;
-    struct journal_options options;
-    struct journal_events events;
-    void *context;
-    struct journal_extents extents;
-    struct journal_memory memory;
-    struct journal_group *open; /* takes entries; never NULL */
-    struct list groups;         /* closed, or being written, or written out of turn; by sequence */
-    struct list held;           /* durable by themselves, behind one that is not; by sequence */
-    struct list spare;          /* for the next ones */
-    uint32_t writing_count;
-    uint64_t pending_bytes;      /* on disk, of the open group and of groups that are not written */
-    uint64_t written_sequence;   /* all up to it are written */
-    uint64_t durable_sequence;   /* all up to it are on stable storage */
-    uint64_t committed_sequence; /* durable, and told */
-    uint64_t released_sequence;
-    uint64_t sync_wanted; /* all up to it shall become durable */
-    struct io_op sync_op;
-    struct journal_extent *sync_extent;
-    uint64_t sync_through; /* what a running sync covers of sync_extent */
-    struct task commit;
-    struct task notify;
-    uint64_t refused_bytes; /* on disk, of the largest group that was refused for want of room */
-    bool half_told;
-    bool tell_half;
-    bool tell_room;
-    bool failed;
-    void (*stopped)(void *context);
-    void *stopped_context;
-    bool stopping;
-    struct journal_stats stats;
-};
+enum { WRITES_MAX = 2 };
 
 /* ---- groups and their numbers */
 
@@ -81,15 +39,15 @@ static struct journal_group *first_of(struct list *list)
     return list_is_empty(list) ? NULL : list_first(list, struct journal_group, node);
 }
 
-static uint64_t open_bytes(const struct journal *journal)
+uint64_t journal_open_bytes(const struct journal *journal)
 {
     return journal_format_round_up(journal->open->size_bytes);
 }
 
-static void close_open_group(struct journal *journal)
+void journal_close_open_group(struct journal *journal)
 {
     struct journal_group *group = journal->open;
-    uint64_t device_bytes = open_bytes(journal);
+    uint64_t device_bytes = journal_open_bytes(journal);
     struct journal_extent *extent = journal_extents_current(&journal->extents);
 
     journal_group_close(group, &journal->memory);
@@ -102,7 +60,7 @@ static void close_open_group(struct journal *journal)
 
 /* ---- telling the owner what does not come with a write */
 
-static void check_half(struct journal *journal)
+void journal_check_half(struct journal *journal)
 {
     bool above = journal_used_bytes(journal) > journal_extents_limit_bytes(&journal->extents) / 2;
 
@@ -115,12 +73,12 @@ static void check_half(struct journal *journal)
     }
 }
 
-static bool has_place(const struct journal *journal, uint64_t size_bytes)
+bool journal_has_place(const struct journal *journal, uint64_t size_bytes)
 {
-    return journal_extents_has_room(&journal->extents, open_bytes(journal), size_bytes);
+    return journal_extents_has_room(&journal->extents, journal_open_bytes(journal), size_bytes);
 }
 
-static bool has_pending_room(const struct journal *journal, uint64_t device_bytes)
+bool journal_has_pending_room(const struct journal *journal, uint64_t device_bytes)
 {
     return journal->pending_bytes == 0 ||
            journal->pending_bytes + device_bytes <= journal->options.pending_max_bytes;
@@ -130,8 +88,8 @@ static void check_room(struct journal *journal)
 {
     uint64_t size_bytes = journal->refused_bytes;
 
-    if (size_bytes == 0 || journal->failed || !has_pending_room(journal, size_bytes) ||
-        !has_place(journal, size_bytes))
+    if (size_bytes == 0 || journal->failed || !journal_has_pending_room(journal, size_bytes) ||
+        !journal_has_place(journal, size_bytes))
         return;
     journal->refused_bytes = 0;
     journal->tell_room = true;
@@ -345,8 +303,7 @@ static void write_group(struct journal *journal, struct journal_group *group)
     journal_group_write(group, journal->loop->io, on_written);
 }
 
-/* The next group that may be written now; NULL: none. */
-static struct journal_group *next_to_write(struct journal *journal)
+struct journal_group *journal_next_to_write(struct journal *journal)
 {
     struct journal_group *group = NULL;
 
@@ -371,9 +328,9 @@ static void on_commit(struct task *task)
     struct journal *journal = container_of(task, struct journal, commit);
     struct journal_group *group;
 
-    while (!journal->failed && (group = next_to_write(journal)) != NULL) {
+    while (!journal->failed && (group = journal_next_to_write(journal)) != NULL) {
         if (group == journal->open)
-            close_open_group(journal);
+            journal_close_open_group(journal);
         write_group(journal, group);
         if (BUG_ACK_ON_SUBMISSION)
             tell_committed(journal, group->sequence);
@@ -463,119 +420,12 @@ void journal_close(struct journal *journal)
     mem_free(journal);
 }
 
-/* ---- appending */
-
-static uint8_t *copy_entry(uint8_t *out, const struct journal_entry *entry, const struct iovec *vec,
-                           uint32_t vec_count)
-{
-    uint64_t left_bytes = (uint64_t)entry->prefix_bytes + entry->payload_bytes;
-    uint8_t *payload = out + JOURNAL_ENTRY_HEAD_BYTES + entry->prefix_bytes;
-
-    journal_format_put_entry(out, entry);
-    out += JOURNAL_ENTRY_HEAD_BYTES;
-    for (uint32_t i = 0; i < vec_count; i++) {
-        check(vec[i].iov_len <= left_bytes);
-        if (vec[i].iov_len > 0)
-            memcpy(out, vec[i].iov_base, vec[i].iov_len);
-        out += vec[i].iov_len;
-        left_bytes -= vec[i].iov_len;
-    }
-    check(left_bytes == 0); /* sum of vec = prefix_bytes + payload_bytes */
-    return payload;
-}
-
-/* Nothing is appended; on_room when a group of size_bytes fits. */
-static enum err refuse(struct journal *journal, uint64_t size_bytes)
-{
-    if (size_bytes > journal->refused_bytes)
-        journal->refused_bytes = size_bytes;
-    if (has_place(journal, size_bytes))
-        return ERR_FULL;
-    journal_extents_want(&journal->extents, size_bytes);
-    journal_extents_tend(&journal->extents);
-    if (!journal->half_told) { /* the capacity that the half was reckoned with did not come */
-        journal->half_told = true;
-        journal->tell_half = true;
-        loop_defer(journal->loop, &journal->notify);
-    }
-    return ERR_FULL;
-}
-
-/* Does the open group take one more entry, which makes it so large? */
-static bool fits_open_group(const struct journal *journal, uint64_t size_bytes)
-{
-    return journal->open->entry_count > 0 && size_bytes <= journal->options.group_max_bytes &&
-           journal_extents_has_room_here(&journal->extents, journal_format_round_up(size_bytes));
-}
-
-/* Make the open group one that takes an entry of entry_bytes. */
-static enum err find_place(struct journal *journal, uint32_t entry_bytes)
-{
-    uint64_t size_bytes = journal_group_size_with(journal->open, &journal->memory, entry_bytes);
-    bool fits = fits_open_group(journal, size_bytes);
-    uint64_t device_bytes; /* how much of it is new */
-    enum err err;
-
-    if (!fits)
-        size_bytes = (uint64_t)JOURNAL_GROUP_HEAD_BYTES + entry_bytes;
-    device_bytes = journal_format_round_up(size_bytes) - (fits ? open_bytes(journal) : 0);
-    if (journal_format_round_up(size_bytes) > journal->options.max_bytes)
-        return ERR_TOO_LARGE;
-    if (!has_pending_room(journal, device_bytes) ||
-        (!fits && !has_place(journal, journal_format_round_up(size_bytes))))
-        return refuse(journal, journal_format_round_up(JOURNAL_GROUP_HEAD_BYTES + entry_bytes));
-    if (!fits && journal->open->entry_count > 0)
-        close_open_group(journal);
-    err = journal_group_reserve(journal->open, &journal->memory, entry_bytes);
-    if (err)
-        return err;
-    if (!fits)
-        (void)journal_extents_place(&journal->extents, journal_format_round_up(size_bytes));
-    journal->pending_bytes += device_bytes;
-    return OK;
-}
-
-enum err journal_append(struct journal *journal, const struct journal_entry *entry,
-                        const struct iovec *vec, uint32_t vec_count, bool relaxed,
-                        struct buf **buf_out, uint8_t **payload_out, uint64_t *sequence_out)
-{
-    uint64_t entry_bytes =
-        (uint64_t)JOURNAL_ENTRY_HEAD_BYTES + entry->prefix_bytes + entry->payload_bytes;
-    struct journal_group *group;
-    uint8_t *payload;
-    enum err err;
-
-    if (journal->failed)
-        return ERR_STORAGE;
-    if (journal->stopping)
-        return ERR_CLOSED;
-    if (entry_bytes > ENTRY_BYTES_MAX)
-        return ERR_TOO_LARGE;
-    err = find_place(journal, (uint32_t)entry_bytes);
-    if (err)
-        return err;
-    group = journal->open;
-    payload = copy_entry(journal_group_add(group, &journal->memory, (uint32_t)entry_bytes), entry,
-                         vec, vec_count);
-    group->relaxed = group->relaxed && relaxed;
-    journal->stats.entries++;
-    journal->stats.payload_bytes += entry->payload_bytes;
-    if (buf_out != NULL)
-        *buf_out = group->bufs[group->piece_count - 1];
-    if (payload_out != NULL)
-        *payload_out = payload;
-    if (sequence_out != NULL)
-        *sequence_out = group->sequence;
-    if (next_to_write(journal) != NULL)
-        loop_defer(journal->loop, &journal->commit);
-    check_half(journal);
-    return OK;
-}
+/* ---- sealing, syncing, releasing */
 
 uint64_t journal_seal(struct journal *journal)
 {
     if (journal->open->entry_count > 0 && !journal->failed) {
-        close_open_group(journal);
+        journal_close_open_group(journal);
         loop_defer(journal->loop, &journal->commit);
     }
     return journal->open->sequence - 1;
@@ -608,7 +458,7 @@ void journal_release(struct journal *journal, uint64_t sequence)
     journal->released_sequence = sequence;
     (void)journal_extents_release(&journal->extents, sequence);
     journal->half_told = false;
-    check_half(journal);
+    journal_check_half(journal);
     journal_extents_tend(&journal->extents);
     check_room(journal);
 }
@@ -622,7 +472,7 @@ uint64_t journal_committed_sequence(const struct journal *journal)
 
 uint64_t journal_used_bytes(const struct journal *journal)
 {
-    return journal->extents.used_bytes + open_bytes(journal);
+    return journal->extents.used_bytes + journal_open_bytes(journal);
 }
 
 uint64_t journal_capacity_bytes(const struct journal *journal)

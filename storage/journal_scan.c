@@ -12,29 +12,15 @@
 #include "base/hash_map.h"
 #include "base/mem.h"
 #include "storage/journal_format.h"
+#include "storage/scan_extent.h"
 
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    READ_BYTES = 4 << 20,       /* at once: the kernel makes several requests of it */
-    LOOK_AHEAD_BYTES = 4 << 20, /* how far behind the end of a run lost groups are looked for */
-};
-
-struct scan_extent {
-    uint32_t shard;
-    uint64_t number;
-    uint64_t size_bytes;
-    int32_t fd;      /* -1: closed */
-    struct buf *buf; /* size_bytes; NULL: not needed */
-    uint64_t loaded_bytes;
-    struct journal_group_head head; /* of the first group */
-    bool has_head;                  /* it looks like one */
-    bool good;                      /* its checksum is right */
-    bool used;                      /* entries lie in buf */
-};
+    LOOK_AHEAD_BYTES = 4 << 20
+}; /* how far behind the end of a run lost groups are looked for */
 
 struct scan_partition {
     struct uuid topic_id; /* with partition: the key */
@@ -56,9 +42,7 @@ struct scan_shard {
 };
 
 struct journal_scan {
-    struct io *io;
-    const char *dir;
-    struct slab *slab;
+    struct scan_source source;
     struct scan_extent *extents;
     uint32_t extent_count;
     struct scan_shard *shards;
@@ -67,149 +51,6 @@ struct journal_scan {
     struct arena arena; /* of partitions and replays */
     struct journal_scan_stats stats;
 };
-
-/* ---- extents */
-
-static void on_entry(void *context, const char *name, bool is_dir)
-{
-    struct journal_scan *scan = context;
-    struct scan_extent extent = {.fd = -1};
-
-    if (is_dir || journal_format_parse_name(name, &extent.shard, &extent.number))
-        return;
-    scan->extents = mem_realloc(scan->extents, (scan->extent_count + 1) * sizeof(*scan->extents));
-    scan->extents[scan->extent_count++] = extent;
-}
-
-static enum err open_extent(struct journal_scan *scan, struct scan_extent *extent)
-{
-    size_t path_bytes = strlen(scan->dir) + 1 + JOURNAL_NAME_MAX;
-    char *path = mem_alloc(path_bytes);
-    char name[JOURNAL_NAME_MAX];
-    uint64_t max_bytes = UINT32_MAX / IO_ALIGN * IO_ALIGN;
-    enum err err;
-
-    journal_format_name(name, extent->shard, extent->number);
-    snprintf(path, path_bytes, "%s/%s", scan->dir, name);
-    err = scan->io->v->file_open(scan->io, path, IO_READ | IO_DIRECT, &extent->fd);
-    if (err == ERR_INVALID || err == ERR_UNSUPPORTED)
-        err = scan->io->v->file_open(scan->io, path, IO_READ, &extent->fd);
-    mem_free(path);
-    if (!err)
-        err = scan->io->v->file_size(scan->io, extent->fd, &extent->size_bytes);
-    if (err)
-        return err;
-    extent->size_bytes = extent->size_bytes / IO_ALIGN * IO_ALIGN;
-    if (extent->size_bytes > max_bytes)
-        extent->size_bytes = max_bytes;
-    scan->stats.extents++;
-    return OK;
-}
-
-static void close_extent(struct journal_scan *scan, struct scan_extent *extent)
-{
-    if (extent->fd >= 0)
-        scan->io->v->close(scan->io, extent->fd);
-    extent->fd = -1;
-}
-
-static void drop_buf(struct scan_extent *extent)
-{
-    buf_unref(extent->buf);
-    extent->buf = NULL;
-    extent->loaded_bytes = 0;
-}
-
-/* Read on into extent->buf until size_bytes of the file are there; chunk_bytes at a time. */
-static enum err read_on(struct journal_scan *scan, struct scan_extent *extent, uint64_t size_bytes,
-                        uint32_t chunk_bytes)
-{
-    while (extent->loaded_bytes < size_bytes && extent->loaded_bytes < extent->size_bytes) {
-        uint64_t left_bytes = extent->buf->capacity_bytes - extent->loaded_bytes;
-        uint32_t read_bytes = 0;
-        enum err err =
-            scan->io->v->file_read(scan->io, extent->fd, extent->buf->bytes + extent->loaded_bytes,
-                                   left_bytes < chunk_bytes ? (uint32_t)left_bytes : chunk_bytes,
-                                   extent->loaded_bytes, &read_bytes);
-
-        if (err)
-            return err;
-        extent->loaded_bytes += read_bytes / IO_ALIGN * IO_ALIGN;
-        if (read_bytes < IO_ALIGN)
-            extent->size_bytes = extent->loaded_bytes; /* shorter than it was */
-    }
-    return OK;
-}
-
-/* See that the first size_bytes are in memory, or all. */
-static enum err load(struct journal_scan *scan, struct scan_extent *extent, uint64_t size_bytes)
-{
-    if (extent->loaded_bytes >= size_bytes || extent->loaded_bytes >= extent->size_bytes)
-        return OK;
-    if (extent->buf == NULL)
-        extent->buf = buf_create(scan->slab, (uint32_t)extent->size_bytes, IO_ALIGN);
-    return extent->buf != NULL ? read_on(scan, extent, size_bytes, READ_BYTES) : ERR_NOMEM;
-}
-
-/* The group at pos: ERR_MALFORMED: there is none; ERR_CORRUPT: something like one, with a wrong
- * checksum; ERR_NEWER_FORMAT; else from load.  head is set for OK and ERR_CORRUPT. */
-static enum err read_group(struct journal_scan *scan, struct scan_extent *extent, uint64_t pos,
-                           struct journal_group_head *head)
-{
-    enum err err = load(scan, extent, pos + IO_ALIGN);
-    enum err newer;
-
-    if (err)
-        return err;
-    if (pos + IO_ALIGN > extent->loaded_bytes)
-        return ERR_MALFORMED;
-    newer = journal_format_read_head(extent->buf->bytes + pos, extent->size_bytes - pos, head);
-    if (newer == ERR_MALFORMED)
-        return newer;
-    err = load(scan, extent, pos + head->size_bytes);
-    if (err)
-        return err;
-    if (pos + head->size_bytes > extent->loaded_bytes)
-        return ERR_MALFORMED;
-    err = journal_format_verify(extent->buf->bytes + pos, head);
-    return err ? err : newer;
-}
-
-/* The first size_bytes of it for a moment; drop_buf after. */
-static enum err load_front(struct journal_scan *scan, struct scan_extent *extent,
-                           uint64_t size_bytes)
-{
-    extent->buf = buf_create(scan->slab, (uint32_t)size_bytes, IO_ALIGN);
-    return extent->buf != NULL ? read_on(scan, extent, size_bytes, READ_BYTES) : ERR_NOMEM;
-}
-
-static enum err look_at(struct journal_scan *scan, struct scan_extent *extent)
-{
-    enum err err = open_extent(scan, extent);
-
-    if (err || extent->size_bytes == 0)
-        return err;
-    err = load_front(scan, extent, IO_ALIGN);
-    extent->has_head = !err && extent->loaded_bytes > 0 &&
-                       journal_format_read_head(extent->buf->bytes, extent->size_bytes,
-                                                &extent->head) != ERR_MALFORMED &&
-                       extent->head.shard == extent->shard;
-    drop_buf(extent);
-    return err;
-}
-
-/* Is the first group good? */
-static enum err verify_first(struct journal_scan *scan, struct scan_extent *extent)
-{
-    struct journal_group_head head;
-    enum err err = load_front(scan, extent, journal_format_round_up(extent->head.size_bytes));
-
-    if (!err)
-        err = read_group(scan, extent, 0, &head);
-    drop_buf(extent);
-    extent->good = err == OK;
-    return err == ERR_CORRUPT || err == ERR_MALFORMED ? OK : err;
-}
 
 /* ---- entries */
 
@@ -323,7 +164,7 @@ static enum err find_in_extent(struct journal_scan *scan, const struct scan_shar
     for (;;) {
         struct journal_group_head head;
         bool is_next;
-        enum err err = load(scan, extent, pos + IO_ALIGN);
+        enum err err = scan_extent_load(&scan->source, extent, pos + IO_ALIGN);
 
         if (err)
             return err;
@@ -364,7 +205,7 @@ static enum err look_for_lost(struct journal_scan *scan, struct scan_shard *shar
     }
     for (; extent != NULL && pos < end && pos < extent->size_bytes; pos += IO_ALIGN) {
         struct journal_group_head head;
-        enum err err = load(scan, extent, pos + IO_ALIGN);
+        enum err err = scan_extent_load(&scan->source, extent, pos + IO_ALIGN);
         if (err)
             return err;
         if (pos + IO_ALIGN > extent->loaded_bytes)
@@ -372,7 +213,7 @@ static enum err look_for_lost(struct journal_scan *scan, struct scan_shard *shar
         if (journal_format_read_head(extent->buf->bytes + pos, extent->size_bytes - pos, &head) ||
             !is_of_run(shard, &head))
             continue;
-        err = read_group(scan, extent, pos, &head);
+        err = scan_extent_group(&scan->source, extent, pos, &head);
         if (err == OK)
             note_lost(shard, &head, &durable);
         else if (err != ERR_CORRUPT && err != ERR_MALFORMED && err != ERR_NEWER_FORMAT)
@@ -414,7 +255,7 @@ static enum err walk(struct journal_scan *scan, struct scan_shard *shard)
         struct journal_group_head head = {0};
         struct scan_extent *next;
 
-        err = err ? err : read_group(scan, extent, pos, &head);
+        err = err ? err : scan_extent_group(&scan->source, extent, pos, &head);
         if (err == OK && is_of_run(shard, &head) && head.sequence == shard->last_sequence + 1 &&
             entries_are_sound(extent->buf->bytes + pos, &head)) {
             err = add_group(scan, extent, pos, &head);
@@ -453,7 +294,7 @@ static enum err choose_epoch(struct journal_scan *scan, struct scan_shard *shard
 
         if (!is_candidate(extent, shard) || extent->head.recovery_epoch < shard->epoch)
             continue;
-        err = verify_first(scan, extent);
+        err = scan_extent_verify(&scan->source, extent);
         if (err)
             return err;
         if (extent->good && extent->head.recovery_epoch > shard->epoch)
@@ -491,14 +332,25 @@ static enum err scan_shard(struct journal_scan *scan, struct scan_shard *shard,
         struct scan_extent *extent = &scan->extents[i];
         if (extent->shard != shard->shard)
             continue;
-        close_extent(scan, extent);
+        scan_extent_close(&scan->source, extent);
         if (!extent->used)
-            drop_buf(extent);
+            scan_extent_drop(extent);
     }
     return err;
 }
 
 /* ---- all of them */
+
+static void on_entry(void *context, const char *name, bool is_dir)
+{
+    struct journal_scan *scan = context;
+    struct scan_extent extent = {.fd = -1};
+
+    if (is_dir || journal_format_parse_name(name, &extent.shard, &extent.number))
+        return;
+    scan->extents = mem_realloc(scan->extents, (scan->extent_count + 1) * sizeof(*scan->extents));
+    scan->extents[scan->extent_count++] = extent;
+}
 
 static struct scan_shard *find_shard(const struct journal_scan *scan, uint32_t shard)
 {
@@ -543,7 +395,7 @@ static int compare_extents(const void *a, const void *b)
 
 static enum err scan_all(struct journal_scan *scan, const struct marks_set *marks)
 {
-    enum err err = scan->io->v->dir_list(scan->io, scan->dir, on_entry, scan);
+    enum err err = scan->source.io->v->dir_list(scan->source.io, scan->source.dir, on_entry, scan);
 
     if (err)
         return err;
@@ -561,9 +413,10 @@ static enum err scan_all(struct journal_scan *scan, const struct marks_set *mark
         struct scan_shard *shard = &scan->shards[s];
         for (uint32_t i = 0; i < scan->extent_count; i++) {
             if (scan->extents[i].shard == shard->shard)
-                err = look_at(scan, &scan->extents[i]);
+                err = scan_extent_open(&scan->source, &scan->extents[i]);
             if (err)
                 return err;
+            scan->stats.extents += scan->extents[i].shard == shard->shard;
         }
         err = scan_shard(scan, shard, marks != NULL ? marks_set_of(marks, shard->shard) : NULL);
         if (err)
@@ -578,7 +431,7 @@ enum err journal_scan_open(struct io *io, const char *dir, const struct marks_se
     struct journal_scan *scan = mem_alloc(sizeof(*scan));
     enum err err;
 
-    *scan = (struct journal_scan){.io = io, .dir = dir, .slab = slab};
+    *scan = (struct journal_scan){.source = {.io = io, .dir = dir, .slab = slab}};
     hash_map_init(&scan->partitions, 0);
     arena_init(&scan->arena, SIZE_MAX / 2);
     err = scan_all(scan, marks);
@@ -634,8 +487,8 @@ void journal_scan_close(struct journal_scan *scan)
     if (scan == NULL)
         return;
     for (uint32_t i = 0; i < scan->extent_count; i++) {
-        close_extent(scan, &scan->extents[i]);
-        drop_buf(&scan->extents[i]);
+        scan_extent_close(&scan->source, &scan->extents[i]);
+        scan_extent_drop(&scan->extents[i]);
     }
     hash_map_deinit(&scan->partitions);
     arena_deinit(&scan->arena);

@@ -20,10 +20,10 @@ struct log_dir {
     int32_t node_id;
     struct uuid directory_id;
     int32_t lock_fd;
-    int32_t dir_fd;      /* some file of it, for syncfs; not to be closed by others */
-    bool was_clean;      /* the previous process stopped in order (.kafka_cleanshutdown) */
-    bool is_new;         /* formatted by this open */
-    char problem[512];   /* what is wrong and what to do next, after an error */
+    int32_t dir_fd;    /* some file of it, for syncfs; not to be closed by others */
+    bool was_clean;    /* the previous process stopped in order (.kafka_cleanshutdown) */
+    bool is_new;       /* formatted by this open */
+    char problem[512]; /* what is wrong and what to do next, after an error */
 };
 
 /* Create path when missing, lock it, read or write the identity (files and directory synced).
