@@ -277,7 +277,9 @@ enum err log_restore_producers(struct log *log, int64_t end_offset, int64_t wind
         }
         if (err == OK) {
             log->window_offset = window_offset;
-            return OK;
+            if (producer_state_truncate(&log->producers, end_offset))
+                return OK;
+            err = ERR_OFFSET_RANGE; /* the log was cut since */
         }
         log_line(log->store->world.sink, LOG_WARN, "LVE-2208",
                  "a producer window file was lost; it is made anew from the log",

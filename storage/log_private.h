@@ -57,6 +57,8 @@ struct log_commit_waiter {
     struct log *log; /* NULL: gone */
     enum journal_kind kind;
     int64_t offset;
+    int64_t *dropped_bases; /* of a cut: segments whose files go when it is durable */
+    uint32_t dropped_count;
     void (*done)(void *context, enum err err);
     void *context;
 };
@@ -85,9 +87,10 @@ struct log {
     bool epochs_dirty;
     bool producers_dirty;
     bool quarantined;
-    bool prefix_pending; /* the next append carries the bytes below it in its block */
-    bool dirty;          /* changed since the last mark */
-    bool writing;        /* a segment write is in flight */
+    int64_t start_pending; /* highest log start in the journal, perhaps not durable yet */
+    bool prefix_pending;   /* the next append carries the bytes below it in its block */
+    bool dirty;            /* changed since the last mark */
+    bool writing;          /* a segment write is in flight */
     bool closing;
     struct list dirty_node;    /* store.dirty_logs */
     struct list write_node;    /* store.write_queue */
@@ -128,6 +131,8 @@ struct segment *log_segment_of(const struct log *log, int64_t offset, uint32_t *
 struct segment *log_add_segment(struct log *log, int64_t base_offset);
 void log_drop_first_segment(struct log *log, bool delete_files);
 void log_drop_last_segment(struct log *log, bool delete_files);
+/* Rename a segment's files away, to be unlinked later. */
+void log_delete_segment_files(struct log *log, int64_t base_offset);
 void log_roll(struct log *log, int64_t base_offset);
 bool log_must_roll(const struct log *log, uint32_t size_bytes, int64_t last_offset,
                    int64_t timestamp_ms);
@@ -162,6 +167,7 @@ must_use enum err log_rebuild_producers(struct log *log);
 must_use enum err log_cut_state(struct log *log, struct segment *segment, int64_t offset,
                                 uint64_t pos);
 void log_drop_below_start(struct log *log);
+void log_commit_waiter_free(struct log_commit_waiter *waiter);
 void log_commit_waiter_run(struct log_commit_waiter *waiter, enum err err);
 
 #endif

@@ -120,8 +120,10 @@ static bool check_batch(void *context, const struct batch_header *header, const 
     return true;
 }
 
-/* The batches from the last index entry to the end: does the chain end where it should? */
-static bool tail_is_good(struct log *log, struct segment *segment, int64_t end_offset)
+/* The batches from the last index entry to the end: does the chain end where it should?  An active
+ * one that was cut inside a batch may end below its end offset. */
+static bool tail_is_good(struct log *log, struct segment *segment, int64_t end_offset,
+                         bool is_active)
 {
     struct tail_check tail = {.end_offset = segment->base_offset};
     struct offset_position last;
@@ -133,7 +135,8 @@ static bool tail_is_good(struct log *log, struct segment *segment, int64_t end_o
         err = segment_walk(segment, tail.pos, segment->size_bytes, check_batch, &tail);
     }
     if (err == OK && !tail.bad && tail.pos == segment->size_bytes &&
-        (segment->size_bytes == 0 || tail.end_offset == end_offset))
+        (segment->size_bytes == 0 || tail.end_offset == end_offset ||
+         (is_active && tail.end_offset < end_offset)))
         return true;
     quarantine(log, "the last batches of a segment are damaged", tail.end_offset, err);
     return false;
@@ -165,7 +168,7 @@ static bool add_believed(struct log *log, int64_t base_offset, int64_t end_offse
         quarantine(log, "a segment is missing or shorter than its mark", base_offset, err);
         return false;
     }
-    if (!tail_is_good(log, segment, end_offset))
+    if (!tail_is_good(log, segment, end_offset, is_active))
         return false;
     if (!is_active)
         unload_indexes(segment);
@@ -252,14 +255,70 @@ static enum err restore_epochs(struct log *log)
     return OK;
 }
 
-static enum err believe_to_mark(struct log *log, struct found *found, const struct mark *mark)
+/* What is to be believed of the segments: the mark, less what was cut off and what was deleted
+ * since, by the journal.  *cut_out: the deepest cut below the mark (the entries before it append
+ * what it took away), or NULL. */
+static struct mark bound_by_journal(const struct mark *mark, const struct journal_replay *first,
+                                    const struct journal_replay **cut_out)
 {
-    uint32_t count = 0;
+    struct mark bound = *mark;
+
+    *cut_out = NULL;
+    for (const struct journal_replay *replay = first; replay != NULL; replay = replay->next) {
+        const struct journal_entry *entry = &replay->entry;
+        if (entry->kind == JOURNAL_LOG_START && entry->offset > bound.log_start_offset)
+            bound.log_start_offset = entry->offset;
+        if (entry->kind != JOURNAL_TRUNCATE || entry->offset > bound.end_offset ||
+            entry->offset >= mark->end_offset)
+            continue;
+        bound.end_offset = entry->offset;
+        bound.segment_base_offset = entry->segment_base_offset;
+        bound.pos = entry->pos;
+        *cut_out = replay;
+    }
+    return bound;
+}
+
+/* The last block below the bound was perhaps being rewritten when the power went: its bytes stand
+ * in the first entry that follows. */
+static enum err repair_block(struct log *log, const struct mark *bound,
+                             const struct journal_replay *first)
+{
+    struct segment *segment = segment_create(log, bound->segment_base_offset);
+    struct io *io = log->store->io;
+    uint64_t file_bytes = 0;
+    char path[LOG_PATH_MAX];
+    int32_t fd;
     enum err err = OK;
 
-    log->believed = *mark;
-    log->believed_exists = true;
-    log->offsets.log_start = mark->log_start_offset;
+    segment_path(segment, LOG_FILE_LOG, false, path);
+    while (first != NULL &&
+           (first->entry.kind != JOURNAL_APPEND || first->entry.prefix_bytes == 0 ||
+            first->entry.segment_base_offset != bound->segment_base_offset ||
+            first->entry.pos != bound->pos))
+        first = first->next;
+    if (first != NULL && file_size_of(segment, &file_bytes) == OK && file_bytes >= bound->pos) {
+        err = io->v->file_open(io, path, IO_WRITE, &fd);
+        if (err == OK) {
+            err = io->v->file_write(io, fd, first->prefix, first->entry.prefix_bytes,
+                                    bound->pos - first->entry.prefix_bytes);
+            io->v->close(io, fd);
+        }
+    }
+    segment_free(segment);
+    return err;
+}
+
+static enum err believe_to_mark(struct log *log, struct found *found, const struct mark *mark,
+                                const struct journal_replay *behind)
+{
+    uint32_t count = 0;
+    enum err err = repair_block(log, mark, behind);
+
+    if (err != OK)
+        return err;
+    log->offsets.log_start =
+        mark->log_start_offset < mark->end_offset ? mark->log_start_offset : mark->end_offset;
     log->offsets.log_end = mark->end_offset;
     while (count < found->count && found->bases[count] < mark->segment_base_offset)
         count++;
@@ -436,15 +495,17 @@ static enum err replay_start(struct log *log, int64_t offset)
     return OK;
 }
 
-static enum err replay_all(struct log *log)
+/* cut: what was journaled before it has no effect any more, but for the log's start. */
+static enum err replay_all(struct log *log, const struct journal_replay *replay,
+                           const struct journal_replay *cut)
 {
-    struct journal_replay *replay;
     enum err err = OK;
 
-    if (log->store->scan == NULL)
-        return OK;
-    replay = journal_scan_take(log->store->scan, &log->id.topic_id, log->id.partition);
     for (; replay != NULL && err == OK; replay = replay->next) {
+        if (replay == cut)
+            cut = NULL;
+        if (cut != NULL && replay->entry.kind != JOURNAL_LOG_START)
+            continue;
         switch (replay->entry.kind) {
         case JOURNAL_APPEND:
             err = replay_append(log, replay);
@@ -510,6 +571,11 @@ static enum err load(struct log *log)
             : marks_find(store->marks_at_start, &log->id.topic_id, log->id.partition);
     bool never_marked =
         store->marks_at_start != NULL && marks_set_shard_count(store->marks_at_start) == 0;
+    const struct journal_replay *first =
+        store->scan == NULL ? NULL
+                            : journal_scan_take(store->scan, &log->id.topic_id, log->id.partition);
+    const struct journal_replay *cut = NULL;
+    struct mark bound;
     enum err err = open_directory(log);
 
     if (err == OK)
@@ -519,7 +585,10 @@ static enum err load(struct log *log)
     if (found.count > 1)
         qsort(found.bases, found.count, sizeof(*found.bases), compare_bases);
     if (mark != NULL) {
-        err = believe_to_mark(log, &found, mark);
+        bound = bound_by_journal(mark, first, &cut);
+        log->believed = *mark;
+        log->believed_exists = true;
+        err = believe_to_mark(log, &found, &bound, cut != NULL ? cut : first);
     } else if (never_marked && found.count > 0) {
         err = adopt(log, &found);
     } else {
@@ -532,7 +601,7 @@ static enum err load(struct log *log)
     }
     mem_free(found.bases);
     if (err == OK && !log->quarantined)
-        err = replay_all(log);
+        err = replay_all(log, first, cut);
     return err;
 }
 

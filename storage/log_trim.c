@@ -5,9 +5,10 @@
 
 /* ---- entries that wait for their journal group */
 
-static void wait_for_commit(struct log *log, enum journal_kind kind, uint64_t sequence,
-                            int64_t offset, void (*done)(void *context, enum err err),
-                            void *context)
+static struct log_commit_waiter *wait_for_commit(struct log *log, enum journal_kind kind,
+                                                 uint64_t sequence, int64_t offset,
+                                                 void (*done)(void *context, enum err err),
+                                                 void *context)
 {
     struct log_commit_waiter *waiter = mem_alloc(sizeof(*waiter));
 
@@ -18,6 +19,7 @@ static void wait_for_commit(struct log *log, enum journal_kind kind, uint64_t se
                                          .done = done,
                                          .context = context};
     list_push_back(&log->store->commit_waiters, &waiter->node);
+    return waiter;
 }
 
 static enum err journal_mark(struct log *log, enum journal_kind kind, int64_t offset, uint64_t pos,
@@ -59,14 +61,30 @@ static void raise_start(struct log *log, int64_t offset)
     log_mark_dirty(log);
 }
 
-/* The entry is durable: now the files may follow. */
+void log_commit_waiter_free(struct log_commit_waiter *waiter)
+{
+    mem_free(waiter->dropped_bases);
+    mem_free(waiter);
+}
+
+/* The entry is durable: now it takes effect, and the files follow. */
 void log_commit_waiter_run(struct log_commit_waiter *waiter, enum err err)
 {
-    if (err == OK && waiter->log != NULL && waiter->kind == JOURNAL_LOG_START)
+    if (err == OK && waiter->log != NULL && waiter->kind == JOURNAL_LOG_START) {
+        raise_start(waiter->log, waiter->offset);
         log_drop_below_start(waiter->log);
+    }
+    for (uint32_t i = 0; i < waiter->dropped_count && err == OK && waiter->log != NULL; i++)
+        log_delete_segment_files(waiter->log, waiter->dropped_bases[i]);
     if (waiter->done != NULL)
         waiter->done(waiter->context, err);
-    mem_free(waiter);
+    log_commit_waiter_free(waiter);
+}
+
+static void note_pending_start(struct log *log, int64_t offset)
+{
+    if (offset > log->start_pending)
+        log->start_pending = offset;
 }
 
 enum err log_delete_records(struct log *log, int64_t offset,
@@ -80,8 +98,8 @@ enum err log_delete_records(struct log *log, int64_t offset,
     err = journal_mark(log, JOURNAL_LOG_START, offset, 0, 0, &sequence);
     if (err != OK)
         return err;
-    raise_start(log, offset); /* nobody may read below from now on; files go when it is durable */
-    wait_for_commit(log, JOURNAL_LOG_START, sequence, offset, done, context);
+    note_pending_start(log, offset);
+    (void)wait_for_commit(log, JOURNAL_LOG_START, sequence, offset, done, context);
     return OK;
 }
 
@@ -120,6 +138,7 @@ uint32_t log_apply_retention(struct log *log, int64_t now_ms)
     uint64_t log_bytes = log_size_bytes(log);
     uint32_t count = 0;
     uint64_t sequence;
+    int64_t start;
 
     if (log->store->state != STORE_RUNNING || log->quarantined)
         return 0;
@@ -131,11 +150,18 @@ uint32_t log_apply_retention(struct log *log, int64_t now_ms)
         log_bytes -= log->segments[count]->size_bytes;
         count++;
     }
-    if (count == 0 || journal_mark(log, JOURNAL_LOG_START, log->segments[count]->base_offset, 0, 0,
-                                   &sequence) != OK)
+    if (count == 0)
         return 0;
-    raise_start(log, log->segments[count]->base_offset);
-    wait_for_commit(log, JOURNAL_LOG_START, sequence, log->offsets.log_start, NULL, NULL);
+    start = log->segments[count]->base_offset;
+    if (start <= log->start_pending) {
+        if (start <= log->offsets.log_start)
+            log_drop_below_start(log); /* readers were in the way the last time */
+        return 0;
+    }
+    if (journal_mark(log, JOURNAL_LOG_START, start, 0, 0, &sequence) != OK)
+        return 0;
+    note_pending_start(log, start);
+    (void)wait_for_commit(log, JOURNAL_LOG_START, sequence, start, NULL, NULL);
     return count;
 }
 
@@ -220,6 +246,35 @@ enum err log_cut_state(struct log *log, struct segment *segment, int64_t offset,
     return log_rebuild_producers(log);
 }
 
+static bool is_being_read(const struct log *log, uint32_t first_index)
+{
+    for (uint32_t i = first_index; i < log->segment_count; i++)
+        if (log->segments[i]->io_count > 0)
+            return true;
+    return false;
+}
+
+/* Out of memory now; their files when the cut is durable. */
+static void drop_segments_from(struct log *log, uint32_t first_index,
+                               struct log_commit_waiter *waiter)
+{
+    waiter->dropped_bases = mem_alloc((log->segment_count - first_index) * sizeof(int64_t));
+    while (log->segment_count > first_index) {
+        waiter->dropped_bases[waiter->dropped_count++] = log_active(log)->base_offset;
+        log_drop_last_segment(log, false);
+    }
+}
+
+/* A checkpoint that is on its way must not name what is cut off. */
+static void cut_target(struct log *log, const struct segment *segment, int64_t offset, uint64_t pos)
+{
+    if (!log->in_checkpoint || log->target.end_offset <= offset)
+        return;
+    log->target.end_offset = offset;
+    log->target.segment_base_offset = segment->base_offset;
+    log->target.pos = pos;
+}
+
 enum err log_truncate(struct log *log, int64_t offset, void (*done)(void *context, enum err err),
                       void *context)
 {
@@ -227,26 +282,30 @@ enum err log_truncate(struct log *log, int64_t offset, void (*done)(void *contex
     struct segment *segment;
     uint64_t sequence;
     uint32_t index;
+    struct log_commit_waiter *waiter;
     enum err err;
 
-    if (offset < log->offsets.log_start || offset > log->offsets.log_end)
+    if (log->quarantined)
+        return ERR_QUARANTINED;
+    if (offset < log->offsets.log_start || offset < log->start_pending ||
+        offset > log->offsets.log_end)
         return ERR_OFFSET_RANGE;
     segment =
         log_segment_of(log, offset == log->segments[0]->base_offset ? offset : offset - 1, &index);
     check(segment != NULL);
     err = place_cut(log, segment, &cut);
-    if (err == OK && log->writing)
-        err = ERR_FULL; /* a segment write is in flight: call again when it has ended */
+    if (err == OK && (log->writing || is_being_read(log, index + 1)))
+        err = ERR_FULL; /* the files are in use: call again when that has ended */
     if (err == OK)
         err = journal_mark(log, JOURNAL_TRUNCATE, offset, cut.pos, segment->base_offset, &sequence);
     if (err != OK)
         return err;
+    waiter = wait_for_commit(log, JOURNAL_TRUNCATE, sequence, offset, done, context);
     drop_tail_from(log, offset);
-    while (log->segment_count > index + 1)
-        log_drop_last_segment(log, true);
+    drop_segments_from(log, index + 1, waiter);
+    cut_target(log, segment, offset, cut.pos);
     log->prefix_pending = true; /* what follows rewrites a block that the mark covers */
     err = log_cut_state(log, segment, offset, cut.pos);
     log_mark_dirty(log);
-    wait_for_commit(log, JOURNAL_TRUNCATE, sequence, offset, done, context);
     return err;
 }

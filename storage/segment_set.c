@@ -39,20 +39,22 @@ struct segment *log_add_segment(struct log *log, int64_t base_offset)
     return segment;
 }
 
-static void delete_segment_files(struct segment *segment)
+void log_delete_segment_files(struct log *log, int64_t base_offset)
 {
-    struct store *store = segment->log->store;
+    struct store *store = log->store;
+    struct segment *named = segment_create(log, base_offset);
     char from[LOG_PATH_MAX];
     char to[LOG_PATH_MAX];
 
     for (int kind = 0; kind < LOG_FILE_KIND_COUNT; kind++) {
         if (kind == LOG_FILE_WINDOW)
             continue; /* named by offset and mark, not by segment */
-        segment_path(segment, (enum log_file_kind)kind, false, from);
-        segment_path(segment, (enum log_file_kind)kind, true, to);
+        segment_path(named, (enum log_file_kind)kind, false, from);
+        segment_path(named, (enum log_file_kind)kind, true, to);
         if (store->io->v->file_rename(store->io, from, to) == OK)
-            file_deletion_add(store, to, false, segment->log->config.file_delete_delay_ms);
+            file_deletion_add(store, to, false, log->config.file_delete_delay_ms);
     }
+    segment_free(named);
 }
 
 void log_drop_first_segment(struct log *log, bool delete_files)
@@ -69,7 +71,7 @@ void log_drop_first_segment(struct log *log, bool delete_files)
         log_tail_remove(entry);
     }
     if (delete_files)
-        delete_segment_files(segment);
+        log_delete_segment_files(log, segment->base_offset);
     segment_free(segment);
 }
 
@@ -79,7 +81,7 @@ void log_drop_last_segment(struct log *log, bool delete_files)
 
     log->segment_count--;
     if (delete_files)
-        delete_segment_files(segment);
+        log_delete_segment_files(log, segment->base_offset);
     segment_free(segment);
 }
 

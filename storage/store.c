@@ -657,7 +657,7 @@ void store_close(struct store *store)
     list_for_each_safe(node, &store->commit_waiters)
     {
         list_remove(node);
-        mem_free(container_of(node, struct log_commit_waiter, node));
+        log_commit_waiter_free(container_of(node, struct log_commit_waiter, node));
     }
     file_deletion_drop_all(store);
     loop_cancel_timer(store->loop, &store->checkpoint_timer);
