@@ -26,6 +26,7 @@ struct segment {
     uint32_t times_saved;
     bool indexes_loaded;
     bool indexes_dirty;
+    bool indexes_rebuilt;       /* from the batches: what they say is not doubted any more */
     bool padded;                /* the file may hold more than size_bytes */
     int64_t first_timestamp_ms; /* -1: none; for segment.ms */
     int64_t last_modified_ms;   /* max timestamp, or the file's time */
@@ -110,7 +111,10 @@ must_use enum err segment_open_file(struct segment *segment);
 void segment_close_file(struct segment *segment);
 void segment_path(const struct segment *segment, enum log_file_kind kind, bool deleted, char *out);
 must_use enum err segment_load_indexes(struct segment *segment);
+/* From the batches in the file and in the tail. */
 must_use enum err segment_rebuild_indexes(struct segment *segment);
+/* Is there a batch that ends at position->offset and has that timestamp?  No entry is fine. */
+bool segment_time_is_true(struct segment *segment, const struct time_position *position);
 must_use enum err segment_save_indexes(struct segment *segment, bool at_end);
 /* A closed segment that is wholly written: the file ends where its batches do. */
 must_use enum err segment_cut_padding(struct segment *segment);

@@ -20,9 +20,10 @@ struct file_read {
     struct log *log;
     struct segment *segment;
     struct buf *buf;
-    uint64_t window_pos; /* of the buffer in the file */
-    uint64_t batch_pos;  /* where to look for batches */
-    uint64_t end_pos;    /* written when the read began */
+    uint64_t window_pos;  /* of the buffer in the file */
+    uint64_t batch_pos;   /* where to look for batches */
+    uint64_t end_pos;     /* written when the read began */
+    int64_t entry_offset; /* an index entry says that the first batch ends here; -1: none does */
 };
 
 static void add_slice(struct log_read *read, const uint8_t *bytes, uint32_t size_bytes,
@@ -84,6 +85,9 @@ static enum err take_batches(struct file_read *file, uint32_t got_bytes, uint32_
     start = file->buf->bytes + (file->batch_pos - file->window_pos);
     batch_walk_init(&walk, start, valid - file->batch_pos);
     while ((err = batch_next(&walk, &header, &bytes)) == OK) {
+        if (file->entry_offset >= 0 && batch_last_offset(&header) != file->entry_offset)
+            return ERR_CORRUPT; /* or the index is wrong */
+        file->entry_offset = -1;
         if (batch_last_offset(&header) < read->offset)
             continue;
         if (batch_last_offset(&header) >= read->bound || !has_room(read, header.size_bytes))
@@ -104,6 +108,29 @@ static enum err take_batches(struct file_read *file, uint32_t got_bytes, uint32_
     err = batch_parse_header(start + walk.pos, valid - file->batch_pos, &header);
     *need_out = err == OK ? header.size_bytes : READ_SLACK_BYTES;
     return ERR_AGAIN;
+}
+
+static enum err read_window(struct file_read *file, uint32_t want_bytes);
+
+/* Where to look for offset: at the index entry below it. */
+static void place_read(struct file_read *file, int64_t offset)
+{
+    struct offset_position place = offset_index_find(&file->segment->index, offset);
+
+    file->batch_pos = place.pos;
+    file->entry_offset = place.pos > 0 ? place.offset : -1;
+}
+
+/* What was found is not what the index said: once per segment, the index is doubted first. */
+static enum err doubt_index(struct file_read *file)
+{
+    struct log_read *read = file->read;
+
+    if (file->segment->indexes_rebuilt || read->size_bytes > 0 ||
+        segment_rebuild_indexes(file->segment) != OK)
+        return ERR_CORRUPT;
+    place_read(file, read->offset);
+    return read_window(file, READ_SLACK_BYTES);
 }
 
 /* Nothing is in flight for it. */
@@ -127,8 +154,6 @@ static void tell_damage(const struct log *log, int64_t offset, enum err err)
              log_i64("offset", offset), log_err(err));
 }
 
-static enum err read_window(struct file_read *file, uint32_t want_bytes);
-
 static void on_file_read(struct io_op *op, int32_t result)
 {
     struct file_read *file = container_of(op, struct file_read, io);
@@ -148,12 +173,14 @@ static void on_file_read(struct io_op *op, int32_t result)
         err = take_batches(file, (uint32_t)result, &need_bytes);
     if (err == ERR_AGAIN && need_bytes > 0)
         err = read_window(file, need_bytes);
+    if (err == ERR_CORRUPT || err == ERR_TRUNCATED)
+        err = doubt_index(file);
     if (err == ERR_AGAIN)
         return;
-    if (err == ERR_CORRUPT || err == ERR_IO || err == ERR_TRUNCATED)
+    if (err == ERR_CORRUPT || err == ERR_IO)
         tell_damage(file->log, read->offset, err);
     end_file_read(file);
-    read->done(read, err == ERR_TRUNCATED ? ERR_CORRUPT : err);
+    read->done(read, err);
 }
 
 /* Read want_bytes from batch_pos on, into a buffer of its own. */
@@ -199,22 +226,18 @@ static enum err read_file(struct log_read *read)
     struct log *log = read->log;
     struct segment *segment = segment_for_read(log, read->offset);
     uint32_t want_bytes = read->max_bytes < READ_WINDOW_MAX ? read->max_bytes : READ_WINDOW_MAX;
-    uint64_t batch_pos;
     struct file_read *file;
     enum err err = segment_load_indexes(segment);
 
     if (err != OK)
         return err;
-    batch_pos = offset_index_find(&segment->index, read->offset).pos;
-    if (batch_pos >= segment->written_pos)
+    if (offset_index_find(&segment->index, read->offset).pos >= segment->written_pos)
         return OK; /* nothing behind offset in the files */
     counter_add(&log->store->cache_misses, 1);
     file = mem_alloc(sizeof(*file));
-    *file = (struct file_read){.read = read,
-                               .log = log,
-                               .segment = segment,
-                               .batch_pos = batch_pos,
-                               .end_pos = segment->written_pos};
+    *file = (struct file_read){
+        .read = read, .log = log, .segment = segment, .end_pos = segment->written_pos};
+    place_read(file, read->offset);
     read->file = file;
     segment->io_count++;
     err = read_window(file, want_bytes + log->config.index_interval_bytes + READ_SLACK_BYTES);
@@ -420,6 +443,9 @@ static void on_lookup_read(struct log_read *read, enum err err)
  * timestamp is late enough, and in it the index entry before. */
 static enum err place_lookup(struct log *log, struct log_time_lookup *lookup)
 {
+    int64_t first_in_memory =
+        log->first_unwritten != NULL ? log->first_unwritten->base_offset : log->offsets.log_end;
+
     lookup->scan_offset = lookup->bound;
     for (uint32_t i = 0; i < log->segment_count; i++) {
         struct segment *segment = log->segments[i];
@@ -430,6 +456,13 @@ static enum err place_lookup(struct log *log, struct log_time_lookup *lookup)
         if (segment->times.max_timestamp_ms < lookup->timestamp_ms)
             continue;
         position = time_index_find(&segment->times, lookup->timestamp_ms - 1);
+        if (!segment->indexes_rebuilt && position.offset < first_in_memory &&
+            !segment_time_is_true(segment, &position)) {
+            err = segment_rebuild_indexes(segment);
+            if (err != OK)
+                return err;
+            position = time_index_find(&segment->times, lookup->timestamp_ms - 1);
+        }
         lookup->scan_offset = position.offset;
         break;
     }

@@ -133,6 +133,12 @@ static bool tail_is_good(struct log *log, struct segment *segment, int64_t end_o
         if (offset_index_last(&segment->index, &last))
             tail.pos = last.pos;
         err = segment_walk(segment, tail.pos, segment->size_bytes, check_batch, &tail);
+        if ((err != OK || tail.bad) && !segment->indexes_rebuilt) { /* the entry may be wrong */
+            tail = (struct tail_check){.end_offset = segment->base_offset};
+            err = segment_rebuild_indexes(segment);
+            if (err == OK)
+                err = segment_walk(segment, 0, segment->size_bytes, check_batch, &tail);
+        }
     }
     if (err == OK && !tail.bad && tail.pos == segment->size_bytes &&
         (segment->size_bytes == 0 || tail.end_offset == end_offset ||

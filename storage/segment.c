@@ -256,8 +256,57 @@ enum err segment_rebuild_indexes(struct segment *segment)
     segment->times_saved = 0;
     segment->indexes_dirty = true;
     err = segment_walk(segment, 0, segment->written_pos, note_for_index, segment);
+    list_for_each(node, &segment->log->tail)
+    {
+        struct tail_entry *entry = container_of(node, struct tail_entry, log_node);
+        struct batch_header header;
+        if (entry->segment == segment && !entry->written &&
+            batch_parse_header(entry->bytes, entry->size_bytes, &header) == OK)
+            note_for_index(segment, &header, entry->bytes, entry->pos);
+    }
     segment->indexes_loaded = err == OK;
+    segment->indexes_rebuilt = true;
+    if (err == OK)
+        log_line(segment->log->store->world.sink, LOG_WARN, "LVE-2210",
+                 "indexes of a segment were lost or wrong and were built anew",
+                 log_str("dir", segment->log->dir), log_i64("base_offset", segment->base_offset));
     return err;
+}
+
+struct time_search {
+    struct time_position position;
+    bool found;
+};
+
+static bool find_time(void *context, const struct batch_header *header, const uint8_t *bytes,
+                      uint64_t pos)
+{
+    struct time_search *search = context;
+
+    search->found = batch_last_offset(header) == search->position.offset &&
+                    header->max_timestamp_ms == search->position.timestamp_ms;
+    return batch_last_offset(header) < search->position.offset;
+}
+
+bool segment_time_is_true(struct segment *segment, const struct time_position *position)
+{
+    struct time_search search = {.position = *position};
+
+    if (position->timestamp_ms < 0)
+        return true;
+    return segment_walk(segment, offset_index_find(&segment->index, position->offset).pos,
+                        segment->written_pos, find_time, &search) == OK &&
+           search.found;
+}
+
+/* An index with entries and no time at all: only where no batch has a time. */
+static bool last_time_is_true(struct segment *segment)
+{
+    struct time_position last = time_index_last(&segment->times);
+
+    if (segment->times.count == 0 && segment->index.count > 0)
+        return segment->times.max_timestamp_ms < 0 && segment == log_active(segment->log);
+    return segment_time_is_true(segment, &last);
 }
 
 /* Batches behind the last index entry, which the time index has not noted. */
@@ -328,8 +377,11 @@ enum err segment_load_indexes(struct segment *segment)
     segment->times_saved = segment->times.count;
     if (segment->first_timestamp_ms < 0)
         err = read_first_timestamp(segment);
+    if (err == OK && !last_time_is_true(segment))
+        return segment_rebuild_indexes(segment);
     if (err == OK && segment == log_active(segment->log)) {
-        err = note_rest(segment);
+        if (note_rest(segment) != OK)
+            return segment_rebuild_indexes(segment);
         segment->indexes_dirty = true;
         segment->index_saved = 0; /* written whole at the next checkpoint: an entry was redone */
         segment->times_saved = 0;
