@@ -41,3 +41,14 @@ int32_t authorized_on_cluster(const struct request *request)
     return authorized(request, KAFKA_ACL_RESOURCE_TYPE_CLUSTER, "kafka-cluster", operations,
                       array_count(operations));
 }
+
+int32_t authorized_on_group(const struct request *request, const char *group)
+{
+    static const int8_t operations[] = {KAFKA_ACL_OPERATION_READ, KAFKA_ACL_OPERATION_DELETE,
+                                        KAFKA_ACL_OPERATION_DESCRIBE,
+                                        KAFKA_ACL_OPERATION_DESCRIBE_CONFIGS,
+                                        KAFKA_ACL_OPERATION_ALTER_CONFIGS};
+
+    return authorized(request, KAFKA_ACL_RESOURCE_TYPE_GROUP, group, operations,
+                      array_count(operations));
+}

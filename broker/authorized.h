@@ -7,5 +7,6 @@
 
 int32_t authorized_on_topic(const struct request *request, const char *topic);
 int32_t authorized_on_cluster(const struct request *request);
+int32_t authorized_on_group(const struct request *request, const char *group);
 
 #endif

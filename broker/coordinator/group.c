@@ -1,0 +1,304 @@
+#include "broker/coordinator/group.h"
+
+#include "base/check.h"
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const char *group_state_name(enum group_state state)
+{
+    static const char *const names[] = {"Empty", "PreparingRebalance", "CompletingRebalance",
+                                        "Stable", "Dead"};
+
+    return names[state];
+}
+
+struct group *group_create(struct group_coordinator *coordinator, const char *id, size_t id_bytes,
+                           int32_t partition_index, uint64_t seed)
+{
+    struct group *group = mem_alloc(sizeof(*group));
+
+    group->coordinator = coordinator;
+    group->id = mem_strndup(id, id_bytes);
+    group->id_bytes = id_bytes;
+    group->partition_index = partition_index;
+    group->state_timestamp_ms = -1;
+    list_init(&group->members);
+    list_init(&group->pending);
+    hash_map_init(&group->offsets, seed);
+    return group;
+}
+
+void group_set_text(char **field, const char *text, size_t size_bytes)
+{
+    char *copy = text == NULL ? NULL : mem_strndup(text, size_bytes);
+
+    mem_free(*field);
+    *field = copy;
+}
+
+void group_set_bytes(struct group_bytes *field, const uint8_t *bytes, int32_t size_bytes)
+{
+    uint8_t *copy = NULL;
+
+    if (size_bytes > 0) {
+        copy = mem_alloc((size_t)size_bytes);
+        memcpy(copy, bytes, (size_t)size_bytes);
+    }
+    mem_free(field->bytes);
+    field->bytes = copy;
+    field->size_bytes = size_bytes > 0 ? size_bytes : 0;
+}
+
+void group_clear_protocols(struct group_member *member)
+{
+    for (uint32_t i = 0; i < member->protocol_count; i++) {
+        mem_free(member->protocols[i].name);
+        mem_free(member->protocols[i].metadata.bytes);
+    }
+    mem_free(member->protocols);
+    member->protocols = NULL;
+    member->protocol_count = 0;
+}
+
+struct group_member *group_add_member(struct group *group, const char *id,
+                                      struct wire_string instance_id)
+{
+    struct group_member *member = mem_alloc(sizeof(*member));
+
+    member->group = group;
+    member->id = mem_strdup(id);
+    if (instance_id.text != NULL)
+        member->instance_id = mem_strndup(instance_id.text, (size_t)instance_id.size_bytes);
+    list_push_back(&group->members, &member->node);
+    group->member_count++;
+    return member;
+}
+
+void group_remove_member(struct group_member *member)
+{
+    struct group *group = member->group;
+
+    check(member->join == NULL && member->sync == NULL && !list_is_linked(&member->session.node));
+    if (group->leader_id != NULL && strcmp(group->leader_id, member->id) == 0)
+        group_set_text(&group->leader_id, NULL, 0);
+    list_remove(&member->node);
+    group->member_count--;
+    group_clear_protocols(member);
+    mem_free(member->assignment.bytes);
+    mem_free(member->id);
+    mem_free(member->instance_id);
+    mem_free(member->client_id);
+    mem_free(member->client_host);
+    mem_free(member);
+}
+
+struct group_pending *group_add_pending(struct group *group, const char *id)
+{
+    struct group_pending *pending = mem_alloc(sizeof(*pending));
+
+    pending->group = group;
+    pending->id = mem_strdup(id);
+    list_push_back(&group->pending, &pending->node);
+    group->pending_count++;
+    return pending;
+}
+
+void group_remove_pending(struct group_pending *pending)
+{
+    check(!list_is_linked(&pending->expiry.node));
+    list_remove(&pending->node);
+    pending->group->pending_count--;
+    mem_free(pending->id);
+    mem_free(pending);
+}
+
+static void free_offset(struct group_offset *offset)
+{
+    mem_free(offset->key);
+    mem_free(offset->topic);
+    mem_free(offset->metadata);
+    mem_free(offset);
+}
+
+void group_destroy(struct group *group)
+{
+    size_t cursor = 0;
+    struct group_offset *offset;
+
+    check(!list_is_linked(&group->rebalance.node) && group->writes == 0);
+    while (!list_is_empty(&group->members))
+        group_remove_member(list_first(&group->members, struct group_member, node));
+    while (!list_is_empty(&group->pending))
+        group_remove_pending(list_first(&group->pending, struct group_pending, node));
+    while ((offset = hash_map_next(&group->offsets, &cursor)) != NULL)
+        free_offset(offset);
+    hash_map_deinit(&group->offsets);
+    mem_free(group->id);
+    mem_free(group->protocol_type);
+    mem_free(group->protocol);
+    mem_free(group->leader_id);
+    mem_free(group);
+}
+
+struct group_member *group_find(const struct group *group, struct wire_string member_id)
+{
+    list_for_each(node, &group->members)
+    {
+        struct group_member *member = container_of(node, struct group_member, node);
+        if (wire_string_is(member_id, member->id))
+            return member;
+    }
+    return NULL;
+}
+
+struct group_member *group_find_instance(const struct group *group, struct wire_string instance_id)
+{
+    if (instance_id.text == NULL)
+        return NULL;
+    list_for_each(node, &group->members)
+    {
+        struct group_member *member = container_of(node, struct group_member, node);
+        if (member->instance_id != NULL && wire_string_is(instance_id, member->instance_id))
+            return member;
+    }
+    return NULL;
+}
+
+struct group_pending *group_find_pending(const struct group *group, struct wire_string member_id)
+{
+    list_for_each(node, &group->pending)
+    {
+        struct group_pending *pending = container_of(node, struct group_pending, node);
+        if (wire_string_is(member_id, pending->id))
+            return pending;
+    }
+    return NULL;
+}
+
+/* ---- protocols */
+
+struct group_bytes group_member_metadata(const struct group_member *member, const char *protocol)
+{
+    for (uint32_t i = 0; protocol != NULL && i < member->protocol_count; i++)
+        if (strcmp(member->protocols[i].name, protocol) == 0)
+            return member->protocols[i].metadata;
+    return (struct group_bytes){0};
+}
+
+static bool has_protocol(const struct group_member *member, const char *name, size_t name_bytes)
+{
+    for (uint32_t i = 0; i < member->protocol_count; i++)
+        if (strlen(member->protocols[i].name) == name_bytes &&
+            memcmp(member->protocols[i].name, name, name_bytes) == 0)
+            return true;
+    return false;
+}
+
+static bool all_have(const struct group *group, const struct group_member *except, const char *name,
+                     size_t name_bytes)
+{
+    list_for_each(node, &group->members)
+    {
+        const struct group_member *member = container_of(node, struct group_member, node);
+        if (member != except && !has_protocol(member, name, name_bytes))
+            return false;
+    }
+    return true;
+}
+
+bool group_supports(const struct group *group, const struct group_member *except,
+                    const struct wire_string *names, int32_t count)
+{
+    for (int32_t i = 0; i < count; i++)
+        if (all_have(group, except, names[i].text, (size_t)names[i].size_bytes))
+            return true;
+    return false;
+}
+
+/* Each member votes for the first of its own list that all have. */
+static const char *choice_of(const struct group *group, const struct group_member *voter)
+{
+    for (uint32_t i = 0; i < voter->protocol_count; i++)
+        if (all_have(group, NULL, voter->protocols[i].name, strlen(voter->protocols[i].name)))
+            return voter->protocols[i].name;
+    return NULL;
+}
+
+const char *group_vote(const struct group *group)
+{
+    const char *best = NULL;
+    uint32_t best_votes = 0;
+
+    list_for_each(node, &group->members)
+    {
+        const char *choice = choice_of(group, container_of(node, struct group_member, node));
+        uint32_t votes = 0;
+        list_for_each(other, &group->members)
+        {
+            const char *theirs = choice_of(group, container_of(other, struct group_member, node));
+            votes += choice != NULL && theirs != NULL && strcmp(choice, theirs) == 0;
+        }
+        if (votes > best_votes) {
+            best = choice;
+            best_votes = votes;
+        }
+    }
+    return best;
+}
+
+/* ---- offsets */
+
+static size_t make_key(char *out, size_t max_bytes, const char *topic, int32_t partition)
+{
+    int size = snprintf(out, max_bytes, "%s\n%d", topic, partition);
+
+    check(size > 0 && (size_t)size < max_bytes);
+    return (size_t)size;
+}
+
+enum { KEY_BYTES_MAX = 300 };
+
+struct group_offset *group_find_offset(const struct group *group, const char *topic,
+                                       int32_t partition)
+{
+    char key[KEY_BYTES_MAX];
+
+    return hash_map_find(&group->offsets, key, make_key(key, sizeof(key), topic, partition));
+}
+
+void group_set_offset(struct group *group, const char *topic, int32_t partition, int64_t offset,
+                      int32_t leader_epoch, struct wire_string metadata, int64_t commit_ms,
+                      int64_t expire_ms)
+{
+    struct group_offset *entry = group_find_offset(group, topic, partition);
+    char key[KEY_BYTES_MAX];
+
+    if (entry == NULL) {
+        enum err err;
+        entry = mem_alloc(sizeof(*entry));
+        entry->key_bytes = make_key(key, sizeof(key), topic, partition);
+        entry->key = mem_strndup(key, entry->key_bytes);
+        entry->topic = mem_strdup(topic);
+        entry->partition = partition;
+        err = hash_map_insert(&group->offsets, entry->key, entry->key_bytes, entry);
+        check(err == OK);
+    }
+    entry->offset = offset;
+    entry->leader_epoch = leader_epoch;
+    entry->commit_timestamp_ms = commit_ms;
+    entry->expire_timestamp_ms = expire_ms;
+    group_set_text(&entry->metadata, metadata.text == NULL ? "" : metadata.text,
+                   (size_t)metadata.size_bytes);
+}
+
+void group_remove_offset(struct group *group, const char *topic, int32_t partition)
+{
+    struct group_offset *entry = group_find_offset(group, topic, partition);
+
+    if (entry == NULL)
+        return;
+    hash_map_remove(&group->offsets, entry->key, entry->key_bytes);
+    free_offset(entry);
+}

@@ -1,0 +1,137 @@
+/* group: one consumer group in memory: members, generation, committed offsets.
+ *
+ * Owned by the group_coordinator of its shard.  group.c keeps the data, group_rebalance.c moves the
+ * state, group_records.c turns both into records and back.
+ *   EMPTY → PREPARING (a first member joins) → COMPLETING (all joined; generation + 1; the leader
+ * is to send the assignment) → STABLE (the assignment is recorded) → PREPARING (somebody joins,
+ *   leaves, or is gone) ...; no members left → EMPTY.  (KIP-62, KIP-134; Kafka's ClassicGroup)
+ *   U1  generation never decreases (G1)
+ *   U2  a member that waits has exactly one request: join in PREPARING, sync in COMPLETING */
+#ifndef LEVEE_BROKER_COORDINATOR_GROUP_H
+#define LEVEE_BROKER_COORDINATOR_GROUP_H
+
+#include "base/hash_map.h"
+#include "base/list.h"
+#include "base/timer.h"
+#include "net/protocol/wire.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct request;
+
+enum group_state { GROUP_EMPTY, GROUP_PREPARING, GROUP_COMPLETING, GROUP_STABLE, GROUP_DEAD };
+
+/* Bytes that the owner frees; bytes NULL and size 0 when absent. */
+struct group_bytes {
+    uint8_t *bytes;
+    int32_t size_bytes;
+};
+
+struct group_protocol {
+    char *name;
+    struct group_bytes metadata;
+};
+
+struct group_member {
+    struct list node; /* group.members, in order of joining */
+    struct group *group;
+    char *id;
+    char *instance_id; /* NULL: dynamic */
+    char *client_id;
+    char *client_host;
+    int32_t session_timeout_ms;
+    int32_t rebalance_timeout_ms;
+    struct group_protocol *protocols;
+    uint32_t protocol_count;
+    struct group_bytes assignment;
+    struct request *join; /* waits for the generation */
+    struct request *sync; /* waits for the assignment */
+    struct timer session;
+};
+
+/* An id that was handed out and has not joined yet (KIP-394). */
+struct group_pending {
+    struct list node;
+    struct group *group;
+    char *id;
+    struct timer expiry;
+};
+
+struct group_offset {
+    char *key; /* topic, NUL, partition as text: unique */
+    size_t key_bytes;
+    char *topic;
+    int32_t partition;
+    int64_t offset;
+    int32_t leader_epoch;
+    char *metadata;
+    int64_t commit_timestamp_ms;
+    int64_t expire_timestamp_ms; /* -1: by offsets.retention.minutes */
+};
+
+struct group {
+    char *id;
+    size_t id_bytes;
+    struct group_coordinator *coordinator;
+    int32_t partition_index; /* of __consumer_offsets */
+    enum group_state state;
+    int32_t generation;
+    char *protocol_type; /* NULL: none yet */
+    char *protocol;      /* chosen; NULL: none */
+    char *leader_id;     /* NULL: none */
+    int64_t state_timestamp_ms;
+    struct list members;
+    uint32_t member_count;
+    struct list pending;
+    uint32_t pending_count;
+    struct hash_map offsets; /* of group_offset */
+    struct timer rebalance;
+    uint64_t delay_left_ms; /* of the initial delay */
+    bool initial_delay;     /* the rebalance timer is the initial delay */
+    bool joined_since_delay;
+    bool writing_assignment;
+    uint32_t writes; /* state writes in flight: the group must live */
+};
+
+const char *group_state_name(enum group_state state);
+
+struct group *group_create(struct group_coordinator *coordinator, const char *id, size_t id_bytes,
+                           int32_t partition_index, uint64_t seed);
+/* Timers must be cancelled and nobody may wait. */
+void group_destroy(struct group *group);
+
+struct group_member *group_find(const struct group *group, struct wire_string member_id);
+struct group_member *group_find_instance(const struct group *group, struct wire_string instance_id);
+struct group_pending *group_find_pending(const struct group *group, struct wire_string member_id);
+
+struct group_member *group_add_member(struct group *group, const char *id,
+                                      struct wire_string instance_id);
+void group_remove_member(struct group_member *member); /* frees; leader_id is NULLed if it was it */
+struct group_pending *group_add_pending(struct group *group, const char *id);
+void group_remove_pending(struct group_pending *pending);
+
+void group_set_text(char **field, const char *text, size_t size_bytes); /* frees the old one */
+void group_set_bytes(struct group_bytes *field, const uint8_t *bytes, int32_t size_bytes);
+
+/* Metadata of the chosen protocol; empty when the member does not have it. */
+struct group_bytes group_member_metadata(const struct group_member *member, const char *protocol);
+void group_clear_protocols(struct group_member *member);
+
+/* Is there a protocol that all members (except one, which may be NULL) and this list have? */
+bool group_supports(const struct group *group, const struct group_member *except,
+                    const struct wire_string *names, int32_t count);
+
+/* The protocol that most members prefer among those that all have (Kafka's vote). */
+const char *group_vote(const struct group *group);
+
+/* ---- offsets */
+struct group_offset *group_find_offset(const struct group *group, const char *topic,
+                                       int32_t partition);
+/* Insert or replace; texts are copied. */
+void group_set_offset(struct group *group, const char *topic, int32_t partition, int64_t offset,
+                      int32_t leader_epoch, struct wire_string metadata, int64_t commit_ms,
+                      int64_t expire_ms);
+void group_remove_offset(struct group *group, const char *topic, int32_t partition);
+
+#endif

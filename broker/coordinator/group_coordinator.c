@@ -1,0 +1,296 @@
+/* The groups of one shard: which partitions are served, loading, looking up, going away. */
+#include "base/check.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "broker/coordinator/coordinator_private.h"
+#include "broker/metadata/image.h"
+#include "broker/topic_table.h"
+#include "storage/batch_reader.h"
+
+#include <string.h>
+
+enum { BATCH_BYTES_MAX = 64 << 20 };
+
+enum err group_coordinator_create(struct shard *shard, struct group_coordinator **out)
+{
+    struct group_coordinator *groups = mem_alloc(sizeof(*groups));
+
+    groups->shard = shard;
+    hash_map_init(&groups->groups, prng_u64(&shard->prng));
+    list_init(&groups->partitions);
+    *out = groups;
+    return OK;
+}
+
+static void remove_group(struct group *group)
+{
+    struct group_coordinator *groups = group->coordinator;
+
+    hash_map_remove(&groups->groups, group->id, group->id_bytes);
+    group_cancel_timers(group);
+    group->writes = 0;
+    group_destroy(group);
+}
+
+void group_coordinator_destroy(struct group_coordinator *groups)
+{
+    size_t cursor = 0;
+    struct group *group;
+
+    if (groups == NULL)
+        return;
+    while ((group = hash_map_next(&groups->groups, &cursor)) != NULL) {
+        list_for_each(node, &group->members)
+        {
+            struct group_member *member = container_of(node, struct group_member, node);
+            member->join = NULL; /* answered when the loop ran; now nobody is left */
+            member->sync = NULL;
+        }
+        remove_group(group);
+    }
+    hash_map_deinit(&groups->groups);
+    while (!list_is_empty(&groups->partitions)) {
+        struct coordinator_partition *partition =
+            list_first(&groups->partitions, struct coordinator_partition, node);
+        list_remove(&partition->node);
+        mem_free(partition);
+    }
+    loop_cancel_timer(&groups->shard->loop, &groups->expiry);
+    mem_free(groups);
+}
+
+/* ---- partitions */
+
+struct coordinator_partition *coordinator_partition_of(struct group_coordinator *groups,
+                                                       int32_t index)
+{
+    list_for_each(node, &groups->partitions)
+    {
+        struct coordinator_partition *partition =
+            container_of(node, struct coordinator_partition, node);
+        if (partition->partition->index == index)
+            return partition;
+    }
+    return NULL;
+}
+
+struct load {
+    struct group_coordinator *groups;
+    struct batch_reader reader;
+    struct compression_context *context;
+    enum err err;
+};
+
+static bool load_batch(void *context, const uint8_t *batch, uint32_t size_bytes)
+{
+    struct load *load = context;
+    struct record record;
+
+    load->err = batch_reader_open(&load->reader, batch, size_bytes);
+    if (load->err == OK && batch_is_control(&load->reader.header))
+        return true;
+    while (load->err == OK &&
+           (load->err = batch_reader_next(&load->reader, &record, NULL, NULL)) == OK)
+        load->err = group_apply_record(load->groups, record.key, record.key_bytes, record.value,
+                                       record.value_bytes);
+    if (load->err == ERR_NOT_FOUND)
+        load->err = OK;
+    return load->err == OK;
+}
+
+static enum err load_log(struct group_coordinator *groups, struct partition *partition)
+{
+    struct load load = {.groups = groups, .context = compression_context_create()};
+    enum err err;
+
+    batch_reader_init(&load.reader, load.context, BATCH_BYTES_MAX);
+    err = log_scan(partition->log, log_offsets(partition->log).log_start, load_batch, &load);
+    batch_reader_deinit(&load.reader);
+    compression_context_destroy(load.context);
+    return err == OK ? load.err : err;
+}
+
+static void start_sessions_of(struct group_coordinator *groups, int32_t index)
+{
+    size_t cursor = 0;
+    struct group *group;
+
+    while ((group = hash_map_next(&groups->groups, &cursor)) != NULL)
+        if (group->partition_index == index)
+            group_start_sessions(group);
+}
+
+void group_coordinator_load(struct group_coordinator *groups, struct partition *partition)
+{
+    struct coordinator_partition *entry = mem_alloc(sizeof(*entry));
+    enum err err;
+
+    entry->partition = partition;
+    list_push_back(&groups->partitions, &entry->node);
+    err = log_is_quarantined(partition->log) ? ERR_QUARANTINED : load_log(groups, partition);
+    if (err != OK) {
+        entry->failed = true;
+        log_line(groups->shard->sink, LOG_ERROR, "LVE-5001",
+                 "the groups of a partition are not served: its records cannot be read",
+                 log_i64("partition", partition->index), log_err(err));
+    }
+    if (groups->started)
+        start_sessions_of(groups, partition->index);
+}
+
+void group_coordinator_unload(struct group_coordinator *groups, int32_t partition_index)
+{
+    struct coordinator_partition *entry = coordinator_partition_of(groups, partition_index);
+    size_t cursor = 0;
+    struct group *group;
+
+    if (entry == NULL)
+        return;
+    list_remove(&entry->node);
+    mem_free(entry);
+    while ((group = hash_map_next(&groups->groups, &cursor)) != NULL) {
+        if (group->partition_index != partition_index)
+            continue;
+        group_end_waits(group, KAFKA_NOT_COORDINATOR);
+        group->state = GROUP_DEAD;
+        if (group->writes == 0)
+            remove_group(group);
+    }
+}
+
+/* ---- groups */
+
+/* Java's String.hashCode: over UTF-16 units of the text. */
+static int32_t java_hash(const char *text, size_t size_bytes)
+{
+    uint32_t hash = 0;
+
+    for (size_t i = 0; i < size_bytes;) {
+        uint32_t point;
+        size_t width = text_utf8_next(text + i, size_bytes - i, &point);
+        if (width == 0) {
+            point = 0xfffd;
+            width = 1;
+        }
+        if (point > 0xffff) {
+            point -= 0x10000;
+            hash = hash * 31 + (0xd800 + (point >> 10));
+            point = 0xdc00 + (point & 0x3ff);
+        }
+        hash = hash * 31 + point;
+        i += width;
+    }
+    return (int32_t)hash;
+}
+
+int32_t group_partition_of(const char *group_id, size_t group_id_bytes, int32_t partition_count)
+{
+    return (java_hash(group_id, group_id_bytes) & 0x7fffffff) % partition_count;
+}
+
+struct group *coordinator_find(struct group_coordinator *groups, struct wire_string id)
+{
+    return id.text == NULL ? NULL : hash_map_find(&groups->groups, id.text, (size_t)id.size_bytes);
+}
+
+static int32_t offsets_partition_count(const struct group_coordinator *groups)
+{
+    const struct image_topic *topic =
+        image_topic_by_name(groups->shard->image, "__consumer_offsets", 18);
+
+    return topic == NULL ? 0 : (int32_t)topic->partition_count;
+}
+
+struct group *coordinator_get(struct group_coordinator *groups, struct wire_string id)
+{
+    struct group *group = coordinator_find(groups, id);
+    int32_t count = offsets_partition_count(groups);
+    enum err err;
+
+    if (group != NULL)
+        return group;
+    group = group_create(groups, id.text, (size_t)id.size_bytes,
+                         group_partition_of(id.text, (size_t)id.size_bytes, count == 0 ? 1 : count),
+                         prng_u64(&groups->shard->prng));
+    err = hash_map_insert(&groups->groups, group->id, group->id_bytes, group);
+    check(err == OK);
+    return group;
+}
+
+int16_t coordinator_check(struct group_coordinator *groups, struct wire_string group_id,
+                          int32_t *partition_index_out)
+{
+    struct coordinator_partition *partition;
+    int32_t count = offsets_partition_count(groups);
+
+    if (groups->stopping)
+        return KAFKA_COORDINATOR_NOT_AVAILABLE;
+    if (count == 0)
+        return KAFKA_NOT_COORDINATOR;
+    *partition_index_out = group_partition_of(group_id.text, (size_t)group_id.size_bytes, count);
+    partition = coordinator_partition_of(groups, *partition_index_out);
+    if (partition == NULL)
+        return KAFKA_NOT_COORDINATOR;
+    return partition->failed ? KAFKA_COORDINATOR_NOT_AVAILABLE : KAFKA_NONE;
+}
+
+void coordinator_drop_if_idle(struct group *group)
+{
+    if (group->member_count > 0 || group->pending_count > 0 || group->writes > 0 ||
+        hash_map_count(&group->offsets) > 0)
+        return;
+    if (group->state != GROUP_EMPTY && group->state != GROUP_DEAD)
+        return;
+    if (group->state == GROUP_EMPTY && group->generation > 0)
+        return; /* its generation is remembered until it expires (U1) */
+    remove_group(group);
+}
+
+bool coordinator_write_init(struct group *group, struct state_write *write,
+                            void (*done)(struct state_write *write, enum err err))
+{
+    struct coordinator_partition *partition =
+        coordinator_partition_of(group->coordinator, group->partition_index);
+
+    if (partition == NULL || partition->failed)
+        return false;
+    state_write_init(write, partition->partition, done);
+    return true;
+}
+
+int16_t coordinator_write_error(enum err err)
+{
+    switch (err) {
+    case OK:
+        return KAFKA_NONE;
+    case ERR_NOT_FOUND:
+        return KAFKA_NOT_COORDINATOR;
+    case ERR_TOO_LARGE:
+        return KAFKA_INVALID_COMMIT_OFFSET_SIZE;
+    default:
+        return KAFKA_COORDINATOR_NOT_AVAILABLE;
+    }
+}
+
+int64_t coordinator_i64(const struct group_coordinator *groups, const char *name)
+{
+    return config_i64(groups->shard->config, groups->shard->image, name);
+}
+
+/* ---- start and stop */
+
+void group_coordinator_stop(struct group_coordinator *groups)
+{
+    size_t cursor = 0;
+    struct group *group;
+
+    if (groups == NULL)
+        return;
+    groups->stopping = true;
+    loop_cancel_timer(&groups->shard->loop, &groups->expiry);
+    while ((group = hash_map_next(&groups->groups, &cursor)) != NULL) {
+        group_cancel_timers(group);
+        group_end_waits(group, KAFKA_COORDINATOR_NOT_AVAILABLE);
+        group_cancel_timers(group);
+    }
+}

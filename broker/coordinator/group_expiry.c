@@ -1,0 +1,181 @@
+/* What goes away by itself or with its topic: offsets (KIP-211), empty groups; as tombstones,
+ * applied when they are durable. */
+#include "base/check.h"
+#include "base/mem.h"
+#include "broker/coordinator/coordinator_private.h"
+
+#include <string.h>
+
+struct removal {
+    struct state_write write;
+    struct group *group;
+    struct removed_offset {
+        struct removed_offset *next;
+        int32_t partition;
+        char topic[];
+    } * offsets;
+    bool whole; /* the group too */
+    void (*done)(void *context, int16_t error_code);
+    void *context;
+};
+
+static void on_recorded(struct state_write *write, enum err err)
+{
+    struct removal *removal = container_of(write, struct removal, write);
+    struct group *group = removal->group;
+
+    group->writes--;
+    while (removal->offsets != NULL) {
+        struct removed_offset *offset = removal->offsets;
+        removal->offsets = offset->next;
+        if (err == OK)
+            group_remove_offset(group, offset->topic, offset->partition);
+        mem_free(offset);
+    }
+    if (err == OK && removal->whole && group->member_count == 0) {
+        group->generation = 0;
+        group->state = GROUP_DEAD;
+    }
+    coordinator_drop_if_idle(group);
+    if (removal->done != NULL)
+        removal->done(removal->context, coordinator_write_error(err));
+    state_write_deinit(write);
+    mem_free(removal);
+}
+
+static struct removal *removal_create(struct group *group)
+{
+    struct removal *removal = mem_alloc(sizeof(*removal));
+
+    removal->group = group;
+    if (!coordinator_write_init(group, &removal->write, on_recorded)) {
+        mem_free(removal);
+        return NULL;
+    }
+    group->writes++;
+    return removal;
+}
+
+static void remove_one(struct removal *removal, const struct group_offset *offset)
+{
+    size_t topic_bytes = strlen(offset->topic) + 1;
+    struct removed_offset *entry = mem_alloc(sizeof(*entry) + topic_bytes);
+
+    memcpy(entry->topic, offset->topic, topic_bytes);
+    entry->partition = offset->partition;
+    entry->next = removal->offsets;
+    removal->offsets = entry;
+    group_write_offset_tombstone(removal->group, &removal->write, offset->topic, offset->partition);
+}
+
+void group_delete(struct group *group, void (*done)(void *context, int16_t error_code),
+                  void *context)
+{
+    struct removal *removal = removal_create(group);
+    size_t cursor = 0;
+    const struct group_offset *offset;
+
+    if (removal == NULL) {
+        done(context, KAFKA_NOT_COORDINATOR);
+        return;
+    }
+    removal->whole = true;
+    removal->done = done;
+    removal->context = context;
+    while ((offset = hash_map_next(&group->offsets, &cursor)) != NULL)
+        remove_one(removal, offset);
+    group_write_tombstone(group, &removal->write);
+    state_write_start(&removal->write);
+}
+
+/* ---- by time */
+
+/* Offsets of a group with members do not expire (G7); the others count from the later of the commit
+ * and the moment when the group became empty. */
+static bool is_expired(const struct group *group, const struct group_offset *offset, int64_t now_ms,
+                       int64_t retention_ms)
+{
+    int64_t since = offset->commit_timestamp_ms;
+
+    if (offset->expire_timestamp_ms >= 0)
+        return now_ms >= offset->expire_timestamp_ms;
+    if (group->protocol_type != NULL && group->state_timestamp_ms > since)
+        since = group->state_timestamp_ms;
+    return now_ms - since >= retention_ms;
+}
+
+static void expire_group(struct group *group, int64_t now_ms, int64_t retention_ms)
+{
+    struct removal *removal;
+    size_t cursor = 0;
+    size_t left = hash_map_count(&group->offsets);
+    const struct group_offset *offset;
+
+    if (group->state != GROUP_EMPTY || group->writes > 0 || group->pending_count > 0)
+        return;
+    removal = removal_create(group);
+    if (removal == NULL)
+        return;
+    while ((offset = hash_map_next(&group->offsets, &cursor)) != NULL)
+        if (is_expired(group, offset, now_ms, retention_ms)) {
+            remove_one(removal, offset);
+            left--;
+        }
+    if (left == 0 && now_ms - group->state_timestamp_ms >= retention_ms) {
+        removal->whole = true;
+        group_write_tombstone(group, &removal->write);
+    }
+    state_write_start(&removal->write);
+}
+
+static void on_expiry(struct timer *timer)
+{
+    struct group_coordinator *groups = container_of(timer, struct group_coordinator, expiry);
+    int64_t retention_ms = coordinator_i64(groups, "offsets.retention.minutes") * 60000;
+    int64_t now_ms = clock_wall_ms(groups->shard->clock);
+    size_t cursor = 0;
+    struct group *group;
+
+    while ((group = hash_map_next(&groups->groups, &cursor)) != NULL)
+        expire_group(group, now_ms, retention_ms);
+    loop_set_timer_ms(&groups->shard->loop, &groups->expiry,
+                      (uint64_t)coordinator_i64(groups, "offsets.retention.check.interval.ms"));
+}
+
+void group_coordinator_start(struct group_coordinator *groups)
+{
+    size_t cursor = 0;
+    struct group *group;
+
+    groups->started = true;
+    while ((group = hash_map_next(&groups->groups, &cursor)) != NULL)
+        group_start_sessions(group); /* each member has a whole session from now on (G10) */
+    groups->expiry.fire = on_expiry;
+    loop_set_timer_ms(&groups->shard->loop, &groups->expiry,
+                      (uint64_t)coordinator_i64(groups, "offsets.retention.check.interval.ms"));
+}
+
+/* ---- with its topic */
+
+void group_coordinator_topic_deleted(struct group_coordinator *groups, const char *topic)
+{
+    size_t cursor = 0;
+    struct group *group;
+
+    while ((group = hash_map_next(&groups->groups, &cursor)) != NULL) {
+        struct removal *removal = NULL;
+        size_t offset_cursor = 0;
+        const struct group_offset *offset;
+        while ((offset = hash_map_next(&group->offsets, &offset_cursor)) != NULL) {
+            if (strcmp(offset->topic, topic) != 0)
+                continue;
+            if (removal == NULL)
+                removal = removal_create(group);
+            if (removal == NULL)
+                break;
+            remove_one(removal, offset);
+        }
+        if (removal != NULL)
+            state_write_start(&removal->write);
+    }
+}

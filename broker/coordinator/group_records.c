@@ -1,0 +1,249 @@
+/* Groups as records of __consumer_offsets, and back (Kafka's GroupCoordinatorRecordHelpers). */
+#include "base/check.h"
+#include "base/mem.h"
+#include "broker/coordinator/coordinator_private.h"
+#include "net/protocol/kafka_tables.h"
+#include "net/protocol/msg_group_metadata_record.h"
+#include "net/protocol/msg_offset_commit_record.h"
+
+#include <string.h>
+
+enum {
+    TYPE_OFFSET_COMMIT_OLD = 0, /* as 1, from before Kafka 0.9 */
+    TYPE_OFFSET_COMMIT = 1,
+    TYPE_GROUP_METADATA = 2,
+    GROUP_METADATA_VERSION = 3,
+    OFFSET_COMMIT_VERSION = 3,
+    OFFSET_COMMIT_EXPIRING_VERSION = 1,
+    ARENA_BYTES = 64 << 20,
+};
+
+static struct wire_string text(const char *value)
+{
+    return wire_string(value);
+}
+
+static struct wire_bytes bytes_of(struct group_bytes value)
+{
+    static const uint8_t none[1];
+
+    return (struct wire_bytes){value.bytes == NULL ? none : value.bytes, value.size_bytes};
+}
+
+void group_write_metadata(struct group *group, struct state_write *write,
+                          const struct group_bytes *assignments)
+{
+    struct group_metadata_key key;
+    struct group_metadata_value value;
+    struct group_metadata_value_member_metadata *members =
+        mem_alloc(group->member_count * sizeof(*members));
+    uint32_t count = 0;
+
+    codec_set_defaults(&group_metadata_key_desc, &key);
+    codec_set_defaults(&group_metadata_value_desc, &value);
+    key.group = (struct wire_string){group->id, (int32_t)group->id_bytes};
+    value.protocol_type = text(group->protocol_type == NULL ? "" : group->protocol_type);
+    value.generation = group->generation;
+    value.protocol = text(group->member_count == 0 ? NULL : group->protocol);
+    value.leader = text(group->member_count == 0 ? NULL : group->leader_id);
+    value.current_state_timestamp = clock_wall_ms(group->coordinator->shard->clock);
+    list_for_each(node, &group->members)
+    {
+        const struct group_member *member = container_of(node, struct group_member, node);
+        struct group_metadata_value_member_metadata *out = &members[count];
+        codec_set_struct_defaults(&group_metadata_value_member_metadata_struct, out);
+        out->member_id = text(member->id);
+        out->group_instance_id = text(member->instance_id);
+        out->client_id = text(member->client_id == NULL ? "" : member->client_id);
+        out->client_host = text(member->client_host == NULL ? "" : member->client_host);
+        out->rebalance_timeout = member->rebalance_timeout_ms;
+        out->session_timeout = member->session_timeout_ms;
+        out->subscription = bytes_of(group_member_metadata(member, group->protocol));
+        out->assignment = bytes_of(assignments == NULL ? member->assignment : assignments[count]);
+        count++;
+    }
+    value.members.items = members;
+    value.members.count = (int32_t)count;
+    state_write_add(write, TYPE_GROUP_METADATA, &key, GROUP_METADATA_VERSION, &value);
+    mem_free(members);
+}
+
+void group_write_tombstone(struct group *group, struct state_write *write)
+{
+    struct group_metadata_key key;
+
+    codec_set_defaults(&group_metadata_key_desc, &key);
+    key.group = (struct wire_string){group->id, (int32_t)group->id_bytes};
+    state_write_add(write, TYPE_GROUP_METADATA, &key, 0, NULL);
+}
+
+static void fill_offset_key(const struct group *group, const char *topic, int32_t partition,
+                            struct offset_commit_key *key)
+{
+    codec_set_defaults(&offset_commit_key_desc, key);
+    key->group = (struct wire_string){group->id, (int32_t)group->id_bytes};
+    key->topic = text(topic);
+    key->partition = partition;
+}
+
+void group_write_offset(struct group *group, struct state_write *write, const char *topic,
+                        int32_t partition, int64_t offset, int32_t leader_epoch,
+                        struct wire_string metadata, int64_t commit_ms, int64_t expire_ms)
+{
+    struct offset_commit_key key;
+    struct offset_commit_value value;
+
+    fill_offset_key(group, topic, partition, &key);
+    codec_set_defaults(&offset_commit_value_desc, &value);
+    value.offset = offset;
+    value.leader_epoch = leader_epoch;
+    value.metadata = metadata.text == NULL ? text("") : metadata;
+    value.commit_timestamp = commit_ms;
+    value.expire_timestamp = expire_ms;
+    state_write_add(write, TYPE_OFFSET_COMMIT, &key,
+                    expire_ms >= 0 ? OFFSET_COMMIT_EXPIRING_VERSION : OFFSET_COMMIT_VERSION,
+                    &value);
+}
+
+void group_write_offset_tombstone(struct group *group, struct state_write *write, const char *topic,
+                                  int32_t partition)
+{
+    struct offset_commit_key key;
+
+    fill_offset_key(group, topic, partition, &key);
+    state_write_add(write, TYPE_OFFSET_COMMIT, &key, 0, NULL);
+}
+
+/* ---- applying */
+
+static enum err decode_value(const struct record_desc *desc, const uint8_t *value,
+                             int32_t value_bytes, struct arena *arena, void *out)
+{
+    struct wire_reader reader;
+    int16_t version;
+    enum err err;
+
+    wire_reader_init(&reader, value, (size_t)value_bytes);
+    err = record_read_value_version(&reader, desc, &version);
+    return err == OK ? codec_decode(desc->value, version, &reader, arena, out) : err;
+}
+
+static void apply_member(struct group *group,
+                         const struct group_metadata_value_member_metadata *from)
+{
+    char *id = mem_strndup(from->member_id.text, (size_t)from->member_id.size_bytes);
+    struct group_member *member = group_add_member(group, id, from->group_instance_id);
+
+    mem_free(id);
+    group_set_text(&member->client_id, from->client_id.text, (size_t)from->client_id.size_bytes);
+    group_set_text(&member->client_host, from->client_host.text,
+                   (size_t)from->client_host.size_bytes);
+    member->session_timeout_ms = from->session_timeout;
+    member->rebalance_timeout_ms =
+        from->rebalance_timeout < 0 ? from->session_timeout : from->rebalance_timeout;
+    member->protocols = mem_alloc(sizeof(*member->protocols));
+    member->protocol_count = 1;
+    member->protocols[0].name = mem_strdup(group->protocol == NULL ? "" : group->protocol);
+    group_set_bytes(&member->protocols[0].metadata, from->subscription.bytes,
+                    from->subscription.size_bytes);
+    group_set_bytes(&member->assignment, from->assignment.bytes, from->assignment.size_bytes);
+}
+
+static void apply_group(struct group_coordinator *groups, struct wire_string id,
+                        const struct group_metadata_value *value)
+{
+    struct group *group =
+        value == NULL ? coordinator_find(groups, id) : coordinator_get(groups, id);
+
+    if (group == NULL)
+        return;
+    while (!list_is_empty(&group->members))
+        group_remove_member(list_first(&group->members, struct group_member, node));
+    group->state = GROUP_EMPTY;
+    if (value == NULL) {
+        coordinator_drop_if_idle(group);
+        return;
+    }
+    if (value->generation > group->generation)
+        group->generation = value->generation; /* U1 */
+    group_set_text(&group->protocol_type, value->protocol_type.text,
+                   (size_t)value->protocol_type.size_bytes);
+    group_set_text(&group->protocol, value->protocol.text, (size_t)value->protocol.size_bytes);
+    group_set_text(&group->leader_id, value->leader.text, (size_t)value->leader.size_bytes);
+    group->state_timestamp_ms = value->current_state_timestamp;
+    for (int32_t i = 0; i < value->members.count; i++)
+        apply_member(group, &value->members.items[i]);
+    if (group->member_count > 0)
+        group->state = GROUP_STABLE;
+}
+
+static enum err apply_offset(struct group_coordinator *groups, const struct offset_commit_key *key,
+                             const struct offset_commit_value *value)
+{
+    struct group *group =
+        value == NULL ? coordinator_find(groups, key->group) : coordinator_get(groups, key->group);
+    char topic[256];
+
+    if (group == NULL)
+        return OK;
+    if (key->topic.size_bytes <= 0 || key->topic.size_bytes >= (int32_t)sizeof(topic))
+        return ERR_CORRUPT;
+    memcpy(topic, key->topic.text, (size_t)key->topic.size_bytes);
+    topic[key->topic.size_bytes] = '\0';
+    if (value == NULL) {
+        group_remove_offset(group, topic, key->partition);
+        coordinator_drop_if_idle(group);
+    } else {
+        group_set_offset(group, topic, key->partition, value->offset, value->leader_epoch,
+                         value->metadata, value->commit_timestamp, value->expire_timestamp);
+    }
+    return OK;
+}
+
+static enum err apply(struct group_coordinator *groups, const struct record_desc *desc,
+                      struct wire_reader *key_reader, const uint8_t *value, int32_t value_bytes,
+                      struct arena *arena)
+{
+    void *key_body = arena_alloc(arena, desc->key->body->size_bytes);
+    void *value_body = arena_alloc(arena, desc->value->body->size_bytes);
+    enum err err = codec_decode(desc->key, 0, key_reader, arena, key_body);
+
+    if (err == OK && value_bytes >= 0)
+        err = decode_value(desc, value, value_bytes, arena, value_body);
+    if (err != OK)
+        return err;
+    if (value_bytes < 0)
+        value_body = NULL;
+    switch (desc->type) {
+    case TYPE_OFFSET_COMMIT_OLD:
+    case TYPE_OFFSET_COMMIT:
+        return apply_offset(groups, key_body, value_body);
+    case TYPE_GROUP_METADATA:
+        apply_group(groups, ((const struct group_metadata_key *)key_body)->group, value_body);
+        return OK;
+    default:
+        return OK; /* groups of the newer protocols, which are not served here */
+    }
+}
+
+enum err group_apply_record(struct group_coordinator *groups, const uint8_t *key, int32_t key_bytes,
+                            const uint8_t *value, int32_t value_bytes)
+{
+    const struct record_desc *desc;
+    struct wire_reader reader;
+    struct arena arena;
+    enum err err;
+
+    if (key_bytes < 0)
+        return ERR_CORRUPT;
+    wire_reader_init(&reader, key, (size_t)key_bytes);
+    err = record_read_key_type(&reader, RECORD_GROUP, &desc);
+    if (err == ERR_NOT_FOUND)
+        return OK; /* Kafka skips what it does not know, too */
+    if (err != OK)
+        return err;
+    arena_init(&arena, ARENA_BYTES);
+    err = apply(groups, desc, &reader, value, value_bytes, &arena);
+    arena_deinit(&arena);
+    return err;
+}

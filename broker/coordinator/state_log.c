@@ -1,0 +1,117 @@
+#include "broker/coordinator/state_log.h"
+
+#include "base/check.h"
+#include "broker/topic_table.h"
+
+enum { RECORD_BYTES_MAX = 16 << 20 };
+
+void state_write_init(struct state_write *write, struct partition *partition,
+                      void (*done)(struct state_write *write, enum err err))
+{
+    struct batch_builder_options options = batch_builder_options_default();
+
+    *write = (struct state_write){.shard = partition->shard,
+                                  .topic_id = partition->topic_id,
+                                  .partition_index = partition->index,
+                                  .done = done};
+    options.max_bytes = RECORD_BYTES_MAX;
+    batch_builder_init(&write->builder, &options);
+}
+
+void state_write_deinit(struct state_write *write)
+{
+    batch_builder_deinit(&write->builder);
+}
+
+bool state_write_is_empty(const struct state_write *write)
+{
+    return batch_builder_record_count(&write->builder) == 0;
+}
+
+void state_write_add(struct state_write *write, int16_t type, const void *key,
+                     int16_t value_version, const void *value)
+{
+    const struct record_desc *desc = record_find(RECORD_GROUP, type);
+    struct wire_writer key_writer;
+    struct wire_writer value_writer;
+    struct wire_bytes key_bytes;
+    struct wire_bytes value_bytes = {.size_bytes = -1};
+    struct arena arena;
+    enum err err;
+
+    check(desc != NULL);
+    if (write->err != OK)
+        return;
+    arena_init(&arena, RECORD_BYTES_MAX * 2);
+    wire_writer_init(&key_writer, &arena);
+    err = record_encode_key(desc, key, &key_writer);
+    if (err == OK)
+        err = wire_writer_flatten(&key_writer, &key_bytes);
+    if (err == OK && value != NULL) {
+        wire_writer_init(&value_writer, &arena);
+        err = record_encode_value(desc, value_version, value, &value_writer);
+        if (err == OK)
+            err = wire_writer_flatten(&value_writer, &value_bytes);
+    }
+    if (err == OK)
+        err = batch_builder_add_pair(&write->builder, key_bytes.bytes, key_bytes.size_bytes,
+                                     value_bytes.bytes, value_bytes.size_bytes,
+                                     clock_wall_ms(write->shard->clock));
+    arena_deinit(&arena);
+    write->err = err;
+}
+
+static void finish(struct state_write *write, enum err err)
+{
+    write->done(write, err);
+}
+
+static void on_ack(struct partition_waiter *waiter, enum err err)
+{
+    finish(container_of(waiter, struct state_write, ack), err);
+}
+
+static void append(struct state_write *write)
+{
+    struct partition *partition =
+        topic_table_find(write->shard->topics, &write->topic_id, write->partition_index);
+    struct log_append_result result;
+    enum err err = ERR_NOT_FOUND;
+
+    if (partition != NULL)
+        err = partition_append(partition, write->bytes, write->size_bytes, &write->header,
+                               clock_wall_ms(write->shard->clock), &result);
+    if (err == ERR_FULL) {
+        store_wait_room(write->shard->store, &write->room);
+        return;
+    }
+    if (err != OK) {
+        finish(write, err);
+        return;
+    }
+    write->ack = (struct partition_waiter){.offset = result.last_offset + 1, .wake = on_ack};
+    partition_wait_ack(partition, &write->ack);
+}
+
+static void on_room(struct store_waiter *waiter)
+{
+    append(container_of(waiter, struct state_write, room));
+}
+
+void state_write_start(struct state_write *write)
+{
+    write->room.room = on_room;
+    if (write->err == OK && state_write_is_empty(write)) {
+        finish(write, OK);
+        return;
+    }
+    if (write->err == OK)
+        write->err = batch_builder_finish(&write->builder, NULL, &write->bytes, &write->size_bytes);
+    if (write->err == OK)
+        write->err = batch_parse(write->bytes, write->size_bytes, &write->header);
+    if (write->err != OK) {
+        finish(write, write->err);
+        return;
+    }
+    append(write);
+}

@@ -1,0 +1,70 @@
+/* DeleteGroups (key 42; KIP-229). */
+#include "broker/coordinator/coordinator_private.h"
+#include "broker/coordinator/group_route.h"
+#include "broker/handlers.h"
+#include "broker/scatter.h"
+#include "net/protocol/kafka_enums.h"
+#include "net/protocol/msg_delete_groups.h"
+
+struct delete_piece {
+    struct scatter_piece piece;
+    struct delete_groups_response_deletable_group_result *answer;
+};
+
+struct deleting {
+    struct scatter scatter;
+    struct request *request;
+};
+
+static void on_deleted(void *context, int16_t error_code)
+{
+    struct delete_piece *piece = context;
+
+    piece->answer->error_code = error_code;
+    scatter_finish(&piece->piece);
+}
+
+static void delete_one(struct scatter_piece *scattered, struct shard *at)
+{
+    struct delete_piece *piece = container_of(scattered, struct delete_piece, piece);
+    struct group *group = coordinator_find(at->groups, piece->answer->group_id);
+    int32_t index;
+    int16_t error_code = coordinator_check(at->groups, piece->answer->group_id, &index);
+
+    if (error_code == KAFKA_NONE && (group == NULL || group->state == GROUP_DEAD))
+        error_code = KAFKA_GROUP_ID_NOT_FOUND;
+    if (error_code == KAFKA_NONE && (group->member_count > 0 || group->pending_count > 0))
+        error_code = KAFKA_NON_EMPTY_GROUP;
+    if (error_code != KAFKA_NONE)
+        on_deleted(piece, error_code);
+    else
+        group_delete(group, on_deleted, piece);
+}
+
+static void all_answered(struct scatter *scatter)
+{
+    request_answer(container_of(scatter, struct deleting, scatter)->request);
+}
+
+void handle_delete_groups(struct request *request)
+{
+    const struct delete_groups_request *body = request->body;
+    struct delete_groups_response *response = request->response;
+    struct deleting *all = request_alloc(request, 1, sizeof(*all));
+
+    all->request = request;
+    response->results.items = request_new_array(
+        request, &delete_groups_response_deletable_group_result_struct, body->groups_names.count);
+    response->results.count = body->groups_names.count;
+    scatter_begin(&all->scatter, request->home, all_answered);
+    for (int32_t i = 0; i < body->groups_names.count; i++) {
+        struct delete_piece *piece = request_alloc(request, 1, sizeof(*piece));
+        struct wire_string name = body->groups_names.items[i];
+        piece->answer = &response->results.items[i];
+        piece->answer->group_id = name;
+        piece->answer->error_code = group_may(request, name, KAFKA_ACL_OPERATION_DELETE);
+        if (piece->answer->error_code == KAFKA_NONE)
+            scatter_start(&all->scatter, &piece->piece, group_shard(request, name), delete_one);
+    }
+    scatter_end(&all->scatter);
+}

@@ -1,0 +1,113 @@
+/* FindCoordinator (key 10; KIP-699): on one broker, it is always this one; what takes time is to
+ * create __consumer_offsets when the first group is asked for. */
+#include "broker/config.h"
+#include "broker/coordinator/group_route.h"
+#include "broker/endpoint.h"
+#include "broker/handlers.h"
+#include "broker/metadata/controller.h"
+#include "broker/metadata/image.h"
+#include "net/protocol/kafka_enums.h"
+#include "net/protocol/msg_find_coordinator.h"
+
+struct search {
+    struct request *request;
+    struct shard_call hop;
+    struct controller_auto_create create;
+};
+
+/* No group is found by this name or of this type. */
+static int16_t check_key(const struct request *request, int8_t key_type, struct wire_string key,
+                         const char **message_out)
+{
+    if (key_type == KAFKA_COORDINATOR_KEY_TYPE_GROUP)
+        return group_may(request, key, KAFKA_ACL_OPERATION_DESCRIBE);
+    /* not retriable, so that a transactional producer stops at once and says why */
+    *message_out = key_type == KAFKA_COORDINATOR_KEY_TYPE_TRANSACTION
+                       ? "Transactions are not supported by this broker yet"
+                       : "This broker has no coordinator of that type";
+    return KAFKA_INVALID_REQUEST;
+}
+
+static void answer(struct request *request, int16_t creation_error)
+{
+    const struct find_coordinator_request *body = request->body;
+    struct find_coordinator_response *response = request->response;
+    bool batched = request->api_version >= 4;
+    int32_t count = batched ? body->coordinator_keys.count : 1;
+    struct find_coordinator_response_coordinator *items =
+        request_new_array(request, &find_coordinator_response_coordinator_struct, count);
+    char *host = request_alloc(request, 1, ENDPOINT_HOST_MAX);
+    uint16_t port;
+
+    endpoint_for(request, host, &port);
+    for (int32_t i = 0; i < count; i++) {
+        const char *message = NULL;
+        items[i].key = batched ? body->coordinator_keys.items[i] : body->key;
+        items[i].error_code = check_key(request, body->key_type, items[i].key, &message);
+        if (items[i].error_code == KAFKA_NONE)
+            items[i].error_code = creation_error;
+        if (items[i].error_code == KAFKA_NONE) {
+            items[i].node_id = config_node_id(request->home->config);
+            items[i].host = wire_string(host);
+            items[i].port = port;
+            items[i].error_message = wire_string(batched ? "" : "NONE"); /* as Kafka */
+        } else {
+            items[i].node_id = -1;
+            items[i].host = wire_string("");
+            items[i].port = -1;
+            items[i].error_message =
+                wire_string(message != NULL ? message : kafka_error_name(items[i].error_code));
+        }
+    }
+    if (batched) {
+        response->coordinators.items = items;
+        response->coordinators.count = count;
+    } else {
+        response->error_code = items[0].error_code;
+        response->error_message = items[0].error_message;
+        response->node_id = items[0].node_id;
+        response->host = items[0].host;
+        response->port = items[0].port;
+    }
+    request_answer(request);
+}
+
+static void on_created(struct controller_call *call)
+{
+    struct controller_auto_create *create = container_of(call, struct controller_auto_create, call);
+
+    shard_call_finish(&container_of(create, struct search, create)->hop);
+}
+
+static void create_at_controller(struct shard_call *hop)
+{
+    struct search *search = container_of(hop, struct search, hop);
+
+    search->create.name = "__consumer_offsets";
+    search->create.call.done = on_created;
+    controller_auto_create_topic(hop->target->controller, &search->create);
+}
+
+static void back_home(struct shard_call *hop)
+{
+    struct search *search = container_of(hop, struct search, hop);
+    bool failed = search->create.call.err != OK || search->create.error_code != KAFKA_NONE;
+
+    answer(search->request, failed ? KAFKA_COORDINATOR_NOT_AVAILABLE : KAFKA_NONE);
+}
+
+void handle_find_coordinator(struct request *request)
+{
+    const struct find_coordinator_request *body = request->body;
+    struct search *search;
+
+    if (body->key_type != KAFKA_COORDINATOR_KEY_TYPE_GROUP ||
+        image_topic_by_name(request->home->image, "__consumer_offsets", 18) != NULL) {
+        answer(request, KAFKA_NONE);
+        return;
+    }
+    search = request_alloc(request, 1, sizeof(*search));
+    search->request = request;
+    shard_call_start(&search->hop, request->home, shard_of_controller(request->home->shards),
+                     create_at_controller, back_home);
+}

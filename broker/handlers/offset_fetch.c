@@ -1,0 +1,269 @@
+/* OffsetFetch (key 9; KIP-447, 709): each group is asked on its shard, into memory of the piece's
+ * own, and the answer is put together at home. */
+#include "base/mem.h"
+#include "broker/coordinator/coordinator_private.h"
+#include "broker/coordinator/group_route.h"
+#include "broker/handlers.h"
+#include "broker/metadata/image.h"
+#include "broker/scatter.h"
+#include "broker/topic_ref.h"
+#include "net/protocol/kafka_enums.h"
+#include "net/protocol/msg_offset_fetch.h"
+
+#include <string.h>
+
+typedef struct offset_fetch_response_topics answered_topic;
+typedef struct offset_fetch_response_partitions answered_partition;
+
+struct fetch_piece {
+    struct scatter_piece piece;
+    struct arena arena; /* the group's shard writes here, not into the request's */
+    bool by_id;
+    const struct offset_fetch_request_group *asked;
+    struct offset_fetch_response_group answer;
+};
+
+struct offset_fetch {
+    struct scatter scatter;
+    struct request *request;
+    struct fetch_piece *pieces;
+    int32_t count;
+};
+
+static struct wire_string keep(struct arena *arena, const char *text)
+{
+    char *copy = arena_strndup(arena, text, strlen(text));
+
+    check(copy != NULL);
+    return wire_string(copy);
+}
+
+static void fill_partition(struct fetch_piece *piece, const struct group *group, const char *topic,
+                           int32_t index, answered_partition *out)
+{
+    const struct group_offset *offset =
+        group == NULL || topic == NULL ? NULL : group_find_offset(group, topic, index);
+
+    out->partition_index = index;
+    out->committed_offset = offset == NULL ? -1 : offset->offset; /* G4 */
+    out->committed_leader_epoch = offset == NULL ? -1 : offset->leader_epoch;
+    out->metadata = offset == NULL ? wire_string("") : keep(&piece->arena, offset->metadata);
+}
+
+static void *new_array(struct arena *arena, const struct struct_desc *element, int32_t count)
+{
+    void *items = codec_new_array(element, arena, count < 0 ? 0 : (size_t)count);
+
+    check(items != NULL);
+    return items;
+}
+
+static void fill_asked(struct fetch_piece *piece, const struct shard *at, const struct group *group)
+{
+    int32_t count = piece->asked->topics.count;
+
+    piece->answer.topics.items =
+        new_array(&piece->arena, &offset_fetch_response_topics_struct, count);
+    piece->answer.topics.count = count;
+    for (int32_t t = 0; t < count; t++) {
+        const struct offset_fetch_request_topics *asked = &piece->asked->topics.items[t];
+        answered_topic *out = &piece->answer.topics.items[t];
+        int16_t topic_error;
+        const struct image_topic *topic =
+            topic_ref_find(at->image, piece->by_id, asked->name, &asked->topic_id, &topic_error);
+        char name[256] = "";
+        if (!piece->by_id && asked->name.size_bytes < (int32_t)sizeof(name))
+            memcpy(name, asked->name.text, (size_t)asked->name.size_bytes);
+        out->name = asked->name;
+        out->topic_id = asked->topic_id;
+        out->partitions.items = new_array(&piece->arena, &offset_fetch_response_partitions_struct,
+                                          asked->partition_indexes.count);
+        out->partitions.count = asked->partition_indexes.count;
+        for (int32_t p = 0; p < asked->partition_indexes.count; p++) {
+            fill_partition(piece, group,
+                           !piece->by_id   ? name
+                           : topic == NULL ? NULL
+                                           : topic->name,
+                           asked->partition_indexes.items[p], &out->partitions.items[p]);
+            if (piece->by_id && topic == NULL)
+                out->partitions.items[p].error_code = KAFKA_UNKNOWN_TOPIC_ID;
+        }
+    }
+}
+
+/* Everything that the group has: grouped by topic, in order of commit. */
+static void fill_all(struct fetch_piece *piece, const struct shard *at, const struct group *group)
+{
+    size_t total = group == NULL ? 0 : hash_map_count(&group->offsets);
+    answered_topic *topics =
+        new_array(&piece->arena, &offset_fetch_response_topics_struct, (int32_t)total);
+    const struct group_offset *offset;
+    size_t cursor = 0;
+
+    piece->answer.topics.items = topics;
+    piece->answer.topics.count = 0;
+    while (group != NULL && (offset = hash_map_next(&group->offsets, &cursor)) != NULL) {
+        answered_topic *topic = NULL;
+        for (int32_t t = 0; t < piece->answer.topics.count && topic == NULL; t++)
+            if (wire_string_is(topics[t].name, offset->topic))
+                topic = &topics[t];
+        if (topic == NULL) {
+            const struct image_topic *known =
+                image_topic_by_name(at->image, offset->topic, strlen(offset->topic));
+            if (piece->by_id && known == NULL)
+                continue;
+            topic = &topics[piece->answer.topics.count++];
+            topic->name = keep(&piece->arena, offset->topic);
+            if (known != NULL)
+                topic->topic_id = known->id;
+            topic->partitions.items =
+                new_array(&piece->arena, &offset_fetch_response_partitions_struct, (int32_t)total);
+            topic->partitions.count = 0;
+        }
+        fill_partition(piece, group, offset->topic, offset->partition,
+                       &topic->partitions.items[topic->partitions.count++]);
+    }
+}
+
+static void ask_group(struct scatter_piece *scattered, struct shard *at)
+{
+    struct fetch_piece *piece = container_of(scattered, struct fetch_piece, piece);
+    struct group *group = coordinator_find(at->groups, piece->asked->group_id);
+    int32_t index;
+
+    piece->answer.error_code = coordinator_check(at->groups, piece->asked->group_id, &index);
+    if (piece->answer.error_code == KAFKA_NONE && piece->asked->topics.count < 0)
+        fill_all(piece, at, group);
+    else if (piece->answer.error_code == KAFKA_NONE)
+        fill_asked(piece, at, group);
+    scatter_finish(scattered);
+}
+
+/* Versions below 8 ask for one group, in other structs. */
+static void answer_old(struct offset_fetch *all)
+{
+    struct request *request = all->request;
+    struct offset_fetch_response *response = request->response;
+    const struct offset_fetch_response_group *group = &all->pieces[0].answer;
+    const struct offset_fetch_request *body = request->body;
+
+    response->error_code = group->error_code;
+    if (group->error_code != KAFKA_NONE && request->api_version < 2) {
+        /* no place for it but in each partition */
+        response->topics.items =
+            request_new_array(request, &offset_fetch_response_topic_struct, body->topics.count);
+        response->topics.count = body->topics.count;
+        for (int32_t t = 0; t < body->topics.count; t++) {
+            int32_t count = body->topics.items[t].partition_indexes.count;
+            response->topics.items[t].name = body->topics.items[t].name;
+            response->topics.items[t].partitions.items =
+                request_new_array(request, &offset_fetch_response_partition_struct, count);
+            response->topics.items[t].partitions.count = count;
+            for (int32_t p = 0; p < count; p++) {
+                struct offset_fetch_response_partition *out =
+                    &response->topics.items[t].partitions.items[p];
+                out->partition_index = body->topics.items[t].partition_indexes.items[p];
+                out->committed_offset = -1;
+                out->metadata = wire_string("");
+                out->error_code = group->error_code;
+            }
+        }
+        request_answer(request);
+        return;
+    }
+    response->topics.items =
+        request_new_array(request, &offset_fetch_response_topic_struct, group->topics.count);
+    response->topics.count = group->topics.count;
+    for (int32_t t = 0; t < group->topics.count; t++) {
+        const answered_topic *from = &group->topics.items[t];
+        struct offset_fetch_response_topic *to = &response->topics.items[t];
+        to->name = from->name;
+        to->partitions.items = request_new_array(request, &offset_fetch_response_partition_struct,
+                                                 from->partitions.count);
+        to->partitions.count = from->partitions.count;
+        for (int32_t p = 0; p < from->partitions.count; p++)
+            to->partitions.items[p] = (struct offset_fetch_response_partition){
+                .partition_index = from->partitions.items[p].partition_index,
+                .committed_offset = from->partitions.items[p].committed_offset,
+                .committed_leader_epoch = from->partitions.items[p].committed_leader_epoch,
+                .metadata = from->partitions.items[p].metadata,
+                .error_code = from->partitions.items[p].error_code};
+    }
+    request_answer(request);
+}
+
+static void all_answered(struct scatter *scatter)
+{
+    struct offset_fetch *all = container_of(scatter, struct offset_fetch, scatter);
+    struct request *request = all->request;
+    struct offset_fetch_response *response = request->response;
+
+    if (request->api_version < 8) {
+        answer_old(all);
+        return;
+    }
+    response->groups.items =
+        request_new_array(request, &offset_fetch_response_group_struct, all->count);
+    response->groups.count = all->count;
+    for (int32_t i = 0; i < all->count; i++)
+        response->groups.items[i] = all->pieces[i].answer;
+    request_answer(request);
+}
+
+static void free_pieces(void *context)
+{
+    struct offset_fetch *all = context;
+
+    for (int32_t i = 0; i < all->count; i++)
+        arena_deinit(&all->pieces[i].arena);
+}
+
+/* The one group of an old request in the shape of the new ones. */
+static struct offset_fetch_request_group *as_group(struct request *request)
+{
+    const struct offset_fetch_request *body = request->body;
+    struct offset_fetch_request_group *group =
+        request_new_array(request, &offset_fetch_request_group_struct, 1);
+
+    group->group_id = body->group_id;
+    group->topics.count = body->topics.count;
+    group->topics.items =
+        request_new_array(request, &offset_fetch_request_topics_struct, body->topics.count);
+    for (int32_t t = 0; t < body->topics.count; t++) {
+        group->topics.items[t].name = body->topics.items[t].name;
+        group->topics.items[t].partition_indexes.items =
+            body->topics.items[t].partition_indexes.items;
+        group->topics.items[t].partition_indexes.count =
+            body->topics.items[t].partition_indexes.count;
+    }
+    return group;
+}
+
+void handle_offset_fetch(struct request *request)
+{
+    const struct offset_fetch_request *body = request->body;
+    struct offset_fetch *all = request_alloc(request, 1, sizeof(*all));
+    const struct offset_fetch_request_group *asked =
+        request->api_version >= 8 ? body->groups.items : as_group(request);
+
+    all->request = request;
+    all->count = request->api_version >= 8 ? body->groups.count : 1;
+    all->pieces = request_alloc(request, (size_t)all->count, sizeof(*all->pieces));
+    for (int32_t i = 0; i < all->count; i++)
+        arena_init(&all->pieces[i].arena, (size_t)1 << 30);
+    request_on_release(request, free_pieces, all);
+    scatter_begin(&all->scatter, request->home, all_answered);
+    for (int32_t i = 0; i < all->count; i++) {
+        struct fetch_piece *piece = &all->pieces[i];
+        piece->asked = &asked[i];
+        piece->by_id = request->api_version >= 10;
+        codec_set_struct_defaults(&offset_fetch_response_group_struct, &piece->answer);
+        piece->answer.group_id = asked[i].group_id;
+        piece->answer.error_code =
+            group_may(request, asked[i].group_id, KAFKA_ACL_OPERATION_DESCRIBE);
+        if (piece->answer.error_code == KAFKA_NONE)
+            scatter_start(&all->scatter, &piece->piece, group_shard(request, asked[i].group_id),
+                          ask_group);
+    }
+    scatter_end(&all->scatter);
+}
