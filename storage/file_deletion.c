@@ -52,7 +52,8 @@ static void on_unlinked(struct io_op *op, int32_t result)
 {
     struct file_deletion *deletion = container_of(op, struct file_deletion, io);
 
-    list_remove(&deletion->node);
+    if (list_is_linked(&deletion->node)) /* the store is still there */
+        list_remove(&deletion->node);
     mem_free(deletion);
 }
 
@@ -131,9 +132,8 @@ void file_deletion_drop_all(struct store *store)
     list_for_each_safe(node, &store->deletions)
     {
         struct file_deletion *deletion = container_of(node, struct file_deletion, node);
-        if (deletion->in_flight)
-            continue; /* its completion frees it */
         list_remove(&deletion->node);
-        mem_free(deletion);
+        if (!deletion->in_flight) /* else its completion frees it */
+            mem_free(deletion);
     }
 }

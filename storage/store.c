@@ -648,6 +648,12 @@ void store_stop(struct store *store, void (*done)(void *context, enum err err), 
     store_checkpoint(store, on_last_checkpoint, store);
 }
 
+static void undefer(struct task *task)
+{
+    if (list_is_linked(&task->node))
+        list_remove(&task->node);
+}
+
 void store_close(struct store *store)
 {
     if (store == NULL)
@@ -665,6 +671,11 @@ void store_close(struct store *store)
     loop_cancel_timer(store->loop, &store->space_timer);
     loop_cancel_timer(store->loop, &store->write_retry_timer);
     loop_cancel_timer(store->loop, &store->files_retry_timer);
+    undefer(&store->progress_task);
+    undefer(&store->fail_task);
+    undefer(&store->write_task);
+    undefer(&store->files_task);
+    undefer(&store->drained_task);
     journal_close(store->journal);
     marks_writer_close(store->marks_writer);
     mem_free(store);
