@@ -293,6 +293,13 @@ enum err log_restore_producers(struct log *log, int64_t end_offset, int64_t wind
         if (err != OK)
             return err;
     }
+    list_for_each(node, &log->tail)
+    {
+        struct tail_entry *entry = container_of(node, struct tail_entry, log_node);
+        struct batch_header header;
+        if (!entry->written && batch_parse_header(entry->bytes, entry->size_bytes, &header) == OK)
+            apply_to_producers(log, &header, entry->bytes, entry->pos);
+    }
     log->producers_dirty = producer_state_count(&log->producers) > 0;
     return OK;
 }
