@@ -268,7 +268,7 @@ enum err log_restore_producers(struct log *log, int64_t end_offset, int64_t wind
     size_t size_bytes;
     enum err err;
 
-    if (window_offset >= 0) {
+    if (window_offset >= 0 && window_offset < INT64_MAX) {
         producer_file_path(log, window_offset, LOG_FILE_WINDOW, path);
         err = log_read_file(log->store->io, path, &bytes, &size_bytes);
         if (err == OK) {

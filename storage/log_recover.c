@@ -262,8 +262,8 @@ static enum err restore_epochs(struct log *log)
 }
 
 /* What is to be believed of the segments: the mark, less what was cut off and what was deleted
- * since, by the journal.  *cut_out: the deepest cut below the mark (the entries before it append
- * what it took away), or NULL. */
+ * since, by the journal.  *cut_out: the deepest cut that is not above the mark (the entries before
+ * it append what it took away), or NULL. */
 static struct mark bound_by_journal(const struct mark *mark, const struct journal_replay *first,
                                     const struct journal_replay **cut_out)
 {
@@ -274,8 +274,7 @@ static struct mark bound_by_journal(const struct mark *mark, const struct journa
         const struct journal_entry *entry = &replay->entry;
         if (entry->kind == JOURNAL_LOG_START && entry->offset > bound.log_start_offset)
             bound.log_start_offset = entry->offset;
-        if (entry->kind != JOURNAL_TRUNCATE || entry->offset > bound.end_offset ||
-            entry->offset >= mark->end_offset)
+        if (entry->kind != JOURNAL_TRUNCATE || entry->offset > bound.end_offset)
             continue;
         bound.end_offset = entry->offset;
         bound.segment_base_offset = entry->segment_base_offset;
