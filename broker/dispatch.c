@@ -30,6 +30,7 @@ static const struct handler handlers[] = {
     {API_INIT_PRODUCER_ID, handle_init_producer_id},
     {API_OFFSET_FOR_LEADER_EPOCH, handle_offset_for_leader_epoch},
     {API_DESCRIBE_CONFIGS, handle_describe_configs},
+    {API_ALTER_CONFIGS, handle_alter_configs},
     {API_CREATE_PARTITIONS, handle_create_partitions},
     {API_DELETE_GROUPS, handle_delete_groups},
     {API_INCREMENTAL_ALTER_CONFIGS, handle_incremental_alter_configs},

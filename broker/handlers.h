@@ -10,6 +10,7 @@ struct request;
 
 typedef void handler_fn(struct request *request);
 
+handler_fn handle_alter_configs;
 handler_fn handle_api_versions;
 handler_fn handle_create_partitions;
 handler_fn handle_create_topics;

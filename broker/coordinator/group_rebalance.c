@@ -508,15 +508,7 @@ static void replace_static(struct group_member *member, struct request *request,
     const struct join_group_request *body = request->body;
     struct group *group = member->group;
     bool was_leader = is_leader(member);
-    struct group_bytes before = group_member_metadata(member, group->protocol);
-    struct group_bytes after;
-    bool unchanged;
-    uint8_t *kept = NULL;
 
-    if (before.size_bytes > 0) {
-        kept = mem_alloc((size_t)before.size_bytes);
-        memcpy(kept, before.bytes, (size_t)before.size_bytes);
-    }
     if (member->join != NULL || member->sync != NULL) {
         struct request *join = member->join;
         struct request *sync = member->sync;
@@ -531,11 +523,7 @@ static void replace_static(struct group_member *member, struct request *request,
     if (was_leader)
         group_set_text(&group->leader_id, member_id, strlen(member_id));
     update_member(member, request);
-    after = group_member_metadata(member, group->protocol);
-    unchanged = after.size_bytes == before.size_bytes &&
-                (after.size_bytes == 0 || memcmp(kept, after.bytes, (size_t)after.size_bytes) == 0);
-    mem_free(kept);
-    if (group->state == GROUP_STABLE && unchanged && group_vote(group) != NULL &&
+    if (group->state == GROUP_STABLE && group_vote(group) != NULL &&
         strcmp(group_vote(group), group->protocol) == 0) {
         bool skips = body->group_instance_id.text != NULL && request->api_version >= 9;
         record_empty(group); /* the new id is recorded with the rest as it is */
@@ -789,9 +777,10 @@ static void record_assignment(struct group *group, const struct sync_group_reque
     state_write_start(&assigned->write);
 }
 
-static int16_t check_sync(struct group *group, const struct sync_group_request *body,
+static int16_t check_sync(struct group *group, const struct request *request,
                           struct group_member **member_out)
 {
+    const struct sync_group_request *body = request->body;
     int16_t error_code =
         group_identify(group, body->member_id, body->group_instance_id, member_out);
 
@@ -799,6 +788,9 @@ static int16_t check_sync(struct group *group, const struct sync_group_request *
         return error_code;
     if (body->generation_id != group->generation)
         return KAFKA_ILLEGAL_GENERATION;
+    if (request->api_version >= 5 && /* KIP-559: both are to be said */
+        (body->protocol_type.text == NULL || body->protocol_name.text == NULL))
+        return KAFKA_INCONSISTENT_GROUP_PROTOCOL;
     if ((body->protocol_type.text != NULL &&
          !wire_string_is(body->protocol_type, group->protocol_type)) ||
         (body->protocol_name.text != NULL && group->protocol != NULL &&
@@ -819,7 +811,7 @@ void group_sync(struct group_coordinator *groups, struct request *request)
 
     group = coordinator_find(groups, body->group_id);
     if (error_code == KAFKA_NONE)
-        error_code = group == NULL ? KAFKA_UNKNOWN_MEMBER_ID : check_sync(group, body, &member);
+        error_code = group == NULL ? KAFKA_UNKNOWN_MEMBER_ID : check_sync(group, request, &member);
     if (error_code != KAFKA_NONE) {
         answer_sync_error(request, error_code);
         return;

@@ -17,6 +17,7 @@ struct describe_piece {
     struct scatter_piece piece;
     struct arena arena;
     int16_t version;
+    int32_t authorized_operations; /* told of groups that exist */
     described_group answer;
 };
 
@@ -64,8 +65,7 @@ static void fill_members(struct describe_piece *piece, const struct group *group
         out->member_metadata =
             keep_bytes(&piece->arena, stable ? group_member_metadata(member, group->protocol)
                                              : (struct group_bytes){0});
-        out->member_assignment =
-            keep_bytes(&piece->arena, stable ? member->assignment : (struct group_bytes){0});
+        out->member_assignment = keep_bytes(&piece->arena, member->assignment);
     }
 }
 
@@ -86,6 +86,7 @@ static void describe(struct scatter_piece *scattered, struct shard *at)
         }
     } else if (piece->answer.error_code == KAFKA_NONE) {
         piece->answer.group_state = wire_string(group_state_name(group->state));
+        piece->answer.authorized_operations = piece->authorized_operations;
         piece->answer.protocol_type =
             keep(&piece->arena, group->protocol_type == NULL ? "" : group->protocol_type);
         piece->answer.protocol_data =
@@ -131,12 +132,13 @@ void handle_describe_groups(struct request *request)
     for (int32_t i = 0; i < all->count; i++) {
         struct describe_piece *piece = &all->pieces[i];
         piece->version = request->api_version;
+        piece->authorized_operations = INT32_MIN; /* not asked for */
         codec_set_struct_defaults(&describe_groups_response_described_group_struct, &piece->answer);
         piece->answer.group_id = body->groups.items[i];
         piece->answer.error_code =
             group_may(request, body->groups.items[i], KAFKA_ACL_OPERATION_DESCRIBE);
         if (body->include_authorized_operations)
-            piece->answer.authorized_operations =
+            piece->authorized_operations =
                 authorized_on_group(request, request_text(request, body->groups.items[i]));
         if (piece->answer.error_code == KAFKA_NONE)
             scatter_start(&all->scatter, &piece->piece, group_shard(request, body->groups.items[i]),

@@ -1,0 +1,107 @@
+/* AlterConfigs (key 33): the older form, in which a resource's configs become exactly those that
+ * are named.  Told to the controller as the incremental one: set what is named, delete the rest. */
+#include "broker/ask_controller.h"
+#include "broker/handlers.h"
+#include "broker/metadata/image.h"
+#include "net/protocol/kafka_enums.h"
+#include "net/protocol/msg_alter_configs.h"
+#include "net/protocol/msg_incremental_alter_configs.h"
+
+typedef struct alter_configs_request_alter_configs_resource asked_resource;
+typedef struct incremental_alter_configs_request_alter_configs_resource told_resource;
+typedef struct incremental_alter_configs_request_alterable_config told_config;
+
+struct translation {
+    struct request *request;
+    const asked_resource *asked;
+    told_resource *told;
+    int32_t max;
+};
+
+static void count_set(void *context, const char *key, const char *value)
+{
+    (*(int32_t *)context)++;
+}
+
+static void delete_unnamed(void *context, const char *key, const char *value)
+{
+    struct translation *translation = context;
+    told_config *out = &translation->told->configs.items[translation->told->configs.count];
+
+    for (int32_t i = 0; i < translation->asked->configs.count; i++)
+        if (wire_string_is(translation->asked->configs.items[i].name, key))
+            return;
+    out->name = wire_string(request_text(translation->request, wire_string(key)));
+    out->config_operation = KAFKA_ALTER_CONFIG_OP_DELETE;
+    out->value = wire_string(NULL);
+    translation->told->configs.count++;
+}
+
+static void translate(struct request *request, const asked_resource *asked, told_resource *told)
+{
+    struct translation translation = {.request = request, .asked = asked, .told = told};
+    const char *name = request_text(request, asked->resource_name);
+    const struct image *image = request->home->image;
+    int32_t set_count = 0;
+
+    image_config_each(image, asked->resource_type, name, count_set, &set_count);
+    told->resource_type = asked->resource_type;
+    told->resource_name = asked->resource_name;
+    told->configs.items =
+        request_new_array(request, &incremental_alter_configs_request_alterable_config_struct,
+                          asked->configs.count + set_count);
+    for (int32_t i = 0; i < asked->configs.count; i++) {
+        told_config *out = &told->configs.items[told->configs.count++];
+        out->name = asked->configs.items[i].name;
+        out->value = asked->configs.items[i].value;
+        out->config_operation = KAFKA_ALTER_CONFIG_OP_SET;
+    }
+    image_config_each(image, asked->resource_type, name, delete_unnamed, &translation);
+}
+
+static void on_answered(struct request *request, enum err err)
+{
+    const struct incremental_alter_configs_request *told = request->body;
+    const struct incremental_alter_configs_response *heard = request->response;
+    struct alter_configs_response *response;
+
+    request_prepare_response(request);
+    response = request->response;
+    response->responses.count = told->resources.count;
+    response->responses.items =
+        request_new_array(request, &alter_configs_response_alter_configs_resource_response_struct,
+                          told->resources.count);
+    for (int32_t i = 0; i < told->resources.count; i++) {
+        struct alter_configs_response_alter_configs_resource_response *out =
+            &response->responses.items[i];
+        out->resource_type = told->resources.items[i].resource_type;
+        out->resource_name = told->resources.items[i].resource_name;
+        out->error_code = ask_controller_error(err);
+        out->error_message = wire_string(NULL);
+        if (err == OK && i < heard->responses.count) {
+            out->error_code = heard->responses.items[i].error_code;
+            out->error_message = heard->responses.items[i].error_message;
+        }
+    }
+    request_answer(request);
+}
+
+void handle_alter_configs(struct request *request)
+{
+    const struct alter_configs_request *body = request->body;
+    struct incremental_alter_configs_request *told = request_alloc(request, 1, sizeof(*told));
+    struct incremental_alter_configs_response *heard = request_alloc(request, 1, sizeof(*heard));
+
+    codec_set_defaults(&incremental_alter_configs_request_desc, told);
+    codec_set_defaults(&incremental_alter_configs_response_desc, heard);
+    told->validate_only = body->validate_only;
+    told->resources.count = body->resources.count;
+    told->resources.items =
+        request_new_array(request, &incremental_alter_configs_request_alter_configs_resource_struct,
+                          body->resources.count);
+    for (int32_t i = 0; i < body->resources.count; i++)
+        translate(request, &body->resources.items[i], &told->resources.items[i]);
+    request->body = told;
+    request->response = heard;
+    ask_controller(request, controller_alter_configs, on_answered);
+}
