@@ -44,10 +44,9 @@ int32_t authorized_on_cluster(const struct request *request)
 
 int32_t authorized_on_group(const struct request *request, const char *group)
 {
-    static const int8_t operations[] = {KAFKA_ACL_OPERATION_READ, KAFKA_ACL_OPERATION_DELETE,
-                                        KAFKA_ACL_OPERATION_DESCRIBE,
-                                        KAFKA_ACL_OPERATION_DESCRIBE_CONFIGS,
-                                        KAFKA_ACL_OPERATION_ALTER_CONFIGS};
+    static const int8_t operations[] = {
+        KAFKA_ACL_OPERATION_READ, KAFKA_ACL_OPERATION_DELETE, KAFKA_ACL_OPERATION_DESCRIBE,
+        KAFKA_ACL_OPERATION_DESCRIBE_CONFIGS, KAFKA_ACL_OPERATION_ALTER_CONFIGS};
 
     return authorized(request, KAFKA_ACL_RESOURCE_TYPE_GROUP, group, operations,
                       array_count(operations));
