@@ -1,0 +1,443 @@
+#include "base/mem.h"
+#include "tests/support/store_fixture.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { LOGS = 2, CALLS_MAX = 4000 };
+
+static const struct fixture_options small = {.seed = 1,
+                                             .log_count = LOGS,
+                                             .segment_bytes = 60000,
+                                             .segment_write_bytes = 8192,
+                                             .index_interval_bytes = 2000,
+                                             .checkpoint_interval_ms = 40};
+
+static void up_with_seed(uint64_t seed)
+{
+    struct fixture_options options = small;
+
+    options.seed = seed;
+    fixture_up(&options);
+}
+
+static void up(void)
+{
+    up_with_seed(1);
+    cr_assert(fixture_start());
+}
+
+TestSuite(log_recover, .fini = fixture_down, .timeout = 300);
+
+static void work(uint32_t append_count)
+{
+    for (uint32_t i = 0; i < append_count && fixture_is_alive(); i++) {
+        enum err err = fixture_append_some(i % LOGS);
+        cr_assert(err == OK || err == ERR_FULL || !fixture_is_alive() ||
+                      store_state(fixture.store) == STORE_FAILED,
+                  "%s", err_name(err));
+        if (fixture_is_alive() && prng_chance(&fixture.chance, 1, 2))
+            fixture_run_ms(3);
+    }
+    if (fixture_is_alive())
+        fixture_run_ms(60);
+}
+
+static void check_all(void)
+{
+    for (uint32_t i = 0; i < LOGS; i++)
+        fixture_check_prefix(i);
+}
+
+/* The whole life of a small store, dying at its n-th call: then nothing durable is missing, what is
+ * there is a prefix, and what was shown after the start survives the next crash at once (L4). */
+static bool die_at(uint64_t call, enum sim_crash kind)
+{
+    bool died;
+
+    up_with_seed(call * 2 + (kind == SIM_KILL));
+    sim_node_crash_at_call(fixture.node, call, kind);
+    if (fixture_start())
+        work(24);
+    died = !fixture_is_alive();
+    if (!died)
+        fixture_crash(kind);
+    cr_assert(fixture_start());
+    check_all();
+    fixture_crash(SIM_POWER_LOSS);
+    cr_assert(fixture_start());
+    check_all();
+    work(6);
+    fixture_stop();
+    cr_assert(fixture_start());
+    check_all();
+    return died;
+}
+
+static void die_everywhere(enum sim_crash kind, uint64_t step)
+{
+    for (uint64_t call = 1; call < CALLS_MAX; call += step) {
+        if (call > 1)
+            fixture_down();
+        if (!die_at(call, kind))
+            return;
+    }
+    cr_assert(false, "the workload has more calls than were tried");
+}
+
+Test(log_recover, a_kill_at_any_call_loses_nothing_durable)
+{
+    die_everywhere(SIM_KILL, 1);
+}
+
+Test(log_recover, a_power_loss_at_any_call_loses_nothing_durable)
+{
+    die_everywhere(SIM_POWER_LOSS, 1);
+}
+
+/* ---- a recovery that dies itself (L12) */
+
+static uint64_t content_hash(void)
+{
+    uint64_t hash = 0;
+
+    for (uint32_t i = 0; i < LOGS; i++) {
+        struct log_offsets offsets = log_offsets(fixture.at[i].log);
+        hash = hash * 31 + (uint64_t)offsets.log_start * 7 + (uint64_t)offsets.log_end;
+    }
+    return hash;
+}
+
+static void interrupt_recovery(enum sim_crash kind)
+{
+    for (uint64_t call = 1; call < CALLS_MAX; call++) {
+        bool died;
+        uint64_t hash;
+        if (call > 1)
+            fixture_down();
+        up_with_seed(11);
+        cr_assert(fixture_start());
+        work(30);
+        fixture_crash(SIM_KILL);
+        sim_node_crash_at_call(fixture.node, call, kind);
+        died = !fixture_start();
+        if (died)
+            cr_assert(fixture_start());
+        sim_node_crash_at_call(fixture.node, 0, kind);
+        check_all();
+        hash = content_hash();
+        fixture_crash(SIM_POWER_LOSS);
+        cr_assert(fixture_start());
+        check_all();
+        cr_assert(eq(u64, content_hash(), hash));
+        if (!died)
+            return;
+    }
+    cr_assert(false, "the recovery has more calls than were tried");
+}
+
+Test(log_recover, a_recovery_killed_at_any_call_and_repeated_gives_the_same)
+{
+    interrupt_recovery(SIM_KILL);
+}
+
+Test(log_recover, a_recovery_that_loses_power_at_any_call_and_is_repeated_gives_the_same)
+{
+    interrupt_recovery(SIM_POWER_LOSS);
+}
+
+/* ---- cut logs */
+
+static bool cut_is_done;
+
+static void on_cut(void *context, enum err err)
+{
+    cut_is_done = true;
+}
+
+static void cut(uint32_t log_index, int64_t offset)
+{
+    enum err err;
+
+    cut_is_done = false;
+    do {
+        err = log_truncate(fixture.at[log_index].log, offset, on_cut, NULL);
+        if (err == ERR_FULL)
+            fixture_run_ms(5);
+    } while (err == ERR_FULL && fixture_is_alive());
+    cr_assert(err == OK || !fixture_is_alive(), "%s", err_name(err));
+    fixture.at[log_index].durable = 0;
+    fixture_forget_from(log_index, offset);
+}
+
+/* Marked, cut, appended to again, and then a crash before the next mark. */
+static void cut_and_crash(uint64_t seed, enum sim_crash kind, uint32_t appends)
+{
+    struct fixture_log *at = &fixture.at[0];
+    uint32_t keep;
+
+    up_with_seed(seed);
+    cr_assert(fixture_start());
+    work(40);
+    cr_assert(fixture_settle());
+    fixture_checkpoint();
+    keep = at->batch_count - 1 - (uint32_t)prng_below(&fixture.chance, at->batch_count - 1);
+    cut(0, at->batches[keep].base_offset);
+    for (uint32_t i = 0; i < appends; i++) {
+        cr_assert(eq(int, fixture_append_some(0), OK));
+        fixture_run_ms(1);
+    }
+    cr_assert(fixture_settle());
+    fixture_run_ms(prng_below(&fixture.chance, 60));
+    cr_assert(cut_is_done);
+    fixture_crash(kind);
+    cr_assert(fixture_start());
+    check_all();
+    cr_assert(eq(i64, log_offsets(at->log).log_end,
+                 at->batch_count == 0 ? 0 : at->batches[at->batch_count - 1].end_offset));
+}
+
+Test(log_recover, a_log_that_was_cut_and_written_again_recovers_without_the_old_end)
+{
+    for (uint64_t seed = 1; seed <= 60; seed++) {
+        if (seed > 1)
+            fixture_down();
+        cut_and_crash(seed, seed % 2 == 0 ? SIM_KILL : SIM_POWER_LOSS, (uint32_t)(seed % 12));
+    }
+}
+
+/* ---- derived files (L11) */
+
+static void delete_file(const char *path)
+{
+    cr_assert(eq(int, sim_disk_unlink(&fixture.node->disk, path), 0), "%s", path);
+}
+
+struct victims {
+    char paths[64][128];
+    uint64_t sizes[64];
+    uint32_t count;
+    const char *suffix;
+};
+
+static void on_seen(void *context, const char *path, bool is_dir, uint64_t size_bytes)
+{
+    struct victims *victims = context;
+    size_t suffix_bytes = strlen(victims->suffix);
+    size_t path_bytes = strlen(path);
+
+    while (*path == '/') {
+        path++;
+        path_bytes--;
+    }
+    if (is_dir || path_bytes < suffix_bytes || victims->count == 64 ||
+        strcmp(path + path_bytes - suffix_bytes, victims->suffix) != 0)
+        return;
+    victims->sizes[victims->count] = size_bytes;
+    snprintf(victims->paths[victims->count++], sizeof(victims->paths[0]), "%s", path);
+}
+
+static struct victims find_files(const char *suffix)
+{
+    struct victims victims = {.suffix = suffix};
+
+    sim_image_walk(&fixture.node->disk, SIM_CACHED, on_seen, &victims);
+    return victims;
+}
+
+static void fill_and_end(bool clean)
+{
+    for (int32_t i = 0; i < 40; i++) {
+        struct fixture_append append = {.has_producer = true,
+                                        .producer_id = 5,
+                                        .base_sequence = i,
+                                        .value_bytes = 1900,
+                                        .leader_epoch = i / 10};
+        cr_assert(eq(int, fixture_append(&append, NULL), OK));
+    }
+    cr_assert(fixture_settle());
+    fixture_checkpoint();
+    if (clean)
+        fixture_stop();
+    else
+        fixture_crash(SIM_KILL);
+}
+
+static void check_derived(void)
+{
+    cr_assert(fixture_start());
+    fixture_check_prefix(0);
+    cr_assert(eq(i64, log_offsets(fixture.at[0].log).log_end, 40));
+    cr_assert(eq(u32, log_epochs(fixture.at[0].log)->count, 4));
+    for (int32_t i = 35; i < 40; i++) {
+        struct fixture_append append = {
+            .has_producer = true, .producer_id = 5, .base_sequence = i, .value_bytes = 1900};
+        struct log_append_result result;
+        cr_assert(eq(int, fixture_append(&append, &result), OK));
+        cr_assert(result.duplicate);
+        cr_assert(eq(i64, result.base_offset, i));
+    }
+}
+
+static void lose_and_compare(const char *suffix, bool clean)
+{
+    struct victims victims;
+
+    up();
+    fill_and_end(clean);
+    victims = find_files(suffix);
+    cr_assert(gt(u32, victims.count, 0), "%s", suffix);
+    for (uint32_t i = 0; i < victims.count; i++)
+        delete_file(victims.paths[i]);
+    check_derived();
+    fixture_down();
+}
+
+Test(log_recover, what_is_derived_may_be_deleted_and_nothing_changes)
+{
+    static const char *const suffixes[] = {".index", ".timeindex", ".levee-window",
+                                           "leader-epoch-checkpoint"};
+
+    for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+        lose_and_compare(suffixes[i], false);
+        lose_and_compare(suffixes[i], true);
+    }
+}
+
+Test(log_recover, a_flipped_byte_in_a_derived_file_changes_no_answer)
+{
+    static const char *const suffixes[] = {".index", ".timeindex", ".levee-window"};
+
+    for (size_t s = 0; s < sizeof(suffixes) / sizeof(suffixes[0]); s++) {
+        for (uint64_t pos = 0; pos < 200; pos += 3) {
+            struct victims victims;
+            up();
+            fill_and_end(pos % 2 == 0);
+            victims = find_files(suffixes[s]);
+            for (uint32_t i = 0; i < victims.count; i++)
+                if (pos < victims.sizes[i])
+                    sim_image_flip(&fixture.node->disk, victims.paths[i], pos,
+                                   (uint8_t)(1U << pos % 8));
+            check_derived();
+            fixture_down();
+        }
+    }
+}
+
+/* ---- damage below the mark (L13) */
+
+static void check_quarantined(void)
+{
+    struct log_read read = {.bound = 1, .max_bytes = 100};
+
+    cr_assert(fixture_start());
+    cr_assert(log_is_quarantined(fixture.at[0].log));
+    cr_assert(not(log_is_quarantined(fixture.at[1].log)));
+    cr_assert(eq(int, fixture_append(&(struct fixture_append){0}, NULL), ERR_QUARANTINED));
+    cr_assert(eq(int, fixture_read(0, &read), ERR_QUARANTINED));
+    cr_assert(eq(int, fixture_append(&(struct fixture_append){.log_index = 1}, NULL), OK));
+}
+
+Test(log_recover, a_missing_segment_quarantines_and_keeps_doing_so, .init = up)
+{
+    struct victims victims;
+
+    fill_and_end(false);
+    victims = find_files(".log");
+    cr_assert(gt(u32, victims.count, 3));
+    delete_file(victims.paths[1]);
+    check_quarantined();
+    fixture_checkpoint();
+    fixture_crash(SIM_KILL);
+    check_quarantined();
+    fixture_stop();
+    check_quarantined();
+}
+
+Test(log_recover, a_damaged_end_of_the_active_segment_quarantines_and_cuts_nothing, .init = up)
+{
+    struct victims victims;
+    struct victims after;
+    uint32_t active = 0;
+    int64_t base_offset = 0;
+    uint64_t end_pos = 0;
+
+    fill_and_end(false);
+    victims = find_files(".log");
+    for (uint32_t i = 0; i < victims.count; i++)
+        if (strncmp(victims.paths[i], "data/topic0", 11) == 0)
+            active = i;
+    sscanf(victims.paths[active], "data/topic0-0/%" SCNd64, &base_offset);
+    for (uint32_t i = (uint32_t)base_offset; i < fixture.at[0].batch_count; i++)
+        end_pos += fixture.at[0].batches[i].size_bytes;
+    sim_image_flip(&fixture.node->disk, victims.paths[active], end_pos - 100, 1);
+    check_quarantined();
+    after = find_files(".log");
+    cr_assert(eq(u32, after.count, victims.count));
+    cr_assert(eq(u64, after.sizes[active], victims.sizes[active]));
+}
+
+Test(log_recover, a_block_that_was_torn_while_it_was_rewritten_is_mended_from_the_journal,
+     .init = up)
+{
+    uint64_t end_pos = 0;
+
+    for (int i = 0; i < 3; i++)
+        cr_assert(eq(int, fixture_append(&(struct fixture_append){.value_bytes = 900}, NULL), OK));
+    cr_assert(fixture_settle());
+    fixture_checkpoint();
+    for (uint32_t i = 0; i < 3; i++)
+        end_pos += fixture.at[0].batches[i].size_bytes;
+    cr_assert(lt(u64, end_pos, 4096)); /* what follows stands in the same block */
+    cr_assert(eq(int, fixture_append(&(struct fixture_append){.value_bytes = 900}, NULL), OK));
+    cr_assert(fixture_settle());
+    fixture_crash(SIM_POWER_LOSS);
+    for (uint64_t pos = 20; pos < end_pos; pos += 200)
+        sim_image_flip(&fixture.node->disk, fixture_path(0, "00000000000000000000.log"), pos, 0xff);
+    cr_assert(fixture_start());
+    fixture_check_prefix(0);
+    cr_assert(eq(i64, log_offsets(fixture.at[0].log).log_end, 4));
+    fixture_stop();
+    cr_assert(fixture_start());
+    fixture_check_prefix(0);
+}
+
+Test(log_recover, a_flipped_byte_anywhere_in_a_segment_is_never_served)
+{
+    for (uint64_t pos = 0; pos < 2500; pos += 97) {
+        struct log_read read = {.bound = 40, .max_bytes = 1000, .at_least_one = true};
+        struct victims victims;
+        enum err err;
+        up();
+        fill_and_end(pos % 2 == 0);
+        victims = find_files("00000000000000000000.log");
+        sim_image_flip(&fixture.node->disk, victims.paths[0], pos, 0x10);
+        cr_assert(fixture_start());
+        read.offset = pos < (uint64_t)fixture.at[0].batches[0].size_bytes ? 0 : 1;
+        err = fixture_read(0, &read);
+        /* base offset and leader epoch are outside the checksum */
+        if (err == OK && (pos % fixture.at[0].batches[0].size_bytes) >= 16)
+            cr_assert(eq(int,
+                         memcmp(read.slices[0].bytes, fixture.at[0].batches[read.offset].bytes,
+                                fixture.at[0].batches[read.offset].size_bytes),
+                         0),
+                      "pos %" PRIu64, pos);
+        if (err == OK)
+            log_read_release(&read);
+        fixture_down();
+    }
+}
+
+Test(log_recover, a_directory_of_another_topic_is_refused, .init = up)
+{
+    static const char path[] = "data/topic0-0/partition.metadata";
+
+    work(4);
+    fixture_crash(SIM_KILL);
+    sim_image_flip(&fixture.node->disk, path, 25, 0x02); /* another letter of the id */
+    fixture_try_start();
+    cr_assert(eq(int, fixture.start_err, ERR_FOREIGN));
+}

@@ -1,0 +1,380 @@
+#include "base/mem.h"
+#include "tests/support/store_fixture.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <inttypes.h>
+#include <string.h>
+
+static const struct fixture_options small = {
+    .seed = 1, .segment_bytes = 20000, .segment_write_bytes = 8192, .index_interval_bytes = 1000};
+
+static const int64_t base_ms = 1700000000000;
+
+static void up_with_seed(uint64_t seed)
+{
+    struct fixture_options options = small;
+
+    options.seed = seed;
+    fixture_up(&options);
+    cr_assert(fixture_start());
+}
+
+static void up(void)
+{
+    up_with_seed(1);
+}
+
+TestSuite(log_trim, .init = up, .fini = fixture_down, .timeout = 120);
+
+/* One record of about a kilobyte each, a second apart. */
+static void fill(int32_t first, int32_t count)
+{
+    for (int32_t i = first; i < first + count; i++) {
+        struct fixture_append append = {.has_producer = true,
+                                        .producer_id = i % 3,
+                                        .base_sequence = i / 3,
+                                        .value_bytes = 900,
+                                        .leader_epoch = i / 15,
+                                        .timestamp_ms = base_ms + i * 1000};
+        cr_assert(eq(int, fixture_append(&append, NULL), OK));
+        fixture_run_ms(1);
+    }
+    cr_assert(fixture_settle());
+}
+
+struct waited {
+    bool done;
+    enum err err;
+};
+
+static void on_done(void *context, enum err err)
+{
+    struct waited *waited = context;
+
+    waited->done = true;
+    waited->err = err;
+}
+
+static bool is_done(void *context)
+{
+    return ((struct waited *)context)->done;
+}
+
+static int64_t log_start(void)
+{
+    return log_offsets(fixture.at[0].log).log_start;
+}
+
+/* ---- delete records */
+
+static void delete_records(int64_t offset)
+{
+    struct waited waited = {0};
+    int64_t before = log_start();
+
+    cr_assert(eq(int, log_delete_records(fixture.at[0].log, offset, on_done, &waited), OK));
+    cr_assert(not(waited.done));
+    cr_assert(eq(i64, log_start(), before)); /* not before it is durable */
+    cr_assert(sim_world_run_until(fixture.world, is_done, &waited, SIM_SECOND));
+    cr_assert(eq(int, waited.err, OK));
+    cr_assert(eq(i64, log_start(), offset));
+    fixture.at[0].log_start = offset;
+}
+
+Test(log_trim, deleted_records_are_gone_for_good_and_their_segments_with_them)
+{
+    struct log_read read = {.offset = 36, .bound = 60, .max_bytes = 5000};
+
+    fill(0, 60);
+    delete_records(37);
+    fixture_check_content(0, 5000);
+    cr_assert(eq(int, fixture_read(0, &read), ERR_OFFSET_RANGE));
+    for (int life = 0; life < 4; life++) {
+        fixture_crash(life % 2 == 0 ? SIM_POWER_LOSS : SIM_KILL); /* before any mark, at first */
+        cr_assert(fixture_start());
+        cr_assert(eq(i64, log_start(), 37));
+        fixture_check_prefix(0);
+        if (life == 1)
+            fixture_checkpoint();
+    }
+    fixture_stop();
+    cr_assert(fixture_start());
+    cr_assert(eq(i64, log_start(), 37));
+    fixture_check_prefix(0);
+}
+
+Test(log_trim, records_beyond_the_high_watermark_or_below_the_start_are_not_deleted)
+{
+    fill(0, 10);
+    delete_records(10); /* all */
+    cr_assert(eq(int, log_delete_records(fixture.at[0].log, 11, NULL, NULL), ERR_OFFSET_RANGE));
+    cr_assert(eq(int, log_delete_records(fixture.at[0].log, 9, NULL, NULL), ERR_OFFSET_RANGE));
+    fill(10, 5);
+    fixture_check_content(0, 5000);
+}
+
+Test(log_trim, a_delete_on_its_way_when_the_store_stops_is_kept)
+{
+    struct waited waited = {0};
+
+    fill(0, 30);
+    cr_assert(eq(int, log_delete_records(fixture.at[0].log, 20, on_done, &waited), OK));
+    fixture_stop();
+    cr_assert(waited.done && waited.err == OK);
+    cr_assert(fixture_start());
+    cr_assert(eq(i64, log_start(), 20));
+    fixture_check_content(0, 5000);
+}
+
+/* ---- retention */
+
+static uint32_t retain(int64_t now_ms)
+{
+    uint32_t count = log_apply_retention(fixture.at[0].log, now_ms);
+
+    fixture_run_ms(50);
+    return count;
+}
+
+Test(log_trim, retention_by_size_drops_whole_old_segments_and_survives_crashes)
+{
+    fill(0, 100);
+    fixture_checkpoint();
+    cr_assert(eq(u32, retain(base_ms), 0)); /* without limits */
+    fixture.at[0].config.retention_bytes = 50000;
+    log_set_config(fixture.at[0].log, &fixture.at[0].config);
+    cr_assert(eq(u32, retain(base_ms), 2));
+    cr_assert(eq(u32, retain(base_ms), 0));
+    cr_assert(gt(i64, log_start(), 0));
+    cr_assert(ge(u64, log_size_bytes(fixture.at[0].log), 50000));
+    fixture.at[0].log_start = log_start();
+    fixture_check_content(0, 5000);
+    fixture_crash(SIM_KILL); /* the mark does not know it yet, the files are gone */
+    cr_assert(fixture_start());
+    fixture_check_prefix(0);
+    fixture_crash(SIM_POWER_LOSS);
+    cr_assert(fixture_start());
+    fixture_check_prefix(0);
+    cr_assert(eq(i64, log_start(), fixture.at[0].log_start));
+}
+
+Test(log_trim, retention_by_time_drops_segments_whose_newest_record_is_too_old)
+{
+    int64_t start;
+
+    fill(0, 100);
+    fixture_checkpoint();
+    fixture.at[0].config.retention_ms = 60 * 1000;
+    log_set_config(fixture.at[0].log, &fixture.at[0].config);
+    cr_assert(eq(u32, retain(base_ms + 60 * 1000), 0));
+    cr_assert(gt(u32, retain(base_ms + 110 * 1000), 0));
+    start = log_start();
+    /* 50 seconds are too much; a segment has about 20 records */
+    cr_assert(gt(i64, start, 29));
+    cr_assert(le(i64, start, 50));
+    fixture_check_content(0, 5000);
+}
+
+Test(log_trim, an_active_segment_older_than_segment_ms_is_closed)
+{
+    fill(0, 5);
+    fixture.at[0].config.segment_ms = 60 * 1000;
+    log_set_config(fixture.at[0].log, &fixture.at[0].config);
+    cr_assert(eq(u32, retain(base_ms + 61 * 1000), 0));
+    fill(5, 5);
+    fixture_checkpoint();
+    fixture_check_content(0, 5000);
+    fixture_crash(SIM_KILL);
+    cr_assert(fixture_start());
+    fixture_check_prefix(0);
+}
+
+/* ---- cuts, beside a log that never held what was cut off */
+
+static void check_like_new(int64_t offset)
+{
+    struct producer_state rebuilt;
+    struct log *log = fixture.at[0].log;
+
+    producer_state_init(&rebuilt, 1, 1000);
+    for (uint32_t i = 0; i < fixture.at[0].batch_count; i++) {
+        struct producer_rules rules = {.origin = PRODUCER_VERBATIM};
+        struct producer_check unused;
+        struct batch_header header;
+        cr_assert(eq(int,
+                     batch_parse(fixture.at[0].batches[i].bytes,
+                                 fixture.at[0].batches[i].size_bytes, &header),
+                     OK));
+        cr_assert(eq(int, producer_state_check(&rebuilt, &header, NULL, &rules, &unused), OK));
+        producer_state_update(&rebuilt, &header, NULL, 0, NULL);
+    }
+    for (int64_t id = 0; id < 3; id++) {
+        const struct producer_entry *is = producer_state_find(log_producers(log), id);
+        const struct producer_entry *should = producer_state_find(&rebuilt, id);
+        cr_assert(eq(int, is == NULL, should == NULL));
+        if (is == NULL)
+            continue;
+        cr_assert(eq(u8, is->batch_count, should->batch_count));
+        for (uint8_t b = 0; b < is->batch_count; b++) {
+            cr_assert(eq(i32, is->batches[b].last_sequence, should->batches[b].last_sequence));
+            cr_assert(eq(i64, is->batches[b].last_offset, should->batches[b].last_offset));
+        }
+    }
+    producer_state_deinit(&rebuilt);
+    cr_assert(eq(i64, log_offsets(log).log_end, offset));
+    cr_assert(eq(i32, epoch_cache_latest(log_epochs(log)),
+                 offset == 0 ? -1 : (int32_t)(offset - 1) / 15));
+    fixture_check_offsets(0);
+    fixture_check_content(0, 5000);
+}
+
+static void cut(int64_t offset)
+{
+    struct waited waited = {0};
+    enum err err = ERR_FULL;
+
+    while ((err = log_truncate(fixture.at[0].log, offset, on_done, &waited)) == ERR_FULL)
+        fixture_run_ms(1);
+    cr_assert(eq(int, err, OK));
+    fixture_forget_from(0, offset);
+    fixture.at[0].durable = 0;
+    check_like_new(offset); /* at once in memory */
+    cr_assert(sim_world_run_until(fixture.world, is_done, &waited, SIM_SECOND));
+    cr_assert(eq(int, waited.err, OK));
+}
+
+Test(log_trim, a_log_cut_anywhere_is_as_if_the_rest_had_never_been)
+{
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        int32_t end = 0;
+        if (seed > 1) {
+            fixture_down();
+            up_with_seed(seed);
+        }
+        for (int round = 0; round < 5; round++) {
+            int32_t more = 1 + (int32_t)prng_below(&fixture.chance, 50);
+            fill(end, more);
+            end += more;
+            if (prng_chance(&fixture.chance, 1, 3))
+                fixture_checkpoint();
+            if (prng_chance(&fixture.chance, 1, 3)) /* on its way while the log is cut */
+                store_checkpoint(fixture.store, NULL, NULL);
+            if (prng_chance(&fixture.chance, 1, 2))
+                fixture_run_ms(prng_below(&fixture.chance, 3));
+            end = (int32_t)prng_below(&fixture.chance, (uint64_t)end + 1);
+            cut(end);
+            if (prng_chance(&fixture.chance, 1, 3)) {
+                fixture_crash(prng_chance(&fixture.chance, 1, 2) ? SIM_KILL : SIM_POWER_LOSS);
+                cr_assert(fixture_start());
+                cr_assert(not(log_is_quarantined(fixture.at[0].log)), "seed %" PRIu64, seed);
+                check_like_new(end);
+            }
+        }
+    }
+}
+
+Test(log_trim, offsets_outside_the_log_cannot_be_cut_at)
+{
+    fill(0, 10);
+    delete_records(5);
+    cr_assert(eq(int, log_truncate(fixture.at[0].log, 4, NULL, NULL), ERR_OFFSET_RANGE));
+    cr_assert(eq(int, log_truncate(fixture.at[0].log, 11, NULL, NULL), ERR_OFFSET_RANGE));
+}
+
+/* ---- by time */
+
+static struct waited looked_up;
+
+static void on_looked_up(struct log_time_lookup *lookup, enum err err)
+{
+    looked_up = (struct waited){.done = true, .err = err};
+}
+
+static void look_up(struct log_time_lookup *lookup)
+{
+    enum err err;
+
+    looked_up.done = false;
+    lookup->bound = log_offsets(fixture.at[0].log).high_watermark;
+    lookup->done = on_looked_up;
+    err = log_lookup_time(fixture.at[0].log, lookup);
+    if (err == ERR_AGAIN) {
+        cr_assert(sim_world_run_until(fixture.world, is_done, &looked_up, SIM_SECOND));
+        err = looked_up.err;
+    }
+    cr_assert(eq(int, err, OK));
+}
+
+static void check_times(const int64_t *times, int32_t count)
+{
+    int32_t largest = -1;
+
+    for (int64_t at = -2; at < count + 3; at++) {
+        struct log_time_lookup lookup = {.timestamp_ms = base_ms + at * 1000 - 1};
+        int64_t expected = -1;
+        for (int32_t i = count - 1; i >= 0; i--)
+            if (times[i] >= lookup.timestamp_ms)
+                expected = i;
+        look_up(&lookup);
+        cr_assert(eq(i64, lookup.found_offset, expected), "at %" PRId64 " (seed %" PRIu64 ")", at,
+                  fixture.options.seed);
+        if (expected >= 0)
+            cr_assert(eq(i64, lookup.found_timestamp_ms, times[expected]));
+        log_lookup_release(&lookup);
+    }
+    for (int32_t i = 0; i < count; i++)
+        if (largest < 0 || times[i] > times[largest])
+            largest = i;
+    struct log_time_lookup newest = {.max_timestamp = true};
+    look_up(&newest);
+    cr_assert(eq(i64, newest.found_offset, largest), "seed %" PRIu64, fixture.options.seed);
+    log_lookup_release(&newest);
+}
+
+static uint32_t flipped;
+
+static void flip_times(void *context, const char *path, bool is_dir, uint64_t size_bytes)
+{
+    uint64_t *seed = context;
+
+    if (is_dir || strstr(path, ".timeindex") == NULL || size_bytes == 0)
+        return;
+    cr_assert(eq(int,
+                 sim_image_flip(&fixture.node->disk, path, (*seed * 7 + flipped * 5) % size_bytes,
+                                (uint8_t)(1U << (*seed + flipped) % 8)),
+                 0));
+    flipped++;
+}
+
+Test(log_trim, a_time_finds_the_first_record_that_is_not_earlier_in_memory_files_and_after_damage)
+{
+    for (uint64_t seed = 1; seed <= 30; seed++) {
+        int64_t times[90];
+        if (seed > 1) {
+            fixture_down();
+            up_with_seed(seed);
+        }
+        for (int32_t i = 0; i < 90; i++) {
+            struct fixture_append append = {.value_bytes = 900};
+            int64_t back =
+                prng_chance(&fixture.chance, 1, 3) ? (int64_t)prng_below(&fixture.chance, 9) : 0;
+            times[i] = base_ms + (i - back) * 1000;
+            append.timestamp_ms = times[i];
+            cr_assert(eq(int, fixture_append(&append, NULL), OK));
+            if (i == 50)
+                fixture_checkpoint();
+        }
+        cr_assert(fixture_settle());
+        check_times(times, 90);
+        if (seed % 2 == 0)
+            fixture_stop();
+        else
+            fixture_crash(SIM_KILL);
+        flipped = 0;
+        if (seed % 3 == 0)
+            sim_image_walk(&fixture.node->disk, SIM_CACHED, flip_times, &seed);
+        cr_assert(fixture_start());
+        check_times(times, 90);
+    }
+}

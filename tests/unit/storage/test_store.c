@@ -1,0 +1,359 @@
+#include "base/mem.h"
+#include "tests/sim/sim_io.h"
+#include "tests/support/store_fixture.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static void up_with(const struct fixture_options *options)
+{
+    fixture_up(options);
+    cr_assert(fixture_start());
+}
+
+static void up(void)
+{
+    up_with(&(struct fixture_options){.seed = 1, .log_count = 3, .segment_bytes = 100000});
+}
+
+TestSuite(store, .fini = fixture_down, .timeout = 120);
+
+static void fill(uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        cr_assert(eq(int, fixture_append_some(i % fixture.options.log_count), OK));
+        fixture_run_ms(1);
+    }
+}
+
+static void check_everything(void)
+{
+    for (uint32_t i = 0; i < fixture.options.log_count; i++)
+        fixture_check_content(i, 20000);
+}
+
+/* ---- idle, stop */
+
+Test(store, an_idle_store_makes_no_calls, .init = up)
+{
+    uint64_t calls;
+
+    fill(10);
+    cr_assert(fixture_settle());
+    fixture_run_ms(20000);
+    calls = fixture.node->process->disk_call_count;
+    fixture_run_ms(3600 * 1000);
+    cr_assert(eq(u64, fixture.node->process->disk_call_count, calls));
+}
+
+Test(store, a_stop_while_appends_are_on_their_way_keeps_them, .init = up)
+{
+    for (uint32_t i = 0; i < 30; i++)
+        cr_assert(eq(int, fixture_append_some(i % 3), OK));
+    fixture_stop();
+    cr_assert(fixture_start());
+    check_everything();
+    fixture_stop();
+    cr_assert(fixture_start());
+    check_everything();
+}
+
+static uint32_t padded_count;
+
+static void see_size(void *context, const char *path, bool is_dir, uint64_t size_bytes)
+{
+    char last[4] = {0};
+    size_t path_bytes = strlen(path);
+
+    if (is_dir || path_bytes < 4 || strcmp(path + path_bytes - 4, ".log") != 0 || size_bytes < 4)
+        return;
+    sim_image_peek(&fixture.node->disk, SIM_CACHED, path, size_bytes - 4, last, 4);
+    padded_count += memcmp(last, "\0\0\0\0", 4) == 0;
+}
+
+Test(store, after_a_stop_the_files_are_those_that_kafka_would_have, .init = up)
+{
+    static const char *const names[] = {"recovery-point-offset-checkpoint",
+                                        "replication-offset-checkpoint",
+                                        "log-start-offset-checkpoint"};
+    char text[200];
+    char expected[200];
+
+    for (int32_t i = 0; i < 60; i++) {
+        struct fixture_append append = {
+            .has_producer = true, .producer_id = 9, .base_sequence = i, .value_bytes = 5000};
+        cr_assert(eq(int, fixture_append(&append, NULL), OK));
+    }
+    fixture_stop();
+    padded_count = 0;
+    sim_image_walk(&fixture.node->disk, SIM_CACHED, see_size, NULL);
+    cr_assert(eq(u32, padded_count, 0));
+    for (size_t i = 0; i < 3; i++) {
+        char path[64];
+        int64_t size;
+        memset(text, 0, sizeof(text));
+        snprintf(path, sizeof(path), "data/%s", names[i]);
+        size = sim_image_peek(&fixture.node->disk, SIM_CACHED, path, 0, text, sizeof(text) - 1);
+        cr_assert(gt(i64, size, 0), "%s", path);
+        snprintf(expected, sizeof(expected), "topic0 0 %d\n", i < 2 ? 60 : 0);
+        cr_assert(ne(ptr, strstr(text, expected), NULL), "%s", text);
+    }
+    cr_assert(gt(i64,
+                 sim_image_peek(&fixture.node->disk, SIM_CACHED,
+                                fixture_path(0, "00000000000000000060.snapshot"), 0, text, 10),
+                 0));
+}
+
+/* ---- full, and room again */
+
+struct hungry {
+    struct store_waiter waiter;
+    uint32_t calls;
+};
+
+static void on_room(struct store_waiter *waiter)
+{
+    container_of(waiter, struct hungry, waiter)->calls++;
+}
+
+Test(store, a_full_store_says_so_and_calls_whoever_waits_when_there_is_room)
+{
+    struct hungry hungry = {.waiter.room = on_room};
+    uint32_t refused = 0;
+    uint32_t appended = 0;
+
+    up_with(&(struct fixture_options){
+        .seed = 2, .tail_cache_max_bytes = 300000, .segment_write_bytes = 16384});
+    while (appended < 200) {
+        enum err err = fixture_append(&(struct fixture_append){.value_bytes = 20000}, NULL);
+        if (err == OK) {
+            appended++;
+            continue;
+        }
+        cr_assert(eq(int, err, ERR_FULL));
+        refused++;
+        hungry.calls = 0;
+        store_wait_room(fixture.store, &hungry.waiter);
+        for (int ms = 0; ms < 2000 && hungry.calls == 0; ms++)
+            fixture_run_ms(1);
+        cr_assert(eq(u32, hungry.calls, 1));
+    }
+    cr_assert(gt(u32, refused, 0));
+    cr_assert(fixture_settle());
+    fixture_check_content(0, 100000);
+    hungry.calls = 0;
+    store_wait_room(fixture.store, &hungry.waiter);
+    store_cancel_wait(&hungry.waiter);
+    fixture_run_ms(10000);
+    cr_assert(eq(u32, hungry.calls, 0));
+}
+
+Test(store, a_small_journal_is_reused_for_ever)
+{
+    up_with(&(struct fixture_options){.seed = 3, .journal_max_bytes = 8 << 20});
+    for (uint32_t i = 0; i < 600; i++) {
+        enum err err;
+        while ((err = fixture_append(&(struct fixture_append){.value_bytes = 100000}, NULL)) ==
+               ERR_FULL)
+            fixture_run_ms(5);
+        cr_assert(eq(int, err, OK));
+    }
+    cr_assert(fixture_settle());
+    fixture_check_content(0, 1 << 20);
+    fixture_crash(SIM_POWER_LOSS);
+    cr_assert(fixture_start());
+    fixture_check_prefix(0);
+}
+
+/* ---- failures of the device are final (S3, F4, F5) */
+
+static void expect_failure(void)
+{
+    cr_assert(eq(int, store_state(fixture.store), STORE_FAILED));
+    cr_assert(eq(u32, fixture.failed_count, 1));
+    cr_assert(eq(int, fixture_append_some(0), ERR_STORAGE));
+    cr_assert(eq(int, fixture_append_some(0), ERR_STORAGE));
+    fixture_run_ms(20000);
+    cr_assert(eq(u32, fixture.failed_count, 1));
+    sim_disk_heal(&fixture.node->disk);
+    fixture_crash(SIM_POWER_LOSS);
+    cr_assert(fixture_start());
+    for (uint32_t i = 0; i < fixture.options.log_count; i++)
+        fixture_check_prefix(i);
+}
+
+Test(store, a_failed_write_is_final_and_nothing_durable_is_lost)
+{
+    for (uint64_t skip = 0; skip < 12; skip++) {
+        if (skip > 0)
+            fixture_down();
+        up();
+        fill(20);
+        sim_disk_fail_nth(&fixture.node->disk, SIM_WRITE, skip, EIO);
+        for (uint32_t i = 0; i < 60 && store_state(fixture.store) == STORE_RUNNING; i++) {
+            (void)!fixture_append_some(i % 3);
+            fixture_run_ms(200);
+        }
+        expect_failure();
+    }
+}
+
+Test(store, a_failed_syncfs_is_final_and_no_mark_follows_it, .init = up)
+{
+    int64_t durable;
+
+    fill(20);
+    sim_disk_fail_next(&fixture.node->disk, SIM_SYNCFS, EIO);
+    fixture_run_ms(20000);
+    durable = fixture.at[0].durable;
+    expect_failure();
+    cr_assert(ge(i64, log_offsets(fixture.at[0].log).log_end, durable));
+}
+
+/* ---- space (S5, F7) */
+
+Test(store, without_space_client_appends_are_refused_and_it_heals_by_itself)
+{
+    uint64_t free_bytes;
+    uint64_t inode;
+    uint8_t block[4096] = {1};
+    struct iovec vec = {block, sizeof(block)};
+
+    up_with(&(struct fixture_options){.seed = 4,
+                                      .log_count = 2,
+                                      .capacity_bytes = 64 << 20,
+                                      .reserve_bytes = 10 << 20,
+                                      .reserved_space = true});
+    fill(10);
+    cr_assert(eq(int, sim_disk_open(&fixture.node->disk, "ballast", SIM_OPEN_CREATE, &inode), 0));
+    free_bytes = sim_disk_free_bytes(&fixture.node->disk);
+    for (uint64_t pos = 0; pos + (9 << 20) < free_bytes; pos += sizeof(block)) {
+        struct sim_disk_write write = {.vec = &vec, .vec_count = 1, .pos = pos};
+        cr_assert(gt(i32, sim_disk_write(&fixture.node->disk, inode, &write), 0));
+    }
+    cr_assert(eq(int, fixture_append_some(1), OK));
+    fixture_run_ms(3000);
+    cr_assert(store_is_short_of_space(fixture.store));
+    cr_assert(eq(u32, fixture.space_count, 1));
+    cr_assert(eq(int, fixture_append_some(1), ERR_NOSPACE));
+    cr_assert(eq(int, fixture_append_some(0), OK)); /* it may use the reserve */
+    fixture_check_content(1, 10000);
+    cr_assert(eq(int, sim_disk_truncate(&fixture.node->disk, inode, 0), 0));
+    sim_disk_release(&fixture.node->disk, inode);
+    fixture_run_ms(3000);
+    cr_assert(not(store_is_short_of_space(fixture.store)));
+    cr_assert(eq(u32, fixture.space_count, 2));
+    cr_assert(eq(int, fixture_append_some(1), OK));
+    cr_assert(fixture_settle());
+    check_everything();
+}
+
+Test(store, a_segment_write_without_space_is_repeated_and_nothing_is_lost, .init = up)
+{
+    fill(20);
+    for (uint64_t i = 0; i < 4; i++) {
+        sim_disk_fail_nth(&fixture.node->disk, SIM_WRITE, 1 + i, ENOSPC);
+        fixture_run_ms(8000);
+        if (store_state(fixture.store) == STORE_FAILED)
+            break; /* it met the journal */
+        cr_assert(eq(int, fixture_append(&(struct fixture_append){.log_index = 1}, NULL), OK));
+        cr_assert(fixture_settle());
+    }
+    sim_disk_heal(&fixture.node->disk);
+    fixture_crash(SIM_POWER_LOSS);
+    cr_assert(fixture_start());
+    for (uint32_t i = 0; i < 3; i++)
+        fixture_check_prefix(i);
+}
+
+/* ---- deletion */
+
+static uint32_t seen_count;
+
+static void see_deleted(void *context, const char *path, bool is_dir, uint64_t size_bytes)
+{
+    seen_count += strstr(path, "-delete") != NULL;
+}
+
+static uint32_t count_deleted(void)
+{
+    seen_count = 0;
+    sim_image_walk(&fixture.node->disk, SIM_CACHED, see_deleted, NULL);
+    return seen_count;
+}
+
+Test(store, a_deleted_log_is_renamed_at_once_and_removed_later_and_others_live_on, .init = up)
+{
+    fill(30);
+    cr_assert(fixture_settle());
+    log_delete(fixture.at[1].log);
+    fixture.at[1].log = NULL;
+    fixture_forget_from(1, INT64_MIN);
+    cr_assert(gt(u32, count_deleted(), 1));
+    for (uint32_t i = 0; i < 10; i++)
+        cr_assert(eq(int, fixture_append_some(i % 2 * 2), OK));
+    fixture_checkpoint();
+    fixture_run_ms(30000);
+    cr_assert(gt(u32, count_deleted(), 1));
+    fixture_run_ms(60000);
+    cr_assert(eq(u32, count_deleted(), 0));
+    fixture_check_content(0, 20000);
+    fixture_check_content(2, 20000);
+}
+
+Test(store, a_deleted_log_with_reads_and_writes_on_their_way_does_no_harm, .init = up)
+{
+    for (uint32_t round = 0; round < 20; round++) {
+        struct log_read read = {.bound = 1, .max_bytes = 100, .at_least_one = true};
+        if (round > 0) {
+            fixture_down();
+            up_with(&(struct fixture_options){.seed = 10 + round, .log_count = 3});
+        }
+        fill(20);
+        store_checkpoint(fixture.store, NULL, NULL);
+        fixture_run_ms(prng_below(&fixture.chance, 4));
+        (void)!log_read(fixture.at[1].log, &read);
+        log_read_release(&read);
+        log_delete(fixture.at[1].log);
+        fixture.at[1].log = NULL;
+        fixture_forget_from(1, INT64_MIN);
+        fixture_run_ms(100);
+        cr_assert(eq(int, fixture_append_some(2), OK));
+        cr_assert(fixture_settle());
+        fixture_check_content(2, 20000);
+    }
+}
+
+/* ---- memory */
+
+Test(store, a_log_without_anything_in_memory_is_small)
+{
+    enum { MORE = 200 };
+    static struct log *logs[MORE];
+    static const struct log_events events = {.progress = NULL};
+    uint64_t before;
+    uint64_t each;
+
+    up_with(&(struct fixture_options){.seed = 5});
+    for (int32_t i = 0; i < MORE; i++) {
+        struct log_id id = {.topic_id.bytes = {0xbb}, .partition = i};
+        cr_assert(
+            eq(int,
+               log_open(fixture.store, &id, "idle", &fixture.at[0].config, &events, NULL, &logs[i]),
+               OK));
+    }
+    before = mem_used_bytes(); /* the simulated disk has its memory from there, too */
+    for (int32_t i = 0; i < MORE; i++)
+        log_close(logs[i]);
+    each = (before - mem_used_bytes()) / MORE;
+    cr_assert(gt(u64, each, 0));
+    cr_assert(lt(u64, each, 2048), "%" PRIu64 " bytes", each);
+    cr_assert(eq(int, fixture_append_some(0), OK));
+    cr_assert(fixture_settle());
+    fixture_checkpoint();
+    fixture_check_content(0, 1000);
+}
