@@ -252,7 +252,7 @@ static enum cli_exit ask_metadata(struct session *session, const char *topic,
 enum cli_exit command_topic_list(struct cli *cli)
 {
     struct session session = {0};
-    const struct metadata_response *response;
+    const struct metadata_response *response = NULL;
     enum cli_exit result = open_session(cli, &session);
 
     if (result == CLI_OK)
@@ -322,7 +322,7 @@ static enum cli_exit describe_configs(const struct cli *cli, struct session *ses
 enum cli_exit command_topic_describe(struct cli *cli)
 {
     struct session session = {0};
-    const struct metadata_response *response;
+    const struct metadata_response *response = NULL;
     const struct metadata_response_topic *topic;
     char id[UUID_TEXT_MAX];
     enum cli_exit result = open_session(cli, &session);
