@@ -35,6 +35,7 @@ struct server_shard {
 struct server {
     const struct config *config;
     struct server_shard *shards;
+    struct broker_ground grounds[SHARD_COUNT_MAX]; /* the broker looks at them until it is closed */
     uint32_t shard_count;
     struct broker *broker;
     struct metrics metrics;
@@ -198,9 +199,8 @@ static enum err start(struct server *server)
 {
     static const struct broker_events events = {
         .ready = on_ready, .failed = on_failed, .stopped = on_stopped};
-    struct broker_ground grounds[SHARD_COUNT_MAX];
     struct broker_options options = {.config = server->config,
-                                     .grounds = grounds,
+                                     .grounds = server->grounds,
                                      .shard_count = server->shard_count,
                                      .events = &events,
                                      .context = server,
@@ -209,7 +209,7 @@ static enum err start(struct server *server)
     enum err err = OK;
 
     for (uint32_t i = 0; i < server->shard_count && err == OK; i++)
-        err = open_ground(server, i, &grounds[i]);
+        err = open_ground(server, i, &server->grounds[i]);
     if (err == OK)
         err = broker_open(&options, &server->broker);
     if (err == OK)

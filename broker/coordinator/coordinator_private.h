@@ -34,9 +34,12 @@ int16_t coordinator_check(struct group_coordinator *groups, struct wire_string g
                           int32_t *partition_index_out);
 /* A group without members, offsets and writes is forgotten. */
 void coordinator_drop_if_idle(struct group *group);
-/* Begin a write to the group's partition; false: the partition is gone. */
+/* Begin a write to the group's partition, whose writes finish in the order of starting; false: the
+ * partition is gone. */
 bool coordinator_write_init(struct group *group, struct state_write *write,
                             void (*done)(struct state_write *write, enum err err));
+/* What a client of OffsetCommit or DeleteGroups is told; others hear the same but for
+ * ERR_TOO_LARGE. */
 int16_t coordinator_write_error(enum err err);
 int64_t coordinator_i64(const struct group_coordinator *groups, const char *name);
 
@@ -44,20 +47,40 @@ int64_t coordinator_i64(const struct group_coordinator *groups, const char *name
 void group_delete(struct group *group, void (*done)(void *context, int16_t error_code),
                   void *context);
 
+/* The offsets of a topic that does not exist any more. */
+void group_forget_topic(struct group *group, const char *topic);
+
 /* ---- group_records.c */
 void group_write_metadata(struct group *group, struct state_write *write,
                           const struct group_bytes *assignments);
 void group_write_tombstone(struct group *group, struct state_write *write);
 void group_write_offset(struct group *group, struct state_write *write, const char *topic,
-                        int32_t partition, int64_t offset, int32_t leader_epoch,
-                        struct wire_string metadata, int64_t commit_ms, int64_t expire_ms);
+                        const struct uuid *topic_id, int32_t partition, int64_t offset,
+                        int32_t leader_epoch, struct wire_string metadata, int64_t commit_ms,
+                        int64_t expire_ms);
 void group_write_offset_tombstone(struct group *group, struct state_write *write, const char *topic,
                                   int32_t partition);
 /* Apply one record of the log; ERR_CORRUPT and others: it cannot be understood. */
 must_use enum err group_apply_record(struct group_coordinator *groups, const uint8_t *key,
                                      int32_t key_bytes, const uint8_t *value, int32_t value_bytes);
 
+/* ---- group_answer.c */
+bool group_is_leader(const struct group_member *member);
+void group_refuse_join(struct request *request, int16_t error_code, const char *member_id);
+void group_refuse_sync(struct request *request, int16_t error_code);
+void group_answer_join(struct group_member *member, struct request *request, const char *leader_id,
+                       bool with_members, bool skip_assignment);
+void group_answer_sync(struct group_member *member);
+
 /* ---- group_rebalance.c */
+struct loop *group_loop(const struct group *group);
+void group_prepare_rebalance(struct group *group);
+void group_try_complete(struct group *group);         /* when all have joined */
+void group_hold_session(struct group_member *member); /* its request waits: we are late, not it */
+void group_forget(struct group_member *member, int16_t error_code); /* answers what waits */
+void group_after_loss(struct group *group);
+void group_on_pending_end(struct timer *timer);
+void group_record(struct group *group);        /* as it is now; nobody waits for it */
 void group_touch(struct group_member *member); /* heard of: the session starts anew */
 void group_end_waits(struct group *group, int16_t error_code);
 void group_cancel_timers(struct group *group);

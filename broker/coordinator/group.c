@@ -122,6 +122,17 @@ static void free_offset(struct group_offset *offset)
     mem_free(offset);
 }
 
+void group_reset(struct group *group)
+{
+    check(group->member_count == 0);
+    group->state = GROUP_EMPTY;
+    group->generation = 0;
+    group->state_timestamp_ms = -1;
+    group_set_text(&group->protocol_type, NULL, 0);
+    group_set_text(&group->protocol, NULL, 0);
+    group_set_text(&group->leader_id, NULL, 0);
+}
+
 void group_destroy(struct group *group)
 {
     size_t cursor = 0;
@@ -196,56 +207,68 @@ static bool has_protocol(const struct group_member *member, const char *name, si
     return false;
 }
 
-static bool all_have(const struct group *group, const struct group_member *except, const char *name,
-                     size_t name_bytes)
+static bool all_have(const struct group *group, const char *name, size_t name_bytes)
 {
     list_for_each(node, &group->members)
     {
-        const struct group_member *member = container_of(node, struct group_member, node);
-        if (member != except && !has_protocol(member, name, name_bytes))
+        if (!has_protocol(container_of(node, struct group_member, node), name, name_bytes))
             return false;
     }
     return true;
 }
 
-bool group_supports(const struct group *group, const struct group_member *except,
-                    const struct wire_string *names, int32_t count)
+bool group_supports(const struct group *group, const struct wire_string *names, int32_t count)
 {
     for (int32_t i = 0; i < count; i++)
-        if (all_have(group, except, names[i].text, (size_t)names[i].size_bytes))
+        if (all_have(group, names[i].text, (size_t)names[i].size_bytes))
             return true;
     return false;
 }
 
-/* Each member votes for the first of its own list that all have. */
-static const char *choice_of(const struct group *group, const struct group_member *voter)
+/* What all have is in everybody's list, so the oldest member's tells the candidates. */
+struct ballot {
+    const char *names[GROUP_PROTOCOLS_MAX];
+    uint32_t votes[GROUP_PROTOCOLS_MAX];
+    uint32_t count;
+};
+
+/* Each member votes for the first of its own list that is a candidate; -1: it has none. */
+static int32_t choice_of(const struct ballot *ballot, const struct group_member *voter)
 {
     for (uint32_t i = 0; i < voter->protocol_count; i++)
-        if (all_have(group, NULL, voter->protocols[i].name, strlen(voter->protocols[i].name)))
-            return voter->protocols[i].name;
-    return NULL;
+        for (uint32_t c = 0; c < ballot->count; c++)
+            if (strcmp(voter->protocols[i].name, ballot->names[c]) == 0)
+                return (int32_t)c;
+    return -1;
 }
 
 const char *group_vote(const struct group *group)
 {
-    const char *best = NULL;
-    uint32_t best_votes = 0;
+    struct ballot ballot = {.count = 0};
+    const struct group_member *oldest;
+    uint32_t most = 0;
 
+    if (list_is_empty(&group->members))
+        return NULL;
+    oldest = list_first(&group->members, const struct group_member, node);
+    for (uint32_t i = 0; i < oldest->protocol_count && ballot.count < GROUP_PROTOCOLS_MAX; i++) {
+        const char *name = oldest->protocols[i].name;
+        if (all_have(group, name, strlen(name)))
+            ballot.names[ballot.count++] = name;
+    }
     list_for_each(node, &group->members)
     {
-        const char *choice = choice_of(group, container_of(node, struct group_member, node));
-        uint32_t votes = 0;
-        list_for_each(other, &group->members)
-        {
-            const char *theirs = choice_of(group, container_of(other, struct group_member, node));
-            votes += choice != NULL && theirs != NULL && strcmp(choice, theirs) == 0;
-        }
-        if (votes > best_votes) {
-            best = choice;
-            best_votes = votes;
-        }
+        int32_t choice = choice_of(&ballot, container_of(node, struct group_member, node));
+        if (choice >= 0 && ++ballot.votes[choice] > most)
+            most = ballot.votes[choice];
     }
-    return best;
+    list_for_each(node, &group->members)
+    {
+        int32_t choice = choice_of(&ballot, container_of(node, struct group_member, node));
+        if (choice >= 0 && ballot.votes[choice] == most)
+            return ballot.names[choice];
+    }
+    return NULL;
 }
 
 /* ---- offsets */
@@ -268,9 +291,9 @@ struct group_offset *group_find_offset(const struct group *group, const char *to
     return hash_map_find(&group->offsets, key, make_key(key, sizeof(key), topic, partition));
 }
 
-void group_set_offset(struct group *group, const char *topic, int32_t partition, int64_t offset,
-                      int32_t leader_epoch, struct wire_string metadata, int64_t commit_ms,
-                      int64_t expire_ms)
+void group_set_offset(struct group *group, const char *topic, const struct uuid *topic_id,
+                      int32_t partition, int64_t offset, int32_t leader_epoch,
+                      struct wire_string metadata, int64_t commit_ms, int64_t expire_ms)
 {
     struct group_offset *entry = group_find_offset(group, topic, partition);
     char key[KEY_BYTES_MAX];
@@ -285,6 +308,7 @@ void group_set_offset(struct group *group, const char *topic, int32_t partition,
         err = hash_map_insert(&group->offsets, entry->key, entry->key_bytes, entry);
         check(err == OK);
     }
+    entry->topic_id = *topic_id;
     entry->offset = offset;
     entry->leader_epoch = leader_epoch;
     entry->commit_timestamp_ms = commit_ms;

@@ -13,12 +13,16 @@
 #include "base/hash_map.h"
 #include "base/list.h"
 #include "base/timer.h"
+#include "base/uuid.h"
 #include "net/protocol/wire.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct request;
+
+/* More of them are refused: looking for the common one costs members times protocols. */
+enum { GROUP_PROTOCOLS_MAX = 100 };
 
 enum group_state { GROUP_EMPTY, GROUP_PREPARING, GROUP_COMPLETING, GROUP_STABLE, GROUP_DEAD };
 
@@ -62,6 +66,7 @@ struct group_offset {
     char *key; /* topic, NUL, partition as text: unique */
     size_t key_bytes;
     char *topic;
+    struct uuid topic_id; /* zero: written by somebody who did not say */
     int32_t partition;
     int64_t offset;
     int32_t leader_epoch;
@@ -98,6 +103,9 @@ const char *group_state_name(enum group_state state);
 
 struct group *group_create(struct group_coordinator *coordinator, const char *id, size_t id_bytes,
                            int32_t partition_index, uint64_t seed);
+/* As if it had never been, but for committed offsets and ids handed out: its records are deleted.
+ * It has no members. */
+void group_reset(struct group *group);
 /* Timers must be cancelled and nobody may wait. */
 void group_destroy(struct group *group);
 
@@ -118,20 +126,20 @@ void group_set_bytes(struct group_bytes *field, const uint8_t *bytes, int32_t si
 struct group_bytes group_member_metadata(const struct group_member *member, const char *protocol);
 void group_clear_protocols(struct group_member *member);
 
-/* Is there a protocol that all members (except one, which may be NULL) and this list have? */
-bool group_supports(const struct group *group, const struct group_member *except,
-                    const struct wire_string *names, int32_t count);
+/* Is there a protocol that all members and this list have? */
+bool group_supports(const struct group *group, const struct wire_string *names, int32_t count);
 
-/* The protocol that most members prefer among those that all have (Kafka's vote). */
+/* The protocol that most members prefer among those that all have (Kafka's vote); of equal ones the
+ * choice of the older member.  NULL: they have none in common. */
 const char *group_vote(const struct group *group);
 
 /* ---- offsets */
 struct group_offset *group_find_offset(const struct group *group, const char *topic,
                                        int32_t partition);
 /* Insert or replace; texts are copied. */
-void group_set_offset(struct group *group, const char *topic, int32_t partition, int64_t offset,
-                      int32_t leader_epoch, struct wire_string metadata, int64_t commit_ms,
-                      int64_t expire_ms);
+void group_set_offset(struct group *group, const char *topic, const struct uuid *topic_id,
+                      int32_t partition, int64_t offset, int32_t leader_epoch,
+                      struct wire_string metadata, int64_t commit_ms, int64_t expire_ms);
 void group_remove_offset(struct group *group, const char *topic, int32_t partition);
 
 #endif

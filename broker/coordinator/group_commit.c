@@ -11,13 +11,25 @@
 typedef struct offset_commit_request_partition asked_partition;
 typedef struct offset_commit_response_partition answered_partition;
 
+/* One offset on its way into the log; of its own, because the request may be answered before. */
+struct committed {
+    char *topic;
+    struct uuid topic_id;
+    int32_t partition;
+    int64_t offset;
+    int32_t leader_epoch;
+    struct wire_string metadata; /* never null; freed by us */
+};
+
 struct commit_write {
     struct state_write write;
-    struct request *request;
+    struct timer deadline;   /* offsets.commit.timeout.ms */
+    struct request *request; /* NULL: answered at the deadline */
     struct group *group;
-    const char *const *names; /* of the topics, by index; the request's memory */
     int64_t now_ms;
     int64_t expire_ms;
+    uint32_t count;
+    struct committed offsets[];
 };
 
 static int16_t check_member(struct group_coordinator *groups, struct request *request,
@@ -50,36 +62,63 @@ static int16_t check_member(struct group_coordinator *groups, struct request *re
     return KAFKA_NONE;
 }
 
-static void apply(struct commit_write *commit, enum err err)
+/* The answer of each partition that was not refused before. */
+static void answer(struct request *request, int16_t error_code)
 {
-    const struct offset_commit_request *body = commit->request->body;
-    struct offset_commit_response *response = commit->request->response;
+    struct offset_commit_response *response = request->response;
 
-    for (int32_t t = 0; t < body->topics.count; t++)
-        for (int32_t p = 0; p < body->topics.items[t].partitions.count; p++) {
-            const asked_partition *asked = &body->topics.items[t].partitions.items[p];
-            answered_partition *answer = &response->topics.items[t].partitions.items[p];
-            if (answer->error_code != KAFKA_NONE)
-                continue;
-            answer->error_code = coordinator_write_error(err);
-            if (err == OK)
-                group_set_offset(commit->group, commit->names[t], asked->partition_index,
-                                 asked->committed_offset, asked->committed_leader_epoch,
-                                 asked->committed_metadata, commit->now_ms, commit->expire_ms);
+    for (int32_t t = 0; t < response->topics.count; t++)
+        for (int32_t p = 0; p < response->topics.items[t].partitions.count; p++) {
+            answered_partition *out = &response->topics.items[t].partitions.items[p];
+            if (out->error_code == KAFKA_NONE)
+                out->error_code = error_code;
         }
+    request_answer(request);
+}
+
+/* The device is slow: the client hears that it does not know, the commit may still come (G3). */
+static void on_deadline(struct timer *timer)
+{
+    struct commit_write *commit = container_of(timer, struct commit_write, deadline);
+    struct request *request = commit->request;
+
+    commit->request = NULL;
+    answer(request, KAFKA_COORDINATOR_NOT_AVAILABLE);
+}
+
+static void free_commit(struct commit_write *commit)
+{
+    for (uint32_t i = 0; i < commit->count; i++) {
+        mem_free(commit->offsets[i].topic);
+        mem_free((char *)(uintptr_t)commit->offsets[i].metadata.text);
+    }
+    state_write_deinit(&commit->write);
+    mem_free(commit);
 }
 
 static void on_recorded(struct state_write *write, enum err err)
 {
     struct commit_write *commit = container_of(write, struct commit_write, write);
+    struct group *group = commit->group;
+    struct group_coordinator *groups = group->coordinator;
     struct request *request = commit->request;
 
-    apply(commit, err);
-    commit->group->writes--;
-    coordinator_drop_if_idle(commit->group);
-    state_write_deinit(write);
-    mem_free(commit);
-    request_answer(request);
+    loop_cancel_timer(&groups->shard->loop, &commit->deadline);
+    group->writes--;
+    for (uint32_t i = 0; i < commit->count && err == OK; i++) {
+        const struct committed *done = &commit->offsets[i];
+        group_set_offset(group, done->topic, &done->topic_id, done->partition, done->offset,
+                         done->leader_epoch, done->metadata, commit->now_ms, commit->expire_ms);
+    }
+    for (uint32_t i = 0; i < commit->count && err == OK; i++)
+        if (image_topic_by_id(groups->shard->image, &commit->offsets[i].topic_id) == NULL) {
+            group_forget_topic(group, commit->offsets[i].topic); /* deleted meanwhile */
+            break;
+        }
+    coordinator_drop_if_idle(group);
+    free_commit(commit);
+    if (request != NULL)
+        answer(request, coordinator_write_error(err));
 }
 
 static int16_t check_partition(const struct group_coordinator *groups,
@@ -92,12 +131,14 @@ static int16_t check_partition(const struct group_coordinator *groups,
     return KAFKA_NONE;
 }
 
-/* Answers for every partition, those that are refused already with their error. */
-static void prepare_answers(struct group_coordinator *groups, struct request *request,
-                            int16_t error_code, const char **names)
+/* Answers for every partition, those that are refused already with their error; the number of the
+ * others. */
+static uint32_t prepare_answers(struct group_coordinator *groups, struct request *request,
+                                int16_t error_code, const struct image_topic **topics)
 {
     const struct offset_commit_request *body = request->body;
     struct offset_commit_response *response = request->response;
+    uint32_t accepted_count = 0;
 
     response->topics.items =
         request_new_array(request, &offset_commit_response_topic_struct, body->topics.count);
@@ -106,64 +147,98 @@ static void prepare_answers(struct group_coordinator *groups, struct request *re
         const struct offset_commit_request_topic *asked = &body->topics.items[t];
         struct offset_commit_response_topic *out = &response->topics.items[t];
         int16_t topic_error;
-        const struct image_topic *topic =
-            topic_ref_find(groups->shard->image, request->api_version >= 10, asked->name,
-                           &asked->topic_id, &topic_error);
+        topics[t] = topic_ref_find(groups->shard->image, request->api_version >= 10, asked->name,
+                                   &asked->topic_id, &topic_error);
         out->name = asked->name;
         out->topic_id = asked->topic_id;
         out->partitions.items = request_new_array(request, &offset_commit_response_partition_struct,
                                                   asked->partitions.count);
         out->partitions.count = asked->partitions.count;
-        names[t] = topic == NULL ? NULL : request_text(request, wire_string(topic->name));
         for (int32_t p = 0; p < asked->partitions.count; p++) {
-            out->partitions.items[p].partition_index = asked->partitions.items[p].partition_index;
-            out->partitions.items[p].error_code =
+            answered_partition *answered = &out->partitions.items[p];
+            answered->partition_index = asked->partitions.items[p].partition_index;
+            answered->error_code =
                 error_code != KAFKA_NONE ? error_code
                 : topic_error != KAFKA_NONE
                     ? topic_error
-                    : check_partition(groups, topic, &asked->partitions.items[p]);
+                    : check_partition(groups, topics[t], &asked->partitions.items[p]);
+            accepted_count += answered->error_code == KAFKA_NONE;
         }
     }
+    return accepted_count;
+}
+
+static void take(struct commit_write *commit, const struct image_topic *topic,
+                 const asked_partition *asked)
+{
+    struct committed *out = &commit->offsets[commit->count++];
+    const char *metadata = asked->committed_metadata.text;
+    size_t metadata_bytes = metadata == NULL ? 0 : (size_t)asked->committed_metadata.size_bytes;
+
+    out->topic = mem_strdup(topic->name);
+    out->topic_id = topic->id;
+    out->partition = asked->partition_index;
+    out->offset = asked->committed_offset;
+    out->leader_epoch = commit->expire_ms >= 0 ? -1 : asked->committed_leader_epoch;
+    out->metadata.text = mem_strndup(metadata == NULL ? "" : metadata, metadata_bytes);
+    out->metadata.size_bytes = (int32_t)strlen(out->metadata.text);
+    group_write_offset(commit->group, &commit->write, out->topic, &out->topic_id, out->partition,
+                       out->offset, out->leader_epoch, out->metadata, commit->now_ms,
+                       commit->expire_ms);
+}
+
+static struct commit_write *begin(struct group *group, struct request *request, uint32_t count)
+{
+    const struct offset_commit_request *body = request->body;
+    const struct shard *shard = group->coordinator->shard;
+    struct commit_write *commit =
+        mem_alloc(sizeof(*commit) + (size_t)count * sizeof(commit->offsets[0]));
+
+    if (!coordinator_write_init(group, &commit->write, on_recorded)) {
+        mem_free(commit);
+        return NULL;
+    }
+    group->writes++;
+    commit->request = request;
+    commit->group = group;
+    commit->now_ms = clock_wall_ms(shard->clock);
+    commit->expire_ms =
+        body->retention_time_ms >= 0 ? commit->now_ms + body->retention_time_ms : -1;
+    timer_init(&commit->deadline, on_deadline);
+    return commit;
 }
 
 void group_offset_commit(struct group_coordinator *groups, struct request *request)
 {
     const struct offset_commit_request *body = request->body;
     const struct offset_commit_response *response = request->response;
-    const char **names = request_alloc(request, (size_t)body->topics.count, sizeof(*names));
+    const struct image_topic **topics =
+        request_alloc(request, (size_t)body->topics.count, sizeof(const struct image_topic *));
     struct commit_write *commit;
     struct group *group = NULL;
+    uint32_t accepted_count;
     int32_t index;
     int16_t error_code = coordinator_check(groups, body->group_id, &index);
 
     if (error_code == KAFKA_NONE)
         error_code = check_member(groups, request, &group);
-    prepare_answers(groups, request, error_code, names);
-    if (error_code != KAFKA_NONE) {
+    accepted_count = prepare_answers(groups, request, error_code, topics);
+    if (accepted_count == 0) {
+        if (group != NULL)
+            coordinator_drop_if_idle(group);
         request_answer(request);
         return;
     }
-    commit = mem_alloc(sizeof(*commit));
-    commit->request = request;
-    commit->group = group;
-    commit->names = names;
-    commit->now_ms = clock_wall_ms(groups->shard->clock);
-    commit->expire_ms =
-        body->retention_time_ms >= 0 ? commit->now_ms + body->retention_time_ms : -1;
-    if (!coordinator_write_init(group, &commit->write, on_recorded)) {
-        mem_free(commit);
-        prepare_answers(groups, request, KAFKA_NOT_COORDINATOR, names);
-        request_answer(request);
+    commit = begin(group, request, accepted_count);
+    if (commit == NULL) {
+        answer(request, KAFKA_NOT_COORDINATOR);
         return;
     }
-    group->writes++;
     for (int32_t t = 0; t < body->topics.count; t++)
-        for (int32_t p = 0; p < body->topics.items[t].partitions.count; p++) {
-            const asked_partition *asked = &body->topics.items[t].partitions.items[p];
+        for (int32_t p = 0; p < body->topics.items[t].partitions.count; p++)
             if (response->topics.items[t].partitions.items[p].error_code == KAFKA_NONE)
-                group_write_offset(group, &commit->write, names[t], asked->partition_index,
-                                   asked->committed_offset, asked->committed_leader_epoch,
-                                   asked->committed_metadata, commit->now_ms, commit->expire_ms);
-        }
+                take(commit, topics[t], &body->topics.items[t].partitions.items[p]);
+    loop_set_timer_ms(&groups->shard->loop, &commit->deadline,
+                      (uint64_t)coordinator_i64(groups, "offsets.commit.timeout.ms"));
     state_write_start(&commit->write);
 }

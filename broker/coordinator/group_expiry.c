@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "broker/coordinator/coordinator_private.h"
+#include "broker/metadata/image.h"
 
 #include <string.h>
 
@@ -14,7 +15,8 @@ struct removal {
         int32_t partition;
         char topic[];
     } * offsets;
-    bool whole; /* the group too */
+    bool whole;         /* the group too, */
+    int32_t generation; /* unless it has moved on from this one */
     void (*done)(void *context, int16_t error_code);
     void *context;
 };
@@ -32,10 +34,9 @@ static void on_recorded(struct state_write *write, enum err err)
             group_remove_offset(group, offset->topic, offset->partition);
         mem_free(offset);
     }
-    if (err == OK && removal->whole && group->member_count == 0) {
-        group->generation = 0;
-        group->state = GROUP_DEAD;
-    }
+    if (err == OK && removal->whole && group->state == GROUP_EMPTY &&
+        group->generation == removal->generation)
+        group_reset(group); /* as a start applies it */
     coordinator_drop_if_idle(group);
     if (removal->done != NULL)
         removal->done(removal->context, coordinator_write_error(err));
@@ -48,6 +49,7 @@ static struct removal *removal_create(struct group *group)
     struct removal *removal = mem_alloc(sizeof(*removal));
 
     removal->group = group;
+    removal->generation = group->generation;
     if (!coordinator_write_init(group, &removal->write, on_recorded)) {
         mem_free(removal);
         return NULL;
@@ -142,6 +144,69 @@ static void on_expiry(struct timer *timer)
                       (uint64_t)coordinator_i64(groups, "offsets.retention.check.interval.ms"));
 }
 
+/* ---- with its topic */
+
+static void forget_offsets(struct group *group,
+                           bool (*goes)(const struct group_offset *offset, const void *context),
+                           const void *context)
+{
+    struct removal *removal = NULL;
+    size_t cursor = 0;
+    const struct group_offset *offset;
+
+    while ((offset = hash_map_next(&group->offsets, &cursor)) != NULL) {
+        if (!goes(offset, context))
+            continue;
+        if (removal == NULL)
+            removal = removal_create(group);
+        if (removal == NULL)
+            return; /* the partition is not served */
+        remove_one(removal, offset);
+    }
+    if (removal != NULL)
+        state_write_start(&removal->write);
+}
+
+static bool is_of_topic(const struct group_offset *offset, const void *context)
+{
+    return strcmp(offset->topic, context) == 0;
+}
+
+void group_forget_topic(struct group *group, const char *topic)
+{
+    forget_offsets(group, is_of_topic, topic);
+}
+
+void group_coordinator_topic_deleted(struct group_coordinator *groups, const char *topic)
+{
+    size_t cursor = 0;
+    struct group *group;
+
+    while ((group = hash_map_next(&groups->groups, &cursor)) != NULL)
+        group_forget_topic(group, topic);
+}
+
+/* The topic with this id was deleted, and a crash came before its offsets' tombstones: ids are
+ * never used again.  Without an id nothing is known, and the offset stays. */
+static bool is_orphan(const struct group_offset *offset, const void *context)
+{
+    const struct shard *shard = context;
+
+    return !uuid_is_zero(&offset->topic_id) &&
+           image_topic_by_id(shard->image, &offset->topic_id) == NULL;
+}
+
+static void forget_orphans(struct group_coordinator *groups)
+{
+    size_t cursor = 0;
+    struct group *group;
+
+    while ((group = hash_map_next(&groups->groups, &cursor)) != NULL)
+        forget_offsets(group, is_orphan, groups->shard);
+}
+
+/* ---- starting */
+
 void group_coordinator_start(struct group_coordinator *groups)
 {
     size_t cursor = 0;
@@ -150,32 +215,8 @@ void group_coordinator_start(struct group_coordinator *groups)
     groups->started = true;
     while ((group = hash_map_next(&groups->groups, &cursor)) != NULL)
         group_start_sessions(group); /* each member has a whole session from now on (G10) */
+    forget_orphans(groups);
     groups->expiry.fire = on_expiry;
     loop_set_timer_ms(&groups->shard->loop, &groups->expiry,
                       (uint64_t)coordinator_i64(groups, "offsets.retention.check.interval.ms"));
-}
-
-/* ---- with its topic */
-
-void group_coordinator_topic_deleted(struct group_coordinator *groups, const char *topic)
-{
-    size_t cursor = 0;
-    struct group *group;
-
-    while ((group = hash_map_next(&groups->groups, &cursor)) != NULL) {
-        struct removal *removal = NULL;
-        size_t offset_cursor = 0;
-        const struct group_offset *offset;
-        while ((offset = hash_map_next(&group->offsets, &offset_cursor)) != NULL) {
-            if (strcmp(offset->topic, topic) != 0)
-                continue;
-            if (removal == NULL)
-                removal = removal_create(group);
-            if (removal == NULL)
-                break;
-            remove_one(removal, offset);
-        }
-        if (removal != NULL)
-            state_write_start(&removal->write);
-    }
 }

@@ -13,7 +13,7 @@ enum {
     TYPE_OFFSET_COMMIT = 1,
     TYPE_GROUP_METADATA = 2,
     GROUP_METADATA_VERSION = 3,
-    OFFSET_COMMIT_VERSION = 3,
+    OFFSET_COMMIT_VERSION = 4, /* has the topic's id */
     OFFSET_COMMIT_EXPIRING_VERSION = 1,
     ARENA_BYTES = 64 << 20,
 };
@@ -46,7 +46,7 @@ void group_write_metadata(struct group *group, struct state_write *write,
     value.generation = group->generation;
     value.protocol = text(group->member_count == 0 ? NULL : group->protocol);
     value.leader = text(group->member_count == 0 ? NULL : group->leader_id);
-    value.current_state_timestamp = clock_wall_ms(group->coordinator->shard->clock);
+    value.current_state_timestamp = group->state_timestamp_ms;
     list_for_each(node, &group->members)
     {
         const struct group_member *member = container_of(node, struct group_member, node);
@@ -87,8 +87,9 @@ static void fill_offset_key(const struct group *group, const char *topic, int32_
 }
 
 void group_write_offset(struct group *group, struct state_write *write, const char *topic,
-                        int32_t partition, int64_t offset, int32_t leader_epoch,
-                        struct wire_string metadata, int64_t commit_ms, int64_t expire_ms)
+                        const struct uuid *topic_id, int32_t partition, int64_t offset,
+                        int32_t leader_epoch, struct wire_string metadata, int64_t commit_ms,
+                        int64_t expire_ms)
 {
     struct offset_commit_key key;
     struct offset_commit_value value;
@@ -100,6 +101,7 @@ void group_write_offset(struct group *group, struct state_write *write, const ch
     value.metadata = metadata.text == NULL ? text("") : metadata;
     value.commit_timestamp = commit_ms;
     value.expire_timestamp = expire_ms;
+    value.topic_id = *topic_id;
     state_write_add(write, TYPE_OFFSET_COMMIT, &key,
                     expire_ms >= 0 ? OFFSET_COMMIT_EXPIRING_VERSION : OFFSET_COMMIT_VERSION,
                     &value);
@@ -161,6 +163,7 @@ static void apply_group(struct group_coordinator *groups, struct wire_string id,
         group_remove_member(list_first(&group->members, struct group_member, node));
     group->state = GROUP_EMPTY;
     if (value == NULL) {
+        group_reset(group);
         coordinator_drop_if_idle(group);
         return;
     }
@@ -194,8 +197,9 @@ static enum err apply_offset(struct group_coordinator *groups, const struct offs
         group_remove_offset(group, topic, key->partition);
         coordinator_drop_if_idle(group);
     } else {
-        group_set_offset(group, topic, key->partition, value->offset, value->leader_epoch,
-                         value->metadata, value->commit_timestamp, value->expire_timestamp);
+        group_set_offset(group, topic, &value->topic_id, key->partition, value->offset,
+                         value->leader_epoch, value->metadata, value->commit_timestamp,
+                         value->expire_timestamp);
     }
     return OK;
 }

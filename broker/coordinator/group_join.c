@@ -1,0 +1,289 @@
+/* JoinGroup: who may join, as whom, and what it sets in motion (KIP-345, 394, 559, 814). */
+#include "base/check.h"
+#include "base/mem.h"
+#include "broker/coordinator/coordinator_private.h"
+#include "net/protocol/msg_join_group.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void take_protocols(struct group_member *member, const struct join_group_request *body)
+{
+    group_clear_protocols(member);
+    member->protocols = mem_alloc((size_t)body->protocols.count * sizeof(*member->protocols));
+    member->protocol_count = (uint32_t)body->protocols.count;
+    for (int32_t i = 0; i < body->protocols.count; i++) {
+        const struct join_group_request_protocol *protocol = &body->protocols.items[i];
+        member->protocols[i].name =
+            mem_strndup(protocol->name.text, (size_t)protocol->name.size_bytes);
+        group_set_bytes(&member->protocols[i].metadata, protocol->metadata.bytes,
+                        protocol->metadata.size_bytes);
+    }
+}
+
+static bool same_protocols(const struct group_member *member, const struct join_group_request *body)
+{
+    if (member->protocol_count != (uint32_t)body->protocols.count)
+        return false;
+    for (int32_t i = 0; i < body->protocols.count; i++) {
+        const struct join_group_request_protocol *protocol = &body->protocols.items[i];
+        const struct group_protocol *own = &member->protocols[i];
+        if (!wire_string_is(protocol->name, own->name) ||
+            protocol->metadata.size_bytes != own->metadata.size_bytes ||
+            (own->metadata.size_bytes > 0 && memcmp(protocol->metadata.bytes, own->metadata.bytes,
+                                                    (size_t)own->metadata.size_bytes) != 0))
+            return false;
+    }
+    return true;
+}
+
+static void update_member(struct group_member *member, struct request *request)
+{
+    const struct join_group_request *body = request->body;
+    char host[IO_ADDRESS_TEXT_MAX];
+    char text[IO_ADDRESS_TEXT_MAX + 1];
+
+    io_address_format_host(&request->wire.conn->peer, host);
+    snprintf(text, sizeof(text), "/%s", host);
+    group_set_text(&member->client_id,
+                   request->client_id.text == NULL ? "" : request->client_id.text,
+                   request->client_id.text == NULL ? 0 : (size_t)request->client_id.size_bytes);
+    group_set_text(&member->client_host, text, strlen(text));
+    member->session_timeout_ms = body->session_timeout_ms;
+    member->rebalance_timeout_ms =
+        body->rebalance_timeout_ms < 0 ? body->session_timeout_ms : body->rebalance_timeout_ms;
+    take_protocols(member, body);
+}
+
+/* Wait for the generation; a join that waited before is replaced. */
+static void wait_to_join(struct group_member *member, struct request *request)
+{
+    struct request *old = member->join;
+
+    member->join = request;
+    group_hold_session(member);
+    if (old != NULL)
+        group_refuse_join(old, KAFKA_UNKNOWN_MEMBER_ID, NULL);
+}
+
+static void make_member_id(struct group *group, struct request *request, char *out, size_t max)
+{
+    const struct join_group_request *body = request->body;
+    struct wire_string prefix =
+        body->group_instance_id.text != NULL ? body->group_instance_id : request->client_id;
+    struct uuid id;
+    char text[37];
+
+    uuid_random(&group->coordinator->shard->prng, &id);
+    snprintf(text, sizeof(text),
+             "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", id.bytes[0],
+             id.bytes[1], id.bytes[2], id.bytes[3], id.bytes[4], id.bytes[5], id.bytes[6],
+             id.bytes[7], id.bytes[8], id.bytes[9], id.bytes[10], id.bytes[11], id.bytes[12],
+             id.bytes[13], id.bytes[14], id.bytes[15]);
+    snprintf(out, max, "%.*s-%s", prefix.size_bytes, prefix.text == NULL ? "" : prefix.text, text);
+}
+
+static void add_and_wait(struct group *group, struct request *request, const char *member_id)
+{
+    const struct join_group_request *body = request->body;
+    struct group_member *member = group_add_member(group, member_id, body->group_instance_id);
+
+    update_member(member, request);
+    if (group->protocol_type == NULL || group->member_count == 1)
+        group_set_text(&group->protocol_type, body->protocol_type.text,
+                       (size_t)body->protocol_type.size_bytes);
+    if (group->leader_id == NULL)
+        group_set_text(&group->leader_id, member_id, strlen(member_id));
+    group->joined_since_delay = true;
+    wait_to_join(member, request);
+    if (group->state == GROUP_PREPARING)
+        group_try_complete(group);
+    else
+        group_prepare_rebalance(group);
+}
+
+/* A known instance comes back under a new id (KIP-345, KIP-814). */
+static void replace_static(struct group_member *member, struct request *request,
+                           const char *member_id)
+{
+    const struct join_group_request *body = request->body;
+    struct group *group = member->group;
+    bool was_leader = group_is_leader(member);
+
+    if (member->join != NULL || member->sync != NULL) {
+        struct request *join = member->join;
+        struct request *sync = member->sync;
+        member->join = NULL;
+        member->sync = NULL;
+        if (join != NULL)
+            group_refuse_join(join, KAFKA_FENCED_INSTANCE_ID, NULL);
+        if (sync != NULL)
+            group_refuse_sync(sync, KAFKA_FENCED_INSTANCE_ID);
+    }
+    group_set_text(&member->id, member_id, strlen(member_id));
+    if (was_leader)
+        group_set_text(&group->leader_id, member_id, strlen(member_id));
+    update_member(member, request);
+    if (group->state == GROUP_STABLE && group_vote(group) != NULL &&
+        strcmp(group_vote(group), group->protocol) == 0) {
+        bool skips = body->group_instance_id.text != NULL && request->api_version >= 9;
+        group_record(group); /* the new id is recorded with the rest as it is */
+        group_answer_join(member, request, was_leader && !skips ? "" : group->leader_id,
+                          was_leader && skips, was_leader && skips);
+        return;
+    }
+    wait_to_join(member, request);
+    if (group->state == GROUP_PREPARING)
+        group_try_complete(group);
+    else
+        group_prepare_rebalance(group);
+}
+
+static void join_new(struct group *group, struct request *request)
+{
+    const struct join_group_request *body = request->body;
+    struct group_member *known = group_find_instance(group, body->group_instance_id);
+    char member_id[512];
+
+    make_member_id(group, request, member_id, sizeof(member_id));
+    if (known != NULL) {
+        replace_static(known, request, member_id);
+        return;
+    }
+    if (body->group_instance_id.text == NULL && request->api_version >= 4) {
+        struct group_pending *pending = group_add_pending(group, member_id);
+        pending->expiry.fire = group_on_pending_end;
+        loop_set_timer_ms(group_loop(group), &pending->expiry, (uint64_t)body->session_timeout_ms);
+        group_refuse_join(request, KAFKA_MEMBER_ID_REQUIRED, member_id);
+        return;
+    }
+    add_and_wait(group, request, member_id);
+}
+
+static void join_pending(struct group *group, struct request *request,
+                         struct group_pending *pending)
+{
+    char *id = mem_strdup(pending->id);
+
+    loop_cancel_timer(group_loop(group), &pending->expiry);
+    group_remove_pending(pending);
+    add_and_wait(group, request, id);
+    mem_free(id);
+}
+
+static void join_known(struct group *group, struct request *request, struct group_member *member)
+{
+    const struct join_group_request *body = request->body;
+    bool same = same_protocols(member, body);
+
+    switch (group->state) {
+    case GROUP_PREPARING:
+        update_member(member, request);
+        group->joined_since_delay = true;
+        wait_to_join(member, request);
+        group_try_complete(group);
+        return;
+    case GROUP_COMPLETING:
+        if (same) { /* the answer was lost: once more */
+            group_answer_join(member, request, group->leader_id, group_is_leader(member), false);
+            return;
+        }
+        break;
+    case GROUP_STABLE:
+        if (same && !group_is_leader(member)) {
+            group_answer_join(member, request, group->leader_id, false, false);
+            return;
+        }
+        break;
+    default:
+        break;
+    }
+    update_member(member, request);
+    wait_to_join(member, request);
+    group_prepare_rebalance(group);
+}
+
+static int16_t check_join(struct group_coordinator *groups, const struct join_group_request *body)
+{
+    if (body->session_timeout_ms < coordinator_i64(groups, "group.min.session.timeout.ms") ||
+        body->session_timeout_ms > coordinator_i64(groups, "group.max.session.timeout.ms"))
+        return KAFKA_INVALID_SESSION_TIMEOUT;
+    return KAFKA_NONE;
+}
+
+static int16_t check_protocols(const struct group *group, struct request *request,
+                               const struct group_member *member)
+{
+    const struct join_group_request *body = request->body;
+    struct wire_string *names;
+
+    if (body->protocol_type.size_bytes <= 0 || body->protocols.count <= 0)
+        return KAFKA_INCONSISTENT_GROUP_PROTOCOL;
+    names = request_alloc(request, (size_t)body->protocols.count, sizeof(*names));
+    for (int32_t i = 0; i < body->protocols.count; i++)
+        names[i] = body->protocols.items[i].name;
+    if (group->member_count == 0 || (group->member_count == 1 && member != NULL))
+        return KAFKA_NONE;
+    if (group->protocol_type != NULL && !wire_string_is(body->protocol_type, group->protocol_type))
+        return KAFKA_INCONSISTENT_GROUP_PROTOCOL;
+    return group_supports(group, names, body->protocols.count) ? KAFKA_NONE
+                                                               : KAFKA_INCONSISTENT_GROUP_PROTOCOL;
+}
+
+int16_t group_identify(struct group *group, struct wire_string member_id,
+                       struct wire_string instance_id, struct group_member **out)
+{
+    *out = group_find(group, member_id);
+    if (instance_id.text != NULL) {
+        struct group_member *instance = group_find_instance(group, instance_id);
+        if (instance == NULL)
+            return KAFKA_UNKNOWN_MEMBER_ID;
+        if (instance != *out)
+            return KAFKA_FENCED_INSTANCE_ID;
+    }
+    return *out == NULL ? KAFKA_UNKNOWN_MEMBER_ID : KAFKA_NONE;
+}
+
+void group_join(struct group_coordinator *groups, struct request *request)
+{
+    const struct join_group_request *body = request->body;
+    struct group_member *member = NULL;
+    struct group_pending *pending = NULL;
+    struct group *group;
+    int32_t index;
+    int16_t error_code = coordinator_check(groups, body->group_id, &index);
+
+    if (error_code == KAFKA_NONE)
+        error_code = check_join(groups, body);
+    group = error_code == KAFKA_NONE ? coordinator_find(groups, body->group_id) : NULL;
+    if (error_code == KAFKA_NONE && group == NULL && body->member_id.size_bytes > 0)
+        error_code = KAFKA_UNKNOWN_MEMBER_ID;
+    if (error_code != KAFKA_NONE) {
+        group_refuse_join(request, error_code, NULL);
+        return;
+    }
+    if (group == NULL)
+        group = coordinator_get(groups, body->group_id);
+    if (body->member_id.size_bytes > 0) {
+        pending = group_find_pending(group, body->member_id);
+        if (pending == NULL)
+            error_code = group_identify(group, body->member_id, body->group_instance_id, &member);
+    }
+    if (error_code == KAFKA_NONE)
+        error_code = check_protocols(
+            group, request,
+            member != NULL ? member : group_find_instance(group, body->group_instance_id));
+    if (error_code == KAFKA_NONE && member == NULL &&
+        group_find_instance(group, body->group_instance_id) == NULL &&
+        group->member_count >= (uint32_t)coordinator_i64(groups, "group.max.size"))
+        error_code = KAFKA_GROUP_MAX_SIZE_REACHED;
+    if (error_code != KAFKA_NONE)
+        group_refuse_join(request, error_code, NULL);
+    else if (pending != NULL)
+        join_pending(group, request, pending);
+    else if (member != NULL)
+        join_known(group, request, member);
+    else
+        join_new(group, request);
+    coordinator_drop_if_idle(group);
+}

@@ -1,0 +1,243 @@
+/* SyncGroup, Heartbeat and LeaveGroup: the assignment of a generation, and staying in it. */
+#include "base/check.h"
+#include "base/mem.h"
+#include "broker/coordinator/coordinator_private.h"
+#include "net/protocol/msg_heartbeat.h"
+#include "net/protocol/msg_leave_group.h"
+#include "net/protocol/msg_sync_group.h"
+
+#include <string.h>
+
+/* ---- sync */
+
+struct assignment_write {
+    struct state_write write;
+    struct group *group;
+    int32_t generation;
+    struct group_bytes *assignments; /* in the order of members, with their ids */
+    char **member_ids;
+    uint32_t count;
+};
+
+static void free_assignment(struct assignment_write *assigned)
+{
+    for (uint32_t i = 0; i < assigned->count; i++) {
+        mem_free(assigned->assignments[i].bytes);
+        mem_free(assigned->member_ids[i]);
+    }
+    mem_free(assigned->assignments);
+    mem_free(assigned->member_ids);
+    state_write_deinit(&assigned->write);
+    mem_free(assigned);
+}
+
+/* Recorded: now it counts, unless the group has moved on meanwhile. */
+static void on_assignment_recorded(struct state_write *write, enum err err)
+{
+    struct assignment_write *assigned = container_of(write, struct assignment_write, write);
+    struct group *group = assigned->group;
+    bool is_current = group->state == GROUP_COMPLETING && group->generation == assigned->generation;
+
+    group->writes--;
+    group->writing_assignment = false;
+    if (is_current && err != OK) {
+        group_end_waits(group, coordinator_write_error(err));
+        group_prepare_rebalance(group);
+    } else if (is_current) {
+        group->state = GROUP_STABLE;
+        for (uint32_t i = 0; i < assigned->count; i++) {
+            struct group_member *member = group_find(group, wire_string(assigned->member_ids[i]));
+            if (member != NULL)
+                group_set_bytes(&member->assignment, assigned->assignments[i].bytes,
+                                assigned->assignments[i].size_bytes);
+        }
+        list_for_each(node, &group->members)
+        {
+            struct group_member *member = container_of(node, struct group_member, node);
+            if (member->sync != NULL)
+                group_answer_sync(member);
+        }
+    }
+    free_assignment(assigned);
+    coordinator_drop_if_idle(group);
+}
+
+static void record_assignment(struct group *group, const struct sync_group_request *body)
+{
+    struct assignment_write *assigned = mem_alloc(sizeof(*assigned));
+
+    assigned->group = group;
+    assigned->generation = group->generation;
+    assigned->count = group->member_count;
+    assigned->assignments = mem_alloc(group->member_count * sizeof(*assigned->assignments));
+    assigned->member_ids = mem_alloc(group->member_count * sizeof(char *));
+    if (!coordinator_write_init(group, &assigned->write, on_assignment_recorded)) {
+        assigned->count = 0;
+        free_assignment(assigned);
+        group_end_waits(group, KAFKA_NOT_COORDINATOR);
+        return;
+    }
+    {
+        uint32_t i = 0;
+        list_for_each(node, &group->members)
+        {
+            const struct group_member *member = container_of(node, struct group_member, node);
+            assigned->member_ids[i] = mem_strdup(member->id);
+            for (int32_t a = 0; a < body->assignments.count; a++)
+                if (wire_string_is(body->assignments.items[a].member_id, member->id))
+                    group_set_bytes(&assigned->assignments[i],
+                                    body->assignments.items[a].assignment.bytes,
+                                    body->assignments.items[a].assignment.size_bytes);
+            i++;
+        }
+    }
+    group->writes++;
+    group->writing_assignment = true;
+    group_write_metadata(group, &assigned->write, assigned->assignments);
+    state_write_start(&assigned->write);
+}
+
+static int16_t check_sync(struct group *group, const struct request *request,
+                          struct group_member **member_out)
+{
+    const struct sync_group_request *body = request->body;
+    int16_t error_code =
+        group_identify(group, body->member_id, body->group_instance_id, member_out);
+
+    if (error_code != KAFKA_NONE)
+        return error_code;
+    if (body->generation_id != group->generation)
+        return KAFKA_ILLEGAL_GENERATION;
+    if (request->api_version >= 5 && /* KIP-559: both are to be said */
+        (body->protocol_type.text == NULL || body->protocol_name.text == NULL))
+        return KAFKA_INCONSISTENT_GROUP_PROTOCOL;
+    if ((body->protocol_type.text != NULL &&
+         !wire_string_is(body->protocol_type, group->protocol_type)) ||
+        (body->protocol_name.text != NULL && group->protocol != NULL &&
+         !wire_string_is(body->protocol_name, group->protocol)))
+        return KAFKA_INCONSISTENT_GROUP_PROTOCOL;
+    if (group->state == GROUP_EMPTY || group->state == GROUP_DEAD)
+        return KAFKA_UNKNOWN_MEMBER_ID;
+    return group->state == GROUP_PREPARING ? KAFKA_REBALANCE_IN_PROGRESS : KAFKA_NONE;
+}
+
+void group_sync(struct group_coordinator *groups, struct request *request)
+{
+    const struct sync_group_request *body = request->body;
+    struct group_member *member = NULL;
+    struct group *group;
+    int32_t index;
+    int16_t error_code = coordinator_check(groups, body->group_id, &index);
+
+    group = coordinator_find(groups, body->group_id);
+    if (error_code == KAFKA_NONE)
+        error_code = group == NULL ? KAFKA_UNKNOWN_MEMBER_ID : check_sync(group, request, &member);
+    if (error_code != KAFKA_NONE) {
+        group_refuse_sync(request, error_code);
+        return;
+    }
+    if (member->sync != NULL) {
+        struct request *old = member->sync;
+        member->sync = NULL;
+        group_refuse_sync(old, KAFKA_UNKNOWN_MEMBER_ID);
+    }
+    member->sync = request;
+    if (group->state == GROUP_STABLE) {
+        group_answer_sync(member);
+        return;
+    }
+    group_hold_session(member);
+    if (group_is_leader(member) && !group->writing_assignment)
+        record_assignment(group, body);
+}
+
+/* ---- heartbeat and leave */
+
+static int16_t beat(struct group *group, const struct heartbeat_request *body)
+{
+    struct group_member *member;
+    int16_t error_code = group_identify(group, body->member_id, body->group_instance_id, &member);
+
+    if (error_code != KAFKA_NONE)
+        return error_code;
+    if (body->generation_id != group->generation)
+        return KAFKA_ILLEGAL_GENERATION;
+    if (group->state == GROUP_EMPTY || group->state == GROUP_DEAD)
+        return KAFKA_UNKNOWN_MEMBER_ID;
+    if (member->join == NULL && member->sync == NULL)
+        group_touch(member);
+    return group->state == GROUP_PREPARING ? KAFKA_REBALANCE_IN_PROGRESS : KAFKA_NONE;
+}
+
+void group_heartbeat(struct group_coordinator *groups, struct request *request)
+{
+    const struct heartbeat_request *body = request->body;
+    struct heartbeat_response *response = request->response;
+    struct group *group = coordinator_find(groups, body->group_id);
+    int32_t index;
+
+    response->error_code = coordinator_check(groups, body->group_id, &index);
+    if (response->error_code == KAFKA_NONE)
+        response->error_code = group == NULL ? KAFKA_UNKNOWN_MEMBER_ID : beat(group, body);
+    request_answer(request);
+}
+
+static int16_t leave_one(struct group *group, struct wire_string member_id,
+                         struct wire_string instance_id)
+{
+    struct group_pending *pending = group == NULL ? NULL : group_find_pending(group, member_id);
+    struct group_member *member = NULL;
+    int16_t error_code;
+
+    if (group == NULL)
+        return KAFKA_UNKNOWN_MEMBER_ID;
+    if (pending != NULL && instance_id.text == NULL) {
+        loop_cancel_timer(group_loop(group), &pending->expiry);
+        group_remove_pending(pending);
+        if (group->state == GROUP_PREPARING)
+            group_try_complete(group);
+        return KAFKA_NONE;
+    }
+    if (member_id.size_bytes <= 0 && instance_id.text != NULL) {
+        member = group_find_instance(group, instance_id);
+        error_code = member == NULL ? KAFKA_UNKNOWN_MEMBER_ID : KAFKA_NONE;
+    } else {
+        error_code = group_identify(group, member_id, instance_id, &member);
+    }
+    if (error_code == KAFKA_NONE)
+        group_forget(member, KAFKA_UNKNOWN_MEMBER_ID);
+    return error_code;
+}
+
+void group_leave(struct group_coordinator *groups, struct request *request)
+{
+    const struct leave_group_request *body = request->body;
+    struct leave_group_response *response = request->response;
+    struct group *group = coordinator_find(groups, body->group_id);
+    uint32_t before = group == NULL ? 0 : group->member_count;
+    int32_t index;
+
+    response->error_code = coordinator_check(groups, body->group_id, &index);
+    if (response->error_code != KAFKA_NONE) {
+        request_answer(request);
+        return;
+    }
+    if (request->api_version < 3) {
+        response->error_code = leave_one(group, body->member_id, wire_string(NULL));
+    } else {
+        response->members.items = request_new_array(
+            request, &leave_group_response_member_response_struct, body->members.count);
+        response->members.count = body->members.count;
+        for (int32_t i = 0; i < body->members.count; i++) {
+            response->members.items[i].member_id = body->members.items[i].member_id;
+            response->members.items[i].group_instance_id = body->members.items[i].group_instance_id;
+            response->members.items[i].error_code = leave_one(
+                group, body->members.items[i].member_id, body->members.items[i].group_instance_id);
+        }
+    }
+    if (group != NULL && group->member_count < before)
+        group_after_loss(group);
+    if (group != NULL)
+        coordinator_drop_if_idle(group);
+    request_answer(request);
+}
