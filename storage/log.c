@@ -56,6 +56,8 @@ void log_tail_remove(struct tail_entry *entry)
         log->unwritten_bytes -= entry->size_bytes;
         if (log->first_unwritten == entry)
             log->first_unwritten = next_in_log(entry);
+        if (log->store->step == CHECKPOINT_DRAIN) /* it may have waited for this one */
+            loop_defer(log->store->loop, &log->store->drained_task);
     }
     log->store->cache_bytes -= entry->size_bytes;
     list_remove(&entry->log_node);
