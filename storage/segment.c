@@ -322,6 +322,9 @@ static enum err note_rest(struct segment *segment)
     /* count from the entry on without adding it twice: entries behind it are new ones */
     if (pos > 0)
         offset_index_truncate(&segment->index, last.offset);
+    /* the time index may know less than the other one */
+    if (offset_index_find(&segment->index, time_index_last(&segment->times).offset).pos < pos)
+        pos = offset_index_find(&segment->index, time_index_last(&segment->times).offset).pos;
     return segment_walk(segment, pos, segment->written_pos, note_for_index, segment);
 }
 
@@ -347,6 +350,8 @@ enum err segment_load_indexes(struct segment *segment)
     char path[LOG_PATH_MAX];
     uint8_t *bytes = NULL;
     size_t size_bytes = 0;
+    bool is_active = segment == log_active(segment->log);
+    bool was_cut = false;
     enum err err;
 
     if (segment->indexes_loaded)
@@ -366,10 +371,12 @@ enum err segment_load_indexes(struct segment *segment)
     mem_free(bytes);
     if (err == OK) {
         /* a checkpoint may have saved entries of batches that are above its mark */
+        uint32_t count = segment->index.count + segment->times.count;
         offset_index_truncate(&segment->index, segment->end_offset);
         time_index_truncate(&segment->times, segment->end_offset);
+        was_cut = segment->index.count + segment->times.count < count;
     }
-    if (err != OK ||
+    if (err != OK || (was_cut && !is_active) ||
         !offset_index_fits(&segment->index, segment->size_bytes, segment->end_offset - 1) ||
         !time_index_fits(&segment->times, segment->end_offset - 1))
         return segment_rebuild_indexes(segment);
@@ -379,7 +386,7 @@ enum err segment_load_indexes(struct segment *segment)
         err = read_first_timestamp(segment);
     if (err == OK && !last_time_is_true(segment))
         return segment_rebuild_indexes(segment);
-    if (err == OK && segment == log_active(segment->log)) {
+    if (err == OK && is_active) {
         if (note_rest(segment) != OK)
             return segment_rebuild_indexes(segment);
         segment->indexes_dirty = true;
