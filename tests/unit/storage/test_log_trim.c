@@ -246,7 +246,7 @@ static void cut(int64_t offset)
 
 Test(log_trim, a_log_cut_anywhere_is_as_if_the_rest_had_never_been)
 {
-    for (uint64_t seed = 1; seed <= 40; seed++) {
+    for (uint64_t seed = 1; seed <= 150; seed++) {
         int32_t end = 0;
         if (seed > 1) {
             fixture_down();
@@ -349,7 +349,7 @@ static void flip_times(void *context, const char *path, bool is_dir, uint64_t si
 
 Test(log_trim, a_time_finds_the_first_record_that_is_not_earlier_in_memory_files_and_after_damage)
 {
-    for (uint64_t seed = 1; seed <= 30; seed++) {
+    for (uint64_t seed = 1; seed <= 130; seed++) {
         int64_t times[90];
         if (seed > 1) {
             fixture_down();
