@@ -186,8 +186,8 @@ must_use enum err log_delete_records(struct log *log, int64_t offset,
                                      void (*done)(void *context, enum err err), void *context);
 
 /* Cut the end off: log_end = offset (>= log_start); restores indexes, epoch cache, producer state
- * and high watermark; journaled before files change.  ERR_OFFSET_RANGE; ERR_FULL: its files are being
- * read or written, call again later. */
+ * and high watermark; journaled before files change.  ERR_OFFSET_RANGE; ERR_FULL: its files are in
+ * use, call again later. */
 must_use enum err log_truncate(struct log *log, int64_t offset,
                                void (*done)(void *context, enum err err), void *context);
 
