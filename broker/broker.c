@@ -295,6 +295,8 @@ static void on_controller_started(void *context, enum err err)
 {
     struct broker *broker = context;
 
+    if (__atomic_load_n(&broker->stopping, __ATOMIC_ACQUIRE))
+        return; /* stopped before it was ready: no client is let in any more */
     if (err == OK)
         err = front_listen(broker->front);
     if (err != OK) {
