@@ -1,0 +1,60 @@
+/* model_consumer: a client that fetches, and tells the history every record that it sees.
+ *
+ * Reads each partition from its position on, jumps back now and then to read something again, and
+ * asks for partitions in any order and number.  In an audit it reads each partition once, from the
+ * start to the high watermark, and tells that as an audit.
+ *   N1  watermarks are told with what was known when the question was asked
+ *   N2  the position moves to behind the last batch of an answer, so that each visible offset is
+ *       covered once (L8) */
+#ifndef LEVEE_TESTS_MODEL_CONSUMER_H
+#define LEVEE_TESTS_MODEL_CONSUMER_H
+
+#include "storage/compression.h"
+#include "tests/sim/model_client.h"
+#include "tests/sim/model_topics.h"
+#include "tests/sim/oracle.h"
+
+struct model_consumer_options {
+    uint32_t max_wait_ms;
+    uint32_t bytes_max; /* of an answer */
+    uint32_t partition_bytes_max;
+    uint32_t pause_max_ms;
+    bool auditor; /* idle but for audits */
+};
+
+struct consumer_partition {
+    int64_t position;
+    int64_t read_high;           /* behind the last record that it has read */
+    int64_t asked_offset;        /* of the fetch in flight */
+    struct history_event floors; /* when it was asked */
+    bool asked;
+    bool audited; /* in this audit: done */
+};
+
+struct model_consumer {
+    struct model_client client;
+    struct model_consumer_options options;
+    const struct model_topics *topics;
+    const struct oracle *oracle;
+    struct consumer_partition partitions[HISTORY_PARTITIONS_MAX];
+    struct compression_context *compression;
+    struct model_call call;
+    struct timer tick;
+    bool busy;
+    bool auditing;
+    bool stop; /* ask no more */
+};
+
+void model_consumer_init(struct model_consumer *consumer, struct sim_node *node,
+                         struct history *history, const struct model_client_options *client,
+                         const struct model_consumer_options *options,
+                         const struct model_topics *topics, const struct oracle *oracle);
+void model_consumer_deinit(struct model_consumer *consumer);
+
+/* Begin to read everything. */
+void model_consumer_audit(struct model_consumer *consumer);
+
+/* All of it was read. */
+bool model_consumer_audit_is_done(const struct model_consumer *consumer);
+
+#endif

@@ -1,0 +1,50 @@
+/* model_topics: the topics of a simulated world, as all its clients know them, and the client that
+ * creates them.
+ *
+ * Partitions are numbered through all topics: that number stands in the history.  An id is unknown
+ * (zero) until the creation was answered or the topic was seen in the metadata. */
+#ifndef LEVEE_TESTS_MODEL_TOPICS_H
+#define LEVEE_TESTS_MODEL_TOPICS_H
+
+#include "base/uuid.h"
+#include "tests/sim/model_client.h"
+
+enum { MODEL_TOPICS_MAX = 8 };
+
+struct model_topic {
+    char name[16];
+    uint32_t partitions_count;
+    uint32_t first_partition;
+    struct uuid id;
+};
+
+struct model_topics {
+    struct model_topic at[MODEL_TOPICS_MAX];
+    uint32_t count;
+    uint32_t partitions_count;
+};
+
+/* One more topic; not yet in the broker. */
+void model_topics_add(struct model_topics *topics, const char *name, uint32_t partitions_count);
+
+const struct model_topic *model_topics_of_partition(const struct model_topics *topics,
+                                                    uint32_t partition);
+
+struct model_admin {
+    struct model_client client;
+    struct model_topics *topics;
+    struct model_call call;
+    struct timer tick;
+    uint32_t wanted; /* topics that shall exist: the first so many */
+    bool busy;
+};
+
+void model_admin_init(struct model_admin *admin, struct sim_node *node, struct history *history,
+                      const struct model_client_options *options, struct model_topics *topics,
+                      uint32_t wanted);
+void model_admin_deinit(struct model_admin *admin);
+
+/* All wanted topics exist and their ids are known. */
+bool model_admin_is_done(const struct model_admin *admin);
+
+#endif

@@ -1,0 +1,85 @@
+/* oracle: judges a history: what no correct broker lets its clients see.
+ *
+ * Listens to a history, event by event.  It knows a map from offset to value for each partition
+ * (from answers to sends, from reads, from audits) and the fate of each value.  Complaints carry
+ * the name of the rule (durability.md 2):
+ *   L1  one offset, two values                       L2  an audit finds a hole
+ *   L3  an acknowledged value is gone                L4  a value that somebody read is gone
+ *   L5  a value that nobody sent, or that was certainly refused
+ *   L6  a watermark went back, or they are out of order
+ *   L7  sent a, b, both acknowledged, stored b, a    L8  a fetch jumped over offsets
+ *   I1  one value at two offsets                     I2  sequences of a producer have a gap
+ *   I4  the next sequence in order was refused       I8  a producer id was handed out twice
+ *   G3  a committed offset is older than one acknowledged before
+ *   G4  an offset that nobody committed
+ *   WIRE, LATE                                       what the client itself complained about
+ * The rules for holes assume topics without compaction, retention and transactions. */
+#ifndef LEVEE_TESTS_ORACLE_H
+#define LEVEE_TESTS_ORACLE_H
+
+#include "tests/sim/history.h"
+
+enum { ORACLE_COMPLAINTS_MAX = 16 };
+
+struct oracle_complaint {
+    char rule[8];
+    char text[256];
+    uint32_t partition;
+    int64_t offset;
+    uint64_t value;
+    uint64_t time_ns;
+};
+
+struct oracle_slot; /* one offset */
+struct oracle_send; /* one value */
+struct oracle_run;  /* one producer in an audit */
+
+struct oracle_partition {
+    struct oracle_slot *slots; /* by offset */
+    int64_t slots_count;
+    int64_t slots_capacity;
+    int64_t low, stable, high; /* the largest that anybody saw */
+    int64_t audit_next;        /* the next offset of the audit that runs */
+    uint64_t audit;            /* its number */
+    struct oracle_run *runs;   /* of this audit */
+    uint32_t runs_count;
+    uint32_t runs_capacity;
+};
+
+struct oracle_client {
+    struct oracle_send *sends; /* by counter */
+    uint64_t sends_count;
+    uint64_t sends_capacity;
+    int64_t committed[HISTORY_PARTITIONS_MAX]; /* acknowledged last; -1: none */
+    int64_t attempted[HISTORY_PARTITIONS_MAX]; /* the largest ever asked for; -1: none */
+};
+
+struct oracle {
+    struct oracle_partition partitions[HISTORY_PARTITIONS_MAX];
+    struct oracle_client clients[HISTORY_CLIENTS_MAX];
+    int64_t *producer_ids;
+    uint32_t producer_ids_count;
+    uint32_t producer_ids_capacity;
+    struct oracle_complaint complaints[ORACLE_COMPLAINTS_MAX];
+    uint64_t complaints_count; /* all; the first are kept */
+    uint64_t acknowledged_count;
+    uint64_t reads_count;
+};
+
+struct oracle *oracle_create(void);
+void oracle_destroy(struct oracle *oracle);
+
+/* Look at the next event; what history.listen wants (context: the oracle). */
+void oracle_take(void *oracle, const struct history_event *event);
+
+/* What must be true of an answer to a question asked now (L6): filled into the event of the answer.
+ */
+void oracle_floors(const struct oracle *oracle, uint32_t partition, struct history_event *out);
+
+/* A complaint of the scenario itself, about no partition (rule "WIRE", "MEM" and the like). */
+void oracle_complain(struct oracle *oracle, const char *rule, uint64_t time_ns, const char *text);
+
+/* The first complaint, or NULL. */
+const struct oracle_complaint *oracle_first(const struct oracle *oracle);
+
+#endif

@@ -1,0 +1,549 @@
+#include "tests/sim/scenario.h"
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "tests/sim/model_consumer.h"
+#include "tests/sim/model_producer.h"
+#include "tests/sim/sim_broker.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+
+enum {
+    PRODUCERS_MAX = 4,
+    CONSUMERS_MAX = 3, /* the auditor is the first */
+    CLIENTS_MAX = 1 + PRODUCERS_MAX + CONSUMERS_MAX,
+    SETS_MAX = 16,
+    SET_BYTES_MAX = 96,
+    OPEN_FAILURES_MAX = 4, /* then the disk is healed for the next start */
+};
+
+#define FINISH_LIMIT (120 * SIM_SECOND)
+#define AUDIT_LIMIT (120 * SIM_SECOND)
+
+struct scenario {
+    const struct scenario_options *options;
+    struct sim_world *world;
+    struct prng prng;
+    struct history history;
+    struct oracle *oracle;
+    struct model_topics topics;
+    struct sim_broker broker;
+    struct sim_disk_options disk; /* with faults; the node's begins and ends without */
+    char sets_text[SETS_MAX][SET_BYTES_MAX];
+    const char *sets[SETS_MAX + 1];
+    uint32_t sets_count;
+    uint32_t producers_count;
+    uint32_t consumers_count;
+    uint32_t topics_at_start;
+    struct model_admin admin;
+    struct model_producer producers[PRODUCERS_MAX];
+    struct model_consumer consumers[CONSUMERS_MAX];
+    struct sim_node *client_nodes[CLIENTS_MAX];
+    uint32_t client_nodes_count;
+    uint32_t double_crash_odds; /* of ten: a restart is interrupted too */
+    bool faults_on;
+    bool power_faults; /* crashes may be power losses */
+    bool crash_faults;
+    bool pause_faults;
+    bool clock_faults;
+    bool stop_faults;
+};
+
+printf_like(2, 3) static void say(const struct scenario *s, const char *format, ...)
+{
+    va_list args;
+
+    if (!s->options->trace)
+        return;
+    fprintf(stderr, "%12.6f == ", (double)sim_world_now_ns(s->world) / 1e9);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+}
+
+static uint32_t draw(struct scenario *s, uint32_t min, uint32_t max)
+{
+    return min + (uint32_t)prng_below(&s->prng, (uint64_t)max - min + 1);
+}
+
+static bool odds(struct scenario *s, uint32_t numerator, uint32_t denominator)
+{
+    return prng_chance(&s->prng, numerator, denominator);
+}
+
+/* One of the numbers given. */
+#define draw_of(s, ...)                            \
+    (((const uint32_t[]){__VA_ARGS__})[prng_below( \
+        &(s)->prng, sizeof((const uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t))])
+
+static void on_event(void *context, const struct history_event *event)
+{
+    struct scenario *s = context;
+    uint64_t before = s->oracle->complaints_count;
+    char text[HISTORY_TEXT_MAX];
+
+    oracle_take(s->oracle, event);
+    if (!s->options->trace)
+        return;
+    history_format(event, text);
+    fprintf(stderr, "%s%s\n", text,
+            s->oracle->complaints_count > before ? "   <<<<<< complaint" : "");
+}
+
+/* ---- what there is */
+
+printf_like(2, 3) static void set(struct scenario *s, const char *format, ...)
+{
+    va_list args;
+
+    check(s->sets_count < SETS_MAX);
+    va_start(args, format);
+    vsnprintf(s->sets_text[s->sets_count], SET_BYTES_MAX, format, args);
+    va_end(args);
+    s->sets[s->sets_count] = s->sets_text[s->sets_count];
+    s->sets_count++;
+}
+
+static void draw_broker(struct scenario *s)
+{
+    struct sim_broker_options options = {.shards_count = draw(s, 1, 2),
+                                         .sets = s->sets,
+                                         .disk = &s->disk,
+                                         .print_log = s->options->trace};
+
+    sim_disk_options_draw(&s->disk, &s->prng);
+    set(s, "log.dirs=data");
+    set(s, "listeners=PLAINTEXT://:%d", SIM_BROKER_PORT);
+    set(s, "levee.shards=%" PRIu32, options.shards_count);
+    set(s, "levee.http.listener=");
+    set(s, "levee.disk.reserve.bytes=0");
+    set(s, "log.segment.bytes=1048576");
+    set(s, "levee.journal.max.bytes=16777216");
+    set(s, "levee.tail.cache.bytes=4194304");
+    set(s, "levee.checkpoint.interval.ms=%" PRIu32, draw_of(s, 10, 20, 50, 100, 500, 2000));
+    set(s, "log.index.interval.bytes=%" PRIu32, draw_of(s, 0, 512, 4096));
+    set(s, "metadata.log.max.record.bytes.between.snapshots=%" PRIu32,
+        draw_of(s, 256, 4096, 1 << 20));
+    sim_broker_init(&s->broker, s->world, "broker", &options);
+    s->disk = s->broker.node->disk.options; /* with what init filled in */
+    sim_disk_heal(&s->broker.node->disk);
+}
+
+static void draw_topics(struct scenario *s)
+{
+    uint32_t count = draw(s, 1, 3);
+
+    for (uint32_t i = 0; i < count; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "t%" PRIu32, i);
+        model_topics_add(&s->topics, name, draw(s, 1, 4));
+    }
+    s->topics_at_start = draw(s, 1, count);
+}
+
+static void draw_faults(struct scenario *s)
+{
+    s->crash_faults = odds(s, 7, 8);
+    s->power_faults = odds(s, 3, 4);
+    s->pause_faults = odds(s, 1, 2);
+    s->clock_faults = odds(s, 1, 2);
+    s->stop_faults = odds(s, 1, 2);
+    s->double_crash_odds = draw_of(s, 0, 2, 5, 8);
+}
+
+static struct model_client_options client_options(struct scenario *s, uint32_t id)
+{
+    return (struct model_client_options){
+        .id = id,
+        .broker = sim_node_address(s->broker.node, SIM_BROKER_PORT),
+        .timeout_ms = draw_of(s, 500, 2000, 10000),
+        .reconnect_max_ms = draw_of(s, 5, 50, 500),
+    };
+}
+
+/* ---- clients as programs of nodes; the index in client_nodes is the id */
+
+static void start_client(struct sim_node *node)
+{
+    struct scenario *s = node->options.context;
+    uint32_t id = node->index - s->broker.node->index - 1;
+    struct model_client_options client = client_options(s, id);
+
+    if (id == 0) {
+        model_admin_init(&s->admin, node, &s->history, &client, &s->topics, s->topics_at_start);
+    } else if (id <= s->producers_count) {
+        struct model_producer_options options = {
+            .idempotent = odds(s, 3, 4),
+            .flights_max = draw(s, 1, PRODUCER_FLIGHTS_MAX),
+            .records_max = draw_of(s, 1, 3, 20),
+            .value_bytes_max = draw_of(s, 8, 100, 1000, 20000),
+            .pause_max_ms = draw_of(s, 2, 20, 200),
+            .request_batches_max = draw(s, 1, 4),
+            .records_limit = draw_of(s, 50, 300, 1000),
+            .codec = odds(s, 1, 2) ? COMPRESSION_NONE
+                                   : (enum compression)draw(s, 0, COMPRESSION_COUNT - 1),
+        };
+        model_producer_init(&s->producers[id - 1], node, &s->history, &client, &options,
+                            &s->topics);
+    } else {
+        struct model_consumer_options options = {
+            .max_wait_ms = draw_of(s, 0, 20, 500),
+            .bytes_max = draw_of(s, 1, 10000, 1 << 20),
+            .partition_bytes_max = draw_of(s, 1, 5000, 1 << 20),
+            .pause_max_ms = draw_of(s, 2, 20, 200),
+            .auditor = id == s->producers_count + 1,
+        };
+        if (options.auditor)
+            options.bytes_max = options.partition_bytes_max = 1 << 20;
+        model_consumer_init(&s->consumers[id - 1 - s->producers_count], node, &s->history, &client,
+                            &options, &s->topics, s->oracle);
+    }
+}
+
+static void end_client(struct sim_node *node, enum sim_crash kind)
+{
+    struct scenario *s = node->options.context;
+    uint32_t id = node->index - s->broker.node->index - 1;
+
+    if (id == 0)
+        model_admin_deinit(&s->admin);
+    else if (id <= s->producers_count)
+        model_producer_deinit(&s->producers[id - 1]);
+    else
+        model_consumer_deinit(&s->consumers[id - 1 - s->producers_count]);
+}
+
+static void start_clients(struct scenario *s)
+{
+    uint32_t count;
+
+    s->producers_count = draw(s, 1, PRODUCERS_MAX);
+    s->consumers_count = draw(s, 2, CONSUMERS_MAX);
+    count = 1 + s->producers_count + s->consumers_count;
+    for (uint32_t i = 0; i < count; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "client %" PRIu32, i);
+        s->client_nodes[i] = sim_node_create(
+            s->world, &(struct sim_node_options){
+                          .name = name, .start = start_client, .end = end_client, .context = s});
+        sim_node_start(s->client_nodes[i]);
+    }
+    s->client_nodes_count = count;
+}
+
+static struct model_consumer *auditor(struct scenario *s)
+{
+    return &s->consumers[0];
+}
+
+/* ---- the broker lives, dies and comes back */
+
+static bool needs_attention(void *context)
+{
+    const struct scenario *s = context;
+
+    return !sim_node_is_running(s->broker.node) || s->broker.failed || s->broker.stopped ||
+           s->broker.open_err != OK;
+}
+
+static void set_faults(struct scenario *s, bool on)
+{
+    s->faults_on = on;
+    if (on) {
+        s->broker.node->disk.options = s->disk;
+        s->world->net.no_faults = false;
+    } else {
+        sim_world_heal(s->world);
+    }
+}
+
+static enum sim_crash crash_kind(struct scenario *s)
+{
+    return s->power_faults && odds(s, 2, 3) ? SIM_POWER_LOSS : SIM_KILL;
+}
+
+/* A broker that has failed or could not open exits; one that has stopped in order ends in order. */
+static void end_process(struct scenario *s)
+{
+    struct sim_node *node = s->broker.node;
+
+    if (!sim_node_is_running(node))
+        return;
+    if (s->broker.stopped && s->broker.stop_err == OK)
+        sim_node_stop(node);
+    else
+        sim_node_crash(node, SIM_KILL);
+}
+
+static void start_broker(struct scenario *s)
+{
+    struct sim_node *node = s->broker.node;
+    uint32_t failures = 0;
+
+    for (;;) {
+        bool interrupted = s->faults_on && s->crash_faults && odds(s, s->double_crash_odds, 10);
+        if (interrupted)
+            sim_node_crash_at_call(node, draw_of(s, 10, 100, 1000) * draw(s, 1, 10) / 10,
+                                   crash_kind(s));
+        sim_node_start(node);
+        say(s, "broker started: %s%s", err_name(s->broker.open_err),
+            sim_node_is_running(node) ? "" : ", died meanwhile");
+        if (sim_node_is_running(node) && s->broker.open_err == OK)
+            return;
+        if (!interrupted && !s->faults_on) {
+            oracle_complain(s->oracle, "OPEN", sim_world_now_ns(s->world),
+                            "the broker does not open without faults");
+            return;
+        }
+        sim_node_crash(node, SIM_KILL);
+        if (++failures == OPEN_FAILURES_MAX)
+            set_faults(s, false);
+    }
+}
+
+/* time passes; whenever the broker is down it is started again, a little later. */
+static bool run_until(struct scenario *s, bool (*condition)(struct scenario *), uint64_t limit_ns)
+{
+    uint64_t until_ns = sim_world_now_ns(s->world) + limit_ns;
+    bool (*attention)(void *) = needs_attention;
+
+    while (oracle_first(s->oracle) == NULL) {
+        if (condition != NULL && condition(s))
+            return true;
+        if (needs_attention(s)) {
+            say(s, "broker is down: running %d failed %d stopped %d open %s",
+                sim_node_is_running(s->broker.node), s->broker.failed, s->broker.stopped,
+                err_name(s->broker.open_err));
+            end_process(s);
+            sim_world_run_for(s->world, draw(s, 0, 300) * SIM_MS);
+            start_broker(s);
+            continue;
+        }
+        if (sim_world_now_ns(s->world) >= until_ns)
+            return false;
+        if (condition == NULL) {
+            sim_world_run_until(s->world, attention, s, until_ns - sim_world_now_ns(s->world));
+        } else {
+            uint64_t left = until_ns - sim_world_now_ns(s->world);
+            sim_world_run_until(s->world, attention, s, left < 20 * SIM_MS ? left : 20 * SIM_MS);
+        }
+    }
+    return false;
+}
+
+/* ---- phases */
+
+static void draw_fault(struct scenario *s)
+{
+    struct sim_node *node = s->broker.node;
+    uint64_t within_ns = draw_of(s, 1, 10, 100, 1000) * SIM_MS;
+
+    switch (draw(s, 0, 6)) {
+    case 0:
+    case 1:
+        if (s->crash_faults)
+            sim_node_crash_within(node, within_ns, crash_kind(s));
+        break;
+    case 2:
+        if (s->crash_faults)
+            sim_node_crash_at_call(node, draw_of(s, 3, 30, 300) * draw(s, 1, 10) / 3 + 1,
+                                   crash_kind(s));
+        break;
+    case 3:
+        if (s->pause_faults)
+            sim_node_pause(node, draw_of(s, 10, 1000, 20000) * SIM_MS);
+        break;
+    case 4:
+        if (s->clock_faults)
+            sim_node_jump_wall(node, (int64_t)draw(s, 0, 2000000) - 1000000);
+        break;
+    case 5:
+        if (s->stop_faults)
+            sim_broker_ask_stop(&s->broker);
+        break;
+    case 6:
+        set_faults(s, odds(s, 2, 3)); /* a calm while, or not */
+        break;
+    }
+}
+
+static void safety(struct scenario *s)
+{
+    uint32_t rounds = draw(s, 2, 12);
+
+    say(s, "faults");
+    set_faults(s, true);
+    for (uint32_t i = 0; i < rounds && oracle_first(s->oracle) == NULL; i++) {
+        draw_fault(s);
+        run_until(s, NULL, draw_of(s, 20, 200, 1000) * SIM_MS);
+        if (i == rounds / 2)
+            s->admin.wanted = s->topics.count;
+    }
+    s->admin.wanted = s->topics.count;
+}
+
+static bool all_done(struct scenario *s)
+{
+    if (!model_admin_is_done(&s->admin))
+        return false;
+    for (uint32_t i = 0; i < s->producers_count; i++)
+        if (!model_producer_is_done(&s->producers[i]))
+            return false;
+    return s->broker.ready;
+}
+
+static void tell_late(struct scenario *s)
+{
+    struct history_event event = {.kind = HISTORY_LATE, .offset = -1};
+
+    if (!s->broker.ready)
+        oracle_complain(s->oracle, "LATE", sim_world_now_ns(s->world), "the broker is not ready");
+    if (!model_admin_is_done(&s->admin))
+        model_client_tell(&s->admin.client, &event);
+    for (uint32_t i = 0; i < s->producers_count; i++)
+        if (!model_producer_is_done(&s->producers[i]))
+            model_client_tell(&s->producers[i].client, &event);
+}
+
+static void liveness(struct scenario *s)
+{
+    say(s, "heal");
+    set_faults(s, false);
+    sim_net_options_init(&s->world->net.options); /* a network on which everybody can finish */
+    sim_queue_remove(&s->world->queue, &s->broker.node->crash_event);
+    sim_node_crash_at_call(s->broker.node, 0, SIM_KILL);
+    run_until(s, NULL, SIM_SECOND);
+    for (uint32_t i = 0; i < s->producers_count; i++)
+        model_producer_finish(&s->producers[i]);
+    if (!run_until(s, all_done, FINISH_LIMIT) && oracle_first(s->oracle) == NULL)
+        tell_late(s);
+    for (uint32_t i = 1; i < s->consumers_count; i++)
+        s->consumers[i].stop = true;
+}
+
+static bool audit_done(struct scenario *s)
+{
+    return model_consumer_audit_is_done(auditor(s));
+}
+
+static void audit(struct scenario *s)
+{
+    struct history_event event = {.kind = HISTORY_LATE, .offset = -1};
+
+    if (oracle_first(s->oracle) != NULL)
+        return;
+    say(s, "audit");
+    model_consumer_audit(auditor(s));
+    if (!run_until(s, audit_done, AUDIT_LIMIT) && oracle_first(s->oracle) == NULL)
+        model_client_tell(&auditor(s)->client, &event);
+}
+
+/* In order; then, perhaps, the power goes: nothing may be lost by that. */
+static void stop_and_start(struct scenario *s)
+{
+    struct sim_node *node = s->broker.node;
+
+    if (oracle_first(s->oracle) != NULL)
+        return;
+    say(s, "orderly stop");
+    sim_node_stop(node);
+    if (!s->broker.stopped || s->broker.stop_err != OK)
+        oracle_complain(s->oracle, "STOP", sim_world_now_ns(s->world),
+                        "the broker does not stop in order without faults");
+    if (odds(s, 1, 2)) {
+        say(s, "power off");
+        sim_disk_power_lost(&node->disk);
+    }
+    start_broker(s);
+}
+
+static void crash_and_start(struct scenario *s)
+{
+    if (oracle_first(s->oracle) != NULL)
+        return;
+    say(s, "power loss after the audit");
+    sim_node_crash(s->broker.node, SIM_POWER_LOSS);
+    start_broker(s);
+}
+
+static void run_phases(struct scenario *s)
+{
+    start_broker(s);
+    start_clients(s);
+    run_until(s, NULL, draw_of(s, 50, 500) * SIM_MS);
+    safety(s);
+    liveness(s);
+    audit(s);
+    stop_and_start(s);
+    audit(s);
+    if (s->crash_faults) {
+        crash_and_start(s);
+        audit(s);
+    }
+    if (oracle_first(s->oracle) == NULL)
+        sim_node_stop(s->broker.node);
+}
+
+static void report(struct scenario *s, struct scenario_result *out)
+{
+    const struct oracle_complaint *first = oracle_first(s->oracle);
+
+    out->complaints_count = s->oracle->complaints_count;
+    out->acknowledged_count = s->oracle->acknowledged_count;
+    out->reads_count = s->oracle->reads_count;
+    out->hash = sim_world_hash(s->world);
+    out->stats = *sim_world_stats(s->world);
+    out->virtual_ns = sim_world_now_ns(s->world);
+    if (first == NULL)
+        return;
+    out->failed = true;
+    out->complaint = *first;
+    if (s->options->trace)
+        history_print_about(&s->history, stderr, first->partition, first->offset, first->value);
+}
+
+void scenario_run(const struct scenario_options *options, struct scenario_result *out)
+{
+    uint64_t blocks_before = mem_used_count();
+    struct scenario *s = mem_alloc(sizeof(*s));
+    struct sim_world_options world = {.seed = options->seed, .trace = options->trace_world};
+    struct sim_net_options net;
+    struct prng prng;
+    uint64_t crashes_count;
+    uint64_t lost_blocks;
+
+    *out = (struct scenario_result){0};
+    prng_init(&prng, options->seed);
+    prng_fork(&prng, "scenario", &s->prng);
+    s->options = options;
+    sim_net_options_draw(&net, &s->prng);
+    world.net = &net;
+    world.lag_ppm = draw_of(s, 0, 1000, 20000);
+    history_init(&s->history);
+    s->oracle = oracle_create();
+    s->history.listen = on_event;
+    s->history.context = s;
+    s->world = sim_world_create(&world);
+    s->world->net.no_faults = true;
+    draw_topics(s);
+    draw_faults(s);
+    draw_broker(s);
+    run_phases(s);
+    report(s, out);
+    crashes_count = out->stats.process_crashes + out->stats.power_crashes;
+    sim_world_destroy(s->world);
+    sim_broker_deinit(&s->broker);
+    oracle_destroy(s->oracle);
+    history_deinit(&s->history);
+    mem_free(s);
+    lost_blocks = mem_used_count() - blocks_before;
+    if (lost_blocks == 0 || out->failed || crashes_count > 0)
+        return;
+    out->failed = true;
+    out->complaint = (struct oracle_complaint){.rule = "MEM", .time_ns = out->virtual_ns};
+    snprintf(out->complaint.text, sizeof(out->complaint.text),
+             "%" PRIu64 " blocks of memory were not given back", lost_blocks);
+}

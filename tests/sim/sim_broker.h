@@ -1,0 +1,62 @@
+/* sim_broker: the real broker as the program of a node: a loop per shard over simulated files and
+ * sockets, started from the same disk again and again.
+ *
+ * One per node; it outlives the node's processes.  What production does with a failed storage (the
+ * process exits) is the caller's part: it sees `failed` and crashes the node.  The memory of a
+ * crashed broker is left where it is, as a killed process leaves it: requests in work point at each
+ * other, and no order of taking them down is true.  So a test with many runs gives each run a
+ * process of its own. */
+#ifndef LEVEE_TESTS_SIM_BROKER_H
+#define LEVEE_TESTS_SIM_BROKER_H
+
+#include "broker/broker.h"
+#include "broker/config.h"
+#include "tests/sim/sim_world.h"
+
+enum { SIM_BROKER_PORT = 9092 };
+
+struct sim_broker;
+
+struct sim_broker_log {
+    struct log_sink sink;
+    struct sim_broker *broker;
+};
+
+struct sim_broker {
+    struct sim_node *node;
+    struct config *config;
+    struct broker *broker; /* of the running process; NULL: not open */
+    struct sim_broker_log *logs;
+    struct broker_ground grounds[SIM_SHARDS_MAX];
+    struct metrics metrics;
+    struct health health;
+    struct prng prng;
+    uint32_t shards_count;
+    bool print_log;
+    /* of the running process */
+    enum err open_err;
+    bool ready;
+    bool failed;
+    bool stopping;
+    bool stopped;
+    enum err stop_err;
+};
+
+struct sim_broker_options {
+    uint32_t shards_count;
+    const char *const *sets; /* "key=value", ends with NULL */
+    const struct sim_disk_options *disk;
+    bool print_log; /* log lines to standard error */
+};
+
+/* A node with a broker that does not run yet; sim_node_start starts it. */
+void sim_broker_init(struct sim_broker *broker, struct sim_world *world, const char *name,
+                     const struct sim_broker_options *options);
+
+/* After sim_world_destroy. */
+void sim_broker_deinit(struct sim_broker *broker);
+
+/* As SIGTERM: stopped (or failed) is set later, while the world runs. */
+void sim_broker_ask_stop(struct sim_broker *broker);
+
+#endif

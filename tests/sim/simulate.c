@@ -1,0 +1,204 @@
+/* simulate: runs scenarios, one for each seed, and says which fail.
+ *
+ *   simulate --seeds N [--seed S] [--trace | --trace-world] [--regressions FILE] [--threads no]
+ *
+ * Seeds S, S + 1, ...; before them those of the regressions file (a seed and its cause on each
+ * line).  Every fiftieth seed runs twice: the hashes must be equal.  Exit code 0: all passed. */
+#include "tests/sim/scenario.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { TWICE_EVERY = 50, SECONDS_MAX = 120 /* of real time, for one seed */ };
+
+struct simulation {
+    bool trace;
+    bool trace_world;
+    bool twice;   /* each */
+    bool no_fork; /* for a debugger */
+    struct sim_stats stats;
+    uint64_t virtual_ns;
+    uint64_t acknowledged_count;
+    uint64_t reads_count;
+    uint64_t hash;
+    uint64_t passed_count;
+    uint64_t failed_count;
+};
+
+/* The seed's run in this process. */
+static void run_here(const struct simulation *simulation, uint64_t seed,
+                     struct scenario_result *out)
+{
+    struct scenario_options options = {.seed = seed,
+                                       .trace = simulation->trace || simulation->trace_world,
+                                       .trace_world = simulation->trace_world};
+
+    alarm(SECONDS_MAX);
+    scenario_run(&options, out);
+    alarm(0);
+}
+
+static void fail(struct scenario_result *out, const char *rule, const char *text, int number)
+{
+    out->failed = true;
+    snprintf(out->complaint.rule, sizeof(out->complaint.rule), "%s", rule);
+    snprintf(out->complaint.text, sizeof(out->complaint.text), "%s (%d)", text, number);
+}
+
+/* The seed's run in a child: what crashed programs leave behind goes with it, and a broken check
+ * ends one seed only. */
+static void run_once(const struct simulation *simulation, uint64_t seed,
+                     struct scenario_result *out)
+{
+    int ends[2];
+    int status;
+    pid_t child;
+    ssize_t got;
+
+    *out = (struct scenario_result){0};
+    if (simulation->no_fork) {
+        run_here(simulation, seed, out);
+        return;
+    }
+    fflush(NULL);
+    if (pipe(ends) != 0 || (child = fork()) < 0) {
+        perror("simulate");
+        exit(2);
+    }
+    if (child == 0) {
+        run_here(simulation, seed, out);
+        _exit(write(ends[1], out, sizeof(*out)) == (ssize_t)sizeof(*out) ? 0 : 2);
+    }
+    close(ends[1]);
+    got = read(ends[0], out, sizeof(*out));
+    close(ends[0]);
+    waitpid(child, &status, 0);
+    if (got == (ssize_t)sizeof(*out))
+        return;
+    *out = (struct scenario_result){0};
+    if (WIFSIGNALED(status))
+        fail(out, "STOPPED", WTERMSIG(status) == SIGALRM ? "no end in sight" : "a check failed",
+             WTERMSIG(status));
+    else
+        fail(out, "STOPPED", "the run exited", WEXITSTATUS(status));
+}
+
+static void run_seed(struct simulation *simulation, uint64_t seed, bool twice)
+{
+    struct scenario_result result;
+    struct scenario_result again;
+
+    run_once(simulation, seed, &result);
+    sim_stats_add(&simulation->stats, &result.stats);
+    simulation->virtual_ns += result.virtual_ns;
+    simulation->acknowledged_count += result.acknowledged_count;
+    simulation->reads_count += result.reads_count;
+    simulation->hash = (simulation->hash ^ result.hash) * 0x100000001b3ULL;
+    if (twice && !result.failed) {
+        run_once(simulation, seed, &again);
+        if (again.hash != result.hash) {
+            result.failed = true;
+            snprintf(result.complaint.rule, sizeof(result.complaint.rule), "HASH");
+            snprintf(result.complaint.text, sizeof(result.complaint.text),
+                     "two runs of one seed differ: %016" PRIx64 " and %016" PRIx64, result.hash,
+                     again.hash);
+        }
+    }
+    if (!result.failed) {
+        simulation->passed_count++;
+        return;
+    }
+    simulation->failed_count++;
+    printf("seed %" PRIu64 ": %s partition %" PRIu32 " at %.6f s: %s\n", seed,
+           result.complaint.rule, result.complaint.partition,
+           (double)result.complaint.time_ns / 1e9, result.complaint.text);
+    fflush(stdout);
+}
+
+/* Lines "seed cause"; # begins a remark.  A file that is not there has no seeds. */
+static void run_regressions(struct simulation *simulation, const char *path)
+{
+    FILE *file = fopen(path, "r");
+    char line[512];
+
+    if (file == NULL) {
+        fprintf(stderr, "simulate: %s cannot be read\n", path);
+        exit(2);
+    }
+    while (fgets(line, sizeof(line), file) != NULL) {
+        char *end;
+        uint64_t seed = strtoull(line, &end, 0);
+        if (end != line)
+            run_seed(simulation, seed, false);
+    }
+    fclose(file);
+}
+
+static void print_summary(const struct simulation *simulation)
+{
+    char text[2048];
+    uint64_t seeds_count = simulation->passed_count + simulation->failed_count;
+
+    sim_stats_format_all(&simulation->stats, text, sizeof(text));
+    printf("%s\nacknowledged=%" PRIu64 " read=%" PRIu64 " hash=%016" PRIx64 "\n", text,
+           simulation->acknowledged_count, simulation->reads_count, simulation->hash);
+    sim_stats_format(&simulation->stats, simulation->virtual_ns, text, sizeof(text));
+    printf("%s in %" PRIu64 " seeds: %" PRIu64 " passed, %" PRIu64 " failed\n", text, seeds_count,
+           simulation->passed_count, simulation->failed_count);
+}
+
+static int usage(void)
+{
+    fprintf(stderr, "usage: simulate --seeds N [--seed S] [--trace | --trace-world] [--twice] "
+                    "[--regressions FILE] [--until-failure] [--no-fork]\n");
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    struct simulation simulation = {.hash = 0xcbf29ce484222325ULL};
+    const char *regressions = NULL;
+    uint64_t seeds_count = 1;
+    uint64_t first_seed = 1;
+    bool until_failure = false;
+
+    for (int i = 1; i < argc; i++) {
+        const char *value = i + 1 < argc ? argv[i + 1] : NULL;
+        if (strcmp(argv[i], "--trace") == 0)
+            simulation.trace = true;
+        else if (strcmp(argv[i], "--trace-world") == 0)
+            simulation.trace_world = true;
+        else if (strcmp(argv[i], "--twice") == 0)
+            simulation.twice = true;
+        else if (strcmp(argv[i], "--no-fork") == 0)
+            simulation.no_fork = true;
+        else if (strcmp(argv[i], "--until-failure") == 0)
+            until_failure = true;
+        else if (value == NULL)
+            return usage();
+        else if (strcmp(argv[i], "--seeds") == 0)
+            seeds_count = strtoull(argv[++i], NULL, 0);
+        else if (strcmp(argv[i], "--seed") == 0)
+            first_seed = strtoull(argv[++i], NULL, 0);
+        else if (strcmp(argv[i], "--regressions") == 0)
+            regressions = argv[++i];
+        else if (strcmp(argv[i], "--threads") == 0 && strcmp(value, "no") == 0)
+            i++; /* there are none */
+        else
+            return usage();
+    }
+    if (regressions != NULL)
+        run_regressions(&simulation, regressions);
+    for (uint64_t i = 0; i < seeds_count; i++) {
+        if (until_failure && simulation.failed_count > 0)
+            break;
+        run_seed(&simulation, first_seed + i, simulation.twice || i % TWICE_EVERY == 0);
+    }
+    print_summary(&simulation);
+    return simulation.failed_count == 0 ? 0 : 1;
+}
