@@ -12,7 +12,8 @@
 struct coordinator_partition {
     struct list node;
     struct partition *partition;
-    bool failed; /* its records cannot be read: its groups are not served */
+    struct state_queue queue; /* of writes to it */
+    bool failed;              /* its records cannot be read: its groups are not served */
 };
 
 struct group_coordinator {
@@ -20,6 +21,8 @@ struct group_coordinator {
     struct hash_map groups; /* by id */
     struct list partitions;
     struct timer expiry;
+    int64_t expiry_wall_ms; /* both clocks when they last agreed (F12) */
+    uint64_t expiry_mono_ns;
     bool started;
     bool stopping;
 };
@@ -85,6 +88,10 @@ void group_touch(struct group_member *member); /* heard of: the session starts a
 void group_end_waits(struct group *group, int16_t error_code);
 void group_cancel_timers(struct group *group);
 void group_start_sessions(struct group *group);
+
+/* What JoinGroup and SyncGroup say when the group's record was not written: the client asks again,
+ * but for one that never fits. */
+int16_t group_record_error(enum err err);
 
 /* Who is it?  KAFKA_NONE and the member, or UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID. */
 int16_t group_identify(struct group *group, struct wire_string member_id,

@@ -24,6 +24,7 @@ struct group *group_create(struct group_coordinator *coordinator, const char *id
     group->id_bytes = id_bytes;
     group->partition_index = partition_index;
     group->state_timestamp_ms = -1;
+    group->recording_generation = -1;
     list_init(&group->members);
     list_init(&group->pending);
     hash_map_init(&group->offsets, seed);

@@ -6,7 +6,8 @@
  * is to send the assignment) → STABLE (the assignment is recorded) → PREPARING (somebody joins,
  *   leaves, or is gone) ...; no members left → EMPTY.  (KIP-62, KIP-134; Kafka's ClassicGroup)
  *   U1  generation never decreases (G1)
- *   U2  a member that waits has exactly one request: join in PREPARING, sync in COMPLETING */
+ *   U2  a member that waits has exactly one request: join in PREPARING, sync in COMPLETING; in
+ *       STABLE join, while the new id of a static member is being recorded */
 #ifndef LEVEE_BROKER_COORDINATOR_GROUP_H
 #define LEVEE_BROKER_COORDINATOR_GROUP_H
 
@@ -51,6 +52,7 @@ struct group_member {
     struct group_bytes assignment;
     struct request *join; /* waits for the generation */
     struct request *sync; /* waits for the assignment */
+    bool synced;          /* has asked for the assignment of this generation */
     struct timer session;
 };
 
@@ -59,6 +61,7 @@ struct group_pending {
     struct list node;
     struct group *group;
     char *id;
+    uint64_t timeout_ms;
     struct timer expiry;
 };
 
@@ -91,12 +94,12 @@ struct group {
     struct list pending;
     uint32_t pending_count;
     struct hash_map offsets; /* of group_offset */
-    struct timer rebalance;
-    uint64_t delay_left_ms; /* of the initial delay */
-    bool initial_delay;     /* the rebalance timer is the initial delay */
+    struct timer rebalance;  /* who has not joined by then, or later synced, is out */
+    uint64_t delay_left_ms;  /* of the initial delay */
+    bool initial_delay;      /* the rebalance timer is the initial delay */
     bool joined_since_delay;
-    bool writing_assignment;
-    uint32_t writes; /* state writes in flight: the group must live */
+    int32_t recording_generation; /* whose assignment is being recorded; -1: none */
+    uint32_t writes;              /* state writes in flight: the group must live */
 };
 
 const char *group_state_name(enum group_state state);

@@ -53,6 +53,7 @@ void group_coordinator_destroy(struct group_coordinator *groups)
         struct coordinator_partition *partition =
             list_first(&groups->partitions, struct coordinator_partition, node);
         list_remove(&partition->node);
+        store_cancel_wait(&partition->queue.room);
         mem_free(partition);
     }
     loop_cancel_timer(&groups->shard->loop, &groups->expiry);
@@ -87,8 +88,9 @@ static bool load_batch(void *context, const uint8_t *batch, uint32_t size_bytes)
     struct record record;
 
     load->err = batch_reader_open(&load->reader, batch, size_bytes);
-    if (load->err == OK && batch_is_control(&load->reader.header))
-        return true;
+    if (load->err == OK &&
+        (batch_is_control(&load->reader.header) || batch_is_transactional(&load->reader.header)))
+        load->err = ERR_UNSUPPORTED; /* what a transaction commits is not known here (G5) */
     while (load->err == OK &&
            (load->err = batch_reader_next(&load->reader, &record, NULL, NULL)) == OK)
         load->err = group_apply_record(load->groups, record.key, record.key_bytes, record.value,
@@ -126,6 +128,7 @@ void group_coordinator_load(struct group_coordinator *groups, struct partition *
     enum err err;
 
     entry->partition = partition;
+    state_queue_init(&entry->queue, partition);
     list_push_back(&groups->partitions, &entry->node);
     err = log_is_quarantined(partition->log) ? ERR_QUARANTINED : load_log(groups, partition);
     if (err != OK) {
@@ -147,15 +150,17 @@ void group_coordinator_unload(struct group_coordinator *groups, int32_t partitio
     if (entry == NULL)
         return;
     list_remove(&entry->node);
-    mem_free(entry);
     while ((group = hash_map_next(&groups->groups, &cursor)) != NULL) {
         if (group->partition_index != partition_index)
             continue;
         group_end_waits(group, KAFKA_NOT_COORDINATOR);
         group->state = GROUP_DEAD;
+        group_cancel_timers(group);
         if (group->writes == 0)
             remove_group(group);
     }
+    state_queue_end(&entry->queue, ERR_NOT_FOUND);
+    mem_free(entry);
 }
 
 /* ---- groups */
@@ -254,7 +259,7 @@ bool coordinator_write_init(struct group *group, struct state_write *write,
 
     if (partition == NULL || partition->failed)
         return false;
-    state_write_init(write, partition->partition, done);
+    state_write_init(write, &partition->queue, done);
     return true;
 }
 

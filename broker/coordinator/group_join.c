@@ -63,24 +63,36 @@ static void wait_to_join(struct group_member *member, struct request *request)
     member->join = request;
     group_hold_session(member);
     if (old != NULL)
-        group_refuse_join(old, KAFKA_UNKNOWN_MEMBER_ID, NULL);
+        group_refuse_join(old, KAFKA_REBALANCE_IN_PROGRESS, NULL);
 }
 
-static void make_member_id(struct group *group, struct request *request, char *out, size_t max)
+enum {
+    MEMBER_UUID_BYTES = 37, /* a dash and the UUID */
+    PENDING_MAX = 10000,    /* ids handed out in one group and not used yet */
+};
+
+/* The client's own name, or the instance's, a dash and a random UUID; the caller frees it. */
+static char *make_member_id(const struct group *group, const struct request *request)
 {
     const struct join_group_request *body = request->body;
     struct wire_string prefix =
         body->group_instance_id.text != NULL ? body->group_instance_id : request->client_id;
+    size_t prefix_bytes = prefix.text == NULL ? 0 : (size_t)prefix.size_bytes;
     struct uuid id;
-    char text[37];
+    char *text;
 
+    if (prefix_bytes > WIRE_STRING_BYTES_MAX - MEMBER_UUID_BYTES)
+        prefix_bytes = WIRE_STRING_BYTES_MAX - MEMBER_UUID_BYTES;
     uuid_random(&group->coordinator->shard->prng, &id);
-    snprintf(text, sizeof(text),
-             "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", id.bytes[0],
+    text = mem_alloc(prefix_bytes + MEMBER_UUID_BYTES + 1);
+    for (size_t i = 0; i < prefix_bytes; i++)
+        text[i] = prefix.text[i] == '\0' ? '_' : prefix.text[i]; /* our texts end at a NUL */
+    snprintf(text + prefix_bytes, MEMBER_UUID_BYTES + 1,
+             "-%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", id.bytes[0],
              id.bytes[1], id.bytes[2], id.bytes[3], id.bytes[4], id.bytes[5], id.bytes[6],
              id.bytes[7], id.bytes[8], id.bytes[9], id.bytes[10], id.bytes[11], id.bytes[12],
              id.bytes[13], id.bytes[14], id.bytes[15]);
-    snprintf(out, max, "%.*s-%s", prefix.size_bytes, prefix.text == NULL ? "" : prefix.text, text);
+    return text;
 }
 
 static void add_and_wait(struct group *group, struct request *request, const char *member_id)
@@ -102,62 +114,138 @@ static void add_and_wait(struct group *group, struct request *request, const cha
         group_prepare_rebalance(group);
 }
 
-/* A known instance comes back under a new id (KIP-345, KIP-814). */
+/* ---- a known instance under a new id (KIP-345, KIP-814) */
+
+static void rename_member(struct group_member *member, const char *member_id)
+{
+    bool was_leader = group_is_leader(member);
+
+    group_set_text(&member->id, member_id, strlen(member_id));
+    if (was_leader)
+        group_set_text(&member->group->leader_id, member_id, strlen(member_id));
+}
+
+struct rename_write {
+    struct state_write write;
+    struct group *group;
+    struct request *request;
+    int32_t generation;
+    char *old_id;
+    char *new_id;
+};
+
+/* Its answer, unless a rebalance that began meanwhile has answered it, or will. */
+static void answer_renamed(struct group_member *member, const struct rename_write *renamed,
+                           int16_t error_code)
+{
+    struct group *group = member->group;
+    bool leads = group_is_leader(member);
+    bool skips = leads && renamed->request->api_version >= 9;
+
+    if (member->join != renamed->request || group->state != GROUP_STABLE ||
+        group->generation != renamed->generation)
+        return;
+    member->join = NULL;
+    if (error_code != KAFKA_NONE) {
+        group_touch(member);
+        group_refuse_join(renamed->request, error_code, NULL);
+    } else if (leads && !skips) { /* as if another were the leader: it must not assign anew */
+        group_answer_join(member, renamed->request, renamed->old_id, false, false);
+    } else {
+        group_answer_join(member, renamed->request, group->leader_id, leads, skips);
+    }
+}
+
+static void on_rename_recorded(struct state_write *write, enum err err)
+{
+    struct rename_write *renamed = container_of(write, struct rename_write, write);
+    struct group *group = renamed->group;
+    struct group_member *member = group_find(group, wire_string(renamed->new_id));
+
+    group->writes--;
+    if (member != NULL) {
+        if (err != OK)
+            rename_member(member, renamed->old_id); /* not recorded: it never was */
+        answer_renamed(member, renamed, group_record_error(err));
+    }
+    coordinator_drop_if_idle(group);
+    mem_free(renamed->old_id);
+    mem_free(renamed->new_id);
+    state_write_deinit(write);
+    mem_free(renamed);
+}
+
+/* Begin to record the new id; false: the partition is gone. */
+static bool record_rename(struct group_member *member, struct request *request, const char *old_id)
+{
+    struct group *group = member->group;
+    struct rename_write *renamed = mem_alloc(sizeof(*renamed));
+
+    if (!coordinator_write_init(group, &renamed->write, on_rename_recorded)) {
+        mem_free(renamed);
+        return false;
+    }
+    renamed->group = group;
+    renamed->request = request;
+    renamed->generation = group->generation;
+    renamed->old_id = mem_strdup(old_id);
+    renamed->new_id = mem_strdup(member->id);
+    group->writes++;
+    group_write_metadata(group, &renamed->write, NULL);
+    state_write_start(&renamed->write);
+    return true;
+}
+
+/* In a stable group whose protocol stays it keeps its assignment: recorded, then answered. */
 static void replace_static(struct group_member *member, struct request *request,
                            const char *member_id)
 {
-    const struct join_group_request *body = request->body;
     struct group *group = member->group;
-    bool was_leader = group_is_leader(member);
+    struct request *sync = member->sync;
+    struct request *join = member->join;
+    char *old_id = mem_strdup(member->id);
+    const char *vote;
 
-    if (member->join != NULL || member->sync != NULL) {
-        struct request *join = member->join;
-        struct request *sync = member->sync;
-        member->join = NULL;
-        member->sync = NULL;
-        if (join != NULL)
-            group_refuse_join(join, KAFKA_FENCED_INSTANCE_ID, NULL);
-        if (sync != NULL)
-            group_refuse_sync(sync, KAFKA_FENCED_INSTANCE_ID);
-    }
-    group_set_text(&member->id, member_id, strlen(member_id));
-    if (was_leader)
-        group_set_text(&group->leader_id, member_id, strlen(member_id));
+    member->sync = NULL;
+    member->join = NULL;
+    if (sync != NULL)
+        group_refuse_sync(sync, KAFKA_FENCED_INSTANCE_ID);
+    if (join != NULL)
+        group_refuse_join(join, KAFKA_FENCED_INSTANCE_ID, NULL);
+    rename_member(member, member_id);
     update_member(member, request);
-    if (group->state == GROUP_STABLE && group_vote(group) != NULL &&
-        strcmp(group_vote(group), group->protocol) == 0) {
-        bool skips = body->group_instance_id.text != NULL && request->api_version >= 9;
-        group_record(group); /* the new id is recorded with the rest as it is */
-        group_answer_join(member, request, was_leader && !skips ? "" : group->leader_id,
-                          was_leader && skips, was_leader && skips);
-        return;
-    }
     wait_to_join(member, request);
-    if (group->state == GROUP_PREPARING)
-        group_try_complete(group);
-    else
-        group_prepare_rebalance(group);
+    vote = group->state == GROUP_STABLE ? group_vote(group) : NULL;
+    if (vote == NULL || strcmp(vote, group->protocol) != 0 ||
+        !record_rename(member, request, old_id)) {
+        if (group->state == GROUP_PREPARING)
+            group_try_complete(group);
+        else
+            group_prepare_rebalance(group);
+    }
+    mem_free(old_id);
 }
 
 static void join_new(struct group *group, struct request *request)
 {
     const struct join_group_request *body = request->body;
     struct group_member *known = group_find_instance(group, body->group_instance_id);
-    char member_id[512];
+    char *member_id = make_member_id(group, request);
 
-    make_member_id(group, request, member_id, sizeof(member_id));
     if (known != NULL) {
         replace_static(known, request, member_id);
-        return;
-    }
-    if (body->group_instance_id.text == NULL && request->api_version >= 4) {
+    } else if (body->group_instance_id.text != NULL || request->api_version < 4) {
+        add_and_wait(group, request, member_id);
+    } else if (group->pending_count >= PENDING_MAX) {
+        group_refuse_join(request, KAFKA_COORDINATOR_LOAD_IN_PROGRESS, NULL); /* later */
+    } else {
         struct group_pending *pending = group_add_pending(group, member_id);
+        pending->timeout_ms = (uint64_t)body->session_timeout_ms;
         pending->expiry.fire = group_on_pending_end;
-        loop_set_timer_ms(group_loop(group), &pending->expiry, (uint64_t)body->session_timeout_ms);
+        loop_set_timer_ms(group_loop(group), &pending->expiry, pending->timeout_ms);
         group_refuse_join(request, KAFKA_MEMBER_ID_REQUIRED, member_id);
-        return;
     }
-    add_and_wait(group, request, member_id);
+    mem_free(member_id);
 }
 
 static void join_pending(struct group *group, struct request *request,
@@ -211,21 +299,21 @@ static int16_t check_join(struct group_coordinator *groups, const struct join_gr
     return KAFKA_NONE;
 }
 
-static int16_t check_protocols(const struct group *group, struct request *request,
-                               const struct group_member *member)
+static int16_t check_protocols(const struct group *group, struct request *request)
 {
     const struct join_group_request *body = request->body;
     struct wire_string *names;
 
-    if (body->protocol_type.size_bytes <= 0 || body->protocols.count <= 0)
+    if (body->protocol_type.size_bytes <= 0 || body->protocols.count <= 0 ||
+        body->protocols.count > GROUP_PROTOCOLS_MAX)
+        return KAFKA_INCONSISTENT_GROUP_PROTOCOL;
+    if (group->member_count == 0)
+        return KAFKA_NONE;
+    if (group->protocol_type != NULL && !wire_string_is(body->protocol_type, group->protocol_type))
         return KAFKA_INCONSISTENT_GROUP_PROTOCOL;
     names = request_alloc(request, (size_t)body->protocols.count, sizeof(*names));
     for (int32_t i = 0; i < body->protocols.count; i++)
         names[i] = body->protocols.items[i].name;
-    if (group->member_count == 0 || (group->member_count == 1 && member != NULL))
-        return KAFKA_NONE;
-    if (group->protocol_type != NULL && !wire_string_is(body->protocol_type, group->protocol_type))
-        return KAFKA_INCONSISTENT_GROUP_PROTOCOL;
     return group_supports(group, names, body->protocols.count) ? KAFKA_NONE
                                                                : KAFKA_INCONSISTENT_GROUP_PROTOCOL;
 }
@@ -270,9 +358,7 @@ void group_join(struct group_coordinator *groups, struct request *request)
             error_code = group_identify(group, body->member_id, body->group_instance_id, &member);
     }
     if (error_code == KAFKA_NONE)
-        error_code = check_protocols(
-            group, request,
-            member != NULL ? member : group_find_instance(group, body->group_instance_id));
+        error_code = check_protocols(group, request);
     if (error_code == KAFKA_NONE && member == NULL &&
         group_find_instance(group, body->group_instance_id) == NULL &&
         group->member_count >= (uint32_t)coordinator_i64(groups, "group.max.size"))

@@ -10,12 +10,28 @@
 
 #include <string.h>
 
+/* A timer that fires later than this was not looked at in time. */
+enum { LATE_MAX_NS = 500000000 };
+
 struct loop *group_loop(const struct group *group)
 {
     return &group->coordinator->shard->loop;
 }
 
 /* ---- time */
+
+static uint64_t rebalance_timeout_of(const struct group *group)
+{
+    int32_t longest = 0;
+
+    list_for_each(node, &group->members)
+    {
+        int32_t timeout = container_of(node, struct group_member, node)->rebalance_timeout_ms;
+        if (timeout > longest)
+            longest = timeout;
+    }
+    return (uint64_t)longest;
+}
 
 void group_forget(struct group_member *member, int16_t error_code)
 {
@@ -41,11 +57,53 @@ void group_after_loss(struct group *group)
         group_try_complete(group);
 }
 
+/* Each waits its whole time from now. */
+static void restart_timers(struct group *group)
+{
+    if (timer_is_set(&group->rebalance))
+        loop_set_timer_ms(group_loop(group), &group->rebalance, rebalance_timeout_of(group));
+    list_for_each(node, &group->members)
+    {
+        struct group_member *member = container_of(node, struct group_member, node);
+        if (timer_is_set(&member->session))
+            group_touch(member);
+    }
+    list_for_each(node, &group->pending)
+    {
+        struct group_pending *pending = container_of(node, struct group_pending, node);
+        if (timer_is_set(&pending->expiry))
+            loop_set_timer_ms(group_loop(group), &pending->expiry, pending->timeout_ms);
+    }
+}
+
+/* The process stood still (stopped, or its machine frozen): nobody could be heard of meanwhile, so
+ * nobody is out for that (F14). */
+static bool was_asleep(const struct group *group, const struct timer *timer)
+{
+    struct group_coordinator *groups = group->coordinator;
+    uint64_t now_ns = loop_now_ns(group_loop(group));
+    size_t cursor = 0;
+    struct group *each;
+
+    if (now_ns < timer->deadline_ns + LATE_MAX_NS)
+        return false;
+    while ((each = hash_map_next(&groups->groups, &cursor)) != NULL)
+        restart_timers(each);
+    log_line(groups->shard->sink, LOG_WARN, "LVE-5004",
+             "time passed without a turn of the loop: the sessions of members begin anew",
+             log_u64("late_ms", (now_ns - timer->deadline_ns) / 1000000U));
+    return true;
+}
+
 static void on_session_end(struct timer *timer)
 {
     struct group_member *member = container_of(timer, struct group_member, session);
     struct group *group = member->group;
 
+    if (was_asleep(group, timer)) {
+        group_touch(member);
+        return;
+    }
     log_line(group->coordinator->shard->sink, LOG_INFO, "LVE-5003",
              "a member was not heard of for its session timeout and is out of its group",
              log_text("group", group->id, group->id_bytes), log_str("member", member->id),
@@ -72,6 +130,10 @@ void group_on_pending_end(struct timer *timer)
     struct group_pending *pending = container_of(timer, struct group_pending, expiry);
     struct group *group = pending->group;
 
+    if (was_asleep(group, timer)) {
+        loop_set_timer_ms(group_loop(group), timer, pending->timeout_ms);
+        return;
+    }
     group_remove_pending(pending);
     if (group->state == GROUP_PREPARING)
         group_try_complete(group);
@@ -110,6 +172,9 @@ void group_end_waits(struct group *group, int16_t error_code)
         struct request *sync = member->sync;
         member->join = NULL;
         member->sync = NULL;
+        if (join == NULL && sync == NULL)
+            continue;
+        group_touch(member);
         if (join != NULL)
             group_refuse_join(join, error_code, NULL);
         if (sync != NULL)
@@ -188,19 +253,6 @@ static void choose_leader(struct group *group)
     }
 }
 
-static uint64_t rebalance_timeout_of(const struct group *group)
-{
-    int32_t longest = 0;
-
-    list_for_each(node, &group->members)
-    {
-        int32_t timeout = container_of(node, struct group_member, node)->rebalance_timeout_ms;
-        if (timeout > longest)
-            longest = timeout;
-    }
-    return (uint64_t)longest;
-}
-
 static bool anybody_joined(const struct group *group)
 {
     list_for_each(node, &group->members)
@@ -240,17 +292,49 @@ static void complete_join(struct group *group)
         struct group_member *member = container_of(node, struct group_member, node);
         struct request *request = member->join;
         member->join = NULL;
+        member->synced = request == NULL;
         if (request != NULL)
             group_answer_join(member, request, group->leader_id, group_is_leader(member), false);
         else
             group_touch(member); /* an absent static member */
     }
+    loop_set_timer_ms(group_loop(group), &group->rebalance, rebalance_timeout_of(group));
+}
+
+/* Who was told the generation and does not ask for its assignment is out: a leader that only beats
+ * would hold up all others (Kafka's pending sync). */
+static void drop_unsynced(struct group *group)
+{
+    uint32_t before = group->member_count;
+
+    list_for_each_safe(node, &group->members)
+    {
+        struct group_member *member = container_of(node, struct group_member, node);
+        if (!member->synced)
+            group_forget(member, KAFKA_UNKNOWN_MEMBER_ID);
+    }
+    if (group->member_count == before)
+        return;
+    log_line(group->coordinator->shard->sink, LOG_INFO, "LVE-5005",
+             "members did not ask for their assignment and are out of their group",
+             log_text("group", group->id, group->id_bytes),
+             log_i64("generation", group->generation),
+             log_i64("members", before - group->member_count));
+    group_prepare_rebalance(group);
 }
 
 static void on_rebalance_timer(struct timer *timer)
 {
     struct group *group = container_of(timer, struct group, rebalance);
 
+    if (was_asleep(group, timer)) {
+        loop_set_timer_ms(group_loop(group), timer, rebalance_timeout_of(group));
+        return;
+    }
+    if (group->state != GROUP_PREPARING) {
+        drop_unsynced(group);
+        return;
+    }
     if (group->initial_delay && group->joined_since_delay && group->delay_left_ms > 0) {
         uint64_t step =
             (uint64_t)coordinator_i64(group->coordinator, "group.initial.rebalance.delay.ms");
@@ -262,11 +346,6 @@ static void on_rebalance_timer(struct timer *timer)
         return;
     }
     group->initial_delay = false;
-    while (!list_is_empty(&group->pending)) {
-        struct group_pending *pending = list_first(&group->pending, struct group_pending, node);
-        loop_cancel_timer(group_loop(group), &pending->expiry);
-        group_remove_pending(pending);
-    }
     complete_join(group);
 }
 

@@ -145,6 +145,7 @@ static void apply_member(struct group *group,
         from->rebalance_timeout < 0 ? from->session_timeout : from->rebalance_timeout;
     member->protocols = mem_alloc(sizeof(*member->protocols));
     member->protocol_count = 1;
+    member->synced = true;
     member->protocols[0].name = mem_strdup(group->protocol == NULL ? "" : group->protocol);
     group_set_bytes(&member->protocols[0].metadata, from->subscription.bytes,
                     from->subscription.size_bytes);
@@ -172,6 +173,8 @@ static void apply_group(struct group_coordinator *groups, struct wire_string id,
     group_set_text(&group->protocol_type, value->protocol_type.text,
                    (size_t)value->protocol_type.size_bytes);
     group_set_text(&group->protocol, value->protocol.text, (size_t)value->protocol.size_bytes);
+    if (group->protocol == NULL && value->members.count > 0)
+        group_set_text(&group->protocol, "", 0);
     group_set_text(&group->leader_id, value->leader.text, (size_t)value->leader.size_bytes);
     group->state_timestamp_ms = value->current_state_timestamp;
     for (int32_t i = 0; i < value->members.count; i++)

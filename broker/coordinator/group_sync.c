@@ -31,6 +31,11 @@ static void free_assignment(struct assignment_write *assigned)
     mem_free(assigned);
 }
 
+int16_t group_record_error(enum err err)
+{
+    return err == ERR_TOO_LARGE ? KAFKA_UNKNOWN_SERVER_ERROR : coordinator_write_error(err);
+}
+
 /* Recorded: now it counts, unless the group has moved on meanwhile. */
 static void on_assignment_recorded(struct state_write *write, enum err err)
 {
@@ -39,9 +44,10 @@ static void on_assignment_recorded(struct state_write *write, enum err err)
     bool is_current = group->state == GROUP_COMPLETING && group->generation == assigned->generation;
 
     group->writes--;
-    group->writing_assignment = false;
+    if (group->recording_generation == assigned->generation)
+        group->recording_generation = -1;
     if (is_current && err != OK) {
-        group_end_waits(group, coordinator_write_error(err));
+        group_end_waits(group, group_record_error(err));
         group_prepare_rebalance(group);
     } else if (is_current) {
         group->state = GROUP_STABLE;
@@ -92,7 +98,7 @@ static void record_assignment(struct group *group, const struct sync_group_reque
         }
     }
     group->writes++;
-    group->writing_assignment = true;
+    group->recording_generation = group->generation;
     group_write_metadata(group, &assigned->write, assigned->assignments);
     state_write_start(&assigned->write);
 }
@@ -121,6 +127,16 @@ static int16_t check_sync(struct group *group, const struct request *request,
     return group->state == GROUP_PREPARING ? KAFKA_REBALANCE_IN_PROGRESS : KAFKA_NONE;
 }
 
+static bool all_synced(const struct group *group)
+{
+    list_for_each(node, &group->members)
+    {
+        if (!container_of(node, struct group_member, node)->synced)
+            return false;
+    }
+    return true;
+}
+
 void group_sync(struct group_coordinator *groups, struct request *request)
 {
     const struct sync_group_request *body = request->body;
@@ -139,15 +155,18 @@ void group_sync(struct group_coordinator *groups, struct request *request)
     if (member->sync != NULL) {
         struct request *old = member->sync;
         member->sync = NULL;
-        group_refuse_sync(old, KAFKA_UNKNOWN_MEMBER_ID);
+        group_refuse_sync(old, KAFKA_REBALANCE_IN_PROGRESS);
     }
     member->sync = request;
+    member->synced = true;
+    if (all_synced(group))
+        loop_cancel_timer(group_loop(group), &group->rebalance);
     if (group->state == GROUP_STABLE) {
         group_answer_sync(member);
         return;
     }
     group_hold_session(member);
-    if (group_is_leader(member) && !group->writing_assignment)
+    if (group_is_leader(member) && group->recording_generation != group->generation)
         record_assignment(group, body);
 }
 

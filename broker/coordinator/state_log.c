@@ -1,19 +1,17 @@
 #include "broker/coordinator/state_log.h"
 
 #include "base/check.h"
-#include "broker/topic_table.h"
 
 enum { RECORD_BYTES_MAX = 16 << 20 };
 
-void state_write_init(struct state_write *write, struct partition *partition,
+/* ---- writes */
+
+void state_write_init(struct state_write *write, struct state_queue *queue,
                       void (*done)(struct state_write *write, enum err err))
 {
     struct batch_builder_options options = batch_builder_options_default();
 
-    *write = (struct state_write){.shard = partition->shard,
-                                  .topic_id = partition->topic_id,
-                                  .partition_index = partition->index,
-                                  .done = done};
+    *write = (struct state_write){.queue = queue, .done = done};
     options.max_bytes = RECORD_BYTES_MAX;
     batch_builder_init(&write->builder, &options);
 }
@@ -56,7 +54,7 @@ void state_write_add(struct state_write *write, int16_t type, const void *key,
     if (err == OK)
         err = batch_builder_add_pair(&write->builder, key_bytes.bytes, key_bytes.size_bytes,
                                      value_bytes.bytes, value_bytes.size_bytes,
-                                     clock_wall_ms(write->shard->clock));
+                                     clock_wall_ms(write->queue->partition->shard->clock));
     arena_deinit(&arena);
     write->err = err;
 }
@@ -71,36 +69,48 @@ static void on_ack(struct partition_waiter *waiter, enum err err)
     finish(container_of(waiter, struct state_write, ack), err);
 }
 
-static void append(struct state_write *write)
+/* False: there is no room. */
+static bool append(struct state_write *write)
 {
-    struct partition *partition =
-        topic_table_find(write->shard->topics, &write->topic_id, write->partition_index);
+    struct partition *partition = write->queue->partition;
     struct log_append_result result;
-    enum err err = ERR_NOT_FOUND;
+    enum err err = partition_append(partition, write->bytes, write->size_bytes, &write->header,
+                                    clock_wall_ms(partition->shard->clock), &result);
 
-    if (partition != NULL)
-        err = partition_append(partition, write->bytes, write->size_bytes, &write->header,
-                               clock_wall_ms(write->shard->clock), &result);
-    if (err == ERR_FULL) {
-        store_wait_room(write->shard->store, &write->room);
-        return;
-    }
+    if (err == ERR_FULL)
+        return false;
     if (err != OK) {
         finish(write, err);
-        return;
+        return true;
     }
     write->ack = (struct partition_waiter){.offset = result.last_offset + 1, .wake = on_ack};
     partition_wait_ack(partition, &write->ack);
+    return true;
+}
+
+static void wait_for_room(struct state_queue *queue)
+{
+    if (!list_is_linked(&queue->room.node))
+        store_wait_room(queue->partition->shard->store, &queue->room);
 }
 
 static void on_room(struct store_waiter *waiter)
 {
-    append(container_of(waiter, struct state_write, room));
+    struct state_queue *queue = container_of(waiter, struct state_queue, room);
+
+    while (!list_is_empty(&queue->waiting)) {
+        struct state_write *write = list_first(&queue->waiting, struct state_write, node);
+        list_remove(&write->node);
+        if (!append(write)) {
+            list_push_front(&queue->waiting, &write->node); /* W1 */
+            wait_for_room(queue);
+            return;
+        }
+    }
 }
 
 void state_write_start(struct state_write *write)
 {
-    write->room.room = on_room;
     if (write->err == OK && state_write_is_empty(write)) {
         finish(write, OK);
         return;
@@ -113,5 +123,26 @@ void state_write_start(struct state_write *write)
         finish(write, write->err);
         return;
     }
-    append(write);
+    if (list_is_empty(&write->queue->waiting) && append(write))
+        return;
+    list_push_back(&write->queue->waiting, &write->node); /* W1 */
+    wait_for_room(write->queue);
+}
+
+/* ---- the queue */
+
+void state_queue_init(struct state_queue *queue, struct partition *partition)
+{
+    *queue = (struct state_queue){.partition = partition, .room = {.room = on_room}};
+    list_init(&queue->waiting);
+}
+
+void state_queue_end(struct state_queue *queue, enum err err)
+{
+    store_cancel_wait(&queue->room);
+    while (!list_is_empty(&queue->waiting)) {
+        struct state_write *write = list_first(&queue->waiting, struct state_write, node);
+        list_remove(&write->node);
+        finish(write, err);
+    }
 }

@@ -1,8 +1,9 @@
 /* state_log: coordinator records into a partition of an internal topic: appended, durable, done.
  *
  * One write is one batch.  Lives on the partition's shard.  The decision is applied by the caller
- * in done, when the records are durable, and not before (design.md 2.4).  Writes of one partition
- * finish in the order in which they were started. */
+ * in done, when the records are durable, and not before (design.md 2.4).
+ *   W1  writes of one queue are appended, and finish well, in the order in which they were started:
+ *       while one waits for room in the journal, those behind it wait too */
 #ifndef LEVEE_BROKER_COORDINATOR_STATE_LOG_H
 #define LEVEE_BROKER_COORDINATOR_STATE_LOG_H
 
@@ -10,22 +11,33 @@
 #include "net/protocol/record_types.h"
 #include "storage/batch_builder.h"
 
+/* The writes to one partition that the journal has no room for; one for each partition. */
+struct state_queue {
+    struct partition *partition;
+    struct list waiting; /* of state_write, oldest first */
+    struct store_waiter room;
+};
+
+void state_queue_init(struct state_queue *queue, struct partition *partition);
+
+/* The partition goes away: what waits here ends with err, what waits for the device is told by the
+ * partition.  Nothing may be started afterwards. */
+void state_queue_end(struct state_queue *queue, enum err err);
+
 /* Owned by the caller until done, which is its last use. */
 struct state_write {
-    struct shard *shard;
-    struct uuid topic_id;
-    int32_t partition_index;
+    struct list node; /* state_queue.waiting */
+    struct state_queue *queue;
     struct batch_builder builder;
     struct batch_header header;
     const uint8_t *bytes;
     uint32_t size_bytes;
     enum err err; /* of the adds */
     struct partition_waiter ack;
-    struct store_waiter room;
     void (*done)(struct state_write *write, enum err err);
 };
 
-void state_write_init(struct state_write *write, struct partition *partition,
+void state_write_init(struct state_write *write, struct state_queue *queue,
                       void (*done)(struct state_write *write, enum err err));
 
 /* One record: key and value of a group record type (net/protocol/record_types.h); value NULL is a
