@@ -119,7 +119,7 @@ static void free_offset(struct group_offset *offset)
 {
     mem_free(offset->key);
     mem_free(offset->topic);
-    mem_free(offset->metadata);
+    mem_free(offset->metadata.bytes);
     mem_free(offset);
 }
 
@@ -314,8 +314,7 @@ void group_set_offset(struct group *group, const char *topic, const struct uuid 
     entry->leader_epoch = leader_epoch;
     entry->commit_timestamp_ms = commit_ms;
     entry->expire_timestamp_ms = expire_ms;
-    group_set_text(&entry->metadata, metadata.text == NULL ? "" : metadata.text,
-                   (size_t)metadata.size_bytes);
+    group_set_bytes(&entry->metadata, (const uint8_t *)metadata.text, metadata.size_bytes);
 }
 
 void group_remove_offset(struct group *group, const char *topic, int32_t partition)

@@ -73,7 +73,7 @@ struct group_offset {
     int32_t partition;
     int64_t offset;
     int32_t leader_epoch;
-    char *metadata;
+    struct group_bytes metadata;
     int64_t commit_timestamp_ms;
     int64_t expire_timestamp_ms; /* -1: by offsets.retention.minutes */
 };

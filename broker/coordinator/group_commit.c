@@ -181,7 +181,7 @@ static void take(struct commit_write *commit, const struct image_topic *topic,
     out->offset = asked->committed_offset;
     out->leader_epoch = commit->expire_ms >= 0 ? -1 : asked->committed_leader_epoch;
     out->metadata.text = mem_strndup(metadata == NULL ? "" : metadata, metadata_bytes);
-    out->metadata.size_bytes = (int32_t)strlen(out->metadata.text);
+    out->metadata.size_bytes = (int32_t)metadata_bytes;
     group_write_offset(commit->group, &commit->write, out->topic, &out->topic_id, out->partition,
                        out->offset, out->leader_epoch, out->metadata, commit->now_ms,
                        commit->expire_ms);

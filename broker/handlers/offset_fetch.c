@@ -10,6 +10,7 @@
 #include "net/protocol/kafka_enums.h"
 #include "net/protocol/msg_offset_fetch.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct offset_fetch_response_topics answered_topic;
@@ -19,6 +20,7 @@ struct fetch_piece {
     struct scatter_piece piece;
     struct arena arena; /* the group's shard writes here, not into the request's */
     bool by_id;
+    bool too_large; /* the answer does not fit in the arena */
     const struct offset_fetch_request_group *asked;
     struct offset_fetch_response_group answer;
 };
@@ -30,42 +32,47 @@ struct offset_fetch {
     int32_t count;
 };
 
-static struct wire_string keep(struct arena *arena, const char *text)
+/* A copy in the piece's memory; null when there is none left. */
+static struct wire_string keep(struct fetch_piece *piece, const void *text, size_t size_bytes)
 {
-    char *copy = arena_strndup(arena, text, strlen(text));
+    char *copy = arena_strndup(&piece->arena, text, size_bytes);
 
-    check(copy != NULL);
-    return wire_string(copy);
+    piece->too_large = piece->too_large || copy == NULL;
+    return (struct wire_string){copy, copy == NULL ? 0 : (int32_t)size_bytes};
 }
 
-static void fill_partition(struct fetch_piece *piece, const struct group *group, const char *topic,
-                           int32_t index, answered_partition *out)
+/* NULL when there is no memory left; *count_out is what was got. */
+static void *new_array(struct fetch_piece *piece, const struct struct_desc *element, int32_t count,
+                       int32_t *count_out)
 {
-    const struct group_offset *offset =
-        group == NULL || topic == NULL ? NULL : group_find_offset(group, topic, index);
+    void *items = codec_new_array(element, &piece->arena, count < 0 ? 0 : (size_t)count);
 
-    out->partition_index = index;
-    out->committed_offset = offset == NULL ? -1 : offset->offset; /* G4 */
-    out->committed_leader_epoch = offset == NULL ? -1 : offset->leader_epoch;
-    out->metadata = offset == NULL ? wire_string("") : keep(&piece->arena, offset->metadata);
-}
-
-static void *new_array(struct arena *arena, const struct struct_desc *element, int32_t count)
-{
-    void *items = codec_new_array(element, arena, count < 0 ? 0 : (size_t)count);
-
-    check(items != NULL);
+    piece->too_large = piece->too_large || items == NULL;
+    *count_out = items == NULL || count < 0 ? 0 : count;
     return items;
+}
+
+/* offset NULL: none was committed (G4). */
+static void fill_offset(struct fetch_piece *piece, const struct group_offset *offset, int32_t index,
+                        answered_partition *out)
+{
+    out->partition_index = index;
+    out->committed_offset = -1;
+    out->committed_leader_epoch = -1;
+    out->metadata = wire_string("");
+    if (offset == NULL)
+        return;
+    out->committed_offset = offset->offset;
+    out->committed_leader_epoch = offset->leader_epoch;
+    if (offset->metadata.size_bytes > 0)
+        out->metadata = keep(piece, offset->metadata.bytes, (size_t)offset->metadata.size_bytes);
 }
 
 static void fill_asked(struct fetch_piece *piece, const struct shard *at, const struct group *group)
 {
-    int32_t count = piece->asked->topics.count;
-
-    piece->answer.topics.items =
-        new_array(&piece->arena, &offset_fetch_response_topics_struct, count);
-    piece->answer.topics.count = count;
-    for (int32_t t = 0; t < count; t++) {
+    piece->answer.topics.items = new_array(piece, &offset_fetch_response_topics_struct,
+                                           piece->asked->topics.count, &piece->answer.topics.count);
+    for (int32_t t = 0; t < piece->answer.topics.count; t++) {
         const struct offset_fetch_request_topics *asked = &piece->asked->topics.items[t];
         answered_topic *out = &piece->answer.topics.items[t];
         int16_t topic_error;
@@ -76,53 +83,78 @@ static void fill_asked(struct fetch_piece *piece, const struct shard *at, const 
             memcpy(name, asked->name.text, (size_t)asked->name.size_bytes);
         out->name = asked->name;
         out->topic_id = asked->topic_id;
-        out->partitions.items = new_array(&piece->arena, &offset_fetch_response_partitions_struct,
-                                          asked->partition_indexes.count);
-        out->partitions.count = asked->partition_indexes.count;
-        for (int32_t p = 0; p < asked->partition_indexes.count; p++) {
-            fill_partition(piece, group,
-                           !piece->by_id   ? name
-                           : topic == NULL ? NULL
-                                           : topic->name,
-                           asked->partition_indexes.items[p], &out->partitions.items[p]);
+        out->partitions.items = new_array(piece, &offset_fetch_response_partitions_struct,
+                                          asked->partition_indexes.count, &out->partitions.count);
+        for (int32_t p = 0; p < out->partitions.count; p++) {
+            const char *known = !piece->by_id ? name : topic == NULL ? NULL : topic->name;
+            int32_t index = asked->partition_indexes.items[p];
+            fill_offset(piece,
+                        group == NULL || known == NULL ? NULL
+                                                       : group_find_offset(group, known, index),
+                        index, &out->partitions.items[p]);
             if (piece->by_id && topic == NULL)
                 out->partitions.items[p].error_code = KAFKA_UNKNOWN_TOPIC_ID;
         }
     }
 }
 
-/* Everything that the group has: grouped by topic, in order of commit. */
+static int by_topic(const void *a, const void *b)
+{
+    const struct group_offset *const *left = a;
+    const struct group_offset *const *right = b;
+    int order = strcmp((*left)->topic, (*right)->topic);
+
+    return order != 0 ? order
+                      : ((*left)->partition > (*right)->partition) -
+                            ((*left)->partition < (*right)->partition);
+}
+
+/* The offsets of one topic, which stand together; the number of them. */
+static uint32_t fill_topic(struct fetch_piece *piece, const struct shard *at,
+                           const struct group_offset *const *offsets, uint32_t count)
+{
+    const char *name = offsets[0]->topic;
+    const struct image_topic *known = image_topic_by_name(at->image, name, strlen(name));
+    answered_topic *topic = &piece->answer.topics.items[piece->answer.topics.count];
+    uint32_t own = 1;
+
+    while (own < count && strcmp(offsets[own]->topic, name) == 0)
+        own++;
+    if (piece->by_id && known == NULL)
+        return own;
+    topic->name = keep(piece, name, strlen(name));
+    if (known != NULL)
+        topic->topic_id = known->id;
+    topic->partitions.items = new_array(piece, &offset_fetch_response_partitions_struct,
+                                        (int32_t)own, &topic->partitions.count);
+    for (int32_t i = 0; i < topic->partitions.count; i++)
+        fill_offset(piece, offsets[i], offsets[i]->partition, &topic->partitions.items[i]);
+    piece->answer.topics.count++;
+    return own;
+}
+
+/* Everything that the group has, by rising topic and partition. */
 static void fill_all(struct fetch_piece *piece, const struct shard *at, const struct group *group)
 {
-    size_t total = group == NULL ? 0 : hash_map_count(&group->offsets);
-    answered_topic *topics =
-        new_array(&piece->arena, &offset_fetch_response_topics_struct, (int32_t)total);
-    const struct group_offset *offset;
+    uint32_t total = group == NULL ? 0 : (uint32_t)hash_map_count(&group->offsets);
+    const struct group_offset **offsets =
+        arena_alloc_array(&piece->arena, total, sizeof(const struct group_offset *));
+    uint32_t count = 0;
+    int32_t filled;
     size_t cursor = 0;
 
-    piece->answer.topics.items = topics;
+    piece->answer.topics.items =
+        new_array(piece, &offset_fetch_response_topics_struct, (int32_t)total, &filled);
     piece->answer.topics.count = 0;
-    while (group != NULL && (offset = hash_map_next(&group->offsets, &cursor)) != NULL) {
-        answered_topic *topic = NULL;
-        for (int32_t t = 0; t < piece->answer.topics.count && topic == NULL; t++)
-            if (wire_string_is(topics[t].name, offset->topic))
-                topic = &topics[t];
-        if (topic == NULL) {
-            const struct image_topic *known =
-                image_topic_by_name(at->image, offset->topic, strlen(offset->topic));
-            if (piece->by_id && known == NULL)
-                continue;
-            topic = &topics[piece->answer.topics.count++];
-            topic->name = keep(&piece->arena, offset->topic);
-            if (known != NULL)
-                topic->topic_id = known->id;
-            topic->partitions.items =
-                new_array(&piece->arena, &offset_fetch_response_partitions_struct, (int32_t)total);
-            topic->partitions.count = 0;
-        }
-        fill_partition(piece, group, offset->topic, offset->partition,
-                       &topic->partitions.items[topic->partitions.count++]);
+    if (offsets == NULL || filled == 0) {
+        piece->too_large = piece->too_large || offsets == NULL;
+        return;
     }
+    while (count < total)
+        offsets[count++] = hash_map_next(&group->offsets, &cursor);
+    qsort(offsets, total, sizeof(const struct group_offset *), by_topic);
+    for (uint32_t i = 0; i < total;)
+        i += fill_topic(piece, at, &offsets[i], total - i);
 }
 
 static void ask_group(struct scatter_piece *scattered, struct shard *at)
@@ -136,6 +168,10 @@ static void ask_group(struct scatter_piece *scattered, struct shard *at)
         fill_all(piece, at, group);
     else if (piece->answer.error_code == KAFKA_NONE)
         fill_asked(piece, at, group);
+    if (piece->too_large) {
+        piece->answer.topics.count = 0;
+        piece->answer.error_code = KAFKA_UNKNOWN_SERVER_ERROR;
+    }
     scatter_finish(scattered);
 }
 
