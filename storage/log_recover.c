@@ -181,10 +181,13 @@ static bool add_believed(struct log *log, int64_t base_offset, int64_t end_offse
     return true;
 }
 
-/* What lies in the file above the mark is not believed. */
+/* What lies in the file above the mark is not believed.  The file is cut at the end of the block: a
+ * cut inside it would rewrite durable bytes, and the power may go meanwhile.  The rest of the block
+ * is overwritten by the next append, or cut off at the segment's end. */
 static enum err cut_file(struct segment *segment)
 {
     struct io *io = segment->log->store->io;
+    uint64_t kept_bytes = (segment->size_bytes + STORE_BLOCK - 1) & ~(uint64_t)(STORE_BLOCK - 1);
     uint64_t file_bytes;
     char path[LOG_PATH_MAX];
     int32_t fd;
@@ -192,11 +195,14 @@ static enum err cut_file(struct segment *segment)
 
     if (err == OK && file_bytes == segment->size_bytes)
         return OK;
+    segment->padded = true;
+    if (err == OK && file_bytes <= kept_bytes)
+        return OK;
     segment_path(segment, LOG_FILE_LOG, false, path);
     err = io->v->file_open(io, path, IO_WRITE | IO_CREATE, &fd);
     if (err != OK)
         return err;
-    err = io->v->file_truncate(io, fd, segment->size_bytes);
+    err = io->v->file_truncate(io, fd, kept_bytes);
     io->v->close(io, fd);
     return err;
 }
