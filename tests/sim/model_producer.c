@@ -173,6 +173,7 @@ static void take_partition(struct model_producer *producer, struct producer_flig
         return;
     }
     producer->acknowledged_count++;
+    producer->partitions[partition_index].begun = true;
     end_batch(producer, batch, HISTORY_SEND_OK, answer->base_offset, 0);
 }
 
@@ -230,6 +231,8 @@ static struct producer_batch *choose_batch(struct model_producer *producer, uint
         if (!batch->in_flight)
             return batch;
     }
+    if (producer->options.idempotent && !at->begun && at->open_count > 0)
+        return NULL; /* P2 */
     if (producer->finishing || producer->new_session || at->open_count >= PRODUCER_OPEN_MAX ||
         producer->next_counter >= producer->options.records_limit)
         return NULL;
@@ -346,8 +349,10 @@ static void on_id(struct model_call *call, enum err err, const void *answer)
     event.producer_id = response->producer_id;
     event.producer_epoch = response->producer_epoch;
     model_client_tell(&producer->client, &event);
-    for (uint32_t p = 0; p < HISTORY_PARTITIONS_MAX; p++)
+    for (uint32_t p = 0; p < HISTORY_PARTITIONS_MAX; p++) {
         producer->partitions[p].next_sequence = 0;
+        producer->partitions[p].begun = false;
+    }
 }
 
 static bool ask_id(struct model_producer *producer)

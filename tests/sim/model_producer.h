@@ -5,10 +5,12 @@
  * acknowledged.  Otherwise (acks=all without an id) a batch is sent once.  Every record's value is
  * unique and told to the history before it is sent.
  *   P1  batches of a partition are first sent in the order of their sequences
- *   P2  what may have been appended is never told as failed
- *   P3  error 45 or 59 (sequence out of order, unknown producer) for the oldest open batch of a
- *       partition is a complaint, because all before it were acknowledged; so is error 46
- * (duplicate outside of the window) for any, because no more than five are open */
+ *   P2  until its first batch of a partition is acknowledged, a producer has one batch of it open:
+ * a broker takes any first sequence of a producer that it does not know P3  what may have been
+ * appended is never told as failed P4  error 45 or 59 (sequence out of order, unknown producer) for
+ * the oldest open batch of a partition is a complaint, because all before it were acknowledged;
+ * error 46 (a duplicate outside of the window) is one for any, because no more than five are open
+ */
 #ifndef LEVEE_TESTS_MODEL_PRODUCER_H
 #define LEVEE_TESTS_MODEL_PRODUCER_H
 
@@ -45,6 +47,7 @@ struct producer_partition {
     struct list open; /* of producer_batch.node */
     uint32_t open_count;
     int32_t next_sequence;
+    bool begun; /* something of this session was acknowledged */
 };
 
 struct producer_flight {

@@ -415,6 +415,10 @@ static void liveness(struct scenario *s)
     sim_net_options_init(&s->world->net.options); /* a network on which everybody can finish */
     sim_queue_remove(&s->world->queue, &s->broker.node->crash_event);
     sim_node_crash_at_call(s->broker.node, 0, SIM_KILL);
+    if (s->disk.read_error_ppm > 0) { /* a partition that could not be read waits for a start */
+        sim_node_crash(s->broker.node, SIM_KILL);
+        start_broker(s);
+    }
     run_until(s, NULL, SIM_SECOND);
     for (uint32_t i = 0; i < s->producers_count; i++)
         model_producer_finish(&s->producers[i]);
