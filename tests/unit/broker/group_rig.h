@@ -1,0 +1,538 @@
+/* group_rig: a group coordinator on one shard, over logs in memory that become durable when the
+ * test says so, with a clock that the test moves.  Included by one test file at a time: it defines
+ * the log_*, store_* and conn_* functions that the coordinator's parts call. */
+#ifndef LEVEE_TESTS_GROUP_RIG_H
+#define LEVEE_TESTS_GROUP_RIG_H
+
+#include "base/log_line.h"
+#include "base/mem.h"
+#include "broker/config.h"
+#include "broker/coordinator/coordinator_private.h"
+#include "broker/metadata/delta.h"
+#include "broker/metadata/image.h"
+#include "broker/request.h"
+#include "broker/topic_table.h"
+#include "net/protocol/kafka_tables.h"
+#include "net/protocol/msg_partition_record.h"
+#include "net/protocol/msg_remove_topic_record.h"
+#include "net/protocol/msg_topic_record.h"
+#include "storage/log.h"
+#include "storage/store.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- logs in memory */
+
+struct kept_batch {
+    uint8_t *bytes;
+    uint32_t size_bytes;
+    struct batch_header header;
+};
+
+struct log {
+    struct log_id id;
+    struct kept_batch *batches;
+    uint32_t batch_count;
+    struct log_offsets offsets;
+    const struct log_events *events;
+    void *context;
+};
+
+enum { RIG_LOGS = 16, RIG_BATCHES = 20000 };
+
+static struct {
+    struct log logs[RIG_LOGS]; /* by order of opening; a number outlives a restart */
+    uint32_t log_count;
+    struct list rooms;
+    enum err refuse_with; /* appends say this */
+    bool is_full;         /* appends say ERR_FULL */
+} disk;
+
+enum err log_open(struct store *store, const struct log_id *id, const char *name,
+                  const struct log_config *config, const struct log_events *events, void *context,
+                  struct log **out)
+{
+    struct log *log = NULL;
+
+    for (uint32_t i = 0; i < disk.log_count && log == NULL; i++)
+        if (uuid_equal(&disk.logs[i].id.topic_id, &id->topic_id) &&
+            disk.logs[i].id.partition == id->partition)
+            log = &disk.logs[i];
+    if (log == NULL) {
+        cr_assert(lt(u32, disk.log_count, RIG_LOGS));
+        log = &disk.logs[disk.log_count++];
+        log->id = *id;
+        log->batches = mem_alloc(RIG_BATCHES * sizeof(*log->batches));
+    }
+    log->events = events;
+    log->context = context;
+    *out = log;
+    return OK;
+}
+
+void log_close(struct log *log)
+{
+    log->events = NULL;
+}
+
+void log_delete(struct log *log)
+{
+    log->events = NULL;
+    while (log->batch_count > 0)
+        mem_free(log->batches[--log->batch_count].bytes);
+    memset(&log->id, 0xff, sizeof(log->id)); /* never found again */
+}
+
+void log_set_config(struct log *log, const struct log_config *config)
+{
+}
+
+bool log_is_quarantined(const struct log *log)
+{
+    return false;
+}
+
+struct log_offsets log_offsets(const struct log *log)
+{
+    return log->offsets;
+}
+
+void log_begin_epoch(struct log *log, int32_t epoch)
+{
+}
+
+uint32_t log_apply_retention(struct log *log, int64_t now_ms)
+{
+    return 0;
+}
+
+void log_set_high_watermark(struct log *log, int64_t offset)
+{
+    cr_assert(le(i64, offset, log->offsets.durable));
+    log->offsets.high_watermark = offset;
+}
+
+enum err log_append_leader(struct log *log, const uint8_t *bytes, uint32_t size_bytes,
+                           const struct batch_header *header, int32_t leader_epoch, int64_t now_ms,
+                           struct log_append_result *out)
+{
+    struct kept_batch *batch = &log->batches[log->batch_count];
+
+    if (disk.refuse_with != OK)
+        return disk.refuse_with;
+    if (disk.is_full)
+        return ERR_FULL;
+    cr_assert(lt(u32, log->batch_count, RIG_BATCHES));
+    log->batch_count++;
+    batch->bytes = mem_alloc(size_bytes);
+    batch->size_bytes = size_bytes;
+    memcpy(batch->bytes, bytes, size_bytes);
+    batch_set_base_offset(batch->bytes, log->offsets.log_end);
+    cr_assert(eq(int, batch_parse(batch->bytes, size_bytes, &batch->header), OK));
+    cr_assert(batch_crc_is_good(batch->bytes, &batch->header));
+    *out = (struct log_append_result){.base_offset = log->offsets.log_end,
+                                      .last_offset = batch_last_offset(&batch->header)};
+    log->offsets.log_end = out->last_offset + 1;
+    return OK;
+}
+
+enum err log_scan(struct log *log, int64_t offset,
+                  bool (*visit)(void *context, const uint8_t *batch, uint32_t size_bytes),
+                  void *context)
+{
+    for (uint32_t i = 0; i < log->batch_count; i++)
+        if (batch_last_offset(&log->batches[i].header) >= offset &&
+            !visit(context, log->batches[i].bytes, log->batches[i].size_bytes))
+            break;
+    return OK;
+}
+
+enum store_state store_state(const struct store *store)
+{
+    return STORE_RUNNING;
+}
+
+void store_wait_room(struct store *store, struct store_waiter *waiter)
+{
+    list_push_back(&disk.rooms, &waiter->node);
+}
+
+void store_cancel_wait(struct store_waiter *waiter)
+{
+    if (list_is_linked(&waiter->node))
+        list_remove(&waiter->node);
+}
+
+/* There is room again. */
+static inline void disk_give_room(void)
+{
+    struct list ready;
+    struct list *node;
+
+    disk.is_full = false;
+    list_init(&ready);
+    list_splice_back(&ready, &disk.rooms);
+    while ((node = list_pop_front(&ready)) != NULL) {
+        struct store_waiter *waiter = container_of(node, struct store_waiter, node);
+        waiter->room(waiter);
+    }
+}
+
+/* What was appended is on the disk now. */
+static inline void disk_commit(void)
+{
+    for (uint32_t i = 0; i < disk.log_count; i++) {
+        struct log *log = &disk.logs[i];
+        if (log->events == NULL || log->offsets.durable == log->offsets.log_end)
+            continue;
+        log->offsets.durable = log->offsets.log_end;
+        log->offsets.accepted = log->offsets.log_end;
+        log->events->progress(log->context, log);
+    }
+}
+
+/* A power loss: what was not durable is gone. */
+static inline void disk_lose_tails(void)
+{
+    for (uint32_t i = 0; i < disk.log_count; i++) {
+        struct log *log = &disk.logs[i];
+        while (log->batch_count > 0 &&
+               batch_last_offset(&log->batches[log->batch_count - 1].header) >=
+                   log->offsets.durable)
+            mem_free(log->batches[--log->batch_count].bytes);
+        log->offsets.log_end = log->offsets.durable;
+    }
+}
+
+static inline void disk_forget(void)
+{
+    for (uint32_t i = 0; i < disk.log_count; i++) {
+        while (disk.logs[i].batch_count > 0)
+            mem_free(disk.logs[i].batches[--disk.logs[i].batch_count].bytes);
+        mem_free(disk.logs[i].batches);
+    }
+    memset(&disk, 0, sizeof(disk));
+}
+
+/* ---- the shard */
+
+struct rig_clock {
+    struct clock clock;
+    uint64_t mono_ns;
+    int64_t wall_ms;
+};
+
+static struct {
+    struct rig_clock clock;
+    struct log_sink sink;
+    struct config *config;
+    struct shards shards;
+    struct shard shard;
+    struct conn conn; /* the peer of every request */
+    struct arena arena;
+    bool holds;            /* nothing becomes durable by itself */
+    uint32_t topic_number; /* of ids */
+    uint32_t error_lines;
+} rig;
+
+static inline uint64_t rig_mono_ns(struct clock *clock)
+{
+    return container_of(clock, struct rig_clock, clock)->mono_ns;
+}
+
+static inline int64_t rig_wall_ms(struct clock *clock)
+{
+    return container_of(clock, struct rig_clock, clock)->wall_ms;
+}
+
+static inline void rig_line(struct log_sink *sink, enum log_level level, const char *line,
+                            size_t size_bytes)
+{
+    rig.error_lines += level == LOG_ERROR;
+}
+
+static inline void rig_problem(void *context, const char *text)
+{
+    cr_assert(false, "%s", text);
+}
+
+/* Durable, and everything that follows from it, until nothing moves. */
+static inline void rig_settle(void)
+{
+    for (int i = 0; i < 20 && !rig.holds; i++)
+        disk_commit();
+}
+
+/* Time passes: timers fire at their ticks. */
+static inline void rig_pass_ms(uint64_t ms)
+{
+    struct loop *loop = &rig.shard.loop;
+    uint64_t end_ns = rig.clock.mono_ns + ms * 1000000U;
+
+    while (rig.clock.mono_ns < end_ns) {
+        uint64_t next_ns = timer_wheel_next_deadline(&loop->timers);
+        uint64_t step_ns;
+        if (next_ns < rig.clock.mono_ns + 1000000U)
+            next_ns = rig.clock.mono_ns + 1000000U;
+        if (next_ns > end_ns)
+            next_ns = end_ns;
+        step_ns = next_ns - rig.clock.mono_ns;
+        rig.clock.mono_ns = next_ns;
+        rig.clock.wall_ms += (int64_t)(step_ns / 1000000U);
+        loop->now_ns = next_ns;
+        timer_wheel_advance(&loop->timers, next_ns);
+        rig_settle();
+    }
+}
+
+/* The process stands still: all at once it is later. */
+static inline void rig_freeze_ms(uint64_t ms)
+{
+    rig.clock.mono_ns += ms * 1000000U;
+    rig.clock.wall_ms += (int64_t)ms;
+    rig.shard.loop.now_ns = rig.clock.mono_ns;
+    timer_wheel_advance(&rig.shard.loop.timers, rig.clock.mono_ns);
+    rig_settle();
+}
+
+/* ---- metadata */
+
+static inline void rig_apply(enum metadata_type type, int16_t version, void (*fill)(void *body),
+                             struct delta *delta)
+{
+    struct metadata_records records;
+    void *body;
+
+    metadata_records_init(&records, &rig.arena);
+    body = metadata_records_add(&records, type, version);
+    fill(body);
+    cr_assert(eq(int, image_apply(rig.shard.image, &records.items[0], delta), OK));
+}
+
+static struct {
+    struct uuid id;
+    const char *name;
+    int32_t index;
+} rig_topic;
+
+static inline void rig_fill_topic(void *body)
+{
+    struct topic_record *topic = body;
+
+    topic->name = wire_string(rig_topic.name);
+    topic->topic_id = rig_topic.id;
+}
+
+static inline void rig_fill_partition(void *body)
+{
+    static int32_t one[] = {1};
+    struct partition_record *partition = body;
+
+    partition->topic_id = rig_topic.id;
+    partition->partition_id = rig_topic.index;
+    partition->replicas.items = one;
+    partition->replicas.count = 1;
+    partition->isr.items = one;
+    partition->isr.count = 1;
+    partition->leader = 1;
+}
+
+static inline void rig_fill_removal(void *body)
+{
+    ((struct remove_topic_record *)body)->topic_id = rig_topic.id;
+}
+
+static inline void rig_publish(struct delta *delta)
+{
+    for (uint32_t i = 0; i < delta->topic_count; i++)
+        if (delta->topics[i].changes & DELTA_TOPIC_DELETED)
+            group_coordinator_topic_deleted(rig.shard.groups, delta->topics[i].name);
+    topic_table_publish(rig.shard.topics, delta);
+    delta_deinit(delta);
+    rig_settle();
+}
+
+static inline struct uuid rig_create_topic(const char *name, int32_t partitions)
+{
+    struct delta delta;
+
+    delta_init(&delta);
+    rig_topic.id = (struct uuid){.bytes = {0x77, (uint8_t)++rig.topic_number}};
+    rig_topic.name = name;
+    rig_apply(METADATA_TOPIC, 0, rig_fill_topic, &delta);
+    for (rig_topic.index = 0; rig_topic.index < partitions; rig_topic.index++)
+        rig_apply(METADATA_PARTITION, 1, rig_fill_partition, &delta);
+    rig_publish(&delta);
+    return rig_topic.id;
+}
+
+/* published false: the process ends between the metadata's commit and what follows from it. */
+static inline void rig_delete_topic(const struct uuid *id, bool published)
+{
+    struct delta delta;
+
+    delta_init(&delta);
+    rig_topic.id = *id;
+    rig_apply(METADATA_REMOVE_TOPIC, 0, rig_fill_removal, &delta);
+    if (published)
+        rig_publish(&delta);
+    else
+        delta_deinit(&delta);
+}
+
+/* ---- life */
+
+static inline void rig_open_parts(void)
+{
+    struct delta delta;
+    size_t cursor = 0;
+    const struct image_topic *topic;
+
+    cr_assert(eq(int, topic_table_create(&rig.shard, &rig.shard.topics), OK));
+    cr_assert(eq(int, group_coordinator_create(&rig.shard, &rig.shard.groups), OK));
+    delta_init(&delta);
+    while ((topic = image_topic_next(rig.shard.image, &cursor)) != NULL)
+        delta_note_topic(&delta, &topic->id, topic->name, DELTA_TOPIC_CREATED, 0);
+    topic_table_publish(rig.shard.topics, &delta);
+    delta_deinit(&delta);
+}
+
+static inline void rig_close_parts(void)
+{
+    group_coordinator_stop(rig.shard.groups);
+    rig_settle();
+    group_coordinator_destroy(rig.shard.groups);
+    topic_table_destroy(rig.shard.topics);
+}
+
+/* sets: "key=value", ends with NULL; or NULL. */
+static inline void rig_up(const char *const *sets)
+{
+    struct config_load_options options = {.sets = sets};
+
+    memset(&rig, 0, sizeof(rig));
+    list_init(&disk.rooms);
+    rig.clock = (struct rig_clock){
+        {rig_mono_ns, rig_wall_ms}, UINT64_C(5000000000), INT64_C(1700000000000)};
+    log_sink_init(&rig.sink, rig_line, &rig.clock.clock, LOG_INFO, LOG_FORMAT_TEXT);
+    cr_assert(
+        eq(int, config_load(NULL, &options, rig_problem, rig_problem, NULL, &rig.config), OK));
+    arena_init(&rig.arena, (size_t)64 << 20);
+    rig.shard.clock = &rig.clock.clock;
+    rig.shard.sink = &rig.sink;
+    rig.shard.config = rig.config;
+    rig.shard.shards = &rig.shards;
+    rig.shards.count = 1;
+    rig.shards.at[0] = &rig.shard;
+    prng_init(&rig.shard.prng, 42);
+    loop_init(&rig.shard.loop, 0, NULL, &rig.clock.clock);
+    rig.shard.image = image_create();
+    cr_assert(eq(int, request_pool_create(&rig.shard, &rig.shard.requests), OK));
+    rig_open_parts();
+    group_coordinator_start(rig.shard.groups);
+    rig_create_topic("__consumer_offsets", 1);
+}
+
+/* Stop and start again over the same logs. */
+static inline void rig_restart(void)
+{
+    rig_close_parts();
+    rig_open_parts();
+    group_coordinator_start(rig.shard.groups);
+    rig_settle();
+}
+
+static inline void rig_down(void)
+{
+    rig_close_parts();
+    request_pool_destroy(rig.shard.requests);
+    image_destroy(rig.shard.image);
+    config_destroy(rig.config);
+    arena_deinit(&rig.arena);
+    disk_forget();
+    cr_assert(eq(u64, mem_used_count(), 0), "memory was not given back");
+}
+
+/* ---- requests */
+
+/* A request on its way; its response may be looked at once it is answered. */
+struct ask {
+    struct request *request;
+    void *body;
+    const void *response;
+    bool answered;
+};
+
+enum { RIG_ASKS = 64 };
+static struct ask *asks[RIG_ASKS]; /* those that wait */
+
+/* request.c has encoded the answer, so every field is legal in its version. */
+void conn_answer(struct conn_request *wire, const struct wire_segment *segments,
+                 uint32_t segment_count)
+{
+    struct request *request = container_of(wire, struct request, wire);
+
+    for (uint32_t i = 0; i < RIG_ASKS; i++)
+        if (asks[i] != NULL && asks[i]->request == request) {
+            asks[i]->answered = true;
+            asks[i] = NULL;
+            return;
+        }
+    cr_assert(false, "an answer for a request that does not wait");
+}
+
+void conn_answer_none(struct conn_request *wire)
+{
+    cr_assert(false, "no answer");
+}
+
+void conn_answer_close(struct conn_request *wire)
+{
+    cr_assert(false, "an answer could not be encoded");
+}
+
+/* A new request with the body's defaults; fill ask->body, then ask_start. */
+static inline struct ask ask_new(int16_t key, int16_t version)
+{
+    struct conn_request *wire = request_pool_take(rig.shard.requests);
+    struct request *request = container_of(wire, struct request, wire);
+    struct ask ask = {.request = request};
+
+    request->wire.conn = &rig.conn;
+    request->api = api_find(key);
+    request->api_key = key;
+    request->api_version = version;
+    request->client_id = wire_string("client");
+    ask.body = request_alloc(request, 1, request->api->request->body->size_bytes);
+    codec_set_defaults(request->api->request, ask.body);
+    request->body = ask.body;
+    request_prepare_response(request);
+    ask.response = request->response;
+    return ask;
+}
+
+/* ask stays where it is until it is answered. */
+static inline void ask_start(struct ask *ask, void (*handle)(struct request *request))
+{
+    uint32_t slot = 0;
+
+    while (slot < RIG_ASKS && asks[slot] != NULL)
+        slot++;
+    cr_assert(lt(u32, slot, RIG_ASKS));
+    asks[slot] = ask;
+    handle(ask->request);
+    rig_settle();
+}
+
+/* The answer was looked at. */
+static inline void ask_end(struct ask *ask)
+{
+    cr_assert(ask->answered);
+    ask->request->wire.release(&ask->request->wire);
+}
+
+#endif
