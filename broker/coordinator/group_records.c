@@ -4,12 +4,13 @@
 #include "broker/coordinator/coordinator_private.h"
 #include "net/protocol/kafka_tables.h"
 #include "net/protocol/msg_group_metadata_record.h"
+#include "net/protocol/msg_legacy_offset_commit_record.h"
 #include "net/protocol/msg_offset_commit_record.h"
 
 #include <string.h>
 
 enum {
-    TYPE_OFFSET_COMMIT_OLD = 0, /* as 1, from before Kafka 0.9 */
+    TYPE_OFFSET_COMMIT_OLD = 0, /* from before Kafka 0.9 */
     TYPE_OFFSET_COMMIT = 1,
     TYPE_GROUP_METADATA = 2,
     GROUP_METADATA_VERSION = 3,
@@ -207,6 +208,22 @@ static enum err apply_offset(struct group_coordinator *groups, const struct offs
     return OK;
 }
 
+static enum err apply_old_offset(struct group_coordinator *groups,
+                                 const struct legacy_offset_commit_key *old_key,
+                                 const struct legacy_offset_commit_value *old_value)
+{
+    struct offset_commit_key key = {old_key->group, old_key->topic, old_key->partition};
+    struct offset_commit_value value;
+
+    codec_set_defaults(&offset_commit_value_desc, &value);
+    if (old_value != NULL) {
+        value.offset = old_value->offset;
+        value.metadata = old_value->metadata;
+        value.commit_timestamp = old_value->commit_timestamp;
+    }
+    return apply_offset(groups, &key, old_value == NULL ? NULL : &value);
+}
+
 static enum err apply(struct group_coordinator *groups, const struct record_desc *desc,
                       struct wire_reader *key_reader, const uint8_t *value, int32_t value_bytes,
                       struct arena *arena)
@@ -223,6 +240,7 @@ static enum err apply(struct group_coordinator *groups, const struct record_desc
         value_body = NULL;
     switch (desc->type) {
     case TYPE_OFFSET_COMMIT_OLD:
+        return apply_old_offset(groups, key_body, value_body);
     case TYPE_OFFSET_COMMIT:
         return apply_offset(groups, key_body, value_body);
     case TYPE_GROUP_METADATA:
