@@ -17,7 +17,10 @@ struct found {
     struct log *log;
     int64_t *bases; /* of .log files */
     uint32_t count;
+    bool remainder; /* entries of the journal lie beside the segments: keep_entries_aside */
 };
+
+#define REMAINDER_NAME "journal-remainder."
 
 static void quarantine(struct log *log, const char *reason, int64_t offset, enum err err)
 {
@@ -65,6 +68,8 @@ static void on_file(void *context, const char *name, bool is_dir)
     bool deleted;
     char path[LOG_PATH_MAX];
 
+    if (strncmp(name, REMAINDER_NAME, sizeof(REMAINDER_NAME) - 1) == 0)
+        found->remainder = true;
     if (is_dir || log_names_parse_file(name, &base_offset, &kind, &deleted) != OK)
         return;
     if (deleted) {
@@ -541,7 +546,8 @@ static enum err replay_all(struct log *log, const struct journal_replay *replay,
 }
 
 /* The journal is recycled once the other logs have recovered; what it held of this one stays beside
- * its segments, as plain batches, for whoever repairs it. */
+ * its segments, as plain batches, for whoever repairs it.  Until that file is gone the log stays
+ * quarantined: without those batches it would open again and have lost what was acknowledged. */
 static enum err keep_entries_aside(struct log *log)
 {
     const struct journal_replay *first =
@@ -563,7 +569,7 @@ static enum err keep_entries_aside(struct log *log)
         memcpy(bytes + size_bytes, replay->payload, replay->entry.payload_bytes);
         size_bytes += replay->entry.payload_bytes;
     }
-    snprintf(path, sizeof(path), "%s/journal-remainder.%lld", log->dir,
+    snprintf(path, sizeof(path), "%s/" REMAINDER_NAME "%lld", log->dir,
              (long long)first->entry.offset);
     err = log_write_file(log->store->io, path, bytes, size_bytes);
     mem_free(bytes);
@@ -595,7 +601,12 @@ static enum err load(struct log *log)
         return err;
     if (found.count > 1)
         qsort(found.bases, found.count, sizeof(*found.bases), compare_bases);
-    if (mark != NULL) {
+    if (found.remainder) {
+        log->believed_exists = mark != NULL;
+        if (mark != NULL)
+            log->believed = *mark;
+        quarantine(log, "entries of its journal were set aside at an earlier start", -1, OK);
+    } else if (mark != NULL) {
         bound = bound_by_journal(mark, first, &cut);
         log->believed = *mark;
         log->believed_exists = true;
