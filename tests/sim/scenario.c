@@ -49,6 +49,7 @@ struct scenario {
     bool pause_faults;
     bool clock_faults;
     bool stop_faults;
+    bool needs_operator; /* a partition could not be read, and waits for repair */
 };
 
 printf_like(2, 3) static void say(const struct scenario *s, const char *format, ...)
@@ -408,6 +409,12 @@ static void tell_late(struct scenario *s)
             model_client_tell(&s->producers[i].client, &event);
 }
 
+/* Errors of the disk while a broker starts set partitions aside. */
+static bool may_quarantine(const struct scenario *s)
+{
+    return s->disk.read_error_ppm > 0 || s->disk.write_error_ppm > 0 || s->disk.other_error_ppm > 0;
+}
+
 static void liveness(struct scenario *s)
 {
     say(s, "heal");
@@ -415,11 +422,14 @@ static void liveness(struct scenario *s)
     sim_net_options_init(&s->world->net.options); /* a network on which everybody can finish */
     sim_queue_remove(&s->world->queue, &s->broker.node->crash_event);
     sim_node_crash_at_call(s->broker.node, 0, SIM_KILL);
-    if (s->disk.read_error_ppm > 0) { /* a partition that could not be read waits for a start */
+    if (may_quarantine(s)) { /* a partition that could not be read waits for a start */
         sim_node_crash(s->broker.node, SIM_KILL);
         start_broker(s);
     }
     run_until(s, NULL, SIM_SECOND);
+    s->needs_operator = s->broker.quarantined && may_quarantine(s);
+    if (s->needs_operator)
+        return;
     for (uint32_t i = 0; i < s->producers_count; i++)
         model_producer_finish(&s->producers[i]);
     if (!run_until(s, all_done, FINISH_LIMIT) && oracle_first(s->oracle) == NULL)
@@ -480,6 +490,8 @@ static void run_phases(struct scenario *s)
     run_until(s, NULL, draw_of(s, 50, 500) * SIM_MS);
     safety(s);
     liveness(s);
+    if (s->needs_operator)
+        return;
     audit(s);
     stop_and_start(s);
     audit(s);

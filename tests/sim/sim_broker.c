@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { STOP_LIMIT_SECONDS = 120 };
 
@@ -13,6 +14,8 @@ static void write_line(struct log_sink *sink, enum log_level level, const char *
 {
     struct sim_broker *broker = container_of(sink, struct sim_broker_log, sink)->broker;
 
+    if (memmem(line, size_bytes, "LVE-2204", 8) != NULL)
+        broker->quarantined = true;
     if (broker->print_log)
         fprintf(stderr, "%12.6f broker %.*s", (double)sim_world_now_ns(broker->node->world) / 1e9,
                 (int)size_bytes, line);
@@ -53,6 +56,7 @@ static void start(struct sim_node *node)
                                      .health = &broker->health,
                                      .metrics = &broker->metrics};
 
+    broker->quarantined = false;
     broker->ready = broker->failed = broker->stopping = broker->stopped = false;
     broker->broker = NULL;
     metrics_init(&broker->metrics);

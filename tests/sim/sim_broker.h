@@ -37,6 +37,7 @@ struct sim_broker {
     enum err open_err;
     bool ready;
     bool failed;
+    bool quarantined; /* a partition is: told in the log, LVE-2204 */
     bool stopping;
     bool stopped;
     enum err stop_err;
