@@ -340,3 +340,28 @@ Test(group_offsets, commit_that_follows_a_deletion_counts)
         rig_restart();
     }
 }
+
+Test(group_offsets, group_that_lives_again_while_its_deletion_is_written_keeps_its_generation)
+{
+    struct client_member a = a_client();
+    struct client_member b = a_client();
+    struct ask deletion;
+    int32_t generation;
+
+    become_stable(&a, "g");
+    cr_assert(eq(i16, leave(&a, "g"), KAFKA_NONE));
+    rig.holds = true;
+    start_delete(&deletion, "g");
+    start_joining(&b, "g");
+    rig_pass_ms(4000);
+    cr_assert(eq(i16, end_join(&b), KAFKA_NONE));
+    cr_assert(eq(i16, leave(&b, "g"), KAFKA_NONE));
+    generation = the_group("g")->generation;
+    cr_assert(gt(i32, generation, b.generation));
+    rig.holds = false;
+    rig_settle();
+    end_delete(&deletion);
+    cr_assert(eq(i32, the_group("g")->generation, generation));
+    rig_restart();
+    cr_assert(eq(i32, the_group("g")->generation, generation));
+}
