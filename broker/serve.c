@@ -266,7 +266,8 @@ enum serve_exit serve(const struct config *config)
     if (start(&server) == OK)
         result = wait_for_end(&server, &signals);
     if (result == SERVE_STORAGE_DEAD || result == SERVE_STOP_TIMED_OUT)
-        _exit((int)result); /* what is in flight stays where it is: nothing more may become durable */
+        _exit(
+            (int)result); /* what is in flight stays where it is: nothing more may become durable */
     if (server.broker != NULL)
         end_threads(&server);
     http_stop(server.http);

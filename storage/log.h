@@ -32,23 +32,23 @@ struct log_id {
 struct log_config { /* the topic's configs that storage acts on */
     uint32_t segment_bytes;
     int64_t segment_ms;
-    int64_t retention_ms;       /* -1: without end */
-    int64_t retention_bytes;    /* -1: without end */
+    int64_t retention_ms;    /* -1: without end */
+    int64_t retention_bytes; /* -1: without end */
     uint32_t index_interval_bytes;
     uint32_t segment_index_bytes;
     int64_t file_delete_delay_ms;
-    bool retention_by_delete;   /* cleanup.policy contains delete */
-    bool relaxed;               /* levee.durability=cache */
-    bool log_append_time;       /* message.timestamp.type */
-    bool reserved_space;        /* internal and metadata logs: may use the space reserve */
+    bool retention_by_delete; /* cleanup.policy contains delete */
+    bool relaxed;             /* levee.durability=cache */
+    bool log_append_time;     /* message.timestamp.type */
+    bool reserved_space;      /* internal and metadata logs: may use the space reserve */
 };
 
 struct log_offsets {
     int64_t log_start;
     int64_t last_stable;
     int64_t high_watermark;
-    int64_t durable;   /* first offset not known to be on stable storage */
-    int64_t accepted;  /* first offset not known to be in the kernel's hands (>= durable) */
+    int64_t durable;  /* first offset not known to be on stable storage */
+    int64_t accepted; /* first offset not known to be in the kernel's hands (>= durable) */
     int64_t log_end;
 };
 
@@ -79,7 +79,7 @@ void log_set_config(struct log *log, const struct log_config *config);
 bool log_is_quarantined(const struct log *log);
 const struct log_id *log_id(const struct log *log);
 struct log_offsets log_offsets(const struct log *log);
-struct epoch_cache *log_epochs(struct log *log);             /* read only for callers */
+struct epoch_cache *log_epochs(struct log *log); /* read only for callers */
 const struct producer_state *log_producers(const struct log *log);
 uint64_t log_size_bytes(const struct log *log);
 
@@ -129,16 +129,16 @@ enum { LOG_READ_SLICES_MAX = 64 };
 /* A read in progress; the caller owns it and embeds it. */
 struct log_read {
     /* in */
-    int64_t offset;       /* log_start <= offset <= bound */
-    int64_t bound;        /* exclusive: only batches whose last offset is below it */
-    uint32_t max_bytes;   /* whole batches up to it ... */
-    bool at_least_one;    /* ... but the first one even when larger */
+    int64_t offset;     /* log_start <= offset <= bound */
+    int64_t bound;      /* exclusive: only batches whose last offset is below it */
+    uint32_t max_bytes; /* whole batches up to it ... */
+    bool at_least_one;  /* ... but the first one even when larger */
     void (*done)(struct log_read *read, enum err err); /* after ERR_AGAIN, from the loop */
     /* out */
     struct log_slice slices[LOG_READ_SLICES_MAX];
     uint32_t slice_count;
-    uint32_t size_bytes;  /* of all slices: whole batches, the first holds `offset` or follows */
-    int64_t end_offset;   /* last offset of the last batch + 1; = offset when nothing */
+    uint32_t size_bytes; /* of all slices: whole batches, the first holds `offset` or follows */
+    int64_t end_offset;  /* last offset of the last batch + 1; = offset when nothing */
     /* inside */
     struct log *log;
     struct file_read *file; /* in flight; the log's own memory, so that the reader may go first */
@@ -156,8 +156,7 @@ void log_read_release(struct log_read *read);
 /* Visit whole batches from offset to log_end in order, with synchronous reads: for loading the
  * metadata and coordinator logs at start.  visit returns false to stop. */
 must_use enum err log_scan(struct log *log, int64_t offset,
-                           bool (*visit)(void *context, const uint8_t *batch,
-                                         uint32_t size_bytes),
+                           bool (*visit)(void *context, const uint8_t *batch, uint32_t size_bytes),
                            void *context);
 
 /* ListOffsets by time: the smallest offset below bound whose timestamp is >= timestamp_ms.

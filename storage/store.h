@@ -35,18 +35,18 @@ struct marks_set;
 struct store_options {
     uint32_t shard;
     uint32_t shard_count;
-    uint64_t journal_max_bytes;       /* levee.journal.max.bytes, 256 MiB */
-    uint64_t tail_cache_max_bytes;    /* levee.tail.cache.bytes, 64 MiB */
-    uint32_t checkpoint_interval_ms;  /* levee.checkpoint.interval.ms, 5000 */
-    uint32_t segment_write_bytes;     /* chunk, 256 KiB */
+    uint64_t journal_max_bytes;           /* levee.journal.max.bytes, 256 MiB */
+    uint64_t tail_cache_max_bytes;        /* levee.tail.cache.bytes, 64 MiB */
+    uint32_t checkpoint_interval_ms;      /* levee.checkpoint.interval.ms, 5000 */
+    uint32_t segment_write_bytes;         /* chunk, 256 KiB */
     uint32_t segment_in_flight_max_bytes; /* 1 MiB */
-    uint32_t relaxed_sync_interval_ms; /* levee.cache.flush.interval.ms, 1000: `cache` topics */
-    uint64_t reserve_bytes;           /* levee.disk.reserve.bytes: below it appends are refused */
-    uint32_t open_files_max;          /* descriptors for segments */
+    uint32_t relaxed_sync_interval_ms;    /* levee.cache.flush.interval.ms, 1000: `cache` topics */
+    uint64_t reserve_bytes;  /* levee.disk.reserve.bytes: below it appends are refused */
+    uint32_t open_files_max; /* descriptors for segments */
 };
 
 struct store_events {
-    void (*failed)(void *context, enum err err);     /* S3; once */
+    void (*failed)(void *context, enum err err);       /* S3; once */
     void (*space)(void *context, bool short_of_space); /* S5 crossed */
 };
 
@@ -61,8 +61,7 @@ struct store_world {
 /* marks and scan: what the directory held at start; used until store_recovered. */
 must_use enum err store_open(const struct store_world *world, const struct store_options *options,
                              const struct marks_set *marks, struct journal_scan *scan,
-                             const struct store_events *events, void *context,
-                             struct store **out);
+                             const struct store_events *events, void *context, struct store **out);
 
 /* All logs of this shard that exist were opened with log_open (which replayed their journal
  * entries into memory).  Write what was replayed into segments, sync, write marks with a new
