@@ -122,6 +122,17 @@ static void start_sessions_of(struct group_coordinator *groups, int32_t index)
             group_start_sessions(group);
 }
 
+/* What was read before the damage: half a truth is not told. */
+static void forget_groups(struct group_coordinator *groups, int32_t index)
+{
+    size_t cursor = 0;
+    struct group *group;
+
+    while ((group = hash_map_next(&groups->groups, &cursor)) != NULL)
+        if (group->partition_index == index)
+            remove_group(group);
+}
+
 void group_coordinator_load(struct group_coordinator *groups, struct partition *partition)
 {
     struct coordinator_partition *entry = mem_alloc(sizeof(*entry));
@@ -133,6 +144,7 @@ void group_coordinator_load(struct group_coordinator *groups, struct partition *
     err = log_is_quarantined(partition->log) ? ERR_QUARANTINED : load_log(groups, partition);
     if (err != OK) {
         entry->failed = true;
+        forget_groups(groups, partition->index);
         log_line(groups->shard->sink, LOG_ERROR, "LVE-5001",
                  "the groups of a partition are not served: its records cannot be read",
                  log_i64("partition", partition->index), log_err(err));

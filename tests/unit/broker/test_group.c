@@ -477,6 +477,7 @@ Test(group, group_whose_partition_is_damaged_is_not_served)
     uint32_t size_bytes;
     uint32_t lines = rig.error_lines;
 
+    cr_assert(eq(i16, commit(NULL, "whole", "t", 0, 1), KAFKA_NONE));
     batch_builder_init(&builder, &options);
     cr_assert(eq(int, batch_builder_add_pair(&builder, key, sizeof(key), "", 0, 1), OK));
     cr_assert(eq(int, batch_builder_finish(&builder, NULL, &bytes, &size_bytes), OK));
@@ -487,6 +488,7 @@ Test(group, group_whose_partition_is_damaged_is_not_served)
     rig_settle();
     rig_restart();
     cr_assert(gt(u32, rig.error_lines, lines));
+    cr_assert(eq(i32, listed_groups(), 0));
     start_join(&a, "g", 9);
     cr_assert(eq(i16, end_join(&a), KAFKA_COORDINATOR_NOT_AVAILABLE));
     cr_assert(eq(i16, commit(NULL, "g", "t", 0, 1), KAFKA_COORDINATOR_NOT_AVAILABLE));
