@@ -130,7 +130,7 @@ def measure(levee_binary, bootstrap, pid, topic, records):
             values = [v.strip() for v in out.strip().splitlines()[-1].split(",")]
             if int(values[4]) < records:
                 raise RuntimeError("the consumer did not read everything: " + out[-500:])
-            figures["consume_mb"] = float(values[3])
+            figures["consume_mb"] = float(values[8])  # while fetching, without joining the group
     figures["rss"] = rss_mib(pid)
     admin("delete", topic)
     return figures
@@ -160,7 +160,8 @@ def peer(args, report):
         kafka_rig.jars()
     except kafka_rig.RigError as error:
         raise RuntimeError(str(error)) from None
-    levee = bench_process.Levee(args.levee, args.work / "peer-levee")
+    levee = bench_process.Levee(args.levee, args.work / "peer-levee",
+                                ["group.initial.rebalance.delay.ms=0"])  # as the rig sets it
     kafka = Kafka(args.work / "peer-kafka", {})
     synced = Kafka(args.work / "peer-kafka-synced", {"log.flush.interval.messages": "1"})
     brokers = [("levee (durable)", levee, records),
