@@ -113,8 +113,10 @@ static enum err store_batch(struct log *log, const uint8_t *bytes, uint32_t size
         header->max_timestamp_ms = now_ms;
     }
     err = journal_batch(log, bytes, stamped, header, &buf, &stored, &sequence);
-    if (err == ERR_NOMEM)
-        err = ERR_FULL; /* the slab: room comes when segments are written */
+    if (err == ERR_NOMEM) { /* the slab: room comes at the latest when segments are written */
+        store_free_memory(store);
+        err = ERR_FULL;
+    }
     if (err != OK)
         return err;
     active = log_active(log);

@@ -38,7 +38,7 @@ struct segment {
 /* One appended batch (or a run of them) whose bytes are still in memory. */
 struct tail_entry {
     struct list log_node;   /* log.tail, by offset */
-    struct list cache_node; /* store.cache, oldest append first */
+    struct list cache_node; /* store.cache; store.evictable once it is written */
     struct log *log;
     struct segment *segment;
     int64_t base_offset;

@@ -201,6 +201,10 @@ static enum err read_window(struct file_read *file, uint32_t want_bytes)
     size_bytes = (uint32_t)(end - file->window_pos);
     buf_unref(file->buf);
     file->buf = buf_create(&store->slab, size_bytes, STORE_BLOCK);
+    if (file->buf == NULL) {
+        store_evict(store);
+        file->buf = buf_create(&store->slab, size_bytes, STORE_BLOCK);
+    }
     if (file->buf == NULL)
         return ERR_NOMEM;
     io_read(store->io, &file->io, segment->fd, file->buf->bytes, size_bytes, file->window_pos,

@@ -79,6 +79,8 @@ static void mark_written(struct log *log, struct tail_entry *last)
     for (;;) {
         struct tail_entry *next = next_of(entry);
         entry->written = true;
+        list_remove(&entry->cache_node);
+        list_push_back(&log->store->evictable, &entry->cache_node);
         log->store->dirty_bytes -= entry->size_bytes;
         log->unwritten_bytes -= entry->size_bytes;
         log->first_unwritten = next;

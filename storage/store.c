@@ -14,6 +14,7 @@ enum {
     SECOND_IN_FLIGHT_BYTES = 256 << 10,
     PENDING_BYTES_MAX = 16 << 20,
     SPACE_CHECK_MS = 1000,
+    SLACK_BYTES = 64 << 20, /* of group buffers beyond the payload in them */
 };
 
 /* ---- failure: final (S3) */
@@ -77,6 +78,7 @@ void store_give_room(struct store *store)
 void store_wait_room(struct store *store, struct store_waiter *waiter)
 {
     list_push_back(&store->room_waiters, &waiter->node);
+    store_touch_space(store); /* readers may give memory back, which nobody tells */
 }
 
 void store_cancel_wait(struct store_waiter *waiter)
@@ -85,18 +87,30 @@ void store_cancel_wait(struct store_waiter *waiter)
         list_remove(&waiter->node);
 }
 
-/* Oldest first; what is not in a segment stays (S4). */
+/* Small batches stand in groups of their own, a block each: their buffers count, too. */
+static bool is_over_budget(const struct store *store)
+{
+    return store->cache_bytes > store->options.tail_cache_max_bytes ||
+           slab_used_bytes(&store->slab) > store->options.tail_cache_max_bytes + SLACK_BYTES;
+}
+
+/* Oldest first; what is not in a segment stays (S4).  A log's batches are written in order, so its
+ * tail gets no holes. */
 void store_evict(struct store *store)
 {
-    list_for_each_safe(node, &store->cache)
-    {
-        struct tail_entry *entry = container_of(node, struct tail_entry, cache_node);
-        if (store->cache_bytes <= store->options.tail_cache_max_bytes)
-            return;
-        /* a log's tail has no holes: only its oldest entry may go */
-        if (entry->written && entry->log->tail.next == &entry->log_node)
-            log_tail_remove(entry);
+    while (!list_is_empty(&store->evictable) && is_over_budget(store)) {
+        struct tail_entry *entry = list_first(&store->evictable, struct tail_entry, cache_node);
+        check(entry->written && entry->log->tail.next == &entry->log_node);
+        log_tail_remove(entry);
     }
+}
+
+void store_free_memory(struct store *store)
+{
+    store_evict(store);
+    store_kick_writes(store, NULL);
+    if (store->step == CHECKPOINT_IDLE)
+        store_checkpoint(store, NULL, NULL);
 }
 
 /* ---- the journal's news */
@@ -226,7 +240,9 @@ static void on_space_timer(struct timer *timer)
     struct store *store = container_of(timer, struct store, space_timer);
 
     look_at_space(store);
-    if (store->short_of_space || store->dirty_bytes > 0)
+    store_evict(store);
+    store_give_room(store);
+    if (store->short_of_space || store->dirty_bytes > 0 || !list_is_empty(&store->room_waiters))
         loop_set_timer_ms(store->loop, &store->space_timer, SPACE_CHECK_MS);
 }
 
@@ -278,9 +294,10 @@ enum err store_open(const struct store_world *world, const struct store_options 
     store->marks_at_start = marks;
     store->scan = scan;
     /* group buffers hold the cache and a bit; reads of cold segments come on top */
-    slab_init(&store->slab, options->tail_cache_max_bytes * 3 + (128U << 20));
+    slab_init(&store->slab, options->tail_cache_max_bytes * 3 + 2 * (uint64_t)SLACK_BYTES);
     list_init(&store->logs);
     list_init(&store->cache);
+    list_init(&store->evictable);
     list_init(&store->dirty_logs);
     list_init(&store->progressed);
     list_init(&store->commit_waiters);

@@ -56,9 +56,10 @@ struct store {
 
     struct list logs;
     uint32_t log_count;
-    struct list cache;    /* of tail_entry.cache_node */
-    uint64_t cache_bytes; /* payload of all entries */
-    uint64_t dirty_bytes; /* of those not in a segment */
+    struct list cache;     /* of tail_entry.cache_node, not in a segment yet, oldest append first */
+    struct list evictable; /* the same, in a segment, in the order of writing */
+    uint64_t cache_bytes;  /* payload of all entries */
+    uint64_t dirty_bytes;  /* of those not in a segment */
     struct list dirty_logs;
     struct list write_queue; /* logs with committed, unwritten bytes that are due */
     uint64_t write_bytes;    /* in flight */
@@ -113,6 +114,7 @@ void store_touch_space(struct store *store);
 void store_note_relaxed(struct store *store);
 void store_kick_writes(struct store *store, struct log *log);
 void store_evict(struct store *store);
+void store_free_memory(struct store *store); /* the slab is at its limit */
 void store_give_room(struct store *store);
 bool store_is_full(struct store *store);
 

@@ -152,6 +152,22 @@ Test(store, a_full_store_says_so_and_calls_whoever_waits_when_there_is_room)
     cr_assert(eq(u32, hungry.calls, 0));
 }
 
+Test(store, small_batches_one_at_a_time_never_use_up_the_memory)
+{
+    up_with(&(struct fixture_options){.seed = 2, .tail_cache_max_bytes = 8 << 20});
+    for (uint32_t i = 0; i < 60000; i++) { /* a group and a block of memory each */
+        enum err err = ERR_FULL;
+        for (int tries = 0; tries < 2000 && err == ERR_FULL; tries++) {
+            err = fixture_append(&(struct fixture_append){.value_bytes = 10}, NULL);
+            if (err == ERR_FULL)
+                fixture_run_ms(5);
+        }
+        cr_assert(eq(int, err, OK), "batch %" PRIu32, i);
+        cr_assert(fixture_settle());
+    }
+    fixture_check_content(0, 1 << 20);
+}
+
 Test(store, a_small_journal_is_reused_for_ever)
 {
     up_with(&(struct fixture_options){.seed = 3, .journal_max_bytes = 8 << 20});
