@@ -223,8 +223,10 @@ static enum err open_metadata(struct broker *broker)
         return err;
     controller_set_publisher(broker->controller, publish);
     err = stray_logs_set_aside(first->io, broker->dir.path, first->image, first->sink);
-    for (uint32_t i = 0; i < broker->options.shard_count && err == OK; i++)
+    for (uint32_t i = 0; i < broker->options.shard_count && err == OK; i++) {
         open_partitions(broker->shards.at[i]);
+        err = topic_table_open_err(broker->shards.at[i]->topics);
+    }
     return err;
 }
 

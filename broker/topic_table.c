@@ -14,6 +14,7 @@ struct topic_table {
     struct hash_map partitions; /* by struct partition_key in table_entry */
     uint32_t count;
     struct timer retention_timer;
+    enum err open_err; /* of the first log that could not be opened */
 };
 
 struct partition_key {
@@ -118,6 +119,8 @@ static void open_partition(struct topic_table *table, const struct image_topic *
     if (err != OK) {
         log_line(shard->sink, LOG_ERROR, "LVE-2201", "partition could not be opened",
                  log_str("topic", topic->name), log_i64("partition", state->index), log_err(err));
+        if (table->open_err == OK)
+            table->open_err = err;
         free_entry(entry);
         return;
     }
@@ -195,6 +198,11 @@ static void follow_topic(struct topic_table *table, const struct delta_topic *ch
         if (change->changes & DELTA_TOPIC_CONFIG)
             follow_config(table, partition);
     }
+}
+
+enum err topic_table_open_err(const struct topic_table *table)
+{
+    return table->open_err;
 }
 
 void topic_table_publish(struct topic_table *table, const struct delta *delta)

@@ -21,6 +21,10 @@ struct partition *topic_table_find(struct topic_table *table, const struct uuid 
  * configs (kraft.md section 2, rule 3).  The image has the delta already. */
 void topic_table_publish(struct topic_table *table, const struct delta *delta);
 
+/* The first failure to open a log, or OK.  A broker that starts must not go on with one: the
+ * journal is used anew after the recovery, and has what the log is missing. */
+enum err topic_table_open_err(const struct topic_table *table);
+
 /* Visit every partition (retention, metrics, describe). */
 void topic_table_each(struct topic_table *table,
                       void (*visit)(void *context, struct partition *partition), void *context);

@@ -578,6 +578,19 @@ static enum err keep_entries_aside(struct log *log)
 
 /* ---- the whole */
 
+static bool holds_batches(struct log *log, const struct found *found)
+{
+    bool holds = false;
+
+    for (uint32_t i = 0; i < found->count && !holds; i++) {
+        struct segment *segment = segment_create(log, found->bases[i]);
+        uint64_t file_bytes = 0;
+        holds = file_size_of(segment, &file_bytes) != OK || file_bytes > 0;
+        segment_free(segment);
+    }
+    return holds;
+}
+
 static enum err load(struct log *log)
 {
     struct store *store = log->store;
@@ -613,6 +626,9 @@ static enum err load(struct log *log)
         err = believe_to_mark(log, &found, &bound, cut != NULL ? cut : first);
     } else if (never_marked && found.count > 0) {
         err = adopt(log, &found);
+    } else if (store->state != STORE_OPENING && holds_batches(log, &found)) {
+        /* it has a past and was not opened at the start: nobody may take it for a new one */
+        quarantine(log, "it has segments, but it was not open when the store started", -1, OK);
     } else {
         /* no mark: all that is to be believed stands in the journal */
         for (uint32_t i = 0; i < found.count; i++)
