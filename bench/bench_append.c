@@ -1,9 +1,10 @@
 /* bench_append: durable appends through the storage layer, beside the smallest honest durable loop.
  *
- *     bench_append floor DIRECTORY [BLOCKS] [SLICE_MS]
+ *     bench_append floor DIRECTORY [BLOCKS] [SLICE_MS] [CASE]
  *     bench_append partitions DIRECTORY [BLOCKS] [SLICE_MS]
  *
- * floor: 1, 16 and 256 appenders of 1 KiB and 64 KiB; in each block floor, levee, levee, floor.
+ * floor: 1, 16 and 256 appenders of 1 KiB and 64 KiB (CASE: only "16 x 1 KiB"); in each block
+ * floor, levee, levee, floor.
  * partitions: 256 appenders of 1 KiB to 1, 100, 1,000 and 10,000 partitions, each a store in a
  * directory of its own; in each block upwards, then downwards.  A block is one comparison: the disk
  * of one minute is not that of the next.  Prints a line of JSON for each slice; bench/run.py makes
@@ -22,6 +23,7 @@
 
 static uint32_t block_count = 5;
 static uint64_t slice_ns = 400000000;
+static const char *only_case; /* NULL: all */
 
 /* One record in a batch of exactly size_bytes. */
 static void build_batch(struct batch_builder *builder, uint32_t size_bytes,
@@ -63,6 +65,8 @@ static void compare_with_floor(const char *dir)
             char name[64];
             snprintf(name, sizeof(name), "%" PRIu32 " x %" PRIu32 " KiB", appender_counts[c],
                      sizes[s] >> 10);
+            if (only_case != NULL && strcmp(only_case, name) != 0)
+                continue;
             for (uint32_t i = 0; i < block_count * 4; i++) {
                 bool ours = i % 4 == 1 || i % 4 == 2;
                 struct figures figures =
@@ -108,13 +112,16 @@ static void compare_partitions(const char *dir)
 int main(int argc, char **argv)
 {
     if (argc < 3 || (strcmp(argv[1], "floor") != 0 && strcmp(argv[1], "partitions") != 0)) {
-        fprintf(stderr, "usage: bench_append floor|partitions DIRECTORY [BLOCKS] [SLICE_MS]\n");
+        fprintf(stderr, "usage: bench_append floor|partitions DIRECTORY [BLOCKS] [SLICE_MS] "
+                        "[CASE]\n");
         return 2;
     }
     if (argc > 3)
         block_count = (uint32_t)atoi(argv[3]);
     if (argc > 4)
         slice_ns = (uint64_t)atoi(argv[4]) * 1000000;
+    if (argc > 5)
+        only_case = argv[5];
     if (mkdir(argv[2], 0755) != 0) {
         perror(argv[2]);
         return 1;

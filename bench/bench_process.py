@@ -280,7 +280,9 @@ def recover(args, report):
         raise RuntimeError("%.0f GB are free, %.0f are needed" % (free / 1e9, size_gb + 4))
     try:
         levee.start()
-        levee.run("topic", "create", "log", "-p", "16")
+        # the broker stamps: batches that are sent again and again need times that grow
+        levee.run("topic", "create", "log", "-p", "16", "-C",
+                  "message.timestamp.type=LogAppendTime")
         begin = time.monotonic()
         written = fill(levee, "log", size_gb * 1e9, 16)
         report.text("%.1f GB written in %.1f s" % (written / 1e9, time.monotonic() - begin))

@@ -72,6 +72,9 @@ def print_machine(facts):
     print("kernel %(kernel)s, %(processors)d processors, %(cpu)s, %(memory_mib)d MiB" % facts)
     print("cpu flags %s; load average %s" % (
         " ".join(facts["cpu_flags"]), " ".join("%.2f" % x for x in facts["load_average"])))
+    if facts["load_average"][0] > facts["processors"] / 2:
+        print("others use this machine: where latencies are whole milliseconds, the figures tell of "
+              "waiting for a processor and not of the device")
 
 
 def main():
