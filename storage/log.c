@@ -202,9 +202,11 @@ static enum err write_window(struct log *log, int64_t end_offset)
 
     producer_file_path(log, end_offset, LOG_FILE_WINDOW, path);
     err = log_write_file(log->store->io, path, log->window_bytes, log->window_size);
+    if (err != OK)
+        return err; /* it is written again when there is space */
     mem_free(log->window_bytes);
     log->window_bytes = NULL;
-    return err;
+    return OK;
 }
 
 void log_freeze_window(struct log *log)

@@ -286,6 +286,43 @@ Test(store, a_segment_write_without_space_is_repeated_and_nothing_is_lost, .init
         fixture_check_prefix(i);
 }
 
+/* A small file of a checkpoint, or a segment, finds no space; later the power goes. */
+static void lack_space_once(uint64_t skip)
+{
+    up_with(&(struct fixture_options){.seed = 20 + skip, .segment_bytes = 30000});
+    for (int32_t i = 0; i < 12; i++) {
+        struct fixture_append append = {
+            .has_producer = true, .producer_id = 7, .base_sequence = i, .value_bytes = 4000};
+        cr_assert(eq(int, fixture_append(&append, NULL), OK));
+        cr_assert(fixture_settle());
+        if (i == 3)
+            fixture_checkpoint();
+    }
+    sim_disk_fail_nth(&fixture.node->disk, SIM_WRITE, skip, ENOSPC);
+    fixture_run_ms(20000); /* a checkpoint, repeated in part */
+    sim_disk_heal(&fixture.node->disk);
+    fixture_crash(SIM_POWER_LOSS);
+    cr_assert(fixture_start());
+    fixture_check_prefix(0);
+    for (int32_t i = 7; i < 12; i++) {
+        struct fixture_append append = {
+            .has_producer = true, .producer_id = 7, .base_sequence = i, .value_bytes = 4000};
+        struct log_append_result result;
+        cr_assert(eq(int, fixture_append(&append, &result), OK));
+        cr_assert(result.duplicate, "sequence %" PRId32 " (write %" PRIu64 ")", i, skip);
+        cr_assert(eq(i64, result.base_offset, i));
+    }
+}
+
+Test(store, a_checkpoint_that_lacked_space_once_forgets_no_producer)
+{
+    for (uint64_t skip = 0; skip < 14; skip++) {
+        if (skip > 0)
+            fixture_down();
+        lack_space_once(skip);
+    }
+}
+
 /* ---- deletion */
 
 static uint32_t seen_count;
