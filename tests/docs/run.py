@@ -4,8 +4,8 @@
 usage: run.py --levee PATH
 
 Takes each ```sh block behind a line `<!-- run -->` of README.md and docs/quickstart.md and runs it
-with sh -e in an empty directory, `levee` in PATH, against a broker started for it; 127.0.0.1:9092
-and :9644 in the text become that broker's addresses.  Then: are the pages that are made from the
+with sh -e in an empty directory, `levee` in PATH, against a broker started for its page;
+127.0.0.1:9092 and :9644 in the text become that broker's addresses.  Then: are the pages that are made from the
 program current, and is the table of docs/compatibility.md what the broker advertises?  Prints `ok`
 or `FAIL` for each and `N passed, N failed`.  A block whose programs are not installed is skipped
 aloud.
@@ -141,13 +141,35 @@ class Results:
             print("FAIL %s: %s" % (name, problem), flush=True)
 
 
-def blocks():
-    for page in PAGES:
-        text = (ROOT / page).read_text()
-        found = list(BLOCK.finditer(text))
-        yield page, None if found else "no block to run", None
-        for match in found:
-            yield "%s line %d" % (page, text[:match.start(1)].count("\n") + 1), None, match[1]
+def run_page(page, broker, levee, directory, results):
+    text = (ROOT / page).read_text()
+    found = list(BLOCK.finditer(text))
+    if not found:
+        results.note(page, "no block to run")
+    for match in found:
+        name = "%s line %d" % (page, text[:match.start(1)].count("\n") + 1)
+        missing = [p for p in PROGRAMS if re.search(r"\b%s\b" % p, match[1])
+                   and not shutil.which(p)]
+        if missing:
+            print("SKIP %s: %s is not installed" % (name, missing[0]), flush=True)
+        else:
+            results.note(name, run_block(match[1], broker, levee, directory))
+
+
+def with_broker(name, levee, results, work):
+    """work(broker, directory) beside a broker of its own on an empty directory."""
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="levee-docs-"))
+    broker = Broker(levee, directory)
+    try:
+        broker.wait()
+        work(broker, directory)
+        code = broker.stop()
+        results.note("%s: orderly stop" % name, None if code == 0 else "exit code %d" % code)
+    finally:
+        if broker.proc.poll() is None:
+            broker.stop()
+        broker.log.close()
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def main():
@@ -155,32 +177,14 @@ def main():
     parser.add_argument("--levee", required=True)
     args = parser.parse_args()
     levee = str(pathlib.Path(args.levee).resolve())
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="levee-docs-"))
     results = Results()
-    broker = Broker(levee, directory)
-    try:
-        broker.wait()
-        for name, problem, text in blocks():
-            if text is None:
-                if problem:
-                    results.note(name, problem)
-                continue
-            missing = [p for p in PROGRAMS if re.search(r"\b%s\b" % p, text)
-                       and not shutil.which(p)]
-            if missing:
-                print("SKIP %s: %s is not installed" % (name, missing[0]), flush=True)
-                continue
-            results.note(name, run_block(text, broker, levee, directory))
-        results.note("docs/compatibility.md", compatibility_problem(broker))
-        for script in GENERATED:
-            results.note(script, generated_problem(script, levee))
-        code = broker.stop()
-        results.note("orderly stop", None if code == 0 else "exit code %d" % code)
-    finally:
-        if broker.proc.poll() is None:
-            broker.stop()
-        broker.log.close()
-        shutil.rmtree(directory, ignore_errors=True)
+    for page in PAGES:
+        with_broker(page, levee, results,
+                    lambda broker, directory: run_page(page, broker, levee, directory, results))
+    with_broker("versions", levee, results, lambda broker, _: results.note(
+        "docs/compatibility.md", compatibility_problem(broker)))
+    for script in GENERATED:
+        results.note(script, generated_problem(script, levee))
     print("%d passed, %d failed" % (results.passed, results.failed))
     return 1 if results.failed else 0
 
