@@ -221,7 +221,7 @@ static enum err sim_io_file_open(struct io *io, const char *path, uint32_t flags
 {
     struct sim_process *process = sim_of(io)->process;
     struct sim_handle *handle;
-    uint64_t inode;
+    uint64_t inode = 0;
     int result;
 
     if (!process->dead && !sim_process_has_room(process))
