@@ -48,9 +48,8 @@ static void finish(struct store *store)
     store_give_room(store);
 }
 
-static void fail(struct store *store, enum err err)
+void checkpointer_on_failed(struct store *store)
 {
-    store_fail(store, err);
     tell_waiters(store, ERR_STORAGE);
 }
 
@@ -96,7 +95,7 @@ static void on_marked(void *context, enum err err)
     struct store *store = context;
 
     if (err != OK) {
-        fail(store, err);
+        store_fail(store, err);
         return;
     }
     if (store->state == STORE_RUNNING)
@@ -120,7 +119,7 @@ static void on_synced(struct io_op *op, int32_t result)
     if (store->state != STORE_RUNNING)
         return;
     if (result < 0) {
-        fail(store, err_from_errno(-result));
+        store_fail(store, err_from_errno(-result));
         return;
     }
     counter_add(&store->syncs, 1);
@@ -138,7 +137,7 @@ static void start_sync(struct store *store)
         enum err err = marks_write_now(store->marks_writer, &marks);
         mem_free(marks.marks);
         if (err != OK) {
-            fail(store, err);
+            store_fail(store, err);
             return;
         }
     }
@@ -157,16 +156,17 @@ static void on_files_task(struct task *task)
         struct log *log = container_of(store->next_file, struct log, target_node);
         enum err err = log_write_small_files(log, log->target.end_offset);
         if (err == ERR_NOSPACE) { /* the same step again, when there may be space */
-            store_touch_space(store);
+            store_lacks_space(store);
             loop_set_timer_ms(store->loop, &store->files_retry_timer, 1000);
             return;
         }
         if (err != OK) {
-            fail(store, err);
+            store_fail(store, err);
             return;
         }
         store->next_file = store->next_file->next;
     }
+    store->write_refused = false;
     if (store->next_file == &store->targets)
         start_sync(store);
     else

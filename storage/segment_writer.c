@@ -140,8 +140,7 @@ static void finish_write(struct segment_write *write, enum err err)
     }
     free_write(write);
     if (err == ERR_NOSPACE) { /* S5: the journal and the cache still have it */
-        store->short_of_space = true;
-        store_touch_space(store);
+        store_lacks_space(store);
         loop_set_timer_ms(store->loop, &store->write_retry_timer, RETRY_MS);
         return;
     }
@@ -149,6 +148,7 @@ static void finish_write(struct segment_write *write, enum err err)
         store_fail(store, err);
         return;
     }
+    store->write_refused = false;
     store_evict(store);
     store_kick_writes(store, log);
     checkpointer_on_written(store);
@@ -257,6 +257,8 @@ static void fill_writes(struct store *store)
         if (!is_due(log))
             continue;
         err = start_write(store, log);
+        if (err == ERR_NOSPACE)
+            store_lacks_space(store);
         if (err == ERR_NOSPACE || err == ERR_NOMEM) {
             loop_set_timer_ms(store->loop, &store->write_retry_timer, RETRY_MS);
             return;

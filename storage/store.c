@@ -30,8 +30,8 @@ static void on_fail_task(struct task *task)
     }
     store->events->failed(store->events_context, store->failed_err);
     store_give_room(store); /* who waits finds out */
-    if (store->stopped != NULL)
-        store->stopped(store->stopped_context, ERR_STORAGE);
+    /* a stop waits for a checkpoint, or for the journal, which ends also after a failure */
+    checkpointer_on_failed(store);
 }
 
 void store_fail(struct store *store, enum err err)
@@ -221,18 +221,22 @@ static const struct journal_events journal_events = {
 
 /* ---- space (S5), looked at each second while something happens */
 
-static void look_at_space(struct store *store)
+static void tell_space(struct store *store, bool is_short)
 {
-    struct io_space space;
-    bool is_short;
-
-    if (store->io->v->dir_space(store->io, store->world.dir->path, &space) != OK)
-        return;
-    is_short = space.free_bytes < store->options.reserve_bytes;
     if (is_short == store->short_of_space)
         return;
     store->short_of_space = is_short;
     store->events->space(store->events_context, is_short);
+}
+
+static void look_at_space(struct store *store)
+{
+    struct io_space space;
+
+    if (store->dirty_bytes == 0 && store->step != CHECKPOINT_FILES)
+        store->write_refused = false; /* nothing is left that would try */
+    if (store->io->v->dir_space(store->io, store->world.dir->path, &space) == OK)
+        tell_space(store, store->write_refused || space.free_bytes < store->options.reserve_bytes);
 }
 
 static void on_space_timer(struct timer *timer)
@@ -250,6 +254,14 @@ void store_touch_space(struct store *store)
 {
     if (!list_is_linked(&store->space_timer.node))
         loop_set_timer_ms(store->loop, &store->space_timer, SPACE_CHECK_MS);
+}
+
+/* A quota or the blocks kept for root end the space before the numbers say so. */
+void store_lacks_space(struct store *store)
+{
+    store->write_refused = true;
+    tell_space(store, true);
+    store_touch_space(store);
 }
 
 /* ---- relaxed logs: their groups become durable by a timer */

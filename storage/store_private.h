@@ -98,8 +98,8 @@ struct store {
     bool stopping;
     void (*stopped)(void *context, enum err err);
     void *stopped_context;
-    bool short_of_space;
-    bool failed_told;
+    bool short_of_space; /* as events.space told it */
+    bool write_refused;  /* ENOSPC since the last write that went well */
     enum err failed_err;
     struct task fail_task;
     struct list deletions; /* of struct file_deletion */
@@ -111,6 +111,7 @@ struct store {
 
 void store_fail(struct store *store, enum err err);
 void store_touch_space(struct store *store);
+void store_lacks_space(struct store *store); /* ENOSPC; whoever got it tries again (S5) */
 void store_note_relaxed(struct store *store);
 void store_kick_writes(struct store *store, struct log *log);
 void store_evict(struct store *store);
@@ -124,7 +125,8 @@ void segment_writer_init(struct store *store);
 void checkpointer_init(struct store *store);
 void checkpointer_on_commit(struct store *store);
 void checkpointer_on_written(struct store *store);
-bool log_needs_flush(const struct log *log); /* the checkpoint wants its last partial block */
+void checkpointer_on_failed(struct store *store); /* whoever waits is told ERR_STORAGE */
+bool log_needs_flush(const struct log *log);      /* the checkpoint wants its last partial block */
 void checkpointer_forget(struct log *log);
 struct marks store_make_marks(struct store *store, uint64_t first_sequence, bool clean);
 /* ---- file_deletion.c */

@@ -230,6 +230,38 @@ Test(store, a_failed_syncfs_is_final_and_no_mark_follows_it, .init = up)
     cr_assert(ge(i64, log_offsets(fixture.at[0].log).log_end, durable));
 }
 
+static void count_end(void *context, enum err err)
+{
+    (*(uint32_t *)context)++;
+}
+
+Test(store, who_waits_for_a_stop_or_a_checkpoint_is_told_once_also_when_the_device_fails)
+{
+    for (uint64_t skip = 0; skip < 24; skip++) {
+        uint32_t checkpoints = 0;
+        uint32_t stops = 0;
+        if (skip > 0)
+            fixture_down();
+        up();
+        fill(20);
+        for (uint32_t i = 0; i < 6; i++)
+            cr_assert(eq(int, fixture_append_some(i % 3), OK));
+        sim_disk_fail_nth(&fixture.node->disk, SIM_WRITE, skip, EIO);
+        store_checkpoint(fixture.store, count_end, &checkpoints);
+        if (skip % 2 == 0)
+            fixture_run_ms(1);
+        store_stop(fixture.store, count_end, &stops);
+        fixture_run_ms(20000);
+        cr_assert(eq(u32, checkpoints, 1), "write %" PRIu64, skip);
+        cr_assert(eq(u32, stops, 1), "write %" PRIu64, skip);
+        sim_disk_heal(&fixture.node->disk);
+        fixture_crash(SIM_POWER_LOSS);
+        cr_assert(fixture_start());
+        for (uint32_t i = 0; i < 3; i++)
+            fixture_check_prefix(i);
+    }
+}
+
 /* ---- space (S5, F7) */
 
 Test(store, without_space_client_appends_are_refused_and_it_heals_by_itself)
@@ -287,6 +319,8 @@ Test(store, a_segment_write_without_space_is_repeated_and_nothing_is_lost, .init
 }
 
 /* A small file of a checkpoint, or a segment, finds no space; later the power goes. */
+static uint32_t told;
+
 static void lack_space_once(uint64_t skip)
 {
     up_with(&(struct fixture_options){.seed = 20 + skip, .segment_bytes = 30000});
@@ -299,7 +333,10 @@ static void lack_space_once(uint64_t skip)
             fixture_checkpoint();
     }
     sim_disk_fail_nth(&fixture.node->disk, SIM_WRITE, skip, ENOSPC);
-    fixture_run_ms(20000); /* a checkpoint, repeated in part */
+    fixture_run_ms(20000);                          /* a checkpoint, repeated in part */
+    cr_assert(eq(u32, fixture.space_count % 2, 0)); /* each lack and its end are told */
+    cr_assert(not(store_is_short_of_space(fixture.store)));
+    told += fixture.space_count / 2;
     sim_disk_heal(&fixture.node->disk);
     fixture_crash(SIM_POWER_LOSS);
     cr_assert(fixture_start());
@@ -321,6 +358,7 @@ Test(store, a_checkpoint_that_lacked_space_once_forgets_no_producer)
             fixture_down();
         lack_space_once(skip);
     }
+    cr_assert(ge(u32, told, 3));
 }
 
 /* ---- deletion */
