@@ -133,7 +133,7 @@ static void on_published(struct image_publish *publish)
 {
     struct controller *controller = container_of(publish, struct controller, publish);
 
-    if (metadata_log_wants_snapshot(controller->log))
+    if (controller->stopped == NULL && metadata_log_wants_snapshot(controller->log))
         metadata_log_snapshot(controller->log, controller->shard->image, NULL, NULL);
     finish(controller, OK);
 }
