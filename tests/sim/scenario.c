@@ -5,6 +5,7 @@
 #include "tests/sim/model_consumer.h"
 #include "tests/sim/model_producer.h"
 #include "tests/sim/sim_broker.h"
+#include "tests/sim/sim_image.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -467,6 +468,10 @@ static void stop_and_start(struct scenario *s)
     if (!s->broker.stopped || s->broker.stop_err != OK)
         oracle_complain(s->oracle, "STOP", sim_world_now_ns(s->world),
                         "the broker does not stop in order without faults");
+    if (s->options->export_dir != NULL &&
+        sim_image_dump(&node->disk, SIM_DURABLE, s->options->export_dir) != 0)
+        oracle_complain(s->oracle, "EXPORT", sim_world_now_ns(s->world),
+                        "the disk cannot be copied to the directory");
     if (odds(s, 1, 2)) {
         say(s, "power off");
         sim_disk_power_lost(&node->disk);

@@ -15,8 +15,9 @@
 
 struct scenario_options {
     uint64_t seed;
-    bool trace;       /* the broker's log, the history and the steps to standard error */
-    bool trace_world; /* everything that the world notes, too */
+    bool trace;             /* the broker's log, the history and the steps to standard error */
+    bool trace_world;       /* everything that the world notes, too */
+    const char *export_dir; /* an existing directory: what is durable after the orderly stop */
 };
 
 struct scenario_result {

@@ -1,12 +1,16 @@
 /* simulate: runs scenarios, one for each seed, and says which fail.
  *
  *   simulate --seeds N [--seed S] [--trace | --trace-world] [--regressions FILE] [--threads no]
+ *            [--twice] [--no-fork] [--until-failure] [--export DIRECTORY]
  *
  * Seeds S, S + 1, ...; before them those of the regressions file (a seed and its cause on each
- * line).  Every fiftieth seed runs twice: the hashes must be equal.  Exit code 0: all passed. */
+ * line).  --export with one seed: the files after its orderly stop, for logfsck.  Every fiftieth
+ * seed runs twice: the hashes must be equal, whatever memory held before.  Exit code 0: all passed.
+ */
 #include "tests/sim/scenario.h"
 
 #include <inttypes.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +25,7 @@ struct simulation {
     bool trace_world;
     bool twice;   /* each */
     bool no_fork; /* for a debugger */
+    const char *export_dir;
     struct sim_stats stats;
     uint64_t virtual_ns;
     uint64_t acknowledged_count;
@@ -31,13 +36,16 @@ struct simulation {
 };
 
 /* The seed's run in this process. */
-static void run_here(const struct simulation *simulation, uint64_t seed,
+static void run_here(const struct simulation *simulation, uint64_t seed, bool again,
                      struct scenario_result *out)
 {
     struct scenario_options options = {.seed = seed,
                                        .trace = simulation->trace || simulation->trace_world,
-                                       .trace_world = simulation->trace_world};
+                                       .trace_world = simulation->trace_world,
+                                       .export_dir = simulation->export_dir};
 
+    if (again)
+        mallopt(M_PERTURB, 0xa5); /* other bytes in memory that nobody has written */
     alarm(SECONDS_MAX);
     scenario_run(&options, out);
     alarm(0);
@@ -52,7 +60,7 @@ static void fail(struct scenario_result *out, const char *rule, const char *text
 
 /* The seed's run in a child: what crashed programs leave behind goes with it, and a broken check
  * ends one seed only. */
-static void run_once(const struct simulation *simulation, uint64_t seed,
+static void run_once(const struct simulation *simulation, uint64_t seed, bool again,
                      struct scenario_result *out)
 {
     int ends[2];
@@ -62,7 +70,7 @@ static void run_once(const struct simulation *simulation, uint64_t seed,
 
     *out = (struct scenario_result){0};
     if (simulation->no_fork) {
-        run_here(simulation, seed, out);
+        run_here(simulation, seed, again, out);
         return;
     }
     fflush(NULL);
@@ -71,7 +79,7 @@ static void run_once(const struct simulation *simulation, uint64_t seed,
         exit(2);
     }
     if (child == 0) {
-        run_here(simulation, seed, out);
+        run_here(simulation, seed, again, out);
         _exit(write(ends[1], out, sizeof(*out)) == (ssize_t)sizeof(*out) ? 0 : 2);
     }
     close(ends[1]);
@@ -93,14 +101,14 @@ static void run_seed(struct simulation *simulation, uint64_t seed, bool twice)
     struct scenario_result result;
     struct scenario_result again;
 
-    run_once(simulation, seed, &result);
+    run_once(simulation, seed, false, &result);
     sim_stats_add(&simulation->stats, &result.stats);
     simulation->virtual_ns += result.virtual_ns;
     simulation->acknowledged_count += result.acknowledged_count;
     simulation->reads_count += result.reads_count;
     simulation->hash = (simulation->hash ^ result.hash) * 0x100000001b3ULL;
     if (twice && !result.failed) {
-        run_once(simulation, seed, &again);
+        run_once(simulation, seed, true, &again);
         if (again.hash != result.hash) {
             result.failed = true;
             snprintf(result.complaint.rule, sizeof(result.complaint.rule), "HASH");
@@ -155,7 +163,7 @@ static void print_summary(const struct simulation *simulation)
 static int usage(void)
 {
     fprintf(stderr, "usage: simulate --seeds N [--seed S] [--trace | --trace-world] [--twice] "
-                    "[--regressions FILE] [--until-failure] [--no-fork]\n");
+                    "[--regressions FILE] [--export DIRECTORY] [--until-failure] [--no-fork]\n");
     return 2;
 }
 
@@ -187,6 +195,8 @@ int main(int argc, char **argv)
             first_seed = strtoull(argv[++i], NULL, 0);
         else if (strcmp(argv[i], "--regressions") == 0)
             regressions = argv[++i];
+        else if (strcmp(argv[i], "--export") == 0)
+            simulation.export_dir = argv[++i];
         else if (strcmp(argv[i], "--threads") == 0 && strcmp(value, "no") == 0)
             i++; /* there are none */
         else
