@@ -47,6 +47,7 @@ struct bench_store {
     struct store_waiter waiter;
     bool has_room;
     bool counting; /* inside the slice */
+    bool checkpointed;
     bool stopped;
 };
 
@@ -126,7 +127,7 @@ static void open_store(struct bench_store *bench)
         .segment_in_flight_max_bytes = 1 << 20,
         .relaxed_sync_interval_ms = 1000,
         .reserve_bytes = 1 << 30,
-        .open_files_max = 1024,
+        .open_files_max = 4096,
     };
     struct store_world world = {
         .loop = &bench->loop, .prng = &bench->prng, .sink = &bench->sink.sink, .dir = &bench->dir};
@@ -238,6 +239,35 @@ struct figures bench_store_run(struct bench_store *bench, uint32_t appender_coun
     while (!list_is_empty(&bench->ready))
         (void)list_pop_front(&bench->ready);
     return figures;
+}
+
+static void on_checkpointed(void *context, enum err err)
+{
+    struct bench_store *bench = context;
+
+    figures_must(err, "checkpoint");
+    bench->checkpointed = true;
+}
+
+void bench_store_warm(struct bench_store *bench, const uint8_t *batch, uint32_t size_bytes)
+{
+    struct batch_header header;
+    struct log_append_result result;
+
+    figures_must(batch_parse(batch, size_bytes, &header), "batch");
+    for (uint32_t i = 0; i < bench->log_count; i++) {
+        enum err err;
+        while ((err = log_append_leader(bench->logs[i].log, batch, size_bytes, &header, 0, 0,
+                                        &result)) == ERR_FULL)
+            turn(bench);
+        figures_must(err, "append");
+        if (i % APPENDERS_MAX == 0)
+            turn(bench);
+    }
+    bench->checkpointed = false;
+    store_checkpoint(bench->store, on_checkpointed, bench);
+    while (!bench->checkpointed)
+        turn(bench);
 }
 
 static void on_stopped(void *context, enum err err)

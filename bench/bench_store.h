@@ -20,6 +20,9 @@ struct bench_store *bench_store_open(const char *dir, uint32_t partition_count);
 struct figures bench_store_run(struct bench_store *bench, uint32_t appender_count,
                                const uint8_t *batch, uint32_t size_bytes, uint64_t duration_ns);
 
+/* One append to each partition, and a checkpoint: the files that a first append makes are there. */
+void bench_store_warm(struct bench_store *bench, const uint8_t *batch, uint32_t size_bytes);
+
 /* Stop in order; the files stay. */
 void bench_store_close(struct bench_store *bench);
 
