@@ -156,17 +156,25 @@ class Member:
                    "-X", "auto.commit.interval.ms=200", *args, topic),
             stdout=self.out, stderr=self.err)
 
+    @staticmethod
+    def text(file):
+        """Its bytes so far; never by a seek, because the writer has the same position."""
+        return os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0).decode()
+
     def seen(self):
-        self.out.seek(0)
-        return self.out.read().decode().split()
+        return self.text(self.out).split()
 
     def assigned(self):
         """Partitions of the last assignment, from what kcat says on its standard error."""
-        self.err.seek(0)
-        lines = [x for x in self.err.read().decode().splitlines() if "rebalanced" in x]
+        lines = [x for x in self.text(self.err).splitlines() if "rebalanced" in x]
         if not lines or "assigned:" not in lines[-1]:
             return 0
         return lines[-1].split("assigned:")[1].count("[")
+
+    def told(self):
+        """What it says of itself, for the report of a failure."""
+        return "%d records, exit code %s: %s" % (
+            len(self.seen()), self.proc.poll(), self.text(self.err)[-600:])
 
     def stop(self):
         if self.proc.poll() is None:
@@ -204,6 +212,9 @@ def two_members_rebalance(c):
                                                for o in range(150)}
         same(sorted(want - set(seen)), [], "records not seen")
         same(sorted({x for x in seen if seen.count(x) > 1}), [], "records seen twice")
+    except AssertionError as error:
+        raise AssertionError("%s; %s" % (error, "; ".join(
+            member.told() for member in (one, two) if member))) from error
     finally:
         for member in (one, two):
             if member:
