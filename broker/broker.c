@@ -237,6 +237,15 @@ static void on_left_entries(void *context, const struct uuid *topic_id, int32_t 
              log_uuid("topic_id", topic_id), log_i64("partition", partition));
 }
 
+static enum err recover_stores(struct broker *broker)
+{
+    struct store *stores[SHARD_COUNT_MAX];
+
+    for (uint32_t i = 0; i < broker->options.shard_count; i++)
+        stores[i] = broker->shards.at[i]->store;
+    return store_recovered_all(stores, broker->options.shard_count);
+}
+
 static enum err open_parts(struct broker *broker)
 {
     enum err err = open_dir(broker);
@@ -250,8 +259,7 @@ static enum err open_parts(struct broker *broker)
     if (err != OK)
         return err;
     journal_scan_each_left(broker->scan, on_left_entries, sink_of(broker));
-    for (uint32_t i = 0; i < broker->options.shard_count && err == OK; i++)
-        err = store_recovered(broker->shards.at[i]->store);
+    err = recover_stores(broker);
     journal_scan_close(broker->scan);
     broker->scan = NULL;
     marks_set_free(broker->marks);

@@ -72,7 +72,6 @@ static void fill_mark(struct log *log, struct mark *mark)
 struct marks store_make_marks(struct store *store, uint64_t first_sequence, bool clean)
 {
     struct marks marks = {.shard = store->options.shard,
-                          .generation = ++store->generation,
                           .recovery_epoch = store->recovery_epoch,
                           .first_sequence = first_sequence,
                           .clean = clean};

@@ -406,13 +406,18 @@ static void encode(struct marks_writer *writer, const struct marks *content)
 /* The slot that was next is durable, or the writer has failed. */
 static void finish_slot(struct marks_writer *writer, enum err err)
 {
-    mem_free(writer->bytes);
-    writer->bytes = NULL;
     writer->failed = err;
     if (err)
         return;
     writer->has_good[writer->next_slot] = true;
     writer->next_slot = 1 - writer->next_slot;
+}
+
+/* All slots that these marks go to are. */
+static void finish_marks(struct marks_writer *writer)
+{
+    mem_free(writer->bytes);
+    writer->bytes = NULL;
     writer->next_generation++;
 }
 
@@ -437,6 +442,7 @@ static void on_written(struct io_op *op, int32_t result)
         }
     }
     finish_slot(writer, result > 0 ? OK : result == 0 ? ERR_IO : err_from_errno(-result));
+    finish_marks(writer);
     writer->done = NULL;
     if (done != NULL)
         done(writer->context, writer->failed);
@@ -465,28 +471,28 @@ void marks_write(struct marks_writer *writer, const struct marks *content,
     write_rest(writer);
 }
 
-static enum err write_slot_now(struct marks_writer *writer, const struct marks *content)
+static enum err write_slot_now(struct marks_writer *writer)
 {
     struct io *io = writer->loop->io;
-    enum err err;
+    int32_t fd = writer->fds[writer->next_slot];
+    enum err err = io->v->file_write(io, fd, writer->bytes, (uint32_t)writer->size_bytes, 0);
 
-    encode(writer, content);
-    err = io->v->file_write(io, writer->fds[writer->next_slot], writer->bytes,
-                            (uint32_t)writer->size_bytes, 0);
     if (!err)
-        err = io->v->file_sync(io, writer->fds[writer->next_slot]);
+        err = io->v->file_sync(io, fd);
     finish_slot(writer, err);
     return err;
 }
 
+/* There must be two when one is damaged.  They have one generation: with a second one they would be
+ * as new as another shard's next marks, which know more. */
 enum err marks_write_now(struct marks_writer *writer, const struct marks *content)
 {
-    enum err err = writer->failed;
-
     check(!writer->op.in_flight && writer->done == NULL);
-    if (!err)
-        err = write_slot_now(writer, content);
-    if (!err && !writer->has_good[writer->next_slot])
-        err = write_slot_now(writer, content); /* there must be two when one is damaged */
-    return err;
+    if (writer->failed)
+        return writer->failed;
+    encode(writer, content);
+    if (write_slot_now(writer) == OK && !writer->has_good[writer->next_slot])
+        (void)!write_slot_now(writer);
+    finish_marks(writer);
+    return writer->failed;
 }

@@ -5,8 +5,9 @@
  * durable; it may lag, it must never lead.  The newest slot with a good checksum counts; a torn
  * newest slot means that the older one does, and the journal still holds what that one lacks
  * (journal_release comes after the mark is durable).
- * A first write goes to slot 0 and then, when that is durable, to slot 1 as well; so a bad slot 0
- * beside no slot 1 is a first write that never finished, and means: no marks.
+ * A first write goes to slot 0 and then, when that is durable, to slot 1 as well, with the same
+ * generation; so a bad slot 0 beside no slot 1 is a first write that never finished, and means: no
+ * marks.
  * Format: marks_format.h (versioned, so that a newer one is refused with ERR_NEWER_FORMAT). */
 #ifndef LEVEE_STORAGE_MARKS_H
 #define LEVEE_STORAGE_MARKS_H

@@ -404,51 +404,33 @@ static enum err settle_log(struct log *log)
     return err;
 }
 
-/* After a change of the number of shards, marks of logs that moved are kept by all until each shard
- * has written its own. */
-static void add_foreign_marks(struct store *store, struct marks *marks)
+static void add_marks(struct marks *marks, struct store *other)
 {
-    for (uint32_t s = 0; s < marks_set_shard_count(store->marks_at_start); s++) {
-        const struct marks *old = marks_set_at(store->marks_at_start, s);
-        if (old->generation >= store->generation)
-            store->generation = old->generation + 1;
-    }
-    marks->generation = ++store->generation;
-    for (uint32_t s = 0; s < marks_set_shard_count(store->marks_at_start); s++) {
-        const struct marks *old = marks_set_at(store->marks_at_start, s);
-        if (old->shard == store->options.shard)
-            continue;
-        marks->marks =
-            mem_realloc(marks->marks, (marks->count + old->count) * sizeof(*marks->marks));
-        for (uint32_t i = 0; i < old->count; i++) {
-            bool known = false;
-            for (uint32_t m = 0; m < marks->count && !known; m++)
-                known = uuid_equal(&marks->marks[m].topic_id, &old->marks[i].topic_id) &&
-                        marks->marks[m].partition == old->marks[i].partition;
-            if (!known)
-                marks->marks[marks->count++] = old->marks[i];
-        }
-    }
+    struct marks more = store_make_marks(other, 1, false);
+
+    marks->marks = mem_realloc(marks->marks, (marks->count + more.count) * sizeof(*marks->marks));
+    for (uint32_t i = 0; i < more.count; i++)
+        marks->marks[marks->count++] = more.marks[i];
+    mem_free(more.marks);
 }
 
-static bool shard_count_changed(const struct store *store)
-{
-    uint32_t known = marks_set_shard_count(store->marks_at_start);
-
-    return known != 0 && known != store->options.shard_count;
-}
-
-static enum err write_recovered_marks(struct store *store)
+/* With these marks the shard's old journal ends, and with it the entries of logs that another shard
+ * has now.  So the first marks of each shard hold what all shards have recovered, newer than all
+ * that were found; later ones hold its own logs alone, and are newer again. */
+static enum err write_recovered_marks(struct store *store, struct store *const *stores,
+                                      uint32_t count)
 {
     struct marks marks;
-    enum err err = marks_writer_open(store->loop, store->world.dir->path, store->options.shard,
-                                     store->generation + 1, &store->marks_writer);
+    enum err err =
+        marks_writer_open(store->loop, store->world.dir->path, store->options.shard,
+                          marks_set_generation(store->marks_at_start) + 1, &store->marks_writer);
 
     if (err != OK)
         return err;
     marks = store_make_marks(store, 1, false);
-    if (shard_count_changed(store))
-        add_foreign_marks(store, &marks);
+    for (uint32_t i = 0; i < count; i++)
+        if (stores[i] != store)
+            add_marks(&marks, stores[i]);
     err = marks_write_now(store->marks_writer, &marks);
     mem_free(marks.marks);
     return err;
@@ -491,12 +473,11 @@ static void find_epochs(struct store *store)
             continue;
         if (marks->recovery_epoch > epoch)
             epoch = marks->recovery_epoch;
-        store->generation = marks->generation;
     }
     store->recovery_epoch = epoch + 1;
 }
 
-enum err store_recovered(struct store *store)
+static enum err settle(struct store *store)
 {
     enum err err = OK;
 
@@ -508,28 +489,67 @@ enum err store_recovered(struct store *store)
         if (!log->quarantined && err == OK)
             err = settle_log(log);
     }
-    if (err == OK && !BUG_SERVE_BEFORE_SYNC)
-        err = store->io->v->filesystem_sync(store->io, store->world.dir->dir_fd);
-    if (err == OK)
-        err = write_recovered_marks(store);
+    return err;
+}
+
+static enum err go_on(struct store *store)
+{
     list_for_each(node, &store->logs)
     {
         struct log *log = container_of(node, struct log, node);
-        if (log->in_checkpoint && err == OK)
+        if (log->in_checkpoint)
             log_window_is_marked(log);
         log->in_checkpoint = false;
     }
+    return open_journal(store);
+}
+
+/* Of shards that are no more; the journals first, because without marks theirs would be replayed
+ * from the beginning. */
+static enum err remove_others(struct store *store, uint32_t count)
+{
+    bool any = false;
+    enum err err;
+
+    for (uint32_t s = 0; s < marks_set_shard_count(store->marks_at_start); s++)
+        any = any || marks_set_at(store->marks_at_start, s)->shard >= count;
+    if (!any)
+        return OK;
+    err = journal_remove_others(store->io, store->world.dir->path, count);
+    return err == OK ? marks_remove_others(store->io, store->world.dir->path, count) : err;
+}
+
+enum err store_recovered_all(struct store *const *stores, uint32_t count)
+{
+    struct store *first = stores[0];
+    enum err err = OK;
+
+    for (uint32_t i = 0; i < count && err == OK; i++)
+        err = settle(stores[i]);
+    if (err == OK && !BUG_SERVE_BEFORE_SYNC)
+        err = first->io->v->filesystem_sync(first->io, first->world.dir->dir_fd);
+    for (uint32_t i = 0; i < count && err == OK; i++)
+        err = write_recovered_marks(stores[i], stores, count);
     if (err == OK)
-        err = open_journal(store);
+        err = remove_others(first, count);
+    for (uint32_t i = 0; i < count && err == OK; i++)
+        err = go_on(stores[i]);
     if (err != OK) {
-        log_line(store->world.sink, LOG_ERROR, "LVE-2106", "recovery could not be made durable",
-                 log_str("dir", store->world.dir->path), log_err(err));
+        log_line(first->world.sink, LOG_ERROR, "LVE-2106", "recovery could not be made durable",
+                 log_str("dir", first->world.dir->path), log_err(err));
         return err;
     }
-    store->marks_at_start = NULL;
-    store->scan = NULL;
-    store->state = STORE_RUNNING;
+    for (uint32_t i = 0; i < count; i++) {
+        stores[i]->marks_at_start = NULL;
+        stores[i]->scan = NULL;
+        stores[i]->state = STORE_RUNNING;
+    }
     return OK;
+}
+
+enum err store_recovered(struct store *store)
+{
+    return store_recovered_all(&store, 1);
 }
 
 void store_start(struct store *store)

@@ -63,12 +63,14 @@ must_use enum err store_open(const struct store_world *world, const struct store
                              const struct marks_set *marks, struct journal_scan *scan,
                              const struct store_events *events, void *context, struct store **out);
 
-/* All logs of this shard that exist were opened with log_open (which replayed their journal
- * entries into memory).  Write what was replayed into segments, sync, write marks with a new
- * recovery epoch, open the journal: from here on appends are possible and nothing that will be
- * served can be lost (durability.md F3).  Interruptible at any point (L12).
- * Synchronous. */
-must_use enum err store_recovered(struct store *store);
+/* All logs of all shards that exist were opened with log_open (which replayed their journal
+ * entries into memory, whichever shard had journaled them).  stores: of every shard, by number.
+ * Write what was replayed into segments, sync, write marks with a new recovery epoch, remove the
+ * journals and marks of shards that are no more, open the journals: from here on appends are
+ * possible and nothing that will be served can be lost (durability.md F3).  Interruptible at any
+ * point (L12), also when the number of shards has changed.  Synchronous. */
+must_use enum err store_recovered_all(struct store *const *stores, uint32_t count);
+must_use enum err store_recovered(struct store *store); /* the only one */
 
 /* On the shard's loop: timers (checkpoint, retention of deleted files) start. */
 void store_start(struct store *store);

@@ -52,7 +52,6 @@ struct store {
     struct journal *journal;
     struct marks_writer *marks_writer;
     uint32_t recovery_epoch;
-    uint64_t generation;
 
     struct list logs;
     uint32_t log_count;

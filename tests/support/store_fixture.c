@@ -59,14 +59,19 @@ static void on_space(void *context, bool short_of_space)
     fixture.space_count++;
 }
 
-static enum err open_store(void)
+static enum err open_store(uint32_t shard)
 {
     static const struct store_events events = {.failed = on_failed, .space = on_space};
     const struct fixture_options *options = &fixture.options;
     struct store_world world = {
-        .loop = &fixture.loop, .prng = &fixture.prng, .sink = &fixture.sink, .dir = &fixture.dir};
+        .loop = &fixture.loops[shard],
+        .prng = &fixture.prng,
+        .sink = &fixture.sink,
+        .dir = &fixture.dir,
+    };
     struct store_options store_options = {
-        .shard_count = 1,
+        .shard = shard,
+        .shard_count = fixture.shard_count,
         .journal_max_bytes = options->journal_max_bytes,
         .tail_cache_max_bytes = options->tail_cache_max_bytes,
         .checkpoint_interval_ms = options->checkpoint_interval_ms,
@@ -78,7 +83,7 @@ static enum err open_store(void)
     };
 
     return store_open(&world, &store_options, fixture.marks, fixture.scan, &events, NULL,
-                      &fixture.store);
+                      &fixture.stores[shard]);
 }
 
 static enum err open_logs(void)
@@ -91,7 +96,8 @@ static enum err open_logs(void)
         struct log_id id = {.topic_id.bytes = {0xaa, (uint8_t)(i + 1)}};
         char name[16];
         snprintf(name, sizeof(name), "topic%" PRIu32, i);
-        err = log_open(fixture.store, &id, name, &at->config, &events, at, &at->log);
+        err = log_open(fixture.stores[i % fixture.shard_count], &id, name, &at->config, &events, at,
+                       &at->log);
     }
     return err;
 }
@@ -106,18 +112,19 @@ static enum err open_all(struct sim_node *node)
         err = marks_load(io, "data", &fixture.marks);
     if (err == OK)
         err = journal_scan_open(io, "data", fixture.marks, &fixture.scan_slab, &fixture.scan);
-    if (err == OK)
-        err = open_store();
+    for (uint32_t i = 0; i < fixture.shard_count && err == OK; i++)
+        err = open_store(i);
+    fixture.store = fixture.stores[0];
     if (err == OK)
         err = open_logs();
     if (err == OK)
-        err = store_recovered(fixture.store);
+        err = store_recovered_all(fixture.stores, fixture.shard_count);
     journal_scan_close(fixture.scan);
     fixture.scan = NULL;
     marks_set_free(fixture.marks);
     fixture.marks = NULL;
-    if (err == OK)
-        store_start(fixture.store);
+    for (uint32_t i = 0; i < fixture.shard_count && err == OK; i++)
+        store_start(fixture.stores[i]);
     return err;
 }
 
@@ -126,11 +133,15 @@ static void node_start(struct sim_node *node)
     prng_init(&fixture.prng, fixture.options.seed + node->starts_count * 7919);
     log_sink_init(&fixture.sink, on_line, sim_node_clock(node), LOG_TRACE, LOG_FORMAT_TEXT);
     slab_init(&fixture.scan_slab, UINT64_MAX);
-    loop_init(&fixture.loop, 0, sim_node_io(node, 0), sim_node_clock(node));
-    sim_node_attach(node, 0, &fixture.loop);
+    fixture.shard_count = fixture.options.shard_count;
+    for (uint32_t i = 0; i < FIXTURE_SHARDS_MAX; i++) {
+        loop_init(&fixture.loops[i], i, sim_node_io(node, i), sim_node_clock(node));
+        sim_node_attach(node, i, &fixture.loops[i]);
+        fixture.stores[i] = NULL;
+    }
     fixture.up = true;
-    fixture.stopped = false;
-    fixture.store = NULL;
+    fixture.stopped_count = 0;
+    fixture.stop_err = OK;
     fixture.dir_is_open = false;
     fixture.start_err = open_all(node);
 }
@@ -141,13 +152,15 @@ static void node_end(struct sim_node *node, enum sim_crash kind)
         sim_node_drain(node, 1000);
     for (uint32_t i = 0; i < FIXTURE_LOGS_MAX; i++)
         fixture.at[i].log = NULL; /* store_close closes them */
-    store_close(fixture.store);
+    for (uint32_t i = 0; i < FIXTURE_SHARDS_MAX; i++)
+        store_close(fixture.stores[i]);
     if (fixture.dir_is_open)
         log_dir_close(&fixture.dir, kind == SIM_NO_CRASH && fixture.stop_err == OK, 1);
     if (kind != SIM_NO_CRASH)
         sim_node_drain(node, 1000);
     slab_deinit(&fixture.scan_slab);
-    loop_deinit(&fixture.loop);
+    for (uint32_t i = 0; i < FIXTURE_SHARDS_MAX; i++)
+        loop_deinit(&fixture.loops[i]);
     fixture.up = false;
 }
 
@@ -161,6 +174,7 @@ static uint32_t or_default(uint32_t value, uint32_t fallback)
 static void set_defaults(struct fixture_options *options)
 {
     options->log_count = or_default(options->log_count, 1);
+    options->shard_count = or_default(options->shard_count, 1);
     options->segment_bytes = or_default(options->segment_bytes, 1 << 30);
     options->index_interval_bytes = or_default(options->index_interval_bytes, 4096);
     options->checkpoint_interval_ms = or_default(options->checkpoint_interval_ms, 5000);
@@ -182,9 +196,12 @@ void fixture_up(const struct fixture_options *options)
     sim_disk_options_init(&disk);
     disk.capacity_bytes = options->capacity_bytes;
     disk.refuse_direct = options->refuse_direct;
-    fixture.node = sim_node_create(
-        fixture.world, &(struct sim_node_options){
-                           .name = "a", .disk = &disk, .start = node_start, .end = node_end});
+    fixture.node = sim_node_create(fixture.world,
+                                   &(struct sim_node_options){.name = "a",
+                                                              .shards_count = FIXTURE_SHARDS_MAX,
+                                                              .disk = &disk,
+                                                              .start = node_start,
+                                                              .end = node_end});
     for (uint32_t i = 0; i < fixture.options.log_count; i++)
         fixture.at[i].config = (struct log_config){
             .segment_bytes = fixture.options.segment_bytes,
@@ -234,18 +251,20 @@ bool fixture_start(void)
 
 static void on_stopped(void *context, enum err err)
 {
-    fixture.stopped = true;
-    fixture.stop_err = err;
+    fixture.stopped_count++;
+    if (err != OK)
+        fixture.stop_err = err;
 }
 
 static bool is_stopped(void *context)
 {
-    return fixture.stopped || !fixture_is_alive();
+    return fixture.stopped_count == fixture.shard_count || !fixture_is_alive();
 }
 
 void fixture_stop(void)
 {
-    store_stop(fixture.store, on_stopped, NULL);
+    for (uint32_t i = 0; i < fixture.shard_count; i++)
+        store_stop(fixture.stores[i], on_stopped, NULL);
     cr_assert(sim_world_run_until(fixture.world, is_stopped, NULL, 60 * SIM_SECOND));
     if (!fixture_is_alive())
         return;
@@ -285,7 +304,12 @@ bool fixture_settle(void)
 
 static void on_checkpoint(void *context, enum err err)
 {
-    *(bool *)context = true;
+    ++*(uint32_t *)context;
+}
+
+static bool is_checked(void *context)
+{
+    return *(uint32_t *)context == fixture.shard_count || !fixture_is_alive();
 }
 
 static bool is_true(void *context)
@@ -295,11 +319,12 @@ static bool is_true(void *context)
 
 void fixture_checkpoint(void)
 {
-    static bool done;
+    static uint32_t count;
 
-    done = false;
-    store_checkpoint(fixture.store, on_checkpoint, &done);
-    cr_assert(sim_world_run_until(fixture.world, is_true, &done, 60 * SIM_SECOND));
+    count = 0;
+    for (uint32_t i = 0; i < fixture.shard_count; i++)
+        store_checkpoint(fixture.stores[i], on_checkpoint, &count);
+    cr_assert(sim_world_run_until(fixture.world, is_checked, &count, 60 * SIM_SECOND));
 }
 
 /* ---- appending */
@@ -361,7 +386,7 @@ enum err fixture_append(const struct fixture_append *append, struct log_append_r
     err = append->verbatim
               ? log_append_verbatim(at->log, bytes, size_bytes, &header, &result)
               : log_append_leader(at->log, bytes, size_bytes, &header, append->leader_epoch,
-                                  clock_wall_ms(fixture.loop.clock), &result);
+                                  clock_wall_ms(fixture.loops[0].clock), &result);
     if (err == OK && !result.duplicate)
         remember(at, bytes, size_bytes, &result, append);
     batch_builder_deinit(&builder);

@@ -15,12 +15,13 @@
 #include "tests/sim/sim_image.h"
 #include "tests/sim/sim_world.h"
 
-enum { FIXTURE_LOGS_MAX = 8, FIXTURE_LINES_MAX = 64 };
+enum { FIXTURE_LOGS_MAX = 8, FIXTURE_LINES_MAX = 64, FIXTURE_SHARDS_MAX = 4 };
 
 /* Zero means the default. */
 struct fixture_options {
     uint64_t seed;
     uint32_t log_count;              /* 1 */
+    uint32_t shard_count;            /* 1; a log is on the shard of its number modulo that */
     uint32_t segment_bytes;          /* 1 GiB */
     uint32_t index_interval_bytes;   /* 4096 */
     uint32_t checkpoint_interval_ms; /* 5000 */
@@ -63,7 +64,8 @@ struct fixture {
     char codes[FIXTURE_LINES_MAX][9]; /* of them */
     /* of one life of the process */
     bool up;
-    struct loop loop;
+    struct loop loops[FIXTURE_SHARDS_MAX];
+    uint32_t shard_count; /* with which it was started */
     struct prng prng;
     struct log_sink sink;
     struct log_dir dir;
@@ -71,9 +73,10 @@ struct fixture {
     struct marks_set *marks;
     struct slab scan_slab;
     struct journal_scan *scan;
-    struct store *store;
+    struct store *stores[FIXTURE_SHARDS_MAX];
+    struct store *store; /* of shard 0 */
     enum err start_err;
-    bool stopped;
+    uint32_t stopped_count;
     enum err stop_err;
     uint32_t failed_count;
     uint32_t space_count;
@@ -126,7 +129,7 @@ void fixture_run_ms(uint64_t ms);
 /* Until all that was appended to every log is durable; false: not within ten seconds. */
 bool fixture_settle(void);
 
-/* A whole checkpoint. */
+/* A whole checkpoint, on all shards. */
 void fixture_checkpoint(void);
 
 /* Read with log_read, waiting for the file if need be. */
