@@ -37,28 +37,31 @@ void image_destroy(struct image *image)
     mem_free(image);
 }
 
-static void set_feature(struct image *image, const struct feature_level_record *record)
+static enum err set_feature(struct image *image, const struct feature_level_record *record)
 {
-    char *name = mem_strndup(record->name.text, (size_t)record->name.size_bytes);
+    char *name;
     uint32_t place = 0;
 
+    if (memchr(record->name.text, '\0', (size_t)record->name.size_bytes) != NULL)
+        return ERR_MALFORMED; /* it is kept as a C string */
+    name = mem_strndup(record->name.text, (size_t)record->name.size_bytes);
     while (place < image->feature_count && strcmp(image->features[place].name, name) < 0)
         place++;
     if (place < image->feature_count && strcmp(image->features[place].name, name) == 0) {
         mem_free(name);
         if (record->feature_level != 0) {
             image->features[place].level = record->feature_level;
-            return;
+            return OK;
         }
         mem_free(image->features[place].name); /* level 0 removes */
         image->feature_count--;
         memmove(&image->features[place], &image->features[place + 1],
                 (image->feature_count - place) * sizeof(*image->features));
-        return;
+        return OK;
     }
     if (record->feature_level == 0) {
         mem_free(name);
-        return;
+        return OK;
     }
     image->features =
         mem_realloc(image->features, (image->feature_count + 1) * sizeof(*image->features));
@@ -66,6 +69,7 @@ static void set_feature(struct image *image, const struct feature_level_record *
             (image->feature_count - place) * sizeof(*image->features));
     image->features[place] = (struct image_feature){name, record->feature_level};
     image->feature_count++;
+    return OK;
 }
 
 enum err image_apply(struct image *image, const struct metadata_record *record, struct delta *delta)
@@ -83,9 +87,8 @@ enum err image_apply(struct image *image, const struct metadata_record *record, 
     case METADATA_CONFIG:
         return image_apply_config(image, record, delta);
     case METADATA_FEATURE_LEVEL:
-        set_feature(image, record->body);
         delta->features = true;
-        return OK;
+        return set_feature(image, record->body);
     case METADATA_PRODUCER_IDS:
         image->next_producer_id =
             ((const struct producer_ids_record *)record->body)->next_producer_id;

@@ -129,6 +129,12 @@ static void note_change(struct image *image, const struct config_record *record,
                          topic->partition_count);
 }
 
+/* Names are kept as C strings. */
+static bool is_name(struct wire_string name)
+{
+    return memchr(name.text, '\0', (size_t)name.size_bytes) == NULL;
+}
+
 enum err image_apply_config(struct image *image, const struct metadata_record *record,
                             struct delta *delta)
 {
@@ -138,7 +144,8 @@ enum err image_apply_config(struct image *image, const struct metadata_record *r
         find_resource(image, config->resource_type, config->resource_name.text, name_bytes);
     char *key;
 
-    if (config->name.size_bytes <= 0 || name_bytes > 500)
+    if (config->name.size_bytes <= 0 || name_bytes > 500 || !is_name(config->name) ||
+        !is_name(config->resource_name))
         return ERR_MALFORMED;
     if (resource == NULL)
         resource =

@@ -7,6 +7,7 @@
 #include "net/protocol/msg_partition_record.h"
 #include "net/protocol/msg_remove_topic_record.h"
 #include "net/protocol/msg_topic_record.h"
+#include "storage/log_names.h"
 
 #include <string.h>
 
@@ -69,7 +70,7 @@ static enum err add_topic(struct image *image, const struct topic_record *record
     uint32_t place;
     enum err err;
 
-    if (record->name.size_bytes <= 0 ||
+    if (!log_names_topic_is_valid(record->name.text, (size_t)record->name.size_bytes) ||
         image_topic_by_name(image, record->name.text, (size_t)record->name.size_bytes) != NULL ||
         image_topic_by_id(image, &record->topic_id) != NULL)
         return ERR_MALFORMED;
@@ -117,6 +118,18 @@ static enum err remove_topic(struct image *image, const struct remove_topic_reco
     return OK;
 }
 
+/* One for each replica, or none. */
+static void set_directories(struct image_partition *partition, const struct uuid *ids,
+                            int32_t count)
+{
+    mem_free(partition->directories);
+    partition->directories = NULL;
+    if (count <= 0 || (uint32_t)count != partition->replica_count)
+        return;
+    partition->directories = mem_alloc((size_t)count * sizeof(*ids));
+    memcpy(partition->directories, ids, (size_t)count * sizeof(*ids));
+}
+
 /* A full state: creates the partition (in order of index) or replaces it. */
 static enum err set_partition(struct image *image, const struct partition_record *record,
                               struct delta *delta)
@@ -154,11 +167,7 @@ static enum err set_partition(struct image *image, const struct partition_record
         .isr_count = (uint32_t)record->isr.count,
         .isr = copy_ids(record->isr.items, record->isr.count),
     };
-    if (record->directories.count > 0 && record->directories.count == record->replicas.count) {
-        size_t size_bytes = (size_t)record->directories.count * sizeof(struct uuid);
-        partition->directories = mem_alloc(size_bytes);
-        memcpy(partition->directories, record->directories.items, size_bytes);
-    }
+    set_directories(partition, record->directories.items, record->directories.count);
     return OK;
 }
 
@@ -175,6 +184,8 @@ static enum err change_partition(struct image *image, const struct partition_cha
         (uint32_t)record->partition_id >= entry->topic.partition_count)
         return ERR_MALFORMED;
     partition = &entry->topic.partitions[record->partition_id];
+    if (partition->leader_epoch == INT32_MAX || partition->partition_epoch == INT32_MAX)
+        return ERR_MALFORMED; /* what follows has no number */
     if (record->isr.count >= 0) {
         mem_free(partition->isr);
         partition->isr = copy_ids(record->isr.items, record->isr.count);
@@ -185,6 +196,8 @@ static enum err change_partition(struct image *image, const struct partition_cha
         partition->replicas = copy_ids(record->replicas.items, record->replicas.count);
         partition->replica_count = (uint32_t)record->replicas.count;
     }
+    if (record->replicas.count >= 0 || record->directories.count >= 0)
+        set_directories(partition, record->directories.items, record->directories.count);
     if (record->leader != LEADER_UNCHANGED) {
         partition->leader = record->leader;
         partition->leader_epoch++;

@@ -150,6 +150,92 @@ Test(image, records_that_cannot_follow_are_refused)
     cr_assert(eq(int, image_apply(image, &record, &delta), ERR_MALFORMED));
 }
 
+Test(image, names_that_no_broker_writes_are_refused)
+{
+    struct metadata_record record;
+    struct topic_record *topic;
+    struct config_record *config;
+    struct feature_level_record *feature;
+
+    cr_assert(eq(int, add_topic("../t", 1), ERR_MALFORMED)); /* it would become a path */
+    topic = body_of(METADATA_TOPIC, 0, &record);
+    topic->name = (struct wire_string){"a\0b", 3};
+    cr_assert(eq(int, image_apply(image, &record, &delta), ERR_MALFORMED));
+    config = body_of(METADATA_CONFIG, 0, &record);
+    config->resource_type = 32;
+    config->resource_name = (struct wire_string){"a\0b", 3};
+    config->name = wire_string("k");
+    config->value = wire_string("v");
+    cr_assert(eq(int, image_apply(image, &record, &delta), ERR_MALFORMED));
+    config->resource_name = wire_string("a");
+    config->name = (struct wire_string){"k\0", 2};
+    cr_assert(eq(int, image_apply(image, &record, &delta), ERR_MALFORMED));
+    feature = body_of(METADATA_FEATURE_LEVEL, 0, &record);
+    feature->name = (struct wire_string){"f\0", 2};
+    feature->feature_level = 1;
+    cr_assert(eq(int, image_apply(image, &record, &delta), ERR_MALFORMED));
+    cr_assert(eq(u32, image_feature_count(image), 0));
+}
+
+Test(image, a_change_of_an_epoch_that_has_no_successor_is_refused)
+{
+    struct metadata_record record;
+    struct partition_record *partition;
+
+    cr_assert(eq(int, add_topic("t", 1), OK));
+    for (int which = 0; which < 2; which++) {
+        partition = body_of(METADATA_PARTITION, 1, &record);
+        partition->topic_id = id_of(1);
+        partition->partition_id = 0;
+        partition->leader_epoch = which == 0 ? INT32_MAX : 0;
+        partition->partition_epoch = which == 0 ? 0 : INT32_MAX;
+        cr_assert(eq(int, image_apply(image, &record, &delta), OK));
+        change_of(1, 0, &record)->leader = 1;
+        cr_assert(eq(int, image_apply(image, &record, &delta), ERR_MALFORMED));
+    }
+}
+
+static uint32_t seen_directories;
+
+static enum err count_directories(void *context, const struct metadata_record *record)
+{
+    if (record->type == METADATA_PARTITION)
+        seen_directories =
+            (uint32_t)((const struct partition_record *)record->body)->directories.count;
+    return OK;
+}
+
+Test(image, there_is_a_directory_for_each_replica_or_none)
+{
+    static int32_t replicas[] = {1, 2, 3};
+    static struct uuid directories[] = {{.bytes = {1}}, {.bytes = {2}}, {.bytes = {3}}};
+    const struct image_partition *at;
+    struct metadata_record record;
+    struct partition_record *partition;
+    struct partition_change_record *change;
+
+    cr_assert(eq(int, add_topic("t", 1), OK));
+    partition = body_of(METADATA_PARTITION, 1, &record);
+    partition->topic_id = id_of(1);
+    partition->partition_id = 0;
+    partition->replicas = (typeof(partition->replicas)){replicas, 1};
+    partition->directories = (typeof(partition->directories)){directories, 1};
+    cr_assert(eq(int, image_apply(image, &record, &delta), OK));
+    at = &image_topic_by_name(image, "t", 1)->partitions[0];
+    change = change_of(1, 0, &record);
+    change->replicas = (typeof(change->replicas)){replicas, 3};
+    cr_assert(eq(int, image_apply(image, &record, &delta), OK));
+    cr_assert(eq(u32, at->replica_count, 3));
+    cr_assert(eq(int, image_each_record(image, count_directories, NULL), OK));
+    cr_assert(eq(u32, seen_directories, 0));
+    change = change_of(1, 0, &record);
+    change->directories = (typeof(change->directories)){directories, 3};
+    cr_assert(eq(int, image_apply(image, &record, &delta), OK));
+    cr_assert(eq(int, image_each_record(image, count_directories, NULL), OK));
+    cr_assert(eq(u32, seen_directories, 3));
+    cr_assert(uuid_equal(&at->directories[2], &directories[2]));
+}
+
 Test(image, a_removed_topic_takes_its_partitions_and_configs_along)
 {
     cr_assert(eq(int, add_topic("t", 1), OK));
