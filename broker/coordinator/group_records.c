@@ -193,8 +193,9 @@ static enum err apply_offset(struct group_coordinator *groups, const struct offs
 
     if (group == NULL)
         return OK;
-    if (key->topic.size_bytes <= 0 || key->topic.size_bytes >= (int32_t)sizeof(topic))
-        return ERR_CORRUPT;
+    if (key->topic.size_bytes <= 0 || key->topic.size_bytes >= (int32_t)sizeof(topic) ||
+        memchr(key->topic.text, '\0', (size_t)key->topic.size_bytes) != NULL)
+        return ERR_CORRUPT; /* no topic is called so */
     memcpy(topic, key->topic.text, (size_t)key->topic.size_bytes);
     topic[key->topic.size_bytes] = '\0';
     if (value == NULL) {

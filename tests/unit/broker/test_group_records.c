@@ -183,6 +183,19 @@ Test(group_records, version_of_the_future_is_not_guessed)
         eq(int, group_apply_record(rig.shard.groups, NULL, -1, value, sizeof(value)), ERR_CORRUPT));
 }
 
+Test(group_records, offset_of_a_topic_that_cannot_be_is_refused)
+{
+    static const uint8_t key[] = {0, 1, 0, 1, 'g', 0, 3, 't', 0, 'u', 0, 0, 0, 0};
+    static const uint8_t empty[] = {0, 1, 0, 1, 'g', 0, 0, 0, 0, 0, 0};
+    static const uint8_t value[2 + 8 + 4 + 2 + 8] = {0, 3};
+
+    cr_assert(eq(int, group_apply_record(rig.shard.groups, key, sizeof(key), value, sizeof(value)),
+                 ERR_CORRUPT));
+    cr_assert(eq(int,
+                 group_apply_record(rig.shard.groups, empty, sizeof(empty), value, sizeof(value)),
+                 ERR_CORRUPT));
+}
+
 /* ---- live state and the state of a start are the same (G6) */
 
 enum { GROUPS = 3, CLIENTS = 4, STEPS = 400 };
