@@ -1,13 +1,12 @@
-#define XXH_STATIC_LINKING_ONLY /* the state on the stack */
 #include "storage/journal_format.h"
 
 #include "base/check.h"
+#include "base/crc32c.h"
 #include "storage/little_endian.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <xxhash.h>
 
 enum {
     MAGIC = 0x474a564c, /* "LVJG" */
@@ -33,25 +32,24 @@ void journal_format_seal(const struct journal_group_head *head, const struct iov
                          uint32_t vec_count)
 {
     uint64_t left_bytes = head->size_bytes;
-    XXH3_state_t state;
+    uint32_t crc = 0;
 
     check(vec_count > 0 && vec[0].iov_len >= JOURNAL_GROUP_HEAD_BYTES);
     put_head(vec[0].iov_base, head);
-    XXH3_64bits_reset(&state);
     for (uint32_t i = 0; i < vec_count; i++) {
         size_t part_bytes = vec[i].iov_len < left_bytes ? vec[i].iov_len : left_bytes;
-        XXH3_64bits_update(&state, vec[i].iov_base, part_bytes);
+        crc = crc32c(crc, vec[i].iov_base, part_bytes);
         left_bytes -= part_bytes;
     }
     check(left_bytes == 0);
-    little_endian_put_u64((uint8_t *)vec[0].iov_base + CHECKSUM_AT, XXH3_64bits_digest(&state));
+    little_endian_put_u32((uint8_t *)vec[0].iov_base + CHECKSUM_AT, crc);
 }
 
 enum err journal_format_read_head(const uint8_t *bytes, uint64_t room_bytes,
                                   struct journal_group_head *out)
 {
     struct journal_group_head head = {
-        .checksum = little_endian_get_u64(bytes + CHECKSUM_AT),
+        .checksum = little_endian_get_u32(bytes + CHECKSUM_AT),
         .size_bytes = little_endian_get_u32(bytes + 16),
         .shard = little_endian_get_u32(bytes + 20),
         .sequence = little_endian_get_u64(bytes + 24),
@@ -74,14 +72,13 @@ enum err journal_format_read_head(const uint8_t *bytes, uint64_t room_bytes,
 enum err journal_format_verify(const uint8_t *bytes, const struct journal_group_head *head)
 {
     uint8_t first[JOURNAL_GROUP_HEAD_BYTES];
-    XXH3_state_t state;
+    uint32_t crc;
 
     memcpy(first, bytes, sizeof(first));
-    little_endian_put_u64(first + CHECKSUM_AT, 0);
-    XXH3_64bits_reset(&state);
-    XXH3_64bits_update(&state, first, sizeof(first));
-    XXH3_64bits_update(&state, bytes + sizeof(first), head->size_bytes - sizeof(first));
-    return XXH3_64bits_digest(&state) == head->checksum ? OK : ERR_CORRUPT;
+    little_endian_put_u32(first + CHECKSUM_AT, 0);
+    crc = crc32c(0, first, sizeof(first));
+    crc = crc32c(crc, bytes + sizeof(first), head->size_bytes - sizeof(first));
+    return crc == head->checksum ? OK : ERR_CORRUPT;
 }
 
 void journal_format_put_entry(uint8_t *out, const struct journal_entry *entry)

@@ -4,7 +4,8 @@
  *      0  u32  magic "LVJG"
  *      4  u16  format version, 1
  *      6  u16  zero
- *      8  u64  XXH3-64 of the first size_bytes bytes of the group with this field zero
+ *      8  u32  CRC-32C of the first size_bytes bytes of the group with this field zero
+ *     12  u32  zero
  *     16  u32  size_bytes: this header, the entries, and the gaps between them; no final padding
  *     20  u32  shard
  *     24  u64  sequence
@@ -44,7 +45,7 @@ enum {
 };
 
 struct journal_group_head {
-    uint64_t checksum;
+    uint32_t checksum;
     uint32_t size_bytes;
     uint32_t shard;
     uint64_t sequence;
