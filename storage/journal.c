@@ -266,8 +266,8 @@ static void on_written(struct io_op *op, int32_t result)
     journal_group_deinit(group); /* whoever reads the bytes has his own reference */
     journal->extents.busy = journal->writing_count > 0;
     journal_extents_tend(&journal->extents);
-    loop_defer(journal->loop, &journal->commit);
     advance(journal);
+    loop_defer(journal->loop, &journal->commit); /* behind what the owner defers when told */
 }
 
 static void want_durable(struct journal *journal, uint64_t sequence)
