@@ -1,7 +1,9 @@
 /* Late writing: committed batches go into segment files in aligned copies, without a sync.
  *
  * A log is queued when it holds a chunk's worth of committed bytes, or when the checkpoint wants
- * its last partial block.  One write per log is in flight, so bytes enter a file in order; the
+ * its last partial block; a write takes all that has gathered since, up to what may be in flight,
+ * because a file grows twice as fast by 1 MiB as by 256 KiB.
+ * One write per log is in flight, so bytes enter a file in order; the
  * block below an unaligned position is rewritten from head_block, under the protection of the
  * journal (journal.h, prefix_bytes). */
 #include "base/check.h"
@@ -187,13 +189,14 @@ static void submit(struct segment_write *write)
 /* How many entries go into this write, and where it ends. */
 static struct tail_entry *choose_last(struct log *log, uint64_t *end_pos_out)
 {
+    uint32_t max_bytes = log->store->options.segment_in_flight_max_bytes;
     struct tail_entry *last = NULL;
     uint64_t sum = 0;
 
     for (struct tail_entry *entry = log->first_unwritten;
          entry != NULL && entry->sequence <= log->store->committed &&
          entry->segment == log->first_unwritten->segment &&
-         (last == NULL || sum + entry->size_bytes <= log->store->options.segment_write_bytes);
+         (last == NULL || sum + entry->size_bytes <= max_bytes);
          entry = next_of(entry)) {
         sum += entry->size_bytes;
         last = entry;
