@@ -45,6 +45,8 @@ struct bench_store {
     struct list ready; /* acknowledged, to append again */
     uint32_t waiting_count;
     struct store_waiter waiter;
+    const uint8_t *batch; /* of the slice */
+    uint32_t size_bytes;
     bool has_room;
     bool counting; /* inside the slice */
     bool checkpointed;
@@ -67,6 +69,9 @@ static void on_room(struct store_waiter *waiter)
     container_of(waiter, struct bench_store, waiter)->has_room = true;
 }
 
+static void append_ready(struct bench_store *bench);
+
+/* Who is acknowledged appends again at once, as those of the floor do. */
 static void on_progress(void *context, struct log *log)
 {
     struct bench_log *at = context;
@@ -78,7 +83,7 @@ static void on_progress(void *context, struct log *log)
     while (!list_is_empty(&at->waiting)) {
         struct appender *appender = list_first(&at->waiting, struct appender, node);
         if (appender->last_offset >= durable)
-            return;
+            break;
         list_remove(&appender->node);
         bench->waiting_count--;
         if (bench->counting)
@@ -86,6 +91,8 @@ static void on_progress(void *context, struct log *log)
         appender->since_ns = now;
         list_push_back(&bench->ready, &appender->node);
     }
+    if (bench->counting)
+        append_ready(bench);
 }
 
 static struct log_config config_of(uint32_t log_count)
@@ -167,9 +174,10 @@ struct bench_store *bench_store_open(const char *dir, uint32_t partition_count)
 }
 
 /* False: no room now. */
-static bool append(struct bench_store *bench, struct appender *appender, const uint8_t *batch,
-                   uint32_t size_bytes)
+static bool append(struct bench_store *bench, struct appender *appender)
 {
+    const uint8_t *batch = bench->batch;
+    uint32_t size_bytes = bench->size_bytes;
     struct bench_log *at = &bench->logs[prng_below(&bench->prng, bench->log_count)];
     struct batch_header header;
     struct log_append_result result;
@@ -188,11 +196,11 @@ static bool append(struct bench_store *bench, struct appender *appender, const u
     return true;
 }
 
-static void append_ready(struct bench_store *bench, const uint8_t *batch, uint32_t size_bytes)
+static void append_ready(struct bench_store *bench)
 {
     while (bench->has_room && !list_is_empty(&bench->ready)) {
         struct list *node = list_pop_front(&bench->ready);
-        if (append(bench, container_of(node, struct appender, node), batch, size_bytes))
+        if (append(bench, container_of(node, struct appender, node)))
             continue;
         list_push_front(&bench->ready, node);
         bench->has_room = false;
@@ -221,6 +229,8 @@ struct figures bench_store_run(struct bench_store *bench, uint32_t appender_coun
     turn(bench);
     figures_begin();
     until = figures_now_ns() + duration_ns;
+    bench->batch = batch;
+    bench->size_bytes = size_bytes;
     bench->counting = true;
     bench->has_room = true;
     for (uint32_t i = 0; i < appender_count; i++) {
@@ -228,7 +238,7 @@ struct figures bench_store_run(struct bench_store *bench, uint32_t appender_coun
         list_push_back(&bench->ready, &bench->appenders[i].node);
     }
     while (figures_now_ns() < until) {
-        append_ready(bench, batch, size_bytes);
+        append_ready(bench); /* the first ones, and those who waited for room */
         turn(bench);
     }
     figures = figures_end(size_bytes);
