@@ -272,26 +272,37 @@ const struct mark *marks_find(const struct marks_set *set, const struct uuid *to
     return hash_map_find(&set->by_partition, &key, KEY_BYTES);
 }
 
+static enum err remove_slots(struct io *io, const char *dir, const struct marks_set *found,
+                             uint32_t shard_count, uint32_t slot)
+{
+    bool removed = false;
+    enum err err = OK;
+
+    for (uint32_t i = 0; !err && i < found->found_count; i++) {
+        char *path;
+        if (found->found[i] < shard_count)
+            continue;
+        path = path_of(dir, found->found[i], slot);
+        err = io->v->file_unlink(io, path);
+        removed = removed || err == OK;
+        if (err == ERR_NOT_FOUND)
+            err = OK;
+        mem_free(path);
+    }
+    return err || !removed ? err : io->v->dir_sync(io, dir);
+}
+
 enum err marks_remove_others(struct io *io, const char *dir, uint32_t shard_count)
 {
     struct marks_set found = {0};
-    bool removed = false;
     enum err err = io->v->dir_list(io, dir, on_entry, &found);
 
-    for (uint32_t i = 0; !err && i < found.found_count; i++) {
-        if (found.found[i] < shard_count)
-            continue;
-        for (uint32_t slot = 0; !err && slot < MARKS_SLOT_COUNT; slot++) {
-            char *path = path_of(dir, found.found[i], slot);
-            err = io->v->file_unlink(io, path);
-            if (err == ERR_NOT_FOUND)
-                err = OK;
-            mem_free(path);
-        }
-        removed = true;
-    }
+    if (!err)
+        err = remove_slots(io, dir, &found, shard_count, 1);
+    if (!err)
+        err = remove_slots(io, dir, &found, shard_count, 0);
     mem_free(found.found);
-    return err || !removed ? err : io->v->dir_sync(io, dir);
+    return err;
 }
 
 /* ---- writing */

@@ -404,34 +404,66 @@ static enum err settle_log(struct log *log)
     return err;
 }
 
-static void add_marks(struct marks *marks, struct store *other)
+/* Of a shard's journal: newer than what its old one and its marks say. */
+static uint32_t next_epoch(const struct store *store, uint32_t shard)
 {
-    struct marks more = store_make_marks(other, 1, false);
+    const struct marks *marks = marks_set_of(store->marks_at_start, shard);
+    uint32_t epoch = 0;
+    uint64_t last_sequence = 0;
 
-    marks->marks = mem_realloc(marks->marks, (marks->count + more.count) * sizeof(*marks->marks));
-    for (uint32_t i = 0; i < more.count; i++)
-        marks->marks[marks->count++] = more.marks[i];
-    mem_free(more.marks);
+    if (store->scan != NULL)
+        journal_scan_position(store->scan, shard, &epoch, &last_sequence);
+    if (marks != NULL && marks->recovery_epoch > epoch)
+        epoch = marks->recovery_epoch;
+    return epoch + 1;
 }
 
-/* With these marks the shard's old journal ends, and with it the entries of logs that another shard
- * has now.  So the first marks of each shard hold what all shards have recovered, newer than all
- * that were found; later ones hold its own logs alone, and are newer again. */
-static enum err write_recovered_marks(struct store *store, struct store *const *stores,
-                                      uint32_t count)
+/* Marks of all logs of all shards. */
+static struct marks collect_marks(struct store *const *stores, uint32_t count)
 {
-    struct marks marks;
-    enum err err =
-        marks_writer_open(store->loop, store->world.dir->path, store->options.shard,
-                          marks_set_generation(store->marks_at_start) + 1, &store->marks_writer);
+    struct marks all = {.first_sequence = 1};
 
-    if (err != OK)
-        return err;
-    marks = store_make_marks(store, 1, false);
-    for (uint32_t i = 0; i < count; i++)
-        if (stores[i] != store)
-            add_marks(&marks, stores[i]);
-    err = marks_write_now(store->marks_writer, &marks);
+    for (uint32_t i = 0; i < count; i++) {
+        struct marks more = store_make_marks(stores[i], 1, false);
+        all.marks = mem_realloc(all.marks, (all.count + more.count) * sizeof(*all.marks));
+        for (uint32_t m = 0; m < more.count; m++)
+            all.marks[all.count++] = more.marks[m];
+        mem_free(more.marks);
+    }
+    return all;
+}
+
+static enum err write_first_marks(struct store *store, uint32_t shard, uint32_t recovery_epoch,
+                                  struct marks *marks, struct marks_writer **writer)
+{
+    enum err err = marks_writer_open(store->loop, store->world.dir->path, shard,
+                                     marks_set_generation(store->marks_at_start) + 1, writer);
+
+    marks->recovery_epoch = recovery_epoch;
+    return err == OK ? marks_write_now(*writer, marks) : err;
+}
+
+/* With new marks a shard's old journal ends, and with it the entries of logs that another shard has
+ * now.  So the first marks of each shard hold what all shards have recovered, newer than all that
+ * were found; later ones hold its own logs alone, and are newer again.  Shards that are no more get
+ * some, too: of a journal that ended any part may be missing. */
+static enum err write_recovered_marks(struct store *const *stores, uint32_t count)
+{
+    const struct marks_set *old = stores[0]->marks_at_start;
+    struct marks marks = collect_marks(stores, count);
+    enum err err = OK;
+
+    for (uint32_t i = 0; i < count && err == OK; i++)
+        err = write_first_marks(stores[i], i, stores[i]->recovery_epoch, &marks,
+                                &stores[i]->marks_writer);
+    for (uint32_t i = 0; i < marks_set_shard_count(old) && err == OK; i++) {
+        uint32_t shard = marks_set_at(old, i)->shard;
+        struct marks_writer *writer = NULL;
+        if (shard < count)
+            continue;
+        err = write_first_marks(stores[0], shard, next_epoch(stores[0], shard), &marks, &writer);
+        marks_writer_close(writer);
+    }
     mem_free(marks.marks);
     return err;
 }
@@ -460,29 +492,12 @@ static enum err open_journal(struct store *store)
     return err;
 }
 
-static void find_epochs(struct store *store)
-{
-    uint32_t epoch = 0;
-    uint64_t last_sequence = 0;
-
-    if (store->scan != NULL)
-        journal_scan_position(store->scan, store->options.shard, &epoch, &last_sequence);
-    for (uint32_t s = 0; s < marks_set_shard_count(store->marks_at_start); s++) {
-        const struct marks *marks = marks_set_at(store->marks_at_start, s);
-        if (marks->shard != store->options.shard)
-            continue;
-        if (marks->recovery_epoch > epoch)
-            epoch = marks->recovery_epoch;
-    }
-    store->recovery_epoch = epoch + 1;
-}
-
 static enum err settle(struct store *store)
 {
     enum err err = OK;
 
     check(store->state == STORE_OPENING);
-    find_epochs(store);
+    store->recovery_epoch = next_epoch(store, store->options.shard);
     list_for_each(node, &store->logs)
     {
         struct log *log = container_of(node, struct log, node);
@@ -504,18 +519,11 @@ static enum err go_on(struct store *store)
     return open_journal(store);
 }
 
-/* Of shards that are no more; the journals first, because without marks theirs would be replayed
- * from the beginning. */
+/* Of shards that are no more; the journals first: one without marks would be replayed. */
 static enum err remove_others(struct store *store, uint32_t count)
 {
-    bool any = false;
-    enum err err;
+    enum err err = journal_remove_others(store->io, store->world.dir->path, count);
 
-    for (uint32_t s = 0; s < marks_set_shard_count(store->marks_at_start); s++)
-        any = any || marks_set_at(store->marks_at_start, s)->shard >= count;
-    if (!any)
-        return OK;
-    err = journal_remove_others(store->io, store->world.dir->path, count);
     return err == OK ? marks_remove_others(store->io, store->world.dir->path, count) : err;
 }
 
@@ -528,8 +536,8 @@ enum err store_recovered_all(struct store *const *stores, uint32_t count)
         err = settle(stores[i]);
     if (err == OK && !BUG_SERVE_BEFORE_SYNC)
         err = first->io->v->filesystem_sync(first->io, first->world.dir->dir_fd);
-    for (uint32_t i = 0; i < count && err == OK; i++)
-        err = write_recovered_marks(stores[i], stores, count);
+    if (err == OK)
+        err = write_recovered_marks(stores, count);
     if (err == OK)
         err = remove_others(first, count);
     for (uint32_t i = 0; i < count && err == OK; i++)

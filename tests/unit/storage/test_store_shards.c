@@ -1,3 +1,4 @@
+#include "tests/sim/sim_process.h"
 #include "tests/support/store_fixture.h"
 
 #include <criterion/criterion.h>
@@ -42,6 +43,40 @@ static void check_all(void)
         fixture_check_prefix(i);
 }
 
+static void on_cut(void *context, enum err err)
+{
+    *(bool *)context = true;
+}
+
+static void cut_log(uint32_t index)
+{
+    struct fixture_log *at = &fixture.at[index];
+    static bool done;
+    int64_t offset;
+    enum err err;
+
+    if (at->batch_count == 0)
+        return;
+    offset = at->batches[prng_below(&fixture.chance, at->batch_count)].base_offset;
+    done = false;
+    while ((err = log_truncate(at->log, offset, on_cut, &done)) == ERR_FULL)
+        fixture_run_ms(1);
+    cr_assert(eq(int, err, OK));
+    at->durable = 0;
+    fixture_forget_from(index, offset);
+    for (int ms = 0; ms < 1000 && !done; ms++)
+        fixture_run_ms(1);
+    cr_assert(done);
+}
+
+static void cut_and_append(uint32_t index)
+{
+    cut_log(index);
+    for (int i = 0; i < 6; i++)
+        cr_assert(eq(int, fixture_append_some(index), OK));
+    cr_assert(fixture_settle());
+}
+
 static uint32_t others; /* files of shards that are no more */
 
 static void see_other(void *context, const char *path, bool is_dir, uint64_t size_bytes)
@@ -66,7 +101,7 @@ static void end_by_chance(void)
 /* Only some logs change in a life, so that a shard may keep its marks from the start. */
 Test(store_shards, another_number_of_shards_at_any_start_loses_nothing)
 {
-    for (uint64_t seed = 1; seed <= 60; seed++) {
+    for (uint64_t seed = 1; seed <= 40; seed++) {
         if (seed > 1)
             fixture_down();
         up_with(seed, 1 + (uint32_t)(seed % 3));
@@ -88,24 +123,32 @@ Test(store_shards, another_number_of_shards_at_any_start_loses_nothing)
     }
 }
 
-/* The start with another number dies at any call and is repeated, perhaps with a third number. */
-static void die_while_changing(uint32_t from, uint32_t to, uint32_t then, enum sim_crash kind)
+struct change {
+    uint32_t from, to, then; /* numbers of shards */
+    enum sim_crash kind;
+    uint32_t first, step; /* of the calls at which it dies */
+};
+
+/* The start with another number dies at a call and is repeated, perhaps with a third number. */
+static void die_while_changing(const struct change *change)
 {
-    for (uint64_t call = 1; call < CALLS_MAX; call++) {
+    for (uint64_t call = change->first; call < CALLS_MAX; call += change->step) {
         bool died;
-        if (call > 1)
+        if (call > change->first)
             fixture_down();
-        up_with(call, from);
+        up_with(call, change->from);
         work(12);
         fixture_run_ms(prng_below(&fixture.chance, 100));
         work(12);
-        fixture_crash(kind);
-        fixture.options.shard_count = to;
-        sim_node_crash_at_call(fixture.node, call, kind);
+        if (call % 2 == 0)
+            cut_and_append((uint32_t)prng_below(&fixture.chance, LOGS));
+        fixture_crash(change->kind);
+        fixture.options.shard_count = change->to;
+        sim_node_crash_at_call(fixture.node, call, change->kind);
         died = !fixture_start();
-        sim_node_crash_at_call(fixture.node, 0, kind);
+        sim_node_crash_at_call(fixture.node, 0, change->kind);
         if (died) {
-            fixture.options.shard_count = then;
+            fixture.options.shard_count = change->then;
             cr_assert(fixture_start());
         }
         check_all();
@@ -121,14 +164,63 @@ static void die_while_changing(uint32_t from, uint32_t to, uint32_t then, enum s
 
 Test(store_shards, a_start_with_more_shards_may_die_anywhere)
 {
-    die_while_changing(1, 3, 3, SIM_KILL);
+    die_while_changing(&(struct change){1, 3, 3, SIM_KILL, 1, 3});
     fixture_down();
-    die_while_changing(2, 3, 1, SIM_POWER_LOSS);
+    die_while_changing(&(struct change){2, 3, 1, SIM_POWER_LOSS, 2, 3});
 }
 
 Test(store_shards, a_start_with_fewer_shards_may_die_anywhere)
 {
-    die_while_changing(3, 2, 2, SIM_KILL);
+    die_while_changing(&(struct change){3, 2, 2, SIM_KILL, 3, 3});
     fixture_down();
-    die_while_changing(3, 1, 2, SIM_POWER_LOSS);
+    die_while_changing(&(struct change){3, 1, 2, SIM_POWER_LOSS, 1, 3});
+}
+
+/* 20 MB in the journal of the last shard, one log of it cut at the beginning. */
+static void fill_long_journal(uint64_t seed)
+{
+    struct fixture_options options = {.seed = seed, .log_count = 3, .shard_count = 3};
+
+    fixture_up(&options);
+    cr_assert(fixture_start());
+    for (int i = 0; i < 220; i++) {
+        struct fixture_append append = {.log_index = 2, .value_bytes = 90000};
+        enum err err;
+        while ((err = fixture_append(&append, NULL)) == ERR_FULL)
+            fixture_run_ms(1);
+        cr_assert(eq(int, err, OK));
+        if (i == 10)
+            cut_log(2);
+    }
+    cr_assert(fixture_settle());
+    fixture_crash(SIM_KILL);
+    fixture.options.shard_count = 1;
+}
+
+/* What is left of it has holes; nobody needs it any more. */
+static void die_while_removing(uint64_t seed)
+{
+    enum { LAST_CALLS = 14 };
+    uint64_t calls;
+
+    fill_long_journal(seed);
+    cr_assert(fixture_start());
+    calls = fixture.node->process->disk_call_count;
+    for (uint64_t i = 0; i < LAST_CALLS; i++) {
+        fixture_down();
+        fill_long_journal(seed);
+        sim_node_crash_at_call(fixture.node, calls - i, SIM_POWER_LOSS);
+        cr_assert(not(fixture_start()));
+        cr_assert(fixture_start());
+        fixture_check_prefix(2);
+    }
+}
+
+Test(store_shards, a_long_journal_that_is_half_removed_does_no_harm)
+{
+    for (uint64_t seed = 1; seed <= 2; seed++) {
+        if (seed > 1)
+            fixture_down();
+        die_while_removing(seed);
+    }
 }
