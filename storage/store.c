@@ -1,12 +1,7 @@
-/* A store's construction, its reactions to the journal, its end. */
+/* A store's construction, its room and space, its reactions to the journal. */
 #include "base/check.h"
 #include "base/mem.h"
-#include "storage/bug_bank.h"
 #include "storage/log_private.h"
-#include "storage/offset_checkpoint.h"
-
-#include <stdio.h>
-#include <string.h>
 
 enum {
     EXTENT_BYTES = 16 << 20,
@@ -219,6 +214,30 @@ static const struct journal_events journal_events = {
     .on_failed = on_journal_failed,
 };
 
+enum err store_open_journal(struct store *store)
+{
+    struct journal_options options = {
+        .dir = store->world.dir->path,
+        .shard = store->options.shard,
+        .recovery_epoch = store->recovery_epoch,
+        .first_sequence = 1,
+        .salt = prng_u64(store->world.prng),
+        .extent_bytes = EXTENT_BYTES,
+        .max_bytes = store->options.journal_max_bytes,
+        .group_max_bytes = GROUP_BYTES,
+        .second_in_flight_bytes = SECOND_IN_FLIGHT_BYTES,
+        .pending_max_bytes = PENDING_BYTES_MAX,
+        .slab = &store->slab,
+    };
+    enum err err = journal_open(store->loop, &options, &journal_events, store, &store->journal);
+
+    if (err == OK && !journal_is_direct(store->journal))
+        log_line(store->world.sink, LOG_INFO, "LVE-2105",
+                 "the file system refuses O_DIRECT: the journal is written and synced instead",
+                 log_str("dir", store->world.dir->path));
+    return err;
+}
+
 /* ---- space (S5), looked at each second while something happens */
 
 static void tell_space(struct store *store, bool is_short)
@@ -326,240 +345,6 @@ enum err store_open(const struct store_world *world, const struct store_options 
     return OK;
 }
 
-/* ---- recovered: into segments, synced, marked, journal opened */
-
-/* All entries of one segment in memory, written now behind its head block. */
-static enum err write_segment_now(struct log *log, struct segment *segment)
-{
-    struct io *io = log->store->io;
-    char path[LOG_PATH_MAX];
-    uint32_t head_bytes = (uint32_t)(segment->written_pos % STORE_BLOCK);
-    bool any = false;
-    int32_t fd;
-    enum err err;
-
-    segment_path(segment, LOG_FILE_LOG, false, path);
-    err = io->v->file_open(io, path, IO_WRITE | IO_CREATE, &fd);
-    if (err != OK)
-        return err;
-    for (struct list *node = log->tail.next; node != &log->tail && err == OK; node = node->next) {
-        struct tail_entry *entry = container_of(node, struct tail_entry, log_node);
-        if (entry->written || entry->segment != segment)
-            continue;
-        if (!any && head_bytes > 0 && segment->head_block != NULL)
-            err = io->v->file_write(io, fd, segment->head_block, head_bytes,
-                                    segment->written_pos - head_bytes);
-        any = true;
-        if (err == OK)
-            err = io->v->file_write(io, fd, entry->bytes, entry->size_bytes, entry->pos);
-    }
-    if (err == OK)
-        err = io->v->file_truncate(io, fd, segment->size_bytes);
-    io->v->close(io, fd);
-    if (err == OK) {
-        segment->written_pos = segment->size_bytes;
-        mem_free(segment->head_block);
-        segment->head_block = NULL;
-    }
-    return err;
-}
-
-static void set_recovered_target(struct log *log)
-{
-    struct segment *active = log_active(log);
-
-    log->target = (struct mark){.topic_id = log->id.topic_id,
-                                .partition = log->id.partition,
-                                .log_start_offset = log->offsets.log_start,
-                                .end_offset = log->offsets.log_end,
-                                .segment_base_offset = active->base_offset,
-                                .pos = active->size_bytes,
-                                .window_offset = log->window_offset};
-    log->window_pending = log->window_offset;
-    log->in_checkpoint = true;
-    log_freeze_window(log);
-}
-
-static enum err settle_log(struct log *log)
-{
-    enum err err = OK;
-
-    for (uint32_t i = 0; i < log->segment_count && err == OK; i++)
-        if (log->segments[i]->written_pos < log->segments[i]->size_bytes ||
-            log->segments[i]->size_bytes == 0)
-            err = write_segment_now(log, log->segments[i]);
-    log_tail_drop_all(log);
-    if (err != OK)
-        return err;
-    set_recovered_target(log);
-    err = log_write_small_files(log, log->offsets.log_end);
-    log->offsets.durable = log->offsets.log_end;
-    log->offsets.accepted = log->offsets.log_end;
-    log->offsets.high_watermark = log->offsets.log_end;
-    log->offsets.last_stable = log->offsets.log_end;
-    log->prefix_pending = true;
-    log->dirty = false;
-    if (list_is_linked(&log->dirty_node))
-        list_remove(&log->dirty_node);
-    return err;
-}
-
-/* Of a shard's journal: newer than what its old one and its marks say. */
-static uint32_t next_epoch(const struct store *store, uint32_t shard)
-{
-    const struct marks *marks = marks_set_of(store->marks_at_start, shard);
-    uint32_t epoch = 0;
-    uint64_t last_sequence = 0;
-
-    if (store->scan != NULL)
-        journal_scan_position(store->scan, shard, &epoch, &last_sequence);
-    if (marks != NULL && marks->recovery_epoch > epoch)
-        epoch = marks->recovery_epoch;
-    return epoch + 1;
-}
-
-/* Marks of all logs of all shards. */
-static struct marks collect_marks(struct store *const *stores, uint32_t count)
-{
-    struct marks all = {.first_sequence = 1};
-
-    for (uint32_t i = 0; i < count; i++) {
-        struct marks more = store_make_marks(stores[i], 1, false);
-        all.marks = mem_realloc(all.marks, (all.count + more.count) * sizeof(*all.marks));
-        for (uint32_t m = 0; m < more.count; m++)
-            all.marks[all.count++] = more.marks[m];
-        mem_free(more.marks);
-    }
-    return all;
-}
-
-static enum err write_first_marks(struct store *store, uint32_t shard, uint32_t recovery_epoch,
-                                  struct marks *marks, struct marks_writer **writer)
-{
-    enum err err = marks_writer_open(store->loop, store->world.dir->path, shard,
-                                     marks_set_generation(store->marks_at_start) + 1, writer);
-
-    marks->recovery_epoch = recovery_epoch;
-    return err == OK ? marks_write_now(*writer, marks) : err;
-}
-
-/* With new marks a shard's old journal ends, and with it the entries of logs that another shard has
- * now.  So the first marks of each shard hold what all shards have recovered, newer than all that
- * were found; later ones hold its own logs alone, and are newer again.  Shards that are no more get
- * some, too: of a journal that ended any part may be missing. */
-static enum err write_recovered_marks(struct store *const *stores, uint32_t count)
-{
-    const struct marks_set *old = stores[0]->marks_at_start;
-    struct marks marks = collect_marks(stores, count);
-    enum err err = OK;
-
-    for (uint32_t i = 0; i < count && err == OK; i++)
-        err = write_first_marks(stores[i], i, stores[i]->recovery_epoch, &marks,
-                                &stores[i]->marks_writer);
-    for (uint32_t i = 0; i < marks_set_shard_count(old) && err == OK; i++) {
-        uint32_t shard = marks_set_at(old, i)->shard;
-        struct marks_writer *writer = NULL;
-        if (shard < count)
-            continue;
-        err = write_first_marks(stores[0], shard, next_epoch(stores[0], shard), &marks, &writer);
-        marks_writer_close(writer);
-    }
-    mem_free(marks.marks);
-    return err;
-}
-
-static enum err open_journal(struct store *store)
-{
-    struct journal_options options = {
-        .dir = store->world.dir->path,
-        .shard = store->options.shard,
-        .recovery_epoch = store->recovery_epoch,
-        .first_sequence = 1,
-        .salt = prng_u64(store->world.prng),
-        .extent_bytes = EXTENT_BYTES,
-        .max_bytes = store->options.journal_max_bytes,
-        .group_max_bytes = GROUP_BYTES,
-        .second_in_flight_bytes = SECOND_IN_FLIGHT_BYTES,
-        .pending_max_bytes = PENDING_BYTES_MAX,
-        .slab = &store->slab,
-    };
-    enum err err = journal_open(store->loop, &options, &journal_events, store, &store->journal);
-
-    if (err == OK && !journal_is_direct(store->journal))
-        log_line(store->world.sink, LOG_INFO, "LVE-2105",
-                 "the file system refuses O_DIRECT: the journal is written and synced instead",
-                 log_str("dir", store->world.dir->path));
-    return err;
-}
-
-static enum err settle(struct store *store)
-{
-    enum err err = OK;
-
-    check(store->state == STORE_OPENING);
-    store->recovery_epoch = next_epoch(store, store->options.shard);
-    list_for_each(node, &store->logs)
-    {
-        struct log *log = container_of(node, struct log, node);
-        if (!log->quarantined && err == OK)
-            err = settle_log(log);
-    }
-    return err;
-}
-
-static enum err go_on(struct store *store)
-{
-    list_for_each(node, &store->logs)
-    {
-        struct log *log = container_of(node, struct log, node);
-        if (log->in_checkpoint)
-            log_window_is_marked(log);
-        log->in_checkpoint = false;
-    }
-    return open_journal(store);
-}
-
-/* Of shards that are no more; the journals first: one without marks would be replayed. */
-static enum err remove_others(struct store *store, uint32_t count)
-{
-    enum err err = journal_remove_others(store->io, store->world.dir->path, count);
-
-    return err == OK ? marks_remove_others(store->io, store->world.dir->path, count) : err;
-}
-
-enum err store_recovered_all(struct store *const *stores, uint32_t count)
-{
-    struct store *first = stores[0];
-    enum err err = OK;
-
-    for (uint32_t i = 0; i < count && err == OK; i++)
-        err = settle(stores[i]);
-    if (err == OK && !BUG_SERVE_BEFORE_SYNC)
-        err = first->io->v->filesystem_sync(first->io, first->world.dir->dir_fd);
-    if (err == OK)
-        err = write_recovered_marks(stores, count);
-    if (err == OK)
-        err = remove_others(first, count);
-    for (uint32_t i = 0; i < count && err == OK; i++)
-        err = go_on(stores[i]);
-    if (err != OK) {
-        log_line(first->world.sink, LOG_ERROR, "LVE-2106", "recovery could not be made durable",
-                 log_str("dir", first->world.dir->path), log_err(err));
-        return err;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        stores[i]->marks_at_start = NULL;
-        stores[i]->scan = NULL;
-        stores[i]->state = STORE_RUNNING;
-    }
-    return OK;
-}
-
-enum err store_recovered(struct store *store)
-{
-    return store_recovered_all(&store, 1);
-}
-
 void store_start(struct store *store)
 {
     file_deletion_scan(store);
@@ -568,142 +353,7 @@ void store_start(struct store *store)
         store_touch_space(store);
 }
 
-/* ---- the end in order */
-
-/* Files of their true size, Kafka's snapshots and index files complete. */
-static enum err finish_log(struct log *log)
-{
-    enum err err = OK;
-
-    if (log->quarantined)
-        return OK;
-    for (uint32_t i = 0; i < log->segment_count && err == OK; i++) {
-        struct segment *segment = log->segments[i];
-        char path[LOG_PATH_MAX];
-        int32_t fd;
-        if (segment->indexes_loaded)
-            err = segment_save_indexes(segment, true);
-        segment_close_file(segment);
-        segment_path(segment, LOG_FILE_LOG, false, path);
-        if (err == OK)
-            err = log->store->io->v->file_open(log->store->io, path, IO_WRITE | IO_CREATE, &fd);
-        if (err != OK)
-            return err;
-        err = log->store->io->v->file_truncate(log->store->io, fd, segment->size_bytes);
-        log->store->io->v->close(log->store->io, fd);
-    }
-    if (err == OK)
-        err = log_write_snapshot(log, log->offsets.log_end);
-    if (err == OK)
-        err = log_write_epochs(log);
-    return err;
-}
-
-static enum err write_offsets(struct store *store, const char *name, int which)
-{
-    struct offset_checkpoint_entry *entries = mem_alloc(store->log_count * sizeof(*entries));
-    uint32_t count = 0;
-    char path[LOG_PATH_MAX];
-    size_t size_bytes;
-    char *text;
-    enum err err;
-
-    list_for_each(node, &store->logs)
-    {
-        struct log *log = container_of(node, struct log, node);
-        if (log->quarantined)
-            continue;
-        entries[count++] =
-            (struct offset_checkpoint_entry){.topic = log->name,
-                                             .topic_bytes = (uint32_t)strlen(log->name),
-                                             .partition = log->id.partition,
-                                             .offset = which == 0   ? log->offsets.log_end
-                                                       : which == 1 ? log->offsets.high_watermark
-                                                                    : log->offsets.log_start};
-    }
-    size_bytes = offset_checkpoint_encode(entries, count, NULL, 0);
-    text = mem_alloc(size_bytes);
-    offset_checkpoint_encode(entries, count, text, size_bytes);
-    snprintf(path, sizeof(path), "%s/%s", store->world.dir->path, name);
-    err = log_write_file(store->io, path, text, size_bytes);
-    mem_free(text);
-    mem_free(entries);
-    return err;
-}
-
-/* Kafka's own checkpoints, by the first shard for a store of one shard; several shards leave them
- * to Kafka's recovery, which makes them anew. */
-static enum err write_kafka_files(struct store *store)
-{
-    static const char *const names[] = {"recovery-point-offset-checkpoint",
-                                        "replication-offset-checkpoint",
-                                        "log-start-offset-checkpoint"};
-    enum err err = OK;
-
-    for (int i = 0; i < (int)array_count(names) && err == OK && store->options.shard_count == 1;
-         i++)
-        err = write_offsets(store, names[i], i);
-    return err;
-}
-
-static void end_stop(struct store *store, enum err err)
-{
-    void (*stopped)(void *context, enum err err) = store->stopped;
-
-    store->stopped = NULL;
-    if (stopped != NULL)
-        stopped(store->stopped_context, err);
-}
-
-static void on_journal_stopped(void *context)
-{
-    struct store *store = context;
-    enum err err = store->state == STORE_FAILED ? ERR_STORAGE : OK;
-    struct marks marks;
-
-    list_for_each(node, &store->logs)
-    {
-        if (err == OK)
-            err = finish_log(container_of(node, struct log, node));
-    }
-    if (err == OK)
-        err = write_kafka_files(store);
-    if (err == OK)
-        err = store->io->v->filesystem_sync(store->io, store->world.dir->dir_fd);
-    if (err == OK) {
-        marks = store_make_marks(store, store->checkpoint_sequence + 1, true);
-        err = marks_write_now(store->marks_writer, &marks);
-        mem_free(marks.marks);
-    }
-    if (store->state != STORE_FAILED)
-        store->state = STORE_STOPPED;
-    end_stop(store, err);
-}
-
-static void on_last_checkpoint(void *context, enum err err)
-{
-    struct store *store = context;
-
-    if (err != OK || store->state == STORE_FAILED) {
-        end_stop(store, ERR_STORAGE);
-        return;
-    }
-    loop_cancel_timer(store->loop, &store->checkpoint_timer);
-    journal_stop(store->journal, on_journal_stopped, store);
-}
-
-void store_stop(struct store *store, void (*done)(void *context, enum err err), void *context)
-{
-    store->stopping = true;
-    if (store->state != STORE_RUNNING) {
-        done(context, ERR_STORAGE);
-        return;
-    }
-    store->stopped = done;
-    store->stopped_context = context;
-    store_give_room(store); /* who waits is told ERR_CLOSED by its next append */
-    store_checkpoint(store, on_last_checkpoint, store);
-}
+/* ---- closing */
 
 static void undefer(struct task *task)
 {

@@ -117,6 +117,7 @@ void store_evict(struct store *store);
 void store_free_memory(struct store *store); /* the slab is at its limit */
 void store_give_room(struct store *store);
 bool store_is_full(struct store *store);
+must_use enum err store_open_journal(struct store *store); /* a new one, of recovery_epoch */
 
 /* ---- segment_writer.c */
 void segment_writer_init(struct store *store);

@@ -1,0 +1,214 @@
+/* The start of a store behind log_open: what was replayed into memory → segments → sync → marks of
+ * all shards → journals and marks of shards that are no more removed → journals open.  (store.h) */
+#include "base/check.h"
+#include "base/mem.h"
+#include "storage/bug_bank.h"
+#include "storage/log_private.h"
+
+/* All entries of one segment in memory, written now behind its head block. */
+static enum err write_segment_now(struct log *log, struct segment *segment)
+{
+    struct io *io = log->store->io;
+    char path[LOG_PATH_MAX];
+    uint32_t head_bytes = (uint32_t)(segment->written_pos % STORE_BLOCK);
+    bool any = false;
+    int32_t fd;
+    enum err err;
+
+    segment_path(segment, LOG_FILE_LOG, false, path);
+    err = io->v->file_open(io, path, IO_WRITE | IO_CREATE, &fd);
+    if (err != OK)
+        return err;
+    for (struct list *node = log->tail.next; node != &log->tail && err == OK; node = node->next) {
+        struct tail_entry *entry = container_of(node, struct tail_entry, log_node);
+        if (entry->written || entry->segment != segment)
+            continue;
+        if (!any && head_bytes > 0 && segment->head_block != NULL)
+            err = io->v->file_write(io, fd, segment->head_block, head_bytes,
+                                    segment->written_pos - head_bytes);
+        any = true;
+        if (err == OK)
+            err = io->v->file_write(io, fd, entry->bytes, entry->size_bytes, entry->pos);
+    }
+    if (err == OK)
+        err = io->v->file_truncate(io, fd, segment->size_bytes);
+    io->v->close(io, fd);
+    if (err == OK) {
+        segment->written_pos = segment->size_bytes;
+        mem_free(segment->head_block);
+        segment->head_block = NULL;
+    }
+    return err;
+}
+
+static void set_recovered_target(struct log *log)
+{
+    struct segment *active = log_active(log);
+
+    log->target = (struct mark){.topic_id = log->id.topic_id,
+                                .partition = log->id.partition,
+                                .log_start_offset = log->offsets.log_start,
+                                .end_offset = log->offsets.log_end,
+                                .segment_base_offset = active->base_offset,
+                                .pos = active->size_bytes,
+                                .window_offset = log->window_offset};
+    log->window_pending = log->window_offset;
+    log->in_checkpoint = true;
+    log_freeze_window(log);
+}
+
+static enum err settle_log(struct log *log)
+{
+    enum err err = OK;
+
+    for (uint32_t i = 0; i < log->segment_count && err == OK; i++)
+        if (log->segments[i]->written_pos < log->segments[i]->size_bytes ||
+            log->segments[i]->size_bytes == 0)
+            err = write_segment_now(log, log->segments[i]);
+    log_tail_drop_all(log);
+    if (err != OK)
+        return err;
+    set_recovered_target(log);
+    err = log_write_small_files(log, log->offsets.log_end);
+    log->offsets.durable = log->offsets.log_end;
+    log->offsets.accepted = log->offsets.log_end;
+    log->offsets.high_watermark = log->offsets.log_end;
+    log->offsets.last_stable = log->offsets.log_end;
+    log->prefix_pending = true;
+    log->dirty = false;
+    if (list_is_linked(&log->dirty_node))
+        list_remove(&log->dirty_node);
+    return err;
+}
+
+/* Of a shard's journal: newer than what its old one and its marks say. */
+static uint32_t next_epoch(const struct store *store, uint32_t shard)
+{
+    const struct marks *marks = marks_set_of(store->marks_at_start, shard);
+    uint32_t epoch = 0;
+    uint64_t last_sequence = 0;
+
+    if (store->scan != NULL)
+        journal_scan_position(store->scan, shard, &epoch, &last_sequence);
+    if (marks != NULL && marks->recovery_epoch > epoch)
+        epoch = marks->recovery_epoch;
+    return epoch + 1;
+}
+
+/* Marks of all logs of all shards. */
+static struct marks collect_marks(struct store *const *stores, uint32_t count)
+{
+    struct marks all = {.first_sequence = 1};
+
+    for (uint32_t i = 0; i < count; i++) {
+        struct marks more = store_make_marks(stores[i], 1, false);
+        all.marks = mem_realloc(all.marks, (all.count + more.count) * sizeof(*all.marks));
+        for (uint32_t m = 0; m < more.count; m++)
+            all.marks[all.count++] = more.marks[m];
+        mem_free(more.marks);
+    }
+    return all;
+}
+
+static enum err write_first_marks(struct store *store, uint32_t shard, uint32_t recovery_epoch,
+                                  struct marks *marks, struct marks_writer **writer)
+{
+    enum err err = marks_writer_open(store->loop, store->world.dir->path, shard,
+                                     marks_set_generation(store->marks_at_start) + 1, writer);
+
+    marks->recovery_epoch = recovery_epoch;
+    return err == OK ? marks_write_now(*writer, marks) : err;
+}
+
+/* With new marks a shard's old journal ends, and with it the entries of logs that another shard has
+ * now.  So the first marks of each shard hold what all shards have recovered, newer than all that
+ * were found; later ones hold its own logs alone, and are newer again.  Shards that are no more get
+ * some, too: of a journal that ended any part may be missing. */
+static enum err write_recovered_marks(struct store *const *stores, uint32_t count)
+{
+    const struct marks_set *old = stores[0]->marks_at_start;
+    struct marks marks = collect_marks(stores, count);
+    enum err err = OK;
+
+    for (uint32_t i = 0; i < count && err == OK; i++)
+        err = write_first_marks(stores[i], i, stores[i]->recovery_epoch, &marks,
+                                &stores[i]->marks_writer);
+    for (uint32_t i = 0; i < marks_set_shard_count(old) && err == OK; i++) {
+        uint32_t shard = marks_set_at(old, i)->shard;
+        struct marks_writer *writer = NULL;
+        if (shard < count)
+            continue;
+        err = write_first_marks(stores[0], shard, next_epoch(stores[0], shard), &marks, &writer);
+        marks_writer_close(writer);
+    }
+    mem_free(marks.marks);
+    return err;
+}
+
+static enum err settle(struct store *store)
+{
+    enum err err = OK;
+
+    check(store->state == STORE_OPENING);
+    store->recovery_epoch = next_epoch(store, store->options.shard);
+    list_for_each(node, &store->logs)
+    {
+        struct log *log = container_of(node, struct log, node);
+        if (!log->quarantined && err == OK)
+            err = settle_log(log);
+    }
+    return err;
+}
+
+static enum err go_on(struct store *store)
+{
+    list_for_each(node, &store->logs)
+    {
+        struct log *log = container_of(node, struct log, node);
+        if (log->in_checkpoint)
+            log_window_is_marked(log);
+        log->in_checkpoint = false;
+    }
+    return store_open_journal(store);
+}
+
+/* Of shards that are no more; the journals first: one without marks would be replayed. */
+static enum err remove_others(struct store *store, uint32_t count)
+{
+    enum err err = journal_remove_others(store->io, store->world.dir->path, count);
+
+    return err == OK ? marks_remove_others(store->io, store->world.dir->path, count) : err;
+}
+
+enum err store_recovered_all(struct store *const *stores, uint32_t count)
+{
+    struct store *first = stores[0];
+    enum err err = OK;
+
+    for (uint32_t i = 0; i < count && err == OK; i++)
+        err = settle(stores[i]);
+    if (err == OK && !BUG_SERVE_BEFORE_SYNC)
+        err = first->io->v->filesystem_sync(first->io, first->world.dir->dir_fd);
+    if (err == OK)
+        err = write_recovered_marks(stores, count);
+    if (err == OK)
+        err = remove_others(first, count);
+    for (uint32_t i = 0; i < count && err == OK; i++)
+        err = go_on(stores[i]);
+    if (err != OK) {
+        log_line(first->world.sink, LOG_ERROR, "LVE-2106", "recovery could not be made durable",
+                 log_str("dir", first->world.dir->path), log_err(err));
+        return err;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        stores[i]->marks_at_start = NULL;
+        stores[i]->scan = NULL;
+        stores[i]->state = STORE_RUNNING;
+    }
+    return OK;
+}
+
+enum err store_recovered(struct store *store)
+{
+    return store_recovered_all(&store, 1);
+}
