@@ -54,8 +54,9 @@ const char *nearest_name(const char *word, const char *const *names, size_t coun
     for (size_t i = 0; i < count; i++) {
         size_t size = strlen(names[i]);
         size_t distance;
-        if (size > NAME_MAX_CHARS)
-            continue;
+        if (size > NAME_MAX_CHARS ||
+            (size > word_size ? size - word_size : word_size - size) >= best)
+            continue; /* the distance is at least what the lengths differ by */
         distance = edit_distance(word, word_size, names[i], size);
         /* replacing every letter is no nearness */
         if (distance < best && distance < word_size) {
