@@ -1,0 +1,223 @@
+/* The segments of a log up to its mark: every one there and whole, the last batches of each sound,
+ * the torn block mended, what lies above the mark cut off; then epochs and producers. */
+#include "base/mem.h"
+#include "storage/log_recover.h"
+
+#include <stdio.h>
+
+struct tail_check {
+    uint64_t pos; /* behind the last good batch */
+    int64_t end_offset;
+    bool bad;
+};
+
+static bool check_batch(void *context, const struct batch_header *header, const uint8_t *bytes,
+                        uint64_t pos)
+{
+    struct tail_check *tail = context;
+
+    tail->bad = !batch_crc_is_good(bytes, header);
+    if (tail->bad)
+        return false;
+    tail->pos = pos + header->size_bytes;
+    tail->end_offset = batch_last_offset(header) + 1;
+    return true;
+}
+
+/* The batches from the last index entry to the end: does the chain end where it should?  An active
+ * one that was cut inside a batch may end below its end offset. */
+static bool tail_is_good(struct log *log, struct segment *segment, int64_t end_offset,
+                         bool is_active)
+{
+    struct tail_check tail = {.end_offset = segment->base_offset};
+    struct offset_position last;
+    enum err err = segment_load_indexes(segment);
+
+    if (err == OK && segment->size_bytes > 0) {
+        if (offset_index_last(&segment->index, &last))
+            tail.pos = last.pos;
+        err = segment_walk(segment, tail.pos, segment->size_bytes, check_batch, &tail);
+        if ((err != OK || tail.bad) && !segment->indexes_rebuilt) { /* the entry may be wrong */
+            tail = (struct tail_check){.end_offset = segment->base_offset};
+            err = segment_rebuild_indexes(segment);
+            if (err == OK)
+                err = segment_walk(segment, 0, segment->size_bytes, check_batch, &tail);
+        }
+    }
+    if (err == OK && !tail.bad && tail.pos == segment->size_bytes &&
+        (segment->size_bytes == 0 || tail.end_offset == end_offset ||
+         (is_active && tail.end_offset < end_offset)))
+        return true;
+    log_quarantine(log, "the last batches of a segment are damaged", tail.end_offset, err);
+    return false;
+}
+
+/* Closed segments go back to being read when they are needed. */
+static void unload_indexes(struct segment *segment)
+{
+    if (segment->indexes_dirty)
+        return;
+    offset_index_clear(&segment->index);
+    time_index_clear(&segment->times);
+    segment->indexes_loaded = false;
+}
+
+static bool add_believed(struct log *log, int64_t base_offset, int64_t end_offset, uint64_t pos,
+                         bool is_active)
+{
+    struct segment *segment = log_add_segment(log, base_offset);
+    uint64_t file_bytes = 0;
+    enum err err = log_segment_file_size(segment, &file_bytes);
+
+    if (err == ERR_NOT_FOUND && is_active && pos == 0)
+        err = OK;
+    segment->end_offset = end_offset;
+    segment->size_bytes = is_active ? pos : file_bytes;
+    segment->written_pos = segment->size_bytes;
+    if (err != OK || file_bytes < segment->size_bytes) {
+        log_quarantine(log, "a segment is missing or shorter than its mark", base_offset, err);
+        return false;
+    }
+    if (!tail_is_good(log, segment, end_offset, is_active))
+        return false;
+    if (!is_active)
+        unload_indexes(segment);
+    return true;
+}
+
+static enum err load_epochs(struct log *log)
+{
+    char path[LOG_PATH_MAX];
+    uint8_t *bytes;
+    size_t size_bytes;
+    enum err err;
+
+    snprintf(path, sizeof(path), "%s/leader-epoch-checkpoint", log->dir);
+    err = log_read_file(log->store->io, path, &bytes, &size_bytes);
+    if (err == OK) {
+        err = epoch_cache_decode(&log->epochs, (const char *)bytes, size_bytes);
+        mem_free(bytes);
+    }
+    return err;
+}
+
+static bool note_epoch(void *context, const struct batch_header *header, const uint8_t *bytes,
+                       uint64_t pos)
+{
+    struct log *log = context;
+
+    if (header->leader_epoch > epoch_cache_latest(&log->epochs))
+        epoch_cache_assign(&log->epochs, header->leader_epoch, header->base_offset);
+    return true;
+}
+
+/* The file, or all batches when it is lost or contradicts the log. */
+static enum err restore_epochs(struct log *log)
+{
+    enum err err = load_epochs(log);
+
+    if (err == OK) {
+        if (epoch_cache_truncate_end(&log->epochs, log->offsets.log_end))
+            log->epochs_dirty = true;
+        return OK;
+    }
+    epoch_cache_clear(&log->epochs);
+    log->epochs_dirty = true;
+    for (uint32_t i = 0; i < log->segment_count; i++) {
+        err = segment_walk(log->segments[i], 0, log->segments[i]->written_pos, note_epoch, log);
+        if (err != OK)
+            return err;
+    }
+    return OK;
+}
+
+struct mark log_bound_by_journal(const struct mark *mark, const struct journal_replay *first,
+                                 const struct journal_replay **cut_out)
+{
+    struct mark bound = *mark;
+
+    *cut_out = NULL;
+    for (const struct journal_replay *replay = first; replay != NULL; replay = replay->next) {
+        const struct journal_entry *entry = &replay->entry;
+        if (entry->kind == JOURNAL_LOG_START && entry->offset > bound.log_start_offset)
+            bound.log_start_offset = entry->offset;
+        if (entry->kind != JOURNAL_TRUNCATE || entry->offset > bound.end_offset)
+            continue;
+        bound.end_offset = entry->offset;
+        bound.segment_base_offset = entry->segment_base_offset;
+        bound.pos = entry->pos;
+        *cut_out = replay;
+    }
+    return bound;
+}
+
+/* The last block below the bound was perhaps being rewritten when the power went: its bytes stand
+ * in the first entry that follows. */
+static enum err repair_block(struct log *log, const struct mark *bound,
+                             const struct journal_replay *first)
+{
+    struct segment *segment = segment_create(log, bound->segment_base_offset);
+    struct io *io = log->store->io;
+    uint64_t file_bytes = 0;
+    char path[LOG_PATH_MAX];
+    int32_t fd;
+    enum err err = OK;
+
+    segment_path(segment, LOG_FILE_LOG, false, path);
+    while (first != NULL &&
+           (first->entry.kind != JOURNAL_APPEND || first->entry.prefix_bytes == 0 ||
+            first->entry.segment_base_offset != bound->segment_base_offset ||
+            first->entry.pos != bound->pos))
+        first = first->next;
+    if (first != NULL && log_segment_file_size(segment, &file_bytes) == OK &&
+        file_bytes >= bound->pos) {
+        err = io->v->file_open(io, path, IO_WRITE, &fd);
+        if (err == OK) {
+            err = io->v->file_write(io, fd, first->prefix, first->entry.prefix_bytes,
+                                    bound->pos - first->entry.prefix_bytes);
+            io->v->close(io, fd);
+        }
+    }
+    segment_free(segment);
+    return err;
+}
+
+enum err log_believe(struct log *log, struct log_found *found, const struct mark *mark,
+                     const struct journal_replay *behind)
+{
+    uint32_t count = 0;
+    enum err err = repair_block(log, mark, behind);
+
+    if (err != OK)
+        return err;
+    log->offsets.log_start =
+        mark->log_start_offset < mark->end_offset ? mark->log_start_offset : mark->end_offset;
+    log->offsets.log_end = mark->end_offset;
+    while (count < found->count && found->bases[count] < mark->segment_base_offset)
+        count++;
+    for (uint32_t i = 0; i < count && !log->quarantined; i++) {
+        int64_t next = i + 1 < count ? found->bases[i + 1] : mark->segment_base_offset;
+        if (next <= mark->log_start_offset) {
+            log_remove_stale(log, found->bases[i]); /* dropped before the crash */
+            continue;
+        }
+        add_believed(log, found->bases[i], next, 0, false);
+    }
+    if (!log->quarantined)
+        add_believed(log, mark->segment_base_offset, mark->end_offset, mark->pos, true);
+    if (log->quarantined)
+        return OK;
+    if (log->segments[0]->base_offset > mark->log_start_offset) {
+        log_quarantine(log, "the first segments are missing", mark->log_start_offset, OK);
+        return OK;
+    }
+    for (uint32_t i = 0; i < found->count && err == OK; i++)
+        if (found->bases[i] > mark->segment_base_offset)
+            log_remove_stale(log, found->bases[i]);
+    err = log_cut_file(log_active(log));
+    if (err == OK)
+        err = restore_epochs(log);
+    if (err == OK)
+        err = log_restore_producers(log, mark->end_offset, mark->window_offset);
+    return err;
+}
