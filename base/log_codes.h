@@ -20,6 +20,194 @@ LOG_CODE("LVE-1003", "log lines were suppressed",
          "Cause: one event happened very often. Effect: only some of its lines were written; the "
          "field suppressed has the number of the others, about_code their code. Next step: look "
          "at the lines of that code.")
+LOG_CODE("LVE-1100", "ready: clients are served",
+         "Cause: a start that is done; one line for each listener. Effect: clients are "
+         "served at that address. Next step: none.")
+LOG_CODE("LVE-1101", "the broker could not start",
+         "Cause: opening the data directory, the metadata or a listener failed. Effect: "
+         "nothing is served and the process ends with exit code 1. Next step: the lines "
+         "before this one name the file, key or address; mend that and start again.")
+LOG_CODE("LVE-1102", "log.dirs names more than one directory",
+         "Cause: log.dirs (or log.dir) has a comma, and levee keeps everything in one "
+         "directory. Effect: the broker does not start. Next step: name one directory.")
+LOG_CODE("LVE-1103", "the kernel gives no io_uring",
+         "Cause: the kernel is older than Linux 5.19, kernel.io_uring_disabled is not 0, or "
+         "a container's seccomp profile forbids io_uring. Effect: the broker does not "
+         "start. Next step: allow io_uring or run on a newer kernel; error says what the "
+         "kernel answered.")
+LOG_CODE("LVE-1104", "metrics and health are served",
+         "Cause: levee.http.listener names an address. Effect: /metrics, /livez and /readyz "
+         "are answered there. Next step: none.")
+LOG_CODE("LVE-1105", "levee.http.listener cannot be bound",
+         "Cause: another process has the address, or it is no address of this machine. "
+         "Effect: the broker does not start. Next step: choose another address, or set "
+         "levee.http.listener empty.")
+LOG_CODE("LVE-1106", "stopping",
+         "Cause: SIGTERM or SIGINT. Effect: no new requests; what is under way is answered, "
+         "and everything is put in order within 10 s. Next step: none.")
+LOG_CODE("LVE-1107", "stopped without order",
+         "Cause: a second signal came, or an orderly stop took longer than 10 s. Effect: "
+         "the process ends with exit code 11, as kill -9 would end it: records that were "
+         "acknowledged with acks=all are safe. Next step: start it again; it recovers.")
+LOG_CODE("LVE-2001", "the data directory cannot be used",
+         "Cause: another process has it locked, it belongs to another cluster or node, its "
+         "format is newer than this version, or it cannot be created, read or written. "
+         "Effect: the broker does not start; nothing that was there is changed. Next step: "
+         "the field problem says which it is; stop the other process, or name the right "
+         "directory, cluster.id and node.id.")
+LOG_CODE("LVE-2002", "marks or journal cannot be read",
+         "Cause: the device failed a read, both slots of the marks are damaged, or a newer "
+         "version wrote them. Effect: the broker does not start; nothing is changed. Next "
+         "step: look at error and at the kernel's log; start the version that wrote the "
+         "files, or restore the directory from a copy.")
+LOG_CODE("LVE-2003", "journal entries of a deleted topic were passed over",
+         "Cause: the topic was deleted while the journal still held records of it. Effect: "
+         "those records are not brought back. Next step: none.")
+LOG_CODE("LVE-2004", "the journal has lost groups that were on stable storage",
+         "Cause: the device lost or damaged blocks that it had reported as written, or "
+         "files of the journal were removed. Effect: acknowledged records would be missing, "
+         "so the broker does not start; nothing is changed. Next step: copy the directory "
+         "away, look at the device, and restore the directory from a copy.")
+LOG_CODE("LVE-2005", "marks are missing or older than the journal",
+         "Cause: files marks-*.levee were removed or damaged, or the directory was put together "
+         "from copies of different times. Effect: nobody knows any more what the segments hold, "
+         "so the broker does not start; nothing is changed. Next step: copy the directory away, "
+         "and restore the directory from one copy.")
+LOG_CODE("LVE-2101", "the data directory has failed and is stopped for good",
+         "Cause: a write or sync failed; LVE-2104 says in which directory. Effect: nothing "
+         "more is acknowledged, no write is tried again, and the process ends with exit "
+         "code 10; what was acknowledged as durable is safe. Next step: look at the "
+         "kernel's log and the device, then start it again.")
+LOG_CODE("LVE-2102", "little space is left: produce requests are refused until there is more",
+         "Cause: free space is below levee.disk.reserve.bytes, or the file system refused a "
+         "write for lack of space. Effect: clients are refused to produce with "
+         "KAFKA_STORAGE_ERROR, which they retry; reads, deletes and internal topics go on. "
+         "Next step: lower the retention of topics, delete topics or records, or give the "
+         "file system more space; no restart is needed.")
+LOG_CODE("LVE-2103", "there is space again",
+         "Cause: space was freed after LVE-2102. Effect: produce requests are accepted "
+         "again. Next step: none.")
+LOG_CODE("LVE-2104", "writing to the data directory failed",
+         "Cause: the device or the file system failed a write or sync of the journal, a "
+         "segment or a small file. Effect: final for this process: nothing more is "
+         "acknowledged; LVE-2101 follows. Next step: as for LVE-2101.")
+LOG_CODE("LVE-2105", "the file system refuses O_DIRECT",
+         "Cause: the directory is on tmpfs or an overlay that has no direct input and "
+         "output. Effect: each write of the journal is a buffered write and a sync: as "
+         "durable, but slower. Next step: none for a test; otherwise put the directory on "
+         "ext4 or XFS.")
+LOG_CODE("LVE-2106", "recovery could not be made durable",
+         "Cause: writing or syncing what was replayed from the journal failed. Effect: the "
+         "broker does not start and serves nothing; journal and old marks are still there. "
+         "Next step: look at error and at the device; start it again, and recovery begins "
+         "anew.")
+LOG_CODE("LVE-2201", "a partition could not be opened",
+         "Cause: its directory or files cannot be made, opened or read, or memory or "
+         "descriptors are lacking. Effect: at a start, the start ends; of a topic created "
+         "while running, the partition is not served. Next step: look at error, mend that, "
+         "and start again.")
+LOG_CODE("LVE-2202", "a partition of no known topic was set aside",
+         "Cause: a start found the directory of a partition whose topic id the metadata "
+         "does not know: a deletion that was cut short, or files copied from elsewhere. "
+         "Effect: it is renamed to <name>-stray; nothing in it is changed and it is not "
+         "served. Next step: delete it, or keep it, as you like; the broker does not look "
+         "at it again.")
+LOG_CODE("LVE-2203", "there are partitions, but no metadata at all",
+         "Cause: __cluster_metadata-0 is missing or empty: it was not copied along, or the "
+         "directory is not one of levee's. Effect: the broker does not start; nothing is "
+         "changed. Next step: bring __cluster_metadata-0 back, or name an empty directory.")
+LOG_CODE("LVE-2204", "a partition is quarantined: its files contradict its durable mark",
+         "Cause: bytes that were on stable storage are damaged, or files are missing, short "
+         "or not readable; the field reason says which. Effect: this partition answers "
+         "KAFKA_STORAGE_ERROR and nothing in it is cut; the others are served. Next step: "
+         "stop, copy its directory away, look at it with levee log dump; bring the files "
+         "back from a copy, or delete the topic.")
+LOG_CODE("LVE-2205", "a partition of no known topic could not be set aside",
+         "Cause: renaming its directory failed: there is a <name>-stray already, or the "
+         "file system refused. Effect: the broker does not start. Next step: move the "
+         "directory, or the older <name>-stray, out of the data directory and start again.")
+LOG_CODE("LVE-2208", "a producer window file was lost",
+         "Cause: the file named by path is missing, damaged, or ahead of the log. Effect: "
+         "what is known of idempotent producers is made anew from the batches of the log; "
+         "the start takes longer. Next step: none, unless it comes again: then look at the "
+         "device.")
+LOG_CODE("LVE-2209", "bytes of a segment cannot be served",
+         "Cause: reading from a segment failed, or its bytes have a bad checksum also after "
+         "its index was rebuilt. Effect: fetches at that offset fail; nothing is skipped. "
+         "Next step: look at the kernel's log and, with levee log dump, at the segment; "
+         "restore the partition from a copy, or delete records up to behind the damage.")
+LOG_CODE("LVE-2210", "indexes of a segment were lost or wrong and were built anew",
+         "Cause: an index file is missing, damaged, or does not match its segment. Effect: "
+         "it was made again from the segment; no record is affected. Next step: none, "
+         "unless it comes again: then look at the device.")
+LOG_CODE("LVE-3101", "request closed its connection: it cannot be answered",
+         "Cause: a client sent an API or version that levee does not have, or bytes that "
+         "are no such request. Effect: its connection is closed, as Kafka does. Next step: "
+         "compare api_key and api_version with docs/compatibility.md; look for what is not "
+         "a Kafka client.")
+LOG_CODE("LVE-3102", "an answer could not be encoded",
+         "Cause: no memory for the answer, or a defect in levee. Effect: the connection is "
+         "closed; the request itself may have been carried out. Next step: if error is not "
+         "about memory, report api, api_version and error.")
+LOG_CODE("LVE-3103", "a connection was closed",
+         "Cause: the field reason says it. Effect: the client connects again if it wants "
+         "to. Next step: none for what is told at debug level; a warning is a request that "
+         "is malformed, larger than socket.request.max.bytes, or found no memory: look at "
+         "that client, or raise the limit.")
+LOG_CODE("LVE-3104", "a connection was not let in",
+         "Cause: max.connections or max.connections.per.ip is reached, or accept failed "
+         "(descriptors, memory). Effect: the client cannot connect until others leave. Next "
+         "step: look for clients that leak connections, or raise the limit that error and "
+         "peer point to.")
+LOG_CODE("LVE-3105", "a listener cannot be opened",
+         "Cause: another process has the address, it is no address of this machine, or the "
+         "port needs a privilege. Effect: the broker does not start. Next step: stop the "
+         "other process, or change listeners.")
+LOG_CODE("LVE-4001", "the metadata log cannot be replayed",
+         "Cause: __cluster_metadata-0 is damaged, has a gap between snapshot and log, or "
+         "has records that this version does not know. Effect: the broker does not start; "
+         "nothing is cut. Next step: start the version that wrote it, or restore the data "
+         "directory from a copy.")
+LOG_CODE("LVE-4002", "a metadata snapshot cannot be used",
+         "Cause: a .checkpoint file of __cluster_metadata-0 is damaged, cannot be read, or "
+         "has records that this version does not know. Effect: an older snapshot and the "
+         "log are used if they do; otherwise the start ends. Next step: if the broker "
+         "started, none; otherwise restore the directory from a copy.")
+LOG_CODE("LVE-4003", "a metadata snapshot was not written",
+         "Cause: no space, or the file system refused. Effect: the metadata log keeps what "
+         "the snapshot would have replaced; nothing is lost. Next step: look at error; the "
+         "next snapshot is tried by itself.")
+LOG_CODE("LVE-4004", "the metadata log was not cut",
+         "Cause: deleting what snapshots have replaced failed. Effect: the log of the "
+         "metadata is longer than need be; nothing is lost. Next step: look at error; the "
+         "next snapshot tries again.")
+LOG_CODE("LVE-4005", "an old metadata snapshot stays",
+         "Cause: the file system refused to delete the file named by path. Effect: it takes "
+         "space; newer ones count. Next step: look at error and at the rights of the "
+         "directory.")
+LOG_CODE("LVE-4010", "the replication factor of an internal topic was lowered to the live brokers",
+         "Cause: offsets.topic.replication.factor asks for more brokers than there are. "
+         "Effect: __consumer_offsets is created with as many copies as there are brokers: "
+         "one. Next step: none; set the key to 1 if the line is unwelcome.")
+LOG_CODE("LVE-4011", "metadata records could not be written",
+         "Cause: the metadata log refused them: a failed or full disk, or too many or too "
+         "large records in one request. Effect: the request is answered with an error and "
+         "nothing of it is done. Next step: look at error and at the lines about the "
+         "directory.")
+LOG_CODE(
+    "LVE-4012", "the controller has stopped: the metadata log has failed",
+    "Cause: the data directory failed, or __cluster_metadata-0 is quarantined. Effect: "
+    "topics and configurations cannot be changed any more, and no new block of "
+    "producer ids is taken. Next step: look at the lines before (LVE-2104, LVE-2204), mend that, "
+    "and start again.")
+LOG_CODE("LVE-4013", "the metadata is up",
+         "Cause: a start has replayed the metadata. Effect: topics and partitions are "
+         "known; their counts are in the line. Next step: none.")
+LOG_CODE("LVE-4102", "a batch was refused",
+         "Cause: a producer sent a batch that breaks a rule; the field reason says which. "
+         "Told at debug level only. Effect: the producer has the error in its answer and "
+         "nothing was written. Next step: look at that producer and at the settings of the "
+         "topic.")
 LOG_CODE(
     "LVE-5001", "the groups of a partition are not served",
     "Cause: a partition of __consumer_offsets is quarantined, or holds a record that cannot be "

@@ -1,12 +1,12 @@
 /* log_line: structured log lines.  One event, one line, one code that the manual explains.
  *
- *   log_line(sink, LOG_WARN, "LVE-2107", "segment ends early",
+ *   log_line(sink, LOG_WARN, "LVE-2204", "it is quarantined",
  *            log_str("topic", name), log_i64("offset", offset), log_err(err));
  *
  * A sink belongs to one loop, which has its own limits and its own line buffer.  Formats:
- *   text    [2026-01-02 03:04:05,678] WARN LVE-2107 segment ends early topic=t offset=7
- *   logfmt  time=2026-01-02T03:04:05.678Z level=warn code=LVE-2107 msg="segment ends early" topic=t
- *   json    {"time":"2026-01-02T03:04:05.678Z","level":"warn","code":"LVE-2107","message":...}
+ *   text    [2026-01-02 03:04:05,678] WARN LVE-2204 it is quarantined topic=t offset=7
+ *   logfmt  time=2026-01-02T03:04:05.678Z level=warn code=LVE-2204 msg="it is quarantined" topic=t
+ *   json    {"time":"2026-01-02T03:04:05.678Z","level":"warn","code":"LVE-2204","message":...}
  * Times are UTC.  Control characters and bytes that are not UTF-8 are escaped, so an event never
  * takes more than its line.
  *

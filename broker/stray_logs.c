@@ -78,8 +78,13 @@ static enum err set_aside(struct search *search, const struct found *found, stru
     snprintf(from, sizeof(from), "%s/%s", search->dir, found->name);
     snprintf(to, sizeof(to), "%s-stray", from);
     err = search->io->v->file_rename(search->io, from, to);
-    log_line(sink, LOG_WARN, "LVE-2202", "a partition of no known topic was set aside",
-             log_str("from", from), log_str("to", to), log_err(err));
+    if (err != OK)
+        log_line(sink, LOG_ERROR, "LVE-2205",
+                 "a partition of no known topic could not be set aside", log_str("from", from),
+                 log_str("to", to), log_err(err));
+    else
+        log_line(sink, LOG_WARN, "LVE-2202", "a partition of no known topic was set aside",
+                 log_str("from", from), log_str("to", to));
     return err;
 }
 

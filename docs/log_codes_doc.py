@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""log_codes_doc: docs/log-codes.md out of the log lines in the sources and `levee explain`.
+"""log_codes_doc: docs/log-codes.md out of base/log_codes.h, as `levee explain` prints it.
 
 usage: log_codes_doc.py LEVEE [--check]     --check: exit 1 when the committed file is not current
 """
@@ -10,35 +10,17 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PATH = ROOT / "docs" / "log-codes.md"
-ROOMS = ("base", "net", "storage", "broker", "replication", "tools")
-CODE = re.compile(r'"(LVE-\d{4})"\s*,\s*((?:"(?:[^"\\]|\\.)*"\s*)+)')
-
-
-def codes_of_sources():
-    found = {}
-    for room in ROOMS:
-        for path in sorted((ROOT / room).rglob("*.[ch]")):
-            for code, text in CODE.findall(path.read_text()):
-                text = "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', text))
-                if text not in found.setdefault(code, []):
-                    found[code].append(text)
-    return found
+ROW = re.compile(r'^LOG_CODE\(\s*"(LVE-\d{4})"', re.M)
 
 
 def text_of(levee):
-    out = ["# Log codes", "", "Made by docs/log_codes_doc.py from the sources; do not edit.", "",
-           "Each log line carries a code that keeps its meaning. `levee explain CODE` prints the advice for those that have one.",
-           "1xxx process, 2xxx storage, 3xxx network, 4xxx topics and metadata, 5xxx groups, 8xxx tools.", ""]
-    for code, texts in sorted(codes_of_sources().items()):
-        out.append("## " + code)
-        done = subprocess.run([levee, "explain", code], stdout=subprocess.PIPE,
-                              stderr=subprocess.DEVNULL, text=True, timeout=30)
-        if done.returncode == 0:
-            lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
-            out += ["", lines[0].removeprefix(code).lstrip(": "), "", *lines[1:]]
-        else:
-            out += ["", *["- " + text for text in texts]]
-        out.append("")
+    out = ["# Log codes", "", "Made by docs/log_codes_doc.py from base/log_codes.h; do not edit.", "",
+           "Each log line carries a code that keeps its meaning. `levee explain CODE` prints the same.",
+           "1xxx process, 2xxx storage, 3xxx network, 4xxx topics and metadata, 5xxx groups.", ""]
+    for code in ROW.findall((ROOT / "base" / "log_codes.h").read_text()):
+        told = subprocess.run([levee, "explain", code], check=True, stdout=subprocess.PIPE,
+                              text=True, timeout=30).stdout.splitlines()
+        out += ["## " + code, "", told[0].removeprefix(code + ": "), "", *told[1:], ""]
     return "\n".join(out).rstrip() + "\n"
 
 

@@ -47,7 +47,7 @@ static const struct cli_command commands[] = {
     {"config", "explain", "f", "KEY", 1, 1, "say what a configuration key means", NULL,
      command_config_explain},
     {"config", "list", "f", "", 0, 0, "list every configuration key", NULL, command_config_list},
-    {"explain", NULL, "f", "CODE", 1, 1, "say what a log code (LVE-1234) means and what to do",
+    {"explain", NULL, "f", "CODE", 1, 1, "say what a log code (LVE-2101) means and what to do",
      NULL, command_explain},
     {"version", NULL, "f", "", 0, 0, "print the version", NULL, command_version},
 };
