@@ -7,6 +7,8 @@
   thread or heap but through the seams
 - files and functions keep a human size; exceptions stand in tools/tidy_exceptions.txt, a list that
   may only shrink
+- each log code in a source has its row in base/log_codes.h, each row is used, and one code says one
+  thing
 - headers compile alone
 - clang-format agrees
 """
@@ -191,6 +193,30 @@ def check_headers(paths, build):
             problem(f'{path}: does not compile alone: {first}')
 
 
+# A code in front of a message, as in log_line(..., "LVE-2101", "message") or at the start of a text.
+CODE_USED = re.compile(r'"(LVE-\d{4})(?:"\s*,\s*((?:"(?:[^"\\]|\\.)*"\s*)+)| )')
+
+
+def check_log_codes(paths):
+    rows = set(re.findall(r'^LOG_CODE\(\s*"(LVE-\d{4})"', open('base/log_codes.h').read(), re.M))
+    messages = {}  # code -> message -> the first file that says it
+    for path in paths:
+        if room_of(path) not in ROOMS or path == 'base/log_codes.h':
+            continue
+        text = open(path).read()
+        for code in sorted(set(re.findall(r'LVE-\d+', text)) - rows):
+            problem(f'{path}: {code} has no row in base/log_codes.h')
+        for code, message in CODE_USED.findall(text) if path.endswith('.c') else ():
+            message = ''.join(re.findall(r'"((?:[^"\\]|\\.)*)"', message))
+            messages.setdefault(code, {}).setdefault(message, path)
+    for code in sorted(rows - set(messages)):
+        problem(f'base/log_codes.h: no source uses {code}')
+    for code, said in sorted(messages.items()):
+        if len(said) > 1:
+            problem(f'{code} says two things: ' + '; '.join(
+                f'"{message}" in {path}' for message, path in sorted(said.items())))
+
+
 def main():
     build = sys.argv[1] if len(sys.argv) > 1 else 'build-debug'
     os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
@@ -198,6 +224,7 @@ def main():
     check_includes(paths)
     check_symbols(build)
     check_sizes(paths)
+    check_log_codes(paths)
     check_headers(paths, build)
     check_format(paths)
     if problems:
