@@ -210,8 +210,11 @@ static enum err start(struct server *server)
 
     for (uint32_t i = 0; i < server->shard_count && err == OK; i++)
         err = open_ground(server, i, &server->grounds[i]);
-    if (err == OK)
+    if (err == OK) {
         err = broker_open(&options, &server->broker);
+        for (uint32_t i = 0; i < server->shard_count; i++)
+            log_sink_report_suppressed(&server->shards[i].log.sink); /* of many bad partitions */
+    }
     if (err == OK)
         err = start_http(server);
     if (err != OK)
@@ -273,8 +276,10 @@ enum serve_exit serve(const struct config *config)
     http_stop(server.http);
     broker_close(server.broker, result == SERVE_STOPPED);
     for (uint32_t i = 0; i < server.shard_count; i++)
-        if (server.shards[i].io != NULL)
+        if (server.shards[i].io != NULL) {
+            log_sink_report_suppressed(&server.shards[i].log.sink);
             server.shards[i].io->v->destroy(server.shards[i].io);
+        }
     metrics_deinit(&server.metrics);
     mem_free(server.shards);
     return result;
