@@ -3,45 +3,59 @@
 
 usage: suite.py --levee PATH [--require] [--shards N ...]
 
-For one shard and for two: the questions of conformance.py, the client suites of run.py.  Once: the
-main job on the distribution's package index with kill -9, and Apache Kafka's dump tool on a stopped
-directory.  `ok NAME` or `FAIL NAME` a stage, then `N passed, N failed`.
+For one shard and for two, side by side (most checks wait): the questions of conformance.py, the
+client suites of run.py.  Then once: the main job on the distribution's package index with kill -9,
+and Apache Kafka's dump tool on a stopped directory.  `ok NAME` or `FAIL NAME` a stage, then
+`N passed, N failed`.
 """
 import argparse
 import pathlib
 import subprocess
 import sys
+import threading
 
 import broker_process
+import kafka_rig
 
 HERE = pathlib.Path(__file__).resolve().parent
 
 
-def stage(name, argv, seconds):
+def stage(name, argv, seconds, prefix=""):
+    """Runs it, its lines with the prefix; true when it ended well and in time."""
     print("==> %s" % name, flush=True)
-    try:
-        code = subprocess.run([sys.executable, *map(str, argv)], timeout=seconds,
-                              stdin=subprocess.DEVNULL).returncode
-    except subprocess.TimeoutExpired:
+    proc = subprocess.Popen([sys.executable, *map(str, argv)], stdin=subprocess.DEVNULL,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                            errors="replace")
+    timer = threading.Timer(seconds, proc.kill)
+    timer.start()
+    for line in proc.stdout:
+        print(prefix + line.rstrip("\n"), flush=True)
+    code = proc.wait()
+    if not timer.is_alive():
         code = "no end within %d s" % seconds
+    timer.cancel()
     print(("ok %s" % name) if code == 0 else ("FAIL %s: %s" % (name, code)), flush=True)
     return code == 0
 
 
-def with_broker(binary, shards, stages):
+def with_broker(binary, shards, stages, results):
     broker = broker_process.Levee(binary, ["levee.shards=%d" % shards])
-    results = []
     try:
         broker.start()
         for name, argv, seconds in stages:
             results.append(stage("%s, %d shards" % (name, shards),
-                                 argv + ["--bootstrap", broker.bootstrap], seconds))
+                                 argv + ["--bootstrap", broker.bootstrap], seconds,
+                                 "[%d] " % shards))
         seconds = broker.stop()
-        print("%s stop took %.1f s" % ("ok" if seconds <= 10 else "FAIL", seconds), flush=True)
-        results.append(seconds <= 10 and broker.proc.returncode == 0)
+        good = seconds <= 10 and broker.proc.returncode == 0
+        print("%s stop, %d shards: %.1f s, exit code %s" % (
+            "ok" if good else "FAIL", shards, seconds, broker.proc.returncode), flush=True)
+        results.append(good)
+    except kafka_rig.RigError as error:
+        print("FAIL %d shards: %s" % (shards, error), flush=True)
+        results.append(False)
     finally:
         broker.remove()
-    return results
 
 
 def main():
@@ -52,12 +66,17 @@ def main():
     args = parser.parse_args()
     binary = str(pathlib.Path(args.levee).resolve())
     require = ["--require"] if args.require else []
-    results = []
-    for shards in args.shards:
-        results += with_broker(binary, shards, [
-            ("conformance", [HERE / "conformance.py"], 300),
-            ("clients", [HERE / "run.py", *require], 900),
-        ])
+    results = [stage("toolchains", [HERE / "run.py", "--install", *require], 900)]
+    stages = [
+        ("conformance", [HERE / "conformance.py"], 400),
+        ("clients", [HERE / "run.py", *require], 1200),
+    ]
+    threads = [threading.Thread(target=with_broker, args=(binary, shards, stages, results))
+               for shards in args.shards]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     results.append(stage("main job", [HERE / "main_job.py", "--levee", binary], 600))
     results.append(stage("dump-log", [HERE / "dump_log.py", "--levee", binary], 300))
     passed = sum(map(bool, results))
