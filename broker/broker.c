@@ -89,6 +89,12 @@ static enum err read_journals(struct broker *broker)
     if (err == OK)
         err = journal_scan_open(io, broker->dir.path, broker->marks, &broker->scan_slab,
                                 &broker->scan);
+    if (err == OK && journal_scan_stats(broker->scan)->unmarked_shards > 0) {
+        log_line(sink_of(broker), LOG_ERROR, "LVE-2005",
+                 "marks are missing or older than the journal: nothing was touched",
+                 log_str("dir", broker->dir.path));
+        return ERR_CORRUPT;
+    }
     if (err == OK && journal_scan_stats(broker->scan)->lost_groups > 0) {
         log_line(sink_of(broker), LOG_ERROR, "LVE-2004",
                  "the journal has lost groups that were on stable storage: nothing was touched",

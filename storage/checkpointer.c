@@ -74,6 +74,7 @@ struct marks store_make_marks(struct store *store, uint64_t first_sequence, bool
     struct marks marks = {.shard = store->options.shard,
                           .recovery_epoch = store->recovery_epoch,
                           .first_sequence = first_sequence,
+                          .shard_count = store->options.shard_count,
                           .clean = clean};
 
     marks.marks = mem_alloc(store->log_count * sizeof(*marks.marks));

@@ -425,6 +425,20 @@ static enum err scan_all(struct journal_scan *scan, const struct marks_set *mark
     return OK;
 }
 
+/* Marks that are gone, or the newer slot of them: what the segments hold is not known any more. */
+static uint64_t count_unmarked(const struct journal_scan *scan, const struct marks_set *marks)
+{
+    uint64_t count = marks_set_missing_count(marks);
+
+    for (uint32_t s = 0; s < scan->shard_count; s++) {
+        const struct marks *of_shard = marks_set_of(marks, scan->shards[s].shard);
+        count += of_shard == NULL || of_shard->recovery_epoch < scan->shards[s].epoch;
+    }
+    if (scan->extent_count > 0 && marks_set_of(marks, 0) == NULL)
+        count++;
+    return count;
+}
+
 enum err journal_scan_open(struct io *io, const char *dir, const struct marks_set *marks,
                            struct slab *slab, struct journal_scan **out)
 {
@@ -439,6 +453,7 @@ enum err journal_scan_open(struct io *io, const char *dir, const struct marks_se
         journal_scan_close(scan);
         return err;
     }
+    scan->stats.unmarked_shards = marks != NULL ? count_unmarked(scan, marks) : 0;
     *out = scan;
     return OK;
 }

@@ -9,7 +9,9 @@
  *
  * After a crash the run ends in a torn group, or in none.  Every group also says what was durable
  * when it was written: a group beyond the end that knows of more than the run holds proves that
- * acknowledged bytes were damaged later (stats.lost_groups): the caller decides what that means. */
+ * acknowledged bytes were damaged later (stats.lost_groups): the caller decides what that means.
+ * The same when marks were given and those of a shard are missing (stats.unmarked_shards): they are
+ * durable before its journal begins, and go after it. */
 #ifndef LEVEE_STORAGE_JOURNAL_SCAN_H
 #define LEVEE_STORAGE_JOURNAL_SCAN_H
 
@@ -56,6 +58,7 @@ struct journal_scan_stats {
     uint64_t extents, groups, entries; /* groups, entries, bytes: of the runs */
     uint64_t bytes;
     uint64_t torn_groups; /* runs that ended in a group with the right number and a wrong content */
+    uint64_t unmarked_shards; /* marks missing or older than the journal; 0 after any crash */
     uint64_t lost_groups; /* known to have been durable, and not readable now; 0 after any crash */
 };
 const struct journal_scan_stats *journal_scan_stats(const struct journal_scan *scan);

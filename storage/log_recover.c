@@ -241,6 +241,19 @@ static bool holds_batches(struct log *log, const struct log_found *found)
     return holds;
 }
 
+/* A log without a mark is a new one: its journal begins with its first batch. */
+static bool holds_batches_below(struct log *log, const struct log_found *found,
+                                const struct journal_replay *first)
+{
+    struct log_found below = {.bases = found->bases};
+
+    while (below.count < found->count &&
+           (first == NULL || first->entry.kind != JOURNAL_APPEND || first->entry.pos > 0 ||
+            found->bases[below.count] < first->entry.segment_base_offset))
+        below.count++;
+    return holds_batches(log, &below);
+}
+
 static enum err load(struct log *log)
 {
     struct store *store = log->store;
@@ -276,6 +289,9 @@ static enum err load(struct log *log)
         err = log_believe(log, &found, &bound, cut != NULL ? cut : first);
     } else if (never_marked && found.count > 0) {
         err = adopt(log, &found);
+    } else if (store->state == STORE_OPENING && holds_batches_below(log, &found, first)) {
+        log_quarantine(log, "it has segments and no mark, and the journal does not begin it", -1,
+                       OK);
     } else if (store->state != STORE_OPENING && holds_batches(log, &found)) {
         /* it has a past and was not opened at the start: nobody may take it for a new one */
         log_quarantine(log, "it has segments, but it was not open when the store started", -1, OK);

@@ -264,6 +264,17 @@ uint64_t marks_set_generation(const struct marks_set *set)
     return set->count > 0 ? set->shards[set->count - 1].generation : 0;
 }
 
+uint32_t marks_set_missing_count(const struct marks_set *set)
+{
+    const struct marks *first = marks_set_of(set, 0);
+    uint32_t expected = first != NULL ? first->shard_count : 0;
+    uint32_t present = 0;
+
+    for (uint32_t i = 0; i < set->count; i++)
+        present += set->shards[i].shard < expected;
+    return expected - present;
+}
+
 const struct mark *marks_find(const struct marks_set *set, const struct uuid *topic_id,
                               int32_t partition)
 {

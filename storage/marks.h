@@ -34,6 +34,7 @@ struct marks {
     uint64_t generation;     /* reading; a writer counts its own */
     uint32_t recovery_epoch; /* of the journal */
     uint64_t first_sequence; /* the journal is replayed from this group */
+    uint32_t shard_count;    /* all have marks once those of shard 0 say so; 0: not said */
     bool clean;              /* written by an orderly stop: nothing to replay */
     struct mark *marks;
     uint32_t count;
@@ -55,6 +56,9 @@ const struct marks *marks_set_of(const struct marks_set *set, uint32_t shard);
 /* The highest of all shards; 0 without any.  A start takes it + 1 as each writer's next one, so
  * that generations of different shards compare. */
 uint64_t marks_set_generation(const struct marks_set *set);
+
+/* How many shards have lost their marks: of the shards that those of shard 0 tell of. */
+uint32_t marks_set_missing_count(const struct marks_set *set);
 
 /* The mark of a partition, from whichever shard has the newest generation for it; NULL: none. */
 const struct mark *marks_find(const struct marks_set *set, const struct uuid *topic_id,

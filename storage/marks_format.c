@@ -66,6 +66,7 @@ void marks_format_encode(const struct marks *marks, uint64_t generation, uint8_t
     little_endian_put_u32(out + 40, marks->recovery_epoch);
     little_endian_put_u32(out + 44, marks->shard);
     little_endian_put_u32(out + 48, marks->count);
+    little_endian_put_u32(out + 52, marks->shard_count);
     for (uint32_t i = 0; i < marks->count; i++)
         put_mark(out + marks_format_size(i), &marks->marks[i]);
     little_endian_put_u64(out + CHECKSUM_AT, checksum_of(out, size_bytes));
@@ -91,6 +92,7 @@ enum err marks_format_decode(const uint8_t *bytes, size_t size_bytes, struct mar
         .first_sequence = little_endian_get_u64(bytes + 32),
         .clean = (little_endian_get_u16(bytes + 6) & FLAG_CLEAN) != 0,
         .count = little_endian_get_u32(bytes + 48),
+        .shard_count = little_endian_get_u32(bytes + 52),
     };
     if (own_bytes != marks_format_size(marks.count) || marks.first_sequence == 0)
         return ERR_CORRUPT;

@@ -11,7 +11,7 @@
  *     40  u32  recovery epoch
  *     44  u32  shard
  *     48  u32  count
- *     52  u32  zero
+ *     52  u32  number of shards; 0: not said
  *     56  u64  zero
  *     64  the marks:
  *          0  topic id, 16 bytes

@@ -98,7 +98,7 @@ static uint32_t next_epoch(const struct store *store, uint32_t shard)
 /* Marks of all logs of all shards. */
 static struct marks collect_marks(struct store *const *stores, uint32_t count)
 {
-    struct marks all = {.first_sequence = 1};
+    struct marks all = {.first_sequence = 1, .shard_count = count};
 
     for (uint32_t i = 0; i < count; i++) {
         struct marks more = store_make_marks(stores[i], 1, false);
@@ -123,14 +123,15 @@ static enum err write_first_marks(struct store *store, uint32_t shard, uint32_t 
 /* With new marks a shard's old journal ends, and with it the entries of logs that another shard has
  * now.  So the first marks of each shard hold what all shards have recovered, newer than all that
  * were found; later ones hold its own logs alone, and are newer again.  Shards that are no more get
- * some, too: of a journal that ended any part may be missing. */
+ * some, too: of a journal that ended any part may be missing.  Shard 0 is last: its marks tell how
+ * many others there are. */
 static enum err write_recovered_marks(struct store *const *stores, uint32_t count)
 {
     const struct marks_set *old = stores[0]->marks_at_start;
     struct marks marks = collect_marks(stores, count);
     enum err err = OK;
 
-    for (uint32_t i = 0; i < count && err == OK; i++)
+    for (uint32_t i = count; i-- > 0 && err == OK;)
         err = write_first_marks(stores[i], i, stores[i]->recovery_epoch, &marks,
                                 &stores[i]->marks_writer);
     for (uint32_t i = 0; i < marks_set_shard_count(old) && err == OK; i++) {

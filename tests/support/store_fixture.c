@@ -112,7 +112,8 @@ static enum err open_all(struct sim_node *node)
         err = marks_load(io, "data", &fixture.marks);
     if (err == OK)
         err = journal_scan_open(io, "data", fixture.marks, &fixture.scan_slab, &fixture.scan);
-    if (err == OK && journal_scan_stats(fixture.scan)->lost_groups > 0)
+    if (err == OK && (journal_scan_stats(fixture.scan)->lost_groups > 0 ||
+                      journal_scan_stats(fixture.scan)->unmarked_shards > 0))
         err = ERR_CORRUPT; /* as the broker does */
     for (uint32_t i = 0; i < fixture.shard_count && err == OK; i++)
         err = open_store(i);

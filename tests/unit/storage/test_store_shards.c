@@ -224,3 +224,142 @@ Test(store_shards, a_long_journal_that_is_half_removed_does_no_harm)
         die_while_removing(seed);
     }
 }
+
+/* ---- marks that are lost */
+
+struct victims {
+    const char *prefix;
+    char paths[64][96];
+    uint32_t count;
+    uint64_t segment_bytes; /* of all segments */
+};
+
+static void on_file(void *context, const char *path, bool is_dir, uint64_t size_bytes)
+{
+    struct victims *victims = context;
+    size_t path_bytes = strlen(path);
+
+    path += *path == '/';
+    if (path_bytes > 4 && strcmp(path + strlen(path) - 4, ".log") == 0)
+        victims->segment_bytes += size_bytes;
+    if (!is_dir && strncmp(path, victims->prefix, strlen(victims->prefix)) == 0)
+        snprintf(victims->paths[victims->count++], sizeof(victims->paths[0]), "%s", path);
+}
+
+static uint32_t remove_files(const char *format, uint32_t shard)
+{
+    char prefix[32];
+    struct victims victims = {.prefix = prefix};
+
+    snprintf(prefix, sizeof(prefix), format, shard);
+    sim_image_walk(&fixture.node->disk, SIM_CACHED, on_file, &victims);
+    for (uint32_t i = 0; i < victims.count; i++)
+        cr_assert(eq(int, sim_disk_unlink(&fixture.node->disk, victims.paths[i]), 0));
+    return victims.count;
+}
+
+static uint64_t segment_bytes(void)
+{
+    struct victims victims = {.prefix = "none"};
+
+    sim_image_walk(&fixture.node->disk, SIM_CACHED, on_file, &victims);
+    return victims.segment_bytes;
+}
+
+static void check_refused(void)
+{
+    uint64_t before = segment_bytes();
+
+    cr_assert(gt(u64, before, 0));
+    fixture_try_start();
+    cr_assert(eq(int, fixture.start_err, ERR_CORRUPT), "seed %" PRIu64, fixture.options.seed);
+    cr_assert(eq(u64, segment_bytes(), before));
+    fixture_crash(SIM_KILL);
+}
+
+Test(store_shards, a_start_without_the_marks_of_a_shard_is_refused_and_touches_nothing)
+{
+    for (uint32_t shard = 0; shard < 3; shard++) {
+        if (shard > 0)
+            fixture_down();
+        up_with(shard, 3);
+        work(20);
+        fixture_checkpoint();
+        work(5);
+        fixture_crash(SIM_KILL);
+        cr_assert(eq(u32, remove_files("data/marks-%u-", shard), 2));
+        check_refused();
+        cr_assert(ge(u32, remove_files("data/journal-%u-", shard), 1));
+        check_refused();
+    }
+}
+
+Test(store_shards, the_only_marks_cannot_be_lost_unseen)
+{
+    up_with(1, 1);
+    work(20);
+    fixture_checkpoint();
+    fixture_crash(SIM_KILL);
+    cr_assert(eq(u32, remove_files("data/marks-0-", 0), 2));
+    check_refused();
+}
+
+/* Whichever slot is gone and whenever: all is there, or it is said that something is not. */
+Test(store_shards, a_lost_slot_loses_nothing_unseen)
+{
+    uint32_t whole = 0;
+
+    for (uint64_t seed = 1; seed <= 60; seed++) {
+        if (seed > 1)
+            fixture_down();
+        up_with(seed, 1);
+        work(15);
+        for (uint64_t i = prng_below(&fixture.chance, 3); i > 0; i--) {
+            end_by_chance();
+            cr_assert(fixture_start());
+            work((uint32_t)prng_below(&fixture.chance, 10));
+        }
+        if (prng_chance(&fixture.chance, 1, 2))
+            fixture_checkpoint();
+        fixture_crash(SIM_KILL);
+        cr_assert(eq(u32, remove_files("data/marks-0-%u", (uint32_t)(seed % 2)), 1));
+        fixture_try_start();
+        if (fixture.start_err == ERR_CORRUPT)
+            continue;
+        cr_assert(eq(int, fixture.start_err, OK));
+        check_all();
+        whole++;
+    }
+    cr_assert(gt(u32, whole, 0));
+    cr_assert(lt(u32, whole, 60));
+}
+
+/* A directory of Kafka's whose segments contradict each other: no mark is ever written for that
+ * log, and the second start may not take it for a new one. */
+Test(store_shards, a_log_that_could_not_be_adopted_keeps_its_files_at_every_start)
+{
+    struct victims victims = {.prefix = "data/topic0-0/0000"};
+    char path[96] = "";
+    uint64_t before;
+
+    up_with(1, 1);
+    work(200);
+    fixture_stop();
+    remove_files("data/marks-%u-", 0);
+    remove_files("data/journal-%u-", 0);
+    sim_image_walk(&fixture.node->disk, SIM_CACHED, on_file, &victims);
+    for (uint32_t i = 0; i < victims.count; i++)
+        if (strstr(victims.paths[i], ".log") != NULL && strcmp(victims.paths[i], path) > 0)
+            snprintf(path, sizeof(path), "%s", victims.paths[i]);
+    cr_assert(eq(
+        int, sim_disk_rename(&fixture.node->disk, path, "data/topic0-0/00000000000000000001.log"),
+        0));
+    before = segment_bytes();
+    for (int i = 0; i < 3; i++) {
+        cr_assert(fixture_start());
+        cr_assert(log_is_quarantined(fixture.at[0].log));
+        cr_assert(not(log_is_quarantined(fixture.at[1].log)));
+        cr_assert(eq(u64, segment_bytes(), before));
+        fixture_crash(SIM_KILL);
+    }
+}
