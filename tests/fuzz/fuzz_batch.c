@@ -7,9 +7,8 @@
 #include "storage/batch_recode.h"
 #include "storage/batch_validate.h"
 #include "storage/control_record.h"
+#include "tests/fuzz/fuzz_seed.h"
 
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
 enum {
@@ -20,8 +19,6 @@ enum {
     TRUST_COMPRESSED = 0x10,
     EXPANDED_MAX_BYTES = 1 << 20,
 };
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes);
 
 static struct compression_context *context;
 
@@ -126,3 +123,74 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
     mem_free(bytes);
     return 0;
 }
+
+/* ---- seeds: batches of our builder, one or two behind each other */
+
+static void add_records(struct batch_builder *builder, struct prng *prng)
+{
+    uint64_t count = 1 + prng_below(prng, 5);
+    uint8_t bytes[64];
+
+    prng_fill(prng, bytes, sizeof(bytes));
+    for (uint64_t i = 0; i < count; i++) {
+        struct record_header headers[2] = {
+            {.key = "h", .key_bytes = 1, .value_bytes = -1},
+            {.key = "ab", .key_bytes = 2, .value = bytes, .value_bytes = 3},
+        };
+        struct record record;
+        record_init(&record, bytes, (int32_t)prng_below(prng, 9) - 1, bytes + 8,
+                    (int32_t)prng_below(prng, 50) - 1);
+        record.headers = headers;
+        record.header_count = (int32_t)prng_below(prng, 3);
+        check(batch_builder_add(builder, &record, 1700000000000 + (int64_t)i) == OK);
+    }
+}
+
+static uint32_t put_batch(struct prng *prng, uint8_t *out, size_t max_bytes)
+{
+    struct batch_builder_options options = batch_builder_options_default();
+    struct batch_builder builder;
+    const uint8_t *bytes;
+    uint32_t size_bytes;
+
+    options.control = prng_chance(prng, 1, 8);
+    options.transactional = options.control || prng_chance(prng, 1, 4);
+    options.codec =
+        options.control ? COMPRESSION_NONE : (enum compression)prng_below(prng, COMPRESSION_COUNT);
+    if (options.transactional || prng_chance(prng, 1, 2)) {
+        options.producer_id = 7;
+        options.producer_epoch = 1;
+        options.base_sequence = options.control ? -1 : 3;
+    }
+    batch_builder_init(&builder, &options);
+    if (options.control) {
+        const struct control_marker marker = {.commit = true, .coordinator_epoch = 4};
+        check(batch_builder_add_marker(&builder, &marker, 1700000000000) == OK);
+    } else {
+        add_records(&builder, prng);
+    }
+    check(batch_builder_finish(&builder, context, &bytes, &size_bytes) == OK);
+    if (size_bytes > max_bytes)
+        size_bytes = 0;
+    if (size_bytes > 0)
+        memcpy(out, bytes, size_bytes);
+    batch_builder_deinit(&builder);
+    return size_bytes;
+}
+
+static size_t make_seed(struct prng *prng, uint8_t *out, size_t max_bytes)
+{
+    size_t pos = 1;
+
+    if (max_bytes < 2)
+        return 0;
+    if (!context)
+        context = compression_context_create();
+    out[0] = (uint8_t)prng_below(prng, 32);
+    do
+        pos += put_batch(prng, out + pos, max_bytes - pos);
+    while (prng_chance(prng, 1, 3));
+    return pos;
+}
+
+FUZZ_SEEDS(make_seed)

@@ -9,18 +9,37 @@
 #include "storage/journal_scan.h"
 #include "storage/little_endian.h"
 #include "storage/marks_format.h"
+#include "tests/fuzz/fuzz_seed.h"
 #include "tests/support/fake_io.h"
 
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 #include <xxhash.h>
 
 enum { CASE_COUNT = 4, EXTENT_BYTES_MAX = 64 << 10 };
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes);
-
 static uint64_t sum; /* reads what was decoded, so that the sanitizer sees where it lies */
+
+/* What was decoded means the same when it is encoded and decoded again. */
+static void check_marks(const struct marks *marks)
+{
+    size_t size_bytes = marks_format_size(marks->count);
+    uint8_t *bytes = mem_alloc(size_bytes);
+    struct marks again;
+
+    marks_format_encode(marks, marks->generation, bytes);
+    check(marks_format_decode(bytes, size_bytes, &again) == OK);
+    check(again.count == marks->count && again.generation == marks->generation);
+    check(again.shard == marks->shard && again.clean == marks->clean);
+    check(again.first_sequence == marks->first_sequence);
+    check(again.recovery_epoch == marks->recovery_epoch);
+    for (uint32_t i = 0; i < marks->count; i++) {
+        check(again.marks[i].end_offset == marks->marks[i].end_offset);
+        check(again.marks[i].pos == marks->marks[i].pos);
+        check(uuid_equal(&again.marks[i].topic_id, &marks->marks[i].topic_id));
+    }
+    mem_free(again.marks);
+    mem_free(bytes);
+}
 
 static void decode_marks(uint8_t *bytes, size_t size_bytes, bool mend)
 {
@@ -37,6 +56,7 @@ static void decode_marks(uint8_t *bytes, size_t size_bytes, bool mend)
         return;
     for (uint32_t i = 0; i < marks.count; i++)
         sum += marks.marks[i].pos;
+    check_marks(&marks);
     mem_free(marks.marks);
 }
 
@@ -123,3 +143,77 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
     mem_free(copy);
     return 0;
 }
+
+/* ---- seeds: marks, or one group in each extent */
+
+static void put_group(struct prng *prng, uint64_t sequence, uint8_t *out, uint32_t max_bytes)
+{
+    struct journal_group_head head = {.sequence = sequence,
+                                      .durable_sequence = sequence - 1,
+                                      .size_bytes = JOURNAL_GROUP_HEAD_BYTES,
+                                      .salt = 2,
+                                      .recovery_epoch = 1};
+    uint64_t entries = 1 + prng_below(prng, 4);
+
+    memset(out, 0, max_bytes);
+    for (uint64_t i = 0; i < entries; i++) {
+        struct journal_entry entry = {
+            .kind = (uint8_t)(1 + prng_below(prng, 3)),
+            .partition = (int32_t)prng_below(prng, 2),
+            .offset = (int64_t)prng_below(prng, 8),
+            .end_offset = 10,
+            .prefix_bytes = (uint32_t)prng_below(prng, 16),
+            .payload_bytes = (uint32_t)prng_below(prng, 80),
+        };
+        uint32_t entry_bytes = JOURNAL_ENTRY_HEAD_BYTES + entry.prefix_bytes + entry.payload_bytes;
+        if (head.size_bytes + entry_bytes > max_bytes)
+            break;
+        journal_format_put_entry(out + head.size_bytes, &entry);
+        head.size_bytes += entry_bytes;
+        head.entry_count++;
+    }
+    journal_format_seal(&head, &(struct iovec){.iov_base = out, .iov_len = head.size_bytes}, 1);
+}
+
+static size_t put_marks(struct prng *prng, uint8_t *out, size_t max_bytes)
+{
+    struct mark list[4];
+    struct marks marks = {.generation = 3,
+                          .first_sequence = 5,
+                          .recovery_epoch = 1,
+                          .clean = prng_chance(prng, 1, 2),
+                          .marks = list,
+                          .count = (uint32_t)prng_below(prng, 5)};
+    size_t size_bytes = marks_format_size(marks.count);
+
+    for (uint32_t i = 0; i < marks.count; i++)
+        list[i] = (struct mark){.partition = (int32_t)i,
+                                .end_offset = 100,
+                                .segment_base_offset = 50,
+                                .pos = prng_below(prng, 10000),
+                                .window_offset = -1};
+    if (size_bytes > max_bytes)
+        return 0;
+    marks_format_encode(&marks, marks.generation, out);
+    return size_bytes;
+}
+
+static size_t make_seed(struct prng *prng, uint8_t *out, size_t max_bytes)
+{
+    uint8_t choice = (uint8_t)prng_below(prng, CASE_COUNT);
+    uint32_t half = 1024;
+    size_t size_bytes;
+
+    if (max_bytes < 1 + 2 * half)
+        return 0;
+    out[0] = choice;
+    if (choice < 2) {
+        size_bytes = put_marks(prng, out + 1, max_bytes - 1);
+        return size_bytes == 0 ? 0 : 1 + size_bytes;
+    }
+    put_group(prng, 1, out + 1, half);
+    put_group(prng, 2, out + 1 + half, half);
+    return 1 + 2 * half;
+}
+
+FUZZ_SEEDS(make_seed)
