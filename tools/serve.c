@@ -100,6 +100,28 @@ static void print_key(const struct config_key *key, const char *scope)
         printf("  one of: %s\n", key->choices);
 }
 
+/* One object a line. */
+static void print_key_json(const struct config_key *key, const char *scope)
+{
+    printf("{\"scope\":\"%s\",\"name\":\"%s\",\"default\":", scope, key->name);
+    if (key->default_text == NULL)
+        fputs("null", stdout);
+    else
+        cli_print_json_string(key->default_text, strlen(key->default_text));
+    printf(",\"effect\":\"%s\",\"dynamic\":%s,\"doc\":", effect_text(key->effect),
+           key->dynamic ? "true" : "false");
+    cli_print_json_string(key->doc, strlen(key->doc));
+    puts("}");
+}
+
+static void explain_key(const struct cli *cli, const struct config_key *key, const char *scope)
+{
+    if (cli->json)
+        print_key_json(key, scope);
+    else
+        print_key(key, scope);
+}
+
 enum cli_exit command_config_explain(struct cli *cli)
 {
     const struct config_key *broker_key = config_key_find(cli->words[0]);
@@ -110,9 +132,9 @@ enum cli_exit command_config_explain(struct cli *cli)
     const struct config_key *keys = config_keys(&count);
 
     if (broker_key != NULL)
-        print_key(broker_key, "broker");
+        explain_key(cli, broker_key, "broker");
     if (topic_key != NULL)
-        print_key(topic_key, "topic");
+        explain_key(cli, topic_key, "topic");
     if (broker_key != NULL || topic_key != NULL)
         return CLI_OK;
     for (uint32_t i = 0; i < count && i < 512; i++)
@@ -127,19 +149,10 @@ static void list_keys(const struct config_key *keys, uint32_t count, const char 
 {
     for (uint32_t i = 0; i < count; i++) {
         const char *value = keys[i].default_text;
-        if (!json) {
-            printf("%-7s %-60s %s\n", scope, keys[i].name, value == NULL ? "-" : value);
-            continue;
-        }
-        printf("{\"scope\":\"%s\",\"name\":\"%s\",\"default\":", scope, keys[i].name);
-        if (value == NULL)
-            fputs("null", stdout);
+        if (json)
+            print_key_json(&keys[i], scope);
         else
-            cli_print_json_string(value, strlen(value));
-        printf(",\"effect\":\"%s\",\"dynamic\":%s,\"doc\":", effect_text(keys[i].effect),
-               keys[i].dynamic ? "true" : "false");
-        cli_print_json_string(keys[i].doc, strlen(keys[i].doc));
-        puts("}");
+            printf("%-7s %-60s %s\n", scope, keys[i].name, value == NULL ? "-" : value);
     }
 }
 
@@ -160,12 +173,20 @@ enum cli_exit command_explain(struct cli *cli)
 
     if (code == NULL)
         return cli_fail(CLI_NOT_FOUND, "no code %s; codes look like LVE-2101", cli->words[0]);
-    printf("%s: %s\n%s\n", code->code, code->text, code->advice);
+    if (!cli->json) {
+        printf("%s: %s\n%s\n", code->code, code->text, code->advice);
+        return CLI_OK;
+    }
+    printf("{\"code\":\"%s\",\"text\":", code->code);
+    cli_print_json_string(code->text, strlen(code->text));
+    fputs(",\"advice\":", stdout);
+    cli_print_json_string(code->advice, strlen(code->advice));
+    puts("}");
     return CLI_OK;
 }
 
 enum cli_exit command_version(struct cli *cli)
 {
-    puts("levee " LEVEE_VERSION);
+    puts(cli->json ? "{\"version\":\"" LEVEE_VERSION "\"}" : "levee " LEVEE_VERSION);
     return CLI_OK;
 }
