@@ -10,6 +10,7 @@
 #include "net/protocol/kafka_enums.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -447,8 +448,8 @@ enum err config_check(const struct config_key *key, const char *text, char *prob
         return ERR_INVALID;
     case CONFIG_DOUBLE:
         number = strtod(text, &end);
-        if (*text == '\0' || *end != '\0' || number < (double)key->min ||
-            number > (double)key->max * (key->max == INT64_MAX ? 1e290 : 1.0)) {
+        if (*text == '\0' || *end != '\0' || !isfinite(number) || number < (double)key->min ||
+            (key->max != INT64_MAX && number > (double)key->max)) {
             snprintf(out, max, "Invalid value %s for configuration %s: Not a number in its range",
                      text, key->name);
             return ERR_INVALID;

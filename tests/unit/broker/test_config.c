@@ -179,3 +179,17 @@ Test(config, rows_stand_in_order_and_every_default_is_legal)
                 "%s: %s", keys[i].name, problem);
     }
 }
+
+Test(config, a_fraction_is_a_finite_number_in_its_range)
+{
+    static const char *const bad[] = {"nan", "-nan", "inf", "1e999", "-0.1", "1.5", "", "0.5x"};
+    const struct config_key *ratio = config_key_find("log.cleaner.min.cleanable.ratio");
+    const struct config_key *unbounded = config_key_find("log.cleaner.io.max.bytes.per.second");
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        cr_assert(eq(int, config_check(ratio, bad[i], NULL, 0), ERR_INVALID), "%s", bad[i]);
+    cr_assert(eq(int, config_check(ratio, "0.5", NULL, 0), OK));
+    cr_assert(eq(int, config_check(ratio, "1", NULL, 0), OK));
+    cr_assert(eq(int, config_check(unbounded, "inf", NULL, 0), ERR_INVALID));
+    cr_assert(eq(int, config_check(unbounded, "1e300", NULL, 0), OK));
+}
