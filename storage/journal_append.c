@@ -109,6 +109,7 @@ enum err journal_append(struct journal *journal, const struct journal_entry *ent
         *sequence_out = group->sequence;
     if (journal_next_to_write(journal) != NULL)
         loop_defer(journal->loop, &journal->commit);
+    journal_start_if_large(journal);
     journal_check_half(journal);
     return OK;
 }

@@ -59,6 +59,9 @@ bool journal_has_pending_room(const struct journal *journal, uint64_t device_byt
 /* The next group that may be written now; NULL: none. */
 struct journal_group *journal_next_to_write(struct journal *journal);
 
+/* Write the next group now, without waiting for the end of the turn, when it is large. */
+void journal_start_if_large(struct journal *journal);
+
 /* Tell the owner, later, when half of the space is in use. */
 void journal_check_half(struct journal *journal);
 

@@ -477,6 +477,11 @@ static enum err sim_io_dir_space(struct io *io, const char *path, struct io_spac
 
 /* --- the loop's side --- */
 
+static void sim_io_flush(struct io *io)
+{
+    (void)io; /* an operation begins with its call */
+}
+
 static enum err sim_io_wait(struct io *io, uint64_t timeout_ns)
 {
     struct sim_io *sim = sim_of(io);
@@ -533,6 +538,7 @@ static const struct io_vtable vtable = {
     .dir_space = sim_io_dir_space,
     .filesystem_sync = sim_io_filesystem_sync,
     .wait = sim_io_wait,
+    .flush = sim_io_flush,
     .wake = sim_io_wake,
     .destroy = sim_io_destroy_by_program,
 };

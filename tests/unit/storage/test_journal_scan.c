@@ -140,7 +140,7 @@ Test(journal_scan, entries_come_back_per_partition_in_order)
     for (int64_t i = 0; i < 300; i++)
         journal_rig_append(&rig, (int32_t)(i % 7), i, (uint32_t)(i * 11 % 3000));
     journal_rig_settle(&rig);
-    cr_assert(eq(u64, rig.committed, 1));
+    cr_assert(le(u64, rig.committed, 4)); /* groups of many entries */
     journal_rig_close(&rig);
 
     before = slab_used_bytes(&rig.slab);
