@@ -130,7 +130,7 @@ static void note_progress(struct log *log)
 }
 
 /* Entries of the groups that are new since the last news: they stand at the end of the cache, in
- * order of sequence. */
+ * order of sequence.  A log's newest comes first, so the others of a log say nothing new. */
 static void advance(struct store *store, uint64_t from_sequence, uint64_t to_sequence, bool durable)
 {
     for (struct list *node = store->cache.prev; node != &store->cache; node = node->prev) {
@@ -143,13 +143,12 @@ static void advance(struct store *store, uint64_t from_sequence, uint64_t to_seq
         if (durable && entry->end_offset > log->offsets.durable) {
             log->offsets.durable = entry->end_offset;
             note_progress(log);
+            store_kick_writes(store, log);
         }
         if (entry->end_offset > log->offsets.accepted) {
             log->offsets.accepted = entry->end_offset;
             note_progress(log);
         }
-        if (durable)
-            store_kick_writes(store, log);
     }
 }
 
