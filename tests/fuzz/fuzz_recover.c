@@ -64,9 +64,11 @@ struct directory {
 
 static struct directory directories[DIRECTORY_COUNT];
 
-/* Without the zeros at its end, but for those of a block: extents are long. */
+/* Without the blocks of zeros at the end of files: extents are long. */
 static void keep(struct directory *directory, const struct fake_io *fake)
 {
+    static const uint8_t zeros[IO_ALIGN];
+
     for (uint32_t i = 0; i < FAKE_FILES_MAX; i++) {
         const struct fake_file *file = &fake->files[i];
         struct kept_file *kept = &directory->files[directory->count];
@@ -75,10 +77,10 @@ static void keep(struct directory *directory, const struct fake_io *fake)
             continue;
         check(directory->count < FILES_MAX);
         directory->count++;
-        while (size_bytes > 0 && file->bytes[size_bytes - 1] == 0)
-            size_bytes--;
-        size_bytes = journal_format_round_up(size_bytes + 1);
-        kept->size_bytes = size_bytes < file->size_bytes ? size_bytes : file->size_bytes;
+        while (size_bytes >= IO_ALIGN &&
+               memcmp(file->bytes + size_bytes - IO_ALIGN, zeros, IO_ALIGN) == 0)
+            size_bytes -= IO_ALIGN;
+        kept->size_bytes = size_bytes;
         kept->bytes = mem_alloc(kept->size_bytes);
         if (kept->size_bytes > 0)
             memcpy(kept->bytes, file->bytes, kept->size_bytes);
