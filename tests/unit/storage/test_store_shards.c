@@ -25,7 +25,7 @@ static void up_with(uint64_t seed, uint32_t shard_count)
     cr_assert(fixture_start());
 }
 
-TestSuite(store_shards, .fini = fixture_down, .timeout = 120);
+TestSuite(store_shards, .fini = fixture_down, .timeout = 300);
 
 static void work(uint32_t count)
 {
