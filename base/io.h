@@ -154,7 +154,7 @@ struct io_vtable {
     /* submit, wait, fill completed; UINT64_MAX: for ever */
     enum err (*wait)(struct io *io, uint64_t timeout_ns);
     void (*flush)(struct io *io); /* submit now: what comes next takes a while */
-    void (*wake)(struct io *io); /* any thread: end a wait */
+    void (*wake)(struct io *io);  /* any thread: end a wait */
     void (*destroy)(struct io *io);
 };
 
