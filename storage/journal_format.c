@@ -121,6 +121,9 @@ enum err journal_format_next_entry(const uint8_t *group, uint32_t size_bytes, ui
         .payload_bytes = little_endian_get_u32(head + 60),
     };
     memcpy(out->topic_id.bytes, head + 8, 16);
+    if (out->partition < 0 || out->offset < 0 || out->end_offset < 0 ||
+        out->segment_base_offset < 0)
+        return ERR_MALFORMED; /* no log can have them */
     at += JOURNAL_ENTRY_HEAD_BYTES;
     content_bytes = (uint64_t)out->prefix_bytes + out->payload_bytes;
     if (content_bytes > size_bytes - at)

@@ -72,6 +72,13 @@ void marks_format_encode(const struct marks *marks, uint64_t generation, uint8_t
     little_endian_put_u64(out + CHECKSUM_AT, checksum_of(out, size_bytes));
 }
 
+/* Positions that no log can have are not believed, whatever the checksum says. */
+static bool is_possible(const struct mark *mark)
+{
+    return mark->partition >= 0 && mark->log_start_offset >= 0 && mark->end_offset >= 0 &&
+           mark->segment_base_offset >= 0 && mark->window_offset >= -1;
+}
+
 enum err marks_format_decode(const uint8_t *bytes, size_t size_bytes, struct marks *out)
 {
     struct marks marks;
@@ -99,8 +106,13 @@ enum err marks_format_decode(const uint8_t *bytes, size_t size_bytes, struct mar
     marks.marks = mem_try_alloc(marks.count * sizeof(struct mark));
     if (marks.marks == NULL)
         return ERR_NOMEM;
-    for (uint32_t i = 0; i < marks.count; i++)
+    for (uint32_t i = 0; i < marks.count; i++) {
         get_mark(bytes + marks_format_size(i), &marks.marks[i]);
+        if (!is_possible(&marks.marks[i])) {
+            mem_free(marks.marks);
+            return ERR_CORRUPT;
+        }
+    }
     *out = marks;
     return OK;
 }

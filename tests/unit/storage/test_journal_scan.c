@@ -551,6 +551,29 @@ Test(journal_scan, entries_of_a_good_checksum_are_checked_all_the_same)
     }
 }
 
+Test(journal_scan, an_entry_with_offsets_that_no_log_can_have_is_malformed)
+{
+    for (int which = 0; which < 5; which++) {
+        uint8_t group[JOURNAL_GROUP_HEAD_BYTES + JOURNAL_ENTRY_HEAD_BYTES] = {0};
+        struct journal_entry entry = {.kind = JOURNAL_TRUNCATE, .offset = 1, .end_offset = 1};
+        struct journal_entry out;
+        const uint8_t *content;
+        uint32_t pos = JOURNAL_GROUP_HEAD_BYTES;
+        if (which == 1)
+            entry.partition = -1;
+        if (which == 2)
+            entry.offset = -1;
+        if (which == 3)
+            entry.end_offset = INT64_MIN;
+        if (which == 4)
+            entry.segment_base_offset = -1;
+        journal_format_put_entry(group + JOURNAL_GROUP_HEAD_BYTES, &entry);
+        cr_assert(eq(int, journal_format_next_entry(group, sizeof(group), &pos, &out, &content),
+                     which == 0 ? OK : ERR_MALFORMED),
+                  "%d", which);
+    }
+}
+
 Test(journal_scan, a_slab_that_is_too_small_says_so)
 {
     struct journal_scan *scan = NULL;

@@ -373,6 +373,32 @@ Test(marks, a_failed_sync_now_is_final)
     cr_assert(eq(int, marks_write_now(writer, &marks), ERR_IO));
 }
 
+Test(marks, offsets_that_no_log_can_have_are_corrupt)
+{
+    for (int which = 0; which < 6; which++) {
+        struct marks marks = make(1, 2);
+        struct mark *mark = &marks.marks[1];
+        uint8_t bytes[MARKS_HEAD_BYTES + 2 * MARKS_MARK_BYTES];
+        struct marks out;
+        if (which == 1)
+            mark->partition = -1;
+        if (which == 2)
+            mark->log_start_offset = -1;
+        if (which == 3)
+            mark->end_offset = INT64_MIN;
+        if (which == 4)
+            mark->segment_base_offset = -1;
+        if (which == 5)
+            mark->window_offset = -2;
+        marks_format_encode(&marks, 1, bytes); /* its checksum is good */
+        cr_assert(
+            eq(int, marks_format_decode(bytes, sizeof(bytes), &out), which == 0 ? OK : ERR_CORRUPT),
+            "%d", which);
+        if (which == 0)
+            mem_free(out.marks);
+    }
+}
+
 Test(marks, decoding_random_bytes_never_reads_too_far)
 {
     struct marks marks = make(1, 4);
