@@ -1,4 +1,4 @@
-/* A log's life, its tail in memory, and its small files. */
+/* A log's life, and its small files. */
 #include "base/check.h"
 #include "base/mem.h"
 #include "storage/log_private.h"
@@ -12,109 +12,6 @@ enum { SMALL_FILE_BYTES_MAX = 256 << 20 };
 int64_t log_wall_ms(const struct log *log)
 {
     return clock_wall_ms(log->store->loop->clock);
-}
-
-/* ---- the tail: batches whose bytes are in memory */
-
-void log_tail_add(struct log *log, struct segment *segment, int64_t base_offset, int64_t end_offset,
-                  uint64_t pos, const uint8_t *bytes, uint32_t size_bytes, struct buf *buf,
-                  uint64_t sequence)
-{
-    struct tail_entry *entry = mem_alloc(sizeof(*entry));
-
-    *entry = (struct tail_entry){.log = log,
-                                 .segment = segment,
-                                 .base_offset = base_offset,
-                                 .end_offset = end_offset,
-                                 .pos = pos,
-                                 .size_bytes = size_bytes,
-                                 .bytes = bytes,
-                                 .buf = buf_ref(buf),
-                                 .sequence = sequence};
-    list_push_back(&log->tail, &entry->log_node);
-    list_push_back(&log->store->cache, &entry->cache_node);
-    log->store->cache_bytes += size_bytes;
-    log->store->dirty_bytes += size_bytes;
-    log->unwritten_bytes += size_bytes;
-    if (log->first_unwritten == NULL)
-        log->first_unwritten = entry;
-}
-
-static struct tail_entry *next_in_log(struct tail_entry *entry)
-{
-    struct list *next = entry->log_node.next;
-
-    return next == &entry->log->tail ? NULL : container_of(next, struct tail_entry, log_node);
-}
-
-void log_tail_remove(struct tail_entry *entry)
-{
-    struct log *log = entry->log;
-
-    if (!entry->written) {
-        log->store->dirty_bytes -= entry->size_bytes;
-        log->unwritten_bytes -= entry->size_bytes;
-        if (log->first_unwritten == entry)
-            log->first_unwritten = next_in_log(entry);
-        if (log->store->step == CHECKPOINT_DRAIN) /* it may have waited for this one */
-            loop_defer(log->store->loop, &log->store->drained_task);
-    }
-    log->store->cache_bytes -= entry->size_bytes;
-    list_remove(&entry->log_node);
-    list_remove(&entry->cache_node);
-    buf_unref(entry->buf);
-    mem_free(entry);
-}
-
-void log_tail_drop_all(struct log *log)
-{
-    while (!list_is_empty(&log->tail))
-        log_tail_remove(list_first(&log->tail, struct tail_entry, log_node));
-}
-
-/* The entry that holds offset, or the next one; NULL: offset is below the tail (or at its end). */
-struct tail_entry *log_tail_find(const struct log *log, int64_t offset)
-{
-    if (list_is_empty(&log->tail) ||
-        container_of(log->tail.next, struct tail_entry, log_node)->base_offset > offset)
-        return NULL;
-    /* readers are near the end: search from there */
-    for (struct list *node = log->tail.prev; node != &log->tail; node = node->prev) {
-        struct tail_entry *entry = container_of(node, struct tail_entry, log_node);
-        if (entry->base_offset <= offset) {
-            if (offset < entry->end_offset)
-                return entry;
-            return next_in_log(entry);
-        }
-    }
-    return NULL;
-}
-
-/* Everything of the last block is in the head block, or in entries that are not written. */
-enum err log_block_prefix(struct log *log, uint8_t *bytes, uint32_t *size_out)
-{
-    struct segment *active = log_active(log);
-    uint64_t start = active->size_bytes & ~(uint64_t)(STORE_BLOCK - 1);
-    uint64_t written_start = active->written_pos & ~(uint64_t)(STORE_BLOCK - 1);
-    enum err err;
-
-    *size_out = (uint32_t)(active->size_bytes - start);
-    if (*size_out == 0)
-        return OK;
-    if (written_start == start && active->written_pos > start) {
-        err = segment_need_head(active);
-        if (err != OK)
-            return err;
-        memcpy(bytes, active->head_block, active->written_pos - start);
-    }
-    for (struct tail_entry *entry = log->first_unwritten; entry != NULL;
-         entry = next_in_log(entry)) {
-        uint64_t from = entry->pos > start ? entry->pos : start;
-        uint64_t end = entry->pos + entry->size_bytes;
-        if (entry->segment == active && end > from)
-            memcpy(bytes + (from - start), entry->bytes + (from - entry->pos), end - from);
-    }
-    return OK;
 }
 
 /* ---- small files */

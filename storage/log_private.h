@@ -51,6 +51,14 @@ struct tail_entry {
     bool written;      /* in the segment file */
 };
 
+/* Entries of a log by offset; entries[first & (capacity - 1)] is the oldest. */
+struct tail_ring {
+    struct tail_entry **entries;
+    uint32_t first;
+    uint32_t count;
+    uint32_t capacity; /* 0, or a power of two */
+};
+
 /* A callback that waits for a journal sequence. */
 struct log_commit_waiter {
     struct list node;
@@ -77,8 +85,10 @@ struct log {
     struct segment **segments; /* by base offset; the last is active; none when quarantined */
     uint32_t segment_count;
     struct list tail;                   /* of tail_entry */
+    struct tail_ring tail_ring;         /* the same entries */
     struct tail_entry *first_unwritten; /* or NULL */
     uint64_t unwritten_bytes;
+    uint64_t ready_bytes; /* of those, committed */
     struct epoch_cache epochs;
     struct producer_state producers;
     int64_t window_offset;  /* of the newest .levee-window file that a mark names; -1 */
@@ -141,13 +151,18 @@ void log_roll(struct log *log, int64_t base_offset);
 bool log_must_roll(const struct log *log, uint32_t size_bytes, int64_t last_offset,
                    int64_t timestamp_ms);
 
-/* ---- tail */
+/* ---- log_tail.c */
 void log_tail_add(struct log *log, struct segment *segment, int64_t base_offset, int64_t end_offset,
                   uint64_t pos, const uint8_t *bytes, uint32_t size_bytes, struct buf *buf,
                   uint64_t sequence);
+void log_tail_committed(struct tail_entry *entry); /* its group is; once */
+void log_tail_written(struct tail_entry *entry);   /* into its segment; the first unwritten one */
 void log_tail_remove(struct tail_entry *entry);
 void log_tail_drop_all(struct log *log);
+struct tail_entry *log_tail_next(const struct tail_entry *entry); /* in the log, or NULL */
+/* The entry that holds offset, or the next one; NULL: offset is below the tail (or at its end). */
 struct tail_entry *log_tail_find(const struct log *log, int64_t offset);
+void log_tail_free_spares(struct store *store);
 /* Bytes [pos & ~4095, pos) where pos is the end of the active segment. */
 must_use enum err log_block_prefix(struct log *log, uint8_t *bytes, uint32_t *size_out);
 

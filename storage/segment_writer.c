@@ -20,26 +20,6 @@ enum {
 
 static void fill_writes(struct store *store);
 
-static struct tail_entry *next_of(struct tail_entry *entry)
-{
-    struct list *next = entry->log_node.next;
-
-    return next == &entry->log->tail ? NULL : container_of(next, struct tail_entry, log_node);
-}
-
-/* Committed, unwritten bytes of the segment that is next to be written, up to max_bytes. */
-static uint64_t ready_bytes(const struct log *log, uint64_t max_bytes)
-{
-    uint64_t sum = 0;
-
-    for (struct tail_entry *entry = log->first_unwritten;
-         entry != NULL && entry->sequence <= log->store->committed && sum < max_bytes &&
-         entry->segment == log->first_unwritten->segment;
-         entry = next_of(entry))
-        sum += entry->size_bytes;
-    return sum;
-}
-
 static bool segment_is_closed(const struct log *log, const struct segment *segment)
 {
     return segment != log_active(log);
@@ -52,8 +32,7 @@ static bool is_due(const struct log *log)
     if (log->writing || first == NULL || first->sequence > log->store->committed)
         return false;
     return log_needs_flush(log) || segment_is_closed(log, first->segment) ||
-           ready_bytes(log, log->store->options.segment_write_bytes) >=
-               log->store->options.segment_write_bytes;
+           log->ready_bytes >= log->store->options.segment_write_bytes;
 }
 
 void store_kick_writes(struct store *store, struct log *log)
@@ -76,20 +55,12 @@ static void free_write(struct segment_write *write)
 
 static void mark_written(struct log *log, struct tail_entry *last)
 {
-    struct tail_entry *entry = log->first_unwritten;
+    struct tail_entry *entry;
 
-    for (;;) {
-        struct tail_entry *next = next_of(entry);
-        entry->written = true;
-        list_remove(&entry->cache_node);
-        list_push_back(&log->store->evictable, &entry->cache_node);
-        log->store->dirty_bytes -= entry->size_bytes;
-        log->unwritten_bytes -= entry->size_bytes;
-        log->first_unwritten = next;
-        if (entry == last)
-            return;
-        entry = next;
-    }
+    do {
+        entry = log->first_unwritten;
+        log_tail_written(entry);
+    } while (entry != last);
 }
 
 static void keep_head(struct segment *segment, const struct segment_write *write)
@@ -197,7 +168,7 @@ static struct tail_entry *choose_last(struct log *log, uint64_t *end_pos_out)
          entry != NULL && entry->sequence <= log->store->committed &&
          entry->segment == log->first_unwritten->segment &&
          (last == NULL || sum + entry->size_bytes <= max_bytes);
-         entry = next_of(entry)) {
+         entry = log_tail_next(entry)) {
         sum += entry->size_bytes;
         last = entry;
     }
@@ -236,7 +207,7 @@ static enum err start_write(struct store *store, struct log *log)
     write->last = last;
     if (segment->written_pos > file_pos)
         memcpy(write->bytes, segment->head_block, segment->written_pos - file_pos);
-    for (struct tail_entry *entry = log->first_unwritten;; entry = next_of(entry)) {
+    for (struct tail_entry *entry = log->first_unwritten;; entry = log_tail_next(entry)) {
         memcpy(write->bytes + (entry->pos - file_pos), entry->bytes, entry->size_bytes);
         if (entry == last)
             break;

@@ -130,7 +130,7 @@ static void note_progress(struct log *log)
 }
 
 /* Entries of the groups that are new since the last news: they stand at the end of the cache, in
- * order of sequence.  A log's newest comes first, so the others of a log say nothing new. */
+ * order of sequence. */
 static void advance(struct store *store, uint64_t from_sequence, uint64_t to_sequence, bool durable)
 {
     for (struct list *node = store->cache.prev; node != &store->cache; node = node->prev) {
@@ -140,10 +140,11 @@ static void advance(struct store *store, uint64_t from_sequence, uint64_t to_seq
             return;
         if (entry->sequence > to_sequence)
             continue;
+        if (durable)
+            log_tail_committed(entry);
         if (durable && entry->end_offset > log->offsets.durable) {
             log->offsets.durable = entry->end_offset;
             note_progress(log);
-            store_kick_writes(store, log);
         }
         if (entry->end_offset > log->offsets.accepted) {
             log->offsets.accepted = entry->end_offset;
@@ -174,6 +175,10 @@ static void on_journal_committed(void *context, uint64_t sequence)
         store->written = sequence;
     counter_add(&store->journal_groups, sequence - from);
     advance(store, from, sequence, true);
+    list_for_each(node, &store->progressed)
+    {
+        store_kick_writes(store, container_of(node, struct log, progress_node));
+    }
     while (!list_is_empty(&store->commit_waiters)) {
         struct log_commit_waiter *waiter =
             list_first(&store->commit_waiters, struct log_commit_waiter, node);
@@ -330,6 +335,7 @@ enum err store_open(const struct store_world *world, const struct store_options 
     list_init(&store->evictable);
     list_init(&store->dirty_logs);
     list_init(&store->progressed);
+    list_init(&store->spare_entries);
     list_init(&store->commit_waiters);
     list_init(&store->room_waiters);
     list_init(&store->open_segments);
@@ -382,6 +388,7 @@ void store_close(struct store *store)
     undefer(&store->write_task);
     undefer(&store->files_task);
     undefer(&store->drained_task);
+    log_tail_free_spares(store);
     journal_close(store->journal);
     marks_writer_close(store->marks_writer);
     mem_free(store);

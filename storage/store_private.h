@@ -59,6 +59,8 @@ struct store {
     struct list evictable; /* the same, in a segment, in the order of writing */
     uint64_t cache_bytes;  /* payload of all entries */
     uint64_t dirty_bytes;  /* of those not in a segment */
+    struct list spare_entries; /* of tail_entry.log_node, for the next ones */
+    uint32_t spare_count;
     struct list dirty_logs;
     struct list write_queue; /* logs with committed, unwritten bytes that are due */
     uint64_t write_bytes;    /* in flight */
