@@ -41,6 +41,8 @@ struct log_config { /* the topic's configs that storage acts on */
     bool relaxed;             /* levee.durability=cache */
     bool log_append_time;     /* message.timestamp.type */
     bool reserved_space;      /* internal and metadata logs: may use the space reserve */
+    bool required; /* nothing starts without it: a file that cannot be read is an error of
+                    * log_open, and the next start tries again */
 };
 
 struct log_offsets {
@@ -63,7 +65,8 @@ struct log_events {
  * damage below it, or missing files, quarantines: OK is returned, log_is_quarantined says so, one
  * log line told it, and every append and read says ERR_QUARANTINED.  Indexes and snapshots that
  * are missing or wrong are rebuilt.  Above the mark, without journal entries, nothing is believed.
- * name: the topic's, copied.  ERR_FOREIGN: the directory carries another topic id. */
+ * ERR_IO: of a required log.  name: the topic's, copied.  ERR_FOREIGN: the directory carries
+ * another topic id. */
 must_use enum err log_open(struct store *store, const struct log_id *id, const char *name,
                            const struct log_config *config, const struct log_events *events,
                            void *context, struct log **out);

@@ -337,7 +337,7 @@ enum err log_open(struct store *store, const struct log_id *id, const char *name
     list_push_back(&store->logs, &log->node);
     store->log_count++;
     err = load(log);
-    if (err == ERR_IO || err == ERR_CORRUPT || err == ERR_TRUNCATED) {
+    if ((err == ERR_IO && !config->required) || err == ERR_CORRUPT || err == ERR_TRUNCATED) {
         log_quarantine(log, "its files cannot be read", -1, err);
         err = OK;
     }

@@ -275,6 +275,7 @@ enum err metadata_log_open(const struct metadata_log_world *world,
         .segment_index_bytes = 10 << 20,
         .file_delete_delay_ms = 60000,
         .reserved_space = true,
+        .required = true,
     };
     struct batch_builder_options builder = batch_builder_options_default();
     struct metadata_log *log = mem_alloc(sizeof(*log));
