@@ -152,8 +152,8 @@ static void on_files_task(struct task *task)
 
     if (store->state != STORE_RUNNING || store->step != CHECKPOINT_FILES)
         return;
-    for (int i = 0; i < LOGS_PER_TURN && store->next_file != &store->targets; i++) {
-        struct log *log = container_of(store->next_file, struct log, target_node);
+    for (int i = 0; i < LOGS_PER_TURN && store->next_target != &store->targets; i++) {
+        struct log *log = container_of(store->next_target, struct log, target_node);
         enum err err = log_write_small_files(log, log->target.end_offset);
         if (err == ERR_NOSPACE) { /* the same step again, when there may be space */
             store_lacks_space(store);
@@ -164,10 +164,10 @@ static void on_files_task(struct task *task)
             store_fail(store, err);
             return;
         }
-        store->next_file = store->next_file->next;
+        store->next_target = store->next_target->next;
     }
     store->write_refused = false;
-    if (store->next_file == &store->targets)
+    if (store->next_target == &store->targets)
         start_sync(store);
     else
         loop_defer(store->loop, &store->files_task);
@@ -193,20 +193,19 @@ bool log_needs_flush(const struct log *log)
     const struct store *store = log->store;
 
     if (store->state == STORE_RUNNING &&
-        store->dirty_bytes * 2 > store->options.tail_cache_max_bytes)
+        store->dirty_bytes > store->options.tail_cache_max_bytes / 4 * 3)
         return true; /* memory runs short: small pieces are allowed */
     return log->in_checkpoint && store->step == CHECKPOINT_DRAIN && !is_drained(log);
 }
 
+/* What is drained stays so: entries that come later have higher sequences. */
 static void check_drained(struct store *store)
 {
-    list_for_each(node, &store->targets)
-    {
-        if (!is_drained(container_of(node, struct log, target_node)))
+    for (; store->next_target != &store->targets; store->next_target = store->next_target->next)
+        if (!is_drained(container_of(store->next_target, struct log, target_node)))
             return;
-    }
     store->step = CHECKPOINT_FILES;
-    store->next_file = store->targets.next;
+    store->next_target = store->targets.next;
     loop_defer(store->loop, &store->files_task);
 }
 
@@ -219,6 +218,7 @@ void checkpointer_on_written(struct store *store)
 static void start_drain(struct store *store)
 {
     store->step = CHECKPOINT_DRAIN;
+    store->next_target = store->targets.next;
     list_for_each(node, &store->targets)
     {
         store_kick_writes(store, container_of(node, struct log, target_node));
@@ -293,8 +293,8 @@ void checkpointer_forget(struct log *log)
 
     if (!list_is_linked(&log->target_node))
         return;
-    if (store->next_file == &log->target_node)
-        store->next_file = log->target_node.next;
+    if (store->next_target == &log->target_node)
+        store->next_target = log->target_node.next;
     list_remove(&log->target_node);
     log->in_checkpoint = false;
     if (store->step == CHECKPOINT_DRAIN)

@@ -26,6 +26,7 @@ struct segment {
     uint32_t times_saved;
     bool indexes_loaded;
     bool indexes_dirty;
+    bool index_files_true;      /* what they hold is a beginning of what is in memory */
     bool indexes_rebuilt;       /* from the batches: what they say is not doubted any more */
     bool padded;                /* the file may hold more than size_bytes */
     int64_t first_timestamp_ms; /* -1: none; for segment.ms */

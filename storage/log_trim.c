@@ -227,6 +227,7 @@ enum err log_cut_state(struct log *log, struct segment *segment, int64_t offset,
     segment->padded = true; /* the old end is still in the file */
     segment->indexes_dirty = true;
     segment->index_saved = 0;
+    segment->index_files_true = false;
     segment->times_saved = 0;
     if (epoch_cache_truncate_end(&log->epochs, offset))
         log->epochs_dirty = true;

@@ -6,7 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { WALK_BYTES = 1 << 20 };
+enum {
+    WALK_BYTES = 1 << 20,
+    UNSAVED_ENTRIES_MAX = 16,
+};
 
 struct segment *segment_create(struct log *log, int64_t base_offset)
 {
@@ -254,6 +257,7 @@ enum err segment_rebuild_indexes(struct segment *segment)
     time_index_clear(&segment->times);
     segment->index_saved = 0;
     segment->times_saved = 0;
+    segment->index_files_true = false;
     segment->indexes_dirty = true;
     err = segment_walk(segment, 0, segment->written_pos, note_for_index, segment);
     list_for_each(node, &segment->log->tail)
@@ -382,6 +386,7 @@ enum err segment_load_indexes(struct segment *segment)
         return segment_rebuild_indexes(segment);
     segment->index_saved = segment->index.count;
     segment->times_saved = segment->times.count;
+    segment->index_files_true = true;
     if (segment->first_timestamp_ms < 0)
         err = read_first_timestamp(segment);
     if (err == OK && !last_time_is_true(segment))
@@ -414,6 +419,14 @@ static enum err save(struct io *io, const char *path, const uint8_t *bytes, size
     return err;
 }
 
+/* The start walks over the batches behind the last entry of the active segment: a few more of them
+ * cost less than two files written at each checkpoint. */
+static bool may_wait(const struct segment *segment)
+{
+    return segment->index_files_true && segment == log_active(segment->log) &&
+           segment->index.count < segment->index_saved + UNSAVED_ENTRIES_MAX;
+}
+
 enum err segment_save_indexes(struct segment *segment, bool at_end)
 {
     struct io *io = segment->log->store->io;
@@ -422,7 +435,7 @@ enum err segment_save_indexes(struct segment *segment, bool at_end)
     size_t size_bytes;
     enum err err;
 
-    if (!segment->indexes_loaded || !segment->indexes_dirty)
+    if (!segment->indexes_loaded || !segment->indexes_dirty || (!at_end && may_wait(segment)))
         return OK;
     if (at_end)
         time_index_add_entry(&segment->times, true);
@@ -444,6 +457,7 @@ enum err segment_save_indexes(struct segment *segment, bool at_end)
     mem_free(bytes);
     if (err == OK) {
         segment->times_saved = segment->times.count;
+        segment->index_files_true = true;
         segment->indexes_dirty = false;
     }
     return err;

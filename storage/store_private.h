@@ -84,7 +84,7 @@ struct store {
     enum checkpoint_step step;
     uint64_t checkpoint_sequence;
     struct list targets;
-    struct list *next_file; /* cursor over targets */
+    struct list *next_target; /* cursor over targets, while draining and for their files */
     struct task files_task;
     struct task drained_task;
     struct timer files_retry_timer;
