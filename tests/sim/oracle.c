@@ -33,6 +33,11 @@ struct oracle_run {
     int32_t next_sequence;
 };
 
+struct oracle_doubt {
+    uint32_t partition;
+    int64_t offset;
+};
+
 struct oracle *oracle_create(void)
 {
     struct oracle *oracle = mem_alloc(sizeof(*oracle));
@@ -53,8 +58,10 @@ void oracle_destroy(struct oracle *oracle)
         mem_free(oracle->partitions[p].slots);
         mem_free(oracle->partitions[p].runs);
     }
-    for (uint32_t c = 0; c < HISTORY_CLIENTS_MAX; c++)
+    for (uint32_t c = 0; c < HISTORY_CLIENTS_MAX; c++) {
         mem_free(oracle->clients[c].sends);
+        mem_free(oracle->clients[c].doubts);
+    }
     mem_free(oracle->producer_ids);
     mem_free(oracle);
 }
@@ -396,12 +403,31 @@ static void take_commit_ok(struct oracle *oracle, const struct history_event *ev
     raise(&oracle->clients[event->client].committed[event->partition], (int64_t)event->value);
 }
 
-/* Offsets of a client grow, so between the last acknowledged and the largest attempted all are
- * allowed. */
+int64_t oracle_committed(const struct oracle *oracle, uint32_t client, uint32_t partition)
+{
+    return oracle->clients[client].committed[partition];
+}
+
+static void take_commit_info(struct oracle *oracle, const struct history_event *event)
+{
+    struct oracle_client *client = &oracle->clients[event->client];
+
+    client->doubts = grown(client->doubts, client->doubts_count + 1, &client->doubts_capacity,
+                           sizeof(*client->doubts));
+    client->doubts[client->doubts_count++] =
+        (struct oracle_doubt){event->partition, (int64_t)event->value};
+}
+
+/* Offsets of a client grow, so all between the last acknowledged and the largest attempted are
+ * allowed; and each of unknown fate, because the network may still hold its request. */
 static void take_committed(struct oracle *oracle, const struct history_event *event)
 {
     const struct oracle_client *client = &oracle->clients[event->client];
 
+    for (uint64_t i = 0; i < client->doubts_count; i++)
+        if (client->doubts[i].partition == event->partition &&
+            client->doubts[i].offset == event->offset)
+            return;
     if (event->offset < event->floor_high)
         complain(oracle, "G3", event, "committed %" PRId64 " and now %" PRId64, event->floor_high,
                  event->offset);
@@ -481,6 +507,8 @@ void oracle_take(void *context, const struct history_event *event)
                  event->client);
         break;
     case HISTORY_COMMIT_INFO:
+        take_commit_info(oracle, event);
+        break;
     case HISTORY_COMMIT_FAIL:
     case HISTORY_KIND_COUNT:
         break;

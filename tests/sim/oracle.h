@@ -30,9 +30,10 @@ struct oracle_complaint {
     uint64_t time_ns;
 };
 
-struct oracle_slot; /* one offset */
-struct oracle_send; /* one value */
-struct oracle_run;  /* one producer in an audit */
+struct oracle_slot;  /* one offset */
+struct oracle_send;  /* one value */
+struct oracle_run;   /* one producer in an audit */
+struct oracle_doubt; /* one commit whose fate nobody knows */
 
 struct oracle_partition {
     struct oracle_slot *slots; /* by offset */
@@ -52,6 +53,9 @@ struct oracle_client {
     uint64_t sends_capacity;
     int64_t committed[HISTORY_PARTITIONS_MAX]; /* acknowledged last; -1: none */
     int64_t attempted[HISTORY_PARTITIONS_MAX]; /* the largest ever asked for; -1: none */
+    struct oracle_doubt *doubts;               /* commits that may still take effect */
+    uint64_t doubts_count;
+    uint64_t doubts_capacity;
 };
 
 struct oracle {
@@ -75,6 +79,9 @@ void oracle_take(void *oracle, const struct history_event *event);
 /* What must be true of an answer to a question asked now (L6): filled into the event of the answer.
  */
 void oracle_floors(const struct oracle *oracle, uint32_t partition, struct history_event *out);
+
+/* The offset that a client's group has for a partition at least, when it is asked now (G3). */
+int64_t oracle_committed(const struct oracle *oracle, uint32_t client, uint32_t partition);
 
 /* A complaint of the scenario itself, about no partition (rule "WIRE", "MEM" and the like). */
 void oracle_complain(struct oracle *oracle, const char *rule, uint64_t time_ns, const char *text);

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "tests/sim/model_consumer.h"
+#include "tests/sim/model_group.h"
 #include "tests/sim/model_producer.h"
 #include "tests/sim/sim_broker.h"
 #include "tests/sim/sim_image.h"
@@ -14,9 +15,11 @@
 enum {
     PRODUCERS_MAX = 4,
     CONSUMERS_MAX = 3, /* the auditor is the first */
-    CLIENTS_MAX = 1 + PRODUCERS_MAX + CONSUMERS_MAX,
-    SETS_MAX = 16,
+    GROUPS_MAX = 2,
+    CLIENTS_MAX = 1 + PRODUCERS_MAX + CONSUMERS_MAX + GROUPS_MAX,
+    SETS_MAX = 20,
     SET_BYTES_MAX = 96,
+    GROUP_READS = 20,      /* of committed offsets, in an audit */
     OPEN_FAILURES_MAX = 4, /* then the disk is healed for the next start */
 };
 
@@ -37,10 +40,13 @@ struct scenario {
     uint32_t sets_count;
     uint32_t producers_count;
     uint32_t consumers_count;
+    uint32_t groups_count;
     uint32_t topics_at_start;
     struct model_admin admin;
     struct model_producer producers[PRODUCERS_MAX];
     struct model_consumer consumers[CONSUMERS_MAX];
+    struct model_group groups[GROUPS_MAX];
+    uint64_t group_reads[GROUPS_MAX]; /* at the beginning of an audit */
     struct sim_node *client_nodes[CLIENTS_MAX];
     uint32_t client_nodes_count;
     uint32_t double_crash_odds; /* of ten: a restart is interrupted too */
@@ -129,6 +135,8 @@ static void draw_broker(struct scenario *s)
     set(s, "log.index.interval.bytes=%" PRIu32, draw_of(s, 0, 512, 4096));
     set(s, "metadata.log.max.record.bytes.between.snapshots=%" PRIu32,
         draw_of(s, 256, 4096, 1 << 20));
+    set(s, "offsets.topic.num.partitions=%" PRIu32, draw(s, 1, 3));
+    set(s, "offsets.topic.segment.bytes=1048576");
     sim_broker_init(&s->broker, s->world, "broker", &options);
     s->disk = s->broker.node->disk.options; /* with what init filled in */
     sim_disk_heal(&s->broker.node->disk);
@@ -190,6 +198,9 @@ static void start_client(struct sim_node *node)
         };
         model_producer_init(&s->producers[id - 1], node, &s->history, &client, &options,
                             &s->topics);
+    } else if (id > s->producers_count + s->consumers_count) {
+        model_group_init(&s->groups[id - 1 - s->producers_count - s->consumers_count], node,
+                         &s->history, &client, draw_of(s, 5, 50, 200), &s->topics, s->oracle);
     } else {
         struct model_consumer_options options = {
             .max_wait_ms = draw_of(s, 0, 20, 500),
@@ -214,6 +225,8 @@ static void end_client(struct sim_node *node, enum sim_crash kind)
         model_admin_deinit(&s->admin);
     else if (id <= s->producers_count)
         model_producer_deinit(&s->producers[id - 1]);
+    else if (id > s->producers_count + s->consumers_count)
+        model_group_deinit(&s->groups[id - 1 - s->producers_count - s->consumers_count]);
     else
         model_consumer_deinit(&s->consumers[id - 1 - s->producers_count]);
 }
@@ -224,7 +237,8 @@ static void start_clients(struct scenario *s)
 
     s->producers_count = draw(s, 1, PRODUCERS_MAX);
     s->consumers_count = draw(s, 2, CONSUMERS_MAX);
-    count = 1 + s->producers_count + s->consumers_count;
+    s->groups_count = draw(s, 0, GROUPS_MAX);
+    count = 1 + s->producers_count + s->consumers_count + s->groups_count;
     for (uint32_t i = 0; i < count; i++) {
         char name[16];
         snprintf(name, sizeof(name), "client %" PRIu32, i);
@@ -433,6 +447,8 @@ static void liveness(struct scenario *s)
         return;
     for (uint32_t i = 0; i < s->producers_count; i++)
         model_producer_finish(&s->producers[i]);
+    for (uint32_t i = 0; i < s->groups_count; i++)
+        s->groups[i].finishing = true;
     if (!run_until(s, all_done, FINISH_LIMIT) && oracle_first(s->oracle) == NULL)
         tell_late(s);
     for (uint32_t i = 1; i < s->consumers_count; i++)
@@ -441,6 +457,9 @@ static void liveness(struct scenario *s)
 
 static bool audit_done(struct scenario *s)
 {
+    for (uint32_t i = 0; i < s->groups_count; i++)
+        if (s->groups[i].reads_count < s->group_reads[i] + GROUP_READS)
+            return false;
     return model_consumer_audit_is_done(auditor(s));
 }
 
@@ -452,8 +471,14 @@ static void audit(struct scenario *s)
         return;
     say(s, "audit");
     model_consumer_audit(auditor(s));
-    if (!run_until(s, audit_done, AUDIT_LIMIT) && oracle_first(s->oracle) == NULL)
+    for (uint32_t i = 0; i < s->groups_count; i++)
+        s->group_reads[i] = s->groups[i].reads_count;
+    if (run_until(s, audit_done, AUDIT_LIMIT) || oracle_first(s->oracle) != NULL)
+        return;
+    if (!model_consumer_audit_is_done(auditor(s)))
         model_client_tell(&auditor(s)->client, &event);
+    else
+        model_client_tell(&s->groups[0].client, &event);
 }
 
 /* In order; then, perhaps, the power goes: nothing may be lost by that. */

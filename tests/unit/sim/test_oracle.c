@@ -362,6 +362,18 @@ Test(oracle, committed_offsets_between_the_acknowledged_and_the_attempted_are_al
     is_content();
 }
 
+Test(oracle, a_commit_of_unknown_fate_may_take_effect_late)
+{
+    commit(HISTORY_COMMIT, 4);
+    commit(HISTORY_COMMIT_INFO, 4);
+    commit(HISTORY_COMMIT, 9);
+    commit(HISTORY_COMMIT_OK, 9);
+    committed(4, 9);
+    is_content();
+    committed(5, 9);
+    complains_only_of("G3");
+}
+
 Test(oracle, g3_a_committed_offset_is_forgotten)
 {
     commit(HISTORY_COMMIT, 4);
