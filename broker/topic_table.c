@@ -8,13 +8,13 @@
 
 #include <string.h>
 
-/* How often retention and time-based rolling are looked at (log.retention.check.interval.ms). */
 struct topic_table {
     struct shard *shard;
     struct hash_map partitions; /* by struct partition_key in table_entry */
     uint32_t count;
-    struct timer retention_timer;
-    enum err open_err; /* of the first log that could not be opened */
+    struct timer retention_timer; /* log.retention.check.interval.ms: retention, rolling by time,
+                                   * idle producers */
+    enum err open_err;            /* of the first log that could not be opened */
 };
 
 struct partition_key {
@@ -236,20 +236,31 @@ uint32_t topic_table_count(const struct topic_table *table)
     return table->count;
 }
 
-static void apply_retention(void *context, struct partition *partition)
-{
-    const int64_t *now_ms = context;
+struct housekeeping {
+    int64_t now_ms;
+    int64_t producer_idle_max_ms;
+};
 
-    if (!log_is_quarantined(partition->log))
-        log_apply_retention(partition->log, *now_ms);
+static void keep_house(void *context, struct partition *partition)
+{
+    const struct housekeeping *now = context;
+
+    if (log_is_quarantined(partition->log))
+        return;
+    log_apply_retention(partition->log, now->now_ms);
+    log_expire_producers(partition->log, now->now_ms, now->producer_idle_max_ms);
 }
 
 static void on_retention_timer(struct timer *timer)
 {
     struct topic_table *table = container_of(timer, struct topic_table, retention_timer);
-    int64_t now_ms = clock_wall_ms(table->shard->clock);
+    struct housekeeping now = {
+        .now_ms = clock_wall_ms(table->shard->clock),
+        .producer_idle_max_ms =
+            config_i64(table->shard->config, table->shard->image, "producer.id.expiration.ms"),
+    };
 
-    topic_table_each(table, apply_retention, &now_ms);
+    topic_table_each(table, keep_house, &now);
     topic_table_start(table);
 }
 

@@ -117,6 +117,17 @@ void log_freeze_window(struct log *log)
     log->producers_dirty = false;
 }
 
+uint32_t log_expire_producers(struct log *log, int64_t now_ms, int64_t idle_max_ms)
+{
+    uint32_t count = producer_state_expire(&log->producers, now_ms, idle_max_ms);
+
+    if (count > 0) {
+        log->producers_dirty = true;
+        log_mark_dirty(log);
+    }
+    return count;
+}
+
 /* The mark names window_pending now: the file before it is of no use any more. */
 void log_window_is_marked(struct log *log)
 {

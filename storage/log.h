@@ -194,8 +194,14 @@ must_use enum err log_truncate(struct log *log, int64_t offset,
                                void (*done)(void *context, enum err err), void *context);
 
 /* Drop whole segments by retention.ms / retention.bytes, below the high watermark, and roll an
- * active segment older than segment.ms; returns the number of segments dropped.  The caller's
- * timer decides when. */
+ * active segment that is older than segment.ms, or that holds nothing younger than retention.ms
+ * (Kafka's UnifiedLog.deleteOldSegments: an idle log expires wholly); returns the number of
+ * segments dropped.  The caller's timer decides when. */
 uint32_t log_apply_retention(struct log *log, int64_t now_ms);
+
+/* Forget idempotent producers without open transaction that wrote nothing for idle_max_ms
+ * (producer.id.expiration.ms); returns how many.  The next checkpoint makes it durable: until then
+ * a crash brings them back, which harms nobody. */
+uint32_t log_expire_producers(struct log *log, int64_t now_ms, int64_t idle_max_ms);
 
 #endif

@@ -121,15 +121,20 @@ static bool is_expired(struct log *log, struct segment *segment, uint64_t log_by
            now_ms - segment->times.max_timestamp_ms > config->retention_ms;
 }
 
-/* An active segment that is old is closed, so that it can expire later. */
+/* An active segment that is old is closed, so that it can expire. */
 static void roll_by_time(struct log *log, int64_t now_ms)
 {
     struct segment *active = log_active(log);
+    const struct log_config *config = &log->config;
+    bool too_old;
 
     if (active->size_bytes == 0 || segment_load_indexes(active) != OK)
         return;
-    if (active->first_timestamp_ms >= 0 &&
-        now_ms - active->first_timestamp_ms > log->config.segment_ms)
+    too_old = config->retention_by_delete && config->retention_ms >= 0 &&
+              active->times.max_timestamp_ms >= 0 &&
+              now_ms - active->times.max_timestamp_ms > config->retention_ms;
+    if (too_old || (active->first_timestamp_ms >= 0 &&
+                    now_ms - active->first_timestamp_ms > config->segment_ms))
         log_roll(log, log->offsets.log_end);
 }
 

@@ -176,6 +176,41 @@ Test(log_trim, retention_by_time_drops_segments_whose_newest_record_is_too_old)
     fixture_check_content(0, 5000);
 }
 
+Test(log_trim, an_idle_log_expires_wholly_and_goes_on_at_its_end)
+{
+    fill(0, 30);
+    fixture_checkpoint();
+    fixture.at[0].config.retention_ms = 60 * 1000;
+    log_set_config(fixture.at[0].log, &fixture.at[0].config);
+    cr_assert(gt(u32, retain(base_ms + 1000 * 1000), 0));
+    cr_assert(eq(i64, log_start(), 30));
+    fixture.at[0].log_start = 30;
+    fixture_check_content(0, 5000);
+    fixture_crash(SIM_POWER_LOSS);
+    cr_assert(fixture_start());
+    cr_assert(eq(i64, log_start(), 30));
+    cr_assert(eq(i64, log_offsets(fixture.at[0].log).log_end, 30));
+    cr_assert(eq(int, fixture_append_some(0), OK));
+    cr_assert(fixture_settle());
+    fixture_check_content(0, 5000);
+}
+
+Test(log_trim, an_idle_producer_is_forgotten_and_stays_so)
+{
+    struct fixture_append append = {.has_producer = true, .producer_id = 7, .value_bytes = 10};
+    int64_t now_ms = clock_wall_ms(fixture.loops[0].clock);
+
+    cr_assert(eq(int, fixture_append(&append, NULL), OK));
+    cr_assert(fixture_settle());
+    cr_assert(eq(u32, log_expire_producers(fixture.at[0].log, now_ms, 60 * 1000), 0));
+    cr_assert(eq(u32, log_expire_producers(fixture.at[0].log, now_ms + 120 * 1000, 60 * 1000), 1));
+    cr_assert(eq(u32, producer_state_count(log_producers(fixture.at[0].log)), 0));
+    fixture_checkpoint();
+    fixture_crash(SIM_POWER_LOSS);
+    cr_assert(fixture_start());
+    cr_assert(eq(u32, producer_state_count(log_producers(fixture.at[0].log)), 0));
+}
+
 Test(log_trim, an_active_segment_older_than_segment_ms_is_closed)
 {
     fill(0, 5);
