@@ -169,8 +169,10 @@ static enum err repair_block(struct log *log, const struct mark *bound,
             first->entry.segment_base_offset != bound->segment_base_offset ||
             first->entry.pos != bound->pos))
         first = first->next;
-    if (first != NULL && log_segment_file_size(segment, &file_bytes) == OK &&
-        file_bytes >= bound->pos) {
+    if (first != NULL && first->entry.prefix_bytes > bound->pos)
+        err = ERR_CORRUPT;
+    else if (first != NULL && log_segment_file_size(segment, &file_bytes) == OK &&
+             file_bytes >= bound->pos) {
         err = io->v->file_open(io, path, IO_WRITE, &fd);
         if (err == OK) {
             err = io->v->file_write(io, fd, first->prefix, first->entry.prefix_bytes,

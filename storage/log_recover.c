@@ -154,7 +154,7 @@ static bool adopt_batch(void *context, const struct batch_header *header, const 
     return true;
 }
 
-/* Every whole batch up to the first bad one. */
+/* Every whole batch up to the first bad one.  What this accepts, the next start accepts. */
 static enum err adopt(struct log *log, struct log_found *found)
 {
     enum err err = OK;
@@ -169,8 +169,13 @@ static enum err adopt(struct log *log, struct log_found *found)
             log_remove_stale(log, found->bases[i]);
             continue;
         }
-        if (found->bases[i] < log->offsets.log_end)
-            return ERR_CORRUPT;
+        if (found->bases[i] != log->offsets.log_end) {
+            /* a log of ours has holes inside segments only, so that a missing file is told apart */
+            log_quarantine(log,
+                           "its segments do not follow each other: one is missing or compacted",
+                           found->bases[i], OK);
+            return OK;
+        }
         adoption.segment = log_add_segment(log, found->bases[i]);
         adoption.segment->indexes_loaded = true;
         err = log_segment_file_size(adoption.segment, &file_bytes);

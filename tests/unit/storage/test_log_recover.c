@@ -441,3 +441,49 @@ Test(log_recover, a_directory_of_another_topic_is_refused, .init = up)
     fixture_try_start();
     cr_assert(eq(int, fixture.start_err, ERR_FOREIGN));
 }
+
+/* ---- adoption */
+
+static void delete_all(const char *suffix)
+{
+    struct victims victims = find_files(suffix);
+
+    cr_assert(gt(u32, victims.count, 0));
+    for (uint32_t i = 0; i < victims.count; i++)
+        delete_file(victims.paths[i]);
+}
+
+static const char *second_segment(const struct victims *logs)
+{
+    const char *path = NULL;
+
+    for (uint32_t i = 0; i < logs->count; i++)
+        if (strstr(logs->paths[i], "topic0-0/") != NULL &&
+            strstr(logs->paths[i], "/00000000000000000000.log") == NULL &&
+            (path == NULL || strcmp(logs->paths[i], path) < 0))
+            path = logs->paths[i];
+    return path;
+}
+
+/* What one start takes, the next one takes: so a hole between segments is refused at once. */
+Test(log_recover, a_directory_without_marks_and_with_a_segment_missing_is_refused_at_each_start,
+     .init = up)
+{
+    struct fixture_append append = {.value_bytes = 4000};
+    struct victims logs;
+
+    for (int i = 0; i < 60; i++)
+        cr_assert(eq(int, fixture_append(&append, NULL), OK));
+    cr_assert(fixture_settle());
+    fixture_stop();
+    delete_all(".levee");
+    logs = find_files(".log");
+    cr_assert(ge(u32, logs.count, 4)); /* an empty one of the other log, too */
+    delete_file(second_segment(&logs));
+    for (int start = 0; start < 3; start++) {
+        cr_assert(fixture_start());
+        cr_assert(log_is_quarantined(fixture.at[0].log));
+        cr_assert(not(log_is_quarantined(fixture.at[1].log)));
+        fixture_crash(SIM_KILL);
+    }
+}
