@@ -135,6 +135,7 @@ static void open_store(struct bench_store *bench)
         .relaxed_sync_interval_ms = 1000,
         .reserve_bytes = 1 << 30,
         .open_files_max = 4096,
+        .index_cache_max_bytes = 16 << 20,
     };
     struct store_world world = {
         .loop = &bench->loop, .prng = &bench->prng, .sink = &bench->sink.sink, .dir = &bench->dir};

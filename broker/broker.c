@@ -154,6 +154,7 @@ static enum err open_store(struct station *station)
         .relaxed_sync_interval_ms =
             (uint32_t)config_i64(config, NULL, "levee.cache.flush.interval.ms"),
         .reserve_bytes = (uint64_t)config_i64(config, NULL, "levee.disk.reserve.bytes"),
+        .index_cache_max_bytes = 16 << 20,
         .open_files_max = (uint32_t)config_i64(config, NULL, "levee.open.files.max"),
     };
 

@@ -52,16 +52,6 @@ static bool tail_is_good(struct log *log, struct segment *segment, int64_t end_o
     return false;
 }
 
-/* Closed segments go back to being read when they are needed. */
-static void unload_indexes(struct segment *segment)
-{
-    if (segment->indexes_dirty)
-        return;
-    offset_index_clear(&segment->index);
-    time_index_clear(&segment->times);
-    segment->indexes_loaded = false;
-}
-
 static bool add_believed(struct log *log, int64_t base_offset, int64_t end_offset, uint64_t pos,
                          bool is_active)
 {
@@ -80,8 +70,8 @@ static bool add_believed(struct log *log, int64_t base_offset, int64_t end_offse
     }
     if (!tail_is_good(log, segment, end_offset, is_active))
         return false;
-    if (!is_active)
-        unload_indexes(segment);
+    if (!is_active && !segment->indexes_dirty)
+        index_cache_unload(segment); /* read again when they are needed */
     return true;
 }
 

@@ -33,6 +33,8 @@ struct segment {
     int64_t last_modified_ms;   /* max timestamp, or the file's time */
     int32_t fd;                 /* -1: closed */
     uint32_t io_count;          /* operations on fd in flight */
+    struct list index_lru;      /* store.index_lru while closed, loaded and saved */
+    uint64_t index_cost_bytes;  /* as it counts there */
     struct list lru;            /* store.open_segments while fd is open */
 };
 
@@ -139,6 +141,11 @@ typedef bool segment_visit_fn(void *context, const struct batch_header *header,
                               const uint8_t *bytes, uint64_t pos);
 must_use enum err segment_walk(struct segment *segment, uint64_t pos, uint64_t end_pos,
                                segment_visit_fn *visit, void *context);
+
+/* ---- index_cache.c */
+void index_cache_use(struct segment *segment);    /* its indexes were loaded, saved or looked at */
+void index_cache_unload(struct segment *segment); /* it is read again when it is needed */
+void index_cache_forget(struct segment *segment);
 
 /* ---- segment_set.c: the array */
 struct segment *log_active(const struct log *log);

@@ -32,6 +32,7 @@ void segment_free(struct segment *segment)
 {
     check(segment->io_count == 0);
     segment_close_file(segment);
+    index_cache_forget(segment);
     offset_index_deinit(&segment->index);
     time_index_deinit(&segment->times);
     mem_free(segment->head_block);
@@ -358,8 +359,10 @@ enum err segment_load_indexes(struct segment *segment)
     bool was_cut = false;
     enum err err;
 
-    if (segment->indexes_loaded)
+    if (segment->indexes_loaded) {
+        index_cache_use(segment);
         return OK;
+    }
     segment_path(segment, LOG_FILE_INDEX, false, path);
     err = log_read_file(io, path, &bytes, &size_bytes);
     if (err == OK)
@@ -399,6 +402,7 @@ enum err segment_load_indexes(struct segment *segment)
         segment->times_saved = 0;
     }
     segment->indexes_loaded = err == OK;
+    index_cache_use(segment);
     return err;
 }
 
@@ -459,6 +463,7 @@ enum err segment_save_indexes(struct segment *segment, bool at_end)
         segment->times_saved = segment->times.count;
         segment->index_files_true = true;
         segment->indexes_dirty = false;
+        index_cache_use(segment);
     }
     return err;
 }

@@ -336,6 +336,7 @@ enum err store_open(const struct store_world *world, const struct store_options 
     list_init(&store->dirty_logs);
     list_init(&store->progressed);
     list_init(&store->spare_entries);
+    list_init(&store->index_lru);
     list_init(&store->commit_waiters);
     list_init(&store->room_waiters);
     list_init(&store->open_segments);

@@ -71,6 +71,8 @@ struct store {
     struct task progress_task;
     struct list commit_waiters; /* of log_commit_waiter, by sequence */
     struct list room_waiters;
+    struct list index_lru; /* of segment.index_lru: longest unused first */
+    uint64_t index_bytes;
     struct list open_segments;
     uint32_t open_segment_count;
 

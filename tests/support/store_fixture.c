@@ -80,6 +80,7 @@ static enum err open_store(uint32_t shard)
         .relaxed_sync_interval_ms = 1000,
         .reserve_bytes = options->reserve_bytes,
         .open_files_max = 64,
+        .index_cache_max_bytes = 400,
     };
 
     return store_open(&world, &store_options, fixture.marks, fixture.scan, &events, NULL,
