@@ -44,9 +44,9 @@ Test(index_cache, indexes_of_closed_segments_are_read_when_needed_and_few_stay)
             struct segment *segment = log->segments[i];
             cr_assert(eq(int, segment_load_indexes(segment), OK));
             cr_assert(gt(u32, segment->index.count, 0));
-            cr_assert(le(u32, loaded_count(), 5)); /* 400 bytes of them, and the active one */
+            cr_assert(le(u32, loaded_count(), 3)); /* 400 bytes of them, and the active one */
         }
-    cr_assert(ge(u32, loaded_count(), 3));
+    cr_assert(ge(u32, loaded_count(), 2));
     fixture_check_content(0, 5000);
 }
 
