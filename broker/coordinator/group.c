@@ -134,6 +134,11 @@ void group_reset(struct group *group)
     group_set_text(&group->leader_id, NULL, 0);
 }
 
+int32_t group_next_generation(int32_t generation)
+{
+    return generation == INT32_MAX ? 1 : generation + 1;
+}
+
 void group_destroy(struct group *group)
 {
     size_t cursor = 0;

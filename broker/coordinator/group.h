@@ -5,7 +5,7 @@
  *   EMPTY → PREPARING (a first member joins) → COMPLETING (all joined; generation + 1; the leader
  * is to send the assignment) → STABLE (the assignment is recorded) → PREPARING (somebody joins,
  *   leaves, or is gone) ...; no members left → EMPTY.  (KIP-62, KIP-134; Kafka's ClassicGroup)
- *   U1  generation never decreases (G1)
+ *   U1  generation never decreases (G1), but for starting again at 1 behind the last one there is
  *   U2  a member that waits has exactly one request: join in PREPARING, sync in COMPLETING; in
  *       STABLE join, while the new id of a static member is being recorded */
 #ifndef LEVEE_BROKER_COORDINATOR_GROUP_H
@@ -109,6 +109,10 @@ struct group *group_create(struct group_coordinator *coordinator, const char *id
 /* As if it had never been, but for committed offsets and ids handed out: its records are deleted.
  * It has no members. */
 void group_reset(struct group *group);
+/* Kafka's ClassicGroup adds 1 whatever there is, and so becomes negative, which is how clients say
+ * that they have none; here 1 follows on INT32_MAX. */
+int32_t group_next_generation(int32_t generation);
+
 /* Timers must be cancelled and nobody may wait. */
 void group_destroy(struct group *group);
 

@@ -272,7 +272,7 @@ static void complete_join(struct group *group)
         loop_set_timer_ms(group_loop(group), &group->rebalance, rebalance_timeout_of(group));
         return;
     }
-    group->generation++;
+    group->generation = group_next_generation(group->generation);
     group->state_timestamp_ms = clock_wall_ms(group->coordinator->shard->clock);
     if (group->member_count == 0) {
         group->state = GROUP_EMPTY;

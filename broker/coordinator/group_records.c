@@ -169,7 +169,8 @@ static void apply_group(struct group_coordinator *groups, struct wire_string id,
         coordinator_drop_if_idle(group);
         return;
     }
-    if (value->generation > group->generation)
+    if (value->generation > group->generation ||
+        (group->generation == INT32_MAX && value->generation > 0))
         group->generation = value->generation; /* U1 */
     group_set_text(&group->protocol_type, value->protocol_type.text,
                    (size_t)value->protocol_type.size_bytes);
