@@ -25,6 +25,7 @@ struct group_coordinator {
     uint64_t expiry_mono_ns;
     bool started;
     bool stopping;
+    bool closing; /* being destroyed: requests and their answers are gone */
 };
 
 /* ---- group_coordinator.c */

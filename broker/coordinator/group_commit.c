@@ -117,7 +117,7 @@ static void on_recorded(struct state_write *write, enum err err)
         }
     coordinator_drop_if_idle(group);
     free_commit(commit);
-    if (request != NULL)
+    if (request != NULL && !groups->closing)
         answer(request, coordinator_write_error(err));
 }
 

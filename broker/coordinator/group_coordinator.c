@@ -28,8 +28,19 @@ static void remove_group(struct group *group)
 
     hash_map_remove(&groups->groups, group->id, group->id_bytes);
     group_cancel_timers(group);
-    group->writes = 0;
     group_destroy(group);
+}
+
+/* Writes that are still in flight end here, before the groups that they are of. */
+static void end_writes(struct group_coordinator *groups)
+{
+    while (!list_is_empty(&groups->partitions)) {
+        struct coordinator_partition *partition =
+            list_first(&groups->partitions, struct coordinator_partition, node);
+        list_remove(&partition->node);
+        state_queue_end(&partition->queue, ERR_CLOSED);
+        mem_free(partition);
+    }
 }
 
 void group_coordinator_destroy(struct group_coordinator *groups)
@@ -39,23 +50,21 @@ void group_coordinator_destroy(struct group_coordinator *groups)
 
     if (groups == NULL)
         return;
+    groups->closing = true;
     while ((group = hash_map_next(&groups->groups, &cursor)) != NULL) {
+        group->state = GROUP_DEAD;
         list_for_each(node, &group->members)
         {
             struct group_member *member = container_of(node, struct group_member, node);
             member->join = NULL; /* answered when the loop ran; now nobody is left */
             member->sync = NULL;
         }
+    }
+    end_writes(groups);
+    cursor = 0;
+    while ((group = hash_map_next(&groups->groups, &cursor)) != NULL)
         remove_group(group);
-    }
     hash_map_deinit(&groups->groups);
-    while (!list_is_empty(&groups->partitions)) {
-        struct coordinator_partition *partition =
-            list_first(&groups->partitions, struct coordinator_partition, node);
-        list_remove(&partition->node);
-        store_cancel_wait(&partition->queue.room);
-        mem_free(partition);
-    }
     loop_cancel_timer(&groups->shard->loop, &groups->expiry);
     mem_free(groups);
 }
@@ -122,7 +131,7 @@ static void start_sessions_of(struct group_coordinator *groups, int32_t index)
             group_start_sessions(group);
 }
 
-/* What was read before the damage: half a truth is not told. */
+/* None of them has a write in flight. */
 static void forget_groups(struct group_coordinator *groups, int32_t index)
 {
     size_t cursor = 0;
@@ -144,7 +153,7 @@ void group_coordinator_load(struct group_coordinator *groups, struct partition *
     err = log_is_quarantined(partition->log) ? ERR_QUARANTINED : load_log(groups, partition);
     if (err != OK) {
         entry->failed = true;
-        forget_groups(groups, partition->index);
+        forget_groups(groups, partition->index); /* half a truth is not told */
         log_line(groups->shard->sink, LOG_ERROR, "LVE-5001",
                  "the groups of a partition are not served: its records cannot be read",
                  log_i64("partition", partition->index), log_err(err));
@@ -168,11 +177,10 @@ void group_coordinator_unload(struct group_coordinator *groups, int32_t partitio
         group_end_waits(group, KAFKA_NOT_COORDINATOR);
         group->state = GROUP_DEAD;
         group_cancel_timers(group);
-        if (group->writes == 0)
-            remove_group(group);
     }
     state_queue_end(&entry->queue, ERR_NOT_FOUND);
     mem_free(entry);
+    forget_groups(groups, partition_index);
 }
 
 /* ---- groups */

@@ -27,6 +27,7 @@ static void on_recorded(struct state_write *write, enum err err)
 {
     struct removal *removal = container_of(write, struct removal, write);
     struct group *group = removal->group;
+    bool is_heard = removal->done != NULL && !group->coordinator->closing;
 
     group->writes--;
     while (removal->offsets != NULL) {
@@ -40,7 +41,7 @@ static void on_recorded(struct state_write *write, enum err err)
         group->generation == removal->generation)
         group_reset(group); /* as a start applies it */
     coordinator_drop_if_idle(group);
-    if (removal->done != NULL)
+    if (is_heard)
         removal->done(removal->context, coordinator_write_error(err));
     state_write_deinit(write);
     mem_free(removal);

@@ -140,11 +140,12 @@ static void answer_renamed(struct group_member *member, const struct rename_writ
 {
     struct group *group = member->group;
     bool leads = group_is_leader(member);
-    bool skips = leads && renamed->request->api_version >= 9;
+    bool skips;
 
     if (member->join != renamed->request || group->state != GROUP_STABLE ||
         group->generation != renamed->generation)
-        return;
+        return; /* and the request perhaps gone */
+    skips = leads && renamed->request->api_version >= 9;
     member->join = NULL;
     if (error_code != KAFKA_NONE) {
         group_touch(member);

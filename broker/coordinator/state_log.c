@@ -66,7 +66,10 @@ static void finish(struct state_write *write, enum err err)
 
 static void on_ack(struct partition_waiter *waiter, enum err err)
 {
-    finish(container_of(waiter, struct state_write, ack), err);
+    struct state_write *write = container_of(waiter, struct state_write, ack);
+
+    list_remove(&write->node);
+    finish(write, err);
 }
 
 /* False: there is no room. */
@@ -83,6 +86,7 @@ static bool append(struct state_write *write)
         finish(write, err);
         return true;
     }
+    list_push_back(&write->queue->appended, &write->node);
     write->ack = (struct partition_waiter){.offset = result.last_offset + 1, .wake = on_ack};
     partition_wait_ack(partition, &write->ack);
     return true;
@@ -135,11 +139,18 @@ void state_queue_init(struct state_queue *queue, struct partition *partition)
 {
     *queue = (struct state_queue){.partition = partition, .room = {.room = on_room}};
     list_init(&queue->waiting);
+    list_init(&queue->appended);
 }
 
 void state_queue_end(struct state_queue *queue, enum err err)
 {
     store_cancel_wait(&queue->room);
+    while (!list_is_empty(&queue->appended)) {
+        struct state_write *write = list_first(&queue->appended, struct state_write, node);
+        list_remove(&write->node);
+        partition_cancel_wait(&write->ack);
+        finish(write, err);
+    }
     while (!list_is_empty(&queue->waiting)) {
         struct state_write *write = list_first(&queue->waiting, struct state_write, node);
         list_remove(&write->node);

@@ -11,22 +11,23 @@
 #include "net/protocol/record_types.h"
 #include "storage/batch_builder.h"
 
-/* The writes to one partition that the journal has no room for; one for each partition. */
+/* The writes to one partition; one queue for each partition. */
 struct state_queue {
     struct partition *partition;
-    struct list waiting; /* of state_write, oldest first */
+    struct list waiting;  /* of state_write, oldest first: the journal has no room for them */
+    struct list appended; /* of state_write: not durable yet */
     struct store_waiter room;
 };
 
 void state_queue_init(struct state_queue *queue, struct partition *partition);
 
-/* The partition goes away: what waits here ends with err, what waits for the device is told by the
- * partition.  Nothing may be started afterwards. */
+/* The partition goes away, or all ends: every write ends with err.  Nothing may be started
+ * afterwards. */
 void state_queue_end(struct state_queue *queue, enum err err);
 
 /* Owned by the caller until done, which is its last use. */
 struct state_write {
-    struct list node; /* state_queue.waiting */
+    struct list node; /* state_queue.waiting, then .appended */
     struct state_queue *queue;
     struct batch_builder builder;
     struct batch_header header;

@@ -526,6 +526,76 @@ Test(group, deleting_the_offsets_topic_answers_those_who_wait)
     disk_give_room();
 }
 
+/* rig_down counts the memory. */
+Test(group, destroying_the_coordinator_ends_writes_that_are_in_flight)
+{
+    struct client_member a = a_client();
+    struct client_member b = a_client();
+    struct client_member c = a_client();
+    struct ask appended;
+    struct ask waiting;
+
+    become_stable(&a, "g");
+    become_stable(&b, "h");
+    start_joining(&c, "k");
+    rig_pass_ms(4000);
+    cr_assert(eq(i16, end_join(&c), KAFKA_NONE));
+    rig.holds = true;
+    start_commit(&appended, &a, "g", "t", 0, 1, -1);
+    cr_assert(eq(i16, leave(&b, "h"), KAFKA_NONE));
+    start_sync(&c, "k", (struct client_member *[]){&c}, 1);
+    disk.is_full = true;
+    start_commit(&waiting, &a, "g", "t", 1, 1, -1);
+    rig_pass_ms(6000); /* both commits are answered: nobody knows */
+    cr_assert(eq(i16, end_commit(&appended), KAFKA_COORDINATOR_NOT_AVAILABLE));
+    cr_assert(eq(i16, end_commit(&waiting), KAFKA_COORDINATOR_NOT_AVAILABLE));
+    group_coordinator_stop(rig.shard.groups);
+    cr_assert(eq(i16, end_sync(&c, NULL), KAFKA_COORDINATOR_NOT_AVAILABLE));
+    cr_assert(gt(u32, coordinator_find(rig.shard.groups, wire_string("g"))->writes, 1));
+    cr_assert(gt(u32, coordinator_find(rig.shard.groups, wire_string("h"))->writes, 0));
+    cr_assert(gt(u32, coordinator_find(rig.shard.groups, wire_string("k"))->writes, 0));
+}
+
+Test(group, group_with_offsets_and_a_write_in_flight_goes_with_its_partition)
+{
+    struct client_member a = a_client();
+    struct uuid id = image_topic_by_name(rig.shard.image, "__consumer_offsets", 18)->id;
+    struct ask ask;
+
+    become_stable(&a, "g");
+    cr_assert(eq(i16, commit(&a, "g", "t", 0, 1), KAFKA_NONE));
+    rig.holds = true;
+    start_commit(&ask, &a, "g", "t", 0, 2, -1);
+    rig_delete_topic(&id, true);
+    cr_assert(eq(i16, end_commit(&ask), KAFKA_NOT_COORDINATOR));
+    cr_assert(coordinator_find(rig.shard.groups, wire_string("g")) == NULL);
+}
+
+Test(group, generation_starts_again_at_one_behind_the_last_and_a_start_agrees)
+{
+    struct client_member a = a_client();
+    struct group *group;
+
+    become_stable(&a, "g");
+    group = coordinator_find(rig.shard.groups, wire_string("g"));
+    group->generation = INT32_MAX;
+    group_record(group);
+    rig_settle();
+    rig_restart();
+    group = coordinator_find(rig.shard.groups, wire_string("g"));
+    cr_assert(eq(i32, group->generation, INT32_MAX));
+    cr_assert(eq(i16, leave(&a, "g"), KAFKA_NONE));
+    rig_settle();
+    group = coordinator_find(rig.shard.groups, wire_string("g"));
+    cr_assert(eq(i32, group->generation, 1));
+    rig_restart();
+    group = coordinator_find(rig.shard.groups, wire_string("g"));
+    cr_assert(eq(i32, group->generation, 1));
+    a = a_client();
+    become_stable(&a, "g");
+    cr_assert(eq(i32, a.generation, 2));
+}
+
 Test(group, partition_of_a_group_is_javas_hash)
 {
     cr_assert(eq(i32, group_partition_of("", 0, 50), 0));
