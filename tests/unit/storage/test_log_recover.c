@@ -1,4 +1,5 @@
 #include "base/mem.h"
+#include "storage/log_recover.h"
 #include "tests/support/store_fixture.h"
 
 #include <criterion/criterion.h>
@@ -355,6 +356,55 @@ Test(log_recover, a_missing_segment_quarantines_and_keeps_doing_so, .init = up)
     check_quarantined();
     fixture_stop();
     check_quarantined();
+}
+
+static void shorten(const char *path, uint64_t size_bytes)
+{
+    uint64_t inode;
+
+    cr_assert(eq(int, sim_disk_open(&fixture.node->disk, path, 0, &inode), 0), "%s", path);
+    cr_assert(eq(int, sim_disk_truncate(&fixture.node->disk, inode, size_bytes), 0));
+    sim_disk_release(&fixture.node->disk, inode);
+}
+
+/* No batch of it is bad: what is missing shows at where it ends. */
+Test(log_recover, a_closed_segment_without_its_last_batches_or_with_none_quarantines)
+{
+    for (uint32_t kept = 0; kept < 4; kept++) {
+        uint64_t size_bytes = 0;
+        up();
+        fill_and_end(kept % 2 == 0);
+        for (uint32_t i = 0; i < kept; i++)
+            size_bytes += fixture.at[0].batches[i].size_bytes;
+        shorten(fixture_path(0, "00000000000000000000.log"), size_bytes);
+        check_quarantined();
+        fixture_crash(SIM_KILL);
+        check_quarantined();
+        fixture_down();
+    }
+}
+
+Test(log_recover, an_entry_whose_prefix_begins_before_its_segment_is_damage, .init = up)
+{
+    uint8_t prefix[200] = {0};
+    struct log *log = fixture.at[0].log;
+    struct log_found found = {.log = log};
+    struct mark mark = {.pos = sizeof(prefix) - 1, .window_offset = -1};
+    struct journal_replay behind = {.prefix = prefix,
+                                    .entry = {.kind = JOURNAL_APPEND,
+                                              .pos = sizeof(prefix) - 1,
+                                              .prefix_bytes = sizeof(prefix)}};
+    const char *path = fixture_path(0, "00000000000000000000.log");
+    struct sim_disk_stat before;
+    struct sim_disk_stat after;
+
+    cr_assert(eq(int, fixture_append(&(struct fixture_append){.value_bytes = 900}, NULL), OK));
+    cr_assert(fixture_settle());
+    fixture_checkpoint();
+    cr_assert(eq(int, sim_disk_stat(&fixture.node->disk, path, &before), 0));
+    cr_assert(eq(int, log_believe(log, &found, &mark, &behind), ERR_CORRUPT));
+    cr_assert(eq(int, sim_disk_stat(&fixture.node->disk, path, &after), 0));
+    cr_assert(eq(u64, after.size_bytes, before.size_bytes)); /* nothing was written anywhere */
 }
 
 Test(log_recover, a_damaged_end_of_the_active_segment_quarantines_and_cuts_nothing, .init = up)
