@@ -20,7 +20,8 @@ static enum err replay_append(struct log *log, const struct journal_replay *repl
     if (entry->end_offset <= log->offsets.log_end)
         return OK; /* below the mark */
     if (entry->segment_base_offset != active->base_offset) {
-        if (entry->pos != 0 || entry->segment_base_offset < active->end_offset)
+        /* a segment begins where the log ended: else entries are missing */
+        if (entry->pos != 0 || entry->segment_base_offset != log->offsets.log_end)
             return ERR_CORRUPT;
         log_roll(log, entry->segment_base_offset);
         active = log_active(log);
