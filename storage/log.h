@@ -24,6 +24,10 @@
 struct log;
 struct file_read;
 
+/* Idempotent producers that a log remembers (P5): some 16 MiB of them.  Who writes once in the time
+ * of so many new producers is not forgotten. */
+enum { LOG_PRODUCERS_MAX = 1 << 16 };
+
 struct log_id {
     struct uuid topic_id;
     int32_t partition;

@@ -318,7 +318,6 @@ enum err log_open(struct store *store, const struct log_id *id, const char *name
                   const struct log_config *config, const struct log_events *events, void *context,
                   struct log **out)
 {
-    enum { PRODUCERS_MAX = 1 << 20 };
     struct log *log = mem_alloc(sizeof(*log));
     char dir_name[LOG_DIR_NAME_MAX];
     char dir[LOG_PATH_MAX];
@@ -335,7 +334,7 @@ enum err log_open(struct store *store, const struct log_id *id, const char *name
     log->prefix_pending = true;
     list_init(&log->tail);
     epoch_cache_init(&log->epochs);
-    producer_state_init(&log->producers, prng_u64(store->world.prng), PRODUCERS_MAX);
+    producer_state_init(&log->producers, prng_u64(store->world.prng), LOG_PRODUCERS_MAX);
     log_names_format_dir(dir_name, name, id->partition);
     snprintf(dir, sizeof(dir), "%s/%s", store->world.dir->path, dir_name);
     log->dir = mem_strdup(dir);

@@ -235,8 +235,6 @@ enum err producer_state_check(struct producer_state *ps, const struct batch_head
                       : check_known(entry, header, marker, rules->origin);
         } else {
             err = check_unknown(header, marker, rules);
-            if (!err && rules->origin != PRODUCER_VERBATIM && ps->count >= ps->count_max)
-                err = ERR_FULL;
             if (!err)
                 err = reserve_entry(ps);
         }
@@ -309,6 +307,20 @@ static bool apply_marker(struct producer_entry *entry, const struct batch_header
     return was_open;
 }
 
+/* Room within the bound, for one entry more. */
+static void forget_idlest(struct producer_state *ps)
+{
+    list_for_each_safe(node, &ps->entries)
+    {
+        struct producer_entry *entry = container_of(node, struct producer_entry, node);
+
+        if (ps->count < ps->count_max)
+            return;
+        if (entry->txn_first_offset < 0)
+            remove_entry(ps, entry);
+    }
+}
+
 bool producer_state_update(struct producer_state *ps, const struct batch_header *header,
                            const struct control_marker *marker, int64_t now_ms,
                            struct producer_completed *completed_out)
@@ -322,8 +334,13 @@ bool producer_state_update(struct producer_state *ps, const struct batch_header 
     if (!batch_has_producer(header) || (batch_is_control(header) && !marker))
         return false;
     entry = find_entry(ps, header->producer_id);
-    if (!entry)
+    if (entry) {
+        list_remove(&entry->node);
+        list_push_back(&ps->entries, &entry->node);
+    } else {
+        forget_idlest(ps);
         entry = add_entry(ps, header->producer_id);
+    }
     if (marker)
         completed = apply_marker(entry, header, marker, completed_out);
     else

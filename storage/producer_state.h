@@ -5,7 +5,9 @@
  *   P1  entries without a batch exist (after a marker with a new epoch)
  *   P2  batches of an entry: oldest first, contiguous sequences, growing offsets, all of `epoch`
  *   P3  open entries (txn_first_offset >= 0) are on `open`, by rising txn_first_offset
- *   P4  every batch below end_offset was applied, none at or above it */
+ *   P4  every batch below end_offset was applied, none at or above it
+ *   P5  a new producer beyond count_max takes the place of the longest idle one without open
+ *       transaction, as if that had expired: a bound on memory that refuses nobody */
 #ifndef LEVEE_STORAGE_PRODUCER_STATE_H
 #define LEVEE_STORAGE_PRODUCER_STATE_H
 
@@ -30,7 +32,7 @@ struct producer_batch {
 };
 
 struct producer_entry {
-    struct list node;      /* in producer_state.entries, by first appearance */
+    struct list node;      /* in producer_state.entries, by newest update, longest idle first */
     struct list open_node; /* in producer_state.open, or alone */
     int64_t producer_id;
     int16_t epoch; /* -1: none known */
@@ -81,7 +83,7 @@ struct producer_completed {
     bool aborted;
 };
 
-/* seed: for the table.  count_max: producers remembered at most. */
+/* seed: for the table.  count_max: producers remembered at most (P5). */
 void producer_state_init(struct producer_state *ps, uint64_t seed, uint32_t count_max);
 
 /* A zeroed state is accepted. */
@@ -95,9 +97,8 @@ void producer_state_deinit(struct producer_state *ps);
  *   ERR_UNKNOWN_PRODUCER   no state, and rules ask for sequence 0
  *   ERR_INVALID            not transactional while the producer's transaction is open
  *   ERR_FENCED_EPOCH       the marker's coordinator epoch is smaller than the last one seen
- *   ERR_FULL               a new producer, and count_max are known
  *   ERR_NOMEM
- * With VERBATIM only ERR_NOMEM is possible: what is in the log counts, also above count_max. */
+ * With VERBATIM only ERR_NOMEM is possible: what is in the log counts. */
 must_use enum err producer_state_check(struct producer_state *ps, const struct batch_header *header,
                                        const struct control_marker *marker,
                                        const struct producer_rules *rules,
@@ -114,7 +115,7 @@ bool producer_state_update(struct producer_state *ps, const struct batch_header 
 const struct producer_entry *producer_state_find(const struct producer_state *ps,
                                                  int64_t producer_id);
 
-/* Walk, by first appearance: NULL gives the first entry; NULL is the end. */
+/* Walk, longest idle first: NULL gives the first entry; NULL is the end. */
 const struct producer_entry *producer_state_next(const struct producer_state *ps,
                                                  const struct producer_entry *entry);
 
@@ -139,7 +140,7 @@ void producer_state_raise_start(struct producer_state *ps, int64_t log_start_off
 void producer_state_clear(struct producer_state *ps, int64_t end_offset);
 
 /* Add a whole producer, as a file has it (its links do not count); P2 holds for it.  count_max is
- * not asked: what was accepted once stays.  ERR_MALFORMED: negative id, or known already;
+ * not asked.  ERR_MALFORMED: negative id, or known already;
  * ERR_NOMEM. */
 must_use enum err producer_state_restore(struct producer_state *ps,
                                          const struct producer_entry *from);

@@ -259,15 +259,33 @@ Test(producer_state, idle_producers_expire_but_not_open_transactions)
     cr_assert(eq(int, send(1, 0, 77, 1), OK)); /* forgotten, so it may start anywhere */
 }
 
-Test(producer_state, the_number_of_producers_is_bounded_for_clients)
+Test(producer_state, a_new_producer_beyond_the_bound_takes_the_place_of_the_longest_idle)
 {
     producer_state_deinit(&ps);
     producer_state_init(&ps, 42, 3);
-    for (int64_t id = 0; id < 3; id++)
-        cr_assert(eq(int, send(id, 0, 0, 1), OK));
-    cr_assert(eq(int, send(3, 0, 0, 1), ERR_FULL));
-    cr_assert(eq(int, send(2, 0, 1, 1), OK));
-    cr_assert(eq(int, send_as(&verbatim, 3, 0, 0, 1), OK));
+    cr_assert(eq(int, send_transactional(9, 0, 0, 1), OK)); /* idle for longest, but open */
+    cr_assert(eq(int, send(1, 0, 0, 1), OK));
+    cr_assert(eq(int, send(2, 0, 0, 1), OK));
+    cr_assert(eq(int, send(1, 0, 1, 1), OK));
+    cr_assert(eq(int, send(3, 0, 0, 1), OK)); /* for 2 */
+    cr_assert(eq(u32, producer_state_count(&ps), 3));
+    cr_assert(eq(ptr, (void *)producer_state_find(&ps, 2), NULL));
+    cr_assert(eq(int, send(1, 0, 7, 1), ERR_SEQUENCE));     /* 1 is still known */
+    cr_assert(eq(int, send_as(&verbatim, 4, 0, 0, 1), OK)); /* for 1 */
+    cr_assert(eq(int, send(1, 0, 77, 1), OK));              /* for 3 */
+    cr_assert(eq(u32, producer_state_count(&ps), 3));
+    cr_assert(ne(ptr, (void *)producer_state_find(&ps, 9), NULL));
+    cr_assert(ne(ptr, (void *)producer_state_find(&ps, 4), NULL));
+}
+
+Test(producer_state, open_transactions_stay_beyond_the_bound)
+{
+    producer_state_deinit(&ps);
+    producer_state_init(&ps, 42, 2);
+    for (int64_t id = 0; id < 4; id++)
+        cr_assert(eq(int, send_transactional(id, 0, 0, 1), OK));
+    cr_assert(eq(u32, producer_state_count(&ps), 4));
+    cr_assert(eq(i64, producer_state_first_open_offset(&ps), 0));
 }
 
 Test(producer_state, what_is_applied_already_is_ignored)
