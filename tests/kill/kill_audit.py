@@ -238,7 +238,15 @@ def main():
     broker_process.add_options(parser)
     parser.add_argument("--cycles", type=int, default=50)
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "big"))
+    parser.add_argument("--require", action="store_true",
+                        help="a client library that is missing is a failure, not a skip")
     args = parser.parse_args()
+    try:
+        for toolchain in (toolchains.python, toolchains.go_program, toolchains.java_classes):
+            toolchain()
+    except (RigError, OSError) as error:
+        print("%s kill audit: %s" % ("FAIL" if args.require else "skip", error))
+        return 1 if args.require else 0
     broker = broker_process.from_options(parser, args)
     print("seed %d" % args.seed, flush=True)
     passed = failed = 0
