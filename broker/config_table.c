@@ -315,7 +315,7 @@ static const struct config_key keys[] = {
     {"log.roll.jitter.ms", CONFIG_I64, CONFIG_STORED, true, NULL, INT64_MIN, INT64_MAX, NULL,
      "Accepted, validated and echoed; the feature behind it does not exist here yet."},
     {"log.roll.ms", CONFIG_I64, CONFIG_ACTS, true, NULL, INT64_MIN, INT64_MAX, NULL,
-     "A segment is closed when its first record is this old, in milliseconds; wins over log.roll.hours."},
+     "A record that is younger than the first of the segment by more than this, in milliseconds, begins a new one; wins over log.roll.hours."},
     {"log.segment.bytes", CONFIG_I32, CONFIG_ACTS, true, "1073741824", 1048576, INT32_MAX, NULL,
      "A segment is closed before it would pass this size in bytes."},
     {"log.segment.delete.delay.ms", CONFIG_I64, CONFIG_ACTS, true, "60000", 0, INT64_MAX, NULL,

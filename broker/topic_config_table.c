@@ -73,7 +73,7 @@ static const struct config_key keys[] = {
     {"segment.jitter.ms", CONFIG_I64, CONFIG_STORED, true, "0", 0, INT64_MAX, NULL,
      "Accepted, validated and echoed; the feature behind it does not exist here yet."},
     {"segment.ms", CONFIG_I64, CONFIG_ACTS, true, "604800000", 1, INT64_MAX, NULL,
-     "A segment is closed when its first record is this old, in milliseconds."},
+     "A record that is younger than the first of the segment by more than this, in milliseconds, begins a new one."},
     {"unclean.leader.election.enable", CONFIG_BOOL, CONFIG_STORED, true, "false", 0, 0, NULL,
      "Accepted, validated and echoed; the feature behind it does not exist here yet."},
 };

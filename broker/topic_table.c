@@ -12,8 +12,7 @@ struct topic_table {
     struct shard *shard;
     struct hash_map partitions; /* by struct partition_key in table_entry */
     uint32_t count;
-    struct timer retention_timer; /* log.retention.check.interval.ms: retention, rolling by time,
-                                   * idle producers */
+    struct timer retention_timer; /* log.retention.check.interval.ms: retention, idle producers */
     enum err open_err;            /* of the first log that could not be opened */
 };
 

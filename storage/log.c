@@ -108,6 +108,7 @@ static enum err write_window(struct log *log, int64_t end_offset)
 
 void log_freeze_window(struct log *log)
 {
+    log->was_cut = false; /* the target of this checkpoint knows */
     if (!log->producers_dirty)
         return;
     mem_free(log->window_bytes); /* of a checkpoint that did not finish */
@@ -133,6 +134,8 @@ void log_window_is_marked(struct log *log)
 {
     char path[LOG_PATH_MAX];
 
+    log_drop_below_start(log); /* what the mark before this one named may go */
+    log_drop_below_start(log); /* what only the mark before this one named may go */
     if (log->window_pending == log->window_offset)
         return;
     if (log->window_offset >= 0) {

@@ -197,10 +197,10 @@ must_use enum err log_delete_records(struct log *log, int64_t offset,
 must_use enum err log_truncate(struct log *log, int64_t offset,
                                void (*done)(void *context, enum err err), void *context);
 
-/* Drop whole segments by retention.ms / retention.bytes, below the high watermark, and roll an
- * active segment that is older than segment.ms, or that holds nothing younger than retention.ms
- * (Kafka's UnifiedLog.deleteOldSegments: an idle log expires wholly); returns the number of
- * segments dropped.  The caller's timer decides when. */
+/* Drop whole segments by retention.ms / retention.bytes, below the high watermark: the active one,
+ * too, when all of the log expires (Kafka's UnifiedLog.deleteOldSegments).  Its files go when a
+ * mark names a later one.  Returns the number of segments dropped.  The caller's timer decides
+ * when.  segment.ms acts at appends alone. */
 uint32_t log_apply_retention(struct log *log, int64_t now_ms);
 
 /* Forget idempotent producers without open transaction that wrote nothing for idle_max_ms

@@ -102,7 +102,8 @@ static enum err store_batch(struct log *log, const uint8_t *bytes, uint32_t size
         return ERR_TOO_LARGE;
     if (store_is_full(store))
         return ERR_FULL;
-    err = prepare_segment(log, size_bytes, batch_last_offset(header), header->max_timestamp_ms);
+    err = prepare_segment(log, size_bytes, batch_last_offset(header),
+                          stamp_time ? now_ms : header->max_timestamp_ms);
     if (err != OK)
         return err;
     memcpy(stamped, bytes, sizeof(stamped));

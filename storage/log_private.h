@@ -30,7 +30,8 @@ struct segment {
     bool indexes_rebuilt;       /* from the batches: what they say is not doubted any more */
     bool padded;                /* the file may hold more than size_bytes */
     int64_t first_timestamp_ms; /* -1: none; for segment.ms */
-    int64_t last_modified_ms;   /* max timestamp, or the file's time */
+    int64_t newest_ms;          /* of a closed one, for retention.ms: its max timestamp, or the
+                                 * file's time where no batch has one; -1: not known yet */
     int32_t fd;                 /* -1: closed */
     uint32_t io_count;          /* operations on fd in flight */
     struct list index_lru;      /* store.index_lru while closed, loaded and saved */
@@ -106,6 +107,8 @@ struct log {
     bool dirty;            /* changed since the last mark */
     bool writing;          /* a segment write is in flight */
     bool closing;
+    bool was_cut;              /* since the last checkpoint began, ... */
+    int64_t cut_base_offset;   /* ... lowest segment that was cut */
     struct list dirty_node;    /* store.dirty_logs */
     struct list write_node;    /* store.write_queue */
     struct list progress_node; /* store.progressed, while events are due */

@@ -42,11 +42,24 @@ static enum err journal_mark(struct log *log, enum journal_kind kind, int64_t of
     return journal_append(log->store->journal, &entry, NULL, 0, false, NULL, NULL, sequence_out);
 }
 
-/* Segments that end at or below log_start go. */
+/* A recovery begins in the segment that the mark names, or where the journal cuts the log: without
+ * its file it would have to believe that something is missing.  Which of two marks is the durable
+ * one is not known while a checkpoint is under way. */
+static bool recovery_needs(const struct log *log, const struct segment *segment)
+{
+    return log->in_checkpoint ||
+           (log->believed_exists && segment->base_offset >= log->believed.segment_base_offset) ||
+           (log->was_cut && segment->base_offset >= log->cut_base_offset);
+}
+
+/* Segments that end at or below log_start go; those that cannot yet go after the next mark, or when
+ * retention is looked at. */
 void log_drop_below_start(struct log *log)
 {
+    if (log->store->state != STORE_RUNNING)
+        return;
     while (log->segment_count > 1 && log->segments[0]->end_offset <= log->offsets.log_start &&
-           log->segments[0]->io_count == 0)
+           log->segments[0]->io_count == 0 && !recovery_needs(log, log->segments[0]))
         log_drop_first_segment(log, true);
 }
 
@@ -105,37 +118,56 @@ enum err log_delete_records(struct log *log, int64_t offset,
 
 /* ---- retention */
 
-static bool is_expired(struct log *log, struct segment *segment, uint64_t log_bytes, int64_t now_ms)
+/* When the file was written to, where batches have no time (LogSegment.largestTimestamp); -1: it
+ * was not yet. */
+static int64_t file_ms(const struct segment *segment)
 {
-    const struct log_config *config = &log->config;
+    struct io *io = segment->log->store->io;
+    struct io_stat stat;
+    char path[LOG_PATH_MAX];
 
-    if (segment->end_offset > log->offsets.high_watermark || segment->io_count > 0 ||
-        segment->written_pos < segment->size_bytes)
-        return false;
-    if (config->retention_bytes >= 0 &&
-        log_bytes - segment->size_bytes >= (uint64_t)config->retention_bytes)
-        return true;
-    if (config->retention_ms < 0 || segment_load_indexes(segment) != OK)
-        return false;
-    return segment->times.max_timestamp_ms >= 0 &&
-           now_ms - segment->times.max_timestamp_ms > config->retention_ms;
+    segment_path(segment, LOG_FILE_LOG, false, path);
+    return io->v->file_stat(io, path, &stat) == OK ? stat.mtime_ms : -1;
 }
 
-/* An active segment that is old is closed, so that it can expire. */
-static void roll_by_time(struct log *log, int64_t now_ms)
+/* The time of the youngest record; -1: not known.  That of a closed segment is kept, so that a look
+ * at retention does not load an index of every log. */
+static int64_t newest_ms(struct segment *segment)
 {
-    struct segment *active = log_active(log);
-    const struct log_config *config = &log->config;
-    bool too_old;
+    bool is_closed = segment != log_active(segment->log);
+    int64_t newest;
 
-    if (active->size_bytes == 0 || segment_load_indexes(active) != OK)
-        return;
-    too_old = config->retention_by_delete && config->retention_ms >= 0 &&
-              active->times.max_timestamp_ms >= 0 &&
-              now_ms - active->times.max_timestamp_ms > config->retention_ms;
-    if (too_old || (active->first_timestamp_ms >= 0 &&
-                    now_ms - active->first_timestamp_ms > config->segment_ms))
-        log_roll(log, log->offsets.log_end);
+    if (is_closed && segment->newest_ms >= 0)
+        return segment->newest_ms;
+    if (segment_load_indexes(segment) != OK)
+        return -1;
+    newest = segment->times.max_timestamp_ms;
+    if (newest < 0)
+        newest = file_ms(segment);
+    if (is_closed)
+        segment->newest_ms = newest;
+    return newest;
+}
+
+static bool is_too_old(struct segment *segment, int64_t now_ms)
+{
+    int64_t retention_ms = segment->log->config.retention_ms;
+    int64_t newest = retention_ms < 0 ? -1 : newest_ms(segment);
+
+    return newest >= 0 && now_ms - newest > retention_ms;
+}
+
+/* log_bytes: of it and all behind it. */
+static bool is_expired(struct segment *segment, uint64_t log_bytes, int64_t now_ms)
+{
+    const struct log *log = segment->log;
+    int64_t retention_bytes = log->config.retention_bytes;
+
+    if (segment->end_offset > log->offsets.high_watermark || segment->io_count > 0 ||
+        segment->size_bytes == 0 || segment->written_pos < segment->size_bytes)
+        return false;
+    return (retention_bytes >= 0 && log_bytes - segment->size_bytes >= (uint64_t)retention_bytes) ||
+           is_too_old(segment, now_ms);
 }
 
 uint32_t log_apply_retention(struct log *log, int64_t now_ms)
@@ -147,23 +179,18 @@ uint32_t log_apply_retention(struct log *log, int64_t now_ms)
 
     if (log->store->state != STORE_RUNNING || log->quarantined)
         return 0;
-    roll_by_time(log, now_ms);
+    log_drop_below_start(log);
     if (!log->config.retention_by_delete)
         return 0;
-    while (count + 1 < log->segment_count &&
-           is_expired(log, log->segments[count], log_bytes, now_ms)) {
-        log_bytes -= log->segments[count]->size_bytes;
-        count++;
-    }
+    while (count < log->segment_count && is_expired(log->segments[count], log_bytes, now_ms))
+        log_bytes -= log->segments[count++]->size_bytes;
     if (count == 0)
         return 0;
+    if (count == log->segment_count)
+        log_roll(log, log->offsets.log_end); /* the active one goes with the others */
     start = log->segments[count]->base_offset;
-    if (start <= log->start_pending) {
-        if (start <= log->offsets.log_start)
-            log_drop_below_start(log); /* readers were in the way the last time */
-        return 0;
-    }
-    if (journal_mark(log, JOURNAL_LOG_START, start, 0, 0, &sequence) != OK)
+    if (start <= log->start_pending ||
+        journal_mark(log, JOURNAL_LOG_START, start, 0, 0, &sequence) != OK)
         return 0;
     note_pending_start(log, start);
     (void)wait_for_commit(log, JOURNAL_LOG_START, sequence, start, NULL, NULL);
@@ -229,6 +256,7 @@ enum err log_cut_state(struct log *log, struct segment *segment, int64_t offset,
     }
     offset_index_truncate(&segment->index, offset);
     time_index_truncate(&segment->times, offset);
+    segment->newest_ms = -1;
     segment->padded = true; /* the old end is still in the file */
     segment->indexes_dirty = true;
     segment->index_saved = 0;
@@ -310,6 +338,9 @@ enum err log_truncate(struct log *log, int64_t offset, void (*done)(void *contex
     drop_tail_from(log, offset);
     drop_segments_from(log, index + 1, waiter);
     cut_target(log, segment, offset, cut.pos);
+    if (!log->was_cut || segment->base_offset < log->cut_base_offset)
+        log->cut_base_offset = segment->base_offset;
+    log->was_cut = true;
     log->prefix_pending = true; /* what follows rewrites a block that the mark covers */
     err = log_cut_state(log, segment, offset, cut.pos);
     log_mark_dirty(log);

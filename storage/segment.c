@@ -20,7 +20,7 @@ struct segment *segment_create(struct log *log, int64_t base_offset)
     segment->end_offset = base_offset;
     segment->fd = -1;
     segment->first_timestamp_ms = -1;
-    segment->last_modified_ms = -1;
+    segment->newest_ms = -1;
     offset_index_init(&segment->index, base_offset, log->config.index_interval_bytes,
                       log->config.segment_index_bytes / OFFSET_INDEX_ENTRY_BYTES);
     time_index_init(&segment->times, base_offset,

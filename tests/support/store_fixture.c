@@ -356,7 +356,7 @@ enum err fixture_append(const struct fixture_append *append, struct log_append_r
 {
     struct fixture_log *at = &fixture.at[append->log_index];
     struct batch_builder_options options = batch_builder_options_default();
-    int64_t timestamp_ms = append->timestamp_ms > 0
+    int64_t timestamp_ms = append->timestamp_ms != 0
                                ? append->timestamp_ms
                                : first_timestamp_ms + (int64_t)at->batch_count * 10;
     uint32_t record_count = append->record_count > 0 ? append->record_count : 1;

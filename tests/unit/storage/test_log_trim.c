@@ -1,4 +1,5 @@
 #include "base/mem.h"
+#include "storage/log_private.h"
 #include "tests/support/store_fixture.h"
 
 #include <criterion/criterion.h>
@@ -176,7 +177,7 @@ Test(log_trim, retention_by_time_drops_segments_whose_newest_record_is_too_old)
     fixture_check_content(0, 5000);
 }
 
-Test(log_trim, an_idle_log_expires_wholly_and_goes_on_at_its_end)
+static void expire_wholly(enum sim_crash crash)
 {
     fill(0, 30);
     fixture_checkpoint();
@@ -186,13 +187,24 @@ Test(log_trim, an_idle_log_expires_wholly_and_goes_on_at_its_end)
     cr_assert(eq(i64, log_start(), 30));
     fixture.at[0].log_start = 30;
     fixture_check_content(0, 5000);
-    fixture_crash(SIM_POWER_LOSS);
+    fixture_crash(crash); /* the mark names a segment that is gone */
     cr_assert(fixture_start());
+    cr_assert(not(log_is_quarantined(fixture.at[0].log)));
     cr_assert(eq(i64, log_start(), 30));
     cr_assert(eq(i64, log_offsets(fixture.at[0].log).log_end, 30));
     cr_assert(eq(int, fixture_append_some(0), OK));
     cr_assert(fixture_settle());
     fixture_check_content(0, 5000);
+}
+
+Test(log_trim, an_idle_log_expires_wholly_and_goes_on_at_its_end)
+{
+    expire_wholly(SIM_POWER_LOSS);
+}
+
+Test(log_trim, an_idle_log_that_expired_wholly_outlives_a_kill)
+{
+    expire_wholly(SIM_KILL);
 }
 
 Test(log_trim, an_idle_producer_is_forgotten_and_stays_so)
@@ -215,18 +227,123 @@ Test(log_trim, an_idle_producer_is_forgotten_and_stays_so)
     cr_assert(eq(int, fixture_append(&append, NULL), ERR_SEQUENCE));
 }
 
-Test(log_trim, an_active_segment_older_than_segment_ms_is_closed)
+Test(log_trim, what_expired_while_the_log_was_cut_and_appended_to_outlives_a_kill)
 {
-    fill(0, 5);
-    fixture.at[0].config.segment_ms = 60 * 1000;
-    log_set_config(fixture.at[0].log, &fixture.at[0].config);
-    cr_assert(eq(u32, retain(base_ms + 61 * 1000), 0));
-    fill(5, 5);
-    fixture_checkpoint();
-    fixture_check_content(0, 5000);
+    fill(0, 90);
+    fixture_checkpoint(); /* names a segment that the cut drops */
+    cr_assert(eq(int, log_truncate(fixture.at[0].log, 30, NULL, NULL), OK));
+    fixture_forget_from(0, 30);
+    fixture.at[0].durable = 30;
+    fixture_run_ms(5);
+    for (int32_t i = 0; i < 40; i++)
+        cr_assert(eq(int, fixture_append(&(struct fixture_append){.value_bytes = 900}, NULL), OK));
+    cr_assert(fixture_settle());
+    delete_records(60);
     fixture_crash(SIM_KILL);
     cr_assert(fixture_start());
+    cr_assert(not(log_is_quarantined(fixture.at[0].log)));
+    cr_assert(eq(i64, log_start(), 60));
     fixture_check_prefix(0);
+}
+
+Test(log_trim, retention_of_no_bytes_keeps_none)
+{
+    fill(0, 30);
+    fixture_checkpoint();
+    fixture.at[0].config.retention_bytes = 0;
+    log_set_config(fixture.at[0].log, &fixture.at[0].config);
+    cr_assert(eq(u32, retain(base_ms), 2));
+    fixture_checkpoint();
+    cr_assert(eq(i64, log_start(), 30));
+    cr_assert(eq(u64, log_size_bytes(fixture.at[0].log), 0));
+    cr_assert(eq(u32, retain(base_ms), 0)); /* an empty segment is not closed again */
+    fixture.at[0].log_start = 30;
+    fixture_check_content(0, 5000);
+}
+
+Test(log_trim, what_is_not_deleted_by_policy_or_not_yet_published_stays)
+{
+    fill(0, 30);
+    fixture_checkpoint();
+    fixture.at[0].config.retention_ms = 60 * 1000;
+    fixture.at[0].config.retention_bytes = 0;
+    fixture.at[0].config.retention_by_delete = false;
+    log_set_config(fixture.at[0].log, &fixture.at[0].config);
+    cr_assert(eq(u32, retain(base_ms + 1000 * 1000), 0));
+    fixture.at[0].config.retention_by_delete = true;
+    log_set_config(fixture.at[0].log, &fixture.at[0].config);
+    cr_assert(eq(int, fixture_append(&(struct fixture_append){.value_bytes = 10}, NULL), OK));
+    cr_assert(eq(u32, log_apply_retention(fixture.at[0].log, base_ms + 1000 * 1000), 1));
+    fixture_run_ms(50);
+    cr_assert(eq(i64, log_start(), log_active(fixture.at[0].log)->base_offset));
+    fixture.at[0].log_start = log_start();
+    fixture_check_content(0, 5000);
+}
+
+Test(log_trim, records_without_a_time_expire_by_that_of_their_file)
+{
+    struct fixture_append append = {.value_bytes = 900, .timestamp_ms = -1};
+    int64_t now_ms = clock_wall_ms(fixture.loops[0].clock);
+
+    for (int i = 0; i < 30; i++)
+        cr_assert(eq(int, fixture_append(&append, NULL), OK));
+    cr_assert(fixture_settle());
+    fixture_checkpoint();
+    fixture.at[0].config.retention_ms = 60 * 1000;
+    log_set_config(fixture.at[0].log, &fixture.at[0].config);
+    cr_assert(eq(u32, retain(now_ms + 59 * 1000), 0));
+    cr_assert(eq(u32, retain(now_ms + 90 * 1000), 2));
+    cr_assert(eq(i64, log_start(), 30));
+}
+
+/* ---- rolling by time: as records say it, when one comes */
+
+static uint32_t segment_count(void)
+{
+    return fixture.at[0].log->segment_count;
+}
+
+Test(log_trim, a_record_that_is_segment_ms_younger_than_the_first_begins_a_segment)
+{
+    struct fixture_append append = {.value_bytes = 10, .timestamp_ms = base_ms};
+
+    fixture.at[0].config.segment_ms = 60 * 1000;
+    log_set_config(fixture.at[0].log, &fixture.at[0].config);
+    cr_assert(eq(int, fixture_append(&append, NULL), OK));
+    append.timestamp_ms = base_ms + 60 * 1000;
+    cr_assert(eq(int, fixture_append(&append, NULL), OK));
+    cr_assert(fixture_settle());
+    cr_assert(eq(u32, segment_count(), 1));
+    cr_assert(eq(u32, retain(base_ms + 1000 * 1000), 0)); /* old records come in at any time */
+    cr_assert(eq(u32, segment_count(), 1));
+    fixture_checkpoint();
+    fixture_crash(SIM_KILL); /* the first time is in the file */
+    cr_assert(fixture_start());
+    append.timestamp_ms = base_ms + 60 * 1000 + 1;
+    cr_assert(eq(int, fixture_append(&append, NULL), OK));
+    cr_assert(eq(u32, segment_count(), 2));
+    append.timestamp_ms = base_ms; /* late: of the active segment all the same */
+    cr_assert(eq(int, fixture_append(&append, NULL), OK));
+    cr_assert(eq(u32, segment_count(), 2));
+    cr_assert(fixture_settle());
+    fixture_check_content(0, 5000);
+}
+
+Test(log_trim, with_append_time_a_segment_is_as_old_as_its_first_append)
+{
+    struct fixture_append append = {.value_bytes = 10, .timestamp_ms = base_ms};
+
+    fixture.at[0].config.segment_ms = 1000;
+    fixture.at[0].config.log_append_time = true;
+    log_set_config(fixture.at[0].log, &fixture.at[0].config);
+    cr_assert(eq(int, fixture_append(&append, NULL), OK));
+    cr_assert(eq(int, fixture_append(&append, NULL), OK));
+    cr_assert(eq(u32, segment_count(), 1));
+    fixture_run_ms(1100);
+    cr_assert(eq(int, fixture_append(&append, NULL), OK)); /* though it says the same time */
+    cr_assert(eq(u32, segment_count(), 2));
+    cr_assert(fixture_settle());
+    fixture_check_content(0, 5000);
 }
 
 /* ---- cuts, beside a log that never held what was cut off */
