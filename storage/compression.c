@@ -75,8 +75,15 @@ static enum err prepare_gzip(struct compression_context *context)
     return OK;
 }
 
+/* liblz4 1.9.4 does not reset the content size that a frame announced and did not yield: the next
+ * frame of that state, which announces none, would end with LZ4F_ERROR_frameSize_wrong. */
 static enum err prepare_lz4(struct compression_context *context)
 {
+    if (context->lz4_in_frame) {
+        LZ4F_freeDecompressionContext(context->lz4_in);
+        context->lz4_in = NULL;
+    }
+    context->lz4_in_frame = false;
     if (!context->lz4_in &&
         LZ4F_isError(LZ4F_createDecompressionContext(&context->lz4_in, LZ4F_VERSION))) {
         context->lz4_in = NULL;
@@ -210,6 +217,7 @@ static enum err fill_lz4(struct compression_reader *reader)
         err = check_lz4_frame(reader->in, reader->in_bytes);
     if (err)
         return err;
+    reader->context->lz4_in_frame = true;
     while (made_bytes == 0 && !reader->frame_done) {
         size_t used_bytes = reader->in_bytes - reader->in_pos;
         size_t hint;
@@ -225,6 +233,7 @@ static enum err fill_lz4(struct compression_reader *reader)
             return ERR_TRUNCATED;
     }
     if (reader->frame_done) {
+        reader->context->lz4_in_frame = false;
         if (reader->in_pos != reader->in_bytes)
             return ERR_MALFORMED; /* Java reads one frame and stops */
         reader->at_end = true;

@@ -25,6 +25,7 @@ struct compression_context {
     bool deflate_ready;
     int deflate_level;
     LZ4F_dctx *lz4_in;
+    bool lz4_in_frame; /* its last frame was not read to its end */
     ZSTD_DCtx *zstd_in;
     ZSTD_CCtx *zstd_out;
     uint8_t *block; /* one uncompressed snappy block */

@@ -230,6 +230,53 @@ Test(compression, lz4_that_java_cannot_read_is_refused)
         eq(int, decompress(COMPRESSION_LZ4, room, size_bytes + 1, 200000, &again), ERR_MALFORMED));
 }
 
+/* One context serves all clients of a loop: what one leaves unread must not touch the next. */
+Test(compression, a_stream_given_up_does_not_touch_the_next)
+{
+    LZ4F_preferences_t preferences = {
+        .frameInfo = {.blockMode = LZ4F_blockIndependent, .contentSize = 100000}};
+    struct prng prng;
+    struct golden text;
+    struct golden again;
+    static uint8_t sized[110000]; /* a frame that announces its content */
+    size_t sized_bytes;
+
+    prng_init(&prng, 16);
+    text = text_of(&prng, 100000);
+    sized_bytes =
+        LZ4F_compressFrame(sized, sizeof(sized), text.bytes, text.size_bytes, &preferences);
+    cr_assert(not(LZ4F_isError(sized_bytes)));
+    cr_assert(eq(int, decompress(COMPRESSION_LZ4, sized, sized_bytes - 8, 100000, &again),
+                 ERR_TRUNCATED));
+    for (int codec = COMPRESSION_GZIP; codec < COMPRESSION_COUNT; codec++) {
+        struct golden packed = compress(codec, COMPRESSION_LEVEL_DEFAULT, &text);
+        struct compression_reader reader;
+        uint8_t byte;
+        size_t got;
+
+        for (int way = 0; way < 3; way++) { /* after an end inside, garbage, and a reader let go */
+            cr_assert(
+                eq(int, decompress(codec, packed.bytes, packed.size_bytes, text.size_bytes, &again),
+                   OK));
+            expect_same(&again, &text);
+            golden_free(&again);
+            if (way == 0)
+                cr_assert(ne(int,
+                             decompress(codec, packed.bytes, packed.size_bytes / 2, 100000, &again),
+                             OK));
+            if (way != 1)
+                continue;
+            cr_assert(eq(int,
+                         compression_reader_init(&reader, context, codec, packed.bytes,
+                                                 packed.size_bytes, text.size_bytes),
+                         OK));
+            cr_assert(eq(int, compression_read(&reader, &byte, 1, &got), OK));
+        }
+        golden_free(&packed);
+    }
+    golden_free(&text);
+}
+
 /* A bomb is refused at the limit, and no memory near its size is ever asked for. */
 Test(compression, bombs_end_at_the_limit)
 {
