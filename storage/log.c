@@ -145,23 +145,6 @@ void log_window_is_marked(struct log *log)
     log->window_offset = log->window_pending;
 }
 
-enum err log_write_snapshot(struct log *log, int64_t offset)
-{
-    char path[LOG_PATH_MAX];
-    size_t size_bytes = producer_snapshot_size(&log->producers);
-    uint8_t *bytes;
-    enum err err;
-
-    if (producer_state_count(&log->producers) == 0)
-        return OK;
-    bytes = mem_alloc(size_bytes);
-    producer_snapshot_encode(&log->producers, bytes);
-    producer_file_path(log, offset, LOG_FILE_SNAPSHOT, path);
-    err = log_write_file(log->store->io, path, bytes, size_bytes);
-    mem_free(bytes);
-    return err;
-}
-
 static bool apply_to_producers(void *context, const struct batch_header *header,
                                const uint8_t *bytes, uint64_t pos)
 {
@@ -232,11 +215,15 @@ enum err log_write_small_files(struct log *log, int64_t end_offset)
     }
     if (err == OK && log->epochs_dirty)
         err = log_write_epochs(log);
+    if (err == OK)
+        err = log_write_frozen_snapshot(log, end_offset);
     log->window_pending = log->window_offset;
-    if (err == OK && log->window_bytes != NULL) {
+    if (err == OK && log->window_bytes != NULL) { /* the last that may fail: it is written once */
         err = write_window(log, end_offset);
         log->window_pending = end_offset;
     }
+    if (err == OK)
+        log_remove_strays(log);
     return err;
 }
 
@@ -260,6 +247,7 @@ static void free_log(struct log *log)
     epoch_cache_deinit(&log->epochs);
     producer_state_deinit(&log->producers);
     mem_free(log->window_bytes);
+    log_thaw_snapshot(log);
     mem_free(log->name);
     mem_free(log->dir);
     mem_free(log);

@@ -63,6 +63,13 @@ struct tail_ring {
     uint32_t capacity; /* 0, or a power of two */
 };
 
+/* Kafka's snapshot of producers as of a roll, until it is written; bytes NULL: none. */
+struct frozen_snapshot {
+    int64_t offset;
+    uint8_t *bytes;
+    size_t size_bytes;
+};
+
 /* A callback that waits for a journal sequence. */
 struct log_commit_waiter {
     struct list node;
@@ -99,6 +106,8 @@ struct log {
     int64_t window_pending; /* written by the checkpoint in progress; -1 */
     uint8_t *window_bytes;  /* frozen at the begin of the checkpoint; or NULL */
     size_t window_size;
+    struct frozen_snapshot roll_snapshot;
+    bool strays_removed; /* files of earlier lives that nothing names: once */
     bool epochs_dirty;
     bool producers_dirty;
     bool quarantined;
@@ -177,6 +186,14 @@ void log_tail_free_spares(struct store *store);
 /* Bytes [pos & ~4095, pos) where pos is the end of the active segment. */
 must_use enum err log_block_prefix(struct log *log, uint8_t *bytes, uint32_t *size_out);
 
+/* ---- log_snapshot.c: Kafka's <offset>.snapshot */
+/* Of the producers as they are; none are known: no file. */
+must_use enum err log_write_snapshot(struct log *log, int64_t offset);
+void log_freeze_snapshot(struct log *log, int64_t offset); /* a segment begins there */
+void log_thaw_snapshot(struct log *log);
+must_use enum err log_write_frozen_snapshot(struct log *log, int64_t end_offset);
+void log_remove_strays(struct log *log); /* window files of no mark, too */
+
 /* ---- shared steps */
 void log_mark_dirty(struct log *log);
 void log_note_batch(struct log *log, struct segment *segment, const struct batch_header *header,
@@ -186,7 +203,6 @@ must_use enum err log_write_epochs(struct log *log);
 void log_freeze_window(struct log *log);
 void log_window_is_marked(struct log *log);
 void log_io_ended(struct log *log);
-must_use enum err log_write_snapshot(struct log *log, int64_t offset);
 must_use enum err log_restore_producers(struct log *log, int64_t end_offset, int64_t window_offset);
 must_use enum err log_write_file(struct io *io, const char *path, const void *bytes,
                                  size_t size_bytes);

@@ -273,6 +273,8 @@ enum err log_cut_state(struct log *log, struct segment *segment, int64_t offset,
         log->offsets.high_watermark = offset;
     if (log->offsets.last_stable > offset)
         log->offsets.last_stable = offset;
+    if (log->roll_snapshot.offset >= offset)
+        log_thaw_snapshot(log);
     log->producers_dirty = true;
     if (producer_state_truncate(&log->producers, offset))
         return OK;

@@ -108,5 +108,6 @@ void log_roll(struct log *log, int64_t base_offset)
     segment = log_add_segment(log, base_offset);
     segment->indexes_loaded = true;
     segment->indexes_dirty = true;
+    log_freeze_snapshot(log, base_offset);
     log_mark_dirty(log);
 }
