@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 """The commands of the documentation, run.
 
-usage: run.py --levee PATH
+usage: run.py --levee PATH [--require]
 
 Takes each ```sh block behind a line `<!-- run -->` of README.md and docs/quickstart.md and runs it
 with sh -e in an empty directory, `levee` in PATH, against a broker started for its page;
 127.0.0.1:9092 and :9644 in the text become that broker's addresses.  Then: are the pages that are made from the
 program current, and is the table of docs/compatibility.md what the broker advertises?  Prints `ok`
 or `FAIL` for each and `N passed, N failed`.  A block whose programs are not installed is skipped
-aloud.
+aloud; with --require it fails.
 """
 import argparse
 import os
@@ -128,7 +128,8 @@ def generated_problem(script, levee):
 
 
 class Results:
-    def __init__(self):
+    def __init__(self, require):
+        self.require = require
         self.passed = 0
         self.failed = 0
 
@@ -139,6 +140,12 @@ class Results:
         else:
             self.failed += 1
             print("FAIL %s: %s" % (name, problem), flush=True)
+
+    def skip(self, name, why):
+        if self.require:
+            self.note(name, why)
+        else:
+            print("SKIP %s: %s" % (name, why), flush=True)
 
 
 def run_page(page, broker, levee, directory, results):
@@ -151,7 +158,7 @@ def run_page(page, broker, levee, directory, results):
         missing = [p for p in PROGRAMS if re.search(r"\b%s\b" % p, match[1])
                    and not shutil.which(p)]
         if missing:
-            print("SKIP %s: %s is not installed" % (name, missing[0]), flush=True)
+            results.skip(name, "%s is not installed" % missing[0])
         else:
             results.note(name, run_block(match[1], broker, levee, directory))
 
@@ -175,9 +182,10 @@ def with_broker(name, levee, results, work):
 def main():
     parser = argparse.ArgumentParser(description="the commands of the documentation")
     parser.add_argument("--levee", required=True)
+    parser.add_argument("--require", action="store_true")
     args = parser.parse_args()
     levee = str(pathlib.Path(args.levee).resolve())
-    results = Results()
+    results = Results(args.require)
     for page in PAGES:
         with_broker(page, levee, results,
                     lambda broker, directory: run_page(page, broker, levee, directory, results))
