@@ -49,6 +49,12 @@ LOG_CODE("LVE-1107", "stopped without order",
          "Cause: a second signal came, or an orderly stop took longer than 10 s. Effect: "
          "the process ends with exit code 11, as kill -9 would end it: records that were "
          "acknowledged with acks=all are safe. Next step: start it again; it recovers.")
+LOG_CODE("LVE-1108", "fewer files or connections than configured: the descriptor limit is low",
+         "Cause: the process may have fewer descriptors (RLIMIT_NOFILE) than "
+         "levee.open.files.max and max.connections ask for; fields limit, files_per_shard and "
+         "connections say what there is and who gets how many. Effect: connections above that "
+         "are not let in, and segment files are closed and opened more often. Next step: raise "
+         "the limit (ulimit -n, LimitNOFILE= of systemd) and start again.")
 LOG_CODE("LVE-2001", "the data directory cannot be used",
          "Cause: another process has it locked, it belongs to another cluster or node, its "
          "format is newer than this version, or it cannot be created, read or written. "

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "broker/config.h"
 #include "broker/coordinator/group_coordinator.h"
+#include "broker/descriptors.h"
 #include "broker/fetch_session.h"
 #include "broker/front.h"
 #include "broker/metadata/controller.h"
@@ -40,6 +41,7 @@ struct broker {
     struct shards shards;
     struct station *stations;
     struct front *front;
+    struct descriptors descriptors;
     struct controller *controller;
     struct mail stop_mail;
     uint32_t pending_count; /* shards that still work on the current step; shard 0's */
@@ -155,7 +157,7 @@ static enum err open_store(struct station *station)
             (uint32_t)config_i64(config, NULL, "levee.cache.flush.interval.ms"),
         .reserve_bytes = (uint64_t)config_i64(config, NULL, "levee.disk.reserve.bytes"),
         .index_cache_max_bytes = 16 << 20,
-        .open_files_max = (uint32_t)config_i64(config, NULL, "levee.open.files.max"),
+        .open_files_max = broker->descriptors.files_per_shard,
     };
 
     return store_open(&world, &options, broker->marks, broker->scan, &events, station,
@@ -272,8 +274,26 @@ static enum err open_parts(struct broker *broker)
     marks_set_free(broker->marks);
     broker->marks = NULL;
     if (err == OK)
-        err = front_create(broker->options.config, &broker->shards, &broker->front);
+        err = front_create(broker->options.config, &broker->shards,
+                           broker->descriptors.connections_max, &broker->front);
     return err;
+}
+
+static void share_descriptors(struct broker *broker)
+{
+    const struct config *config = broker->options.config;
+    uint32_t files = (uint32_t)config_i64(config, NULL, "levee.open.files.max");
+    int64_t connections = config_i64(config, NULL, "max.connections");
+    struct descriptors *shares = &broker->descriptors;
+
+    *shares = descriptors_share(broker->options.descriptor_max, broker->shards.count, files,
+                                connections < INT32_MAX ? (uint32_t)connections : 0);
+    if (shares->short_of)
+        log_line(sink_of(broker), LOG_WARN, "LVE-1108",
+                 "fewer files or connections than configured: the descriptor limit is low",
+                 log_u64("limit", broker->options.descriptor_max),
+                 log_u64("files_per_shard", shares->files_per_shard),
+                 log_u64("connections", shares->connections_max));
 }
 
 enum err broker_open(const struct broker_options *options, struct broker **out)
@@ -285,6 +305,7 @@ enum err broker_open(const struct broker_options *options, struct broker **out)
     broker->options = *options;
     broker->shards.count = options->shard_count;
     broker->stations = mem_alloc(options->shard_count * sizeof(*broker->stations));
+    share_descriptors(broker);
     err = open_parts(broker);
     if (err != OK) {
         log_line(sink_of(broker), LOG_ERROR, "LVE-1101", "the broker could not start",

@@ -38,6 +38,7 @@ struct broker_options {
     void *context;
     struct health *health;
     struct metrics *metrics; /* filled by broker_open */
+    uint32_t descriptor_max; /* RLIMIT_NOFILE; 0: no limit */
 };
 
 /* ERR_LOCKED, ERR_FOREIGN, ERR_NEWER_FORMAT, ERR_CORRUPT and others: told in a log line that says

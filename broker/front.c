@@ -120,10 +120,11 @@ static uint32_t limit_of(const struct config *config, const char *name)
     return limit >= INT32_MAX ? 0 : (uint32_t)limit;
 }
 
-enum err front_create(const struct config *config, const struct shards *shards, struct front **out)
+enum err front_create(const struct config *config, const struct shards *shards,
+                      uint32_t connections_max, struct front **out)
 {
     struct front *front = mem_alloc(sizeof(*front));
-    struct admission_limits limits = {.connections_max = limit_of(config, "max.connections"),
+    struct admission_limits limits = {.connections_max = connections_max,
                                       .connections_per_ip_max =
                                           limit_of(config, "max.connections.per.ip")};
     enum err err = OK;

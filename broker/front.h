@@ -11,9 +11,10 @@ struct config;
 struct front;
 struct metrics;
 
-/* Servers for every shard; nothing listens yet. */
+/* Servers for every shard; nothing listens yet.  connections_max: of the whole broker; 0: no
+ * limit. */
 must_use enum err front_create(const struct config *config, const struct shards *shards,
-                               struct front **out);
+                               uint32_t connections_max, struct front **out);
 void front_destroy(struct front *front);
 
 /* On shard 0, before any front_start_shard: open the listeners.  ERR_LOCKED: an address is taken;

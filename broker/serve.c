@@ -157,6 +157,16 @@ static void raise_descriptor_limit(void)
     }
 }
 
+/* 0: no limit. */
+static uint32_t descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > INT32_MAX)
+        return 0;
+    return (uint32_t)limit.rlim_cur;
+}
+
 /* Group buffers come and go by the megabyte: giving each back to the kernel would cost a page fault
  * a page when the next one is taken (3.6 times slower appends, measured with bench_journal). */
 static void keep_freed_memory(void)
@@ -205,7 +215,8 @@ static enum err start(struct server *server)
                                      .events = &events,
                                      .context = server,
                                      .health = &server->health,
-                                     .metrics = &server->metrics};
+                                     .metrics = &server->metrics,
+                                     .descriptor_max = descriptor_limit()};
     enum err err = OK;
 
     for (uint32_t i = 0; i < server->shard_count && err == OK; i++)

@@ -155,8 +155,10 @@ static void on_files_task(struct task *task)
     for (int i = 0; i < LOGS_PER_TURN && store->next_target != &store->targets; i++) {
         struct log *log = container_of(store->next_target, struct log, target_node);
         enum err err = log_write_small_files(log, log->target.end_offset);
-        if (err == ERR_NOSPACE) { /* the same step again, when there may be space */
+        if (err == ERR_NOSPACE)
             store_lacks_space(store);
+        if (err == ERR_NOSPACE || err == ERR_NOMEM) { /* the same step again: there may be space,
+                                                       * or a descriptor, by then */
             loop_set_timer_ms(store->loop, &store->files_retry_timer, 1000);
             return;
         }

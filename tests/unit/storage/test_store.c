@@ -230,6 +230,29 @@ Test(store, a_failed_syncfs_is_final_and_no_mark_follows_it, .init = up)
     cr_assert(ge(i64, log_offsets(fixture.at[0].log).log_end, durable));
 }
 
+/* Descriptors come back: what finds none is done again, and nothing stops. */
+Test(store, a_lack_of_descriptors_delays_and_ends_nothing)
+{
+    for (uint64_t skip = 0; skip < 12; skip++) {
+        if (skip > 0)
+            fixture_down();
+        up();
+        fill(20);
+        sim_disk_fail_nth(&fixture.node->disk, SIM_OPEN, skip, EMFILE);
+        for (uint32_t i = 0; i < 60; i++) {
+            cr_assert(eq(int, fixture_append_some(i % 3), OK));
+            fixture_run_ms(200);
+        }
+        fixture_run_ms(20000);
+        cr_assert(eq(int, store_state(fixture.store), STORE_RUNNING), "skip %" PRIu64, skip);
+        fixture_checkpoint();
+        fixture_crash(SIM_POWER_LOSS);
+        cr_assert(fixture_start());
+        for (uint32_t i = 0; i < fixture.options.log_count; i++)
+            fixture_check_prefix(i);
+    }
+}
+
 static void count_end(void *context, enum err err)
 {
     (*(uint32_t *)context)++;
