@@ -35,7 +35,6 @@ static void delete_snapshot(struct metadata_log *log, const struct snapshot_id *
 /* ---- loading the newest */
 
 struct found_snapshots {
-    struct metadata_log *log;
     struct snapshot_id ids[SNAPSHOTS_SEEN_MAX]; /* newest first */
     uint32_t count;
     char parts[4][SNAPSHOT_NAME_MAX + 8];
@@ -140,7 +139,6 @@ enum err metadata_log_load_snapshot(struct metadata_log *log, struct image *imag
     char path[PATH_MAX_BYTES];
     enum err err;
 
-    found->log = log;
     err = io->v->dir_list(io, log->dir, on_name, found);
     for (uint32_t i = 0; i < found->part_count && err == OK; i++) {
         snprintf(path, sizeof(path), "%s/%s", log->dir, found->parts[i]);

@@ -1,4 +1,4 @@
-/* field_type: what the codec's three halves have to know about the type of a field. */
+/* field_type: what the files of the codec have to know about the type of a field. */
 #ifndef LEVEE_NET_PROTOCOL_FIELD_TYPE_H
 #define LEVEE_NET_PROTOCOL_FIELD_TYPE_H
 
