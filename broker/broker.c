@@ -408,12 +408,25 @@ static bool all_are_back(struct mail *mail, struct broker **broker_out)
     return --station->broker->pending_count == 0;
 }
 
+/* The other shards have nothing left to do with their stores. */
+static enum err write_kafka_checkpoints(struct broker *broker)
+{
+    struct store *stores[SHARD_COUNT_MAX];
+
+    for (uint32_t i = 0; i < broker->shards.count; i++)
+        stores[i] = broker->shards.at[i]->store;
+    return store_stopped_all(stores, broker->shards.count);
+}
+
 static void on_store_stopped_back(struct mail *mail)
 {
     struct broker *broker;
 
-    if (all_are_back(mail, &broker))
-        broker->options.events->stopped(broker->options.context, broker->result);
+    if (!all_are_back(mail, &broker))
+        return;
+    if (broker->result == OK)
+        broker->result = write_kafka_checkpoints(broker);
+    broker->options.events->stopped(broker->options.context, broker->result);
 }
 
 static void on_store_stopped(void *context, enum err err)

@@ -77,9 +77,16 @@ must_use enum err store_recovered(struct store *store); /* the only one */
 void store_start(struct store *store);
 
 /* Orderly stop: commit what is open, checkpoint with everything in segments, trim the files to
- * their true size, write Kafka's checkpoint files and snapshots and clean marks; then
+ * their true size, write Kafka's epoch checkpoints and snapshots and clean marks; then
  * done(context, err).  The logs stay readable until store_close. */
 void store_stop(struct store *store, void (*done)(void *context, enum err err), void *context);
+
+/* When all stores of the directory have stopped: Kafka's recovery-point-offset-checkpoint,
+ * replication-offset-checkpoint and log-start-offset-checkpoint, which a Kafka broker or one of its
+ * tools may read next; levee reads them only where it has no marks.  stores: of every shard, by
+ * number; their loops may not run them meanwhile.  ERR_STORAGE: one did not stop in order.
+ * Synchronous. */
+must_use enum err store_stopped_all(struct store *const *stores, uint32_t count);
 
 /* Free everything, also after a failure or before store_recovered; nothing is written. */
 void store_close(struct store *store);

@@ -1,11 +1,7 @@
 /* The end of a store in order: a last checkpoint → the journal's end → files of their true size,
- * those of Kafka complete → sync → marks that say so.  (store.h) */
+ * those of Kafka beside them complete → sync → marks that say so.  (store.h) */
 #include "base/mem.h"
 #include "storage/log_private.h"
-#include "storage/offset_checkpoint.h"
-
-#include <stdio.h>
-#include <string.h>
 
 /* Files of their true size, Kafka's snapshots and index files complete. */
 static enum err finish_log(struct log *log)
@@ -36,53 +32,6 @@ static enum err finish_log(struct log *log)
     return err;
 }
 
-static enum err write_offsets(struct store *store, const char *name, int which)
-{
-    struct offset_checkpoint_entry *entries = mem_alloc(store->log_count * sizeof(*entries));
-    uint32_t count = 0;
-    char path[LOG_PATH_MAX];
-    size_t size_bytes;
-    char *text;
-    enum err err;
-
-    list_for_each(node, &store->logs)
-    {
-        struct log *log = container_of(node, struct log, node);
-        if (log->quarantined)
-            continue;
-        entries[count++] =
-            (struct offset_checkpoint_entry){.topic = log->name,
-                                             .topic_bytes = (uint32_t)strlen(log->name),
-                                             .partition = log->id.partition,
-                                             .offset = which == 0   ? log->offsets.log_end
-                                                       : which == 1 ? log->offsets.high_watermark
-                                                                    : log->offsets.log_start};
-    }
-    size_bytes = offset_checkpoint_encode(entries, count, NULL, 0);
-    text = mem_alloc(size_bytes);
-    offset_checkpoint_encode(entries, count, text, size_bytes);
-    snprintf(path, sizeof(path), "%s/%s", store->world.dir->path, name);
-    err = log_write_file(store->io, path, text, size_bytes);
-    mem_free(text);
-    mem_free(entries);
-    return err;
-}
-
-/* Kafka's own checkpoints, by the first shard for a store of one shard; several shards leave them
- * to Kafka's recovery, which makes them anew. */
-static enum err write_kafka_files(struct store *store)
-{
-    static const char *const names[] = {"recovery-point-offset-checkpoint",
-                                        "replication-offset-checkpoint",
-                                        "log-start-offset-checkpoint"};
-    enum err err = OK;
-
-    for (int i = 0; i < (int)array_count(names) && err == OK && store->options.shard_count == 1;
-         i++)
-        err = write_offsets(store, names[i], i);
-    return err;
-}
-
 static void end_stop(struct store *store, enum err err)
 {
     void (*stopped)(void *context, enum err err) = store->stopped;
@@ -103,8 +52,6 @@ static void on_journal_stopped(void *context)
         if (err == OK)
             err = finish_log(container_of(node, struct log, node));
     }
-    if (err == OK)
-        err = write_kafka_files(store);
     if (err == OK)
         err = store->io->v->filesystem_sync(store->io, store->world.dir->dir_fd);
     if (err == OK) {

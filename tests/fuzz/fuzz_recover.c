@@ -335,7 +335,7 @@ static void make_directory(uint32_t which)
     } else if (which == 0) {
         store_stop(life->store, on_done, &done);
         turn(life);
-        check(done);
+        check(done && store_stopped_all(&life->store, 1) == OK);
     }
     life_end(life, which == 0);
     if (which == 3) { /* a directory of another broker: no marks, no journal */

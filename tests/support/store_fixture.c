@@ -273,6 +273,7 @@ void fixture_stop(void)
     if (!fixture_is_alive())
         return;
     cr_assert(eq(int, fixture.stop_err, OK));
+    cr_assert(eq(int, store_stopped_all(fixture.stores, fixture.shard_count), OK));
     sim_node_stop(fixture.node);
 }
 

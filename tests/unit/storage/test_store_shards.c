@@ -363,3 +363,22 @@ Test(store_shards, a_log_that_could_not_be_adopted_keeps_its_files_at_every_star
         fixture_crash(SIM_KILL);
     }
 }
+
+/* Kafka has one such file for a directory, not one for each shard. */
+Test(store_shards, kafkas_checkpoint_files_name_the_logs_of_all_shards)
+{
+    char text[400] = {0};
+
+    up_with(6, 3);
+    work(40);
+    fixture_stop();
+    cr_assert(gt(i64,
+                 sim_image_peek(&fixture.node->disk, SIM_CACHED,
+                                "data/recovery-point-offset-checkpoint", 0, text, sizeof(text) - 1),
+                 0));
+    for (uint32_t i = 0; i < LOGS; i++) {
+        char line[64];
+        snprintf(line, sizeof(line), "topic%" PRIu32 " 0 %" PRIi64 "\n", i, fixture.at[i].durable);
+        cr_assert(ne(ptr, strstr(text, line), NULL), "%s not in %s", line, text);
+    }
+}
