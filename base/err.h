@@ -41,7 +41,8 @@
     X(ERR_UNKNOWN_EPOCH, "leader epoch is newer than ours")                           \
     X(ERR_TIMESTAMP, "record timestamp outside the allowed range")                    \
     X(ERR_RECORD, "a record inside the batch is invalid")                             \
-    X(ERR_CODEC, "compression type not supported")
+    X(ERR_CODEC, "compression type not supported")                                    \
+    X(ERR_REPLICAS, "fewer replicas are in sync than min.insync.replicas")
 
 enum err {
 #define ERR_ENUM(name, text) name,

@@ -28,6 +28,7 @@ int16_t kafka_error(enum err err)
         [ERR_TIMESTAMP] = KAFKA_INVALID_TIMESTAMP,
         [ERR_RECORD] = KAFKA_INVALID_RECORD,
         [ERR_CODEC] = KAFKA_UNSUPPORTED_COMPRESSION_TYPE,
+        [ERR_REPLICAS] = KAFKA_NOT_ENOUGH_REPLICAS,
     };
     int16_t code = (unsigned)err < ERR_COUNT ? codes[err] : (int16_t)KAFKA_UNKNOWN_SERVER_ERROR;
 

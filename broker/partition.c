@@ -5,9 +5,12 @@
 void partition_publish(struct partition *partition)
 {
     struct log_offsets offsets = log_offsets(partition->log);
-    int64_t allowed = partition->config.log.relaxed ? offsets.accepted : offsets.durable;
+    int64_t allowed;
     struct list ready;
 
+    in_sync_tell_own(&partition->in_sync,
+                     partition->config.log.relaxed ? offsets.accepted : offsets.durable);
+    allowed = in_sync_high_watermark(&partition->in_sync, offsets.high_watermark);
     if (allowed <= offsets.high_watermark)
         return;
     log_set_high_watermark(partition->log, allowed); /* P1 */
@@ -46,6 +49,34 @@ void partition_end_waits(struct partition *partition, enum err err)
     }
 }
 
+/* Led here, and there. */
+static bool is_led(const struct partition *partition)
+{
+    return !partition->deleted && in_sync_leads(&partition->in_sync);
+}
+
+enum err partition_follow(struct partition *partition, const struct in_sync_state *state)
+{
+    enum err err = in_sync_commit(&partition->in_sync, state, log_offsets(partition->log).log_end);
+
+    if (err == ERR_FENCED_EPOCH)
+        return err;
+    if (state->leader_epoch > partition->leader_epoch) {
+        partition->leader_epoch = state->leader_epoch; /* P3 */
+        log_begin_epoch(partition->log, state->leader_epoch);
+    }
+    if (!is_led(partition))
+        partition_end_waits(partition, ERR_NOT_FOUND);
+    return err;
+}
+
+void partition_follow_config(struct partition *partition)
+{
+    in_sync_set_min(&partition->in_sync, partition->config.min_insync_replicas);
+    log_set_config(partition->log, &partition->config.log);
+    partition_publish(partition); /* a change of durability, or of the minimum, may allow more */
+}
+
 enum err partition_check_epoch(const struct partition *partition, int32_t expected_epoch)
 {
     if (expected_epoch < 0 || expected_epoch == partition->leader_epoch)
@@ -57,9 +88,18 @@ enum err partition_append(struct partition *partition, const uint8_t *bytes, uin
                           const struct batch_header *header, int64_t now_ms,
                           struct log_append_result *out)
 {
+    if (is_led(partition) && !in_sync_has_enough(&partition->in_sync))
+        return ERR_REPLICAS;
+    return partition_append_leader(partition, bytes, size_bytes, header, now_ms, out);
+}
+
+enum err partition_append_leader(struct partition *partition, const uint8_t *bytes,
+                                 uint32_t size_bytes, const struct batch_header *header,
+                                 int64_t now_ms, struct log_append_result *out)
+{
     enum err err;
 
-    if (partition->deleted)
+    if (!is_led(partition))
         return ERR_NOT_FOUND;
     err = log_append_leader(partition->log, bytes, size_bytes, header, partition->leader_epoch,
                             now_ms, out);
@@ -72,7 +112,7 @@ enum err partition_append(struct partition *partition, const uint8_t *bytes, uin
 
 static bool is_reached(struct partition *partition, struct partition_waiter *waiter)
 {
-    if (partition->deleted) {
+    if (!is_led(partition)) {
         waiter->wake(waiter, ERR_NOT_FOUND);
         return true;
     }

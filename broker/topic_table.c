@@ -90,6 +90,31 @@ static void on_log_progress(void *context, struct log *log)
     partition_publish(context);
 }
 
+static enum err follow_state(struct partition *partition, const struct image_partition *state)
+{
+    struct in_sync_state committed = {
+        .leader = state->leader,
+        .leader_epoch = state->leader_epoch,
+        .partition_epoch = state->partition_epoch,
+        .replicas = state->replicas,
+        .replica_count = state->replica_count,
+        .isr = state->isr,
+        .isr_count = state->isr_count,
+    };
+
+    return partition_follow(partition, &committed);
+}
+
+static void could_not_open(struct topic_table *table, struct table_entry *entry, enum err err)
+{
+    log_line(table->shard->sink, LOG_ERROR, "LVE-2201", "partition could not be opened",
+             log_str("topic", entry->partition.topic_name),
+             log_i64("partition", entry->partition.index), log_err(err));
+    if (table->open_err == OK)
+        table->open_err = err;
+    free_entry(entry);
+}
+
 /* Open the log of one partition that the image gives to this shard. */
 static void open_partition(struct topic_table *table, const struct image_topic *topic,
                            const struct image_partition *state)
@@ -106,24 +131,26 @@ static void open_partition(struct topic_table *table, const struct image_topic *
     partition->topic_id = topic->id;
     partition->index = state->index;
     partition->topic_name = mem_strdup(topic->name);
-    partition->leader_epoch = state->leader_epoch;
-    partition->partition_epoch = state->partition_epoch;
+    partition->leader_epoch = -1; /* follow_state has it */
     partition->internal = topic_is_internal(topic->name);
     list_init(&partition->ack_waiters);
     list_init(&partition->data_waiters);
     topic_config_resolve(shard->config, shard->image, topic->name, &partition->config);
     partition->config.log.reserved_space = partition->internal;
+    in_sync_init(&partition->in_sync, config_node_id(shard->config),
+                 partition->config.min_insync_replicas);
     err = log_open(shard->store, &id, topic->name, &partition->config.log, &events, partition,
                    &partition->log);
     if (err != OK) {
-        log_line(shard->sink, LOG_ERROR, "LVE-2201", "partition could not be opened",
-                 log_str("topic", topic->name), log_i64("partition", state->index), log_err(err));
-        if (table->open_err == OK)
-            table->open_err = err;
-        free_entry(entry);
+        could_not_open(table, entry, err);
         return;
     }
-    log_begin_epoch(partition->log, partition->leader_epoch);
+    err = follow_state(partition, state);
+    if (err != OK) {
+        log_close(partition->log);
+        could_not_open(table, entry, err);
+        return;
+    }
     err = hash_map_insert(&table->partitions, &entry->key, sizeof(entry->key), entry);
     check(err == OK);
     table->count++;
@@ -155,26 +182,12 @@ static void delete_topic(struct topic_table *table, const struct delta_topic *ch
     }
 }
 
-/* A new leader epoch begins before the first append under it (kraft.md 5b). */
-static void follow_epochs(struct partition *partition, const struct image_partition *state)
-{
-    if (state->partition_epoch < partition->partition_epoch)
-        return;
-    if (state->leader_epoch > partition->leader_epoch) {
-        partition->leader_epoch = state->leader_epoch;
-        if (!log_is_quarantined(partition->log))
-            log_begin_epoch(partition->log, state->leader_epoch);
-    }
-    partition->partition_epoch = state->partition_epoch;
-}
-
 static void follow_config(struct topic_table *table, struct partition *partition)
 {
     topic_config_resolve(table->shard->config, table->shard->image, partition->topic_name,
                          &partition->config);
     partition->config.log.reserved_space = partition->internal;
-    log_set_config(partition->log, &partition->config.log);
-    partition_publish(partition); /* a change of durability may allow more */
+    partition_follow_config(partition);
 }
 
 static void follow_topic(struct topic_table *table, const struct delta_topic *change)
@@ -193,7 +206,8 @@ static void follow_topic(struct topic_table *table, const struct delta_topic *ch
             open_partition(table, topic, state);
             continue;
         }
-        follow_epochs(partition, state);
+        if (follow_state(partition, state) == OK)
+            partition_publish(partition); /* a smaller set may allow more */
         if (change->changes & DELTA_TOPIC_CONFIG)
             follow_config(table, partition);
     }

@@ -174,8 +174,9 @@ void cli_print_json_string(const char *text, size_t size_bytes)
 
 static void print_command(FILE *out, const struct cli_command *command)
 {
-    fprintf(out, "  levee %s%s%s %s\n", command->noun, command->verb == NULL ? "" : " ",
-            command->verb == NULL ? "" : command->verb, command->words);
+    fprintf(out, "  levee %s%s%s%s%s\n", command->noun, command->verb == NULL ? "" : " ",
+            command->verb == NULL ? "" : command->verb, command->words[0] == '\0' ? "" : " ",
+            command->words);
 }
 
 static void print_help(FILE *out)

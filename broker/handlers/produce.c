@@ -62,6 +62,12 @@ static void finish_with_error(struct produce_piece *piece, int16_t error_code)
     finish_piece(piece);
 }
 
+/* The partition was here when we looked it up. */
+static int16_t partition_error(enum err err)
+{
+    return err == ERR_NOT_FOUND ? (int16_t)KAFKA_NOT_LEADER_OR_FOLLOWER : kafka_error(err);
+}
+
 /* ---- waiting for the high watermark */
 
 static void on_ack(struct partition_waiter *waiter, enum err err)
@@ -69,8 +75,7 @@ static void on_ack(struct partition_waiter *waiter, enum err err)
     struct produce_piece *piece = container_of(waiter, struct produce_piece, ack);
 
     if (err != OK)
-        finish_with_error(piece,
-                          err == ERR_NOT_FOUND ? KAFKA_NOT_LEADER_OR_FOLLOWER : kafka_error(err));
+        finish_with_error(piece, partition_error(err));
     else
         finish_piece(piece);
 }
@@ -149,8 +154,11 @@ static void append_batch(struct produce_piece *piece, struct partition *partitio
 {
     struct log_append_result result;
     answered_partition *answer = piece->answer;
+    const struct batch_header *header = &piece->info.header;
     enum err err =
-        partition_append(partition, bytes, size_bytes, &piece->info.header, now_ms, &result);
+        piece->all->acks == KAFKA_ACKS_ALL_ISR
+            ? partition_append(partition, bytes, size_bytes, header, now_ms, &result)
+            : partition_append_leader(partition, bytes, size_bytes, header, now_ms, &result);
 
     if (err == ERR_FULL) {
         store_wait_room(piece->at->store, &piece->room);
@@ -159,7 +167,7 @@ static void append_batch(struct produce_piece *piece, struct partition *partitio
     if (err != OK) {
         if (err == ERR_SEQUENCE || err == ERR_PRODUCER_EPOCH)
             answer->log_start_offset = log_offsets(partition->log).log_start;
-        finish_with_error(piece, kafka_error(err));
+        finish_with_error(piece, partition_error(err));
         return;
     }
     answer->base_offset = result.base_offset;
