@@ -127,14 +127,14 @@ static void open_store(struct bench_store *bench)
     static const struct store_events events = {.failed = on_failed, .space = on_space};
     static const struct store_options options = {
         .shard_count = 1,
-        .journal_max_bytes = 256 << 20,
-        .tail_cache_max_bytes = 64 << 20,
+        .journal_max_bytes = 512 << 20,
+        .tail_cache_max_bytes = 128 << 20,
         .checkpoint_interval_ms = 5000,
         .segment_write_bytes = 256 << 10,
         .segment_in_flight_max_bytes = 1 << 20,
         .relaxed_sync_interval_ms = 1000,
         .reserve_bytes = 1 << 30,
-        .open_files_max = 4096,
+        .open_files_max = 16384,
         .index_cache_max_bytes = 16 << 20,
     };
     struct store_world world = {

@@ -289,7 +289,7 @@ static void share_descriptors(struct broker *broker)
     *shares = descriptors_share(broker->options.descriptor_max, broker->shards.count, files,
                                 connections < INT32_MAX ? (uint32_t)connections : 0);
     if (shares->short_of)
-        log_line(sink_of(broker), LOG_WARN, "LVE-1108",
+        log_line(sink_of(broker), LOG_INFO, "LVE-1108",
                  "fewer files or connections than configured: the descriptor limit is low",
                  log_u64("limit", broker->options.descriptor_max),
                  log_u64("files_per_shard", shares->files_per_shard),

@@ -8,6 +8,7 @@ enum {
     GROUP_BYTES = 1 << 20,
     SECOND_IN_FLIGHT_BYTES = 256 << 10,
     PENDING_BYTES_MAX = 16 << 20,
+    LOG_GATHERS_BYTES = 16 << 10, /* on average, before a checkpoint writes it */
     SPACE_CHECK_MS = 1000,
     SLACK_BYTES = 64 << 20, /* of group buffers beyond the payload in them */
 };
@@ -163,6 +164,15 @@ static void on_journal_written(void *context, uint64_t sequence)
     store->written = sequence;
 }
 
+/* Half of the journal in use asks for a checkpoint (on_journal_half_full); with few logs a quarter
+ * does, because a checkpoint costs about a write a log, and what the journal holds costs the next
+ * start a replay. */
+static bool journal_asks_for_checkpoint(const struct store *store)
+{
+    return journal_used_bytes(store->journal) >
+           store->options.journal_max_bytes / 4 + (uint64_t)store->log_count * LOG_GATHERS_BYTES;
+}
+
 static void on_journal_committed(void *context, uint64_t sequence)
 {
     struct store *store = context;
@@ -188,6 +198,8 @@ static void on_journal_committed(void *context, uint64_t sequence)
         log_commit_waiter_run(waiter, OK);
     }
     checkpointer_on_commit(store);
+    if (store->step == CHECKPOINT_IDLE && journal_asks_for_checkpoint(store))
+        store_checkpoint(store, NULL, NULL);
     /* a store that has something to checkpoint has a timer; an idle one has none */
     if (store->step == CHECKPOINT_IDLE && !list_is_linked(&store->checkpoint_timer.node))
         loop_set_timer_ms(store->loop, &store->checkpoint_timer,

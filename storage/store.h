@@ -35,8 +35,8 @@ struct marks_set;
 struct store_options {
     uint32_t shard;
     uint32_t shard_count;
-    uint64_t journal_max_bytes;           /* levee.journal.max.bytes, 256 MiB */
-    uint64_t tail_cache_max_bytes;        /* levee.tail.cache.bytes, 64 MiB */
+    uint64_t journal_max_bytes;           /* levee.journal.max.bytes, 512 MiB */
+    uint64_t tail_cache_max_bytes;        /* levee.tail.cache.bytes, 128 MiB */
     uint32_t checkpoint_interval_ms;      /* levee.checkpoint.interval.ms, 5000 */
     uint32_t segment_write_bytes;         /* chunk, 256 KiB */
     uint32_t segment_in_flight_max_bytes; /* 1 MiB */

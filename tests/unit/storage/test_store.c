@@ -1,4 +1,5 @@
 #include "base/mem.h"
+#include "storage/log_private.h"
 #include "tests/sim/sim_io.h"
 #include "tests/support/store_fixture.h"
 
@@ -183,6 +184,26 @@ Test(store, a_small_journal_is_reused_for_ever)
     fixture_crash(SIM_POWER_LOSS);
     cr_assert(fixture_start());
     fixture_check_prefix(0);
+}
+
+/* What the journal holds is what the next start replays. */
+Test(store, with_few_logs_a_quarter_of_the_journal_asks_for_a_checkpoint)
+{
+    up_with(&(struct fixture_options){
+        .seed = 4, .journal_max_bytes = 32 << 20, .checkpoint_interval_ms = UINT32_MAX});
+    for (int i = 0; i < 70; i++) {
+        cr_assert(
+            eq(int, fixture_append(&(struct fixture_append){.value_bytes = 100000}, NULL), OK));
+        cr_assert(fixture_settle());
+    }
+    cr_assert(eq(u64, counter_read(&fixture.store->checkpoints), 0));
+    for (int i = 0; i < 30; i++) {
+        cr_assert(
+            eq(int, fixture_append(&(struct fixture_append){.value_bytes = 100000}, NULL), OK));
+        cr_assert(fixture_settle());
+    }
+    fixture_run_ms(1000);
+    cr_assert(eq(u64, counter_read(&fixture.store->checkpoints), 1));
 }
 
 /* ---- failures of the device are final (S3, F4, F5) */
