@@ -49,7 +49,7 @@ void partition_end_waits(struct partition *partition, enum err err)
     }
 }
 
-/* Led here, and there. */
+/* There, and led here. */
 static bool is_led(const struct partition *partition)
 {
     return !partition->deleted && in_sync_leads(&partition->in_sync);
@@ -112,7 +112,7 @@ enum err partition_append_leader(struct partition *partition, const uint8_t *byt
 
 static bool is_reached(struct partition *partition, struct partition_waiter *waiter)
 {
-    if (!is_led(partition)) {
+    if (partition->deleted) {
         waiter->wake(waiter, ERR_NOT_FOUND);
         return true;
     }
@@ -131,6 +131,10 @@ void partition_wait_ack(struct partition *partition, struct partition_waiter *wa
 {
     struct list *before = partition->ack_waiters.prev;
 
+    if (!is_led(partition)) {
+        waiter->wake(waiter, ERR_NOT_FOUND);
+        return;
+    }
     if (is_reached(partition, waiter))
         return;
     /* a duplicate waits for an offset older than the newest: walk back to its place */

@@ -70,7 +70,8 @@ must_use enum err partition_append_leader(struct partition *partition, const uin
                                           int64_t now_ms, struct log_append_result *out);
 
 /* Wake waiter once high_watermark >= waiter->offset (now, inside the call, when it is already),
- * or with an error.  acks: offsets come in rising order; data: any. */
+ * or with an error.  acks: offsets come in rising order, ERR_NOT_FOUND also when not led; data:
+ * any. */
 void partition_wait_ack(struct partition *partition, struct partition_waiter *waiter);
 void partition_wait_data(struct partition *partition, struct partition_waiter *waiter);
 void partition_cancel_wait(struct partition_waiter *waiter);
