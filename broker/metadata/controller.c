@@ -106,6 +106,8 @@ static enum err decide(struct controller *controller, struct controller_call *ca
         return decide_create_partitions(&decision, call->request, call->response);
     case CALL_ALTER_CONFIGS:
         return decide_alter_configs(&decision, call->request, call->response);
+    case CALL_ALTER_PARTITION:
+        return decide_alter_partition(&decision, call->version, call->request, call->response);
     case CALL_PRODUCER_IDS:
         return decide_producer_ids(controller, call);
     case CALL_AUTO_CREATE:
@@ -258,6 +260,11 @@ void controller_create_partitions(struct controller *controller, struct controll
 void controller_alter_configs(struct controller *controller, struct controller_call *call)
 {
     controller_enqueue(controller, call, CALL_ALTER_CONFIGS);
+}
+
+void controller_alter_partition(struct controller *controller, struct controller_call *call)
+{
+    controller_enqueue(controller, call, CALL_ALTER_PARTITION);
 }
 
 void controller_allocate_producer_ids(struct controller *controller, struct controller_call *call)

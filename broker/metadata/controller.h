@@ -18,6 +18,8 @@
 #include "broker/shard.h"
 #include "net/protocol/codec.h"
 
+struct alter_partition_request;
+struct alter_partition_response;
 struct controller;
 struct delta;
 struct image;
@@ -54,6 +56,11 @@ void controller_create_topics(struct controller *controller, struct controller_c
 void controller_delete_topics(struct controller *controller, struct controller_call *call);
 void controller_create_partitions(struct controller *controller, struct controller_call *call);
 void controller_alter_configs(struct controller *controller, struct controller_call *call);
+
+/* A leader's change of an in-sync set; the answer is per partition, with the partition epoch that
+ * is committed (KIP-497, 841, 903).  For in_sync: the change is accepted with KAFKA_NONE, refused
+ * with KAFKA_INELIGIBLE_REPLICA or KAFKA_OPERATION_NOT_ATTEMPTED, undecided after anything else. */
+void controller_alter_partition(struct controller *controller, struct controller_call *call);
 
 /* Reserve a block of CONTROLLER_PRODUCER_ID_BLOCK ids durably; first_id is the first one.
  * Ids are slot << 48 | counter, slot 0 (design.md section 4). */

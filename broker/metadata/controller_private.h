@@ -12,6 +12,7 @@ enum controller_kind {
     CALL_DELETE_TOPICS,
     CALL_CREATE_PARTITIONS,
     CALL_ALTER_CONFIGS,
+    CALL_ALTER_PARTITION,
     CALL_PRODUCER_IDS,
     CALL_AUTO_CREATE,
     CALL_OWN, /* steps of start and stop: decided by controller->decide_own */

@@ -12,6 +12,7 @@
 #include "base/prng.h"
 #include "broker/config.h"
 #include "broker/metadata/image.h"
+#include "net/protocol/msg_alter_partition.h"
 #include "net/protocol/msg_create_partitions.h"
 #include "net/protocol/msg_create_topics.h"
 #include "net/protocol/msg_delete_topics.h"
@@ -43,6 +44,10 @@ must_use enum err decide_create_partitions(struct decision *decision,
 must_use enum err decide_alter_configs(struct decision *decision,
                                        const struct incremental_alter_configs_request *request,
                                        struct incremental_alter_configs_response *response);
+
+must_use enum err decide_alter_partition(struct decision *decision, int16_t version,
+                                         const struct alter_partition_request *request,
+                                         struct alter_partition_response *response);
 
 /* The settings of one topic about to be created: ConfigRecords for the name. false: refused with
  * *error_out and *message_out.  *err_out: ERR_NOMEM. */
