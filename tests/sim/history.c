@@ -57,6 +57,12 @@ void history_format(const struct history_event *event, char text[HISTORY_TEXT_MA
                  ">=%" PRId64,
                  event->low, event->floor_low, event->stable, event->floor_stable, event->high,
                  event->floor_high);
+    else if (event->kind >= HISTORY_ASK && event->kind <= HISTORY_MEMBER_REFUSED)
+        snprintf(text + used, HISTORY_TEXT_MAX - used,
+                 " group=%" PRIu32 " generation=%" PRId32 " member=%" PRIx64 "/%" PRIx64
+                 " leader=%" PRIx64 " error=%" PRId32,
+                 event->group, event->generation, event->member, event->identity, event->leader,
+                 event->error);
     else if (event->error != 0)
         snprintf(text + used, HISTORY_TEXT_MAX - used, " error=%" PRId32, event->error);
 }

@@ -34,8 +34,17 @@
     X(COMMIT_INFO, "commit_info")   /* client, partition, value */                               \
     X(COMMIT_FAIL, "commit_fail")   /* client, partition, value */                               \
     X(COMMITTED, "committed")       /* client, partition, offset (-1: none), floor_high */       \
-    X(WIRE, "wire")                 /* client, error: an answer that no broker gives */          \
-    X(LATE, "late")                 /* client: it was not done by its deadline */
+    X(BROKER_UP, "broker_up")       /* the broker's process starts */                            \
+    X(BROKER_DOWN, "broker_down")   /* it has ended, now or a little earlier */                  \
+    X(ASK, "ask")                   /* client, group, member, generation, value: API key */      \
+    X(JOINED, "joined")       /* client, group, member, generation, leader, value: protocol */   \
+    X(MEMBERS, "members")     /* client, group, generation, value: as its leader is told */      \
+    X(ASSIGN, "assign")       /* client, group, generation, member: for it, value */             \
+    X(SYNCED, "synced")       /* client, group, member, generation, value; 0: nothing */         \
+    X(MEMBER_OK, "member_ok") /* client, group, member, generation: taken, value: API */         \
+    X(MEMBER_REFUSED, "member_no") /* the same, with error: it was not taken */                  \
+    X(WIRE, "wire")                /* client, error: an answer that no broker gives */           \
+    X(LATE, "late")                /* client: it was not done by its deadline */
 
 enum history_kind {
 #define HISTORY_ENUM(name, text) HISTORY_##name,
@@ -61,6 +70,13 @@ struct history_event {
     int64_t low, stable, high;
     int64_t floor_low, floor_stable, floor_high; /* known when the question was asked */
     bool idempotent;
+    /* of members of groups; texts are told as hashes, which nobody shares by chance */
+    uint32_t group;
+    int32_t generation;
+    uint64_t member;      /* its id; 0: none, or one that nobody was given */
+    uint64_t identity;    /* the name of its instance; of a dynamic one as member */
+    uint64_t leader;      /* its identity */
+    uint32_t patience_ms; /* the shorter of its session and rebalance timeouts */
 };
 
 /* client (below HISTORY_CLIENTS_MAX) and a counter from 0 as one value, and back. */

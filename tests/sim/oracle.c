@@ -2,9 +2,9 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "tests/sim/oracle_group.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <string.h>
 
 enum { OFFSETS_MAX = 1 << 24 }; /* more is absurd in a simulated run */
@@ -47,6 +47,7 @@ struct oracle *oracle_create(void)
             oracle->clients[c].committed[p] = -1;
             oracle->clients[c].attempted[p] = -1;
         }
+    oracle->groups = oracle_groups_create();
     return oracle;
 }
 
@@ -62,17 +63,17 @@ void oracle_destroy(struct oracle *oracle)
         mem_free(oracle->clients[c].sends);
         mem_free(oracle->clients[c].doubts);
     }
+    oracle_groups_destroy(oracle->groups);
     mem_free(oracle->producer_ids);
     mem_free(oracle);
 }
 
 /* ---- complaints */
 
-printf_like(4, 5) static void complain(struct oracle *oracle, const char *rule,
-                                       const struct history_event *event, const char *format, ...)
+void oracle_complain_about(struct oracle *oracle, const char *rule,
+                           const struct history_event *event, const char *format, va_list args)
 {
     struct oracle_complaint *complaint;
-    va_list args;
 
     if (oracle->complaints_count++ >= ORACLE_COMPLAINTS_MAX)
         return;
@@ -82,8 +83,16 @@ printf_like(4, 5) static void complain(struct oracle *oracle, const char *rule,
     complaint->offset = event->offset;
     complaint->value = event->value;
     complaint->time_ns = event->time_ns;
-    va_start(args, format);
     vsnprintf(complaint->text, sizeof(complaint->text), format, args);
+}
+
+printf_like(4, 5) static void complain(struct oracle *oracle, const char *rule,
+                                       const struct history_event *event, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    oracle_complain_about(oracle, rule, event, format, args);
     va_end(args);
 }
 
@@ -508,6 +517,17 @@ void oracle_take(void *context, const struct history_event *event)
         break;
     case HISTORY_COMMIT_INFO:
         take_commit_info(oracle, event);
+        break;
+    case HISTORY_BROKER_UP:
+    case HISTORY_BROKER_DOWN:
+    case HISTORY_ASK:
+    case HISTORY_JOINED:
+    case HISTORY_MEMBERS:
+    case HISTORY_ASSIGN:
+    case HISTORY_SYNCED:
+    case HISTORY_MEMBER_OK:
+    case HISTORY_MEMBER_REFUSED:
+        oracle_groups_take(oracle, event);
         break;
     case HISTORY_COMMIT_FAIL:
     case HISTORY_KIND_COUNT:

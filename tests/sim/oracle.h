@@ -10,6 +10,7 @@
  *   L7  sent a, b, both acknowledged, stored b, a    L8  a fetch jumped over offsets
  *   I1  one value at two offsets                     I2  sequences of a producer have a gap
  *   I4  the next sequence in order was refused       I8  a producer id was handed out twice
+ *   G1, G2, G9, G10                                  of groups' members: oracle_group
  *   G3  a committed offset is older than one acknowledged before
  *   G4  an offset that nobody committed
  *   WIRE, LATE                                       what the client itself complained about
@@ -17,7 +18,10 @@
 #ifndef LEVEE_TESTS_ORACLE_H
 #define LEVEE_TESTS_ORACLE_H
 
+#include "base/check.h"
 #include "tests/sim/history.h"
+
+#include <stdarg.h>
 
 enum { ORACLE_COMPLAINTS_MAX = 16 };
 
@@ -58,9 +62,12 @@ struct oracle_client {
     uint64_t doubts_capacity;
 };
 
+struct oracle_groups; /* members and generations */
+
 struct oracle {
     struct oracle_partition partitions[HISTORY_PARTITIONS_MAX];
     struct oracle_client clients[HISTORY_CLIENTS_MAX];
+    struct oracle_groups *groups;
     int64_t *producer_ids;
     uint32_t producer_ids_count;
     uint32_t producer_ids_capacity;
@@ -85,6 +92,10 @@ int64_t oracle_committed(const struct oracle *oracle, uint32_t client, uint32_t 
 
 /* A complaint of the scenario itself, about no partition (rule "WIRE", "MEM" and the like). */
 void oracle_complain(struct oracle *oracle, const char *rule, uint64_t time_ns, const char *text);
+
+/* A complaint about what an event tells. */
+void oracle_complain_about(struct oracle *oracle, const char *rule,
+                           const struct history_event *event, const char *format, va_list args);
 
 /* The first complaint, or NULL. */
 const struct oracle_complaint *oracle_first(const struct oracle *oracle);

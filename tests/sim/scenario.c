@@ -4,7 +4,9 @@
 #include "base/mem.h"
 #include "tests/sim/model_consumer.h"
 #include "tests/sim/model_group.h"
+#include "tests/sim/model_member.h"
 #include "tests/sim/model_producer.h"
+#include "tests/sim/oracle_group.h"
 #include "tests/sim/sim_broker.h"
 #include "tests/sim/sim_image.h"
 
@@ -16,8 +18,9 @@ enum {
     PRODUCERS_MAX = 4,
     CONSUMERS_MAX = 3, /* the auditor is the first */
     GROUPS_MAX = 2,
-    CLIENTS_MAX = 1 + PRODUCERS_MAX + CONSUMERS_MAX + GROUPS_MAX,
-    SETS_MAX = 20,
+    MEMBERS_MAX = 5,
+    CLIENTS_MAX = 1 + PRODUCERS_MAX + CONSUMERS_MAX + GROUPS_MAX + MEMBERS_MAX,
+    SETS_MAX = 24,
     SET_BYTES_MAX = 96,
     GROUP_READS = 20,      /* of committed offsets, in an audit */
     OPEN_FAILURES_MAX = 4, /* then the disk is healed for the next start */
@@ -41,11 +44,15 @@ struct scenario {
     uint32_t producers_count;
     uint32_t consumers_count;
     uint32_t groups_count;
+    uint32_t members_count;
+    uint32_t member_groups_count;
     uint32_t topics_at_start;
     struct model_admin admin;
     struct model_producer producers[PRODUCERS_MAX];
     struct model_consumer consumers[CONSUMERS_MAX];
     struct model_group groups[GROUPS_MAX];
+    struct model_member members[MEMBERS_MAX];
+    struct prng members_prng; /* of all that concerns them: the rest of a seed is as without */
     uint64_t group_reads[GROUPS_MAX]; /* at the beginning of an audit */
     struct sim_node *client_nodes[CLIENTS_MAX];
     uint32_t client_nodes_count;
@@ -174,13 +181,63 @@ static struct model_client_options client_options(struct scenario *s, uint32_t i
     };
 }
 
+/* Half of the seeds have members of groups. */
+static void draw_members(struct scenario *s)
+{
+    static const uint32_t delays_ms[] = {0, 50, 500};
+    struct prng *prng = &s->members_prng;
+
+    if (prng_chance(prng, 1, 2))
+        return;
+    s->members_count = 2 + (uint32_t)prng_below(prng, MEMBERS_MAX - 1);
+    s->member_groups_count = 1 + (uint32_t)prng_below(prng, 2);
+    set(s, "group.min.session.timeout.ms=1");
+    set(s, "group.initial.rebalance.delay.ms=%" PRIu32, delays_ms[prng_below(prng, 3)]);
+}
+
 /* ---- clients as programs of nodes; the index in client_nodes is the id */
+
+/* The id of the first member. */
+static uint32_t first_member(const struct scenario *s)
+{
+    return 1 + s->producers_count + s->consumers_count + s->groups_count;
+}
+
+static void start_member(struct scenario *s, struct sim_node *node, uint32_t id)
+{
+    static const uint32_t sessions_ms[] = {200, 1000, 3000};
+    static const uint32_t rebalances_ms[] = {300, 1000, 3000};
+    static const uint32_t pauses_ms[] = {10, 30, 60};
+    struct prng *prng = &s->members_prng;
+    struct model_client_options client = {
+        .id = id,
+        .broker = sim_node_address(s->broker.node, SIM_BROKER_PORT),
+        .timeout_ms = 5000 * (1 + (uint32_t)prng_below(prng, 2)), /* longer than a rebalance */
+        .reconnect_max_ms = pauses_ms[prng_below(prng, 3)],
+    };
+    struct model_member_options options = {
+        .group = (id - first_member(s)) % s->member_groups_count,
+        .is_static = prng_chance(prng, 1, 3),
+        .session_ms = sessions_ms[prng_below(prng, 3)],
+        .rebalance_ms = rebalances_ms[prng_below(prng, 3)],
+        .pause_max_ms = pauses_ms[prng_below(prng, 3)],
+    };
+
+    model_member_init(&s->members[id - first_member(s)], node, &s->history, &client, &options,
+                      &s->topics);
+}
 
 static void start_client(struct sim_node *node)
 {
     struct scenario *s = node->options.context;
     uint32_t id = node->index - s->broker.node->index - 1;
-    struct model_client_options client = client_options(s, id);
+    struct model_client_options client;
+
+    if (id >= first_member(s)) {
+        start_member(s, node, id);
+        return;
+    }
+    client = client_options(s, id);
 
     if (id == 0) {
         model_admin_init(&s->admin, node, &s->history, &client, &s->topics, s->topics_at_start);
@@ -225,6 +282,8 @@ static void end_client(struct sim_node *node, enum sim_crash kind)
         model_admin_deinit(&s->admin);
     else if (id <= s->producers_count)
         model_producer_deinit(&s->producers[id - 1]);
+    else if (id >= first_member(s))
+        model_member_deinit(&s->members[id - first_member(s)]);
     else if (id > s->producers_count + s->consumers_count)
         model_group_deinit(&s->groups[id - 1 - s->producers_count - s->consumers_count]);
     else
@@ -238,7 +297,7 @@ static void start_clients(struct scenario *s)
     s->producers_count = draw(s, 1, PRODUCERS_MAX);
     s->consumers_count = draw(s, 2, CONSUMERS_MAX);
     s->groups_count = draw(s, 0, GROUPS_MAX);
-    count = 1 + s->producers_count + s->consumers_count + s->groups_count;
+    count = first_member(s) + s->members_count;
     for (uint32_t i = 0; i < count; i++) {
         char name[16];
         snprintf(name, sizeof(name), "client %" PRIu32, i);
@@ -294,16 +353,27 @@ static void end_process(struct scenario *s)
         sim_node_crash(node, SIM_KILL);
 }
 
+/* Told when it is noticed, which is not before it happens. */
+static void tell_broker(struct scenario *s, enum history_kind kind)
+{
+    struct history_event event = {
+        .kind = kind, .time_ns = sim_world_now_ns(s->world), .offset = -1};
+
+    history_add(&s->history, &event);
+}
+
 static void start_broker(struct scenario *s)
 {
     struct sim_node *node = s->broker.node;
     uint32_t failures = 0;
 
     for (;;) {
+        tell_broker(s, HISTORY_BROKER_DOWN);
         bool interrupted = s->faults_on && s->crash_faults && odds(s, s->double_crash_odds, 10);
         if (interrupted)
             sim_node_crash_at_call(node, draw_of(s, 10, 100, 1000) * draw(s, 1, 10) / 10,
                                    crash_kind(s));
+        tell_broker(s, HISTORY_BROKER_UP);
         sim_node_start(node);
         say(s, "broker started: %s%s", err_name(s->broker.open_err),
             sim_node_is_running(node) ? "" : ", died meanwhile");
@@ -334,6 +404,7 @@ static bool run_until(struct scenario *s, bool (*condition)(struct scenario *), 
                 sim_node_is_running(s->broker.node), s->broker.failed, s->broker.stopped,
                 err_name(s->broker.open_err));
             end_process(s);
+            tell_broker(s, HISTORY_BROKER_DOWN);
             sim_world_run_for(s->world, draw(s, 0, 300) * SIM_MS);
             start_broker(s);
             continue;
@@ -408,6 +479,9 @@ static bool all_done(struct scenario *s)
     for (uint32_t i = 0; i < s->producers_count; i++)
         if (!model_producer_is_done(&s->producers[i]))
             return false;
+    for (uint32_t i = 0; i < s->members_count; i++)
+        if (!model_member_is_settled(&s->members[i]))
+            return false;
     return s->broker.ready;
 }
 
@@ -422,6 +496,9 @@ static void tell_late(struct scenario *s)
     for (uint32_t i = 0; i < s->producers_count; i++)
         if (!model_producer_is_done(&s->producers[i]))
             model_client_tell(&s->producers[i].client, &event);
+    for (uint32_t i = 0; i < s->members_count; i++)
+        if (!model_member_is_settled(&s->members[i]))
+            model_client_tell(&s->members[i].client, &event);
 }
 
 /* Errors of the disk while a broker starts set partitions aside. */
@@ -449,6 +526,8 @@ static void liveness(struct scenario *s)
         model_producer_finish(&s->producers[i]);
     for (uint32_t i = 0; i < s->groups_count; i++)
         s->groups[i].finishing = true;
+    for (uint32_t i = 0; i < s->members_count; i++)
+        model_member_finish(&s->members[i]);
     if (!run_until(s, all_done, FINISH_LIMIT) && oracle_first(s->oracle) == NULL)
         tell_late(s);
     for (uint32_t i = 1; i < s->consumers_count; i++)
@@ -540,6 +619,8 @@ static void report(struct scenario *s, struct scenario_result *out)
     out->complaints_count = s->oracle->complaints_count;
     out->acknowledged_count = s->oracle->acknowledged_count;
     out->reads_count = s->oracle->reads_count;
+    out->generations_count = s->oracle->groups->generations_count;
+    out->kept_count = s->oracle->groups->kept_count;
     out->hash = sim_world_hash(s->world);
     out->stats = *sim_world_stats(s->world);
     out->virtual_ns = sim_world_now_ns(s->world);
@@ -564,6 +645,7 @@ void scenario_run(const struct scenario_options *options, struct scenario_result
     *out = (struct scenario_result){0};
     prng_init(&prng, options->seed);
     prng_fork(&prng, "scenario", &s->prng);
+    prng_fork(&prng, "members", &s->members_prng);
     s->options = options;
     sim_net_options_draw(&net, &s->prng);
     world.net = &net;
@@ -576,6 +658,7 @@ void scenario_run(const struct scenario_options *options, struct scenario_result
     s->world->net.no_faults = true;
     draw_topics(s);
     draw_faults(s);
+    draw_members(s);
     draw_broker(s);
     run_phases(s);
     report(s, out);

@@ -29,6 +29,8 @@ struct scenario_result {
     struct sim_stats stats;
     uint64_t acknowledged_count; /* records */
     uint64_t reads_count;
+    uint64_t generations_count; /* of groups, that members were told */
+    uint64_t kept_count;        /* memberships that outlived a broker */
 };
 
 void scenario_run(const struct scenario_options *options, struct scenario_result *out);

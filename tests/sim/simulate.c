@@ -30,6 +30,8 @@ struct simulation {
     uint64_t virtual_ns;
     uint64_t acknowledged_count;
     uint64_t reads_count;
+    uint64_t generations_count;
+    uint64_t kept_count;
     uint64_t hash;
     uint64_t passed_count;
     uint64_t failed_count;
@@ -106,6 +108,8 @@ static void run_seed(struct simulation *simulation, uint64_t seed, bool twice)
     simulation->virtual_ns += result.virtual_ns;
     simulation->acknowledged_count += result.acknowledged_count;
     simulation->reads_count += result.reads_count;
+    simulation->generations_count += result.generations_count;
+    simulation->kept_count += result.kept_count;
     simulation->hash = (simulation->hash ^ result.hash) * 0x100000001b3ULL;
     if (twice && !result.failed) {
         run_once(simulation, seed, true, &again);
@@ -153,8 +157,10 @@ static void print_summary(const struct simulation *simulation)
     uint64_t seeds_count = simulation->passed_count + simulation->failed_count;
 
     sim_stats_format_all(&simulation->stats, text, sizeof(text));
-    printf("%s\nacknowledged=%" PRIu64 " read=%" PRIu64 " hash=%016" PRIx64 "\n", text,
-           simulation->acknowledged_count, simulation->reads_count, simulation->hash);
+    printf("%s\nacknowledged=%" PRIu64 " read=%" PRIu64 " generations=%" PRIu64
+           " memberships_kept=%" PRIu64 " hash=%016" PRIx64 "\n",
+           text, simulation->acknowledged_count, simulation->reads_count,
+           simulation->generations_count, simulation->kept_count, simulation->hash);
     sim_stats_format(&simulation->stats, simulation->virtual_ns, text, sizeof(text));
     printf("%s in %" PRIu64 " seeds: %" PRIu64 " passed, %" PRIu64 " failed\n", text, seeds_count,
            simulation->passed_count, simulation->failed_count);
