@@ -57,6 +57,8 @@ void group_forget_topic(struct group *group, const char *topic);
 /* ---- group_records.c */
 void group_write_metadata(struct group *group, struct state_write *write,
                           const struct group_bytes *assignments);
+/* That this generation is being formed: a start goes on with the rebalance. */
+void group_write_generation(struct group *group, struct state_write *write, int32_t generation);
 void group_write_tombstone(struct group *group, struct state_write *write);
 void group_write_offset(struct group *group, struct state_write *write, const char *topic,
                         const struct uuid *topic_id, int32_t partition, int64_t offset,

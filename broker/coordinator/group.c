@@ -128,6 +128,7 @@ void group_reset(struct group *group)
     check(group->member_count == 0);
     group->state = GROUP_EMPTY;
     group->generation = 0;
+    group->reserved_generation = 0;
     group->state_timestamp_ms = -1;
     group_set_text(&group->protocol_type, NULL, 0);
     group_set_text(&group->protocol, NULL, 0);

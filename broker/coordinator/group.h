@@ -5,7 +5,8 @@
  *   EMPTY → PREPARING (a first member joins) → COMPLETING (all joined; generation + 1; the leader
  * is to send the assignment) → STABLE (the assignment is recorded) → PREPARING (somebody joins,
  *   leaves, or is gone) ...; no members left → EMPTY.  (KIP-62, KIP-134; Kafka's ClassicGroup)
- *   U1  generation never decreases (G1), but for starting again at 1 behind the last one there is
+ *   U1  generation never decreases (G1), but for starting again at 1 behind the last one there is;
+ *       a generation is recorded before any member is told its number
  *   U2  a member that waits has exactly one request: join in PREPARING, sync in COMPLETING; in
  *       STABLE join, while the new id of a static member is being recorded */
 #ifndef LEVEE_BROKER_COORDINATOR_GROUP_H
@@ -98,6 +99,8 @@ struct group {
     uint64_t delay_left_ms;  /* of the initial delay */
     bool initial_delay;      /* the rebalance timer is the initial delay */
     bool joined_since_delay;
+    int32_t reserving_generation; /* its number is being recorded; 0: none */
+    int32_t reserved_generation;  /* the next one, when it equals that; 0: none */
     int32_t recording_generation; /* whose assignment is being recorded; -1: none */
     uint32_t writes;              /* state writes in flight: the group must live */
 };

@@ -2,8 +2,9 @@
  * (Kafka's ClassicGroup; KIP-62, 134, 345, 394).
  *
  * The walk of a rebalance: prepare → each member joins (group_join.c), or is gone when the timer
- * ends → form a generation, choose protocol and leader, answer all joins → the leader's sync brings
- * the assignment (group_sync.c) → recorded → stable, all syncs answered. */
+ * ends → the number of the generation is recorded → form it, choose protocol and leader, answer all
+ * joins → the leader's sync brings the assignment (group_sync.c) → recorded → stable, all syncs
+ * answered. */
 #include "base/check.h"
 #include "base/mem.h"
 #include "broker/coordinator/coordinator_private.h"
@@ -142,6 +143,8 @@ void group_on_pending_end(struct timer *timer)
 
 void group_start_sessions(struct group *group)
 {
+    if (group->state == GROUP_PREPARING) /* as it was when the process ended */
+        group_prepare_rebalance(group);
     list_for_each(node, &group->members)
     {
         group_touch(container_of(node, struct group_member, node));
@@ -263,8 +266,62 @@ static bool anybody_joined(const struct group *group)
     return false;
 }
 
+static void complete_join(struct group *group);
+
+/* ---- the number of a generation: told to nobody before it is recorded, or a start after a crash
+ * would give it to other members, too (G1) */
+
+struct reservation {
+    struct state_write write;
+    struct group *group;
+    int32_t generation;
+};
+
+static void on_reserved(struct state_write *write, enum err err)
+{
+    struct reservation *reservation = container_of(write, struct reservation, write);
+    struct group *group = reservation->group;
+    int32_t generation = reservation->generation;
+    bool is_next = generation == group_next_generation(group->generation);
+
+    state_write_deinit(write);
+    mem_free(reservation);
+    group->writes--;
+    if (group->reserving_generation == generation)
+        group->reserving_generation = 0;
+    if (group->state == GROUP_PREPARING && is_next && !group->coordinator->stopping) {
+        if (err == OK) {
+            group->reserved_generation = generation;
+            complete_join(group);
+        } else {
+            group_end_waits(group, group_record_error(err));
+            group_prepare_rebalance(group);
+        }
+    }
+    coordinator_drop_if_idle(group);
+}
+
+static void reserve(struct group *group, int32_t generation)
+{
+    struct reservation *reservation = mem_alloc(sizeof(*reservation));
+
+    if (!coordinator_write_init(group, &reservation->write, on_reserved)) {
+        mem_free(reservation);
+        group_end_waits(group, KAFKA_NOT_COORDINATOR);
+        return;
+    }
+    reservation->group = group;
+    reservation->generation = generation;
+    group->writes++;
+    group->reserving_generation = generation;
+    group_write_generation(group, &reservation->write, generation);
+    state_write_start(&reservation->write);
+}
+
 static void complete_join(struct group *group)
 {
+    int32_t next = group_next_generation(group->generation);
+
     loop_cancel_timer(group_loop(group), &group->rebalance);
     drop_absent(group);
     if (group->member_count > 0 && !anybody_joined(group)) {
@@ -272,7 +329,12 @@ static void complete_join(struct group *group)
         loop_set_timer_ms(group_loop(group), &group->rebalance, rebalance_timeout_of(group));
         return;
     }
-    group->generation = group_next_generation(group->generation);
+    if (group->member_count > 0 && group->reserved_generation != next) {
+        if (group->reserving_generation != next)
+            reserve(group, next);
+        return;
+    }
+    group->generation = next;
     group->state_timestamp_ms = clock_wall_ms(group->coordinator->shard->clock);
     if (group->member_count == 0) {
         group->state = GROUP_EMPTY;

@@ -31,8 +31,11 @@ static struct wire_bytes bytes_of(struct group_bytes value)
     return (struct wire_bytes){value.bytes == NULL ? none : value.bytes, value.size_bytes};
 }
 
-void group_write_metadata(struct group *group, struct state_write *write,
-                          const struct group_bytes *assignments)
+/* assignments: by member, NULL: those that they have.  leader NULL: there are none yet, and a start
+ * goes on with the rebalance. */
+static void write_group(const struct group *group, struct state_write *write, int32_t generation,
+                        const char *protocol, const char *leader,
+                        const struct group_bytes *assignments)
 {
     struct group_metadata_key key;
     struct group_metadata_value value;
@@ -44,9 +47,9 @@ void group_write_metadata(struct group *group, struct state_write *write,
     codec_set_defaults(&group_metadata_value_desc, &value);
     key.group = (struct wire_string){group->id, (int32_t)group->id_bytes};
     value.protocol_type = text(group->protocol_type == NULL ? "" : group->protocol_type);
-    value.generation = group->generation;
-    value.protocol = text(group->member_count == 0 ? NULL : group->protocol);
-    value.leader = text(group->member_count == 0 ? NULL : group->leader_id);
+    value.generation = generation;
+    value.protocol = text(group->member_count == 0 ? NULL : protocol);
+    value.leader = text(group->member_count == 0 ? NULL : leader);
     value.current_state_timestamp = group->state_timestamp_ms;
     list_for_each(node, &group->members)
     {
@@ -59,14 +62,27 @@ void group_write_metadata(struct group *group, struct state_write *write,
         out->client_host = text(member->client_host == NULL ? "" : member->client_host);
         out->rebalance_timeout = member->rebalance_timeout_ms;
         out->session_timeout = member->session_timeout_ms;
-        out->subscription = bytes_of(group_member_metadata(member, group->protocol));
-        out->assignment = bytes_of(assignments == NULL ? member->assignment : assignments[count]);
+        out->subscription = bytes_of(group_member_metadata(member, protocol));
+        out->assignment = bytes_of(leader == NULL        ? (struct group_bytes){0}
+                                   : assignments == NULL ? member->assignment
+                                                         : assignments[count]);
         count++;
     }
     value.members.items = members;
     value.members.count = (int32_t)count;
     state_write_add(write, TYPE_GROUP_METADATA, &key, GROUP_METADATA_VERSION, &value);
     mem_free(members);
+}
+
+void group_write_metadata(struct group *group, struct state_write *write,
+                          const struct group_bytes *assignments)
+{
+    write_group(group, write, group->generation, group->protocol, group->leader_id, assignments);
+}
+
+void group_write_generation(struct group *group, struct state_write *write, int32_t generation)
+{
+    write_group(group, write, generation, group_vote(group), NULL, NULL);
 }
 
 void group_write_tombstone(struct group *group, struct state_write *write)
@@ -181,8 +197,8 @@ static void apply_group(struct group_coordinator *groups, struct wire_string id,
     group->state_timestamp_ms = value->current_state_timestamp;
     for (int32_t i = 0; i < value->members.count; i++)
         apply_member(group, &value->members.items[i]);
-    if (group->member_count > 0)
-        group->state = GROUP_STABLE;
+    if (group->member_count > 0) /* without a leader: it never had its assignment */
+        group->state = group->leader_id == NULL ? GROUP_PREPARING : GROUP_STABLE;
 }
 
 static enum err apply_offset(struct group_coordinator *groups, const struct offset_commit_key *key,

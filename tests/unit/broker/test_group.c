@@ -220,12 +220,13 @@ Test(group, each_generation_records_its_own_assignment_also_while_an_older_one_i
     start_joining(&b, "g");
     cr_assert(eq(i16, end_sync(&a, NULL), KAFKA_REBALANCE_IN_PROGRESS));
     start_joining(&a, "g");
+    cr_assert(not(a.join.answered)); /* nobody is told a number that is not recorded */
+    rig.holds = false;
+    rig_settle();
     cr_assert(eq(i16, end_join(&a), KAFKA_NONE));
     cr_assert(eq(i16, end_join(&b), KAFKA_NONE));
     start_sync(&a, "g", both, 2);
     start_sync(&b, "g", NULL, 0);
-    rig.holds = false;
-    rig_settle();
     cr_assert(eq(i16, end_sync(&a, &assigned), KAFKA_NONE));
     cr_assert(assigned);
     cr_assert(eq(i16, end_sync(&b, &assigned), KAFKA_NONE));
@@ -404,10 +405,10 @@ Test(group, rebalance_answers_a_static_member_whose_new_id_is_being_recorded)
     rig.holds = true;
     start_join(&a, "g", 9);
     start_joining(&b, "g"); /* all are there now */
-    cr_assert(a.join.answered);
-    cr_assert(b.join.answered);
     rig.holds = false;
     rig_settle();
+    cr_assert(a.join.answered);
+    cr_assert(b.join.answered);
     cr_assert(eq(i16, end_join(&a), KAFKA_NONE));
     cr_assert(eq(i16, end_join(&b), KAFKA_NONE));
     cr_assert(eq(i32, a.generation, 2));
@@ -447,6 +448,61 @@ Test(group, members_and_generation_outlive_a_restart_and_get_a_whole_session)
     cr_assert(eq(i32, the_group("g")->generation, 2));
     rig_restart();
     cr_assert(eq(i32, the_group("g")->generation, 2));
+}
+
+Test(group, generation_that_was_told_is_not_formed_again_after_a_restart)
+{
+    struct client_member a = a_client();
+    struct client_member b = a_client();
+    struct client_member old;
+
+    two_stable(&a, &b);
+    cr_assert(eq(i16, leave(&b, "g"), KAFKA_NONE));
+    start_joining(&a, "g");
+    cr_assert(eq(i16, end_join(&a), KAFKA_NONE));
+    cr_assert(eq(i32, a.generation, 2));
+    rig_restart(); /* before anybody assigns in it */
+    cr_assert(eq(i32, the_group("g")->generation, 2));
+    old = a;
+    start_sync(&a, "g", NULL, 0);
+    cr_assert(eq(i16, end_sync(&a, NULL), KAFKA_REBALANCE_IN_PROGRESS));
+    cr_assert(eq(i16, beat(&a, "g"), KAFKA_REBALANCE_IN_PROGRESS));
+    start_joining(&a, "g");
+    cr_assert(eq(i16, end_join(&a), KAFKA_NONE)); /* still a member, and the only one */
+    cr_assert(eq(str, a.id, old.id));
+    cr_assert(eq(i32, a.generation, 3));
+}
+
+Test(group, rebalance_that_nobody_resumes_after_a_restart_ends_with_the_sessions)
+{
+    struct client_member a = a_client();
+
+    start_joining(&a, "g");
+    rig_pass_ms(4000);
+    cr_assert(eq(i16, end_join(&a), KAFKA_NONE));
+    rig_restart();
+    cr_assert(eq(int, the_group("g")->state, GROUP_PREPARING));
+    rig_pass_ms(9000);
+    cr_assert(eq(u32, the_group("g")->member_count, 1));
+    rig_pass_ms(2000);
+    cr_assert(eq(u32, the_group("g")->member_count, 0));
+    cr_assert(eq(int, the_group("g")->state, GROUP_EMPTY));
+    cr_assert(gt(i32, the_group("g")->generation, 1));
+}
+
+Test(group, generation_that_cannot_be_recorded_is_told_to_nobody)
+{
+    struct client_member a = a_client();
+
+    start_joining(&a, "g");
+    disk.refuse_with = ERR_STORAGE;
+    rig_pass_ms(4000);
+    cr_assert(eq(i16, end_join(&a), KAFKA_COORDINATOR_NOT_AVAILABLE));
+    cr_assert(eq(i32, the_group("g")->generation, 0));
+    disk.refuse_with = OK;
+    start_joining(&a, "g");
+    cr_assert(eq(i16, end_join(&a), KAFKA_NONE));
+    cr_assert(eq(i32, a.generation, 1));
 }
 
 Test(group, deleted_group_stays_deleted_after_a_restart)
