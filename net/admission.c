@@ -14,8 +14,25 @@ struct ip_count {
 void admission_init(struct admission *admission, struct loop *loop,
                     const struct admission_limits *limits, uint64_t hash_seed)
 {
-    *admission = (struct admission){.loop = loop, .limits = *limits};
+    *admission = (struct admission){.loop = loop};
+    admission_set_limits(admission, limits);
     hash_map_init(&admission->by_ip, hash_seed);
+}
+
+void admission_set_limits(struct admission *admission, const struct admission_limits *limits)
+{
+    check(limits->override_count <= ADMISSION_OVERRIDES_MAX);
+    for (uint32_t i = 0; i < limits->override_count; i++)
+        admission->overrides[i] = limits->overrides[i];
+    admission->limits = *limits;
+    admission->limits.overrides = admission->overrides;
+}
+
+void admission_set_refresh(struct admission *admission, void (*refresh)(void *context),
+                           void *context)
+{
+    admission->refresh = refresh;
+    admission->refresh_context = context;
 }
 
 void admission_deinit(struct admission *admission)
@@ -57,7 +74,7 @@ static enum err find_ip(struct admission *admission, const struct io_address *pe
 
 static void forget_ip_if_unused(struct admission *admission, struct ip_count *ip)
 {
-    if (ip == NULL || ip->count > 0)
+    if (ip->count > 0)
         return;
     hash_map_remove(&admission->by_ip, ip->key, sizeof(ip->key));
     mem_free(ip);
@@ -70,10 +87,8 @@ static void come_home(struct admission_ticket *ticket)
     struct admission *admission = ticket->admission;
 
     admission->count--;
-    if (ticket->ip != NULL) {
-        ticket->ip->count--;
-        forget_ip_if_unused(admission, ticket->ip);
-    }
+    ticket->ip->count--;
+    forget_ip_if_unused(admission, ticket->ip);
     mem_free(ticket);
 }
 
@@ -94,26 +109,47 @@ static void on_ended(struct conn_ticket *base)
     loop_post(ticket->admission->loop, &ticket->mail);
 }
 
+/* ---- the decision */
+
+static bool is_same_ip(const struct io_address *a, const struct io_address *b)
+{
+    return a->family == b->family && memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
+}
+
+/* How many connections peer's address may have; UINT32_MAX: no limit. */
+static uint32_t max_of_ip(const struct admission *admission, const struct io_address *peer)
+{
+    const struct admission_limits *limits = &admission->limits;
+
+    for (uint32_t i = limits->override_count; i-- > 0;)
+        if (is_same_ip(&limits->overrides[i].address, peer))
+            return limits->overrides[i].connections_max;
+    if (limits->only_overrides)
+        return 0;
+    return limits->connections_per_ip_max > 0 ? limits->connections_per_ip_max : UINT32_MAX;
+}
+
 enum err admission_admit(struct admission *admission, const struct conn_arrival *arrival,
                          struct admission_ticket **out)
 {
     const struct admission_limits *limits = &admission->limits;
     struct admission_ticket *ticket;
-    struct ip_count *ip = NULL;
+    struct ip_count *ip;
     enum err err;
 
+    if (admission->refresh != NULL)
+        admission->refresh(admission->refresh_context);
     if (limits->connections_max > 0 && admission->count >= limits->connections_max) {
         counter_add(&admission->refused_by_total, 1);
         return ERR_FULL;
     }
-    if (limits->connections_per_ip_max > 0) {
-        err = find_ip(admission, &arrival->peer, &ip);
-        if (err)
-            return err;
-        if (ip->count >= limits->connections_per_ip_max) {
-            counter_add(&admission->refused_by_ip, 1);
-            return ERR_TOO_LARGE;
-        }
+    err = find_ip(admission, &arrival->peer, &ip);
+    if (err)
+        return err;
+    if (ip->count >= max_of_ip(admission, &arrival->peer)) {
+        forget_ip_if_unused(admission, ip);
+        counter_add(&admission->refused_by_ip, 1);
+        return ERR_TOO_LARGE;
     }
     ticket = mem_try_alloc(sizeof(*ticket));
     if (ticket == NULL) {
@@ -126,8 +162,7 @@ enum err admission_admit(struct admission *admission, const struct conn_arrival 
     ticket->arrival = *arrival;
     ticket->arrival.ticket = &ticket->base;
     admission->count++;
-    if (ip != NULL)
-        ip->count++;
+    ip->count++;
     *out = ticket;
     return OK;
 }

@@ -1,5 +1,8 @@
 /* admission: how many connections there may be, in all and from one address (Kafka's
- * max.connections and max.connections.per.ip).
+ * max.connections, max.connections.per.ip and max.connections.per.ip.overrides).
+ *
+ * Connections of an address are counted whether it has a limit or not: limits may change while
+ * there are connections, and those who are in stay in.
  *
  * Lives on the loop of the listeners; all of them may share one.  A connection holds a ticket,
  * which comes home by mail when it ends on another loop. */
@@ -11,15 +14,29 @@
 #include "base/metrics.h"
 #include "net/conn.h"
 
+enum { ADMISSION_OVERRIDES_MAX = 256 };
+
+/* One address's own limit, in place of the one for every address. */
+struct admission_override {
+    struct io_address address; /* its port does not count */
+    uint32_t connections_max;  /* 0: nobody from there comes in */
+};
+
 struct admission_limits {
     uint32_t connections_max;        /* max.connections; 0: no limit */
     uint32_t connections_per_ip_max; /* max.connections.per.ip; 0: no limit */
+    bool only_overrides;             /* an address without an override does not come in at all */
+    const struct admission_override *overrides; /* of two for one address the later one counts */
+    uint32_t override_count;                    /* at most ADMISSION_OVERRIDES_MAX */
 };
 
 struct admission {
     struct loop *loop;
-    struct admission_limits limits;
-    struct hash_map by_ip; /* of struct ip_count; empty without a limit for one address */
+    struct admission_limits limits; /* its overrides are the ones below */
+    struct admission_override overrides[ADMISSION_OVERRIDES_MAX];
+    void (*refresh)(void *context); /* or NULL */
+    void *refresh_context;
+    struct hash_map by_ip; /* of struct ip_count, one for each address that has connections */
     uint32_t count;
     struct counter refused_by_total;
     struct counter refused_by_ip;
@@ -30,21 +47,28 @@ struct admission_ticket {
     struct conn_ticket base;
     struct mail mail;
     struct admission *admission;
-    struct ip_count *ip; /* NULL without a limit for one address */
+    struct ip_count *ip;
     struct conn_server *server;
     struct conn_arrival arrival;
 };
 
-/* loop stays the caller's.  hash_seed: from the prng. */
+/* loop stays the caller's; limits are copied.  hash_seed: from the prng. */
 void admission_init(struct admission *admission, struct loop *loop,
                     const struct admission_limits *limits, uint64_t hash_seed);
 
 /* Every ticket must be back: the loop has turned after the last server stopped. */
 void admission_deinit(struct admission *admission);
 
-/* May arrival (whose peer is set) come in?  ERR_FULL: connections_max. ERR_TOO_LARGE:
- * connections_per_ip_max. ERR_NOMEM.  On OK the arrival is copied into the ticket, which is the
- * arrival's ticket from now on. */
+/* Other limits (copied) for those who come from now on. */
+void admission_set_limits(struct admission *admission, const struct admission_limits *limits);
+
+/* refresh runs first in every admission_admit; it may call admission_set_limits. */
+void admission_set_refresh(struct admission *admission, void (*refresh)(void *context),
+                           void *context);
+
+/* May arrival (whose peer is set) come in?  ERR_FULL: connections_max. ERR_TOO_LARGE: the limit of
+ * its address, connections_per_ip_max or an override. ERR_NOMEM.  On OK the arrival is copied into
+ * the ticket, which is the arrival's ticket from now on. */
 must_use enum err admission_admit(struct admission *admission, const struct conn_arrival *arrival,
                                   struct admission_ticket **out);
 

@@ -665,6 +665,114 @@ Test(conn, one_address_has_a_limit_of_its_own, .fini = finish)
     close(third);
 }
 
+static struct admission_override override_of(const char *ip, uint32_t connections_max)
+{
+    struct admission_override override = {.connections_max = connections_max};
+
+    cr_assert(eq(int, io_address_parse(ip, 7, &override.address), OK));
+    return override;
+}
+
+/* As far as admission goes, without sockets.  Tickets come home in forget. */
+static enum err admit(const char *ip, struct admission_ticket **out)
+{
+    struct conn_arrival arrival = {.fd = -1};
+
+    cr_assert(eq(int, io_address_parse(ip, 4711, &arrival.peer), OK));
+    return admission_admit(&admission, &arrival, out);
+}
+
+static void forget(struct admission_ticket *ticket)
+{
+    ticket->server = &server;
+    ticket->base.ended(&ticket->base);
+}
+
+Test(conn, an_override_replaces_the_limit_of_its_address_alone, .fini = finish)
+{
+    struct admission_override overrides[] = {override_of("127.0.0.2", 2),
+                                             override_of("127.0.0.3", 0)};
+    int32_t fds[5];
+
+    start(&usual_limits, &(struct admission_limits){.connections_per_ip_max = 1,
+                                                    .overrides = overrides,
+                                                    .override_count = 2});
+    overrides[0].connections_max = 0; /* a copy was taken */
+    fds[0] = dial_from("127.0.0.2");
+    fds[1] = dial_from("127.0.0.2");
+    turns_until(server.conn_count == 2);
+    fds[2] = dial_from("127.0.0.2");
+    turns_until(refused_count == 1);
+    fds[3] = dial_from("127.0.0.3");
+    turns_until(refused_count == 2);
+    fds[4] = dial_from("127.0.0.1");
+    turns_until(server.conn_count == 3);
+    cr_assert(is_closed(fds[2]));
+    cr_assert(is_closed(fds[3]));
+    cr_assert(eq(u64, counter_read(&admission.refused_by_ip), 2));
+    for (int i = 0; i < 5; i++)
+        close(fds[i]);
+}
+
+Test(conn, an_override_may_let_in_more_than_the_limit_or_be_the_only_way_in, .fini = finish)
+{
+    struct admission_override overrides[] = {override_of("::1", 1), override_of("1.2.3.4", 1),
+                                             override_of("::1", 2)}; /* the later one counts */
+    struct admission_ticket *tickets[2], *other;
+
+    start(&usual_limits, &(struct admission_limits){
+                             .only_overrides = true, .overrides = overrides, .override_count = 3});
+    cr_assert(eq(int, admit("::1", &tickets[0]), OK));
+    cr_assert(eq(int, admit("::1", &tickets[1]), OK));
+    cr_assert(eq(int, admit("::1", &other), ERR_TOO_LARGE));
+    cr_assert(eq(int, admit("::2", &other), ERR_TOO_LARGE));
+    cr_assert(eq(int, admit("1.2.3.5", &other), ERR_TOO_LARGE));
+    cr_assert(eq(sz, hash_map_count(&admission.by_ip), 1)); /* the refused leave nothing behind */
+    forget(tickets[0]);
+    cr_assert(eq(int, admit("::1", &tickets[0]), OK));
+    forget(tickets[0]);
+    forget(tickets[1]);
+    cr_assert(eq(sz, hash_map_count(&admission.by_ip), 0));
+}
+
+static uint32_t refreshed_count;
+
+static void on_refresh(void *context)
+{
+    static const struct admission_limits later = {.connections_per_ip_max = 2};
+
+    cr_assert(eq(ptr, context, &admission));
+    if (++refreshed_count == 4)
+        admission_set_limits(context, &later);
+}
+
+Test(conn, new_limits_count_who_came_before_them_and_leave_them_in, .fini = finish)
+{
+    struct admission_override overrides[] = {override_of("10.0.0.1", 3)};
+    struct admission_ticket *tickets[3], *other;
+
+    start(&usual_limits, &(struct admission_limits){0});
+    admission_set_refresh(&admission, on_refresh, &admission);
+    for (int i = 0; i < 3; i++)
+        cr_assert(eq(int, admit("10.0.0.1", &tickets[i]), OK));
+    cr_assert(eq(int, admit("10.0.0.1", &other), ERR_TOO_LARGE)); /* refreshed before it */
+    cr_assert(eq(u32, refreshed_count, 4));
+    cr_assert(eq(u32, admission.count, 3));
+    forget(tickets[0]);
+    cr_assert(
+        eq(int, admit("10.0.0.1", &other), ERR_TOO_LARGE)); /* still as many as there may be */
+    admission_set_limits(&admission, &(struct admission_limits){.connections_per_ip_max = 2,
+                                                                .overrides = overrides,
+                                                                .override_count = 1});
+    cr_assert(eq(int, admit("10.0.0.1", &tickets[0]), OK));
+    cr_assert(eq(int, admit("10.0.0.1", &other), ERR_TOO_LARGE));
+    admission_set_limits(&admission, &(struct admission_limits){0});
+    cr_assert(eq(int, admit("10.0.0.1", &other), OK));
+    forget(other);
+    for (int i = 0; i < 3; i++)
+        forget(tickets[i]);
+}
+
 Test(conn, idle_connections_are_closed_but_not_those_with_a_request_in_work, .fini = finish)
 {
     struct conn_limits limits = usual_limits;
