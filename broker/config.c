@@ -5,6 +5,7 @@
 #include "base/nearest.h"
 #include "base/properties.h"
 #include "base/text.h"
+#include "broker/config_ip_overrides.h"
 #include "broker/config_private.h"
 #include "broker/metadata/image.h"
 #include "net/protocol/kafka_enums.h"
@@ -424,6 +425,19 @@ static enum err check_number(const struct config_key *key, const char *text, cha
     return OK;
 }
 
+static enum err check_ip_overrides(const struct config_key *key, const char *text, char *out,
+                                   size_t max)
+{
+    struct config_ip_overrides overrides;
+    struct config_ip_fault fault;
+
+    if (config_ip_overrides_parse(text, strlen(text), &overrides, &fault) == OK)
+        return OK;
+    snprintf(out, max, "Invalid value %.*s for configuration %s: %s", fault.entry_bytes,
+             fault.entry, key->name, fault.why);
+    return ERR_INVALID;
+}
+
 enum err config_check(const struct config_key *key, const char *text, char *problem_out,
                       size_t problem_max)
 {
@@ -456,6 +470,8 @@ enum err config_check(const struct config_key *key, const char *text, char *prob
         }
         return OK;
     default:
+        if (strcmp(key->name, "max.connections.per.ip.overrides") == 0)
+            return check_ip_overrides(key, text, out, max);
         return key->choices != NULL && *text != '\0' ? check_choices(key, text, out, max) : OK;
     }
 }

@@ -2,7 +2,9 @@
 
 #include "base/check.h"
 #include "broker/config.h"
+#include "broker/config_ip_overrides.h"
 #include "broker/dispatch.h"
+#include "broker/metadata/image.h"
 #include "net/conn_server.h"
 #include "net/listener.h"
 
@@ -26,6 +28,8 @@ struct front {
     struct front_shard *fronts;
     struct conn_server **servers; /* for the listeners */
     struct admission admission;
+    uint32_t connections_max;
+    int64_t limits_offset; /* of the image that the limits were read from */
     struct listener listeners[LISTENERS_MAX];
     uint32_t listener_count;
     uint32_t closed_count;
@@ -113,28 +117,72 @@ static void init_server(struct front *front, uint32_t index)
     front->servers[index] = &shard->server;
 }
 
-static uint32_t limit_of(const struct config *config, const char *name)
-{
-    int64_t limit = config_i64(config, NULL, name);
+/* ---- limits of connections */
 
-    return limit >= INT32_MAX ? 0 : (uint32_t)limit;
+/* A stored text may be from a time when nobody checked it: then the file's value counts, which
+ * config_load has checked. */
+static void read_overrides(const struct front *front, struct config_ip_overrides *out)
+{
+    static const char name[] = "max.connections.per.ip.overrides";
+    const char *text = config_string(front->config, front->shards->at[0]->image, name);
+    struct config_ip_fault fault;
+    enum err err = config_ip_overrides_parse(text, strlen(text), out, &fault);
+
+    if (err == OK)
+        return;
+    text = config_text(front->config, name);
+    err = config_ip_overrides_parse(text, strlen(text), out, &fault);
+    check(err == OK);
+}
+
+/* On shard 0, where the admission is, with the image as it is now. */
+static void read_limits(struct front *front, struct config_ip_overrides *overrides,
+                        struct admission_limits *out)
+{
+    const struct image *image = front->shards->at[0]->image;
+    int64_t per_ip_max = config_i64(front->config, image, "max.connections.per.ip");
+
+    read_overrides(front, overrides);
+    front->limits_offset = image_offset(image);
+    *out = (struct admission_limits){
+        .connections_max = front->connections_max,
+        .connections_per_ip_max = per_ip_max >= INT32_MAX ? 0 : (uint32_t)per_ip_max,
+        .only_overrides = per_ip_max == 0 && overrides->count > 0,
+        .overrides = overrides->items,
+        .override_count = overrides->count,
+    };
+}
+
+/* Committed changes act on the next connection. */
+static void on_admission_refresh(void *context)
+{
+    struct front *front = context;
+    struct config_ip_overrides overrides;
+    struct admission_limits limits;
+
+    if (image_offset(front->shards->at[0]->image) == front->limits_offset)
+        return;
+    read_limits(front, &overrides, &limits);
+    admission_set_limits(&front->admission, &limits);
 }
 
 enum err front_create(const struct config *config, const struct shards *shards,
                       uint32_t connections_max, struct front **out)
 {
     struct front *front = mem_alloc(sizeof(*front));
-    struct admission_limits limits = {.connections_max = connections_max,
-                                      .connections_per_ip_max =
-                                          limit_of(config, "max.connections.per.ip")};
+    struct config_ip_overrides overrides;
+    struct admission_limits limits;
     enum err err = OK;
 
     front->config = config;
     front->shards = shards;
+    front->connections_max = connections_max;
+    read_limits(front, &overrides, &limits);
     front->fronts = mem_alloc(shards->count * sizeof(*front->fronts));
     front->servers = mem_alloc(shards->count * sizeof(struct conn_server *));
     admission_init(&front->admission, &shards->at[0]->loop, &limits,
                    prng_u64(&shards->at[0]->prng));
+    admission_set_refresh(&front->admission, on_admission_refresh, front);
     for (uint32_t i = 0; i < shards->count && err == OK; i++) {
         err = request_pool_create(shards->at[i], &shards->at[i]->requests);
         init_server(front, i);

@@ -1,6 +1,7 @@
 #include "broker/metadata/config_rules.h"
 
 #include "base/text.h"
+#include "broker/config_ip_overrides.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -181,6 +182,16 @@ static bool check_throttled(struct checking *checking, struct wire_string value)
         wire_string(arena_printf(checking->arena, "[%.*s]", value.size_bytes, value.text)), why);
 }
 
+static bool check_ip_overrides(struct checking *checking, struct wire_string value)
+{
+    struct config_ip_overrides overrides;
+    struct config_ip_fault fault;
+
+    if (config_ip_overrides_parse(value.text, (size_t)value.size_bytes, &overrides, &fault) == OK)
+        return true;
+    return refuse(checking, (struct wire_string){fault.entry, fault.entry_bytes}, fault.why);
+}
+
 /* There is no tiered storage here: Kafka's words for a broker without it. */
 static bool allows_tiers(struct checking *checking)
 {
@@ -222,6 +233,8 @@ bool config_rules_check(const struct config_key *key, struct wire_string value, 
     if (strcmp(key->name, "leader.replication.throttled.replicas") == 0 ||
         strcmp(key->name, "follower.replication.throttled.replicas") == 0)
         return check_throttled(&checking, value);
+    if (strcmp(key->name, "max.connections.per.ip.overrides") == 0)
+        return check_ip_overrides(&checking, value);
     if (key->choices == NULL)
         return true;
     return key->type == CONFIG_LIST ? check_each_choice(&checking, value)

@@ -1,5 +1,8 @@
+#include "base/arena.h"
 #include "base/mem.h"
 #include "broker/config.h"
+#include "broker/config_ip_overrides.h"
+#include "broker/metadata/config_rules.h"
 #include "broker/metadata/delta.h"
 #include "broker/metadata/image.h"
 #include "net/protocol/msg_config_record.h"
@@ -7,6 +10,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <string.h>
+#include <sys/socket.h>
 
 static char problems[4096];
 static char notes[4096];
@@ -192,4 +196,116 @@ Test(config, a_fraction_is_a_finite_number_in_its_range)
     cr_assert(eq(int, config_check(ratio, "1", NULL, 0), OK));
     cr_assert(eq(int, config_check(unbounded, "inf", NULL, 0), ERR_INVALID));
     cr_assert(eq(int, config_check(unbounded, "1e300", NULL, 0), OK));
+}
+
+/* ---- max.connections.per.ip.overrides */
+
+static struct config_ip_overrides overrides;
+static struct config_ip_fault fault;
+
+static enum err parse_overrides(const char *text)
+{
+    return config_ip_overrides_parse(text, strlen(text), &overrides, &fault);
+}
+
+static void expect_override(uint32_t index, const char *ip, uint32_t connections_max)
+{
+    struct io_address expected;
+
+    cr_assert(eq(int, io_address_parse(ip, 0, &expected), OK));
+    cr_assert(eq(int, memcmp(&overrides.items[index].address, &expected, sizeof(expected)), 0),
+              "%u is not %s", index, ip);
+    cr_assert(eq(u32, overrides.items[index].connections_max, connections_max));
+}
+
+Test(config, overrides_are_addresses_of_both_families_with_a_count)
+{
+    cr_assert(eq(int,
+                 parse_overrides("127.0.0.1:200, [2001:db8::1] : 0 ,::1:5\t,"
+                                 "::ffff:10.0.0.1:2147483647,"),
+                 OK),
+              "%s", fault.why);
+    cr_assert(eq(u32, overrides.count, 4));
+    expect_override(0, "127.0.0.1", 200);
+    expect_override(1, "2001:db8::1", 0);
+    expect_override(2, "::1", 5);
+    expect_override(3, "10.0.0.1", 2147483647); /* io tells such a peer as IPv4 */
+    cr_assert(eq(int, parse_overrides(""), OK));
+    cr_assert(eq(u32, overrides.count, 0));
+    cr_assert(eq(int, parse_overrides(" , "), OK));
+    cr_assert(eq(u32, overrides.count, 0));
+}
+
+Test(config, an_override_that_cannot_be_read_is_shown_with_its_reason)
+{
+    static const struct {
+        const char *text, *entry, *word;
+    } rows[] = {
+        {"broker.example:100", "broker.example:100", "host names are not resolved"},
+        {"localhost:100", "localhost:100", "host names are not resolved"},
+        {":100", ":100", "address is needed"},
+        {"[]:100", "[]:100", "address is needed"},
+        {"[127.0.0.1]:100", "[127.0.0.1]:100", "address is needed"},
+        {"[::1:100", "[::1:100", "address is needed"},
+        {"fe80::1%lo:100", "fe80::1%lo:100", "address is needed"},
+        {"::1", "::1", "address is needed"},
+        {"127.0.0.256:1", "127.0.0.256:1", "address is needed"},
+        {"127.0.0.1", "127.0.0.1", "address:count"},
+        {"127.0.0.1:1, ,::1:2", "", "address:count"},
+        {",127.0.0.1:1", "", "address:count"},
+        {"127.0.0.1:1, 127.0.0.2: ", "127.0.0.2:", "The count"},
+        {"127.0.0.1:-1", "127.0.0.1:-1", "The count"},
+        {"127.0.0.1:2147483648", "127.0.0.1:2147483648", "The count"},
+        {"127.0.0.1:many", "127.0.0.1:many", "The count"},
+        {"127.0.0.1:1 1", "127.0.0.1:1 1", "The count"},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        cr_assert(eq(int, parse_overrides(rows[i].text), ERR_INVALID), "%s", rows[i].text);
+        cr_assert(eq(sz, (size_t)fault.entry_bytes, strlen(rows[i].entry)), "%s", rows[i].text);
+        cr_assert(eq(int, memcmp(fault.entry, rows[i].entry, strlen(rows[i].entry)), 0), "%s",
+                  rows[i].text);
+        cr_assert(ne(ptr, (void *)strstr(fault.why, rows[i].word), NULL), "%s: %s", rows[i].text,
+                  fault.why);
+    }
+    cr_assert(
+        eq(int, config_ip_overrides_parse("127.0.0.1\0x:1", 13, &overrides, &fault), ERR_INVALID));
+}
+
+Test(config, overrides_are_no_more_than_256)
+{
+    static const char entry[] = "10.1.2.3:4,";
+    static char text[257 * sizeof(entry)];
+
+    for (uint32_t i = 0; i < 256; i++)
+        strcat(text, entry);
+    cr_assert(eq(int, parse_overrides(text), OK)); /* the comma at the end opens no entry */
+    cr_assert(eq(u32, overrides.count, 256));
+    strcat(text, entry);
+    cr_assert(eq(int, parse_overrides(text), ERR_INVALID));
+    cr_assert(ne(ptr, (void *)strstr(fault.why, "256"), NULL));
+}
+
+Test(config, an_override_for_a_host_name_is_refused_at_start_and_when_it_is_altered)
+{
+    const char *const sets[] = {"max.connections.per.ip.overrides=127.0.0.1:1,example.org:2", NULL};
+    const struct config_key *key = config_key_find("max.connections.per.ip.overrides");
+    static const char expected[] =
+        "Invalid value example.org:2 for configuration max.connections.per.ip.overrides: "
+        "An IPv4 or IPv6 address is needed before the last colon; host names are not resolved";
+    struct wire_string stored;
+    struct wire_string problem = {0};
+    struct config *config;
+    struct arena arena;
+
+    cr_assert(eq(int, load(sets, NULL, &config), ERR_INVALID));
+    cr_assert(ne(ptr, (void *)strstr(problems, expected), NULL), "%s", problems);
+    arena_init(&arena, 1 << 16);
+    cr_assert(
+        not(config_rules_check(key, wire_string("example.org:2"), &arena, &stored, &problem)));
+    cr_assert(wire_string_is(problem, expected), "%.*s", problem.size_bytes, problem.text);
+    cr_assert(config_rules_check(key, wire_string("::1:2,127.0.0.1:1"), &arena, &stored, &problem));
+    cr_assert(wire_string_is(stored, "::1:2,127.0.0.1:1"));
+    cr_assert(config_rules_is_changeable(key));
+    arena_deinit(&arena);
 }
