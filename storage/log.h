@@ -6,7 +6,8 @@
  *   L1  log_start <= last_stable <= high_watermark <= log_end;  durable <= log_end
  *       (high_watermark <= durable in `sync` mode; <= accepted in `cache` mode)
  *   L2  batches stand back to back with growing, not overlapping offsets; holes come only from
- *       verbatim appends
+ *       verbatim appends, from what a directory of Kafka's had, and below log_start from a cut;
+ *       they stand inside segments: a closed one ends where the next begins
  *   L3  bytes below durable never change except by log_truncate
  * Files: segment.h (one .log), segment_set.h (all), log_append.c, log_read.c, log_recover.c,
  * log_trim.c, segment_writer.h (late writing).  Rules L1-L16, I1-I12 of durability.md. */
@@ -191,9 +192,13 @@ void log_lookup_release(struct log_time_lookup *lookup);
 must_use enum err log_delete_records(struct log *log, int64_t offset,
                                      void (*done)(void *context, enum err err), void *context);
 
-/* Cut the end off: log_end = offset (>= log_start); restores indexes, epoch cache, producer state
- * and high watermark; journaled before files change.  ERR_OFFSET_RANGE; ERR_FULL: its files are in
- * use, call again later. */
+/* Cut the end off at offset (>= log_start); restores indexes, epoch cache, producer state and high
+ * watermark; journaled before files change.  Batches go whole: log_end becomes the end of the last
+ * one that ends at or below offset, or log_start where that is higher, so that no offset is missing
+ * and a follower fetches on from there.  (Kafka's LocalLog.truncateTo takes offset as the end, with
+ * a hole behind the last batch; its next start takes the end of that batch.)  At log_end nothing is
+ * cut.  ERR_OFFSET_RANGE; ERR_FULL: its files are in use, or a log start is on its way: call again
+ * later; ERR_STORAGE, ERR_QUARANTINED, ERR_CLOSED. */
 must_use enum err log_truncate(struct log *log, int64_t offset,
                                void (*done)(void *context, enum err err), void *context);
 

@@ -24,10 +24,17 @@ static bool check_batch(void *context, const struct batch_header *header, const 
     return true;
 }
 
-/* The batches from the last index entry to the end: does the chain end where it should?  An active
- * one that was cut inside a batch may end below its end offset.  A closed one ends where the next
- * begins, for a mark does not say where else: only so a missing file is told apart from offsets
- * that nobody can read (L16), and an emptied one from one that was never written to. */
+/* A log may end behind its last batch: one that was cut in the batch that holds its start, and one
+ * whose last segment was empty when it was adopted. */
+static bool may_end_above(const struct log *log, const struct segment *active, int64_t end_offset)
+{
+    return end_offset <= log->offsets.log_start || active->size_bytes == 0;
+}
+
+/* The batches from the last index entry to the end: does the chain end where it should?  A closed
+ * one ends where the next begins, for a mark does not say where else: only so a missing file is
+ * told apart from offsets that nobody can read (L16), and an emptied one from one that was never
+ * written to. */
 static bool tail_is_good(struct log *log, struct segment *segment, int64_t end_offset,
                          bool is_active)
 {
@@ -47,7 +54,8 @@ static bool tail_is_good(struct log *log, struct segment *segment, int64_t end_o
         }
     }
     if (err == OK && !tail.bad && tail.pos == segment->size_bytes &&
-        (tail.end_offset == end_offset || (is_active && tail.end_offset < end_offset)))
+        (tail.end_offset == end_offset ||
+         (is_active && tail.end_offset < end_offset && may_end_above(log, segment, end_offset))))
         return true;
     log_quarantine(log, "the last batches of a segment are damaged", tail.end_offset, err);
     return false;

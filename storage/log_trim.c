@@ -201,7 +201,8 @@ uint32_t log_apply_retention(struct log *log, int64_t now_ms)
 
 struct cut {
     int64_t offset;
-    uint64_t pos; /* end of the last batch that stays */
+    int64_t end_offset; /* of the last batch that stays, */
+    uint64_t pos;       /* and where it ends */
 };
 
 static bool find_cut(void *context, const struct batch_header *header, const uint8_t *bytes,
@@ -211,6 +212,7 @@ static bool find_cut(void *context, const struct batch_header *header, const uin
 
     if (batch_last_offset(header) >= cut->offset)
         return false;
+    cut->end_offset = batch_last_offset(header) + 1;
     cut->pos = pos + header->size_bytes;
     return true;
 }
@@ -222,16 +224,28 @@ static enum err place_cut(struct log *log, struct segment *segment, struct cut *
 
     if (err != OK)
         return err;
+    cut->end_offset = segment->base_offset;
     cut->pos = offset_index_find(&segment->index, cut->offset - 1).pos;
     err = segment_walk(segment, cut->pos, segment->written_pos, find_cut, cut);
     list_for_each(node, &log->tail)
     {
         struct tail_entry *entry = container_of(node, struct tail_entry, log_node);
         if (entry->segment == segment && entry->end_offset <= cut->offset &&
-            entry->pos + entry->size_bytes > cut->pos)
+            entry->pos + entry->size_bytes > cut->pos) {
+            cut->end_offset = entry->end_offset;
             cut->pos = entry->pos + entry->size_bytes;
+        }
     }
     return err;
+}
+
+/* Where the log is to end: a segment that is closed there holds all offsets below it, or what it
+ * lacks is below the log start, and the segment with it. */
+static int64_t end_behind(const struct log *log, const struct cut *cut)
+{
+    if (cut->offset == log->offsets.log_end)
+        return cut->offset; /* nothing goes */
+    return cut->end_offset > log->offsets.log_start ? cut->end_offset : log->offsets.log_start;
 }
 
 static void drop_tail_from(struct log *log, int64_t offset)
@@ -321,10 +335,13 @@ enum err log_truncate(struct log *log, int64_t offset, void (*done)(void *contex
     struct log_commit_waiter *waiter;
     enum err err;
 
+    if (log->store->state == STORE_FAILED)
+        return ERR_STORAGE;
     if (log->quarantined)
         return ERR_QUARANTINED;
-    if (offset < log->offsets.log_start || offset < log->start_pending ||
-        offset > log->offsets.log_end)
+    if (log->start_pending > log->offsets.log_start)
+        return ERR_FULL; /* a mark with the cut has to have that start, too */
+    if (offset < log->offsets.log_start || offset > log->offsets.log_end)
         return ERR_OFFSET_RANGE;
     segment =
         log_segment_of(log, offset == log->segments[0]->base_offset ? offset : offset - 1, &index);
@@ -332,6 +349,7 @@ enum err log_truncate(struct log *log, int64_t offset, void (*done)(void *contex
     err = place_cut(log, segment, &cut);
     if (err == OK && (log->writing || is_being_read(log, index + 1)))
         err = ERR_FULL; /* the files are in use: call again when that has ended */
+    offset = end_behind(log, &cut);
     if (err == OK)
         err = journal_mark(log, JOURNAL_TRUNCATE, offset, cut.pos, segment->base_offset, &sequence);
     if (err != OK)

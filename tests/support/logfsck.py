@@ -169,6 +169,11 @@ class Partition:
                 },
             )
 
+    def lacks_offsets_below(self, base):
+        """Offsets below the log start may be missing: a log can be cut in the batch that holds it."""
+        start = max(self.end, self.report.log_starts.get(self.path.name, 0))
+        return base > start and not self.options.holes
+
     def check_segment(self, base, following):
         file = self.files[".log"][base]
         data = file.read_bytes()
@@ -178,7 +183,7 @@ class Partition:
             self.start = self.end = base
         elif base < self.end:
             self.problem(file, f"[L2] begins at {base}, the segment before ends at {self.end}")
-        elif base > self.end and not self.options.holes:
+        elif self.lacks_offsets_below(base):
             self.problem(file, f"[L2] begins at {base}, but offsets from {self.end} on are missing")
         if following is None and base > self.end:
             self.end = base
@@ -222,7 +227,7 @@ class Partition:
             self.problem(file, f"[L2] {where}: below the segment's base {base}")
         if batch.base < self.end:
             self.problem(file, f"[L2] {where}: the one before ends at {self.end}")
-        elif batch.base > self.end and not self.options.holes:
+        elif self.lacks_offsets_below(batch.base):
             self.problem(file, f"[L2] {where}: offsets from {self.end} on are missing")
         if batch.last_delta < 0:
             self.problem(file, f"[L2] {where}: its last offset is {batch.last}")
