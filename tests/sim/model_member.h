@@ -39,8 +39,8 @@ struct model_member {
     struct model_client client;
     struct model_member_options options;
     const struct model_topics *topics;
-    char group[16];
-    char instance[16];
+    char group[24];
+    char instance[24];
     char protocols[MODEL_PROTOCOLS_MAX][8]; /* as it prefers them */
     uint32_t protocols_count;
     uint32_t metadata_bytes;

@@ -188,7 +188,11 @@ static void take_assign(struct oracle *oracle, const struct history_event *event
     generation->assigner = event->client;
     for (uint32_t i = 0; i < generation->assignments_count; i++)
         if (generation->assignments[i].identity == event->identity) {
-            check(generation->assignments[i].value == event->value); /* the same again */
+            if (generation->assignments[i].value != event->value)
+                complain(oracle, "G1", event,
+                         "generation %" PRId32 " of group %" PRIu32
+                         " was given to a leader twice, as two",
+                         event->generation, event->group);
             return;
         }
     generation->assignments =

@@ -299,7 +299,7 @@ static void start_clients(struct scenario *s)
     s->groups_count = draw(s, 0, GROUPS_MAX);
     count = first_member(s) + s->members_count;
     for (uint32_t i = 0; i < count; i++) {
-        char name[16];
+        char name[24];
         snprintf(name, sizeof(name), "client %" PRIu32, i);
         s->client_nodes[i] = sim_node_create(
             s->world, &(struct sim_node_options){
