@@ -161,7 +161,8 @@ LOG_CODE("LVE-3103", "a connection was closed",
          "is malformed, larger than socket.request.max.bytes, or found no memory: look at "
          "that client, or raise the limit.")
 LOG_CODE("LVE-3104", "a connection was not let in",
-         "Cause: max.connections or max.connections.per.ip is reached, or accept failed "
+         "Cause: max.connections, max.connections.per.ip or an override for the address is "
+         "reached, or accept failed "
          "(descriptors, memory). Effect: the client cannot connect until others leave. Next "
          "step: look for clients that leak connections, or raise the limit that error and "
          "peer point to.")

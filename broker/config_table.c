@@ -323,7 +323,7 @@ static const struct config_key keys[] = {
     {"max.connection.creation.rate", CONFIG_I32, CONFIG_STORED, true, "2147483647", 0, INT32_MAX, NULL,
      "Accepted, validated and echoed; the feature behind it does not exist here yet."},
     {"max.connections", CONFIG_I32, CONFIG_ACTS, true, "2147483647", 0, INT32_MAX, NULL,
-     "Most connections at a time."},
+     "Most connections at a time. 0: as many as there are descriptors for, as by default."},
     {"max.connections.per.ip", CONFIG_I32, CONFIG_ACTS, true, "2147483647", 0, INT32_MAX, NULL,
      "Most connections at a time from one address. 0: only addresses that max.connections.per.ip.overrides names come in; no limit when it names none."},
     {"max.connections.per.ip.overrides", CONFIG_STRING, CONFIG_ACTS, true, "", 0, 0, NULL,

@@ -13,8 +13,7 @@ static uint32_t min_u32(uint32_t a, uint32_t b)
 struct descriptors descriptors_share(uint32_t limit, uint32_t shard_count, uint32_t files_per_shard,
                                      uint32_t connections_max)
 {
-    struct descriptors shares = {.files_per_shard = files_per_shard,
-                                 .connections_max = connections_max};
+    struct descriptors shares = {.files_per_shard = files_per_shard};
     uint32_t left = limit > RESERVE ? limit - RESERVE : 0;
     uint32_t files;
 
@@ -24,9 +23,8 @@ struct descriptors descriptors_share(uint32_t limit, uint32_t shard_count, uint3
     if (shares.files_per_shard < FILES_MIN)
         shares.files_per_shard = FILES_MIN;
     files = shares.files_per_shard * shard_count;
-    left = left > files ? left - files : 1; /* never 0, which says that there is no limit */
-    shares.connections_max = connections_max == 0 ? left : min_u32(connections_max, left);
-    shares.short_of = shares.files_per_shard < files_per_shard ||
-                      (connections_max != 0 && shares.connections_max < connections_max);
+    shares.connections_max = left > files ? left - files : 1; /* never 0: that is no limit */
+    shares.short_of =
+        shares.files_per_shard < files_per_shard || shares.connections_max < connections_max;
     return shares;
 }

@@ -11,12 +11,13 @@
 
 struct descriptors {
     uint32_t files_per_shard; /* segment files that a shard may keep open, at least 16 */
-    uint32_t connections_max; /* 0: no limit */
+    uint32_t connections_max; /* as many as there may ever be; 0: no limit */
     bool short_of;            /* one of the two is less than was asked for */
 };
 
 /* limit: soft RLIMIT_NOFILE; 0: there is none.  files_per_shard, connections_max (0: no limit):
- * as configured.  Files get at most half of what is left after the reserve. */
+ * as configured, which say whether it falls short.  Files get at most half of what is left after
+ * the reserve. */
 struct descriptors descriptors_share(uint32_t limit, uint32_t shard_count, uint32_t files_per_shard,
                                      uint32_t connections_max);
 

@@ -28,8 +28,8 @@ struct front {
     struct front_shard *fronts;
     struct conn_server **servers; /* for the listeners */
     struct admission admission;
-    uint32_t connections_max;
-    int64_t limits_offset; /* of the image that the limits were read from */
+    uint32_t connections_max; /* that there can be; 0: no limit */
+    int64_t limits_offset;    /* of the image that the limits were read from */
     struct listener listeners[LISTENERS_MAX];
     uint32_t listener_count;
     uint32_t closed_count;
@@ -141,11 +141,16 @@ static void read_limits(struct front *front, struct config_ip_overrides *overrid
 {
     const struct image *image = front->shards->at[0]->image;
     int64_t per_ip_max = config_i64(front->config, image, "max.connections.per.ip");
+    int64_t all_max = config_i64(front->config, image, "max.connections");
 
+    if (all_max == 0 || all_max >= INT32_MAX)
+        all_max = front->connections_max;
+    else if (front->connections_max != 0 && all_max > front->connections_max)
+        all_max = front->connections_max;
     read_overrides(front, overrides);
     front->limits_offset = image_offset(image);
     *out = (struct admission_limits){
-        .connections_max = front->connections_max,
+        .connections_max = (uint32_t)all_max,
         .connections_per_ip_max = per_ip_max >= INT32_MAX ? 0 : (uint32_t)per_ip_max,
         .only_overrides = per_ip_max == 0 && overrides->count > 0,
         .overrides = overrides->items,

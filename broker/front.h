@@ -11,8 +11,8 @@ struct config;
 struct front;
 struct metrics;
 
-/* Servers for every shard; nothing listens yet.  connections_max: of the whole broker; 0: no
- * limit. */
+/* Servers for every shard; nothing listens yet.  connections_max: more than that there
+ * cannot be, whatever max.connections says; 0: no such limit. */
 must_use enum err front_create(const struct config *config, const struct shards *shards,
                                uint32_t connections_max, struct front **out);
 void front_destroy(struct front *front);

@@ -20,7 +20,7 @@ Test(descriptors, with_plenty_the_connections_get_what_the_files_leave)
     cr_assert(eq(u32, shares.connections_max, 100000 - 256 - 2 * 4096));
     cr_assert(not(shares.short_of));
     shares = descriptors_share(100000, 2, 4096, 500);
-    cr_assert(eq(u32, shares.connections_max, 500));
+    cr_assert(eq(u32, shares.connections_max, 100000 - 256 - 2 * 4096)); /* it may be raised */
     cr_assert(not(shares.short_of));
 }
 
