@@ -20,6 +20,7 @@ enum {
     GROUPS_MAX = 2,
     MEMBERS_MAX = 5,
     CLIENTS_MAX = 1 + PRODUCERS_MAX + CONSUMERS_MAX + GROUPS_MAX + MEMBERS_MAX,
+    SHARDS_MAX = 3,
     SETS_MAX = 24,
     SET_BYTES_MAX = 96,
     GROUP_READS = 20,      /* of committed offsets, in an audit */
@@ -52,7 +53,10 @@ struct scenario {
     struct model_consumer consumers[CONSUMERS_MAX];
     struct model_group groups[GROUPS_MAX];
     struct model_member members[MEMBERS_MAX];
-    struct prng members_prng; /* of all that concerns them: the rest of a seed is as without */
+    struct prng members_prng;   /* of all that concerns them: the rest of a seed is as without */
+    struct prng shards_prng;    /* as that */
+    uint32_t shard_change_odds; /* of ten: a start has another number of shards */
+    uint64_t shard_changes_count;
     uint64_t group_reads[GROUPS_MAX]; /* at the beginning of an audit */
     struct sim_node *client_nodes[CLIENTS_MAX];
     uint32_t client_nodes_count;
@@ -362,6 +366,18 @@ static void tell_broker(struct scenario *s, enum history_kind kind)
     history_add(&s->history, &event);
 }
 
+/* levee.shards may be another at each start. */
+static void choose_shards(struct scenario *s)
+{
+    uint32_t count = 1 + (uint32_t)prng_below(&s->shards_prng, SHARDS_MAX);
+
+    if (!prng_chance(&s->shards_prng, s->shard_change_odds, 10) || count == s->broker.shards_count)
+        return;
+    s->shard_changes_count++;
+    sim_broker_set_shards(&s->broker, count);
+    say(s, "levee.shards=%" PRIu32, count);
+}
+
 static void start_broker(struct scenario *s)
 {
     struct sim_node *node = s->broker.node;
@@ -369,6 +385,7 @@ static void start_broker(struct scenario *s)
 
     for (;;) {
         tell_broker(s, HISTORY_BROKER_DOWN);
+        choose_shards(s);
         bool interrupted = s->faults_on && s->crash_faults && odds(s, s->double_crash_odds, 10);
         if (interrupted)
             sim_node_crash_at_call(node, draw_of(s, 10, 100, 1000) * draw(s, 1, 10) / 10,
@@ -619,6 +636,7 @@ static void report(struct scenario *s, struct scenario_result *out)
     out->complaints_count = s->oracle->complaints_count;
     out->acknowledged_count = s->oracle->acknowledged_count;
     out->reads_count = s->oracle->reads_count;
+    out->shard_changes_count = s->shard_changes_count;
     out->generations_count = s->oracle->groups->generations_count;
     out->kept_count = s->oracle->groups->kept_count;
     out->hash = sim_world_hash(s->world);
@@ -646,6 +664,8 @@ void scenario_run(const struct scenario_options *options, struct scenario_result
     prng_init(&prng, options->seed);
     prng_fork(&prng, "scenario", &s->prng);
     prng_fork(&prng, "members", &s->members_prng);
+    prng_fork(&prng, "shards", &s->shards_prng);
+    s->shard_change_odds = prng_chance(&s->shards_prng, 1, 2) ? 4 : 0;
     s->options = options;
     sim_net_options_draw(&net, &s->prng);
     world.net = &net;

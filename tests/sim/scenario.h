@@ -29,8 +29,9 @@ struct scenario_result {
     struct sim_stats stats;
     uint64_t acknowledged_count; /* records */
     uint64_t reads_count;
-    uint64_t generations_count; /* of groups, that members were told */
-    uint64_t kept_count;        /* memberships that outlived a broker */
+    uint64_t generations_count;   /* of groups, that members were told */
+    uint64_t kept_count;          /* memberships that outlived a broker */
+    uint64_t shard_changes_count; /* starts with another number of shards */
 };
 
 void scenario_run(const struct scenario_options *options, struct scenario_result *out);

@@ -127,7 +127,7 @@ void sim_broker_init(struct sim_broker *broker, struct sim_world *world, const c
     *broker =
         (struct sim_broker){.shards_count = options->shards_count, .print_log = options->print_log};
     check(config_load(NULL, &load, print_problem, ignore_note, NULL, &broker->config) == OK);
-    broker->logs = mem_alloc(options->shards_count * sizeof(*broker->logs));
+    broker->logs = mem_alloc(SIM_SHARDS_MAX * sizeof(*broker->logs));
     sim_world_fork(world, "broker seeds", &broker->prng);
     broker->node =
         sim_node_create(world, &(struct sim_node_options){.name = name,
@@ -136,6 +136,14 @@ void sim_broker_init(struct sim_broker *broker, struct sim_world *world, const c
                                                           .start = start,
                                                           .end = end,
                                                           .context = broker});
+}
+
+void sim_broker_set_shards(struct sim_broker *broker, uint32_t shards_count)
+{
+    check(!sim_node_is_running(broker->node));
+    check(shards_count >= 1 && shards_count <= SIM_SHARDS_MAX);
+    broker->shards_count = shards_count;
+    broker->node->options.shards_count = shards_count;
 }
 
 void sim_broker_deinit(struct sim_broker *broker)

@@ -54,6 +54,9 @@ struct sim_broker_options {
 void sim_broker_init(struct sim_broker *broker, struct sim_world *world, const char *name,
                      const struct sim_broker_options *options);
 
+/* While it does not run: the next start has so many shards, as after a change of levee.shards. */
+void sim_broker_set_shards(struct sim_broker *broker, uint32_t shards_count);
+
 /* After sim_world_destroy. */
 void sim_broker_deinit(struct sim_broker *broker);
 

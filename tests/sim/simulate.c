@@ -32,6 +32,7 @@ struct simulation {
     uint64_t reads_count;
     uint64_t generations_count;
     uint64_t kept_count;
+    uint64_t shard_changes_count;
     uint64_t hash;
     uint64_t passed_count;
     uint64_t failed_count;
@@ -110,6 +111,7 @@ static void run_seed(struct simulation *simulation, uint64_t seed, bool twice)
     simulation->reads_count += result.reads_count;
     simulation->generations_count += result.generations_count;
     simulation->kept_count += result.kept_count;
+    simulation->shard_changes_count += result.shard_changes_count;
     simulation->hash = (simulation->hash ^ result.hash) * 0x100000001b3ULL;
     if (twice && !result.failed) {
         run_once(simulation, seed, true, &again);
@@ -158,9 +160,10 @@ static void print_summary(const struct simulation *simulation)
 
     sim_stats_format_all(&simulation->stats, text, sizeof(text));
     printf("%s\nacknowledged=%" PRIu64 " read=%" PRIu64 " generations=%" PRIu64
-           " memberships_kept=%" PRIu64 " hash=%016" PRIx64 "\n",
+           " memberships_kept=%" PRIu64 " shard_changes=%" PRIu64 " hash=%016" PRIx64 "\n",
            text, simulation->acknowledged_count, simulation->reads_count,
-           simulation->generations_count, simulation->kept_count, simulation->hash);
+           simulation->generations_count, simulation->kept_count, simulation->shard_changes_count,
+           simulation->hash);
     sim_stats_format(&simulation->stats, simulation->virtual_ns, text, sizeof(text));
     printf("%s in %" PRIu64 " seeds: %" PRIu64 " passed, %" PRIu64 " failed\n", text, seeds_count,
            simulation->passed_count, simulation->failed_count);
