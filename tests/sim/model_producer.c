@@ -288,16 +288,21 @@ static void put_request(struct model_producer *producer, struct producer_flight 
                       on_produced);
 }
 
-/* Batches of up to request_batches_max partitions, from a random one on. */
+/* Batches of up to request_batches_max partitions, from a random one on, or one of the first. */
 static bool send_request(struct model_producer *producer, struct producer_flight *flight)
 {
     uint32_t count = producer->topics->partitions_count;
     uint32_t first = (uint32_t)prng_below(&producer->client.prng, count);
+    uint32_t seen = count;
     uint32_t wanted =
         1 + (uint32_t)prng_below(&producer->client.prng, producer->options.request_batches_max);
     uint32_t taken = 0;
 
-    for (uint32_t i = 0; i < count && taken < wanted; i++) {
+    if (producer->options.one_partition) {
+        first = 0;
+        seen = 1;
+    }
+    for (uint32_t i = 0; i < seen && taken < wanted; i++) {
         uint32_t partition = (first + i) % count;
         struct producer_batch *batch = choose_batch(producer, partition);
         if (batch == NULL)

@@ -27,6 +27,7 @@ struct model_producer_options {
     uint32_t value_bytes_max; /* at least HISTORY_VALUE_BYTES_MIN */
     uint32_t pause_max_ms;    /* between looks at what can be sent */
     uint32_t request_batches_max;
+    bool one_partition;     /* everything goes to the first one: all flights are of it */
     uint64_t records_limit; /* then it has sent enough */
     enum compression codec;
 };

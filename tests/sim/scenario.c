@@ -55,6 +55,7 @@ struct scenario {
     struct model_member members[MEMBERS_MAX];
     struct prng members_prng;   /* of all that concerns them: the rest of a seed is as without */
     struct prng shards_prng;    /* as that */
+    struct prng producers_prng; /* who floods one partition */
     uint32_t shard_change_odds; /* of ten: a start has another number of shards */
     uint64_t shard_changes_count;
     uint64_t group_reads[GROUPS_MAX]; /* at the beginning of an audit */
@@ -257,6 +258,10 @@ static void start_client(struct sim_node *node)
             .codec = odds(s, 1, 2) ? COMPRESSION_NONE
                                    : (enum compression)draw(s, 0, COMPRESSION_COUNT - 1),
         };
+        if (prng_chance(&s->producers_prng, 1, 3)) {
+            options.one_partition = true;
+            options.flights_max = PRODUCER_FLIGHTS_MAX;
+        }
         model_producer_init(&s->producers[id - 1], node, &s->history, &client, &options,
                             &s->topics);
     } else if (id > s->producers_count + s->consumers_count) {
@@ -665,6 +670,7 @@ void scenario_run(const struct scenario_options *options, struct scenario_result
     prng_fork(&prng, "scenario", &s->prng);
     prng_fork(&prng, "members", &s->members_prng);
     prng_fork(&prng, "shards", &s->shards_prng);
+    prng_fork(&prng, "flooding producers", &s->producers_prng);
     s->shard_change_odds = prng_chance(&s->shards_prng, 1, 2) ? 4 : 0;
     s->options = options;
     sim_net_options_draw(&net, &s->prng);
