@@ -38,7 +38,7 @@
     X(BROKER_DOWN, "broker_down")   /* it has ended, now or a little earlier */                  \
     X(ASK, "ask")                   /* client, group, member, generation, value: API key */      \
     X(JOINED, "joined")       /* client, group, member, generation, leader, value: protocol */   \
-    X(MEMBERS, "members")     /* client, group, generation, value: as its leader is told */      \
+    X(MEMBERS, "members")     /* client, group, generation, value, high (count): as told */      \
     X(ASSIGN, "assign")       /* client, group, generation, member: for it, value */             \
     X(SYNCED, "synced")       /* client, group, member, generation, value; 0: nothing */         \
     X(MEMBER_OK, "member_ok") /* client, group, member, generation: taken, value: API */         \

@@ -185,6 +185,7 @@ static void take_members(struct model_member *member, const struct join_group_re
         return;
     }
     event.value = (uint64_t)response->members.count;
+    event.high = response->members.count;
     for (int32_t i = 0; i < response->members.count; i++) {
         char id[MODEL_MEMBER_ID_BYTES];
         copy_text(id, sizeof(id), response->members.items[i].member_id);
@@ -237,6 +238,7 @@ static void on_joined(struct model_call *call, enum err err, const void *answer)
             tell_wire(member, response->error_code);
         if (member->finishing || !odds(member, 1, 20)) /* else it stays one that never comes */
             copy_text(member->id, sizeof(member->id), response->member_id);
+        take_error(member, API_JOIN_GROUP, response->error_code);
     } else if (response->error_code == KAFKA_NONE) {
         take_generation(member, response);
     } else {
@@ -254,7 +256,7 @@ static void join(struct model_member *member)
 
     memset(metadata, (int)member->metadata_bytes, sizeof(metadata));
     codec_set_defaults(&join_group_request_desc, &request);
-    for (uint32_t i = 0; i < member->protocols_count; i++) {
+    for (uint32_t i = 0; i < MODEL_PROTOCOLS_MAX; i++) {
         codec_set_struct_defaults(&join_group_request_protocol_struct, &protocols[i]);
         protocols[i].name = wire_string(member->protocols[i]);
         protocols[i].metadata = (struct wire_bytes){metadata, (int32_t)member->metadata_bytes};
@@ -266,7 +268,7 @@ static void join(struct model_member *member)
     request.group_instance_id = instance_of(member);
     request.protocol_type = wire_string("consumer");
     request.protocols.items = protocols;
-    request.protocols.count = (int32_t)member->protocols_count;
+    request.protocols.count = MODEL_PROTOCOLS_MAX;
     member->state = MEMBER_OUT;
     member->asked_is_real = true;
     ask(member, API_JOIN_GROUP, member->id, member->generation);
@@ -480,6 +482,15 @@ static void commit(struct model_member *member, const char *id, int32_t generati
 
 /* ---- its life */
 
+/* As the member that it was, which may have left. */
+static void say_old(struct model_member *member)
+{
+    if (odds(member, 1, 2))
+        beat(member, member->old_id, member->generation, false);
+    else
+        commit(member, member->old_id, member->generation, false);
+}
+
 /* What nobody may take, or only for as long as the broker has not heard the truth. */
 static void say_wrong(struct model_member *member)
 {
@@ -510,19 +521,16 @@ static void say_wrong(struct model_member *member)
         commit(member, id, generation, false);
 }
 
+/* All have all, in an order of their own: of the members that a start finds in the log it knows
+ * only the protocol that was chosen, and who has not that one stays out (as with Kafka). */
 static void draw_protocols(struct model_member *member)
 {
-    static const char *const names[] = {"range", "sticky", "mixed"};
-    uint32_t first = (uint32_t)prng_below(&member->client.prng, MODEL_PROTOCOLS_MAX);
+    static const char *const names[MODEL_PROTOCOLS_MAX] = {"range", "sticky", "mixed"};
+    uint64_t first = prng_below(&member->client.prng, MODEL_PROTOCOLS_MAX);
 
-    member->protocols_count = 0;
-    for (uint32_t i = 0; i < MODEL_PROTOCOLS_MAX; i++) {
-        uint32_t at = (first + i) % MODEL_PROTOCOLS_MAX;
-        if (at != 0 && odds(member, 1, 3)) /* all have the first */
-            continue;
-        snprintf(member->protocols[member->protocols_count++], sizeof(member->protocols[0]), "%s",
-                 names[at]);
-    }
+    for (uint64_t i = 0; i < MODEL_PROTOCOLS_MAX; i++)
+        snprintf(member->protocols[i], sizeof(member->protocols[i]), "%s",
+                 names[(first + i) % MODEL_PROTOCOLS_MAX]);
     member->metadata_bytes = (uint32_t)prng_below(&member->client.prng, METADATA_BYTES_MAX);
 }
 
@@ -565,6 +573,8 @@ static void act(struct model_member *member)
 {
     if (!member->coordinator_known)
         find_coordinator(member);
+    else if (member->state == MEMBER_OUT && member->old_id[0] != '\0' && odds(member, 1, 6))
+        say_old(member);
     else if (member->state == MEMBER_OUT)
         join(member);
     else if (member->state == MEMBER_JOINED)

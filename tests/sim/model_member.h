@@ -42,7 +42,6 @@ struct model_member {
     char group[24];
     char instance[24];
     char protocols[MODEL_PROTOCOLS_MAX][8]; /* as it prefers them */
-    uint32_t protocols_count;
     uint32_t metadata_bytes;
     struct model_call call;
     struct timer tick;

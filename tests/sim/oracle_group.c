@@ -26,6 +26,7 @@ struct oracle_generation {
     uint64_t protocol;
     bool has_members;
     uint64_t members; /* a hash of their set */
+    int64_t members_count;
     bool is_assigned; /* its leader has sent what follows */
     uint32_t assigner;
     struct told_assignment *assignments;
@@ -91,13 +92,19 @@ static struct oracle_generation *generation_of(struct oracle *oracle,
 
 /* ---- asking */
 
+/* It comes or goes. */
+static bool moves(uint64_t api)
+{
+    return api == API_JOIN_GROUP || api == API_LEAVE_GROUP;
+}
+
 /* Why nobody may take this; NULL: it may be in order. */
 static const char *why_stale(const struct oracle_groups *groups, const struct history_event *event)
 {
     const struct oracle_member *member = &groups->members[event->client];
     int32_t known = newest(&groups->at[event->group]);
 
-    if (event->value == API_JOIN_GROUP || event->value == API_LEAVE_GROUP)
+    if (moves(event->value))
         return NULL;
     if (event->generation < known)
         return "its generation is over";
@@ -117,10 +124,16 @@ static void take_ask(struct oracle *oracle, const struct history_event *event)
     struct oracle_groups *groups = oracle->groups;
     struct oracle_member *member = &groups->members[event->client];
 
+    if (member->is_open && moves(member->asked_api)) /* nobody has answered that */
+        groups->at[event->group].doubtful_life = groups->life;
+    member->is_used = true;
+    member->group = event->group;
+    member->is_open = true;
+    member->asked_api = event->value;
     member->asked_ns = event->time_ns;
     member->asked_floor = newest(&groups->at[event->group]);
     member->asked_stale = why_stale(groups, event);
-    if (event->value == API_JOIN_GROUP || event->value == API_LEAVE_GROUP)
+    if (moves(event->value))
         member->is_sure = false;
 }
 
@@ -168,6 +181,7 @@ static void take_members(struct oracle *oracle, const struct history_event *even
                  event->generation, event->group);
     generation->has_members = true;
     generation->members = event->value;
+    generation->members_count = event->high;
 }
 
 /* ---- assignments */
@@ -212,6 +226,7 @@ static void prove(struct oracle_groups *groups, struct oracle_member *member,
     member->generation = event->generation;
     member->patience_ns = (uint64_t)event->patience_ms * MS;
     member->proof_ns = member->asked_ns;
+    member->proof_life = groups->life;
 }
 
 static void take_synced(struct oracle *oracle, const struct history_event *event)
@@ -275,6 +290,29 @@ static bool was_heard_of(const struct oracle_groups *groups, const struct oracle
     return now_ns - since_ns + MS < member->patience_ns;
 }
 
+/* The broker was started, everybody who was told to be in the generation of this member has its
+ * assignment and was heard of, and nothing else can be on its way. */
+static bool is_quiet(const struct oracle_groups *groups, const struct oracle_member *member,
+                     uint64_t now_ns)
+{
+    const struct oracle_group *group = &groups->at[member->group];
+    int64_t sure_count = 0;
+
+    if (member->proof_life == groups->life)
+        return false;
+    for (uint32_t c = 0; c < HISTORY_CLIENTS_MAX; c++) {
+        const struct oracle_member *other = &groups->members[c];
+        if (!other->is_used || other->group != member->group)
+            continue;
+        if (!other->is_sure || other->generation != member->generation ||
+            other->proof_life <= group->doubtful_life || !was_heard_of(groups, other, now_ns))
+            return false;
+        sure_count++;
+    }
+    return group->generations[member->generation].has_members &&
+           group->generations[member->generation].members_count == sure_count;
+}
+
 static bool is_out(int16_t error)
 {
     return error == KAFKA_UNKNOWN_MEMBER_ID || error == KAFKA_ILLEGAL_GENERATION ||
@@ -308,6 +346,10 @@ static void take_refused(struct oracle *oracle, const struct history_event *even
                  " (error %d, API %" PRIu64 "), asked %" PRIu64 " ms after it was one",
                  event->generation, event->group, error, event->value,
                  (event->time_ns - member->proof_ns) / MS);
+    if (error == KAFKA_REBALANCE_IN_PROGRESS && is_quiet(groups, member, event->time_ns))
+        complain(oracle, "G10", event,
+                 "a rebalance of group %" PRIu32 " that nobody began, after a start of the broker",
+                 event->group);
     if (is_out(error) || error == KAFKA_REBALANCE_IN_PROGRESS)
         member->is_sure = false;
 }
@@ -329,6 +371,9 @@ void oracle_groups_take(struct oracle *oracle, const struct history_event *event
     struct oracle_groups *groups = oracle->groups;
 
     check(event->group < ORACLE_GROUPS_MAX);
+    if (event->kind == HISTORY_JOINED || event->kind == HISTORY_SYNCED ||
+        event->kind == HISTORY_MEMBER_OK || event->kind == HISTORY_MEMBER_REFUSED)
+        groups->members[event->client].is_open = false;
     switch (event->kind) {
     case HISTORY_BROKER_UP:
         groups->is_down = false;

@@ -8,7 +8,8 @@
  *        nobody, one that left, one whose instance has another id by now
  *   G9   an assignment that is not the one which the generation's leader sent for this member
  *   G10  a member whose generation had an assignment is out of it, and was heard of all the time
- *        that a broker ran; a start of the broker begins that time anew
+ *        that a broker ran; a start of the broker begins that time anew.  Or a rebalance runs after
+ *        a start, and all members had their assignment, and none has asked for anything else
  * A leader's second request for an assignment must bring the same. */
 #ifndef LEVEE_TESTS_ORACLE_GROUP_H
 #define LEVEE_TESTS_ORACLE_GROUP_H
@@ -25,20 +26,26 @@ struct oracle_group {
     struct oracle_generation *generations; /* by number */
     uint64_t generations_count;            /* 1 + the largest that was told */
     uint64_t generations_capacity;
+    uint64_t doubtful_life; /* of the broker: what a member has asked may still arrive */
 };
 
 struct oracle_member {
     /* the question that waits for its answer */
+    bool is_open;
+    uint64_t asked_api;
     uint64_t asked_ns;
     int32_t asked_floor;     /* the largest generation that anybody knew */
     const char *asked_stale; /* why it cannot be taken; NULL: it may */
     /* what this client is */
+    bool is_used;
+    uint32_t group;
     uint64_t member; /* told last; 0: none */
     uint64_t left;   /* told that it is out; 0: none */
     uint64_t left_life;
-    int32_t generation; /* in which it had its assignment, */
-    bool is_sure;       /* and must still be a member in it, */
-    uint64_t proof_ns;  /* as it was when it asked then */
+    int32_t generation;  /* in which it had its assignment, */
+    bool is_sure;        /* and must still be a member in it, */
+    uint64_t proof_ns;   /* as it was when it asked then, */
+    uint64_t proof_life; /* in this life of the broker */
     uint64_t patience_ns;
 };
 

@@ -74,9 +74,11 @@ static void sync_group(uint32_t client, int32_t generation, uint64_t value)
 static void both_stable(int32_t generation)
 {
     struct history_event for_bob = event_of(HISTORY_ASSIGN, ANN, generation, 200);
+    struct history_event members = event_of(HISTORY_MEMBERS, ANN, generation, 3);
 
     join(ANN, generation);
-    tell(HISTORY_MEMBERS, ANN, generation, 3);
+    members.high = 2;
+    history_add(&history, &members);
     join(BOB, generation);
     tell(HISTORY_ASSIGN, ANN, generation, 100);
     for_bob.member = for_bob.identity = BOBS_ID;
@@ -289,5 +291,28 @@ Test(oracle_group, member_that_heard_of_a_rebalance_may_be_out)
     refused(BOB, 1, API_HEARTBEAT, KAFKA_REBALANCE_IN_PROGRESS);
     tell(HISTORY_ASK, BOB, 1, API_HEARTBEAT);
     refused(BOB, 1, API_HEARTBEAT, KAFKA_UNKNOWN_MEMBER_ID);
+    finds_nothing();
+}
+
+Test(oracle_group, rebalance_that_nobody_began_is_found_after_a_start)
+{
+    both_stable(1);
+    restart(100);
+    tell(HISTORY_ASK, BOB, 1, API_HEARTBEAT);
+    refused(BOB, 1, API_HEARTBEAT, KAFKA_REBALANCE_IN_PROGRESS);
+    finds("G10");
+}
+
+Test(oracle_group, rebalance_after_a_start_passes_when_somebody_may_have_begun_it)
+{
+    both_stable(1);
+    restart(100);
+    tell(HISTORY_ASK, ANN, 1, API_JOIN_GROUP);
+    tell(HISTORY_ASK, BOB, 1, API_HEARTBEAT);
+    refused(BOB, 1, API_HEARTBEAT, KAFKA_REBALANCE_IN_PROGRESS);
+    both_stable(2); /* the join before may still be on its way */
+    restart(100);
+    tell(HISTORY_ASK, BOB, 2, API_HEARTBEAT);
+    refused(BOB, 2, API_HEARTBEAT, KAFKA_REBALANCE_IN_PROGRESS);
     finds_nothing();
 }
