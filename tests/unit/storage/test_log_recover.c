@@ -515,7 +515,7 @@ static const char *second_segment(const struct victims *logs)
     return path;
 }
 
-/* What one start takes, the next one takes: so a hole between segments is refused at once. */
+/* What one start takes, the next one takes: so a hole that nothing explains is refused at once. */
 Test(log_recover, a_directory_without_marks_and_with_a_segment_missing_is_refused_at_each_start,
      .init = up)
 {
@@ -527,6 +527,7 @@ Test(log_recover, a_directory_without_marks_and_with_a_segment_missing_is_refuse
     cr_assert(fixture_settle());
     fixture_stop();
     delete_all(".levee");
+    delete_all("recovery-point-offset-checkpoint");
     logs = find_files(".log");
     cr_assert(ge(u32, logs.count, 4)); /* an empty one of the other log, too */
     delete_file(second_segment(&logs));
@@ -536,4 +537,289 @@ Test(log_recover, a_directory_without_marks_and_with_a_segment_missing_is_refuse
         cr_assert(not(log_is_quarantined(fixture.at[1].log)));
         fixture_crash(SIM_KILL);
     }
+}
+
+/* ---- what Kafka's log cleaner leaves */
+
+enum { COMPACTED_APPENDS = 70, SEGMENTS_MAX = 8 };
+
+static int64_t segment_bases[SEGMENTS_MAX];
+
+static int32_t next_sequence;
+
+static enum err append_next(void)
+{
+    struct fixture_append append = {.has_producer = true,
+                                    .producer_id = 5,
+                                    .base_sequence = next_sequence,
+                                    .value_bytes = 4000,
+                                    .leader_epoch = next_sequence / 20};
+
+    next_sequence++;
+    return fixture_append(&append, NULL);
+}
+
+/* Stopped in order, without the files that only we have.  A batch is a record. */
+static void leave_as_kafka(bool last_is_empty)
+{
+    struct log *log = fixture.at[0].log;
+
+    next_sequence = 0;
+    for (int32_t i = 0; i < COMPACTED_APPENDS; i++)
+        cr_assert(eq(int, append_next(), OK));
+    if (last_is_empty)
+        log_roll(log, COMPACTED_APPENDS); /* by time, as for Kafka's max.compaction.lag.ms */
+    cr_assert(fixture_settle());
+    cr_assert(eq(u32, log->segment_count, last_is_empty ? 6 : 5));
+    for (uint32_t i = 0; i < log->segment_count; i++)
+        segment_bases[i] = log->segments[i]->base_offset;
+    fixture_stop();
+    delete_all(".levee");
+    delete_all(".levee-window");
+}
+
+static const char *segment_file(int64_t base_offset)
+{
+    char name[LOG_FILE_NAME_MAX];
+
+    log_names_format_file(name, base_offset, LOG_FILE_LOG);
+    return fixture_path(0, name);
+}
+
+static void forget(int64_t from, int64_t to)
+{
+    struct fixture_log *at = &fixture.at[0];
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < at->batch_count; i++) {
+        if (at->batches[i].base_offset >= from && at->batches[i].base_offset < to)
+            mem_free(at->batches[i].bytes);
+        else
+            at->batches[kept++] = at->batches[i];
+    }
+    at->batch_count = kept;
+}
+
+/* The segment keeps that many batches of it. */
+static void compact(uint32_t segment, int64_t kept)
+{
+    int64_t base_offset = segment_bases[segment];
+    uint64_t size_bytes = 0;
+
+    for (int64_t i = base_offset; i < base_offset + kept; i++)
+        size_bytes += fixture.at[0].batches[i].size_bytes;
+    shorten(segment_file(base_offset), size_bytes);
+}
+
+static bool nothing_is_unfinished(void *context, uint64_t write_id)
+{
+    return false;
+}
+
+static void sync_disk(void)
+{
+    struct sim_syncfs syncfs;
+
+    sim_disk_syncfs_begin(&fixture.node->disk, nothing_is_unfinished, NULL, &syncfs);
+    cr_assert(eq(int, sim_disk_syncfs_end(&fixture.node->disk, &syncfs), 0));
+}
+
+/* Holes behind the first segment, where the third was merged into the second, and where nothing is
+ * left in the fourth. */
+static void leave_compacted(void)
+{
+    leave_as_kafka(false);
+    compact(0, 10);
+    delete_file(segment_file(segment_bases[2]));
+    compact(3, 0);
+    forget(segment_bases[0] + 10, segment_bases[1]);
+    forget(segment_bases[2], segment_bases[4]);
+    sync_disk();
+}
+
+/* The last records are gone, too: the last segment is empty and does not begin where they end. */
+static void leave_compacted_to_the_end(void)
+{
+    leave_as_kafka(true);
+    compact(1, 0);
+    compact(4, 9);
+    next_sequence = (int32_t)segment_bases[4] + 9; /* of the last batch that is left, + 1 */
+    forget(segment_bases[1], segment_bases[2]);
+    forget(segment_bases[4] + 9, COMPACTED_APPENDS);
+    sync_disk();
+}
+
+static int64_t log_end(void)
+{
+    return log_offsets(fixture.at[0].log).log_end;
+}
+
+/* It is read as what is left, goes on at its end, and holds at each later start. */
+static void check_adopted(enum sim_crash kind)
+{
+    cr_assert(not(log_is_quarantined(fixture.at[0].log)));
+    cr_assert(eq(i64, log_end(), COMPACTED_APPENDS));
+    fixture_crash(kind);
+    cr_assert(fixture_start());
+    cr_assert(not(log_is_quarantined(fixture.at[0].log)));
+    cr_assert(eq(i64, log_end(), COMPACTED_APPENDS));
+    cr_assert(eq(int, append_next(), OK));
+    fixture_checkpoint();
+    fixture_check_content(0, 20000);
+    for (int32_t i = 1; i < 30; i++)
+        cr_assert(eq(int, append_next(), OK)); /* rolls */
+    cr_assert(fixture_settle());
+    fixture_checkpoint();
+    for (int life = 0; life < 2; life++) {
+        fixture_crash(kind);
+        cr_assert(fixture_start());
+        fixture_check_prefix(0);
+    }
+    fixture_stop();
+    cr_assert(fixture_start());
+    check_all();
+    cr_assert(eq(i64, log_end(), COMPACTED_APPENDS + 30));
+}
+
+Test(log_recover, a_compacted_directory_of_kafka_is_adopted_with_its_holes)
+{
+    static void (*const leave[])(void) = {leave_compacted, leave_compacted_to_the_end};
+
+    for (uint32_t i = 0; i < 4; i++) {
+        up();
+        leave[i / 2]();
+        cr_assert(fixture_start());
+        check_adopted(i % 2 == 0 ? SIM_KILL : SIM_POWER_LOSS);
+        fixture_down();
+    }
+}
+
+/* L12: files were renamed, and the marks that know it are not there yet. */
+static void interrupt_adoption(void (*leave)(void), enum sim_crash kind)
+{
+    for (uint64_t call = 1; call < CALLS_MAX; call++) {
+        bool died;
+        up();
+        leave();
+        sim_node_crash_at_call(fixture.node, call, kind);
+        died = !fixture_start();
+        if (died)
+            cr_assert(fixture_start());
+        sim_node_crash_at_call(fixture.node, 0, kind);
+        check_adopted(kind);
+        fixture_down();
+        if (!died)
+            return;
+    }
+    cr_assert(false, "the adoption has more calls than were tried");
+}
+
+Test(log_recover, an_adoption_killed_at_any_call_and_repeated_gives_the_same)
+{
+    interrupt_adoption(leave_compacted, SIM_KILL);
+    interrupt_adoption(leave_compacted_to_the_end, SIM_KILL);
+}
+
+Test(log_recover, an_adoption_that_loses_power_at_any_call_and_is_repeated_gives_the_same)
+{
+    interrupt_adoption(leave_compacted, SIM_POWER_LOSS);
+    interrupt_adoption(leave_compacted_to_the_end, SIM_POWER_LOSS);
+}
+
+Test(log_recover, where_an_adopted_log_has_no_batch_up_to_its_end_a_read_finds_nothing, .init = up)
+{
+    struct log_read read = {.bound = COMPACTED_APPENDS, .max_bytes = 100, .at_least_one = true};
+
+    leave_compacted_to_the_end();
+    cr_assert(fixture_start());
+    for (read.offset = segment_bases[4] + 9; read.offset < COMPACTED_APPENDS; read.offset++) {
+        cr_assert(eq(int, fixture_read(0, &read), OK));
+        cr_assert(eq(u32, read.slice_count, 0));
+        cr_assert(eq(i64, read.end_offset, read.offset));
+    }
+}
+
+static void write_file(const char *path, const char *text)
+{
+    struct iovec vec = {(void *)(uintptr_t)text, strlen(text)};
+    struct sim_disk_write write = {.vec = &vec, .vec_count = 1, .write_id = UINT64_MAX};
+    uint64_t inode;
+
+    cr_assert(eq(int, sim_disk_open(&fixture.node->disk, path, SIM_OPEN_CREATE, &inode), 0));
+    cr_assert(eq(int, sim_disk_truncate(&fixture.node->disk, inode, 0), 0));
+    if (text[0] != '\0')
+        cr_assert(
+            eq(i32, sim_disk_write(&fixture.node->disk, inode, &write), (int32_t)vec.iov_len));
+    sim_disk_release(&fixture.node->disk, inode);
+}
+
+/* A hole counts as one of the cleaner's up to where Kafka had synced this partition. */
+Test(log_recover, a_hole_above_kafkas_recovery_point_is_refused)
+{
+    static const struct {
+        const char *recovery_points;
+        bool is_adopted;
+    } cases[] = {
+        {"0\n2\ntopic1 0 0\ntopic0 0 56\n",
+         true}, /* where the segment behind the last one begins */
+        {"0\n1\ntopic0 0 55\n", false},
+        {"0\n2\ntopic0 1 70\ntopic 0 70\n", false},
+        {"0\n3\ntopic0 0 70\n", false}, /* cut off */
+        {"0\n1\ntopic0 0 7O\n", false},
+        {"", false},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        up();
+        leave_compacted();
+        cr_assert(eq(i64, segment_bases[4], 56));
+        write_file("data/recovery-point-offset-checkpoint", cases[i].recovery_points);
+        for (int life = 0; life < 2; life++) {
+            cr_assert(fixture_start());
+            cr_assert(eq(int, log_is_quarantined(fixture.at[0].log), !cases[i].is_adopted));
+            cr_assert(not(log_is_quarantined(fixture.at[1].log)));
+            fixture_crash(SIM_KILL);
+        }
+        fixture_down();
+    }
+}
+
+Test(log_recover, a_compaction_that_kafka_had_not_finished_is_refused, .init = up)
+{
+    char path[128];
+
+    leave_compacted();
+    snprintf(path, sizeof(path), "%s.swap", segment_file(segment_bases[2]));
+    write_file(path, "");
+    check_quarantined();
+}
+
+/* L13: that recovery point is Kafka's durable mark. */
+Test(log_recover, damage_below_kafkas_recovery_point_cuts_nothing, .init = up)
+{
+    struct sim_disk_stat before;
+    struct sim_disk_stat after;
+    const char *path;
+
+    leave_as_kafka(false);
+    path = segment_file(segment_bases[1]);
+    sim_image_flip(&fixture.node->disk, path, 300, 0x10);
+    cr_assert(eq(int, sim_disk_stat(&fixture.node->disk, path, &before), 0));
+    check_quarantined();
+    cr_assert(
+        eq(int, sim_disk_stat(&fixture.node->disk, segment_file(segment_bases[1]), &after), 0));
+    cr_assert(eq(u64, after.size_bytes, before.size_bytes));
+    cr_assert(
+        eq(int, sim_disk_stat(&fixture.node->disk, segment_file(segment_bases[2]), &after), 0));
+}
+
+Test(log_recover, damage_above_kafkas_recovery_point_ends_the_log, .init = up)
+{
+    leave_as_kafka(false);
+    write_file("data/recovery-point-offset-checkpoint", "0\n1\ntopic0 0 14\n");
+    sim_image_flip(&fixture.node->disk, segment_file(segment_bases[1]), 300, 0x10);
+    fixture.at[0].durable = 14;
+    cr_assert(fixture_start());
+    cr_assert(eq(i64, log_end(), 14));
+    fixture_check_prefix(0);
 }
