@@ -53,6 +53,7 @@ struct scenario {
     struct model_consumer consumers[CONSUMERS_MAX];
     struct model_group groups[GROUPS_MAX];
     struct model_member members[MEMBERS_MAX];
+    int32_t assigned_generations[ORACLE_GROUPS_MAX]; /* the newest */
     struct prng members_prng;   /* of all that concerns them: the rest of a seed is as without */
     struct prng shards_prng;    /* as that */
     struct prng producers_prng; /* who floods one partition */
@@ -99,6 +100,21 @@ static bool odds(struct scenario *s, uint32_t numerator, uint32_t denominator)
     (((const uint32_t[]){__VA_ARGS__})[prng_below( \
         &(s)->prng, sizeof((const uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t))])
 
+static enum sim_crash crash_kind(struct scenario *s, struct prng *prng);
+
+/* A leader sends the first assignment of a generation: now and then the broker dies about then. */
+static void crash_assignment(struct scenario *s, const struct history_event *event)
+{
+    struct sim_node *node = s->broker.node;
+
+    if (event->generation <= s->assigned_generations[event->group])
+        return;
+    s->assigned_generations[event->group] = event->generation;
+    if (s->faults_on && s->crash_faults && sim_node_is_running(node) &&
+        prng_chance(&s->members_prng, 1, 8))
+        sim_node_crash_within(node, 8 * SIM_MS, crash_kind(s, &s->members_prng));
+}
+
 static void on_event(void *context, const struct history_event *event)
 {
     struct scenario *s = context;
@@ -106,6 +122,8 @@ static void on_event(void *context, const struct history_event *event)
     char text[HISTORY_TEXT_MAX];
 
     oracle_take(s->oracle, event);
+    if (event->kind == HISTORY_ASSIGN)
+        crash_assignment(s, event);
     if (!s->options->trace)
         return;
     history_format(event, text);
@@ -344,9 +362,9 @@ static void set_faults(struct scenario *s, bool on)
     }
 }
 
-static enum sim_crash crash_kind(struct scenario *s)
+static enum sim_crash crash_kind(struct scenario *s, struct prng *prng)
 {
-    return s->power_faults && odds(s, 2, 3) ? SIM_POWER_LOSS : SIM_KILL;
+    return s->power_faults && prng_chance(prng, 2, 3) ? SIM_POWER_LOSS : SIM_KILL;
 }
 
 /* A broker that has failed or could not open exits; one that has stopped in order ends in order. */
@@ -394,7 +412,7 @@ static void start_broker(struct scenario *s)
         bool interrupted = s->faults_on && s->crash_faults && odds(s, s->double_crash_odds, 10);
         if (interrupted)
             sim_node_crash_at_call(node, draw_of(s, 10, 100, 1000) * draw(s, 1, 10) / 10,
-                                   crash_kind(s));
+                                   crash_kind(s, &s->prng));
         tell_broker(s, HISTORY_BROKER_UP);
         sim_node_start(node);
         say(s, "broker started: %s%s", err_name(s->broker.open_err),
@@ -454,12 +472,12 @@ static void draw_fault(struct scenario *s)
     case 0:
     case 1:
         if (s->crash_faults)
-            sim_node_crash_within(node, within_ns, crash_kind(s));
+            sim_node_crash_within(node, within_ns, crash_kind(s, &s->prng));
         break;
     case 2:
         if (s->crash_faults)
             sim_node_crash_at_call(node, draw_of(s, 3, 30, 300) * draw(s, 1, 10) / 3 + 1,
-                                   crash_kind(s));
+                                   crash_kind(s, &s->prng));
         break;
     case 3:
         if (s->pause_faults)
