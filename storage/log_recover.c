@@ -253,8 +253,8 @@ static enum err adopt_segment(struct adoption *adoption, int64_t base_offset)
     segment->indexes_loaded = true;
     segment->indexes_dirty = true;
     walk = segment_walk(segment, 0, file_bytes, adopt_batch, adoption);
-    if (walk == ERR_IO)
-        return walk;
+    if (walk == ERR_IO || walk == ERR_NOMEM)
+        return walk; /* says nothing about the bytes */
     adoption->complete = walk == OK && adoption->pos == file_bytes;
     if (!adoption->complete && log->offsets.log_end < adoption->recovery_point) {
         log_quarantine(log, "it is damaged below Kafka's recovery point", log->offsets.log_end,
