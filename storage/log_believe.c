@@ -31,12 +31,19 @@ static bool may_end_above(const struct log *log, const struct segment *active, i
     return end_offset <= log->offsets.log_start || active->size_bytes == 0;
 }
 
-/* The batches from the last index entry to the end: does the chain end where it should?  A closed
- * one ends where the next begins, for a mark does not say where else: only so a missing file is
- * told apart from offsets that nobody can read (L16), and an emptied one from one that was never
- * written to. */
-static bool tail_is_good(struct log *log, struct segment *segment, int64_t end_offset,
-                         bool is_active)
+/* The device or the system did not answer: that says nothing about the bytes, and another start may
+ * read them.  log_open decides what becomes of the log. */
+static bool is_unanswered(enum err err)
+{
+    return err == ERR_IO || err == ERR_NOMEM;
+}
+
+/* The batches from the last index entry to the end: does the chain end where it should, or is the
+ * log to be quarantined?  A closed one ends where the next begins, for a mark does not say where
+ * else: only so a missing file is told apart from offsets that nobody can read (L16), and an
+ * emptied one from one that was never written to. */
+static enum err check_tail(struct log *log, struct segment *segment, int64_t end_offset,
+                           bool is_active)
 {
     struct tail_check tail = {.end_offset = segment->base_offset};
     struct offset_position last;
@@ -46,7 +53,8 @@ static bool tail_is_good(struct log *log, struct segment *segment, int64_t end_o
         if (offset_index_last(&segment->index, &last))
             tail.pos = last.pos;
         err = segment_walk(segment, tail.pos, segment->size_bytes, check_batch, &tail);
-        if ((err != OK || tail.bad) && !segment->indexes_rebuilt) { /* the entry may be wrong */
+        if ((err != OK || tail.bad) && !is_unanswered(err) &&
+            !segment->indexes_rebuilt) { /* the entry may be wrong */
             tail = (struct tail_check){.end_offset = segment->base_offset};
             err = segment_rebuild_indexes(segment);
             if (err == OK)
@@ -56,13 +64,15 @@ static bool tail_is_good(struct log *log, struct segment *segment, int64_t end_o
     if (err == OK && !tail.bad && tail.pos == segment->size_bytes &&
         (tail.end_offset == end_offset ||
          (is_active && tail.end_offset < end_offset && may_end_above(log, segment, end_offset))))
-        return true;
+        return OK;
+    if (is_unanswered(err))
+        return err;
     log_quarantine(log, "the last batches of a segment are damaged", tail.end_offset, err);
-    return false;
+    return OK;
 }
 
-static bool add_believed(struct log *log, int64_t base_offset, int64_t end_offset, uint64_t pos,
-                         bool is_active)
+static enum err add_believed(struct log *log, int64_t base_offset, int64_t end_offset, uint64_t pos,
+                             bool is_active)
 {
     struct segment *segment = log_add_segment(log, base_offset);
     uint64_t file_bytes = 0;
@@ -73,15 +83,16 @@ static bool add_believed(struct log *log, int64_t base_offset, int64_t end_offse
     segment->end_offset = end_offset;
     segment->size_bytes = is_active ? pos : file_bytes;
     segment->written_pos = segment->size_bytes;
+    if (is_unanswered(err))
+        return err;
     if (err != OK || file_bytes < segment->size_bytes) {
         log_quarantine(log, "a segment is missing or shorter than its mark", base_offset, err);
-        return false;
+        return OK;
     }
-    if (!tail_is_good(log, segment, end_offset, is_active))
-        return false;
-    if (!is_active && !segment->indexes_dirty)
+    err = check_tail(log, segment, end_offset, is_active);
+    if (err == OK && !log->quarantined && !is_active && !segment->indexes_dirty)
         index_cache_unload(segment); /* read again when they are needed */
-    return true;
+    return err;
 }
 
 static enum err load_epochs(struct log *log)
@@ -196,18 +207,18 @@ enum err log_believe(struct log *log, struct log_found *found, const struct mark
     log->offsets.log_end = mark->end_offset;
     while (count < found->count && found->bases[count] < mark->segment_base_offset)
         count++;
-    for (uint32_t i = 0; i < count && !log->quarantined; i++) {
+    for (uint32_t i = 0; i < count && err == OK && !log->quarantined; i++) {
         int64_t next = i + 1 < count ? found->bases[i + 1] : mark->segment_base_offset;
         if (next <= mark->log_start_offset) {
             log_remove_stale(log, found->bases[i]); /* dropped before the crash */
             continue;
         }
-        add_believed(log, found->bases[i], next, 0, false);
+        err = add_believed(log, found->bases[i], next, 0, false);
     }
-    if (!log->quarantined)
-        add_believed(log, mark->segment_base_offset, mark->end_offset, mark->pos, true);
-    if (log->quarantined)
-        return OK;
+    if (err == OK && !log->quarantined)
+        err = add_believed(log, mark->segment_base_offset, mark->end_offset, mark->pos, true);
+    if (err != OK || log->quarantined)
+        return err;
     if (log->segments[0]->base_offset > mark->log_start_offset) {
         log_quarantine(log, "the first segments are missing", mark->log_start_offset, OK);
         return OK;
