@@ -1,5 +1,5 @@
-/* log_recover: what the files of a log's opening share; for log_recover.c, log_believe.c and
- * log_replay.c alone.  Synchronous, before the log's loop runs. */
+/* log_recover: what the files of a log's opening share; for log_recover.c, log_adopt.c,
+ * log_believe.c and log_replay.c alone.  Synchronous, before the log's loop runs. */
 #ifndef LEVEE_STORAGE_LOG_RECOVER_H
 #define LEVEE_STORAGE_LOG_RECOVER_H
 
@@ -27,6 +27,13 @@ must_use enum err log_cut_file(struct segment *segment);
 
 /* Unlink the files of a segment that is not believed. */
 void log_remove_stale(struct log *log, int64_t base_offset);
+
+/* ---- log_adopt.c */
+
+/* Without any marks: all segments that were found (at least one), the log start and the recovery
+ * point from Kafka's checkpoints.  A log that cannot be taken is quarantined, which is OK here.
+ * ERR_IO, ERR_NOMEM: no answer from the system; nothing was cut. */
+must_use enum err log_adopt(struct log *log, struct log_found *found);
 
 /* ---- log_believe.c */
 

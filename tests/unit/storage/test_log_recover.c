@@ -539,6 +539,28 @@ Test(log_recover, a_directory_without_marks_and_with_a_segment_missing_is_refuse
     }
 }
 
+/* What DeleteRecords took does not come back with a directory of Kafka's. */
+Test(log_recover, an_adopted_log_starts_where_kafka_says, .init = up)
+{
+    struct fixture_append append = {.value_bytes = 4000};
+
+    for (int i = 0; i < 60; i++)
+        cr_assert(eq(int, fixture_append(&append, NULL), OK));
+    cr_assert(fixture_settle());
+    cr_assert(eq(int, log_delete_records(fixture.at[0].log, 3, NULL, NULL), OK));
+    fixture_run_ms(50);
+    fixture_stop();
+    delete_all(".levee");
+    for (int start = 0; start < 3; start++) {
+        cr_assert(fixture_start());
+        cr_assert(eq(i64, log_offsets(fixture.at[0].log).log_start, 3));
+        cr_assert(eq(i64, log_offsets(fixture.at[0].log).log_end, 60));
+        fixture.at[0].log_start = 3;
+        fixture_check_content(0, 20000);
+        fixture_crash(SIM_POWER_LOSS);
+    }
+}
+
 /* ---- what Kafka's log cleaner leaves */
 
 enum { COMPACTED_APPENDS = 70, SEGMENTS_MAX = 8 };
