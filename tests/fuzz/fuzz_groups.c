@@ -107,7 +107,10 @@ static void check_group(struct group *group)
     }
     check(members == group->member_count);
     check(group->generation >= 0);
-    check(group->state == (members > 0 ? GROUP_STABLE : GROUP_EMPTY));
+    if (members == 0)
+        check(group->state == GROUP_EMPTY);
+    else /* without a leader: a generation that was being formed */
+        check(group->state == (group->leader_id != NULL ? GROUP_STABLE : GROUP_PREPARING));
     check(members == 0 || group_vote(group) != NULL);
     check(coordinator_find(group->coordinator,
                            (struct wire_string){group->id, (int32_t)group->id_bytes}) == group);
