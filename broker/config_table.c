@@ -223,7 +223,7 @@ static const struct config_key keys[] = {
     {"levee.disk.reserve.bytes", CONFIG_I64, CONFIG_ACTS, false, "134217728", 0, INT64_MAX, NULL,
      "Below this much free space, in bytes, clients are refused to produce with a retriable error; internal topics, reads and deletes go on."},
     {"levee.durability", CONFIG_STRING, CONFIG_ACTS, false, "sync", 0, 0, "sync,cache",
-     "What an acknowledgement means by default: sync (on stable storage) or cache (in the kernel; survives kill -9, not power loss). Topics may choose for themselves."},
+     "What an acknowledgement means by default: sync (on stable storage) or cache (in the kernel; survives kill -9, not power loss). Topics may choose for themselves; internal topics are always sync."},
     {"levee.http.listener", CONFIG_STRING, CONFIG_ACTS, false, "127.0.0.1:9644", 0, 0, NULL,
      "Address of the HTTP server for metrics and health, host:port; empty: none."},
     {"levee.journal.max.bytes", CONFIG_I64, CONFIG_ACTS, false, "536870912", 16777216, INT64_MAX, NULL,

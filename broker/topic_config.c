@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "broker/metadata/image.h"
 #include "broker/topic_config_table.h"
+#include "broker/topic_ref.h"
 #include "net/protocol/kafka_enums.h"
 
 #include <stdio.h>
@@ -46,6 +47,11 @@ static void add_synonym(struct topic_config_synonym *out, uint32_t *count, const
     (*count)++;
 }
 
+bool topic_config_is_fixed(const char *topic, const char *name)
+{
+    return topic != NULL && topic_is_internal(topic) && strcmp(name, "levee.durability") == 0;
+}
+
 uint32_t topic_config_synonyms(const struct config *config, const struct image *image,
                                const char *topic, const char *name,
                                struct topic_config_synonym out[TOPIC_CONFIG_SYNONYMS_MAX])
@@ -56,6 +62,10 @@ uint32_t topic_config_synonyms(const struct config *config, const struct image *
     char id[16];
 
     check(key != NULL);
+    if (topic_config_is_fixed(topic, name)) {
+        add_synonym(out, &count, name, key->default_text, CONFIG_SOURCE_DEFAULT, 1);
+        return count;
+    }
     origin = topic_config_origin(key);
     snprintf(id, sizeof(id), "%d", config_node_id(config));
     if (topic != NULL && image != NULL)

@@ -32,6 +32,11 @@ const struct config_key *topic_config_key_find(const char *name);
 must_use enum err topic_config_check(const char *name, const char *value, char *problem_out,
                                      size_t problem_max);
 
+/* levee.durability of an internal topic: the default (sync), whatever is set for the broker or was
+ * once stored for the topic.  What a coordinator decided and answered must not be undone by a power
+ * loss: committed offsets, ids, decisions (durability.md G3, T3).  topic may be NULL. */
+bool topic_config_is_fixed(const char *topic, const char *name);
+
 /* Effective text and source of one key of a topic, and its synonyms in Kafka's order (topic,
  * broker, default broker, static, default). */
 struct topic_config_value {

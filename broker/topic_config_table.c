@@ -33,7 +33,7 @@ static const struct config_key keys[] = {
     {"leader.replication.throttled.replicas", CONFIG_LIST, CONFIG_STORED, true, "", 0, 0, NULL,
      "Accepted, validated and echoed; the feature behind it does not exist here yet."},
     {"levee.durability", CONFIG_STRING, CONFIG_ACTS, true, "sync", 0, 0, "sync,cache",
-     "What an acknowledgement means: sync (on stable storage) or cache (in the kernel; survives kill -9, not power loss)."},
+     "What an acknowledgement means: sync (on stable storage) or cache (in the kernel; survives kill -9, not power loss). Internal topics are always sync."},
     {"local.retention.bytes", CONFIG_I64, CONFIG_STORED, true, "-2", -2, INT64_MAX, NULL,
      "Accepted, validated and echoed; there is no tiered storage here."},
     {"local.retention.ms", CONFIG_I64, CONFIG_STORED, true, "-2", -2, INT64_MAX, NULL,

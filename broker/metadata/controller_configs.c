@@ -155,6 +155,21 @@ static int16_t code_of(const struct alteration *alteration)
                                                                 : KAFKA_INVALID_REQUEST;
 }
 
+/* Internal topics have no choice where topic_config_is_fixed says so. */
+static bool may_be(struct alteration *alteration, const struct config_key *key,
+                   struct wire_string value)
+{
+    if (alteration->type != KAFKA_CONFIG_RESOURCE_TYPE_TOPIC ||
+        !topic_config_is_fixed(alteration->resource, key->name) ||
+        wire_string_is(value, key->default_text))
+        return true;
+    return refuse(alteration, KAFKA_INVALID_CONFIG,
+                  decision_text(alteration->decision,
+                                "Invalid value %.*s for configuration %s: an internal topic is "
+                                "always %s",
+                                value.size_bytes, value.text, key->name, key->default_text));
+}
+
 static bool apply_change(struct alteration *alteration, const asked_change *change)
 {
     struct decision *decision = alteration->decision;
@@ -186,6 +201,8 @@ static bool apply_change(struct alteration *alteration, const asked_change *chan
     if (!config_rules_check(key, value, decision->arena, &stored, &problem))
         return problem.text == NULL ? fail(alteration)
                                     : refuse(alteration, code_of(alteration), problem);
+    if (!may_be(alteration, key, stored))
+        return false;
     current = current_text(alteration, key);
     if (current != NULL && wire_string_is(stored, current))
         return true;

@@ -176,7 +176,11 @@ static enum err fill_configs(struct decision *decision, const asked_topic *asked
 {
     uint32_t count;
     const struct config_key *keys = topic_config_keys(&count);
+    const char *name =
+        arena_strndup(decision->arena, asked->name.text, (size_t)asked->name.size_bytes);
 
+    if (name == NULL)
+        return ERR_NOMEM;
     answer->configs.items = codec_new_array(&create_topics_response_creatable_topic_configs_struct,
                                             decision->arena, count);
     if (answer->configs.items == NULL)
@@ -185,7 +189,7 @@ static enum err fill_configs(struct decision *decision, const asked_topic *asked
     for (uint32_t i = 0; i < count; i++) {
         struct create_topics_response_creatable_topic_configs *out = &answer->configs.items[i];
         struct topic_config_value value;
-        topic_config_value(decision->config, decision->image, NULL, keys[i].name, &value);
+        topic_config_value(decision->config, decision->image, name, keys[i].name, &value);
         out->name = wire_string(keys[i].name);
         out->value = decision_copy(decision, wire_string(value.text));
         out->config_source = (int8_t)value.source;

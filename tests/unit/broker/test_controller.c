@@ -526,3 +526,23 @@ Test(controller, the_offsets_topic_has_settings_of_its_own)
                  (char *)image_config(rig.at[1].image, 2, "__consumer_offsets", "segment.bytes"),
                  "104857600"));
 }
+
+Test(controller, an_internal_topic_is_not_made_relaxed)
+{
+    static const char why[] = "Invalid value cache for configuration levee.durability: "
+                              "an internal topic is always sync";
+    struct controller_auto_create make_offsets = {.call = {.done = on_auto},
+                                                  .name = "__consumer_offsets"};
+
+    controller_auto_create_topic(rig.controller, &make_offsets);
+    rig_settle();
+    make("t", 1);
+    cr_expect(eq(i16, alter(2, "t", "levee.durability", 0, "cache", NULL), KAFKA_NONE));
+    cr_expect(eq(i16, alter(2, "__consumer_offsets", "levee.durability", 0, "cache", why),
+                 KAFKA_INVALID_CONFIG));
+    cr_expect(eq(ptr,
+                 (void *)image_config(rig.at[1].image, 2, "__consumer_offsets", "levee.durability"),
+                 NULL));
+    cr_expect(
+        eq(i16, alter(2, "__consumer_offsets", "levee.durability", 0, "sync", NULL), KAFKA_NONE));
+}

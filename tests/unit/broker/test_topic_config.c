@@ -162,3 +162,29 @@ Test(topic_config, synonyms_are_told_from_the_strongest_to_the_default)
     cr_assert(eq(int, (int)synonyms[3].source, CONFIG_SOURCE_DEFAULT));
     cr_assert(eq(str, (char *)synonyms[3].name, "log.segment.bytes"));
 }
+
+/* What a coordinator answered must survive a power loss, whatever clients' topics chose. */
+Test(topic_config, internal_topics_are_sync_whatever_was_set)
+{
+    static const char *const internal[] = {"__consumer_offsets", "__transaction_state",
+                                           "__share_group_state"};
+    struct topic_config_synonym synonyms[TOPIC_CONFIG_SYNONYMS_MAX];
+    struct topic_config_value value;
+    struct topic_config topic;
+
+    with_sets((const char *[]){"node.id=1", "levee.durability=cache", NULL});
+    set(4, "", "levee.durability", "cache");
+    for (size_t i = 0; i < array_count(internal); i++) {
+        set(2, internal[i], "levee.durability", "cache"); /* of an older version */
+        topic_config_resolve(config, image, internal[i], &topic);
+        cr_expect(not(topic.log.relaxed), "%s", internal[i]);
+        topic_config_value(config, image, internal[i], "levee.durability", &value);
+        cr_expect(eq(str, (char *)value.text, "sync"));
+        cr_expect(eq(int, (int)value.source, CONFIG_SOURCE_DEFAULT));
+        cr_expect(
+            eq(u32, topic_config_synonyms(config, image, internal[i], "levee.durability", synonyms),
+               1));
+    }
+    topic_config_resolve(config, image, "t", &topic);
+    cr_assert(topic.log.relaxed);
+}
