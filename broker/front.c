@@ -20,6 +20,7 @@ struct front_shard {
     void (*stopped)(void *context);
     void *stopped_context;
     bool started;
+    bool stopping;
 };
 
 struct front {
@@ -47,7 +48,25 @@ static struct conn_request *on_create(void *context, struct conn *conn)
 
 static void on_request(void *context, struct conn_request *wire)
 {
-    dispatch(container_of(wire, struct request, wire));
+    struct front_shard *front = context;
+    struct request *request = container_of(wire, struct request, wire);
+
+    if (conn_is_closing(wire->conn))
+        request_cancel(request, REQUEST_PEER_GONE);
+    else if (front->stopping)
+        request_cancel(request, REQUEST_STOPPING);
+    dispatch(request);
+}
+
+/* Nobody will take their answers, or the broker stops. */
+static void cancel_requests(struct conn *conn, enum request_cancel why)
+{
+    list_for_each(node, &conn->outbox.requests)
+    {
+        struct conn_request *wire = container_of(node, struct conn_request, node);
+        if (wire->state == CONN_REQUEST_WORKING)
+            request_cancel(container_of(wire, struct request, wire), why);
+    }
 }
 
 static void on_opened(void *context, struct conn *conn)
@@ -67,6 +86,7 @@ static void on_closing(void *context, struct conn *conn, enum conn_close_reason 
     io_address_format(&conn->peer, peer);
     log_line(front->shard->sink, level, "LVE-3103", "a connection was closed",
              log_str("peer", peer), log_str("reason", conn_close_text(reason)));
+    cancel_requests(conn, reason == CONN_CLOSE_DEADLINE ? REQUEST_CUT : REQUEST_PEER_GONE);
 }
 
 static void on_closed(void *context, struct conn *conn)
@@ -279,12 +299,21 @@ static void on_server_stopped(struct conn_server *server)
     front->stopped(front->stopped_context);
 }
 
+/* What waits for events is answered now; what has its end in itself is let finish. */
+static void stop_server(struct front_shard *stopping)
+{
+    stopping->stopping = true;
+    conn_server_stop(&stopping->server, DRAIN_MS, on_server_stopped);
+    list_for_each(node, &stopping->server.conns)
+        cancel_requests(container_of(node, struct conn, node), REQUEST_STOPPING);
+}
+
 static void on_listener_closed(struct listener *listener)
 {
     struct front *front = listener->options.context;
 
     if (++front->closed_count == front->listener_count)
-        conn_server_stop(&front->fronts[0].server, DRAIN_MS, on_server_stopped);
+        stop_server(&front->fronts[0]);
 }
 
 void front_stop_shard(struct front *front, struct shard *shard, void (*done)(void *context),
@@ -295,7 +324,7 @@ void front_stop_shard(struct front *front, struct shard *shard, void (*done)(voi
     stopping->stopped = done;
     stopping->stopped_context = context;
     if (shard->index != 0 || !front->listening || front->listener_count == 0) {
-        conn_server_stop(&stopping->server, DRAIN_MS, on_server_stopped);
+        stop_server(stopping);
         return;
     }
     for (uint32_t i = 0; i < front->listener_count; i++)

@@ -110,7 +110,8 @@ static void end_at_home(struct request *request)
 {
     enum err err;
 
-    request->at = request->home;
+    if (list_is_linked(&request->cancel_task.node))
+        list_remove(&request->cancel_task.node);
     switch (request->outcome) {
     case REQUEST_SILENT:
         conn_answer_none(&request->wire);
@@ -154,24 +155,134 @@ void request_close(struct request *request)
     end(request, REQUEST_CLOSE);
 }
 
+static void forget_wait(struct request *request)
+{
+    request->on_cancel = NULL;
+    if (list_is_linked(&request->hear_task.node))
+        list_remove(&request->hear_task.node);
+}
+
+static void come_home(struct request *request)
+{
+    request->away = NULL;
+    request->heard = request->canceled;
+    request->continue_at(request);
+}
+
 static void on_hop(struct mail *mail)
 {
     struct request *request = container_of(mail, struct request, hop);
 
-    request->continue_at(request);
+    if (request->at != request->home)
+        request->continue_at(request);
+    else if (request->asking)
+        request->arrived = true; /* on_cancel_back goes on */
+    else
+        come_home(request);
 }
 
 void request_run_on(struct request *request, struct shard *target,
                     void (*continue_at)(struct request *request))
 {
+    forget_wait(request);
     if (request->at == target) {
         continue_at(request);
         return;
+    }
+    check(request->at == request->home || target == request->home); /* R3 */
+    if (request->at == request->home) {
+        request->away = target;
+        request->told = request->canceled;
+        request->heard = request->canceled;
     }
     request->at = target;
     request->continue_at = continue_at;
     request->hop.deliver = on_hop;
     loop_post(&target->loop, &request->hop);
+}
+
+/* ---- cancellation
+ *
+ * request_cancel at home → cancel_task: the request is at home: hear; else cancel_mail to where it
+ * is → on_cancel_there: hear, unless it has left → cancel_mail back → on_cancel_back.  While the
+ * mail is out the request may come home, where it waits for the mail: nobody else touches it then.
+ */
+
+static void hear(struct request *request, enum request_cancel why)
+{
+    request->heard = why;
+    if (request->on_cancel != NULL)
+        request->on_cancel(request, why);
+}
+
+static void ask_there(struct request *request);
+
+static void on_cancel_back(struct mail *mail)
+{
+    struct request *request = container_of(mail, struct request, cancel_mail);
+
+    request->asking = false;
+    if (request->arrived) {
+        request->arrived = false;
+        come_home(request);
+    } else if (request->told < request->canceled) {
+        ask_there(request);
+    }
+}
+
+static void on_cancel_there(struct mail *mail)
+{
+    struct request *request = container_of(mail, struct request, cancel_mail);
+
+    if (request->at != request->home)
+        hear(request, request->told);
+    request->cancel_mail.deliver = on_cancel_back;
+    loop_post(&request->home->loop, &request->cancel_mail);
+}
+
+static void ask_there(struct request *request)
+{
+    request->asking = true;
+    request->told = request->canceled;
+    request->cancel_mail.deliver = on_cancel_there;
+    loop_post(&request->away->loop, &request->cancel_mail);
+}
+
+static void on_cancel_task(struct task *task)
+{
+    struct request *request = container_of(task, struct request, cancel_task);
+
+    if (request->away == NULL)
+        hear(request, request->canceled);
+    else if (!request->asking)
+        ask_there(request);
+}
+
+static void on_hear_task(struct task *task)
+{
+    struct request *request = container_of(task, struct request, hear_task);
+
+    hear(request, request->heard);
+}
+
+void request_on_cancel(struct request *request, request_cancel_fn *cancel, void *context)
+{
+    forget_wait(request);
+    request->on_cancel = cancel;
+    request->cancel_context = context;
+    if (cancel == NULL || request->heard == REQUEST_NOT_CANCELED)
+        return;
+    request->hear_task.run = on_hear_task;
+    loop_defer(&request->at->loop, &request->hear_task);
+}
+
+void request_cancel(struct request *request, enum request_cancel why)
+{
+    if (why <= request->canceled)
+        return;
+    request->canceled = why;
+    request->cancel_task.run = on_cancel_task;
+    loop_defer(&request->home->loop, &request->cancel_task);
 }
 
 /* ---- memory */

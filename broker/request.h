@@ -4,7 +4,9 @@
  * on another shard (request_run_on) and answers from wherever it is.  Everything a request needs
  * lies in its arena and dies with it.
  *   R1  each request is answered exactly once: request_answer, request_no_answer or request_close
- *   R2  body and response are the handler's until then */
+ *   R2  body and response are the handler's until then
+ *   R3  a request leaves its home for one other shard at a time, and comes back from there
+ *   R4  whoever makes a request wait says how the waiting ends early: request_on_cancel */
 #ifndef LEVEE_BROKER_REQUEST_H
 #define LEVEE_BROKER_REQUEST_H
 
@@ -21,10 +23,23 @@ struct request_release {
     void *context;
 };
 
+/* Why a wait is to end before what it waits for has come, the weaker reason first. */
+enum request_cancel {
+    REQUEST_NOT_CANCELED,
+    REQUEST_STOPPING,  /* the broker stops: answer now with what there is; effects go on */
+    REQUEST_PEER_GONE, /* nobody takes the answer: end what serves it alone, never an effect that
+                          was asked for while the peer was there */
+    REQUEST_CUT,       /* the broker stops, and its patience is over: end whatever waits */
+};
+
+struct request;
+typedef void request_cancel_fn(struct request *request, enum request_cancel why);
+
 struct request {
     struct conn_request wire; /* first: frame, order, release */
     struct shard *home;       /* of the connection */
-    struct shard *at;         /* where it runs now */
+    struct shard *at;         /* where it runs now; written by the shard that it leaves */
+    struct shard *away;       /* home's: the other shard it was sent to, or NULL */
     struct mail hop;
     struct request *next_free; /* in the pool */
     void (*continue_at)(struct request *request);
@@ -41,6 +56,17 @@ struct request {
     const struct wire_segment *segments; /* the encoded answer */
     uint32_t segment_count;
     enum { REQUEST_RUNNING, REQUEST_ANSWER, REQUEST_SILENT, REQUEST_CLOSE } outcome;
+    /* cancellation: home's part, and the part of the shard where the request is */
+    enum request_cancel canceled;
+    enum request_cancel told; /* to the shard that it is away at */
+    struct task cancel_task;
+    struct mail cancel_mail;
+    bool asking;  /* cancel_mail is out: what comes home waits for it */
+    bool arrived; /* came home meanwhile */
+    enum request_cancel heard;
+    request_cancel_fn *on_cancel; /* NULL: nothing waits */
+    void *cancel_context;
+    struct task hear_task;
 };
 
 /* Where the connection's principal and software come from; filled by ApiVersions and SASL. */
@@ -68,7 +94,19 @@ void request_close(struct request *request);
 /* A response with its defaults, for request->api and its version. */
 void request_prepare_response(struct request *request);
 
-/* Go on in continue_at on another shard (now, when it is the same). */
+/* The request waits from now on: cancel(request, why) says that it should not any longer, because
+ * the peer is gone or the broker stops.  It runs on the shard where the request is, from the loop
+ * and never inside this call, also when that was so before; at most once for each reason, only ever
+ * a stronger one; not after the request was answered or has left the shard.  It may end the
+ * request.  A second registration replaces the first; NULL ends it.  context: for the caller, in
+ * request->cancel_context. */
+void request_on_cancel(struct request *request, request_cancel_fn *cancel, void *context);
+
+/* On the home shard, of a request that is not answered: tell whoever makes it wait, soon. */
+void request_cancel(struct request *request, enum request_cancel why);
+
+/* Go on in continue_at on another shard (now, when it is the same); from home or back (R3).  What
+ * was registered with request_on_cancel ends. */
 void request_run_on(struct request *request, struct shard *target,
                     void (*continue_at)(struct request *request));
 

@@ -3,8 +3,8 @@
  * The walk: plan_fetch asks the session what to serve and copies it into parts → a round reads the
  * parts one after the other, each on its partition's shard (start_part → read_part → part_is_read)
  * → finish_round: enough bytes, an error or the deadline: answer; else watch every part for its
- * high watermark (start_watch) → the first news or the deadline stirs: all watches end, and the
- * next round reads again. */
+ * high watermark (start_watch) → the first news, the deadline or a cancel stirs: all watches end,
+ * and the next round reads again. */
 #include "base/check.h"
 #include "broker/config.h"
 #include "broker/fetch_session.h"
@@ -424,13 +424,22 @@ static void stir(struct fetch *fetch)
         watch_call_ended(fetch);
 }
 
-static void on_deadline(struct timer *timer)
+/* Answer with what there is. */
+static void expire(struct fetch *fetch)
 {
-    struct fetch *fetch = container_of(timer, struct fetch, deadline);
-
     fetch->expired = true;
     if (fetch->waiting)
         stir(fetch);
+}
+
+static void on_deadline(struct timer *timer)
+{
+    expire(container_of(timer, struct fetch, deadline));
+}
+
+static void on_cancel(struct request *request, enum request_cancel why)
+{
+    expire(request->cancel_context);
 }
 
 static void start_watch(struct fetch *fetch)
@@ -538,5 +547,6 @@ void handle_fetch(struct request *request)
                           (uint64_t)fetch->body->max_wait_ms);
     else
         fetch->expired = true;
+    request_on_cancel(request, on_cancel, fetch);
     start_round(fetch);
 }
