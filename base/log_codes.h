@@ -55,6 +55,15 @@ LOG_CODE("LVE-1108", "fewer files or connections than configured: the descriptor
          "connections say what there is and who gets how many. Effect: connections above that "
          "are not let in, and segment files are closed and opened more often. Next step: raise "
          "the limit (ulimit -n, LimitNOFILE= of systemd) and start again.")
+LOG_CODE("LVE-1109", "a memory budget is spent",
+         "Cause: one purpose (field budget) uses all the memory that it may; asked, used and max "
+         "say how much. Effect: whoever asked waits or is refused, as an ordinary answer; other "
+         "purposes are not touched. Next step: none if it is rare; otherwise look for the clients "
+         "that cause it, or raise levee.memory.max.bytes.")
+LOG_CODE("LVE-1110", "memory was shared out",
+         "Cause: a start. Effect: the budgets of a shard in bytes, by purpose, as "
+         "levee.memory.max.bytes, the limit of the cgroup or the machine's memory (field bytes) "
+         "give them. Next step: none.")
 LOG_CODE("LVE-2001", "the data directory cannot be used",
          "Cause: another process has it locked, it belongs to another cluster or node, its "
          "format is newer than this version, or it cannot be created, read or written. "

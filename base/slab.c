@@ -10,18 +10,22 @@ enum {
 
 void slab_init(struct slab *slab, uint64_t max_bytes)
 {
-    *slab = (struct slab){.max_bytes = max_bytes};
+    slab_init_named(slab, "slab", max_bytes);
+}
+
+void slab_init_named(struct slab *slab, const char *name, uint64_t max_bytes)
+{
+    budget_init(&slab->budget, name, max_bytes);
 }
 
 void slab_deinit(struct slab *slab)
 {
-    check(slab_used_bytes(slab) == 0);
-    slab->max_bytes = 0;
+    budget_deinit(&slab->budget);
 }
 
 uint64_t slab_used_bytes(const struct slab *slab)
 {
-    return __atomic_load_n(&slab->used_bytes, __ATOMIC_RELAXED);
+    return budget_used_bytes(&slab->budget);
 }
 
 static uint64_t cost_of(uint32_t capacity_bytes)
@@ -29,23 +33,9 @@ static uint64_t cost_of(uint32_t capacity_bytes)
     return (uint64_t)capacity_bytes + BUF_HEADER_BYTES;
 }
 
-static bool take_from_limit(struct slab *slab, uint64_t cost_bytes)
+uint64_t buf_cost_bytes(const struct buf *buf)
 {
-    uint64_t used = __atomic_load_n(&slab->used_bytes, __ATOMIC_RELAXED);
-
-    do {
-        if (cost_bytes > slab->max_bytes || used > slab->max_bytes - cost_bytes)
-            return false;
-    } while (!__atomic_compare_exchange_n(&slab->used_bytes, &used, used + cost_bytes, true,
-                                          __ATOMIC_RELAXED, __ATOMIC_RELAXED));
-    return true;
-}
-
-static void give_to_limit(struct slab *slab, uint64_t cost_bytes)
-{
-    uint64_t before = __atomic_fetch_sub(&slab->used_bytes, cost_bytes, __ATOMIC_RELAXED);
-
-    check(before >= cost_bytes);
+    return cost_of(buf->capacity_bytes);
 }
 
 struct buf *buf_create(struct slab *slab, uint32_t capacity_bytes, uint32_t align_bytes)
@@ -56,7 +46,7 @@ struct buf *buf_create(struct slab *slab, uint32_t capacity_bytes, uint32_t alig
     uint8_t *bytes;
 
     check(align_bytes > 0 && (align_bytes & (align_bytes - 1)) == 0);
-    if (!take_from_limit(slab, cost_bytes))
+    if (!budget_take(&slab->budget, cost_bytes))
         return NULL;
     buf = mem_try_alloc_aligned(BUF_ALIGN, apart ? BUF_HEADER_BYTES : cost_bytes);
     if (buf == NULL)
@@ -79,7 +69,7 @@ struct buf *buf_create(struct slab *slab, uint32_t capacity_bytes, uint32_t alig
 free_header:
     mem_free(buf);
 give_back:
-    give_to_limit(slab, cost_bytes);
+    budget_give(&slab->budget, cost_bytes);
     return NULL;
 }
 
@@ -106,13 +96,13 @@ void buf_unref(struct buf *buf)
 
     if (buf == NULL)
         return;
-    slab = buf->slab;
     /* release: what this holder did with the bytes comes before the freeing; acquire: what the
      * others did, too */
     before = __atomic_fetch_sub(&buf->ref_count, 1, __ATOMIC_ACQ_REL);
     check(before > 0);
     if (before > 1)
         return;
+    slab = buf->slab; /* ours alone now: nobody recharges it any more */
     if (buf->on_release != NULL)
         buf->on_release(buf);
     if (slab == NULL)
@@ -121,7 +111,22 @@ void buf_unref(struct buf *buf)
     if (buf->apart)
         mem_free(buf->bytes);
     mem_free(buf);
-    give_to_limit(slab, cost_bytes); /* last: after it the slab may end */
+    budget_give(&slab->budget, cost_bytes); /* last: after it the slab may end */
+}
+
+bool buf_recharge(struct buf *buf, struct slab *to)
+{
+    uint64_t cost_bytes = cost_of(buf->capacity_bytes);
+    struct slab *from = buf->slab;
+
+    check(from != NULL);
+    if (from == to)
+        return true;
+    if (!budget_take(&to->budget, cost_bytes))
+        return false;
+    buf->slab = to; /* the last holder sees it: dropping a reference is a release (buf_unref) */
+    budget_give(&from->budget, cost_bytes);
+    return true;
 }
 
 bool buf_is_unshared(const struct buf *buf)

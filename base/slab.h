@@ -6,6 +6,7 @@
 #ifndef LEVEE_BASE_SLAB_H
 #define LEVEE_BASE_SLAB_H
 
+#include "base/budget.h"
 #include "base/err.h"
 
 #include <stdbool.h>
@@ -13,8 +14,8 @@
 #include <stdint.h>
 
 struct slab {
-    uint64_t used_bytes; /* atomic; buffers with their headers, never above max_bytes */
-    uint64_t max_bytes;
+    struct budget
+        budget; /* counts buffers with their headers; what else it counts is its owner's */
 };
 
 struct buf {
@@ -30,6 +31,9 @@ struct buf {
 };
 
 void slab_init(struct slab *slab, uint64_t max_bytes);
+
+/* As slab_init; name: a literal, of its budget. */
+void slab_init_named(struct slab *slab, const char *name, uint64_t max_bytes);
 
 /* Every buf must be back. */
 void slab_deinit(struct slab *slab);
@@ -52,6 +56,13 @@ struct buf *buf_ref(struct buf *buf);
 
 /* NULL is allowed. */
 void buf_unref(struct buf *buf);
+
+/* Charge buf, which a slab made, to another slab: its bytes now serve that purpose.  By a holder
+ * while no other recharges it.  False: to has no room, nothing changed. */
+must_use bool buf_recharge(struct buf *buf, struct slab *to);
+
+/* What buf costs its slab. */
+uint64_t buf_cost_bytes(const struct buf *buf);
 
 /* True when the caller's reference is the only one, so it may write the bytes again. */
 bool buf_is_unshared(const struct buf *buf);

@@ -42,6 +42,7 @@ struct broker {
     struct station *stations;
     struct front *front;
     struct descriptors descriptors;
+    struct memory_limits memory_limits; /* of a shard */
     struct controller *controller;
     struct mail stop_mail;
     uint32_t pending_count; /* shards that still work on the current step; shard 0's */
@@ -148,7 +149,7 @@ static enum err open_store(struct station *station)
         .shard = shard->index,
         .shard_count = broker->options.shard_count,
         .journal_max_bytes = (uint64_t)config_i64(config, NULL, "levee.journal.max.bytes"),
-        .tail_cache_max_bytes = (uint64_t)config_i64(config, NULL, "levee.tail.cache.bytes"),
+        .tail_cache_max_bytes = broker->memory_limits.tail_cache_bytes,
         .checkpoint_interval_ms =
             (uint32_t)config_i64(config, NULL, "levee.checkpoint.interval.ms"),
         .segment_write_bytes = 256 << 10,
@@ -158,6 +159,8 @@ static enum err open_store(struct station *station)
         .reserve_bytes = (uint64_t)config_i64(config, NULL, "levee.disk.reserve.bytes"),
         .index_cache_max_bytes = 16 << 20,
         .open_files_max = broker->descriptors.files_per_shard,
+        .group_slab = memory_slab(&shard->memory, MEMORY_JOURNAL),
+        .read_slab = memory_slab(&shard->memory, MEMORY_COLD_READS),
     };
 
     return store_open(&world, &options, broker->marks, broker->scan, &events, station,
@@ -180,7 +183,7 @@ static enum err open_station(struct broker *broker, uint32_t index)
     shard->config = broker->options.config;
     prng_init(&shard->prng, ground->seed);
     loop_init(&shard->loop, index, ground->io, ground->clock);
-    slab_init(&shard->slab, UINT64_MAX);
+    memory_init(&shard->memory, &broker->memory_limits, &shard->loop, shard->sink);
     broker->shards.at[index] = shard;
     shard->image = image_create();
     shard->fetch_sessions = mem_alloc(sizeof(*shard->fetch_sessions));
@@ -296,6 +299,25 @@ static void share_descriptors(struct broker *broker)
                  log_u64("connections", shares->connections_max));
 }
 
+static void share_memory(struct broker *broker)
+{
+    struct memory_limits *limits = &broker->memory_limits;
+    uint64_t total_bytes;
+
+    memory_limits_share(broker->options.config, broker->options.memory_max_bytes,
+                        broker->shards.count, limits, &total_bytes);
+    log_line(sink_of(broker), LOG_INFO, "LVE-1110", "memory was shared out",
+             log_u64("bytes", total_bytes), log_u64("tail_cache", limits->tail_cache_bytes),
+             log_u64("journal", limits->max_bytes[MEMORY_JOURNAL]),
+             log_u64("cold_reads", limits->max_bytes[MEMORY_COLD_READS]),
+             log_u64("frames", limits->max_bytes[MEMORY_FRAMES]),
+             log_u64("requests", limits->max_bytes[MEMORY_REQUESTS]),
+             log_u64("decoded", limits->max_bytes[MEMORY_DECODED]),
+             log_u64("answers", limits->max_bytes[MEMORY_ANSWERS]),
+             log_u64("groups", limits->max_bytes[MEMORY_GROUPS]),
+             log_u64("fetch_sessions", limits->max_bytes[MEMORY_FETCH_SESSIONS]));
+}
+
 enum err broker_open(const struct broker_options *options, struct broker **out)
 {
     struct broker *broker = mem_alloc(sizeof(*broker));
@@ -306,6 +328,7 @@ enum err broker_open(const struct broker_options *options, struct broker **out)
     broker->shards.count = options->shard_count;
     broker->stations = mem_alloc(options->shard_count * sizeof(*broker->stations));
     share_descriptors(broker);
+    share_memory(broker);
     err = open_parts(broker);
     if (err != OK) {
         log_line(sink_of(broker), LOG_ERROR, "LVE-1101", "the broker could not start",
@@ -313,8 +336,10 @@ enum err broker_open(const struct broker_options *options, struct broker **out)
         broker_close(broker, false);
         return err;
     }
-    for (uint32_t i = 0; i < options->shard_count; i++)
+    for (uint32_t i = 0; i < options->shard_count; i++) {
         store_register_metrics(broker->shards.at[i]->store, options->metrics);
+        memory_register_metrics(&broker->shards.at[i]->memory, options->metrics);
+    }
     front_register_metrics(broker->front, options->metrics);
     *out = broker;
     return OK;

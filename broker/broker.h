@@ -37,8 +37,9 @@ struct broker_options {
     const struct broker_events *events;
     void *context;
     struct health *health;
-    struct metrics *metrics; /* filled by broker_open */
-    uint32_t descriptor_max; /* RLIMIT_NOFILE; 0: no limit */
+    struct metrics *metrics;   /* filled by broker_open */
+    uint32_t descriptor_max;   /* RLIMIT_NOFILE; 0: no limit */
+    uint64_t memory_max_bytes; /* what the system gives the process; 0: unknown */
 };
 
 /* ERR_LOCKED, ERR_FOREIGN, ERR_NEWER_FORMAT, ERR_CORRUPT and others: told in a log line that says

@@ -234,6 +234,8 @@ static const struct config_key keys[] = {
      "Least level of log lines: trace, debug, info, warn or error."},
     {"levee.max.in.flight.requests.per.connection", CONFIG_I32, CONFIG_ACTS, false, "64", 1, 1024, NULL,
      "Requests of one connection that are worked on at a time; beyond it the connection is not read."},
+    {"levee.memory.max.bytes", CONFIG_I64, CONFIG_ACTS, false, "-1", INT64_MIN, INT64_MAX, NULL,
+     "Memory that the whole process may use, in bytes; budgets and caches that are not set are parts of it. 0 or less: the limit of its cgroup, else three quarters of the machine's memory."},
     {"levee.open.files.max", CONFIG_I32, CONFIG_ACTS, false, "16384", 16, INT32_MAX, NULL,
      "Segment files of a shard that are kept open."},
     {"levee.shards", CONFIG_I32, CONFIG_ACTS, false, "1", 1, 64, NULL,

@@ -116,7 +116,7 @@ static void init_server(struct front *front, uint32_t index)
     struct front_shard *shard = &front->fronts[index];
     struct conn_server_options options = {
         .loop = &front->shards->at[index]->loop,
-        .slab = &front->shards->at[index]->slab,
+        .slab = memory_slab(&front->shards->at[index]->memory, MEMORY_FRAMES),
         .limits =
             {
                 .request_max_bytes = (uint32_t)config_i64(config, NULL, "socket.request.max.bytes"),

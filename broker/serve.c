@@ -7,6 +7,7 @@
 #include "base/io_system.h"
 #include "base/log_stderr.h"
 #include "base/mem.h"
+#include "base/system_memory.h"
 #include "broker/broker.h"
 
 #include <malloc.h>
@@ -205,6 +206,14 @@ static enum err start_http(struct server *server)
     return err;
 }
 
+static uint64_t memory_limit_bytes(void)
+{
+    struct system_memory memory;
+
+    system_memory_read("", &memory);
+    return system_memory_share(&memory);
+}
+
 static enum err start(struct server *server)
 {
     static const struct broker_events events = {
@@ -216,7 +225,8 @@ static enum err start(struct server *server)
                                      .context = server,
                                      .health = &server->health,
                                      .metrics = &server->metrics,
-                                     .descriptor_max = descriptor_limit()};
+                                     .descriptor_max = descriptor_limit(),
+                                     .memory_max_bytes = memory_limit_bytes()};
     enum err err = OK;
 
     for (uint32_t i = 0; i < server->shard_count && err == OK; i++)

@@ -14,8 +14,8 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "base/prng.h"
-#include "base/slab.h"
 #include "base/uuid.h"
+#include "broker/memory.h"
 
 struct conn_server;
 struct config;
@@ -42,7 +42,7 @@ struct shard {
     struct clock *clock;
     struct prng prng;
     struct log_sink *sink;
-    struct slab slab;            /* buffers in motion of this shard */
+    struct memory memory;        /* budgets of this shard, by purpose */
     const struct shards *shards; /* all of them, for posting only */
     const struct config *config; /* read only after start; dynamic values are in the image */
     struct image *image;         /* this shard's copy of the metadata */

@@ -200,10 +200,10 @@ static enum err read_window(struct file_read *file, uint32_t want_bytes)
     end = (end + STORE_BLOCK - 1) & ~(uint64_t)(STORE_BLOCK - 1);
     size_bytes = (uint32_t)(end - file->window_pos);
     buf_unref(file->buf);
-    file->buf = buf_create(&store->slab, size_bytes, STORE_BLOCK);
+    file->buf = buf_create(store->reads, size_bytes, STORE_BLOCK);
     if (file->buf == NULL) {
         store_evict(store);
-        file->buf = buf_create(&store->slab, size_bytes, STORE_BLOCK);
+        file->buf = buf_create(store->reads, size_bytes, STORE_BLOCK);
     }
     if (file->buf == NULL)
         return ERR_NOMEM;

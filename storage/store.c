@@ -10,7 +10,7 @@ enum {
     PENDING_BYTES_MAX = 16 << 20,
     LOG_GATHERS_BYTES = 16 << 10, /* on average, before a checkpoint writes it */
     SPACE_CHECK_MS = 1000,
-    SLACK_BYTES = 64 << 20, /* of group buffers beyond the payload in them */
+    SLACK_BYTES = 64 << 20, /* at most, of group buffers beyond the payload in them */
 };
 
 /* ---- failure: final (S3) */
@@ -86,8 +86,15 @@ void store_cancel_wait(struct store_waiter *waiter)
 /* Small batches stand in groups of their own, a block each: their buffers count, too. */
 static bool is_over_budget(const struct store *store)
 {
-    return store->cache_bytes > store->options.tail_cache_max_bytes ||
-           slab_used_bytes(&store->slab) > store->options.tail_cache_max_bytes + SLACK_BYTES;
+    uint64_t cache_max_bytes = store->options.tail_cache_max_bytes;
+    uint64_t slack_bytes = store->groups->budget.max_bytes > cache_max_bytes
+                               ? (store->groups->budget.max_bytes - cache_max_bytes) / 2
+                               : 0;
+
+    if (slack_bytes > SLACK_BYTES)
+        slack_bytes = SLACK_BYTES;
+    return store->cache_bytes > cache_max_bytes ||
+           slab_used_bytes(store->groups) > cache_max_bytes + slack_bytes;
 }
 
 /* Oldest first; what is not in a segment stays (S4).  A log's batches are written in order, so its
@@ -243,7 +250,7 @@ enum err store_open_journal(struct store *store)
         .group_max_bytes = GROUP_BYTES,
         .second_in_flight_bytes = SECOND_IN_FLIGHT_BYTES,
         .pending_max_bytes = PENDING_BYTES_MAX,
-        .slab = &store->slab,
+        .slab = store->groups,
     };
     enum err err = journal_open(store->loop, &options, &journal_events, store, &store->journal);
 
@@ -340,8 +347,11 @@ enum err store_open(const struct store_world *world, const struct store_options 
     store->state = STORE_OPENING;
     store->marks_at_start = marks;
     store->scan = scan;
-    /* group buffers hold the cache and a bit; reads of cold segments come on top */
-    slab_init(&store->slab, options->tail_cache_max_bytes * 3 + 2 * (uint64_t)SLACK_BYTES);
+    /* group buffers hold the cache and a bit */
+    slab_init(&store->own_groups, options->tail_cache_max_bytes * 2 + SLACK_BYTES);
+    slab_init(&store->own_reads, options->tail_cache_max_bytes + SLACK_BYTES);
+    store->groups = options->group_slab != NULL ? options->group_slab : &store->own_groups;
+    store->reads = options->read_slab != NULL ? options->read_slab : &store->own_reads;
     list_init(&store->logs);
     list_init(&store->cache);
     list_init(&store->evictable);

@@ -27,6 +27,7 @@
 #include "base/prng.h"
 #include "storage/log_dir.h"
 
+struct slab;
 struct store;
 struct log;
 struct journal_scan;
@@ -44,6 +45,8 @@ struct store_options {
     uint64_t reserve_bytes;         /* levee.disk.reserve.bytes: below it appends are refused */
     uint32_t open_files_max;        /* descriptors for segments */
     uint64_t index_cache_max_bytes; /* indexes of closed segments, 16 MiB */
+    struct slab *group_slab;        /* for the journal's groups, which the tail cache keeps */
+    struct slab *read_slab;         /* for bytes read from segments; NULL: the store's own */
 };
 
 struct store_events {

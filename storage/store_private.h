@@ -48,7 +48,10 @@ struct store {
     enum store_state state;
     const struct marks_set *marks_at_start;
     struct journal_scan *scan;
-    struct slab slab; /* group buffers and disk reads */
+    struct slab own_groups; /* where the options name none */
+    struct slab own_reads;
+    struct slab *groups; /* group buffers */
+    struct slab *reads;  /* of segments */
     struct journal *journal;
     struct marks_writer *marks_writer;
     uint32_t recovery_epoch;

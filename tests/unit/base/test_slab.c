@@ -154,7 +154,7 @@ static void *take_and_drop(void *argument)
             continue;
         }
         taken++;
-        if (slab_used_bytes(slab) > slab->max_bytes)
+        if (slab_used_bytes(slab) > slab->budget.max_bytes)
             return (void *)1;
         buf_unref(buf_ref(buf));
         buf_unref(buf);

@@ -617,7 +617,7 @@ Test(conn, a_full_slab_closes_the_connection_that_asks, .init = setup, .fini = f
     static uint8_t bytes[100000];
     int32_t fd = dial_server();
 
-    slab.max_bytes = 20000;
+    slab.budget.max_bytes = 20000;
     send_frame(fd, bytes, sizeof(bytes));
     turns_until(closed_count == 1);
     cr_assert(eq(int, last_reason, CONN_CLOSE_NO_MEMORY));

@@ -157,7 +157,7 @@ Test(frame, a_full_slab_is_an_error_and_nothing_leaks, .init = setup, .fini = te
     static uint8_t bytes[20000];
     uint32_t used;
 
-    slab.max_bytes = 10000;
+    slab.budget.max_bytes = 10000;
     put_size(bytes, 50000);
     cr_assert(eq(int, frame_read(&reader, bytes, 3000, &used), OK));
     cr_assert(eq(int, frame_read(&reader, bytes, 20000, &used), ERR_NOMEM));

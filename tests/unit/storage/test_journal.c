@@ -585,8 +585,8 @@ Test(journal, a_full_slab_refuses_and_changes_nothing)
     journal_rig_open(&rig);
     journal_rig_append(&rig, 0, 0, 100);
     journal_rig_settle(&rig);
-    cache = buf_create(&rig.slab,
-                       (uint32_t)(rig.slab.max_bytes - slab_used_bytes(&rig.slab) - 4096), 1);
+    cache = buf_create(
+        &rig.slab, (uint32_t)(rig.slab.budget.max_bytes - slab_used_bytes(&rig.slab) - 4096), 1);
     cr_assert(ne(ptr, cache, NULL));
     used = journal_used_bytes(rig.journal);
     cr_assert(eq(int, journal_rig_try(&rig, 0, 1, 14000, false, NULL), ERR_NOMEM));

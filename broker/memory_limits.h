@@ -1,0 +1,38 @@
+/* memory_limits: what each purpose of a broker may hold, out of levee.memory.max.bytes.
+ *
+ * The limits add up to less than the whole: the rest is for what has limits of another kind
+ * (metadata, indexes, connections, code) and for what the allocator loses between blocks.  A key
+ * that is set (levee.tail.cache.bytes, queued.max.request.bytes) counts as it is set. */
+#ifndef LEVEE_BROKER_MEMORY_LIMITS_H
+#define LEVEE_BROKER_MEMORY_LIMITS_H
+
+#include <stdint.h>
+
+struct config;
+
+enum memory_purpose {
+    MEMORY_JOURNAL,        /* groups of the journal, and with them the tail cache; never lent */
+    MEMORY_COLD_READS,     /* bytes read from segment files */
+    MEMORY_FRAMES,         /* requests being received, or whole and not yet started */
+    MEMORY_REQUESTS,       /* frames of started requests; a produced one until it is appended */
+    MEMORY_DECODED,        /* what frames unfold to, and the answers that are being made */
+    MEMORY_ANSWERS,        /* bytes that answers hold until they are sent */
+    MEMORY_GROUPS,         /* members' metadata and assignments */
+    MEMORY_FETCH_SESSIONS, /* what fetch sessions remember */
+    MEMORY_PURPOSE_COUNT
+};
+
+/* "journal", "cold_reads" and so on: the label of metrics and log lines. */
+const char *memory_purpose_name(enum memory_purpose purpose);
+
+struct memory_limits {
+    uint64_t max_bytes[MEMORY_PURPOSE_COUNT];
+    uint64_t tail_cache_bytes; /* payload that stays in memory after it was written */
+};
+
+/* The limits of one of shard_count shards.  system_bytes: what the system allows (0: unknown); the
+ * key levee.memory.max.bytes, when set, counts instead.  total_out: what was shared out. */
+void memory_limits_share(const struct config *config, uint64_t system_bytes, uint32_t shard_count,
+                         struct memory_limits *out, uint64_t *total_out);
+
+#endif
