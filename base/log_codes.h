@@ -239,7 +239,8 @@ LOG_CODE(
 LOG_CODE("LVE-5004", "time passed without a turn of the loop",
          "Cause: the process was stopped, its machine was frozen, or it was without CPU time. "
          "Effect: no member is put out for what it could not say meanwhile; every session begins "
-         "anew. Next step: look at the machine if this was not intended.")
+         "anew, once until the member is heard of. Next step: look at the machine if this was not "
+         "intended.")
 LOG_CODE("LVE-5005", "members did not ask for their assignment",
          "Cause: clients joined a group and did not send SyncGroup within the rebalance timeout. "
          "Effect: they are out of the group, which rebalances. Next step: look at those clients.")

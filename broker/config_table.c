@@ -377,7 +377,7 @@ static const struct config_key keys[] = {
     {"offsets.retention.check.interval.ms", CONFIG_I64, CONFIG_ACTS, false, "600000", 1, INT64_MAX, NULL,
      "How often expired offsets are looked for, in milliseconds."},
     {"offsets.retention.minutes", CONFIG_I32, CONFIG_ACTS, false, "10080", 1, INT32_MAX, NULL,
-     "How long the offsets of an empty group are kept, in minutes."},
+     "How long offsets are kept once their group is empty, or none of its members reads their topic any more, in minutes."},
     {"offsets.topic.compression.codec", CONFIG_I32, CONFIG_STORED, false, "0", INT32_MIN, INT32_MAX, NULL,
      "Accepted, validated and echoed; the feature behind it does not exist here yet."},
     {"offsets.topic.num.partitions", CONFIG_I32, CONFIG_ACTS, false, "50", 1, INT32_MAX, NULL,

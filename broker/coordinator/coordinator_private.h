@@ -78,6 +78,15 @@ void group_answer_join(struct group_member *member, struct request *request, con
                        bool with_members, bool skip_assignment);
 void group_answer_sync(struct group_member *member);
 
+/* ---- group_join.c */
+void group_update_member(struct group_member *member, struct request *request);
+/* For the generation; a join that waited before is replaced. */
+void group_wait_to_join(struct group_member *member, struct request *request);
+
+/* ---- group_rename.c */
+void group_replace_static(struct group_member *member, struct request *request,
+                          const char *member_id);
+
 /* ---- group_rebalance.c */
 struct loop *group_loop(const struct group *group);
 void group_prepare_rebalance(struct group *group);
@@ -86,6 +95,7 @@ void group_hold_session(struct group_member *member); /* its request waits: we a
 void group_forget(struct group_member *member, int16_t error_code); /* answers what waits */
 void group_after_loss(struct group *group);
 void group_on_pending_end(struct timer *timer);
+void group_end_pending(struct group *group);   /* ids handed out are worth nothing any more */
 void group_record(struct group *group);        /* as it is now; nobody waits for it */
 void group_touch(struct group_member *member); /* heard of: the session starts anew */
 void group_end_waits(struct group *group, int16_t error_code);

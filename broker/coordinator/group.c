@@ -27,6 +27,7 @@ struct group *group_create(struct group_coordinator *coordinator, const char *id
     group->recording_generation = -1;
     list_init(&group->members);
     list_init(&group->pending);
+    list_init(&group->renames);
     hash_map_init(&group->offsets, seed);
     return group;
 }

@@ -54,6 +54,8 @@ struct group_member {
     struct request *join; /* waits for the generation */
     struct request *sync; /* waits for the assignment */
     bool synced;          /* has asked for the assignment of this generation */
+    bool is_new;          /* knows its id only from a join that is not answered yet */
+    bool is_excused;      /* its session began anew because we were late, not it */
     struct timer session;
 };
 
@@ -63,6 +65,7 @@ struct group_pending {
     struct group *group;
     char *id;
     uint64_t timeout_ms;
+    bool is_excused; /* as a member's */
     struct timer expiry;
 };
 
@@ -94,10 +97,12 @@ struct group {
     uint32_t member_count;
     struct list pending;
     uint32_t pending_count;
+    struct list renames; /* of group_rename.c: new ids of static members that are being recorded */
     struct hash_map offsets; /* of group_offset */
     struct timer rebalance;  /* who has not joined by then, or later synced, is out */
     uint64_t delay_left_ms;  /* of the initial delay */
     bool initial_delay;      /* the rebalance timer is the initial delay */
+    bool is_excused;         /* it began anew because we were late */
     bool joined_since_delay;
     int32_t reserving_generation; /* its number is being recorded; 0: none */
     int32_t reserved_generation;  /* the next one, when it equals that; 0: none */

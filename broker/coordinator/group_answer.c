@@ -90,6 +90,7 @@ void group_answer_join(struct group_member *member, struct request *request, con
     response->skip_assignment = skip_assignment;
     if (with_members)
         fill_members(group, request, response);
+    member->is_new = false;
     group_touch(member);
     request_answer(request);
 }

@@ -202,8 +202,10 @@ static struct commit_write *begin(struct group *group, struct request *request, 
     commit->request = request;
     commit->group = group;
     commit->now_ms = clock_wall_ms(shard->clock);
-    commit->expire_ms =
-        body->retention_time_ms >= 0 ? commit->now_ms + body->retention_time_ms : -1;
+    commit->expire_ms = -1;
+    if (body->retention_time_ms >= 0 &&
+        __builtin_add_overflow(commit->now_ms, body->retention_time_ms, &commit->expire_ms))
+        commit->expire_ms = INT64_MAX;
     timer_init(&commit->deadline, on_deadline);
     return commit;
 }

@@ -1,8 +1,9 @@
-/* What goes away by itself or with its topic: offsets (KIP-211), empty groups; as tombstones,
+/* What goes away by itself or with its topic: offsets (G7, KIP-211), empty groups; as tombstones,
  * applied when they are durable. */
 #include "base/check.h"
 #include "base/mem.h"
 #include "broker/coordinator/coordinator_private.h"
+#include "broker/coordinator/group_subscription.h"
 #include "broker/metadata/image.h"
 
 #include <string.h>
@@ -38,8 +39,10 @@ static void on_recorded(struct state_write *write, enum err err)
         mem_free(offset);
     }
     if (err == OK && removal->whole && group->state == GROUP_EMPTY &&
-        group->generation == removal->generation)
+        group->generation == removal->generation) {
         group_reset(group); /* as a start applies it */
+        group_end_pending(group);
+    }
     coordinator_drop_if_idle(group);
     if (is_heard)
         removal->done(removal->context, coordinator_write_error(err));
@@ -95,8 +98,18 @@ void group_delete(struct group *group, void (*done)(void *context, int16_t error
 
 /* ---- by time */
 
-/* Offsets of a group with members do not expire (G7); the others count from the later of the commit
- * and the moment when the group became empty. */
+/* Times of records may be any. */
+static bool is_past(int64_t since_ms, int64_t now_ms, int64_t retention_ms)
+{
+    int64_t age_ms;
+
+    if (__builtin_sub_overflow(now_ms, since_ms, &age_ms))
+        return since_ms < 0;
+    return age_ms >= retention_ms;
+}
+
+/* Those of an empty group count from the later of the commit and the moment when the group became
+ * empty; those of a living one, whose topic nobody reads any more, from the commit. */
 static bool is_expired(const struct group *group, const struct group_offset *offset, int64_t now_ms,
                        int64_t retention_ms)
 {
@@ -104,29 +117,38 @@ static bool is_expired(const struct group *group, const struct group_offset *off
 
     if (offset->expire_timestamp_ms >= 0)
         return now_ms >= offset->expire_timestamp_ms;
-    if (group->protocol_type != NULL && group->state_timestamp_ms > since)
+    if (group->state == GROUP_EMPTY && group->protocol_type != NULL &&
+        group->state_timestamp_ms > since)
         since = group->state_timestamp_ms;
-    return now_ms - since >= retention_ms;
+    return is_past(since, now_ms, retention_ms);
 }
 
 static void expire_group(struct group *group, int64_t now_ms, int64_t retention_ms)
 {
-    struct removal *removal;
+    struct group_subscription subscription;
+    struct removal *removal = NULL;
     size_t cursor = 0;
     size_t left = hash_map_count(&group->offsets);
     const struct group_offset *offset;
 
-    if (group->state != GROUP_EMPTY || group->writes > 0 || group->pending_count > 0)
+    if (group->writes > 0 || group->pending_count > 0)
         return;
-    removal = removal_create(group);
-    if (removal == NULL)
+    if (group->state != GROUP_EMPTY && group->state != GROUP_STABLE)
         return;
-    while ((offset = hash_map_next(&group->offsets, &cursor)) != NULL)
-        if (is_expired(group, offset, now_ms, retention_ms)) {
+    group_subscription_init(&subscription, group, prng_u64(&group->coordinator->shard->prng));
+    if (group->state == GROUP_EMPTY || subscription.is_known)
+        removal = removal_create(group);
+    while (removal != NULL && (offset = hash_map_next(&group->offsets, &cursor)) != NULL)
+        if (is_expired(group, offset, now_ms, retention_ms) &&
+            !group_subscription_has(&subscription, offset->topic)) {
             remove_one(removal, offset);
             left--;
         }
-    if (left == 0 && now_ms - group->state_timestamp_ms >= retention_ms) {
+    group_subscription_deinit(&subscription);
+    if (removal == NULL)
+        return;
+    if (left == 0 && group->state == GROUP_EMPTY &&
+        is_past(group->state_timestamp_ms, now_ms, retention_ms)) {
         removal->whole = true;
         group_write_tombstone(group, &removal->write);
     }

@@ -37,7 +37,7 @@ static bool same_protocols(const struct group_member *member, const struct join_
     return true;
 }
 
-static void update_member(struct group_member *member, struct request *request)
+void group_update_member(struct group_member *member, struct request *request)
 {
     const struct join_group_request *body = request->body;
     char host[IO_ADDRESS_TEXT_MAX];
@@ -55,8 +55,7 @@ static void update_member(struct group_member *member, struct request *request)
     take_protocols(member, body);
 }
 
-/* Wait for the generation; a join that waited before is replaced. */
-static void wait_to_join(struct group_member *member, struct request *request)
+void group_wait_to_join(struct group_member *member, struct request *request)
 {
     struct request *old = member->join;
 
@@ -100,131 +99,19 @@ static void add_and_wait(struct group *group, struct request *request, const cha
     const struct join_group_request *body = request->body;
     struct group_member *member = group_add_member(group, member_id, body->group_instance_id);
 
-    update_member(member, request);
+    member->is_new = true;
+    group_update_member(member, request);
     if (group->protocol_type == NULL || group->member_count == 1)
         group_set_text(&group->protocol_type, body->protocol_type.text,
                        (size_t)body->protocol_type.size_bytes);
     if (group->leader_id == NULL)
         group_set_text(&group->leader_id, member_id, strlen(member_id));
     group->joined_since_delay = true;
-    wait_to_join(member, request);
+    group_wait_to_join(member, request);
     if (group->state == GROUP_PREPARING)
         group_try_complete(group);
     else
         group_prepare_rebalance(group);
-}
-
-/* ---- a known instance under a new id (KIP-345, KIP-814) */
-
-static void rename_member(struct group_member *member, const char *member_id)
-{
-    bool was_leader = group_is_leader(member);
-
-    group_set_text(&member->id, member_id, strlen(member_id));
-    if (was_leader)
-        group_set_text(&member->group->leader_id, member_id, strlen(member_id));
-}
-
-struct rename_write {
-    struct state_write write;
-    struct group *group;
-    struct request *request;
-    int32_t generation;
-    char *old_id;
-    char *new_id;
-};
-
-/* Its answer, unless a rebalance that began meanwhile has answered it, or will. */
-static void answer_renamed(struct group_member *member, const struct rename_write *renamed,
-                           int16_t error_code)
-{
-    struct group *group = member->group;
-    bool leads = group_is_leader(member);
-    bool skips;
-
-    if (member->join != renamed->request || group->state != GROUP_STABLE ||
-        group->generation != renamed->generation)
-        return; /* and the request perhaps gone */
-    skips = leads && renamed->request->api_version >= 9;
-    member->join = NULL;
-    if (error_code != KAFKA_NONE) {
-        group_touch(member);
-        group_refuse_join(renamed->request, error_code, NULL);
-    } else if (leads && !skips) { /* as if another were the leader: it must not assign anew */
-        group_answer_join(member, renamed->request, renamed->old_id, false, false);
-    } else {
-        group_answer_join(member, renamed->request, group->leader_id, leads, skips);
-    }
-}
-
-static void on_rename_recorded(struct state_write *write, enum err err)
-{
-    struct rename_write *renamed = container_of(write, struct rename_write, write);
-    struct group *group = renamed->group;
-    struct group_member *member = group_find(group, wire_string(renamed->new_id));
-
-    group->writes--;
-    if (member != NULL) {
-        if (err != OK)
-            rename_member(member, renamed->old_id); /* not recorded: it never was */
-        answer_renamed(member, renamed, group_record_error(err));
-    }
-    coordinator_drop_if_idle(group);
-    mem_free(renamed->old_id);
-    mem_free(renamed->new_id);
-    state_write_deinit(write);
-    mem_free(renamed);
-}
-
-/* Begin to record the new id; false: the partition is gone. */
-static bool record_rename(struct group_member *member, struct request *request, const char *old_id)
-{
-    struct group *group = member->group;
-    struct rename_write *renamed = mem_alloc(sizeof(*renamed));
-
-    if (!coordinator_write_init(group, &renamed->write, on_rename_recorded)) {
-        mem_free(renamed);
-        return false;
-    }
-    renamed->group = group;
-    renamed->request = request;
-    renamed->generation = group->generation;
-    renamed->old_id = mem_strdup(old_id);
-    renamed->new_id = mem_strdup(member->id);
-    group->writes++;
-    group_write_metadata(group, &renamed->write, NULL);
-    state_write_start(&renamed->write);
-    return true;
-}
-
-/* In a stable group whose protocol stays it keeps its assignment: recorded, then answered. */
-static void replace_static(struct group_member *member, struct request *request,
-                           const char *member_id)
-{
-    struct group *group = member->group;
-    struct request *sync = member->sync;
-    struct request *join = member->join;
-    char *old_id = mem_strdup(member->id);
-    const char *vote;
-
-    member->sync = NULL;
-    member->join = NULL;
-    if (sync != NULL)
-        group_refuse_sync(sync, KAFKA_FENCED_INSTANCE_ID);
-    if (join != NULL)
-        group_refuse_join(join, KAFKA_FENCED_INSTANCE_ID, NULL);
-    rename_member(member, member_id);
-    update_member(member, request);
-    wait_to_join(member, request);
-    vote = group->state == GROUP_STABLE ? group_vote(group) : NULL;
-    if (vote == NULL || strcmp(vote, group->protocol) != 0 ||
-        !record_rename(member, request, old_id)) {
-        if (group->state == GROUP_PREPARING)
-            group_try_complete(group);
-        else
-            group_prepare_rebalance(group);
-    }
-    mem_free(old_id);
 }
 
 static void join_new(struct group *group, struct request *request)
@@ -234,7 +121,7 @@ static void join_new(struct group *group, struct request *request)
     char *member_id = make_member_id(group, request);
 
     if (known != NULL) {
-        replace_static(known, request, member_id);
+        group_replace_static(known, request, member_id);
     } else if (body->group_instance_id.text != NULL || request->api_version < 4) {
         add_and_wait(group, request, member_id);
     } else if (group->pending_count >= PENDING_MAX) {
@@ -267,9 +154,9 @@ static void join_known(struct group *group, struct request *request, struct grou
 
     switch (group->state) {
     case GROUP_PREPARING:
-        update_member(member, request);
+        group_update_member(member, request);
         group->joined_since_delay = true;
-        wait_to_join(member, request);
+        group_wait_to_join(member, request);
         group_try_complete(group);
         return;
     case GROUP_COMPLETING:
@@ -287,8 +174,8 @@ static void join_known(struct group *group, struct request *request, struct grou
     default:
         break;
     }
-    update_member(member, request);
-    wait_to_join(member, request);
+    group_update_member(member, request);
+    group_wait_to_join(member, request);
     group_prepare_rebalance(group);
 }
 
@@ -355,7 +242,9 @@ void group_join(struct group_coordinator *groups, struct request *request)
         group = coordinator_get(groups, body->group_id);
     if (body->member_id.size_bytes > 0) {
         pending = group_find_pending(group, body->member_id);
-        if (pending == NULL)
+        if (pending != NULL && body->group_instance_id.text != NULL)
+            error_code = KAFKA_UNKNOWN_SERVER_ERROR; /* such ids are never handed to an instance */
+        else if (pending == NULL)
             error_code = group_identify(group, body->member_id, body->group_instance_id, &member);
     }
     if (error_code == KAFKA_NONE)

@@ -11,8 +11,10 @@
 
 #include <string.h>
 
-/* A timer that fires later than this was not looked at in time. */
-enum { LATE_MAX_NS = 500000000 };
+enum {
+    LATE_MAX_NS = 500000000, /* a timer that fires later was not looked at in time */
+    NEW_MEMBER_WAITS_MAX_MS = 5 * 60 * 1000,
+};
 
 struct loop *group_loop(const struct group *group)
 {
@@ -32,6 +34,28 @@ static uint64_t rebalance_timeout_of(const struct group *group)
             longest = timeout;
     }
     return (uint64_t)longest;
+}
+
+/* How long it may be silent, in milliseconds. */
+static uint64_t session_of(const struct group_member *member)
+{
+    return member->is_new && member->join != NULL ? NEW_MEMBER_WAITS_MAX_MS
+                                                  : (uint64_t)member->session_timeout_ms;
+}
+
+/* How long the rebalance may go on, counted anew, in milliseconds. */
+static uint64_t rebalance_of(const struct group *group)
+{
+    return group->initial_delay
+               ? (uint64_t)coordinator_i64(group->coordinator, "group.initial.rebalance.delay.ms")
+               : rebalance_timeout_of(group);
+}
+
+/* Who has not joined by then, or later synced, is out. */
+static void set_rebalance_timer(struct group *group, uint64_t timeout_ms)
+{
+    group->is_excused = false;
+    loop_set_timer_ms(group_loop(group), &group->rebalance, timeout_ms);
 }
 
 void group_forget(struct group_member *member, int16_t error_code)
@@ -58,41 +82,50 @@ void group_after_loss(struct group *group)
         group_try_complete(group);
 }
 
-/* Each waits its whole time from now. */
+static void restart(struct group *group, struct timer *timer, bool *is_excused, uint64_t timeout_ms)
+{
+    if (!timer_is_set(timer) || *is_excused)
+        return;
+    *is_excused = true;
+    loop_set_timer_ms(group_loop(group), timer, timeout_ms);
+}
+
+/* Each waits its whole time from now; but whoever was excused and has not been heard of since goes
+ * on with the time that it has, or a loop that is always late would keep the dead for ever. */
 static void restart_timers(struct group *group)
 {
-    if (timer_is_set(&group->rebalance))
-        loop_set_timer_ms(group_loop(group), &group->rebalance, rebalance_timeout_of(group));
+    restart(group, &group->rebalance, &group->is_excused, rebalance_of(group));
     list_for_each(node, &group->members)
     {
         struct group_member *member = container_of(node, struct group_member, node);
-        if (timer_is_set(&member->session))
-            group_touch(member);
+        restart(group, &member->session, &member->is_excused, session_of(member));
     }
     list_for_each(node, &group->pending)
     {
         struct group_pending *pending = container_of(node, struct group_pending, node);
-        if (timer_is_set(&pending->expiry))
-            loop_set_timer_ms(group_loop(group), &pending->expiry, pending->timeout_ms);
+        restart(group, &pending->expiry, &pending->is_excused, pending->timeout_ms);
     }
 }
 
 /* The process stood still (stopped, or its machine frozen): nobody could be heard of meanwhile, so
- * nobody is out for that (F14). */
-static bool was_asleep(const struct group *group, const struct timer *timer)
+ * nobody is out for that (F14).  False: the one whose timer fired has had its second time. */
+static bool was_asleep(const struct group *group, struct timer *timer, bool *is_excused,
+                       uint64_t timeout_ms)
 {
     struct group_coordinator *groups = group->coordinator;
     uint64_t now_ns = loop_now_ns(group_loop(group));
     size_t cursor = 0;
     struct group *each;
 
-    if (now_ns < timer->deadline_ns + LATE_MAX_NS)
+    if (*is_excused || now_ns < timer->deadline_ns + LATE_MAX_NS)
         return false;
-    while ((each = hash_map_next(&groups->groups, &cursor)) != NULL)
-        restart_timers(each);
     log_line(groups->shard->sink, LOG_WARN, "LVE-5004",
              "time passed without a turn of the loop: the sessions of members begin anew",
              log_u64("late_ms", (now_ns - timer->deadline_ns) / 1000000U));
+    while ((each = hash_map_next(&groups->groups, &cursor)) != NULL)
+        restart_timers(each);
+    *is_excused = true;
+    loop_set_timer_ms(group_loop(group), timer, timeout_ms);
     return true;
 }
 
@@ -101,14 +134,12 @@ static void on_session_end(struct timer *timer)
     struct group_member *member = container_of(timer, struct group_member, session);
     struct group *group = member->group;
 
-    if (was_asleep(group, timer)) {
-        group_touch(member);
+    if (was_asleep(group, timer, &member->is_excused, session_of(member)))
         return;
-    }
     log_line(group->coordinator->shard->sink, LOG_INFO, "LVE-5003",
              "a member was not heard of for its session timeout and is out of its group",
              log_text("group", group->id, group->id_bytes), log_str("member", member->id),
-             log_i64("session_timeout_ms", member->session_timeout_ms));
+             log_u64("session_timeout_ms", session_of(member)));
     group_forget(member, KAFKA_UNKNOWN_MEMBER_ID);
     group_after_loss(group);
 }
@@ -116,14 +147,19 @@ static void on_session_end(struct timer *timer)
 void group_touch(struct group_member *member)
 {
     member->session.fire = on_session_end;
-    loop_set_timer_ms(group_loop(member->group), &member->session,
-                      (uint64_t)member->session_timeout_ms);
+    member->is_excused = false;
+    loop_set_timer_ms(group_loop(member->group), &member->session, session_of(member));
 }
 
-/* While a member's request waits here, it is the broker that is late. */
+/* While a member's request waits here, it is the broker that is late.  But one that does not know
+ * its id yet cannot be told from a new one when its client gives up and asks again: such a wait
+ * ends by itself (Kafka's classicGroupNewMemberJoinTimeoutMs). */
 void group_hold_session(struct group_member *member)
 {
-    loop_cancel_timer(group_loop(member->group), &member->session);
+    if (member->is_new && member->join != NULL)
+        group_touch(member);
+    else
+        loop_cancel_timer(group_loop(member->group), &member->session);
 }
 
 void group_on_pending_end(struct timer *timer)
@@ -131,14 +167,21 @@ void group_on_pending_end(struct timer *timer)
     struct group_pending *pending = container_of(timer, struct group_pending, expiry);
     struct group *group = pending->group;
 
-    if (was_asleep(group, timer)) {
-        loop_set_timer_ms(group_loop(group), timer, pending->timeout_ms);
+    if (was_asleep(group, timer, &pending->is_excused, pending->timeout_ms))
         return;
-    }
     group_remove_pending(pending);
     if (group->state == GROUP_PREPARING)
         group_try_complete(group);
     coordinator_drop_if_idle(group);
+}
+
+void group_end_pending(struct group *group)
+{
+    while (!list_is_empty(&group->pending)) {
+        struct group_pending *pending = list_first(&group->pending, struct group_pending, node);
+        loop_cancel_timer(group_loop(group), &pending->expiry);
+        group_remove_pending(pending);
+    }
 }
 
 void group_start_sessions(struct group *group)
@@ -326,7 +369,7 @@ static void complete_join(struct group *group)
     drop_absent(group);
     if (group->member_count > 0 && !anybody_joined(group)) {
         /* static members only, none of them back: wait on for them */
-        loop_set_timer_ms(group_loop(group), &group->rebalance, rebalance_timeout_of(group));
+        set_rebalance_timer(group, rebalance_timeout_of(group));
         return;
     }
     if (group->member_count > 0 && group->reserved_generation != next) {
@@ -360,7 +403,7 @@ static void complete_join(struct group *group)
         else
             group_touch(member); /* an absent static member */
     }
-    loop_set_timer_ms(group_loop(group), &group->rebalance, rebalance_timeout_of(group));
+    set_rebalance_timer(group, rebalance_timeout_of(group));
 }
 
 /* Who was told the generation and does not ask for its assignment is out: a leader that only beats
@@ -389,10 +432,8 @@ static void on_rebalance_timer(struct timer *timer)
 {
     struct group *group = container_of(timer, struct group, rebalance);
 
-    if (was_asleep(group, timer)) {
-        loop_set_timer_ms(group_loop(group), timer, rebalance_timeout_of(group));
+    if (was_asleep(group, timer, &group->is_excused, rebalance_of(group)))
         return;
-    }
     if (group->state != GROUP_PREPARING) {
         drop_unsynced(group);
         return;
@@ -404,7 +445,7 @@ static void on_rebalance_timer(struct timer *timer)
             step = group->delay_left_ms;
         group->delay_left_ms -= step;
         group->joined_since_delay = false;
-        loop_set_timer_ms(group_loop(group), &group->rebalance, step);
+        set_rebalance_timer(group, step);
         return;
     }
     group->initial_delay = false;
@@ -442,11 +483,11 @@ void group_prepare_rebalance(struct group *group)
         group->delay_left_ms = timeout_ms - delay_ms;
         group->joined_since_delay = false;
         if (delay_ms > 0) {
-            loop_set_timer_ms(group_loop(group), &group->rebalance, delay_ms);
+            set_rebalance_timer(group, delay_ms);
             return;
         }
         group->initial_delay = false;
     }
-    loop_set_timer_ms(group_loop(group), &group->rebalance, timeout_ms);
+    set_rebalance_timer(group, timeout_ms);
     group_try_complete(group);
 }

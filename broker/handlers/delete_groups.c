@@ -33,7 +33,7 @@ static void delete_one(struct scatter_piece *scattered, struct shard *at)
 
     if (error_code == KAFKA_NONE && (group == NULL || group->state == GROUP_DEAD))
         error_code = KAFKA_GROUP_ID_NOT_FOUND;
-    if (error_code == KAFKA_NONE && (group->member_count > 0 || group->pending_count > 0))
+    if (error_code == KAFKA_NONE && group->state != GROUP_EMPTY)
         error_code = KAFKA_NON_EMPTY_GROUP;
     if (error_code != KAFKA_NONE)
         on_deleted(piece, error_code);

@@ -20,7 +20,8 @@ struct client_member {
     int32_t generation;
     int32_t session_ms;
     int32_t rebalance_ms;
-    const char *protocols; /* comma-separated names; each one's metadata is its name */
+    const char *protocols;      /* comma-separated names; */
+    struct wire_bytes metadata; /* of each; NULL: its name */
     struct ask join;
     struct ask sync;
 };
@@ -58,8 +59,10 @@ static inline void start_join(struct client_member *client, const char *group, i
         struct join_group_request_protocol *protocol =
             &body->protocols.items[body->protocols.count++];
         protocol->name = asked_text(&client->join, name);
-        protocol->metadata =
-            (struct wire_bytes){(const uint8_t *)protocol->name.text, protocol->name.size_bytes};
+        protocol->metadata = client->metadata;
+        if (client->metadata.bytes == NULL)
+            protocol->metadata = (struct wire_bytes){(const uint8_t *)protocol->name.text,
+                                                     protocol->name.size_bytes};
     }
     ask_start(&client->join, handle_join_group);
 }

@@ -271,6 +271,54 @@ Test(group_offsets, retention_that_the_client_asked_for_counts)
     cr_assert(eq(i64, fetch_offset("g", "t", 1), 6));
 }
 
+Test(group_offsets, retention_beyond_the_end_of_time_is_for_ever)
+{
+    struct ask ask;
+
+    start_commit(&ask, NULL, "g", "t", 0, 5, INT64_MAX);
+    cr_assert(eq(i16, end_commit(&ask), KAFKA_NONE));
+    rig_pass_ms(120 * MINUTE_MS);
+    cr_assert(eq(i64, fetch_offset("g", "t", 0), 5));
+    rig_restart();
+    cr_assert(eq(i64, fetch_offset("g", "t", 0), 5));
+}
+
+Test(group_offsets, commits_from_before_the_beginning_of_time_expire)
+{
+    group_set_offset(coordinator_get(rig.shard.groups, wire_string("g")), "t", &topic_id, 0, 5, -1,
+                     wire_string(""), INT64_MIN, -1);
+    cr_assert(eq(i64, fetch_offset("g", "t", 0), 5));
+    rig_pass_ms(11 * MINUTE_MS);
+    cr_assert(eq(i64, fetch_offset("g", "t", 0), -1));
+}
+
+/* ConsumerProtocolSubscription version 0 without user data. */
+static const uint8_t reads_t[] = {0, 0, 0, 0, 0, 1, 0, 1, 't', 0xff, 0xff, 0xff, 0xff};
+
+Test(group_offsets, topic_that_a_living_group_does_not_read_any_more_expires)
+{
+    struct client_member a = a_client();
+
+    rig_create_topic("u", 1);
+    cr_assert(eq(i16, commit(NULL, "g", "u", 0, 4), KAFKA_NONE)); /* before it had members */
+    a.session_ms = 1800000;
+    a.metadata = (struct wire_bytes){reads_t, sizeof(reads_t)};
+    become_stable(&a, "g");
+    cr_assert(eq(i16, commit(&a, "g", "t", 0, 5), KAFKA_NONE));
+    rig_pass_ms(20 * MINUTE_MS);
+    cr_assert(eq(i16, beat(&a, "g"), KAFKA_NONE));
+    cr_assert(eq(i64, fetch_offset("g", "u", 0), 4));
+    for (int i = 0; i < 5; i++) {
+        rig_pass_ms(20 * MINUTE_MS);
+        cr_assert(eq(i16, beat(&a, "g"), KAFKA_NONE));
+    }
+    cr_assert(eq(i64, fetch_offset("g", "u", 0), -1));
+    cr_assert(eq(i64, fetch_offset("g", "t", 0), 5));
+    rig_restart();
+    cr_assert(eq(i64, fetch_offset("g", "u", 0), -1));
+    cr_assert(eq(i64, fetch_offset("g", "t", 0), 5));
+}
+
 Test(group_offsets, wall_clock_that_jumps_expires_nothing)
 {
     cr_assert(eq(i16, commit(NULL, "g", "t", 0, 5), KAFKA_NONE));
