@@ -85,24 +85,23 @@ enum err partition_check_epoch(const struct partition *partition, int32_t expect
 }
 
 enum err partition_append(struct partition *partition, const uint8_t *bytes, uint32_t size_bytes,
-                          const struct batch_header *header, int64_t now_ms,
-                          struct log_append_result *out)
+                          int64_t max_timestamp_ms, int64_t now_ms, struct log_append_result *out)
 {
     if (is_led(partition) && !in_sync_has_enough(&partition->in_sync))
         return ERR_REPLICAS;
-    return partition_append_leader(partition, bytes, size_bytes, header, now_ms, out);
+    return partition_append_leader(partition, bytes, size_bytes, max_timestamp_ms, now_ms, out);
 }
 
 enum err partition_append_leader(struct partition *partition, const uint8_t *bytes,
-                                 uint32_t size_bytes, const struct batch_header *header,
-                                 int64_t now_ms, struct log_append_result *out)
+                                 uint32_t size_bytes, int64_t max_timestamp_ms, int64_t now_ms,
+                                 struct log_append_result *out)
 {
     enum err err;
 
     if (!is_led(partition))
         return ERR_NOT_FOUND;
-    err = log_append_leader(partition->log, bytes, size_bytes, header, partition->leader_epoch,
-                            now_ms, out);
+    err = log_append_leader(partition->log, bytes, size_bytes, max_timestamp_ms,
+                            partition->leader_epoch, now_ms, out);
     if (err == OK && !out->duplicate) {
         counter_add(&partition->bytes_in, size_bytes);
         counter_add(&partition->messages_in, (uint64_t)(out->last_offset - out->base_offset + 1));

@@ -57,16 +57,16 @@ void partition_end_waits(struct partition *partition, enum err err);
 must_use enum err partition_check_epoch(const struct partition *partition, int32_t expected_epoch);
 
 /* Append one validated batch as leader, for every in-sync replica to have (acks=all); see
- * log_append_leader for the errors.  ERR_REPLICAS: fewer are in sync than min.insync.replicas
- * wants, nothing was appended; ERR_NOT_FOUND: deleted, or not led here.  Visible and acknowledged
- * only later: wait for last_offset + 1. */
+ * log_append_leader for max_timestamp_ms and the errors.  ERR_REPLICAS: fewer are in sync than
+ * min.insync.replicas wants, nothing was appended; ERR_NOT_FOUND: deleted, or not led here. Visible
+ * and acknowledged only later: wait for last_offset + 1. */
 must_use enum err partition_append(struct partition *partition, const uint8_t *bytes,
-                                   uint32_t size_bytes, const struct batch_header *header,
-                                   int64_t now_ms, struct log_append_result *out);
+                                   uint32_t size_bytes, int64_t max_timestamp_ms, int64_t now_ms,
+                                   struct log_append_result *out);
 
 /* The same without ERR_REPLICAS: the leader's log is enough (acks 0 and 1). */
 must_use enum err partition_append_leader(struct partition *partition, const uint8_t *bytes,
-                                          uint32_t size_bytes, const struct batch_header *header,
+                                          uint32_t size_bytes, int64_t max_timestamp_ms,
                                           int64_t now_ms, struct log_append_result *out);
 
 /* Wake waiter once high_watermark >= waiter->offset (now, inside the call, when it is already),

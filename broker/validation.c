@@ -33,20 +33,25 @@ void validation_destroy(struct validation *validation)
     mem_free(validation);
 }
 
-enum err validation_recode(struct validation *validation, int8_t codec, uint8_t **bytes,
-                           uint32_t *size_bytes, struct batch_header *header)
+enum err validation_recode(struct validation *validation, int8_t codec, uint32_t max_message_bytes,
+                           const uint8_t **bytes, uint32_t *size_bytes)
 {
     const uint8_t *recoded;
     uint32_t recoded_bytes;
+    struct batch_header header;
     enum err err =
         batch_recode(&validation->reader, &validation->builder, *bytes, *size_bytes,
                      (enum compression)codec, COMPRESSION_LEVEL_DEFAULT, &recoded, &recoded_bytes);
 
     if (err == OK)
-        err = batch_parse(recoded, recoded_bytes, header);
+        err = batch_parse(recoded, recoded_bytes, &header);
     if (err != OK)
         return err;
-    *bytes = (uint8_t *)(uintptr_t)recoded; /* the builder's memory, ours to stamp */
-    *size_bytes = recoded_bytes;
+    if (header.size_bytes > max_message_bytes)
+        return ERR_TOO_LARGE;
+    if (!batch_crc_is_good(recoded, &header))
+        return ERR_CORRUPT;
+    *bytes = recoded;
+    *size_bytes = header.size_bytes;
     return OK;
 }

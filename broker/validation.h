@@ -22,8 +22,10 @@ must_use enum err validation_create(const struct config *config, struct validati
 void validation_destroy(struct validation *validation);
 
 /* The same batch with another codec (a topic's compression.type).  On OK *bytes and *size_bytes are
- * the new batch, valid until the next call, and *header its header. */
-must_use enum err validation_recode(struct validation *validation, int8_t codec, uint8_t **bytes,
-                                    uint32_t *size_bytes, struct batch_header *header);
+ * the new batch, valid until the next call.  What was made is judged as what came: ERR_TOO_LARGE
+ * above max_message_bytes (as Kafka's UnifiedLog), ERR_CORRUPT when its checksum is wrong. */
+must_use enum err validation_recode(struct validation *validation, int8_t codec,
+                                    uint32_t max_message_bytes, const uint8_t **bytes,
+                                    uint32_t *size_bytes);
 
 #endif

@@ -100,6 +100,14 @@ bool batch_crc_is_good(const uint8_t *bytes, const struct batch_header *header)
     return batch_compute_crc(bytes, header->size_bytes) == header->crc;
 }
 
+bool batch_parts_crc_is_good(const uint8_t *header_bytes, const uint8_t *record_bytes,
+                             const struct batch_header *header)
+{
+    uint32_t crc = batch_compute_crc(header_bytes, BATCH_HEADER_BYTES);
+
+    return crc32c(crc, record_bytes, header->size_bytes - BATCH_HEADER_BYTES) == header->crc;
+}
+
 void batch_set_crc(uint8_t *bytes, uint32_t size_bytes)
 {
     big_endian_put_u32(bytes + BATCH_CRC_POS, batch_compute_crc(bytes, size_bytes));
@@ -117,10 +125,10 @@ void batch_set_leader_epoch(uint8_t *bytes, int32_t leader_epoch)
 
 /* A CRC is linear: crc(a b) is shift(crc(a), size b) ^ crc(b).  So the difference that a new front
  * makes is the shifted difference of the fronts' checksums, and b need not be read. */
-static void set_timestamp_type(uint8_t *bytes, uint32_t size_bytes, bool log_append_time,
-                               int64_t max_timestamp_ms)
+static void set_timestamp_type(uint8_t *bytes, bool log_append_time, int64_t max_timestamp_ms)
 {
     const size_t front_bytes = BATCH_HEADER_BYTES - BATCH_CRC_FROM_POS;
+    uint32_t size_bytes = big_endian_get_u32(bytes + LENGTH_POS) + BATCH_PREFIX_BYTES;
     uint32_t attributes = big_endian_get_u16(bytes + ATTRIBUTES_POS);
     uint32_t crc = big_endian_get_u32(bytes + BATCH_CRC_POS);
     uint32_t before;
@@ -138,14 +146,14 @@ static void set_timestamp_type(uint8_t *bytes, uint32_t size_bytes, bool log_app
                        crc32c_combine(before ^ after, crc, size_bytes - BATCH_HEADER_BYTES));
 }
 
-void batch_set_append_time(uint8_t *bytes, uint32_t size_bytes, int64_t now_ms)
+void batch_set_append_time(uint8_t *header_bytes, int64_t now_ms)
 {
-    set_timestamp_type(bytes, size_bytes, true, now_ms);
+    set_timestamp_type(header_bytes, true, now_ms);
 }
 
-void batch_set_create_time(uint8_t *bytes, uint32_t size_bytes, int64_t max_timestamp_ms)
+void batch_set_create_time(uint8_t *header_bytes, int64_t max_timestamp_ms)
 {
-    set_timestamp_type(bytes, size_bytes, false, max_timestamp_ms);
+    set_timestamp_type(header_bytes, false, max_timestamp_ms);
 }
 
 int32_t batch_sequence_add(int32_t sequence, int32_t delta)

@@ -82,6 +82,10 @@ uint32_t batch_compute_crc(const uint8_t *bytes, uint32_t size_bytes);
 /* Does the stored checksum of the batch that header was parsed from match its bytes? */
 bool batch_crc_is_good(const uint8_t *bytes, const struct batch_header *header);
 
+/* The same where the header's bytes and those of the records lie apart. */
+bool batch_parts_crc_is_good(const uint8_t *header_bytes, const uint8_t *record_bytes,
+                             const struct batch_header *header);
+
 /* Compute and store the checksum. */
 void batch_set_crc(uint8_t *bytes, uint32_t size_bytes);
 
@@ -90,12 +94,13 @@ void batch_set_base_offset(uint8_t *bytes, int64_t base_offset);
 void batch_set_leader_epoch(uint8_t *bytes, int32_t leader_epoch);
 
 /* Bit 3 set and max timestamp = now_ms: the topic's message.timestamp.type is LogAppendTime.
- * Both set the checksum by what changed in the header, without reading the records; a checksum
- * that was wrong stays wrong. */
-void batch_set_append_time(uint8_t *bytes, uint32_t size_bytes, int64_t now_ms);
+ * Both want a header that batch_parse_header takes, alone or with its records, and set the checksum
+ * by what changed in it, without reading the records: how many bytes those are says the batch's own
+ * length.  A checksum that was wrong stays wrong. */
+void batch_set_append_time(uint8_t *header_bytes, int64_t now_ms);
 
 /* Bit 3 clear and max timestamp = max_timestamp_ms: CreateTime, what the records say. */
-void batch_set_create_time(uint8_t *bytes, uint32_t size_bytes, int64_t max_timestamp_ms);
+void batch_set_create_time(uint8_t *header_bytes, int64_t max_timestamp_ms);
 
 static inline int batch_codec(const struct batch_header *header)
 {

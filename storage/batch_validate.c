@@ -409,8 +409,7 @@ enum err batch_validate(const struct batch_rules *rules, struct compression_cont
     if (err)
         return err;
     out->record_count = header->record_count;
-    out->max_timestamp_offset_delta = header->last_offset_delta;
-    out->max_timestamp_ms = rules->log_append_time ? rules->now_ms : header->max_timestamp_ms;
+    out->max_timestamp_ms = header->max_timestamp_ms;
     if (batch_codec(header) != COMPRESSION_NONE && !rules->validate_compressed)
         return OK;
 
@@ -420,10 +419,6 @@ enum err batch_validate(const struct batch_rules *rules, struct compression_cont
     if (err)
         return refuse_stream(out, err, 0, rules);
     err = walk_records(&validation, &reader);
-    if (err || rules->log_append_time)
-        return err;
     out->max_timestamp_ms = validation.max_timestamp_ms;
-    out->fix_max_timestamp =
-        batch_is_log_append_time(header) || header->max_timestamp_ms != validation.max_timestamp_ms;
-    return OK;
+    return err;
 }

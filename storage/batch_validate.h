@@ -48,13 +48,10 @@ struct batch_record_error {
 struct batch_info {
     struct batch_header header; /* zeroed when not even that could be read */
     int32_t record_count;
-    /* Of the records; with log_append_time, now_ms.  Offset delta: of the last record of the batch,
-     * as Kafka's shallow offset. */
+    /* The largest of the records' own times, -1 where none has one, whatever the header says of it;
+     * the header's where the records were not looked at (validate_compressed).  The log stores this
+     * one, or the time of the append. */
     int64_t max_timestamp_ms;
-    int32_t max_timestamp_offset_delta;
-    /* CreateTime, and the header's max timestamp or type bit is not what the records say: call
-     * batch_set_create_time(bytes, size, max_timestamp_ms) before storing, as Kafka does. */
-    bool fix_max_timestamp;
 
     /* When the answer is not OK: */
     char text[BATCH_TEXT_MAX];  /* for the client and the log; no topic name in it */

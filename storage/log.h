@@ -102,17 +102,19 @@ struct log_append_result {
 };
 
 /* The leader's path: one validated batch (batch_validate): checks producer rules, assigns offsets,
- * stamps leader_epoch (a newer one enters the epoch cache first) and, with LogAppendTime, now_ms.
- * The bytes are copied.  Visible to nobody before log_set_high_watermark.
+ * stamps leader_epoch (a newer one enters the epoch cache first) and the time: now_ms with
+ * LogAppendTime, else max_timestamp_ms, the largest of the records as the validation found it.  The
+ * bytes are copied, and everything that is kept of a batch is what one parse of the stamped header
+ * says.  Visible to nobody before log_set_high_watermark.
  * ERR_FULL: wait with store_wait_room and call again; ERR_NOSPACE, ERR_STORAGE, ERR_QUARANTINED,
- * ERR_TOO_LARGE (than a segment), ERR_SEQUENCE, ERR_PRODUCER_EPOCH, ERR_UNKNOWN_PRODUCER. */
+ * ERR_TOO_LARGE (than a segment), ERR_SEQUENCE, ERR_PRODUCER_EPOCH, ERR_UNKNOWN_PRODUCER;
+ * ERR_CORRUPT: not one batch of exactly that size, or stamped with a time it fails its checksum. */
 must_use enum err log_append_leader(struct log *log, const uint8_t *bytes, uint32_t size_bytes,
-                                    const struct batch_header *header, int32_t leader_epoch,
-                                    int64_t now_ms, struct log_append_result *out);
+                                    int64_t max_timestamp_ms, int32_t leader_epoch, int64_t now_ms,
+                                    struct log_append_result *out);
 
 /* The follower's and mirror's path: one batch as it is, at its own offsets (>= log_end). */
 must_use enum err log_append_verbatim(struct log *log, const uint8_t *bytes, uint32_t size_bytes,
-                                      const struct batch_header *header,
                                       struct log_append_result *out);
 
 /* A new leader epoch begins at log_end, before the first append under it (kraft.md 5b). */

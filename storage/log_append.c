@@ -32,12 +32,44 @@ static enum err prepare_segment(struct log *log, uint32_t size_bytes, int64_t la
     return OK;
 }
 
+/* A batch as it will lie on disk.  The caller's bytes are not touched. */
+struct stored_batch {
+    uint8_t head[BATCH_HEADER_BYTES]; /* with the stamps */
+    const uint8_t *bytes;             /* the caller's; from BATCH_HEADER_BYTES on they are stored */
+    struct batch_header header;       /* what head says, and the only source of what is kept */
+};
+
+/* Exactly one batch in bytes, not stamped yet. */
+static enum err take_batch(const uint8_t *bytes, uint32_t size_bytes, struct stored_batch *out)
+{
+    enum err err = batch_parse(bytes, size_bytes, &out->header);
+
+    if (err != OK || out->header.size_bytes != size_bytes)
+        return ERR_CORRUPT;
+    out->bytes = bytes;
+    memcpy(out->head, bytes, sizeof(out->head));
+    return OK;
+}
+
+/* The one parse.  What the checksum covers is checked again when it was changed. */
+static enum err close_stamps(struct stored_batch *batch)
+{
+    bool changed = memcmp(batch->head + BATCH_CRC_FROM_POS, batch->bytes + BATCH_CRC_FROM_POS,
+                          BATCH_HEADER_BYTES - BATCH_CRC_FROM_POS) != 0;
+    enum err err = batch_parse_header(batch->head, sizeof(batch->head), &batch->header);
+
+    if (err == OK && changed &&
+        !batch_parts_crc_is_good(batch->head, batch->bytes + BATCH_HEADER_BYTES, &batch->header))
+        err = ERR_CORRUPT;
+    return err;
+}
+
 /* Into the journal: prefix when the block below is to be rewritten under its protection. */
-static enum err journal_batch(struct log *log, const uint8_t *bytes, const uint8_t *stamped,
-                              const struct batch_header *header, struct buf **buf_out,
-                              uint8_t **stored_out, uint64_t *sequence_out)
+static enum err journal_batch(struct log *log, const struct stored_batch *batch,
+                              struct buf **buf_out, uint8_t **stored_out, uint64_t *sequence_out)
 {
     struct segment *active = log_active(log);
+    const struct batch_header *header = &batch->header;
     uint8_t prefix[STORE_BLOCK];
     struct iovec vec[3];
     uint32_t vec_count = 0;
@@ -57,8 +89,8 @@ static enum err journal_batch(struct log *log, const uint8_t *bytes, const uint8
             return err;
         vec[vec_count++] = (struct iovec){prefix, entry.prefix_bytes};
     }
-    vec[vec_count++] = (struct iovec){(void *)(uintptr_t)stamped, BATCH_HEADER_BYTES};
-    vec[vec_count++] = (struct iovec){(void *)(uintptr_t)(bytes + BATCH_HEADER_BYTES),
+    vec[vec_count++] = (struct iovec){(void *)(uintptr_t)batch->head, BATCH_HEADER_BYTES};
+    vec[vec_count++] = (struct iovec){(void *)(uintptr_t)(batch->bytes + BATCH_HEADER_BYTES),
                                       header->size_bytes - BATCH_HEADER_BYTES};
     err = journal_append(log->store->journal, &entry, vec, vec_count, log->config.relaxed, buf_out,
                          stored_out, sequence_out);
@@ -86,34 +118,26 @@ void log_note_batch(struct log *log, struct segment *segment, const struct batch
         log->epochs_dirty = true;
 }
 
-/* The common second half.  header has its final offsets; the stored copy gets them too. */
-static enum err store_batch(struct log *log, const uint8_t *bytes, uint32_t size_bytes,
-                            struct batch_header *header, bool stamp_time, int64_t now_ms)
+/* The common second half. */
+static enum err store_batch(struct log *log, const struct stored_batch *batch)
 {
     struct store *store = log->store;
-    uint8_t stamped[BATCH_HEADER_BYTES];
+    const struct batch_header *header = &batch->header;
     struct segment *active;
     struct buf *buf;
     uint8_t *stored;
     uint64_t sequence;
     enum err err;
 
-    if (size_bytes > log->config.segment_bytes)
+    if (header->size_bytes > log->config.segment_bytes)
         return ERR_TOO_LARGE;
     if (store_is_full(store))
         return ERR_FULL;
-    err = prepare_segment(log, size_bytes, batch_last_offset(header),
-                          stamp_time ? now_ms : header->max_timestamp_ms);
+    err = prepare_segment(log, header->size_bytes, batch_last_offset(header),
+                          header->max_timestamp_ms);
     if (err != OK)
         return err;
-    memcpy(stamped, bytes, sizeof(stamped));
-    batch_set_base_offset(stamped, header->base_offset);
-    batch_set_leader_epoch(stamped, header->leader_epoch);
-    if (stamp_time) {
-        batch_set_append_time(stamped, size_bytes, now_ms); /* changes the header alone */
-        header->max_timestamp_ms = now_ms;
-    }
-    err = journal_batch(log, bytes, stamped, header, &buf, &stored, &sequence);
+    err = journal_batch(log, batch, &buf, &stored, &sequence);
     if (err == ERR_NOMEM) { /* the slab: room comes at the latest when segments are written */
         store_free_memory(store);
         err = ERR_FULL;
@@ -122,12 +146,12 @@ static enum err store_batch(struct log *log, const uint8_t *bytes, uint32_t size
         return err;
     active = log_active(log);
     log_tail_add(log, active, header->base_offset, batch_last_offset(header) + 1,
-                 active->size_bytes, stored, size_bytes, buf, sequence);
+                 active->size_bytes, stored, header->size_bytes, buf, sequence);
     log_note_batch(log, active, header, active->size_bytes);
     log_mark_dirty(log);
     if (log->config.relaxed)
         store_note_relaxed(store);
-    counter_add(&store->appended_bytes, size_bytes);
+    counter_add(&store->appended_bytes, header->size_bytes);
     return OK;
 }
 
@@ -150,26 +174,42 @@ static void update_producer(struct log *log, const struct batch_header *header)
     log->producers_dirty = true;
 }
 
-static void fill_result(const struct log *log, const struct batch_header *header, bool stamped,
+static void fill_result(const struct log *log, const struct batch_header *header,
                         struct log_append_result *out)
 {
-    *out = (struct log_append_result){.base_offset = header->base_offset,
-                                      .last_offset = batch_last_offset(header),
-                                      .log_append_time_ms = stamped ? header->max_timestamp_ms : -1,
-                                      .log_start_offset = log->offsets.log_start};
+    *out = (struct log_append_result){
+        .base_offset = header->base_offset,
+        .last_offset = batch_last_offset(header),
+        .log_append_time_ms = batch_is_log_append_time(header) ? header->max_timestamp_ms : -1,
+        .log_start_offset = log->offsets.log_start};
+}
+
+/* Kafka's LogValidator: offsets, epoch, and the time by the topic's message.timestamp.type. */
+static enum err stamp_as_leader(const struct log *log, struct stored_batch *batch,
+                                int64_t max_timestamp_ms, int32_t leader_epoch, int64_t now_ms)
+{
+    batch_set_base_offset(batch->head, log->offsets.log_end);
+    batch_set_leader_epoch(batch->head, leader_epoch);
+    if (log->config.log_append_time)
+        batch_set_append_time(batch->head, now_ms);
+    else if (batch_is_log_append_time(&batch->header) ||
+             batch->header.max_timestamp_ms != max_timestamp_ms)
+        batch_set_create_time(batch->head, max_timestamp_ms);
+    return close_stamps(batch);
 }
 
 enum err log_append_leader(struct log *log, const uint8_t *bytes, uint32_t size_bytes,
-                           const struct batch_header *header, int32_t leader_epoch, int64_t now_ms,
+                           int64_t max_timestamp_ms, int32_t leader_epoch, int64_t now_ms,
                            struct log_append_result *out)
 {
-    bool stamp = log->config.log_append_time;
-    struct batch_header stored = *header;
+    struct stored_batch batch;
     struct producer_check duplicate;
     enum err err = state_error(log);
 
     if (err == OK)
-        err = check_producer(log, header, PRODUCER_CLIENT, &duplicate);
+        err = take_batch(bytes, size_bytes, &batch);
+    if (err == OK)
+        err = check_producer(log, &batch.header, PRODUCER_CLIENT, &duplicate);
     if (err != OK)
         return err;
     if (duplicate.duplicate) {
@@ -181,33 +221,35 @@ enum err log_append_leader(struct log *log, const uint8_t *bytes, uint32_t size_
                                        .duplicate = true};
         return OK;
     }
-    stored.base_offset = log->offsets.log_end;
-    stored.leader_epoch = leader_epoch;
-    err = store_batch(log, bytes, size_bytes, &stored, stamp, now_ms);
+    err = stamp_as_leader(log, &batch, max_timestamp_ms, leader_epoch, now_ms);
+    if (err == OK)
+        err = store_batch(log, &batch);
     if (err != OK)
         return err;
-    update_producer(log, &stored);
-    fill_result(log, &stored, stamp, out);
+    update_producer(log, &batch.header);
+    fill_result(log, &batch.header, out);
     return OK;
 }
 
 enum err log_append_verbatim(struct log *log, const uint8_t *bytes, uint32_t size_bytes,
-                             const struct batch_header *header, struct log_append_result *out)
+                             struct log_append_result *out)
 {
-    struct batch_header stored = *header;
+    struct stored_batch batch;
     struct producer_check unused;
     enum err err = state_error(log);
 
-    if (err == OK && header->base_offset < log->offsets.log_end)
+    if (err == OK)
+        err = take_batch(bytes, size_bytes, &batch);
+    if (err == OK && batch.header.base_offset < log->offsets.log_end)
         err = ERR_OFFSET_RANGE;
     if (err == OK)
-        err = check_producer(log, header, PRODUCER_VERBATIM, &unused);
+        err = check_producer(log, &batch.header, PRODUCER_VERBATIM, &unused);
     if (err == OK)
-        err = store_batch(log, bytes, size_bytes, &stored, false, 0);
+        err = store_batch(log, &batch);
     if (err != OK)
         return err;
-    update_producer(log, &stored);
-    fill_result(log, &stored, false, out);
+    update_producer(log, &batch.header);
+    fill_result(log, &batch.header, out);
     return OK;
 }
 

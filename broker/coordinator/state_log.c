@@ -77,8 +77,9 @@ static bool append(struct state_write *write)
 {
     struct partition *partition = write->queue->partition;
     struct log_append_result result;
-    enum err err = partition_append(partition, write->bytes, write->size_bytes, &write->header,
-                                    clock_wall_ms(partition->shard->clock), &result);
+    enum err err =
+        partition_append(partition, write->bytes, write->size_bytes, write->header.max_timestamp_ms,
+                         clock_wall_ms(partition->shard->clock), &result);
 
     if (err == ERR_FULL)
         return false;

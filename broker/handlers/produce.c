@@ -110,8 +110,8 @@ static void refuse_batch(struct produce_piece *piece, struct partition *partitio
     finish_with_error(piece, kafka_error(err));
 }
 
-static enum err validate(struct produce_piece *piece, struct partition *partition, uint8_t *bytes,
-                         uint32_t size_bytes, int64_t now_ms)
+static enum err validate(struct produce_piece *piece, struct partition *partition,
+                         const uint8_t *bytes, uint32_t size_bytes, int64_t now_ms)
 {
     const struct topic_config *config = &partition->config;
     struct validation *validation = piece->at->validation;
@@ -126,16 +126,11 @@ static enum err validate(struct produce_piece *piece, struct partition *partitio
         .timestamp_before_max_ms = config->timestamp_before_max_ms,
         .timestamp_after_max_ms = config->timestamp_after_max_ms,
     };
-    enum err err;
 
     piece->now_ms = now_ms;
     piece->timestamp_before_max_ms = config->timestamp_before_max_ms;
     piece->timestamp_after_max_ms = config->timestamp_after_max_ms;
-    err = batch_validate(&rules, validation->context, bytes, size_bytes, &piece->info);
-
-    if (err == OK && piece->info.fix_max_timestamp)
-        batch_set_create_time(bytes, size_bytes, piece->info.max_timestamp_ms);
-    return err;
+    return batch_validate(&rules, validation->context, bytes, size_bytes, &piece->info);
 }
 
 static void wait_for_ack(struct produce_piece *piece, struct partition *partition,
@@ -154,11 +149,12 @@ static void append_batch(struct produce_piece *piece, struct partition *partitio
 {
     struct log_append_result result;
     answered_partition *answer = piece->answer;
-    const struct batch_header *header = &piece->info.header;
+    int64_t max_timestamp_ms = piece->info.max_timestamp_ms;
     enum err err =
         piece->all->acks == KAFKA_ACKS_ALL_ISR
-            ? partition_append(partition, bytes, size_bytes, header, now_ms, &result)
-            : partition_append_leader(partition, bytes, size_bytes, header, now_ms, &result);
+            ? partition_append(partition, bytes, size_bytes, max_timestamp_ms, now_ms, &result)
+            : partition_append_leader(partition, bytes, size_bytes, max_timestamp_ms, now_ms,
+                                      &result);
 
     if (err == ERR_FULL) {
         store_wait_room(piece->at->store, &piece->room);
@@ -192,15 +188,14 @@ static void append_partition(struct produce_piece *piece)
     const struct wire_records *records = &piece->asked->records;
     int64_t now_ms = clock_wall_ms(piece->at->clock);
     uint32_t size_bytes = records->size_bytes;
-    uint8_t *bytes;
+    const uint8_t *bytes;
     enum err err;
 
     if (partition == NULL) {
         finish_with_error(piece, KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
         return;
     }
-    /* the frame is this request's own; stamping it spares a copy */
-    bytes = records->slice_count == 0 ? NULL : (uint8_t *)(uintptr_t)records->slices[0].bytes;
+    bytes = records->slice_count == 0 ? NULL : records->slices[0].bytes;
     if (is_transactional(bytes, size_bytes)) { /* what Kafka says to a request without the id */
         finish_with_error(piece, KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
         return;
@@ -210,8 +205,8 @@ static void append_partition(struct produce_piece *piece)
         size_bytes = piece->info.header.size_bytes;
     if (err == OK && partition->config.compression >= 0 &&
         batch_codec(&piece->info.header) != partition->config.compression)
-        err = validation_recode(piece->at->validation, partition->config.compression, &bytes,
-                                &size_bytes, &piece->info.header);
+        err = validation_recode(piece->at->validation, partition->config.compression,
+                                (uint32_t)partition->config.max_message_bytes, &bytes, &size_bytes);
     if (err != OK) {
         refuse_batch(piece, partition, err);
         return;

@@ -182,8 +182,8 @@ static enum err build_batch(struct metadata_log *log, const struct metadata_reco
 static enum err put_batch(struct metadata_log *log, const uint8_t *bytes, uint32_t size_bytes)
 {
     struct log_append_result result;
-    enum err err = log_append_leader(log->log, bytes, size_bytes, &log->header, log->epoch,
-                                     clock_wall_ms(log->world.clock), &result);
+    enum err err = log_append_leader(log->log, bytes, size_bytes, log->header.max_timestamp_ms,
+                                     log->epoch, clock_wall_ms(log->world.clock), &result);
 
     if (err != OK)
         return err;

@@ -350,7 +350,21 @@ static void remember(struct fixture_log *at, const uint8_t *bytes, uint32_t size
     if (!append->verbatim)
         batch_set_leader_epoch(batch->bytes, append->leader_epoch);
     if (at->config.log_append_time && !append->verbatim)
-        batch_set_append_time(batch->bytes, size_bytes, result->log_append_time_ms);
+        batch_set_append_time(batch->bytes, result->log_append_time_ms);
+}
+
+/* A client that says something about its records that they do not. */
+static uint8_t *make_liar(const struct fixture_append *append, const uint8_t *bytes,
+                          uint32_t size_bytes)
+{
+    uint8_t *liar = mem_alloc(size_bytes);
+
+    memcpy(liar, bytes, size_bytes);
+    if (append->claims_append_time)
+        batch_set_append_time(liar, append->claimed_max_ms);
+    else
+        batch_set_create_time(liar, append->claimed_max_ms);
+    return liar;
 }
 
 enum err fixture_append(const struct fixture_append *append, struct log_append_result *out)
@@ -367,6 +381,7 @@ enum err fixture_append(const struct fixture_append *append, struct log_append_r
     const uint8_t *bytes;
     uint32_t size_bytes;
     uint8_t *value;
+    uint8_t *liar = NULL;
     enum err err;
 
     if (append->has_producer) {
@@ -388,12 +403,15 @@ enum err fixture_append(const struct fixture_append *append, struct log_append_r
     err = batch_builder_finish(&builder, NULL, &bytes, &size_bytes);
     cr_assert(eq(int, err, OK));
     cr_assert(eq(int, batch_parse(bytes, size_bytes, &header), OK));
-    err = append->verbatim
-              ? log_append_verbatim(at->log, bytes, size_bytes, &header, &result)
-              : log_append_leader(at->log, bytes, size_bytes, &header, append->leader_epoch,
-                                  clock_wall_ms(fixture.loops[0].clock), &result);
+    if (append->lies)
+        liar = make_liar(append, bytes, size_bytes);
+    err = append->verbatim ? log_append_verbatim(at->log, bytes, size_bytes, &result)
+                           : log_append_leader(at->log, liar != NULL ? liar : bytes, size_bytes,
+                                               header.max_timestamp_ms, append->leader_epoch,
+                                               clock_wall_ms(fixture.loops[0].clock), &result);
     if (err == OK && !result.duplicate)
         remember(at, bytes, size_bytes, &result, append);
+    mem_free(liar);
     batch_builder_deinit(&builder);
     if (err == OK && out != NULL)
         *out = result;

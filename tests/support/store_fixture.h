@@ -115,7 +115,10 @@ struct fixture_append {
     int32_t base_sequence;
     int32_t leader_epoch;
     int64_t timestamp_ms; /* of the first record; the others follow by 1 */
-    int64_t base_offset;  /* verbatim */
+    bool lies;            /* the header says, under a right checksum, what is not so: */
+    int64_t claimed_max_ms;
+    bool claims_append_time;
+    int64_t base_offset; /* verbatim */
     bool verbatim;
 };
 enum err fixture_append(const struct fixture_append *append, struct log_append_result *out);

@@ -1,3 +1,4 @@
+#include "base/mem.h"
 #include "base/prng.h"
 #include "storage/batch.h"
 #include "tests/support/storage_golden.h"
@@ -126,17 +127,34 @@ Test(batch, times_are_stamped_with_the_right_checksum)
     struct golden batch = some_batch();
     struct batch_header header;
 
-    batch_set_append_time(batch.bytes, (uint32_t)batch.size_bytes, 1712345678901);
+    batch_set_append_time(batch.bytes, 1712345678901);
     cr_assert(eq(int, batch_parse(batch.bytes, batch.size_bytes, &header), OK));
     cr_assert(batch_is_log_append_time(&header));
     cr_assert(eq(i64, header.max_timestamp_ms, 1712345678901));
     cr_assert(batch_crc_is_good(batch.bytes, &header));
 
-    batch_set_create_time(batch.bytes, (uint32_t)batch.size_bytes, -1);
+    batch_set_create_time(batch.bytes, -1);
     cr_assert(eq(int, batch_parse(batch.bytes, batch.size_bytes, &header), OK));
     cr_assert(not(batch_is_log_append_time(&header)));
     cr_assert(eq(i64, header.max_timestamp_ms, -1));
     cr_assert(batch_crc_is_good(batch.bytes, &header));
+    golden_free(&batch);
+}
+
+Test(batch, what_lies_behind_a_batch_does_not_count_when_it_is_stamped)
+{
+    struct golden batch = some_batch();
+    struct batch_header header;
+    uint8_t *longer = mem_alloc(batch.size_bytes + 10);
+
+    memcpy(longer, batch.bytes, batch.size_bytes);
+    batch_set_create_time(longer, 7);
+    cr_assert(eq(int, batch_parse(longer, batch.size_bytes + 10, &header), OK));
+    cr_assert(batch_crc_is_good(longer, &header));
+    cr_assert(batch_parts_crc_is_good(longer, batch.bytes + BATCH_HEADER_BYTES, &header));
+    longer[BATCH_CRC_FROM_POS] ^= 1;
+    cr_assert(not(batch_parts_crc_is_good(longer, batch.bytes + BATCH_HEADER_BYTES, &header)));
+    mem_free(longer);
     golden_free(&batch);
 }
 
@@ -146,7 +164,7 @@ Test(batch, stamping_does_not_repair_damage)
     struct batch_header header;
 
     batch.bytes[batch.size_bytes - 3] ^= 1;
-    batch_set_append_time(batch.bytes, (uint32_t)batch.size_bytes, 5);
+    batch_set_append_time(batch.bytes, 5);
     cr_assert(eq(int, batch_parse(batch.bytes, batch.size_bytes, &header), OK));
     cr_assert(not(batch_crc_is_good(batch.bytes, &header)));
     golden_free(&batch);
@@ -158,7 +176,7 @@ Test(batch, a_header_alone_can_be_stamped)
     struct golden batch = golden_batch(&options, 0);
     struct batch_header header;
 
-    batch_set_append_time(batch.bytes, (uint32_t)batch.size_bytes, 77);
+    batch_set_append_time(batch.bytes, 77);
     cr_assert(eq(int, batch_parse(batch.bytes, batch.size_bytes, &header), OK));
     cr_assert(eq(u32, header.size_bytes, BATCH_HEADER_BYTES));
     cr_assert(batch_crc_is_good(batch.bytes, &header));

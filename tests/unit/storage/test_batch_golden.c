@@ -187,7 +187,7 @@ Test(batch_golden, what_kafka_compressed_may_be_stored)
             eq(int, batch_validate(&rules, context, batch.bytes, batch.size_bytes, &info), OK),
             "%s: %s", samples[s].name, info.text);
         cr_assert(eq(i32, info.record_count, samples[s].count));
-        cr_assert(not(info.fix_max_timestamp));
+        cr_assert(eq(i64, info.max_timestamp_ms, info.header.max_timestamp_ms));
         golden_free(&batch);
     }
     compression_context_destroy(context);

@@ -1,4 +1,5 @@
 #include "base/mem.h"
+#include "storage/batch_builder.h"
 #include "tests/support/store_fixture.h"
 
 #include <criterion/criterion.h>
@@ -281,6 +282,41 @@ Test(log_append, log_append_time_is_stamped_and_the_checksum_stays_right)
     fixture_stop();
     cr_assert(fixture_start());
     fixture_check_content(0, 30000); /* from the file: the checksum is looked at */
+}
+
+/* Bytes that the validation never saw in this form. */
+Test(log_append, a_changed_batch_is_checked_again_before_it_is_stored, .init = up)
+{
+    struct batch_builder_options options = batch_builder_options_default();
+    struct batch_builder builder;
+    struct log_append_result result;
+    struct log *log = fixture.at[0].log;
+    const uint8_t *built;
+    uint8_t *bytes;
+    uint32_t size_bytes;
+
+    batch_builder_init(&builder, &options);
+    cr_assert(eq(int, batch_builder_add_pair(&builder, "k", 1, "value", 5, 1000), OK));
+    cr_assert(eq(int, batch_builder_finish(&builder, NULL, &built, &size_bytes), OK));
+    bytes = mem_alloc(size_bytes + 10);
+    memcpy(bytes, built, size_bytes);
+    bytes[size_bytes - 2] ^= 1;
+    cr_assert(eq(int, log_append_leader(log, bytes, size_bytes, 1007, 0, 5, &result), ERR_CORRUPT));
+    fixture.at[0].config.log_append_time = true;
+    log_set_config(log, &fixture.at[0].config);
+    cr_assert(eq(int, log_append_leader(log, bytes, size_bytes, 1000, 0, 5, &result), ERR_CORRUPT));
+    bytes[size_bytes - 2] ^= 1;
+    /* more bytes than the batch, and fewer */
+    cr_assert(
+        eq(int, log_append_leader(log, bytes, size_bytes + 10, 1000, 0, 5, &result), ERR_CORRUPT));
+    cr_assert(
+        eq(int, log_append_leader(log, bytes, size_bytes - 1, 1000, 0, 5, &result), ERR_CORRUPT));
+    cr_assert(eq(int, log_append_verbatim(log, bytes, size_bytes + 10, &result), ERR_CORRUPT));
+    cr_assert(eq(i64, log_offsets(log).log_end, 0));
+    cr_assert(eq(int, log_append_leader(log, bytes, size_bytes, 1000, 0, 5, &result), OK));
+    cr_assert(eq(i64, result.log_append_time_ms, 5));
+    mem_free(bytes);
+    batch_builder_deinit(&builder);
 }
 
 Test(log_append, a_batch_larger_than_a_segment_is_refused, .init = up)

@@ -296,6 +296,50 @@ Test(log_trim, records_without_a_time_expire_by_that_of_their_file)
     cr_assert(eq(i64, log_start(), 30));
 }
 
+/* ---- what a client claims about its records does not count */
+
+/* Thirty records of now under a header that says claimed_ms, which outlive any end. */
+static void fill_with_lies(int64_t claimed_ms)
+{
+    for (int32_t i = 0; i < 30; i++) {
+        struct fixture_append append = {.has_producer = true,
+                                        .producer_id = 7,
+                                        .base_sequence = i,
+                                        .value_bytes = 900,
+                                        .timestamp_ms = base_ms + i,
+                                        .lies = true,
+                                        .claimed_max_ms = claimed_ms,
+                                        .claims_append_time = i % 2 == 1};
+        cr_assert(eq(int, fixture_append(&append, NULL), OK));
+    }
+    cr_assert(fixture_settle());
+    fixture_check_content(0, 5000); /* as the records say, and with a right checksum */
+    fixture_checkpoint();
+    fixture.at[0].config.retention_ms = 60 * 1000;
+    log_set_config(fixture.at[0].log, &fixture.at[0].config);
+}
+
+Test(log_trim, a_record_of_now_is_kept_whatever_its_header_claims)
+{
+    for (int life = 0; life < 3; life++) {
+        if (life == 0)
+            fill_with_lies(1000);
+        cr_assert(eq(u32, retain(base_ms + 59 * 1000), 0));
+        cr_assert(eq(i64, log_start(), 0));
+        fixture_crash(life == 0 ? SIM_KILL : SIM_POWER_LOSS);
+        cr_assert(fixture_start());
+        cr_assert(not(log_is_quarantined(fixture.at[0].log)));
+        fixture_check_content(0, 5000);
+    }
+}
+
+Test(log_trim, a_record_is_kept_no_longer_because_its_header_claims_the_future)
+{
+    fill_with_lies(base_ms + INT64_C(100000) * 365 * 24 * 3600);
+    cr_assert(gt(u32, retain(base_ms + 61 * 1000), 0));
+    cr_assert(eq(i64, log_start(), 30));
+}
+
 /* ---- rolling by time: as records say it, when one comes */
 
 static uint32_t segment_count(void)
