@@ -238,9 +238,20 @@ void log_mark_dirty(struct log *log)
         list_push_back(&log->store->dirty_logs, &log->dirty_node);
 }
 
+/* An entry or a node that stayed behind would bring the log back after it was freed. */
+static void check_has_left(const struct log *log)
+{
+    check(!list_is_linked(&log->node) && !list_is_linked(&log->dirty_node));
+    check(!list_is_linked(&log->write_node) && !list_is_linked(&log->progress_node));
+    check(!list_is_linked(&log->target_node) && list_is_empty(&log->tail));
+    for (uint32_t i = 0; i < log->segment_count; i++)
+        check(!list_is_linked(&log->segments[i]->lru) &&
+              !list_is_linked(&log->segments[i]->index_lru));
+}
+
 static void free_log(struct log *log)
 {
-    log_tail_drop_all(log);
+    check_has_left(log);
     while (log->segment_count > 0)
         log_drop_last_segment(log, false);
     mem_free(log->segments);
@@ -253,7 +264,8 @@ static void free_log(struct log *log)
     mem_free(log);
 }
 
-/* A write in flight ends in segment_writer, which calls this again. */
+/* Every list of the store: its entries in the cache, too, whose groups may commit after this.  An
+ * operation in flight keeps the memory of the log and of its segments, and nothing else. */
 static void leave_store(struct log *log)
 {
     struct store *store = log->store;
@@ -275,6 +287,10 @@ static void leave_store(struct log *log)
         if (waiter->log == log)
             waiter->log = NULL;
     }
+    log_tail_drop_all(log);
+    for (uint32_t i = 0; i < log->segment_count; i++)
+        segment_leave_store(log->segments[i]);
+    check_has_left(log);
 }
 
 static bool is_in_io(const struct log *log)
@@ -293,7 +309,7 @@ void log_close(struct log *log)
     log->closing = true;
     log->events = NULL;
     if (is_in_io(log))
-        return; /* the last operation frees it */
+        return; /* the last operation frees it: log_io_ended */
     free_log(log);
 }
 

@@ -134,6 +134,10 @@ struct segment *segment_create(struct log *log, int64_t base_offset);
 void segment_free(struct segment *segment); /* closes; files stay */
 must_use enum err segment_open_file(struct segment *segment);
 void segment_close_file(struct segment *segment);
+/* One operation less on its file: more files than the bound are open only while all are in use. */
+void segment_io_ended(struct segment *segment);
+/* Out of the store's lists; a file in use is closed by segment_free. */
+void segment_leave_store(struct segment *segment);
 void segment_path(const struct segment *segment, enum log_file_kind kind, bool deleted, char *out);
 must_use enum err segment_load_indexes(struct segment *segment);
 /* From the batches in the file and in the tail. */

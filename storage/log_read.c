@@ -138,7 +138,7 @@ static void end_file_read(struct file_read *file)
 {
     struct log *log = file->log;
 
-    file->segment->io_count--;
+    segment_io_ended(file->segment);
     buf_unref(file->buf); /* the slices have their own references */
     if (file->read != NULL)
         file->read->file = NULL;

@@ -47,13 +47,13 @@ void segment_path(const struct segment *segment, enum log_file_kind kind, bool d
     snprintf(out, LOG_PATH_MAX, "%s/%s%s", segment->log->dir, name, deleted ? ".deleted" : "");
 }
 
-/* Close files that were not used for longest and are not in use. */
-static void keep_open_files_bounded(struct store *store)
+/* Close those that were not used for longest and are not in use, down to count_max. */
+static void keep_open_files_bounded(struct store *store, uint32_t count_max)
 {
     list_for_each_safe(node, &store->open_segments)
     {
         struct segment *segment = container_of(node, struct segment, lru);
-        if (store->open_segment_count <= store->options.open_files_max)
+        if (store->open_segment_count <= count_max)
             return;
         if (segment->io_count == 0)
             segment_close_file(segment);
@@ -66,11 +66,15 @@ enum err segment_open_file(struct segment *segment)
     char path[LOG_PATH_MAX];
     enum err err;
 
+    check(!segment->log->closing);
     if (segment->fd >= 0) {
         list_remove(&segment->lru);
         list_push_back(&store->open_segments, &segment->lru);
         return OK;
     }
+    /* before it is open: it is not in use yet, and must not be what is closed */
+    if (store->options.open_files_max > 0)
+        keep_open_files_bounded(store, store->options.open_files_max - 1);
     segment_path(segment, LOG_FILE_LOG, false, path);
     err = store->io->v->file_open(store->io, path, IO_WRITE | IO_CREATE | IO_DIRECT, &segment->fd);
     if (err == ERR_UNSUPPORTED || err == ERR_INVALID)
@@ -81,7 +85,6 @@ enum err segment_open_file(struct segment *segment)
     }
     list_push_back(&store->open_segments, &segment->lru);
     store->open_segment_count++;
-    keep_open_files_bounded(store);
     return OK;
 }
 
@@ -93,8 +96,30 @@ void segment_close_file(struct segment *segment)
         return;
     store->io->v->close(store->io, segment->fd);
     segment->fd = -1;
+    if (!list_is_linked(&segment->lru))
+        return; /* its log is closing */
     list_remove(&segment->lru);
     store->open_segment_count--;
+}
+
+void segment_io_ended(struct segment *segment)
+{
+    struct store *store = segment->log->store;
+
+    check(segment->io_count > 0);
+    segment->io_count--;
+    keep_open_files_bounded(store, store->options.open_files_max);
+}
+
+void segment_leave_store(struct segment *segment)
+{
+    index_cache_forget(segment);
+    if (segment->io_count == 0) {
+        segment_close_file(segment);
+    } else if (list_is_linked(&segment->lru)) {
+        list_remove(&segment->lru);
+        segment->log->store->open_segment_count--;
+    }
 }
 
 /* ---- reading, now */

@@ -48,7 +48,7 @@ static void free_write(struct segment_write *write)
 {
     write->store->write_bytes -= write->size_bytes;
     write->store->write_count--;
-    write->segment->io_count--;
+    segment_io_ended(write->segment);
     mem_free(write->bytes);
     mem_free(write);
 }
