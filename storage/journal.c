@@ -362,6 +362,11 @@ static void on_commit(struct task *task)
     journal_extents_tend(&journal->extents);
 }
 
+static void on_extents_failed(struct journal_extents *extents, enum err err)
+{
+    fail(container_of(extents, struct journal, extents), err);
+}
+
 /* ---- opening and closing */
 
 enum err journal_open(struct loop *loop, const struct journal_options *options,
@@ -390,7 +395,7 @@ enum err journal_open(struct loop *loop, const struct journal_options *options,
         .notify.run = on_notify,
     };
     err = journal_extents_open(&journal->extents, loop, &extents_options, &journal->stats,
-                               on_extents_changed);
+                               on_extents_changed, on_extents_failed);
     if (err) {
         mem_free(journal);
         return err;

@@ -175,7 +175,8 @@ static void on_retry(struct timer *timer)
 enum err journal_extents_open(struct journal_extents *extents, struct loop *loop,
                               const struct journal_extents_options *options,
                               struct journal_stats *stats,
-                              void (*changed)(struct journal_extents *extents))
+                              void (*changed)(struct journal_extents *extents),
+                              void (*failed)(struct journal_extents *extents, enum err err))
 {
     uint64_t first_bytes = FIRST_BYTES_MAX;
     enum err err;
@@ -193,6 +194,7 @@ enum err journal_extents_open(struct journal_extents *extents, struct loop *loop
         .next_number = 1,
         .direct = true,
         .changed = changed,
+        .failed = failed,
         .stats = stats,
         .path = mem_alloc(strlen(options->dir) + 1 + JOURNAL_NAME_MAX),
     };
@@ -394,12 +396,23 @@ static void growth_failed(struct journal_extents *extents)
     remove_file(extents, extent);
 }
 
+/* Final, as for any write or sync (durability.md F4, F5).  The file stays until the journal closes:
+ * nothing touches the device any more. */
+static void fail(struct journal_extents *extents, enum err err)
+{
+    extents->growth = JOURNAL_GROWTH_NONE;
+    journal_extents_stop(extents);
+    extents->failed(extents, err);
+}
+
 static void on_named(struct io_op *op, int32_t result)
 {
     struct journal_extents *extents = container_of(op, struct journal_extents, op);
 
     if (result < 0) {
-        growth_failed(extents);
+        /* It says that some bytes of this file system are lost, and says it once: perhaps those of
+         * a segment, which the next mark would vouch for. */
+        fail(extents, err_from_errno(-result));
         return;
     }
     if (extents->growing->size_bytes >= extents->wanted_bytes)
@@ -417,8 +430,13 @@ static void on_piece(struct io_op *op, int32_t result)
     struct journal_extents *extents = container_of(op, struct journal_extents, op);
     bool transient = result == -EINTR || result == -EAGAIN || (result > 0 && result < IO_ALIGN);
 
-    if ((result <= 0 && !transient) || (transient && ++extents->fruitless_count == FRUITLESS_MAX)) {
+    if (transient ? ++extents->fruitless_count == FRUITLESS_MAX
+                  : result == -ENOSPC || result == -EDQUOT || result == -ENOMEM) {
         growth_failed(extents);
+        return;
+    }
+    if (!transient && result <= 0) {
+        fail(extents, result == 0 ? ERR_IO : err_from_errno(-result));
         return;
     }
     if (!transient) {

@@ -4,8 +4,9 @@
  * fixed size, written with zeros once (a write into merely allocated space costs three) and used
  * again in place.  The first one is small, so that a first start is quick; later ones are made in
  * the background, ahead of need, in pieces of 1 MiB that step back behind the journal's own writes;
- * then one syncfs makes the file and its name durable, and only then it is used.  A failure of that
- * (no space) is no failure of the journal: the file is removed and tried again later.
+ * then one syncfs makes the file and its name durable, and only then it is used.  Where there is no
+ * space for it the file is removed and made again later; a write or a sync that fails otherwise is a
+ * failure of the journal, as any other one is.
  *   E1  used: oldest first; only the last one (the current one) takes groups
  *   E2  free: every group in it is released
  *   E3  used_bytes = sizes of all used ones but the last + pos of the last */
@@ -36,7 +37,7 @@ enum journal_growth {
     JOURNAL_GROWTH_NONE,
     JOURNAL_GROWTH_ZEROS,  /* pieces are being written */
     JOURNAL_GROWTH_NAMING, /* syncfs */
-    JOURNAL_GROWTH_REMOVAL /* of a file that failed, or is in the way of a larger one */
+    JOURNAL_GROWTH_REMOVAL /* of a file without space, or in the way of a larger one */
 };
 
 struct journal_extents_options {
@@ -61,6 +62,8 @@ struct journal_extents {
     bool stopped;
     /* a free one has appeared, or a step of growth is over */
     void (*changed)(struct journal_extents *extents);
+    /* a write or sync of growth failed: final, nothing more is made */
+    void (*failed)(struct journal_extents *extents, enum err err);
     /* growth; one step at a time */
     enum journal_growth growth;
     struct journal_extent *growing;
@@ -79,7 +82,9 @@ struct journal_extents {
 must_use enum err journal_extents_open(struct journal_extents *extents, struct loop *loop,
                                        const struct journal_extents_options *options,
                                        struct journal_stats *stats,
-                                       void (*changed)(struct journal_extents *extents));
+                                       void (*changed)(struct journal_extents *extents),
+                                       void (*failed)(struct journal_extents *extents,
+                                                      enum err err));
 
 /* journal_extents_is_idle, or never opened (zeroed). */
 void journal_extents_close(struct journal_extents *extents);

@@ -420,6 +420,50 @@ Test(journal, extents_are_made_ahead_of_need_up_to_the_limit)
     cr_assert(eq(u64, rig.fake.counts[FAKE_SYNCFS], 3));
 }
 
+/* The first extent is used by one group; the second one is in the making. */
+static void fail_growth(enum fake_kind kind, uint64_t nth, int errno_value)
+{
+    journal_rig_open(&rig);
+    fake_io_fail(&rig.fake, kind, nth, errno_value);
+    journal_rig_append(&rig, 0, 0, 3000);
+    journal_rig_settle(&rig);
+}
+
+static void expect_growth_was_final(void)
+{
+    cr_assert(eq(u32, rig.failed_count, 1));
+    cr_assert(eq(u64, journal_stats(rig.journal)->extents_made, 0));
+    cr_assert(eq(int, journal_rig_try(&rig, 0, 1, 10, false, NULL), ERR_STORAGE));
+    rig.now_ns += 60000000000ULL;
+    journal_rig_settle(&rig);
+    cr_assert(eq(u64, journal_stats(rig.journal)->extents_made, 0));
+    cr_assert(eq(u32, rig.failed_count, 1));
+    journal_rig_close(&rig);
+    cr_assert(eq(u32, rig.fake.open_count, 0));
+}
+
+/* It may have told of lost bytes of any file, once. */
+Test(journal, a_sync_that_fails_while_an_extent_is_made_is_final)
+{
+    fail_growth(FAKE_SYNCFS, 1, EIO);
+    cr_assert(eq(int, rig.failed, ERR_IO));
+    expect_growth_was_final();
+}
+
+Test(journal, a_sync_without_space_while_an_extent_is_made_is_final)
+{
+    fail_growth(FAKE_SYNCFS, 1, ENOSPC);
+    cr_assert(eq(int, rig.failed, ERR_NOSPACE));
+    expect_growth_was_final();
+}
+
+Test(journal, zeros_that_the_device_refuses_are_final)
+{
+    fail_growth(FAKE_WRITE, 2, EIO); /* the group, the zeros */
+    cr_assert(eq(int, rig.failed, ERR_IO));
+    expect_growth_was_final();
+}
+
 Test(journal, a_full_journal_loses_nothing_and_goes_on_after_a_release)
 {
     int64_t offset = 0;
