@@ -43,6 +43,10 @@ static void finish(struct store *store)
         store->checkpoint_again = false;
         begin(store);
     } else {
+        /* what came meanwhile may have been committed meanwhile, too: nobody else will ask */
+        if (!list_is_empty(&store->dirty_logs))
+            loop_set_timer_ms(store->loop, &store->checkpoint_timer,
+                              store->options.checkpoint_interval_ms);
         tell_waiters(store, OK);
     }
     store_give_room(store);

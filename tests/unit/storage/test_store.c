@@ -251,6 +251,50 @@ Test(store, a_failed_syncfs_is_final_and_no_mark_follows_it, .init = up)
     cr_assert(ge(i64, log_offsets(fixture.at[0].log).log_end, durable));
 }
 
+/* The journal grows meanwhile; its sync reports what the device lost of any file. */
+Test(store, a_failed_sync_of_the_journals_growth_is_final)
+{
+    uint64_t made;
+
+    up_with(&(struct fixture_options){
+        .seed = 7, .checkpoint_interval_ms = UINT32_MAX, .segment_write_bytes = 16384});
+    sim_disk_hold(&fixture.node->disk, SIM_SYNCFS);
+    for (int i = 0; i < 20; i++) {
+        cr_assert(
+            eq(int, fixture_append(&(struct fixture_append){.value_bytes = 40000}, NULL), OK));
+        cr_assert(fixture_settle());
+        fixture_run_ms(20);
+    }
+    fixture_run_ms(2000);
+    made = journal_stats(fixture.store->journal)->extents_made;
+    sim_disk_fail_next(&fixture.node->disk, SIM_SYNCFS, EIO);
+    sim_disk_unhold(&fixture.node->disk, SIM_SYNCFS);
+    fixture_run_ms(500);
+    cr_assert(eq(u64, journal_stats(fixture.store->journal)->extents_made, made));
+    expect_failure();
+    fixture_check_prefix(0);
+}
+
+/* What was appended, and committed, while a checkpoint ran. */
+Test(store, what_came_during_a_checkpoint_reaches_its_segment_without_a_later_append)
+{
+    up_with(&(struct fixture_options){.seed = 6, .log_count = 2, .checkpoint_interval_ms = 1000});
+    cr_assert(eq(int, fixture_append(&(struct fixture_append){.value_bytes = 100}, NULL), OK));
+    cr_assert(fixture_settle());
+    sim_disk_hold(&fixture.node->disk, SIM_SYNCFS);
+    store_checkpoint(fixture.store, NULL, NULL);
+    fixture_run_ms(100);
+    cr_assert(eq(int, fixture.store->step, CHECKPOINT_SYNC));
+    cr_assert(eq(int,
+                 fixture_append(&(struct fixture_append){.log_index = 1, .value_bytes = 100}, NULL),
+                 OK));
+    cr_assert(fixture_settle());
+    sim_disk_unhold(&fixture.node->disk, SIM_SYNCFS);
+    fixture_run_ms(3000);
+    cr_assert(eq(u64, fixture.store->dirty_bytes, 0));
+    cr_assert(list_is_empty(&fixture.store->dirty_logs));
+}
+
 /* Descriptors come back: what finds none is done again, and nothing stops. */
 Test(store, a_lack_of_descriptors_delays_and_ends_nothing)
 {
