@@ -5,11 +5,10 @@
  * again in place.  The first one is small, so that a first start is quick; later ones are made in
  * the background, ahead of need, in pieces of 1 MiB that step back behind the journal's own writes;
  * then one syncfs makes the file and its name durable, and only then it is used.  Where there is no
- * space for it the file is removed and made again later; a write or a sync that fails otherwise is a
- * failure of the journal, as any other one is.
- *   E1  used: oldest first; only the last one (the current one) takes groups
- *   E2  free: every group in it is released
- *   E3  used_bytes = sizes of all used ones but the last + pos of the last */
+ * space for it the file is removed and made again later; a write or a sync that fails otherwise is
+ * a failure of the journal, as any other one is. E1  used: oldest first; only the last one (the
+ * current one) takes groups E2  free: every group in it is released E3  used_bytes = sizes of all
+ * used ones but the last + pos of the last */
 #ifndef LEVEE_STORAGE_JOURNAL_EXTENT_H
 #define LEVEE_STORAGE_JOURNAL_EXTENT_H
 
