@@ -179,6 +179,11 @@ LOG_CODE("LVE-3105", "a listener cannot be opened",
          "Cause: another process has the address, it is no address of this machine, or the "
          "port needs a privilege. Effect: the broker does not start. Next step: stop the "
          "other process, or change listeners.")
+LOG_CODE("LVE-3106", "request closed its connection: there is no memory for its answer",
+         "Cause: what a client asked for at once is larger than one request may hold, or the "
+         "process has no memory left. Effect: its connection is closed; an admin request may "
+         "have been carried out. Next step: let the client ask for less at a time; compare "
+         "held_bytes with the memory of the machine.")
 LOG_CODE("LVE-4001", "the metadata log cannot be replayed",
          "Cause: __cluster_metadata-0 is damaged, has a gap between snapshot and log, or "
          "has records that this version does not know. Effect: the broker does not start; "

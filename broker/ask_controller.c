@@ -23,8 +23,12 @@ void ask_controller(struct request *request,
                     void (*begin)(struct controller *controller, struct controller_call *call),
                     void (*answered)(struct request *request, enum err err))
 {
-    struct controller_ask *ask = request_alloc(request, 1, sizeof(*ask));
+    struct controller_ask *ask = request_try_alloc(request, 1, sizeof(*ask));
 
+    if (ask == NULL) {
+        request_refuse_memory(request);
+        return;
+    }
     ask->request = request;
     ask->start = begin;
     ask->answered = answered;

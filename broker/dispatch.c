@@ -65,8 +65,10 @@ static void answer_unknown_api_versions(struct request *request)
     request->api = api_find(API_API_VERSIONS);
     request->body = NULL;
     request->api_version = 0;
-    request_prepare_response(request);
-    handle_api_versions(request);
+    if (request_prepare_response(request))
+        handle_api_versions(request);
+    else
+        request_refuse_memory(request);
 }
 
 void dispatch(struct request *request)
@@ -101,6 +103,8 @@ void dispatch(struct request *request)
         return;
     }
     request->body = body;
-    request_prepare_response(request);
-    handler->handle(request);
+    if (request_prepare_response(request))
+        handler->handle(request);
+    else
+        request_refuse_memory(request);
 }

@@ -10,7 +10,8 @@ enum {
     POOL_MAX = 256,               /* requests kept for the next ones */
 };
 
-static const size_t handle_bytes_max = (size_t)8 << 30; /* bounded by what was decoded */
+static const size_t handle_bytes_max = (size_t)8 << 30;   /* bounded by what was decoded */
+static const size_t answer_bytes_max = (size_t)512 << 20; /* with what was decoded */
 
 struct request_pool {
     struct shard *shard;
@@ -287,6 +288,47 @@ void request_cancel(struct request *request, enum request_cancel why)
 
 /* ---- memory */
 
+static bool is_within(const struct request *request, size_t count, size_t size_bytes)
+{
+    size_t total_bytes;
+
+    return !__builtin_mul_overflow(count, size_bytes, &total_bytes) &&
+           !__builtin_add_overflow(total_bytes, request->arena.total_bytes, &total_bytes) &&
+           total_bytes <= answer_bytes_max;
+}
+
+void *request_try_alloc(struct request *request, size_t count, size_t size_bytes)
+{
+    if (!is_within(request, count, size_bytes))
+        return NULL;
+    return arena_alloc_array(&request->arena, count, size_bytes);
+}
+
+void *request_try_array(struct request *request, const struct struct_desc *element, int32_t count)
+{
+    if (!is_within(request, count < 0 ? 0 : (size_t)count, element->size_bytes))
+        return NULL;
+    return codec_new_array(element, &request->arena, count < 0 ? 0 : (size_t)count);
+}
+
+bool request_try_text(struct request *request, struct wire_string text, struct wire_string *out)
+{
+    *out = text;
+    if (text.text == NULL)
+        return true;
+    out->text = arena_strndup(&request->arena, text.text, (size_t)text.size_bytes);
+    return out->text != NULL;
+}
+
+void request_refuse_memory(struct request *request)
+{
+    log_line(request->at->sink, LOG_WARN, "LVE-3106",
+             "request closed its connection: there is no memory for its answer",
+             log_str("api", request->api->name), log_u64("request_bytes", request->wire.size_bytes),
+             log_u64("held_bytes", request->arena.total_bytes));
+    request_close(request);
+}
+
 void *request_alloc(struct request *request, size_t count, size_t size_bytes)
 {
     void *memory = arena_alloc_array(&request->arena, count, size_bytes);
@@ -322,13 +364,16 @@ void request_on_release(struct request *request, void (*release)(void *context),
     request->releases = entry;
 }
 
-void request_prepare_response(struct request *request)
+bool request_prepare_response(struct request *request)
 {
     const struct message_desc *desc = request->api->response;
 
     request->arena.max_bytes = handle_bytes_max;
-    request->response = request_alloc(request, 1, desc->body->size_bytes);
+    request->response = request_try_alloc(request, 1, desc->body->size_bytes);
+    if (request->response == NULL)
+        return false;
     codec_set_defaults(desc, request->response);
+    return true;
 }
 
 bool request_may(const struct request *request, int8_t operation, int8_t resource_type,

@@ -91,8 +91,8 @@ void request_no_answer(struct request *request);
 /* Close the connection: Kafka's way to refuse what has no answer. */
 void request_close(struct request *request);
 
-/* A response with its defaults, for request->api and its version. */
-void request_prepare_response(struct request *request);
+/* A response with its defaults, for request->api and its version.  False: no memory. */
+must_use bool request_prepare_response(struct request *request);
 
 /* The request waits from now on: cancel(request, why) says that it should not any longer, because
  * the peer is gone or the broker stops.  It runs on the shard where the request is, from the loop
@@ -115,6 +115,23 @@ const char *request_text(struct request *request, struct wire_string text);
 
 /* Run release(context) when the answer has been sent or dropped. Any number; last in, first out. */
 void request_on_release(struct request *request, void (*release)(void *context), void *context);
+
+/* Memory of a handler, zeroed, gone with the request.  NULL: the request's limit is reached, or
+ * the process has no more; then request_refuse.  On the shard where the request is, and while no
+ * piece of it runs elsewhere. */
+must_use void *request_try_alloc(struct request *request, size_t count, size_t size_bytes);
+
+/* The same for the items of an array field, with their defaults; count < 0 (null) counts as 0. */
+must_use void *request_try_array(struct request *request, const struct struct_desc *element,
+                                 int32_t count);
+
+/* The same for a text: *out gets a copy with a NUL behind it; null stays null.  False: as NULL. */
+must_use bool request_try_text(struct request *request, struct wire_string text,
+                               struct wire_string *out);
+
+/* There is no memory for the answer: the connection is closed after the answers before it, which is
+ * how Kafka refuses what it cannot answer, and a log line says so. */
+void request_refuse_memory(struct request *request);
 
 /* Allocation of a handler: zeroed, never NULL: counts are bounded by the frame that was admitted.
  * On the shard where the request is, and while no piece of it runs elsewhere. */

@@ -8,9 +8,13 @@ static void answer_all(struct request *request, int16_t error_code)
     const struct create_partitions_request *body = request->body;
     struct create_partitions_response *response = request->response;
 
-    response->results.items = request_new_array(
+    response->results.items = request_try_array(
         request, &create_partitions_response_create_partitions_topic_result_struct,
         body->topics.count);
+    if (response->results.items == NULL) {
+        request_refuse_memory(request);
+        return;
+    }
     response->results.count = body->topics.count;
     for (int32_t i = 0; i < body->topics.count; i++) {
         response->results.items[i].name = body->topics.items[i].name;

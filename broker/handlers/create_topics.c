@@ -9,8 +9,12 @@ static void answer_all(struct request *request, int16_t error_code)
     const struct create_topics_request *body = request->body;
     struct create_topics_response *response = request->response;
 
-    response->topics.items = request_new_array(
+    response->topics.items = request_try_array(
         request, &create_topics_response_creatable_topic_result_struct, body->topics.count);
+    if (response->topics.items == NULL) {
+        request_refuse_memory(request);
+        return;
+    }
     response->topics.count = body->topics.count;
     for (int32_t i = 0; i < body->topics.count; i++) {
         response->topics.items[i].name = body->topics.items[i].name;

@@ -12,7 +12,11 @@ static void answer_all(struct request *request, int16_t error_code)
     int32_t count = by_state ? body->topics.count : body->topic_names.count;
 
     response->responses.items =
-        request_new_array(request, &delete_topics_response_deletable_topic_result_struct, count);
+        request_try_array(request, &delete_topics_response_deletable_topic_result_struct, count);
+    if (response->responses.items == NULL) {
+        request_refuse_memory(request);
+        return;
+    }
     response->responses.count = count;
     for (int32_t i = 0; i < count; i++) {
         struct delete_topics_response_deletable_topic_result *out = &response->responses.items[i];

@@ -8,9 +8,13 @@ static void answer_all(struct request *request, int16_t error_code)
     const struct incremental_alter_configs_request *body = request->body;
     struct incremental_alter_configs_response *response = request->response;
 
-    response->responses.items = request_new_array(
+    response->responses.items = request_try_array(
         request, &incremental_alter_configs_response_alter_configs_resource_response_struct,
         body->resources.count);
+    if (response->responses.items == NULL) {
+        request_refuse_memory(request);
+        return;
+    }
     response->responses.count = body->resources.count;
     for (int32_t i = 0; i < body->resources.count; i++) {
         struct incremental_alter_configs_response_alter_configs_resource_response *out =

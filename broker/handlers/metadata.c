@@ -1,9 +1,11 @@
 /* Metadata (key 3): brokers, topics, leaders; creates topics that are asked for (KIP-4, 361, 430,
  * 516, 700).
  *
- * The walk: error_of_request → find_missing: missing topics, when they may be created: create_all
- * on the controller's shard → on_all_created, back home → answer.  As Kafka does, the first answer
- * still says UNKNOWN_TOPIC_OR_PARTITION of a topic that was just made; the client asks again. */
+ * The walk: error_of_request → mark_repeated → find_missing: missing topics, when they may be
+ * created: create_all on the controller's shard → on_all_created, back home → answer.  As Kafka
+ * does, the first answer still says UNKNOWN_TOPIC_OR_PARTITION of a topic that was just made; the
+ * client asks again, and so gets those above CREATIONS_MAX made, too. */
+#include "base/hash_map.h"
 #include "broker/authorized.h"
 #include "broker/config.h"
 #include "broker/endpoint.h"
@@ -20,6 +22,11 @@
 typedef struct metadata_request_topic asked_topic;
 typedef struct metadata_response_topic answered_topic;
 
+enum { CREATIONS_MAX = 100 }; /* topics that one request makes */
+
+/* Of an entry of the request. */
+enum mark { MARK_REPEATED = 1, MARK_CREATED = 2 };
+
 struct creation {
     struct controller_auto_create create;
     struct metadata_lookup *all;
@@ -28,6 +35,7 @@ struct creation {
 struct metadata_lookup {
     struct shard_call call; /* to the controller and back */
     struct request *request;
+    uint8_t *marks; /* one for each entry of the request */
     struct creation *creations;
     uint32_t creation_count;
     uint32_t pending_count;
@@ -39,15 +47,18 @@ static bool may(const struct request *request, int8_t operation, struct wire_str
                        topic.text == NULL ? 0 : (size_t)topic.size_bytes);
 }
 
-/* ---- the answer */
+/* ---- the answer: each filler says false when there is no memory */
 
-static void copy_ids(struct request *request, const int32_t *ids, uint32_t count,
+static bool copy_ids(struct request *request, const int32_t *ids, uint32_t count,
                      int32_t **items_out, int32_t *count_out)
 {
-    *items_out = request_alloc(request, count, sizeof(**items_out));
+    *items_out = request_try_alloc(request, count, sizeof(**items_out));
+    if (*items_out == NULL)
+        return false;
     if (count > 0)
         memcpy(*items_out, ids, count * sizeof(*ids));
     *count_out = (int32_t)count;
+    return true;
 }
 
 static bool is_alive(const struct image *image, int32_t broker_id)
@@ -57,7 +68,7 @@ static bool is_alive(const struct image *image, int32_t broker_id)
     return broker != NULL && !broker->fenced;
 }
 
-static void fill_partition(struct request *request, const struct image_partition *partition,
+static bool fill_partition(struct request *request, const struct image_partition *partition,
                            struct metadata_response_partition *out)
 {
     const struct image *image = request->home->image;
@@ -67,19 +78,22 @@ static void fill_partition(struct request *request, const struct image_partition
     out->leader_epoch = partition->leader_epoch;
     out->leader_id = is_alive(image, partition->leader) ? partition->leader : -1;
     out->error_code = out->leader_id == -1 ? KAFKA_LEADER_NOT_AVAILABLE : KAFKA_NONE;
-    copy_ids(request, partition->replicas, partition->replica_count, &out->replica_nodes.items,
-             &out->replica_nodes.count);
-    copy_ids(request, partition->isr, partition->isr_count, &out->isr_nodes.items,
-             &out->isr_nodes.count);
     out->offline_replicas.items =
-        request_alloc(request, partition->replica_count, sizeof(*out->offline_replicas.items));
+        request_try_alloc(request, partition->replica_count, sizeof(*out->offline_replicas.items));
+    if (out->offline_replicas.items == NULL ||
+        !copy_ids(request, partition->replicas, partition->replica_count, &out->replica_nodes.items,
+                  &out->replica_nodes.count) ||
+        !copy_ids(request, partition->isr, partition->isr_count, &out->isr_nodes.items,
+                  &out->isr_nodes.count))
+        return false;
     for (uint32_t i = 0; i < partition->replica_count; i++)
         if (!is_alive(image, partition->replicas[i]))
             out->offline_replicas.items[offline_count++] = partition->replicas[i];
     out->offline_replicas.count = (int32_t)offline_count;
+    return true;
 }
 
-static void fill_topic(struct request *request, const struct image_topic *topic,
+static bool fill_topic(struct request *request, const struct image_topic *topic,
                        answered_topic *out)
 {
     const struct metadata_request *body = request->body;
@@ -88,26 +102,32 @@ static void fill_topic(struct request *request, const struct image_topic *topic,
     out->name = wire_string(topic->name);
     out->topic_id = topic->id;
     out->is_internal = topic_is_internal(topic->name);
-    out->partitions.items = request_new_array(request, &metadata_response_partition_struct,
+    out->partitions.items = request_try_array(request, &metadata_response_partition_struct,
                                               (int32_t)topic->partition_count);
+    if (out->partitions.items == NULL)
+        return false;
     out->partitions.count = (int32_t)topic->partition_count;
     for (uint32_t i = 0; i < topic->partition_count; i++)
-        fill_partition(request, &topic->partitions[i], &out->partitions.items[i]);
+        if (!fill_partition(request, &topic->partitions[i], &out->partitions.items[i]))
+            return false;
     if (body->include_topic_authorized_operations)
         out->topic_authorized_operations = authorized_on_topic(request, topic->name);
+    return true;
 }
 
-static void fill_brokers(struct request *request, struct metadata_response *response)
+static bool fill_brokers(struct request *request, struct metadata_response *response)
 {
     const struct image *image = request->home->image;
     int32_t node_id = config_node_id(request->home->config);
-    char *host = request_alloc(request, 1, ENDPOINT_HOST_MAX);
-    struct metadata_response_broker *out;
+    char *host = request_try_alloc(request, 1, ENDPOINT_HOST_MAX);
+    struct metadata_response_broker *out =
+        request_try_array(request, &metadata_response_broker_struct, 1);
     const struct image_broker *self = image_broker_find(image, node_id);
     uint16_t port;
 
+    if (host == NULL || out == NULL)
+        return false;
     endpoint_for(request, host, &port);
-    out = request_new_array(request, &metadata_response_broker_struct, 1);
     out->node_id = node_id;
     out->host = wire_string(host);
     out->port = port;
@@ -117,6 +137,7 @@ static void fill_brokers(struct request *request, struct metadata_response *resp
     response->controller_id = node_id;
     response->cluster_id =
         wire_string(controller_cluster_id(shard_of_controller(request->home->shards)->controller));
+    return true;
 }
 
 static int16_t error_of_missing(struct wire_string name)
@@ -126,30 +147,21 @@ static int16_t error_of_missing(struct wire_string name)
                : KAFKA_INVALID_TOPIC_EXCEPTION;
 }
 
-static void fill_all_topics(struct request *request, struct metadata_response *response)
+static bool fill_all_topics(struct request *request, struct metadata_response *response)
 {
     const struct image *image = request->home->image;
     const struct image_topic *topic;
     size_t cursor = 0;
 
-    response->topics.items = request_new_array(request, &metadata_response_topic_struct,
+    response->topics.items = request_try_array(request, &metadata_response_topic_struct,
                                                (int32_t)image_topic_count(image));
+    if (response->topics.items == NULL)
+        return false;
     while ((topic = image_topic_next(image, &cursor)) != NULL)
-        if (may(request, KAFKA_ACL_OPERATION_DESCRIBE, wire_string(topic->name)))
-            fill_topic(request, topic, &response->topics.items[response->topics.count++]);
-}
-
-static bool is_asked_before(const struct metadata_request *body, int32_t index, bool by_id)
-{
-    const asked_topic *asked = &body->topics.items[index];
-
-    for (int32_t i = 0; i < index; i++) {
-        const asked_topic *other = &body->topics.items[i];
-        if (by_id ? uuid_equal(&asked->topic_id, &other->topic_id)
-                  : wire_string_equal(asked->name, other->name))
-            return true;
-    }
-    return false;
+        if (may(request, KAFKA_ACL_OPERATION_DESCRIBE, wire_string(topic->name)) &&
+            !fill_topic(request, topic, &response->topics.items[response->topics.count++]))
+            return false;
+    return true;
 }
 
 /* Does the request name topics by id?  Then entries without one are passed over, as in Kafka. */
@@ -161,29 +173,59 @@ static bool is_by_id(const struct metadata_request *body)
     return false;
 }
 
-static void fill_named_topics(struct request *request, const struct metadata_lookup *created,
-                              struct metadata_response *response)
+/* What an earlier entry names is answered there. */
+static enum err mark_repeated(struct metadata_lookup *all)
 {
+    const struct metadata_request *body = all->request->body;
+    bool by_id = is_by_id(body);
+    struct hash_map seen;
+    enum err err = OK;
+
+    if (body->topics.count <= 0)
+        return OK;
+    all->marks = request_try_alloc(all->request, (size_t)body->topics.count, 1);
+    if (all->marks == NULL)
+        return ERR_NOMEM;
+    hash_map_init(&seen, prng_u64(&all->request->home->prng));
+    for (int32_t i = 0; i < body->topics.count && err == OK; i++) {
+        asked_topic *asked = &body->topics.items[i];
+        const void *key = by_id ? (const void *)&asked->topic_id : asked->name.text;
+        size_t key_bytes = by_id ? sizeof(asked->topic_id) : (size_t)asked->name.size_bytes;
+        err = hash_map_insert(&seen, key, key_bytes, asked);
+        if (err == ERR_EXISTS) {
+            all->marks[i] = MARK_REPEATED;
+            err = OK;
+        }
+    }
+    hash_map_deinit(&seen);
+    return err;
+}
+
+static bool fill_named_topics(struct metadata_lookup *all, struct metadata_response *response)
+{
+    struct request *request = all->request;
     const struct metadata_request *body = request->body;
     const struct image *image = request->home->image;
     bool by_id = is_by_id(body);
 
     response->topics.items =
-        request_new_array(request, &metadata_response_topic_struct, body->topics.count);
+        request_try_array(request, &metadata_response_topic_struct, body->topics.count);
+    if (response->topics.items == NULL)
+        return false;
     for (int32_t i = 0; i < body->topics.count; i++) {
         const asked_topic *asked = &body->topics.items[i];
         const struct image_topic *topic;
         answered_topic *out = &response->topics.items[response->topics.count];
         int16_t error_code;
-        if ((by_id && uuid_is_zero(&asked->topic_id)) || is_asked_before(body, i, by_id))
+        if ((by_id && uuid_is_zero(&asked->topic_id)) || (all->marks[i] & MARK_REPEATED) != 0)
             continue;
         response->topics.count++;
         topic = topic_ref_find(image, by_id, asked->name, &asked->topic_id, &error_code);
-        for (uint32_t c = 0; created != NULL && c < created->creation_count; c++)
-            if (wire_string_is(asked->name, created->creations[c].create.name))
-                topic = NULL; /* just made: see above */
+        if ((all->marks[i] & MARK_CREATED) != 0)
+            topic = NULL; /* just made: see above */
         if (topic != NULL && may(request, KAFKA_ACL_OPERATION_DESCRIBE, wire_string(topic->name))) {
-            fill_topic(request, topic, out);
+            if (!fill_topic(request, topic, out))
+                return false;
             continue;
         }
         out->topic_id = asked->topic_id;
@@ -192,6 +234,7 @@ static void fill_named_topics(struct request *request, const struct metadata_loo
         if (topic != NULL && !by_id)
             out->error_code = KAFKA_TOPIC_AUTHORIZATION_FAILED;
     }
+    return true;
 }
 
 static bool asks_for_all(const struct request *request)
@@ -201,16 +244,18 @@ static bool asks_for_all(const struct request *request)
     return request->api_version == 0 ? body->topics.count == 0 : body->topics.count < 0;
 }
 
-static void answer(struct request *request, const struct metadata_lookup *created)
+static void answer(struct metadata_lookup *all)
 {
+    struct request *request = all->request;
     const struct metadata_request *body = request->body;
     struct metadata_response *response = request->response;
 
-    fill_brokers(request, response);
-    if (asks_for_all(request))
-        fill_all_topics(request, response);
-    else
-        fill_named_topics(request, created, response);
+    if (!fill_brokers(request, response) ||
+        !(asks_for_all(request) ? fill_all_topics(request, response)
+                                : fill_named_topics(all, response))) {
+        request_refuse_memory(request);
+        return;
+    }
     if (body->include_cluster_authorized_operations)
         response->cluster_authorized_operations = authorized_on_cluster(request);
     request_answer(request);
@@ -220,9 +265,7 @@ static void answer(struct request *request, const struct metadata_lookup *create
 
 static void on_all_created(struct shard_call *call)
 {
-    struct metadata_lookup *all = container_of(call, struct metadata_lookup, call);
-
-    answer(all->request, all);
+    answer(container_of(call, struct metadata_lookup, call));
 }
 
 static void drop_one(struct metadata_lookup *all)
@@ -254,31 +297,35 @@ static void create_all(struct shard_call *call)
     drop_one(all);
 }
 
-/* What is missing and may be made.  NULL: nothing. */
-static struct metadata_lookup *find_missing(struct request *request)
+/* What is missing and may be made, into creations. */
+static enum err find_missing(struct metadata_lookup *all)
 {
+    struct request *request = all->request;
     const struct metadata_request *body = request->body;
     const struct image *image = request->home->image;
-    struct metadata_lookup *all;
     int32_t count = body->topics.count;
 
     if (asks_for_all(request) || is_by_id(body) || count == 0 ||
         (request->api_version >= 4 && !body->allow_auto_topic_creation) ||
         !config_bool(request->home->config, image, "auto.create.topics.enable"))
-        return NULL;
-    all = request_alloc(request, 1, sizeof(*all));
-    all->request = request;
-    for (int32_t i = 0; i < count; i++) {
+        return OK;
+    for (int32_t i = 0; i < count && all->creation_count < CREATIONS_MAX; i++) {
         struct wire_string name = body->topics.items[i].name;
+        struct wire_string copy;
         if (error_of_missing(name) != KAFKA_UNKNOWN_TOPIC_OR_PARTITION ||
             image_topic_by_name(image, name.text, (size_t)name.size_bytes) != NULL ||
-            is_asked_before(body, i, false) || !may(request, KAFKA_ACL_OPERATION_CREATE, name))
+            (all->marks[i] & MARK_REPEATED) != 0 || !may(request, KAFKA_ACL_OPERATION_CREATE, name))
             continue;
         if (all->creations == NULL)
-            all->creations = request_alloc(request, (size_t)count, sizeof(*all->creations));
-        all->creations[all->creation_count++].create.name = request_text(request, name);
+            all->creations =
+                request_try_alloc(request, count < CREATIONS_MAX ? (size_t)count : CREATIONS_MAX,
+                                  sizeof(*all->creations));
+        if (all->creations == NULL || !request_try_text(request, name, &copy))
+            return ERR_NOMEM;
+        all->creations[all->creation_count++].create.name = copy.text;
+        all->marks[i] |= MARK_CREATED;
     }
-    return all->creation_count == 0 ? NULL : all;
+    return OK;
 }
 
 /* ---- requests that are wrong as a whole */
@@ -290,7 +337,11 @@ static void refuse(struct request *request, int16_t error_code)
     struct metadata_response *response = request->response;
 
     response->topics.items =
-        request_new_array(request, &metadata_response_topic_struct, body->topics.count);
+        request_try_array(request, &metadata_response_topic_struct, body->topics.count);
+    if (response->topics.items == NULL) {
+        request_refuse_memory(request);
+        return;
+    }
     response->topics.count = body->topics.count;
     for (int32_t i = 0; i < body->topics.count; i++) {
         answered_topic *out = &response->topics.items[i];
@@ -322,17 +373,20 @@ static int16_t error_of_request(const struct request *request)
 
 void handle_metadata(struct request *request)
 {
-    struct metadata_lookup *missing;
+    struct metadata_lookup *all = request_try_alloc(request, 1, sizeof(*all));
     int16_t error_code = error_of_request(request);
 
     if (error_code != KAFKA_NONE) {
         refuse(request, error_code);
         return;
     }
-    missing = find_missing(request);
-    if (missing == NULL)
-        answer(request, NULL);
+    if (all != NULL)
+        all->request = request;
+    if (all == NULL || mark_repeated(all) != OK || find_missing(all) != OK)
+        request_refuse_memory(request);
+    else if (all->creation_count == 0)
+        answer(all);
     else
-        shard_call_start(&missing->call, request->home, shard_of_controller(request->home->shards),
+        shard_call_start(&all->call, request->home, shard_of_controller(request->home->shards),
                          create_all, on_all_created);
 }

@@ -1,5 +1,6 @@
 /* Decisions about configs: IncrementalAlterConfigs (KIP-339), and those of a new topic. */
 #include "base/check.h"
+#include "base/hash_map.h"
 #include "base/text.h"
 #include "broker/metadata/config_rules.h"
 #include "broker/metadata/decision.h"
@@ -68,39 +69,56 @@ static const struct config_key *find_key(struct alteration *alteration, struct w
 
 /* ---- lists */
 
-static bool list_has(struct wire_string list, const char *word, size_t word_bytes)
+/* The next word of a list, from *next on; false: there is none. */
+static bool next_word(const char **next, const char *end, const char **word, size_t *word_bytes)
 {
-    const char *next = list.text;
-    const char *end = list.text + list.size_bytes;
-
-    while (next < end) {
-        const char *comma = memchr(next, ',', (size_t)(end - next));
-        size_t size_bytes = (size_t)((comma == NULL ? end : comma) - next);
-        if (size_bytes == word_bytes && memcmp(next, word, word_bytes) == 0)
+    while (*next < end) {
+        const char *comma = memchr(*next, ',', (size_t)(end - *next));
+        *word = *next;
+        *word_bytes = (size_t)((comma == NULL ? end : comma) - *next);
+        *next += *word_bytes + 1;
+        if (*word_bytes > 0)
             return true;
-        next += size_bytes + 1;
     }
     return false;
 }
 
-/* The words of list that other has (or has not), behind what out holds. */
-static void copy_words(struct wire_string *out, char *space, struct wire_string list,
-                       struct wire_string other, bool wanted)
+static enum err take_words(struct hash_map *words, struct wire_string list)
 {
     const char *next = list.text;
-    const char *end = list.text + list.size_bytes;
+    const char *word;
+    size_t word_bytes;
+    enum err err = OK;
 
-    while (next < end) {
-        const char *comma = memchr(next, ',', (size_t)(end - next));
-        size_t size_bytes = (size_t)((comma == NULL ? end : comma) - next);
-        if (size_bytes > 0 && list_has(other, next, size_bytes) == wanted) {
-            if (out->size_bytes > 0)
-                space[out->size_bytes++] = ',';
-            memcpy(space + out->size_bytes, next, size_bytes);
-            out->size_bytes += (int32_t)size_bytes;
-        }
-        next += size_bytes + 1;
+    while (err == OK && next_word(&next, list.text + list.size_bytes, &word, &word_bytes)) {
+        err = hash_map_insert(words, word, word_bytes, (void *)(uintptr_t)word);
+        err = err == ERR_EXISTS ? OK : err;
     }
+    return err;
+}
+
+/* The words of list that are not in other, behind what out holds. */
+static enum err copy_words(struct decision *decision, struct wire_string *out, char *space,
+                           struct wire_string list, struct wire_string other)
+{
+    const char *next = list.text;
+    const char *word;
+    size_t word_bytes;
+    struct hash_map others;
+    enum err err;
+
+    hash_map_init(&others, prng_u64(decision->prng));
+    err = take_words(&others, other);
+    while (err == OK && next_word(&next, list.text + list.size_bytes, &word, &word_bytes)) {
+        if (hash_map_find(&others, word, word_bytes) != NULL)
+            continue;
+        if (out->size_bytes > 0)
+            space[out->size_bytes++] = ',';
+        memcpy(space + out->size_bytes, word, word_bytes);
+        out->size_bytes += (int32_t)word_bytes;
+    }
+    hash_map_deinit(&others);
+    return err;
 }
 
 static const char *current_text(const struct alteration *alteration, const struct config_key *key)
@@ -139,9 +157,9 @@ static bool edit_list(struct alteration *alteration, const struct config_key *ke
     if (space == NULL)
         return fail(alteration);
     *out = (struct wire_string){space, 0};
-    copy_words(out, space, old, is_append ? none : change->value, false);
-    if (is_append)
-        copy_words(out, space, change->value, old, false);
+    if (copy_words(decision, out, space, old, is_append ? none : change->value) != OK ||
+        (is_append && copy_words(decision, out, space, change->value, old) != OK))
+        return fail(alteration);
     return true;
 }
 
@@ -255,45 +273,85 @@ static bool check_together(struct alteration *alteration, uint32_t mark)
 
 /* ---- a new topic */
 
-bool decide_new_topic_configs(struct decision *decision,
-                              const struct create_topics_request_creatable_topic *topic,
+typedef struct create_topics_request_creatable_topic asked_topic;
+typedef struct create_topics_request_creatable_topic_config asked_config;
+
+enum { NULLS_TEXT_BYTES = 4096 };
+
+/* Settings without a value, named one behind the other, as far as a sentence reaches. */
+static bool refuse_nulls(struct alteration *alteration, const asked_topic *topic)
+{
+    static const char begin[] = "Null value not supported for topic configs: ";
+    struct arena *arena = alteration->decision->arena;
+    size_t size_bytes = sizeof(begin);
+    bool has_any = false;
+    char *text;
+    char *end;
+
+    for (int32_t i = 0; i < topic->configs.count && size_bytes < NULLS_TEXT_BYTES; i++) {
+        if (topic->configs.items[i].value.text != NULL)
+            continue;
+        has_any = true;
+        size_bytes += (size_t)topic->configs.items[i].name.size_bytes + 1;
+    }
+    if (!has_any)
+        return true;
+    text = arena_alloc(arena, size_bytes);
+    if (text == NULL)
+        return fail(alteration);
+    memcpy(text, begin, sizeof(begin) - 1);
+    end = text + sizeof(begin) - 1;
+    for (int32_t i = 0; i < topic->configs.count && end < text + size_bytes - 1; i++) {
+        const asked_config *config = &topic->configs.items[i];
+        if (config->value.text != NULL)
+            continue;
+        if (end[-1] != ' ')
+            *end++ = ',';
+        memcpy(end, config->name.text, (size_t)config->name.size_bytes);
+        end += config->name.size_bytes;
+    }
+    return refuse(alteration, KAFKA_INVALID_CONFIG,
+                  (struct wire_string){text, (int32_t)(end - text)});
+}
+
+/* Each name once, in the order of first mention, with the last value. */
+static bool apply_configs(struct alteration *alteration, const asked_topic *topic)
+{
+    struct hash_map last; /* of each name */
+    bool is_fine = true;
+
+    hash_map_init(&last, prng_u64(alteration->decision->prng));
+    for (int32_t i = topic->configs.count; i-- > 0 && is_fine;) {
+        asked_config *config = &topic->configs.items[i];
+        enum err err =
+            hash_map_insert(&last, config->name.text, (size_t)config->name.size_bytes, config);
+        is_fine = err == OK || err == ERR_EXISTS || fail(alteration);
+    }
+    for (int32_t i = 0; i < topic->configs.count && is_fine; i++) {
+        struct wire_string name = topic->configs.items[i].name;
+        const asked_config *config =
+            hash_map_remove(&last, name.text, (size_t)name.size_bytes); /* once */
+        if (config != NULL)
+            is_fine = apply_change(alteration,
+                                   &(asked_change){.name = config->name, .value = config->value});
+    }
+    hash_map_deinit(&last);
+    return is_fine;
+}
+
+bool decide_new_topic_configs(struct decision *decision, const asked_topic *topic,
                               int16_t *error_out, struct wire_string *message_out,
                               enum err *err_out)
 {
     uint32_t mark = decision->records->count;
     struct alteration alteration = {.decision = decision, .type = KAFKA_CONFIG_RESOURCE_TYPE_TOPIC};
-    struct wire_string nulls = {"", 0};
     bool is_fine = true;
 
     alteration.resource =
         arena_strndup(decision->records->arena, topic->name.text, (size_t)topic->name.size_bytes);
     if (alteration.resource == NULL)
         is_fine = fail(&alteration);
-    for (int32_t i = 0; i < topic->configs.count && is_fine; i++) {
-        const char *comma = nulls.size_bytes > 0 ? "," : "";
-        if (topic->configs.items[i].value.text != NULL)
-            continue;
-        nulls = topic_name_text(decision->arena, "", nulls, comma);
-        if (nulls.text != NULL)
-            nulls = topic_name_text(decision->arena, nulls.text, topic->configs.items[i].name, "");
-        is_fine = nulls.text != NULL || fail(&alteration);
-    }
-    if (is_fine && nulls.size_bytes > 0)
-        is_fine =
-            refuse(&alteration, KAFKA_INVALID_CONFIG,
-                   topic_name_text(decision->arena,
-                                   "Null value not supported for topic configs: ", nulls, ""));
-    for (int32_t i = 0; i < topic->configs.count && is_fine; i++) {
-        asked_change change = {.name = topic->configs.items[i].name,
-                               .value = topic->configs.items[i].value};
-        for (int32_t j = i + 1; j < topic->configs.count; j++) /* the last of a name counts */
-            if (wire_string_equal(change.name, topic->configs.items[j].name))
-                change.value = topic->configs.items[j].value;
-        for (int32_t j = 0; j < i; j++)
-            if (wire_string_equal(change.name, topic->configs.items[j].name))
-                change.config_operation = KAFKA_ALTER_CONFIG_OP_DELETE; /* done with the first */
-        is_fine = apply_change(&alteration, &change);
-    }
+    is_fine = is_fine && refuse_nulls(&alteration, topic) && apply_configs(&alteration, topic);
     if (is_fine && topic->configs.count > 0)
         is_fine = check_together(&alteration, mark);
     *error_out = alteration.error_code;
@@ -307,11 +365,20 @@ bool decide_new_topic_configs(struct decision *decision,
 /* Of the request as such, before values are looked at (Kafka's ConfigAdminManager.preprocess). */
 static bool check_changes(struct alteration *alteration, const asked_resource *asked)
 {
-    for (int32_t i = 0; i < asked->configs.count; i++)
-        for (int32_t j = 0; j < i; j++)
-            if (wire_string_equal(asked->configs.items[i].name, asked->configs.items[j].name))
-                return refuse(alteration, KAFKA_INVALID_REQUEST,
-                              wire_string("Error due to duplicate config keys"));
+    struct hash_map names;
+    enum err err = OK;
+
+    hash_map_init(&names, prng_u64(alteration->decision->prng));
+    for (int32_t i = 0; i < asked->configs.count && err == OK; i++)
+        err = hash_map_insert(&names, asked->configs.items[i].name.text,
+                              (size_t)asked->configs.items[i].name.size_bytes,
+                              &asked->configs.items[i]);
+    hash_map_deinit(&names);
+    if (err == ERR_EXISTS)
+        return refuse(alteration, KAFKA_INVALID_REQUEST,
+                      wire_string("Error due to duplicate config keys"));
+    if (err != OK)
+        return fail(alteration);
     for (int32_t i = 0; i < asked->configs.count; i++) {
         const asked_change *change = &asked->configs.items[i];
         if (change->value.text == NULL && change->config_operation != KAFKA_ALTER_CONFIG_OP_DELETE)
@@ -401,15 +468,43 @@ static enum err alter_one(struct decision *decision, const asked_resource *asked
     return alteration.err;
 }
 
-static bool is_doubled(const struct incremental_alter_configs_request *request, int32_t index)
+/* What names a resource: its type, then its name; in the answer's arena. */
+static char *key_of(struct decision *decision, const asked_resource *asked)
 {
-    const asked_resource *asked = &request->resources.items[index];
+    size_t size_bytes = (size_t)asked->resource_name.size_bytes;
+    char *key = arena_alloc(decision->arena, size_bytes + 1);
 
-    for (int32_t i = 0; i < request->resources.count; i++)
-        if (i != index && request->resources.items[i].resource_type == asked->resource_type &&
-            wire_string_equal(request->resources.items[i].resource_name, asked->resource_name))
-            return true;
-    return false;
+    if (key == NULL)
+        return NULL;
+    key[0] = (char)asked->resource_type;
+    if (size_bytes > 0)
+        memcpy(key + 1, asked->resource_name.text, size_bytes);
+    return key;
+}
+
+/* Resources that are named more than once are refused, at every mention. */
+static enum err refuse_doubled(struct decision *decision,
+                               const struct incremental_alter_configs_request *request,
+                               answered_resource *answers)
+{
+    struct hash_map first; /* answers, by what they are for */
+    enum err err = OK;
+
+    hash_map_init(&first, prng_u64(decision->prng));
+    for (int32_t i = 0; i < request->resources.count && err == OK; i++) {
+        const asked_resource *asked = &request->resources.items[i];
+        size_t key_bytes = (size_t)asked->resource_name.size_bytes + 1;
+        char *key = key_of(decision, asked);
+        err = key == NULL ? ERR_NOMEM : hash_map_insert(&first, key, key_bytes, &answers[i]);
+        if (err != ERR_EXISTS)
+            continue;
+        ((answered_resource *)hash_map_find(&first, key, key_bytes))->error_code =
+            KAFKA_INVALID_REQUEST;
+        answers[i].error_code = KAFKA_INVALID_REQUEST;
+        err = OK;
+    }
+    hash_map_deinit(&first);
+    return err;
 }
 
 enum err decide_alter_configs(struct decision *decision,
@@ -425,14 +520,14 @@ enum err decide_alter_configs(struct decision *decision,
     if (response->responses.items == NULL)
         return ERR_NOMEM;
     response->responses.count = count;
+    err = refuse_doubled(decision, request, response->responses.items);
     for (int32_t i = 0; i < count && err == OK; i++) {
         const asked_resource *asked = &request->resources.items[i];
         answered_resource *answer = &response->responses.items[i];
         answer->resource_type = asked->resource_type;
         answer->resource_name = asked->resource_name;
         answer->error_message = (struct wire_string){0};
-        if (is_doubled(request, i)) {
-            answer->error_code = KAFKA_INVALID_REQUEST;
+        if (answer->error_code != KAFKA_NONE) {
             answer->error_message = wire_string("Each resource must appear at most once.");
         } else {
             err = alter_one(decision, asked, answer);

@@ -28,23 +28,66 @@ static bool refuse(answered_topic *answer, int16_t error_code, struct wire_strin
     return false;
 }
 
-/* '.' and '_' are one in the names of metrics. */
-static const struct image_topic *find_colliding(const struct image *image, struct wire_string name)
+/* '.' and '_' are one in the names of metrics: the topics that have one of them, by their name with
+ * '_' for both. */
+struct metric_names {
+    struct hash_map topics;
+    bool is_built;
+};
+
+/* The name in the form of the map, in out (LOG_TOPIC_NAME_MAX bytes); false: it has neither. */
+static bool to_metric_name(const char *name, size_t name_bytes, char *out)
+{
+    bool has_any = false;
+
+    for (size_t i = 0; i < name_bytes; i++) {
+        has_any = has_any || name[i] == '.' || name[i] == '_';
+        out[i] = name[i] == '.' ? '_' : name[i];
+    }
+    return has_any;
+}
+
+static enum err build_metric_names(struct decision *decision, struct metric_names *names)
 {
     const struct image_topic *topic;
     size_t cursor = 0;
+    enum err err = OK;
 
-    if (memchr(name.text, '.', (size_t)name.size_bytes) == NULL &&
-        memchr(name.text, '_', (size_t)name.size_bytes) == NULL)
-        return NULL;
-    while ((topic = image_topic_next(image, &cursor)) != NULL)
-        if (log_names_topics_collide(topic->name, strlen(topic->name), name.text,
-                                     (size_t)name.size_bytes))
-            return topic;
-    return NULL;
+    names->is_built = true;
+    while (err == OK && (topic = image_topic_next(decision->image, &cursor)) != NULL) {
+        char text[LOG_TOPIC_NAME_MAX];
+        size_t size_bytes = strlen(topic->name);
+        char *key;
+        if (size_bytes > sizeof(text) || !to_metric_name(topic->name, size_bytes, text))
+            continue;
+        key = arena_strndup(decision->records->arena, text, size_bytes);
+        err = key == NULL
+                  ? ERR_NOMEM
+                  : hash_map_insert(&names->topics, key, size_bytes, (void *)(uintptr_t)topic);
+        err = err == ERR_EXISTS ? OK : err; /* from a time when it was allowed */
+    }
+    return err;
 }
 
-static bool check_name(struct decision *decision, const asked_topic *asked, answered_topic *answer)
+/* A topic whose metrics would have the same name; NULL: none.  The name is a valid one. */
+static enum err find_colliding(struct decision *decision, struct metric_names *names,
+                               struct wire_string name, const struct image_topic **out)
+{
+    char text[LOG_TOPIC_NAME_MAX];
+    enum err err = OK;
+
+    *out = NULL;
+    if (!to_metric_name(name.text, (size_t)name.size_bytes, text))
+        return OK;
+    if (!names->is_built)
+        err = build_metric_names(decision, names);
+    if (err == OK)
+        *out = hash_map_find(&names->topics, text, (size_t)name.size_bytes);
+    return err;
+}
+
+static bool check_name(struct decision *decision, struct metric_names *names,
+                       const asked_topic *asked, answered_topic *answer, enum err *err_out)
 {
     const struct image_topic *colliding;
     struct wire_string message;
@@ -55,7 +98,7 @@ static bool check_name(struct decision *decision, const asked_topic *asked, answ
         return refuse(
             answer, KAFKA_TOPIC_ALREADY_EXISTS,
             topic_name_text(decision->arena, "Topic '", asked->name, "' already exists."));
-    colliding = find_colliding(decision->image, asked->name);
+    *err_out = find_colliding(decision, names, asked->name, &colliding);
     if (colliding != NULL)
         return refuse(answer, KAFKA_INVALID_TOPIC_EXCEPTION,
                       decision_text(decision, "Topic '%.*s' collides with existing topic: %s",
@@ -203,8 +246,8 @@ static enum err fill_configs(struct decision *decision, const asked_topic *asked
     return OK;
 }
 
-static enum err create_one(struct decision *decision, const asked_topic *asked,
-                           answered_topic *answer)
+static enum err create_one(struct decision *decision, struct metric_names *names,
+                           const asked_topic *asked, answered_topic *answer)
 {
     uint32_t mark = decision->records->count;
     struct topic_record *record;
@@ -213,8 +256,8 @@ static enum err create_one(struct decision *decision, const asked_topic *asked,
     bool is_fine;
     enum err err = OK;
 
-    if (!check_name(decision, asked, answer))
-        return OK;
+    if (!check_name(decision, names, asked, answer, &err) || err != OK)
+        return err;
     record = metadata_records_add(decision->records, METADATA_TOPIC, 0);
     if (record == NULL)
         return ERR_NOMEM;
@@ -280,6 +323,7 @@ enum err decide_create_topics(struct decision *decision,
     int32_t count = request->topics.count < 0 ? 0 : request->topics.count;
     struct hash_map names;   /* the first of each name */
     struct hash_map doubled; /* told already */
+    struct metric_names metric_names = {0};
     enum err err = OK;
 
     response->topics.items = codec_new_array(&create_topics_response_creatable_topic_result_struct,
@@ -292,6 +336,7 @@ enum err decide_create_topics(struct decision *decision,
                           "Excessively large number of partitions per request.");
     hash_map_init(&names, prng_u64(decision->prng));
     hash_map_init(&doubled, prng_u64(decision->prng));
+    hash_map_init(&metric_names.topics, prng_u64(decision->prng));
     for (int32_t i = 0; i < count && err == OK; i++) {
         asked_topic *asked = &request->topics.items[i];
         err = hash_map_insert(&names, asked->name.text, (size_t)asked->name.size_bytes, asked);
@@ -311,10 +356,11 @@ enum err decide_create_topics(struct decision *decision,
         if (hash_map_find(&doubled, asked->name.text, (size_t)asked->name.size_bytes) != NULL)
             refuse(answer, KAFKA_INVALID_REQUEST, wire_string("Duplicate topic name."));
         else
-            err = create_one(decision, asked, answer);
+            err = create_one(decision, &metric_names, asked, answer);
     }
     hash_map_deinit(&names);
     hash_map_deinit(&doubled);
+    hash_map_deinit(&metric_names.topics);
     if (err == OK && decision->records->count > DECISION_RECORDS_MAX)
         return answer_all(decision, request, response, KAFKA_POLICY_VIOLATION,
                           "Unable to perform excessively large batch operation.");
@@ -343,39 +389,71 @@ struct deletion {
     struct naming *asked;
     const struct image_topic **topics; /* what the answer names, or NULL */
     int32_t count;                     /* of answers */
+    struct hash_map names;             /* of entries in asked, by what they name */
+    struct hash_map ids;
+    struct hash_map targets; /* of those that have a topic, by its id */
 };
+
+/* The answer at index deletes nothing any more. */
+static void drop_target(struct deletion *deletion, int32_t index)
+{
+    const struct image_topic *topic = deletion->topics[index];
+
+    if (topic != NULL)
+        hash_map_remove(&deletion->targets, &topic->id, sizeof(topic->id));
+    deletion->topics[index] = NULL;
+}
 
 /* An entry that names the same as an earlier one is told there and takes no answer of its own. */
 static bool is_repeated(struct deletion *deletion, const struct naming *asked,
                         const struct image_topic *topic)
 {
-    for (int32_t i = 0; i < deletion->count; i++) {
-        const struct naming *other = &deletion->asked[i];
-        bool by_name = asked->name.text != NULL;
-        if (by_name == (other->name.text != NULL)) {
-            if (by_name ? !wire_string_equal(asked->name, other->name)
-                        : !uuid_equal(&asked->id, &other->id))
-                continue;
-            if (!by_name && uuid_is_zero(&asked->id))
-                continue; /* neither name nor id: not the same thing twice */
-            refuse_deletion(&deletion->answers[i], KAFKA_INVALID_REQUEST,
-                            by_name ? "Duplicate topic name." : "Duplicate topic id.");
-            if (by_name)
-                deletion->answers[i].topic_id = (struct uuid){0};
-            else
-                deletion->answers[i].name = (struct wire_string){0};
-            deletion->topics[i] = NULL;
-            return true;
-        }
-        if (topic != NULL && topic == deletion->topics[i]) {
-            deletion->answers[i].topic_id = topic->id;
-            refuse_deletion(&deletion->answers[i], KAFKA_INVALID_REQUEST,
-                            "The provided topic name maps to an ID that was already supplied.");
-            deletion->topics[i] = NULL;
-            return true;
-        }
+    bool by_name = asked->name.text != NULL;
+    const struct naming *same =
+        by_name ? hash_map_find(&deletion->names, asked->name.text, (size_t)asked->name.size_bytes)
+                : hash_map_find(&deletion->ids, &asked->id, sizeof(asked->id));
+    const struct naming *other =
+        same != NULL || topic == NULL
+            ? NULL
+            : hash_map_find(&deletion->targets, &topic->id, sizeof(topic->id));
+    const struct naming *first = same != NULL ? same : other;
+    deleted_topic *answer;
+
+    if (first == NULL)
+        return false;
+    answer = &deletion->answers[first - deletion->asked];
+    if (same == NULL) {
+        answer->topic_id = topic->id;
+        refuse_deletion(answer, KAFKA_INVALID_REQUEST,
+                        "The provided topic name maps to an ID that was already supplied.");
+    } else if (by_name) {
+        refuse_deletion(answer, KAFKA_INVALID_REQUEST, "Duplicate topic name.");
+        answer->topic_id = (struct uuid){0};
+    } else {
+        refuse_deletion(answer, KAFKA_INVALID_REQUEST, "Duplicate topic id.");
+        answer->name = (struct wire_string){0};
     }
-    return false;
+    drop_target(deletion, (int32_t)(first - deletion->asked));
+    return true;
+}
+
+/* So that is_repeated finds the entry again.  One with neither name nor id, or both, is no
+ * repetition of anything. */
+static enum err remember(struct deletion *deletion, int32_t index)
+{
+    struct naming *asked = &deletion->asked[index];
+    const struct image_topic *topic = deletion->topics[index];
+    bool has_name = asked->name.text != NULL;
+    enum err err = OK;
+
+    if (has_name == !uuid_is_zero(&asked->id))
+        return OK;
+    err = has_name ? hash_map_insert(&deletion->names, asked->name.text,
+                                     (size_t)asked->name.size_bytes, asked)
+                   : hash_map_insert(&deletion->ids, &asked->id, sizeof(asked->id), asked);
+    if (err == OK && topic != NULL)
+        err = hash_map_insert(&deletion->targets, &topic->id, sizeof(topic->id), asked);
+    return err;
 }
 
 static enum err name_one(struct deletion *deletion, const struct naming *asked)
@@ -396,6 +474,8 @@ static enum err name_one(struct deletion *deletion, const struct naming *asked)
     deletion->asked[deletion->count] = *asked;
     deletion->topics[deletion->count] = topic;
     deletion->count++;
+    if (remember(deletion, deletion->count - 1) != OK)
+        return ERR_NOMEM;
     answer->name = asked->name;
     answer->topic_id = asked->id;
     if (!has_name && !has_id) {
@@ -416,23 +496,14 @@ static enum err name_one(struct deletion *deletion, const struct naming *asked)
     return OK;
 }
 
-enum err decide_delete_topics(struct decision *decision, int16_t version,
-                              const struct delete_topics_request *request,
-                              struct delete_topics_response *response)
+static enum err name_all(struct deletion *deletion, int16_t version,
+                         const struct delete_topics_request *request, int32_t count)
 {
+    const struct decision *decision = deletion->decision;
     bool by_state = version >= 6; /* KIP-516: names or ids */
-    int32_t count = by_state ? request->topics.count : request->topic_names.count;
     bool is_disabled = !config_bool(decision->config, decision->image, "delete.topic.enable");
-    struct deletion deletion = {.decision = decision};
     enum err err = OK;
 
-    count = count < 0 ? 0 : count;
-    deletion.answers = codec_new_array(&delete_topics_response_deletable_topic_result_struct,
-                                       decision->arena, (size_t)count);
-    deletion.asked = arena_alloc_array(decision->arena, (size_t)count, sizeof(*deletion.asked));
-    deletion.topics = arena_alloc_array(decision->arena, (size_t)count, sizeof(*deletion.topics));
-    if (deletion.answers == NULL || deletion.asked == NULL || deletion.topics == NULL)
-        return ERR_NOMEM;
     for (int32_t i = 0; i < count && err == OK; i++) {
         struct naming asked = {0};
         if (by_state)
@@ -441,30 +512,64 @@ enum err decide_delete_topics(struct decision *decision, int16_t version,
         else
             asked.name = request->topic_names.items[i];
         if (!is_disabled) {
-            err = name_one(&deletion, &asked);
+            err = name_one(deletion, &asked);
             continue;
         }
-        deletion.answers[i].name = asked.name;
-        deletion.answers[i].topic_id = asked.id;
-        refuse_deletion(&deletion.answers[deletion.count++],
+        deletion->answers[i].name = asked.name;
+        deletion->answers[i].topic_id = asked.id;
+        refuse_deletion(&deletion->answers[deletion->count++],
                         version < 3 ? KAFKA_INVALID_REQUEST : KAFKA_TOPIC_DELETION_DISABLED,
                         "Topic deletion is disabled.");
     }
-    for (int32_t i = 0; i < deletion.count && err == OK; i++) {
+    return err;
+}
+
+static enum err record_all(struct deletion *deletion)
+{
+    struct decision *decision = deletion->decision;
+
+    for (int32_t i = 0; i < deletion->count; i++) {
         struct remove_topic_record *record;
-        if (deletion.topics[i] == NULL)
+        if (deletion->topics[i] == NULL)
             continue;
         record = metadata_records_add(decision->records, METADATA_REMOVE_TOPIC, 0);
         if (record == NULL)
             return ERR_NOMEM;
-        record->topic_id = deletion.topics[i]->id;
+        record->topic_id = deletion->topics[i]->id;
     }
     if (decision->records->count > DECISION_RECORDS_MAX) {
         decision->records->count = 0; /* D2 */
-        for (int32_t i = 0; i < deletion.count; i++)
-            refuse_deletion(&deletion.answers[i], KAFKA_POLICY_VIOLATION,
+        for (int32_t i = 0; i < deletion->count; i++)
+            refuse_deletion(&deletion->answers[i], KAFKA_POLICY_VIOLATION,
                             "Unable to perform excessively large batch operation.");
     }
+    return OK;
+}
+
+enum err decide_delete_topics(struct decision *decision, int16_t version,
+                              const struct delete_topics_request *request,
+                              struct delete_topics_response *response)
+{
+    int32_t count = version >= 6 ? request->topics.count : request->topic_names.count;
+    struct deletion deletion = {.decision = decision};
+    enum err err;
+
+    count = count < 0 ? 0 : count;
+    deletion.answers = codec_new_array(&delete_topics_response_deletable_topic_result_struct,
+                                       decision->arena, (size_t)count);
+    deletion.asked = arena_alloc_array(decision->arena, (size_t)count, sizeof(*deletion.asked));
+    deletion.topics = arena_alloc_array(decision->arena, (size_t)count, sizeof(*deletion.topics));
+    if (deletion.answers == NULL || deletion.asked == NULL || deletion.topics == NULL)
+        return ERR_NOMEM;
+    hash_map_init(&deletion.names, prng_u64(decision->prng));
+    hash_map_init(&deletion.ids, prng_u64(decision->prng));
+    hash_map_init(&deletion.targets, prng_u64(decision->prng));
+    err = name_all(&deletion, version, request, count);
+    hash_map_deinit(&deletion.names);
+    hash_map_deinit(&deletion.ids);
+    hash_map_deinit(&deletion.targets);
+    if (err == OK)
+        err = record_all(&deletion);
     response->responses.items = deletion.answers;
     response->responses.count = deletion.count;
     return err;

@@ -515,7 +515,7 @@ static inline struct ask ask_new(int16_t key, int16_t version)
     ask.body = request_alloc(request, 1, request->api->request->body->size_bytes);
     codec_set_defaults(request->api->request, ask.body);
     request->body = ask.body;
-    request_prepare_response(request);
+    cr_assert(request_prepare_response(request));
     ask.response = request->response;
     return ask;
 }

@@ -6,6 +6,7 @@
 #define LEVEE_TESTS_LIVE_RIG_H
 
 #include "base/mem.h"
+#include "broker/metadata/image.h"
 #include "broker/shard.h"
 #include "net/conn_server.h"
 #include "net/protocol/kafka_enums.h"
