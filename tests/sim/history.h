@@ -14,36 +14,41 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define HISTORY_KINDS(X)                                                                         \
-    X(SEND, "send")                 /* client, session, partition, value, sequence: first try */ \
-    X(SEND_OK, "send_ok")           /* client, partition, value, offset (-1: not told) */        \
-    X(SEND_INFO, "send_info")       /* client, partition, value: nobody knows */                 \
-    X(SEND_FAIL, "send_fail")       /* client, partition, value: certainly not appended */       \
-    X(REFUSED, "refused")           /* client, partition, value, error: the oldest open batch */ \
-    X(READ, "read")                 /* client, partition, offset, value */                       \
-    X(GARBLED, "garbled")           /* client, partition, offset: a value that nobody sends */   \
-    X(SKIPPED, "skipped")           /* client, partition, offset asked for, value: offset got */ \
-    X(WATERMARKS, "watermarks")     /* client, partition, low, stable, high and their floors */  \
-    X(OUT_OF_RANGE, "out_of_range") /* client, partition, offset */                              \
-    X(PRODUCER_ID, "producer_id")   /* client, producer_id, producer_epoch: handed out */        \
-    X(AUDIT, "audit")               /* partition: an audit begins to read it from the start */   \
-    X(AUDIT_READ, "audit_read")     /* partition, offset, value, producer_id, epoch, sequence */ \
-    X(AUDIT_END, "audit_end")       /* partition, high: all below was read */                    \
-    X(COMMIT, "commit")             /* client, partition, value: offset to be committed */       \
-    X(COMMIT_OK, "commit_ok")       /* client, partition, value */                               \
-    X(COMMIT_INFO, "commit_info")   /* client, partition, value */                               \
-    X(COMMIT_FAIL, "commit_fail")   /* client, partition, value */                               \
-    X(COMMITTED, "committed")       /* client, partition, offset (-1: none), floor_high */       \
-    X(BROKER_UP, "broker_up")       /* the broker's process starts */                            \
-    X(BROKER_DOWN, "broker_down")   /* it has ended, now or a little earlier */                  \
-    X(ASK, "ask")                   /* client, group, member, generation, value: API key */      \
-    X(JOINED, "joined")       /* client, group, member, generation, leader, value: protocol */   \
-    X(MEMBERS, "members")     /* client, group, generation, value, high (count): as told */      \
-    X(ASSIGN, "assign")       /* client, group, generation, member: for it, value */             \
-    X(SYNCED, "synced")       /* client, group, member, generation, value; 0: nothing */         \
-    X(MEMBER_OK, "member_ok") /* client, group, member, generation: taken, value: API */         \
-    X(MEMBER_REFUSED, "member_no") /* the same, with error: it was not taken */                  \
-    X(WIRE, "wire")                /* client, error: an answer that no broker gives */           \
+#define HISTORY_KINDS(X)                                                                          \
+    X(SEND, "send")                 /* client, session, partition, value, sequence: first try */  \
+                                    /* and what the record is like */                             \
+    X(SEND_OK, "send_ok")           /* client, partition, value, offset (-1: not told) */         \
+    X(SEND_INFO, "send_info")       /* client, partition, value: nobody knows */                  \
+    X(SEND_FAIL, "send_fail")       /* client, partition, value: certainly not appended */        \
+    X(REFUSED, "refused")           /* client, partition, value, error: the oldest open batch */  \
+    X(READ, "read")                 /* client, partition, offset, value */                        \
+    X(GARBLED, "garbled")           /* client, partition, offset: a value that nobody sends */    \
+    X(SKIPPED, "skipped")           /* client, partition, offset asked for, value: offset got */  \
+    X(WATERMARKS, "watermarks")     /* client, partition, low, stable, high and their floors */   \
+    X(OUT_OF_RANGE, "out_of_range") /* client, partition, offset */                               \
+    X(EARLIEST, "earliest")         /* client, partition, low; offset: was out of range, or -1 */ \
+    X(DELETE, "delete")             /* client, partition, offset: all below shall go */           \
+    X(DELETE_OK, "delete_ok")       /* client, partition, low: the log start as answered */       \
+    X(PRODUCER_ID, "producer_id")   /* client, producer_id, producer_epoch: handed out */         \
+    X(AUDIT, "audit")               /* partition, offset: an audit begins to read it there */     \
+    X(AUDIT_READ, "audit_read")     /* partition, offset, value, producer_id, epoch, sequence */  \
+    X(AUDIT_END, "audit_end")       /* partition, high: all below was read */                     \
+    X(COMMIT, "commit")             /* client, partition, value: offset to be committed */        \
+    X(COMMIT_OK, "commit_ok")       /* client, partition, value */                                \
+    X(COMMIT_INFO, "commit_info")   /* client, partition, value */                                \
+    X(COMMIT_FAIL, "commit_fail")   /* client, partition, value */                                \
+    X(COMMITTED, "committed")       /* client, partition, offset (-1: none), floor_high */        \
+    X(POWER_LOST, "power_lost")     /* of the broker's host */                                    \
+    X(BROKER_UP, "broker_up")       /* the broker's process starts */                             \
+    X(BROKER_DOWN, "broker_down")   /* it has ended, now or a little earlier */                   \
+    X(ASK, "ask")                   /* client, group, member, generation, value: API key */       \
+    X(JOINED, "joined")       /* client, group, member, generation, leader, value: protocol */    \
+    X(MEMBERS, "members")     /* client, group, generation, value, high (count): as told */       \
+    X(ASSIGN, "assign")       /* client, group, generation, member: for it, value */              \
+    X(SYNCED, "synced")       /* client, group, member, generation, value; 0: nothing */          \
+    X(MEMBER_OK, "member_ok") /* client, group, member, generation: taken, value: API */          \
+    X(MEMBER_REFUSED, "member_no") /* the same, with error: it was not taken */                   \
+    X(WIRE, "wire")                /* client, error: an answer that no broker gives */            \
     X(LATE, "late")                /* client: it was not done by its deadline */
 
 enum history_kind {
@@ -65,8 +70,13 @@ struct history_event {
     uint64_t value;
     int64_t producer_id;
     int32_t producer_epoch;
-    int32_t sequence; /* of the record; -1: not idempotent */
-    int32_t error;    /* Kafka's */
+    int32_t sequence;     /* of the record; -1: not idempotent */
+    int32_t error;        /* Kafka's */
+    int64_t timestamp_ms; /* of the record: as sent, or as read */
+    int32_t value_bytes;  /* the same; -1: null */
+    bool forbidden;       /* SEND: a broker must refuse it */
+    bool by_append_time;  /* timestamp_ms is the broker's */
+    uint64_t asked_ns;    /* when what this answers was asked; 0: now */
     int64_t low, stable, high;
     int64_t floor_low, floor_stable, floor_high; /* known when the question was asked */
     bool idempotent;

@@ -129,8 +129,11 @@ static void on_sent(struct io_op *op, int32_t result)
         client->orphan = NULL;
         send_next(client);
     } else {
-        client->sending->sent_bytes += (uint32_t)result;
+        struct model_call *call = client->sending;
+        call->sent_bytes += (uint32_t)result;
         client->sending = NULL;
+        if (call->no_answer && call->sent_bytes == call->frame_bytes)
+            finish_call(call, OK, NULL);
         send_next(client);
     }
 }
@@ -140,8 +143,8 @@ static void on_expired(struct timer *timer)
     begin_close(container_of(timer, struct model_call, expiry)->client);
 }
 
-void model_client_call(struct model_client *client, struct model_call *call, int16_t key,
-                       int16_t version, const void *request,
+static void begin_call(struct model_client *client, struct model_call *call, int16_t key,
+                       int16_t version, const void *request, bool no_answer,
                        void (*done)(struct model_call *, enum err, const void *))
 {
     struct wire_writer writer;
@@ -153,6 +156,7 @@ void model_client_call(struct model_client *client, struct model_call *call, int
                                 .api = api_find(key),
                                 .version = version,
                                 .correlation_id = ++client->correlation_id,
+                                .no_answer = no_answer,
                                 .done = done};
     arena_init(&arena, ARENA_BYTES_MAX);
     wire_writer_init(&writer, &arena);
@@ -171,6 +175,20 @@ void model_client_call(struct model_client *client, struct model_call *call, int
     timer_init(&call->expiry, on_expired);
     loop_set_timer_ms(&client->loop, &call->expiry, client->options.timeout_ms);
     send_next(client);
+}
+
+void model_client_call(struct model_client *client, struct model_call *call, int16_t key,
+                       int16_t version, const void *request,
+                       void (*done)(struct model_call *, enum err, const void *))
+{
+    begin_call(client, call, key, version, request, false, done);
+}
+
+void model_client_send(struct model_client *client, struct model_call *call, int16_t key,
+                       int16_t version, const void *request,
+                       void (*done)(struct model_call *, enum err, const void *))
+{
+    begin_call(client, call, key, version, request, true, done);
 }
 
 /* ---- receiving: the length, then as many bytes as it says */
@@ -270,6 +288,7 @@ static void on_connected(struct io_op *op, int32_t result)
         return;
     }
     client->state = MODEL_UP;
+    client->connections_count++;
     receive(client);
 }
 

@@ -42,6 +42,7 @@ struct model_call {
     uint8_t *frame;
     uint32_t frame_bytes;
     uint32_t sent_bytes;
+    bool no_answer; /* done when it was sent */
     struct timer expiry;
     void (*done)(struct model_call *call, enum err err, const void *response);
 };
@@ -71,6 +72,7 @@ struct model_client {
     struct arena arena;               /* of the answer that is being handed out */
     int16_t versions[MODEL_KEYS_MAX]; /* drawn when first used; -1: not yet */
     uint64_t calls_count;
+    uint32_t connections_count; /* that came up */
 };
 
 /* In the node's start: loop over the node's io, attached; begins to connect. */
@@ -91,6 +93,12 @@ int16_t model_client_version(struct model_client *client, int16_t key, int16_t m
 /* Encode request and queue it.  call is the caller's until done, which gets OK and the answer (it
  * lives until done returns), or ERR_TIMEOUT or ERR_CLOSED (and NULL).  The client must be up. */
 void model_client_call(struct model_client *client, struct model_call *call, int16_t key,
+                       int16_t version, const void *request,
+                       void (*done)(struct model_call *, enum err, const void *));
+
+/* As model_client_call for a request that the broker does not answer (acks=0): done gets OK and
+ * NULL when its last byte was handed to the network. */
+void model_client_send(struct model_client *client, struct model_call *call, int16_t key,
                        int16_t version, const void *request,
                        void (*done)(struct model_call *, enum err, const void *));
 

@@ -3,9 +3,11 @@
 #include "base/check.h"
 #include "net/protocol/codec.h"
 #include "net/protocol/msg_fetch.h"
+#include "net/protocol/msg_list_offsets.h"
 #include "storage/batch_reader.h"
+#include "tests/sim/model_record.h"
 
-enum { REWIND_ODDS = 20, UNCOMPRESSED_BYTES_MAX = 64 << 20 };
+enum { REWIND_ODDS = 20, UNCOMPRESSED_BYTES_MAX = 64 << 20, EARLIEST = -2 };
 
 static void tell(struct model_consumer *consumer, enum history_kind kind, uint32_t partition,
                  int64_t offset, uint64_t value)
@@ -20,20 +22,23 @@ static void tell(struct model_consumer *consumer, enum history_kind kind, uint32
 
 static void take_record(struct model_consumer *consumer, uint32_t partition,
                         const struct batch_header *header, const struct record *record,
-                        int64_t offset)
+                        int64_t offset, int64_t timestamp_ms)
 {
     struct history_event event = {.kind = consumer->auditing ? HISTORY_AUDIT_READ : HISTORY_READ,
                                   .partition = partition,
                                   .offset = offset,
                                   .producer_id = header->producer_id,
                                   .producer_epoch = header->producer_epoch,
-                                  .sequence = -1};
+                                  .sequence = -1,
+                                  .timestamp_ms = timestamp_ms,
+                                  .asked_ns = consumer->asked_ns,
+                                  .value_bytes = record->value_bytes,
+                                  .by_append_time = batch_is_log_append_time(header)};
 
     if (header->base_sequence >= 0)
         event.sequence =
             batch_sequence_add(header->base_sequence, (int32_t)(offset - header->base_offset));
-    if (record->key_bytes != -1 || record->value_bytes < 0 ||
-        !history_value_get(record->value, (uint32_t)record->value_bytes, &event.value)) {
+    if (!model_record_read(record, consumer->topics->plain, &event.value)) {
         tell(consumer, HISTORY_GARBLED, partition, offset, 0);
         return;
     }
@@ -48,6 +53,8 @@ static bool take_batch(struct model_consumer *consumer, uint32_t partition, cons
     struct batch_reader reader;
     struct record record;
     int64_t offset;
+    int64_t timestamp_ms;
+    int64_t latest_ms = INT64_MIN;
     enum err err;
 
     if (header->base_offset > at->position || batch_last_offset(header) < at->position)
@@ -59,12 +66,14 @@ static bool take_batch(struct model_consumer *consumer, uint32_t partition, cons
     batch_reader_init(&reader, consumer->compression, UNCOMPRESSED_BYTES_MAX);
     err = batch_reader_open(&reader, bytes, header->size_bytes);
     while (err == OK) {
-        err = batch_reader_next(&reader, &record, &offset, NULL);
+        err = batch_reader_next(&reader, &record, &offset, &timestamp_ms);
         if (err == OK && (!consumer->auditing || offset >= at->position))
-            take_record(consumer, partition, header, &record, offset);
+            take_record(consumer, partition, header, &record, offset, timestamp_ms);
+        if (err == OK && timestamp_ms > latest_ms)
+            latest_ms = timestamp_ms;
     }
     batch_reader_deinit(&reader);
-    if (err != ERR_NOT_FOUND) {
+    if (err != ERR_NOT_FOUND || latest_ms != header->max_timestamp_ms) {
         tell(consumer, HISTORY_GARBLED, partition, header->base_offset, 0);
         return false;
     }
@@ -116,6 +125,7 @@ static void take_watermarks(struct model_consumer *consumer, uint32_t partition,
     event.low = data->log_start_offset;
     event.stable = data->last_stable_offset;
     event.high = data->high_watermark;
+    event.asked_ns = consumer->asked_ns;
     model_client_tell(&consumer->client, &event);
 }
 
@@ -131,7 +141,8 @@ static void take_partition(struct model_consumer *consumer, uint32_t partition,
     at->asked = false;
     if (data->error_code == KAFKA_OFFSET_OUT_OF_RANGE) {
         tell(consumer, HISTORY_OUT_OF_RANGE, partition, at->asked_offset, 0);
-        at->position = 0;
+        consumer->lost_partition = partition;
+        consumer->has_lost = true;
     }
     if (data->error_code != KAFKA_NONE)
         return;
@@ -166,6 +177,66 @@ static void on_fetched(struct model_call *call, enum err err, const void *answer
     }
     for (uint32_t p = 0; p < HISTORY_PARTITIONS_MAX; p++)
         consumer->partitions[p].asked = false;
+}
+
+/* ---- where a log starts, after a position was out of range */
+
+static void take_start(struct model_consumer *consumer, int64_t start)
+{
+    uint32_t partition = consumer->lost_partition;
+    struct consumer_partition *at = &consumer->partitions[partition];
+    struct history_event event = at->floors;
+
+    event.kind = HISTORY_EARLIEST;
+    event.partition = partition;
+    event.offset = at->asked_offset;
+    event.low = start;
+    event.asked_ns = consumer->asked_ns;
+    model_client_tell(&consumer->client, &event);
+    consumer->has_lost = false;
+    at->position = start;
+    at->read_high = start;
+    if (consumer->auditing)
+        tell(consumer, HISTORY_AUDIT, partition, start, 0);
+}
+
+static void on_listed(struct model_call *call, enum err err, const void *answer)
+{
+    struct model_consumer *consumer = container_of(call, struct model_consumer, call);
+    const struct list_offsets_response *response = answer;
+
+    consumer->busy = false;
+    if (err == OK && response->topics.count == 1 &&
+        response->topics.items[0].partitions.count == 1 &&
+        response->topics.items[0].partitions.items[0].error_code == KAFKA_NONE)
+        take_start(consumer, response->topics.items[0].partitions.items[0].offset);
+}
+
+static void ask_start(struct model_consumer *consumer)
+{
+    const struct model_topic *known =
+        model_topics_of_partition(consumer->topics, consumer->lost_partition);
+    struct list_offsets_request_list_offsets_partition partition;
+    struct list_offsets_request_list_offsets_topic topic;
+    struct list_offsets_request request;
+
+    codec_set_defaults(&list_offsets_request_desc, &request);
+    codec_set_struct_defaults(&list_offsets_request_list_offsets_topic_struct, &topic);
+    codec_set_struct_defaults(&list_offsets_request_list_offsets_partition_struct, &partition);
+    partition.partition_index = (int32_t)(consumer->lost_partition - known->first_partition);
+    partition.timestamp = EARLIEST;
+    topic.name = wire_string(known->name);
+    topic.partitions.items = &partition;
+    topic.partitions.count = 1;
+    request.topics.items = &topic;
+    request.topics.count = 1;
+    consumer->busy = true;
+    consumer->asked_ns = sim_world_now_ns(consumer->client.node->world);
+    oracle_floors(consumer->oracle, consumer->lost_partition,
+                  &consumer->partitions[consumer->lost_partition].floors);
+    model_client_call(&consumer->client, &consumer->call, API_LIST_OFFSETS,
+                      model_client_version(&consumer->client, API_LIST_OFFSETS, 1, 10), &request,
+                      on_listed);
 }
 
 /* ---- what is asked */
@@ -227,6 +298,7 @@ static void fetch(struct model_consumer *consumer)
     request.max_wait_ms = consumer->auditing ? 100 : (int32_t)consumer->options.max_wait_ms;
     request.min_bytes = 1;
     request.max_bytes = (int32_t)consumer->options.bytes_max;
+    consumer->asked_ns = sim_world_now_ns(consumer->client.node->world);
     consumer->busy = true;
     model_client_call(&consumer->client, &consumer->call, API_FETCH, version, &request, on_fetched);
 }
@@ -236,8 +308,12 @@ static void on_tick(struct timer *timer)
     struct model_consumer *consumer = container_of(timer, struct model_consumer, tick);
 
     if (!consumer->busy && !consumer->stop && model_client_is_up(&consumer->client) &&
-        (consumer->auditing || !consumer->options.auditor))
-        fetch(consumer);
+        (consumer->auditing || !consumer->options.auditor)) {
+        if (consumer->has_lost)
+            ask_start(consumer);
+        else
+            fetch(consumer);
+    }
     loop_set_timer_ms(
         &consumer->client.loop, &consumer->tick,
         model_client_draw_ms(&consumer->client,

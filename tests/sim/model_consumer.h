@@ -3,6 +3,7 @@
  * Reads each partition from its position on, jumps back now and then to read something again, and
  * asks for partitions in any order and number.  In an audit it reads each partition once, from the
  * start to the high watermark, and tells that as an audit.
+ * A position that is out of range is told; then the log start is asked for, told, and read from.
  *   N1  watermarks are told with what was known when the question was asked
  *   N2  the position moves to behind the last batch of an answer, so that each visible offset is
  *       covered once (L8) */
@@ -40,6 +41,9 @@ struct model_consumer {
     struct compression_context *compression;
     struct model_call call;
     struct timer tick;
+    uint64_t asked_ns;       /* of the fetch in flight */
+    uint32_t lost_partition; /* whose position was out of range: ask where it starts */
+    bool has_lost;
     bool busy;
     bool auditing;
     bool stop; /* ask no more */

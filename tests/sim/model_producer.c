@@ -5,7 +5,6 @@
 #include "net/protocol/codec.h"
 #include "net/protocol/msg_init_producer_id.h"
 #include "net/protocol/msg_produce.h"
-#include "storage/batch_builder.h"
 
 #include <string.h>
 
@@ -13,79 +12,172 @@ enum { PRODUCE_TIMEOUT_MS = 10000, NEW_SESSION_ODDS = 400 };
 
 /* ---- batches */
 
-static void tell_batch(struct model_producer *producer, const struct producer_batch *batch,
-                       enum history_kind kind, int64_t base_offset, int16_t error)
+static struct history_event record_event(const struct model_producer *producer,
+                                         const struct producer_batch *batch, enum history_kind kind,
+                                         int32_t i)
+{
+    uint64_t counter = batch->first_counter + (uint64_t)i;
+
+    return (struct history_event){
+        .kind = kind,
+        .partition = batch->partition,
+        .session = producer->session,
+        .offset = -1,
+        .value = history_value(producer->client.options.id, counter),
+        .producer_id = producer->producer_id,
+        .producer_epoch = producer->producer_epoch,
+        .sequence = batch->base_sequence < 0 ? -1 : batch->base_sequence + i,
+        .idempotent = producer->options.idempotent,
+    };
+}
+
+/* append_time_ms: the broker's, -1: the records' own. */
+static void tell_fate(struct model_producer *producer, const struct producer_batch *batch,
+                      enum history_kind kind, int64_t base_offset, int64_t append_time_ms,
+                      int16_t error)
 {
     for (int32_t i = 0; i < batch->records_count; i++) {
-        uint64_t counter = batch->first_counter + (uint64_t)i;
-        struct history_event event = {.kind = kind,
-                                      .partition = batch->partition,
-                                      .session = producer->session,
-                                      .offset = base_offset < 0 ? -1 : base_offset + i,
-                                      .value = history_value(producer->client.options.id, counter),
-                                      .producer_id = producer->producer_id,
-                                      .producer_epoch = producer->producer_epoch,
-                                      .sequence =
-                                          batch->base_sequence < 0 ? -1 : batch->base_sequence + i,
-                                      .idempotent = producer->options.idempotent,
-                                      .error = error};
+        struct history_event event = record_event(producer, batch, kind, i);
+        event.offset = base_offset < 0 ? -1 : base_offset + i;
+        event.error = error;
+        event.by_append_time = append_time_ms >= 0;
+        event.asked_ns = batch->asked_ns;
+        event.timestamp_ms = append_time_ms;
         model_client_tell(&producer->client, &event);
     }
 }
 
-static void fill_batch(struct model_producer *producer, struct producer_batch *batch)
+/* What its records are like.  The caller frees it. */
+static struct model_batch_record *draw_records(struct model_producer *producer,
+                                               const struct producer_batch *batch)
 {
-    struct batch_builder_options options = batch_builder_options_default();
-    struct batch_builder builder;
+    const struct model_producer_options *options = &producer->options;
     struct prng *prng = &producer->client.prng;
+    struct prng *wide = &producer->wide_prng;
+    struct model_batch_record *records =
+        mem_alloc((size_t)batch->records_count * sizeof(struct model_batch_record));
     int64_t now_ms = clock_wall_ms(producer->client.loop.clock);
-    uint8_t *value = mem_alloc(producer->options.value_bytes_max);
-    const uint8_t *bytes;
 
-    options.codec = producer->options.codec;
-    options.producer_id = producer->producer_id;
-    options.producer_epoch = producer->producer_epoch;
-    options.base_sequence = batch->base_sequence;
-    batch_builder_init(&builder, &options);
     for (int32_t i = 0; i < batch->records_count; i++) {
-        uint32_t size_bytes =
-            HISTORY_VALUE_BYTES_MIN + (uint32_t)prng_below(prng, producer->options.value_bytes_max -
-                                                                     HISTORY_VALUE_BYTES_MIN + 1);
-        history_value_put(
-            history_value(producer->client.options.id, batch->first_counter + (uint64_t)i), value,
-            size_bytes);
-        check(batch_builder_add_pair(&builder, NULL, -1, value, (int32_t)size_bytes, now_ms) == OK);
+        struct model_batch_record *record = &records[i];
+        record->timestamp_ms = now_ms;
+        record->value_bytes =
+            HISTORY_VALUE_BYTES_MIN +
+            (int32_t)prng_below(prng, options->value_bytes_max - HISTORY_VALUE_BYTES_MIN + 1);
+        if (producer->topics->plain)
+            continue;
+        if (prng_chance(wide, 1, 8)) /* null, empty or shorter than a name */
+            record->value_bytes = (int32_t)prng_below(wide, HISTORY_VALUE_BYTES_MIN + 1) - 1;
+        if (prng_chance(wide, 1, 4))
+            record->timestamp_ms -= (int64_t)prng_below(wide, 10000);
+        if (options->dated_max_ms > 0 && prng_chance(wide, 1, 4))
+            record->timestamp_ms -= (int64_t)prng_below(wide, options->dated_max_ms);
     }
-    check(batch_builder_finish(&builder, producer->compression, &bytes, &batch->size_bytes) == OK);
-    batch->bytes = mem_alloc(batch->size_bytes);
-    memcpy(batch->bytes, bytes, batch->size_bytes);
-    batch_builder_deinit(&builder);
-    mem_free(value);
+    return records;
+}
+
+/* One batch of any size: so many records that each has about as many bytes as fall to it. */
+static struct model_batch_record *draw_mixed(struct model_producer *producer,
+                                             struct producer_batch *batch)
+{
+    struct prng *wide = &producer->wide_prng;
+    uint32_t log2 = (uint32_t)prng_below(wide, producer->options.mixed_bytes_log2 + 1);
+    uint32_t batch_bytes = (1U << log2) + (uint32_t)prng_below(wide, 1U << log2);
+    uint32_t most = 1U << producer->options.mixed_bytes_log2;
+    int32_t value_bytes;
+    struct model_batch_record *records;
+
+    if (producer->mixed_bytes > producer->options.mixed_bytes_limit)
+        batch_bytes %= 4096;
+    if (batch_bytes > most)
+        batch_bytes = most;
+    producer->mixed_bytes += batch_bytes;
+    batch->records_count =
+        batch_bytes < 65536 ? 1 + (int32_t)prng_below(wide, producer->options.records_max) : 1;
+    value_bytes = (int32_t)(batch_bytes / (uint32_t)batch->records_count);
+    if (producer->topics->plain && value_bytes < HISTORY_VALUE_BYTES_MIN)
+        value_bytes = HISTORY_VALUE_BYTES_MIN;
+    records = draw_records(producer, batch);
+    for (int32_t i = 0; i < batch->records_count; i++)
+        records[i].value_bytes = value_bytes;
+    return records;
+}
+
+static enum model_lie draw_lie(struct model_producer *producer)
+{
+    struct prng *wide = &producer->wide_prng;
+    uint32_t dice = (uint32_t)prng_below(wide, 100);
+
+    if (dice < producer->options.lie_odds)
+        return MODEL_LIE_MAX_TIMESTAMP +
+               (enum model_lie)prng_below(wide, MODEL_BAD_CRC - MODEL_LIE_MAX_TIMESTAMP);
+    if (!producer->options.idempotent && dice >= 100 - producer->options.bad_odds)
+        return MODEL_BAD_CRC + (enum model_lie)prng_below(wide, MODEL_LIE_COUNT - MODEL_BAD_CRC);
+    return MODEL_HONEST;
+}
+
+static void fill_batch(struct model_producer *producer, struct producer_batch *batch,
+                       const struct model_batch_record *records)
+{
+    struct model_batch_spec spec = {
+        .first_value = history_value(producer->client.options.id, batch->first_counter),
+        .records = records,
+        .records_count = batch->records_count,
+        .plain = producer->topics->plain,
+        .codec = producer->options.codec,
+        .producer_id = producer->producer_id,
+        .producer_epoch = producer->producer_epoch,
+        .base_sequence = batch->base_sequence,
+        .lie = batch->lie,
+    };
+
+    model_batch_make(&spec, producer->compression, &producer->wide_prng, &batch->bytes,
+                     &batch->size_bytes);
+}
+
+static void tell_send(struct model_producer *producer, const struct producer_batch *batch,
+                      const struct model_batch_record *records)
+{
+    for (int32_t i = 0; i < batch->records_count; i++) {
+        struct history_event event = record_event(producer, batch, HISTORY_SEND, i);
+        event.timestamp_ms = records[i].timestamp_ms;
+        event.value_bytes = records[i].value_bytes;
+        event.forbidden = model_lie_is_bad(batch->lie);
+        model_client_tell(&producer->client, &event);
+    }
 }
 
 static struct producer_batch *new_batch(struct model_producer *producer, uint32_t partition_index)
 {
     struct producer_partition *partition = &producer->partitions[partition_index];
     struct producer_batch *batch = mem_alloc(sizeof(*batch));
+    struct model_batch_record *records;
 
     batch->partition = partition_index;
     batch->first_counter = producer->next_counter;
     batch->records_count =
         1 + (int32_t)prng_below(&producer->client.prng, producer->options.records_max);
+    records = producer->options.mixed_bytes_log2 > 0 ? draw_mixed(producer, batch)
+                                                     : draw_records(producer, batch);
     batch->base_sequence = producer->options.idempotent ? partition->next_sequence : -1;
+    batch->lie = draw_lie(producer);
+    if (!producer->options.idempotent)
+        producer->session = producer->client.connections_count;
     producer->next_counter += (uint64_t)batch->records_count;
     partition->next_sequence += batch->records_count;
-    fill_batch(producer, batch);
+    fill_batch(producer, batch, records);
     list_push_back(&partition->open, &batch->node);
     partition->open_count++;
-    tell_batch(producer, batch, HISTORY_SEND, -1, 0);
+    tell_send(producer, batch, records);
+    mem_free(records);
     return batch;
 }
 
 static void end_batch(struct model_producer *producer, struct producer_batch *batch,
-                      enum history_kind kind, int64_t base_offset, int16_t error)
+                      enum history_kind kind, int64_t base_offset, int64_t append_time_ms,
+                      int16_t error)
 {
-    tell_batch(producer, batch, kind, base_offset, error);
+    tell_fate(producer, batch, kind, base_offset, append_time_ms, error);
     list_remove(&batch->node);
     producer->partitions[batch->partition].open_count--;
     mem_free(batch->bytes);
@@ -118,6 +210,13 @@ static bool is_about_sequence(int16_t error)
     return error == KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER || error == KAFKA_UNKNOWN_PRODUCER_ID;
 }
 
+/* What a batch that must be refused is refused with. */
+static bool is_refusal(int16_t error)
+{
+    return error == KAFKA_CORRUPT_MESSAGE || error == KAFKA_INVALID_RECORD ||
+           error == KAFKA_UNSUPPORTED_COMPRESSION_TYPE || error == KAFKA_INVALID_TIMESTAMP;
+}
+
 static bool is_retriable(int16_t error)
 {
     return is_without_effect(error) || error == KAFKA_REQUEST_TIMED_OUT ||
@@ -135,22 +234,31 @@ static void refuse(struct model_producer *producer, struct producer_batch *batch
         .error = error};
 
     model_client_tell(&producer->client, &event);
-    producer->finishing = true; /* the first complaint is enough */
+    if (model_topics_of_partition(producer->topics, batch->partition)->rules.cache) { /* P5 */
+        producer->partitions[batch->partition].broken = true;
+        producer->new_session = true;
+    } else {
+        producer->finishing = true; /* the first complaint is enough */
+    }
 }
 
 static void take_error(struct model_producer *producer, struct producer_batch *batch, int16_t error)
 {
     bool is_oldest = producer->partitions[batch->partition].open.next == &batch->node;
 
+    if (model_lie_is_bad(batch->lie) && is_refusal(error)) {
+        end_batch(producer, batch, HISTORY_SEND_FAIL, -1, -1, error);
+        return;
+    }
     if (!is_without_effect(error))
         batch->ambiguous = true;
     if (!is_retriable(error) || (is_about_sequence(error) && is_oldest)) {
         refuse(producer, batch, error);
-        end_batch(producer, batch, HISTORY_SEND_INFO, -1, error);
+        end_batch(producer, batch, HISTORY_SEND_INFO, -1, -1, error);
         return;
     }
-    if (!producer->options.idempotent)
-        end_batch(producer, batch, batch->ambiguous ? HISTORY_SEND_INFO : HISTORY_SEND_FAIL, -1,
+    if (!producer->options.idempotent || producer->partitions[batch->partition].broken)
+        end_batch(producer, batch, batch->ambiguous ? HISTORY_SEND_INFO : HISTORY_SEND_FAIL, -1, -1,
                   error);
 }
 
@@ -174,7 +282,7 @@ static void take_partition(struct model_producer *producer, struct producer_flig
     }
     producer->acknowledged_count++;
     producer->partitions[partition_index].begun = true;
-    end_batch(producer, batch, HISTORY_SEND_OK, answer->base_offset, 0);
+    end_batch(producer, batch, HISTORY_SEND_OK, answer->base_offset, answer->log_append_time_ms, 0);
 }
 
 static const struct model_topic *answered_topic(
@@ -219,13 +327,45 @@ static void on_produced(struct model_call *call, enum err err, const void *answe
     flight->used = false;
 }
 
+/* Of a request without an answer nobody knows. */
+static void on_handed_over(struct model_call *call, enum err err, const void *answer)
+{
+    struct producer_flight *flight = container_of(call, struct producer_flight, call);
+
+    for (uint32_t p = 0; p < HISTORY_PARTITIONS_MAX; p++) {
+        struct producer_batch *batch = flight->batches[p];
+        if (batch == NULL)
+            continue;
+        flight->batches[p] = NULL;
+        end_batch(flight->producer, batch, HISTORY_SEND_INFO, -1, -1, 0);
+    }
+    flight->used = false;
+}
+
 /* ---- requests */
+
+/* Nobody will send them again. */
+static void end_open(struct model_producer *producer, struct producer_partition *at)
+{
+    struct list *next;
+
+    for (struct list *node = at->open.next; node != &at->open; node = next) {
+        struct producer_batch *batch = container_of(node, struct producer_batch, node);
+        next = node->next;
+        if (!batch->in_flight)
+            end_batch(producer, batch, HISTORY_SEND_INFO, -1, -1, 0);
+    }
+}
 
 /* The next batch of the partition to be sent, or NULL. */
 static struct producer_batch *choose_batch(struct model_producer *producer, uint32_t partition)
 {
     struct producer_partition *at = &producer->partitions[partition];
 
+    if (at->broken) {
+        end_open(producer, at);
+        return NULL;
+    }
     for (struct list *node = at->open.next; node != &at->open; node = node->next) {
         struct producer_batch *batch = container_of(node, struct producer_batch, node);
         if (!batch->in_flight)
@@ -276,7 +416,7 @@ static void put_request(struct model_producer *producer, struct producer_flight 
         topics_count++;
     }
     codec_set_defaults(&produce_request_desc, &request);
-    request.acks = -1;
+    request.acks = flight->acks;
     request.timeout_ms = PRODUCE_TIMEOUT_MS;
     request.topic_data.items = topics;
     request.topic_data.count = topics_count;
@@ -284,8 +424,22 @@ static void put_request(struct model_producer *producer, struct producer_flight 
                                    producer->options.codec == COMPRESSION_ZSTD ? 7 : 3, 13);
     if (version >= 13 && !ids_known)
         version = 12;
-    model_client_call(&producer->client, &flight->call, API_PRODUCE, version, &request,
-                      on_produced);
+    if (flight->acks == 0)
+        model_client_send(&producer->client, &flight->call, API_PRODUCE, version, &request,
+                          on_handed_over);
+    else
+        model_client_call(&producer->client, &flight->call, API_PRODUCE, version, &request,
+                          on_produced);
+}
+
+static int16_t draw_acks(struct model_producer *producer)
+{
+    const struct model_producer_options *options = &producer->options;
+    uint32_t dice = (uint32_t)prng_below(&producer->wide_prng, 100);
+
+    if (!options->idempotent && dice < options->acks_zero_odds)
+        return 0;
+    return dice >= 100 - options->acks_one_odds ? 1 : -1;
 }
 
 /* Batches of up to request_batches_max partitions, from a random one on, or one of the first. */
@@ -308,12 +462,14 @@ static bool send_request(struct model_producer *producer, struct producer_flight
         if (batch == NULL)
             continue;
         batch->in_flight = true;
+        batch->asked_ns = sim_world_now_ns(producer->client.node->world);
         flight->batches[partition] = batch;
         taken++;
     }
     if (taken == 0)
         return false;
     flight->used = true;
+    flight->acks = draw_acks(producer);
     put_request(producer, flight);
     return true;
 }
@@ -356,7 +512,7 @@ static void on_id(struct model_call *call, enum err err, const void *answer)
     model_client_tell(&producer->client, &event);
     for (uint32_t p = 0; p < HISTORY_PARTITIONS_MAX; p++) {
         producer->partitions[p].next_sequence = 0;
-        producer->partitions[p].begun = false;
+        producer->partitions[p].begun = producer->partitions[p].broken = false;
     }
 }
 
@@ -403,6 +559,7 @@ void model_producer_init(struct model_producer *producer, struct sim_node *node,
     *producer = (struct model_producer){
         .options = *options, .topics = topics, .producer_id = -1, .producer_epoch = -1};
     model_client_init(&producer->client, node, history, client);
+    prng_fork(&node->prng, "wide world", &producer->wide_prng);
     producer->compression = compression_context_create();
     for (uint32_t p = 0; p < HISTORY_PARTITIONS_MAX; p++)
         list_init(&producer->partitions[p].open);

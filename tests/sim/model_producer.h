@@ -2,19 +2,22 @@
  *
  * Idempotent: asks for a producer id, numbers the records of each partition, keeps at most five
  * batches of a partition open, and sends each again, the same bytes in the same order, until it is
- * acknowledged.  Otherwise (acks=all without an id) a batch is sent once.  Every record's value is
- * unique and told to the history before it is sent.
+ * acknowledged.  Otherwise (without an id) a batch is sent once, and one connection is one session:
+ * what it sent to a partition lies there in that order.  Every record's value is unique and told to
+ * the history before it is sent.  Batches may be of any size and may lie (model_batch).
  *   P1  batches of a partition are first sent in the order of their sequences
  *   P2  until its first batch of a partition is acknowledged, a producer has one batch of it open:
  * a broker takes any first sequence of a producer that it does not know P3  what may have been
  * appended is never told as failed P4  error 45 or 59 (sequence out of order, unknown producer) for
  * the oldest open batch of a partition is a complaint, because all before it were acknowledged;
  * error 46 (a duplicate outside of the window) is one for any, because no more than five are open
- */
+ *   P5  of a topic in the mode cache, a power loss takes records and with them sequences: a
+ * producer that is refused then asks for another id */
 #ifndef LEVEE_TESTS_MODEL_PRODUCER_H
 #define LEVEE_TESTS_MODEL_PRODUCER_H
 
 #include "storage/compression.h"
+#include "tests/sim/model_batch.h"
 #include "tests/sim/model_client.h"
 #include "tests/sim/model_topics.h"
 
@@ -30,6 +33,14 @@ struct model_producer_options {
     bool one_partition;     /* everything goes to the first one: all flights are of it */
     uint64_t records_limit; /* then it has sent enough */
     enum compression codec;
+    /* the wide world; zero: not */
+    uint32_t acks_zero_odds;    /* of a hundred requests of one that is not idempotent */
+    uint32_t acks_one_odds;     /* of a hundred requests */
+    uint32_t mixed_bytes_log2;  /* batches of any size up to that power of two */
+    uint64_t mixed_bytes_limit; /* of all batches; then they are small */
+    uint32_t lie_odds;          /* of a hundred batches: a header to be put right */
+    uint32_t bad_odds;     /* of a hundred batches of one that is not idempotent: to be refused */
+    uint32_t dated_max_ms; /* records are up to that old */
 };
 
 struct producer_batch {
@@ -40,6 +51,8 @@ struct producer_batch {
     int32_t base_sequence;
     bool in_flight;
     bool ambiguous; /* it may have been appended */
+    enum model_lie lie;
+    uint64_t asked_ns; /* when it was sent last */
     uint8_t *bytes;
     uint32_t size_bytes;
 };
@@ -48,13 +61,15 @@ struct producer_partition {
     struct list open; /* of producer_batch.node */
     uint32_t open_count;
     int32_t next_sequence;
-    bool begun; /* something of this session was acknowledged */
+    bool begun;  /* something of this session was acknowledged */
+    bool broken; /* the broker lost what came before: this session sends nothing more to it */
 };
 
 struct producer_flight {
     struct model_call call;
     struct model_producer *producer;
     struct producer_batch *batches[HISTORY_PARTITIONS_MAX]; /* by partition */
+    int16_t acks;
     bool used;
 };
 
@@ -72,6 +87,8 @@ struct model_producer {
     uint32_t session;
     uint64_t next_counter;
     uint64_t acknowledged_count; /* batches */
+    uint64_t mixed_bytes;        /* sent in batches of any size */
+    struct prng wide_prng;
     bool asking_id;
     bool finishing;   /* nothing new; what is open is still brought to its end */
     bool new_session; /* as soon as nothing is open, ask for another id */

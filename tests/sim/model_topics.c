@@ -5,6 +5,7 @@
 #include "net/protocol/msg_create_topics.h"
 #include "net/protocol/msg_metadata.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 
 enum { TICK_MS = 20 };
@@ -16,9 +17,23 @@ void model_topics_add(struct model_topics *topics, const char *name, uint32_t pa
     check(topics->count <= MODEL_TOPICS_MAX);
     snprintf(topic->name, sizeof(topic->name), "%s", name);
     topic->partitions_count = partitions_count;
+    topic->rules.retention_ms = topic->rules.retention_bytes = -1;
     topic->first_partition = topics->partitions_count;
     topics->partitions_count += partitions_count;
     check(topics->partitions_count <= HISTORY_PARTITIONS_MAX);
+}
+
+void model_topics_set(struct model_topics *topics, const char *name, const char *format, ...)
+{
+    struct model_topic *topic = &topics->at[topics->count - 1];
+    struct model_config *config = &topic->configs[topic->configs_count++];
+    va_list args;
+
+    check(topic->configs_count <= MODEL_CONFIGS_MAX);
+    snprintf(config->name, sizeof(config->name), "%s", name);
+    va_start(args, format);
+    vsnprintf(config->value, sizeof(config->value), format, args);
+    va_end(args);
 }
 
 const struct model_topic *model_topics_of_partition(const struct model_topics *topics,
@@ -109,19 +124,22 @@ static void on_created(struct model_call *call, enum err err, const void *answer
 static void create(struct model_admin *admin, const struct model_topic *topic)
 {
     struct create_topics_request_creatable_topic asked;
-    struct create_topics_request_creatable_topic_config config;
+    struct create_topics_request_creatable_topic_config configs[MODEL_CONFIGS_MAX];
     struct create_topics_request request;
 
     codec_set_defaults(&create_topics_request_desc, &request);
     codec_set_struct_defaults(&create_topics_request_creatable_topic_struct, &asked);
-    codec_set_struct_defaults(&create_topics_request_creatable_topic_config_struct, &config);
-    config.name = wire_string("segment.bytes");
-    config.value = wire_string("1048576");
+    for (uint32_t i = 0; i < topic->configs_count; i++) {
+        codec_set_struct_defaults(&create_topics_request_creatable_topic_config_struct,
+                                  &configs[i]);
+        configs[i].name = wire_string(topic->configs[i].name);
+        configs[i].value = wire_string(topic->configs[i].value);
+    }
     asked.name = wire_string(topic->name);
     asked.num_partitions = (int32_t)topic->partitions_count;
     asked.replication_factor = 1;
-    asked.configs.items = &config;
-    asked.configs.count = 1;
+    asked.configs.items = configs;
+    asked.configs.count = (int32_t)topic->configs_count;
     request.topics.items = &asked;
     request.topics.count = 1;
     request.timeout_ms = 5000;

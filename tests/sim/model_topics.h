@@ -8,24 +8,38 @@
 
 #include "base/uuid.h"
 #include "tests/sim/model_client.h"
+#include "tests/sim/oracle.h"
 
-enum { MODEL_TOPICS_MAX = 8 };
+enum { MODEL_TOPICS_MAX = 16, MODEL_CONFIGS_MAX = 12, MODEL_CONFIG_TEXT_MAX = 48 };
+
+struct model_config {
+    char name[MODEL_CONFIG_TEXT_MAX];
+    char value[MODEL_CONFIG_TEXT_MAX];
+};
 
 struct model_topic {
     char name[16];
     uint32_t partitions_count;
     uint32_t first_partition;
     struct uuid id;
+    struct oracle_rules rules; /* what its configuration lets happen */
+    struct model_config configs[MODEL_CONFIGS_MAX];
+    uint32_t configs_count;
 };
 
 struct model_topics {
     struct model_topic at[MODEL_TOPICS_MAX];
     uint32_t count;
     uint32_t partitions_count;
+    bool plain; /* records without keys, headers and times of their own */
 };
 
 /* One more topic; not yet in the broker. */
 void model_topics_add(struct model_topics *topics, const char *name, uint32_t partitions_count);
+
+/* A configuration of the topic that was added last, to be created with. */
+printf_like(3, 4) void model_topics_set(struct model_topics *topics, const char *name,
+                                        const char *format, ...);
 
 const struct model_topic *model_topics_of_partition(const struct model_topics *topics,
                                                     uint32_t partition);

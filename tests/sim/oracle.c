@@ -3,40 +3,12 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "tests/sim/oracle_group.h"
+#include "tests/sim/oracle_keep.h"
 
 #include <inttypes.h>
 #include <string.h>
 
 enum { OFFSETS_MAX = 1 << 24 }; /* more is absurd in a simulated run */
-
-enum fate { FATE_NONE, FATE_OPEN, FATE_OK, FATE_INFO, FATE_FAIL };
-
-struct oracle_slot {
-    uint64_t value;
-    uint64_t audit; /* the last that saw it */
-    bool known;
-    bool acknowledged;
-    bool read;
-};
-
-struct oracle_send {
-    enum fate fate;
-    uint32_t partition;
-    uint32_t session;
-    int32_t sequence;
-    int64_t offset; /* -1: never seen */
-};
-
-struct oracle_run {
-    int64_t producer_id;
-    int32_t producer_epoch;
-    int32_t next_sequence;
-};
-
-struct oracle_doubt {
-    uint32_t partition;
-    int64_t offset;
-};
 
 struct oracle *oracle_create(void)
 {
@@ -47,6 +19,8 @@ struct oracle *oracle_create(void)
             oracle->clients[c].committed[p] = -1;
             oracle->clients[c].attempted[p] = -1;
         }
+    for (uint32_t p = 0; p < HISTORY_PARTITIONS_MAX; p++)
+        oracle->partitions[p].rules.retention_ms = oracle->partitions[p].rules.retention_bytes = -1;
     oracle->groups = oracle_groups_create();
     return oracle;
 }
@@ -86,8 +60,8 @@ void oracle_complain_about(struct oracle *oracle, const char *rule,
     vsnprintf(complaint->text, sizeof(complaint->text), format, args);
 }
 
-printf_like(4, 5) static void complain(struct oracle *oracle, const char *rule,
-                                       const struct history_event *event, const char *format, ...)
+void oracle_private_complain(struct oracle *oracle, const char *rule,
+                             const struct history_event *event, const char *format, ...)
 {
     va_list args;
 
@@ -100,7 +74,7 @@ void oracle_complain(struct oracle *oracle, const char *rule, uint64_t time_ns, 
 {
     struct history_event event = {.time_ns = time_ns, .offset = -1};
 
-    complain(oracle, rule, &event, "%s", text);
+    oracle_private_complain(oracle, rule, &event, "%s", text);
 }
 
 const struct oracle_complaint *oracle_first(const struct oracle *oracle)
@@ -110,7 +84,7 @@ const struct oracle_complaint *oracle_first(const struct oracle *oracle)
 
 /* ---- what is known */
 
-static void *grown(void *items, uint64_t needed, uint64_t *capacity, size_t item_bytes)
+void *oracle_private_grown(void *items, uint64_t needed, uint64_t *capacity, size_t item_bytes)
 {
     uint64_t before = *capacity;
 
@@ -129,12 +103,13 @@ static struct oracle_slot *slot_at(struct oracle *oracle, const struct history_e
     uint64_t capacity = (uint64_t)partition->slots_capacity;
 
     if (event->offset < 0 || event->offset >= OFFSETS_MAX) {
-        complain(oracle, "L1", event, "offset %" PRId64 " of value %" PRIx64 " is absurd",
-                 event->offset, event->value);
+        oracle_private_complain(oracle, "L1", event,
+                                "offset %" PRId64 " of value %" PRIx64 " is absurd", event->offset,
+                                event->value);
         return NULL;
     }
-    partition->slots =
-        grown(partition->slots, (uint64_t)event->offset + 1, &capacity, sizeof(struct oracle_slot));
+    partition->slots = oracle_private_grown(partition->slots, (uint64_t)event->offset + 1,
+                                            &capacity, sizeof(struct oracle_slot));
     partition->slots_capacity = (int64_t)capacity;
     if (event->offset >= partition->slots_count)
         partition->slots_count = event->offset + 1;
@@ -142,7 +117,7 @@ static struct oracle_slot *slot_at(struct oracle *oracle, const struct history_e
 }
 
 /* NULL: nobody has sent this value. */
-static struct oracle_send *send_of(struct oracle *oracle, uint64_t value)
+struct oracle_send *oracle_private_send(struct oracle *oracle, uint64_t value)
 {
     struct oracle_client *client = &oracle->clients[history_value_client(value)];
     uint64_t counter = history_value_counter(value);
@@ -152,32 +127,90 @@ static struct oracle_send *send_of(struct oracle *oracle, uint64_t value)
     return &client->sends[counter];
 }
 
+/* Is the record the one that was sent, at the time that it has, and at every sight the same? */
+static void check_content(struct oracle *oracle, const struct history_event *event,
+                          const struct oracle_send *send, struct oracle_slot *slot)
+{
+    bool append_time = oracle->partitions[event->partition].rules.append_time;
+
+    if (event->kind != HISTORY_SEND_OK && event->value_bytes != send->value_bytes)
+        oracle_private_complain(oracle, "L1", event,
+                                "value %" PRIx64 " was sent with %" PRId32
+                                " bytes and has %" PRId32,
+                                event->value, send->value_bytes, event->value_bytes);
+    if (event->kind == HISTORY_SEND_OK && !append_time)
+        return; /* a duplicate is answered with the time of the first, whatever its type (Kafka) */
+    if (event->by_append_time != append_time) {
+        oracle_private_complain(oracle, "L1", event,
+                                "value %" PRIx64 " has the wrong type of timestamp", event->value);
+        return;
+    }
+    if (!append_time && event->timestamp_ms != send->timestamp_ms)
+        oracle_private_complain(oracle, "L1", event,
+                                "value %" PRIx64 " was sent with time %" PRId64 " and has %" PRId64,
+                                event->value, send->timestamp_ms, event->timestamp_ms);
+    if (append_time && slot->timestamp_known && event->timestamp_ms != slot->timestamp_ms)
+        oracle_private_complain(oracle, "L1", event,
+                                "value %" PRIx64 " had time %" PRId64 " and has %" PRId64,
+                                event->value, slot->timestamp_ms, event->timestamp_ms);
+    slot->timestamp_ms = event->timestamp_ms;
+    slot->timestamp_known = true;
+}
+
+/* A power loss in the mode cache may have taken what stood here, or this value elsewhere. */
+static void settle_doubt(struct oracle *oracle, const struct history_event *event,
+                         const struct oracle_send *send, const struct oracle_slot *slot)
+{
+    struct oracle_partition *partition = &oracle->partitions[event->partition];
+
+    if (oracle_keep_is_stale(oracle, event))
+        return;
+    if (slot->known && slot->in_doubt && slot->value == event->value)
+        oracle_keep_confirm(partition, event->offset);
+    else if (slot->known && slot->in_doubt)
+        oracle_keep_cut(oracle, partition, event->offset);
+    if (send->offset >= 0 && send->offset != event->offset &&
+        partition->slots[send->offset].in_doubt)
+        oracle_keep_cut(oracle, partition, send->offset);
+}
+
 /* value stands at offset: L1, I1, L5. */
 static struct oracle_slot *place(struct oracle *oracle, const struct history_event *event)
 {
     struct oracle_slot *slot = slot_at(oracle, event);
-    struct oracle_send *send = send_of(oracle, event->value);
+    struct oracle_send *send = oracle_private_send(oracle, event->value);
 
     if (slot == NULL)
         return NULL;
     if (send == NULL || send->partition != event->partition) {
-        complain(oracle, "L5", event, "value %" PRIx64 " was never sent to this partition",
-                 event->value);
+        oracle_private_complain(oracle, "L5", event,
+                                "value %" PRIx64 " was never sent to this partition", event->value);
         return NULL;
     }
-    if (send->fate == FATE_FAIL)
-        complain(oracle, "L5", event, "value %" PRIx64 " was refused and is there", event->value);
+    settle_doubt(oracle, event, send, slot);
+    if (oracle_keep_is_stale(oracle, event) && (slot->known || send->offset >= 0))
+        return NULL; /* it tells of a log that may have been cut meanwhile */
+    if (send->fate == FATE_FAIL || send->forbidden)
+        oracle_private_complain(oracle, "L5", event, "value %" PRIx64 " was refused and is there",
+                                event->value);
     if (slot->known && slot->value != event->value) {
-        complain(oracle, "L1", event, "offset %" PRId64 " held %" PRIx64 " and now %" PRIx64,
-                 event->offset, slot->value, event->value);
+        oracle_private_complain(oracle, "L1", event,
+                                "offset %" PRId64 " held %" PRIx64 " and now %" PRIx64,
+                                event->offset, slot->value, event->value);
         return NULL;
     }
     if (send->offset >= 0 && send->offset != event->offset)
-        complain(oracle, "I1", event, "value %" PRIx64 " is at offset %" PRId64 " and at %" PRId64,
-                 event->value, send->offset, event->offset);
+        oracle_private_complain(oracle, "I1", event,
+                                "value %" PRIx64 " is at offset %" PRId64 " and at %" PRId64,
+                                event->value, send->offset, event->offset);
     send->offset = event->offset;
+    if (!slot->known)
+        slot->since_ns = event->time_ns;
+    if (!slot->known && oracle_keep_is_stale(oracle, event))
+        slot->in_doubt = true;
     slot->known = true;
     slot->value = event->value;
+    check_content(oracle, event, send, slot);
     return slot;
 }
 
@@ -189,8 +222,8 @@ static void take_send(struct oracle *oracle, const struct history_event *event)
     uint64_t counter = history_value_counter(event->value);
 
     check(history_value_client(event->value) == event->client);
-    client->sends =
-        grown(client->sends, counter + 1, &client->sends_capacity, sizeof(*client->sends));
+    client->sends = oracle_private_grown(client->sends, counter + 1, &client->sends_capacity,
+                                         sizeof(*client->sends));
     if (counter >= client->sends_count)
         client->sends_count = counter + 1;
     check(client->sends[counter].fate == FATE_NONE); /* unique */
@@ -198,6 +231,9 @@ static void take_send(struct oracle *oracle, const struct history_event *event)
                                                   .partition = event->partition,
                                                   .session = event->session,
                                                   .sequence = event->sequence,
+                                                  .timestamp_ms = event->timestamp_ms,
+                                                  .value_bytes = event->value_bytes,
+                                                  .forbidden = event->forbidden,
                                                   .offset = -1};
 }
 
@@ -216,10 +252,10 @@ static void check_order(struct oracle *oracle, const struct history_event *event
         if (other->partition != send->partition || other->fate != FATE_OK || other->offset < 0)
             continue;
         if (other->offset >= event->offset)
-            complain(oracle, "L7", event,
-                     "value %" PRIx64 " at %" PRId64
-                     " was sent after one that now stands at %" PRId64,
-                     event->value, event->offset, other->offset);
+            oracle_private_complain(oracle, "L7", event,
+                                    "value %" PRIx64 " at %" PRId64
+                                    " was sent after one that now stands at %" PRId64,
+                                    event->value, event->offset, other->offset);
         return;
     }
 }
@@ -227,7 +263,7 @@ static void check_order(struct oracle *oracle, const struct history_event *event
 static void take_send_ok(struct oracle *oracle, const struct history_event *event)
 {
     struct oracle_partition *partition = &oracle->partitions[event->partition];
-    struct oracle_send *send = send_of(oracle, event->value);
+    struct oracle_send *send = oracle_private_send(oracle, event->value);
     struct oracle_slot *slot;
 
     oracle->acknowledged_count++;
@@ -241,18 +277,19 @@ static void take_send_ok(struct oracle *oracle, const struct history_event *even
     send->fate = FATE_OK;
     slot->acknowledged = true;
     check_order(oracle, event, send);
-    if (event->offset + 1 > partition->high)
+    if (event->offset + 1 > partition->high && !oracle_keep_is_stale(oracle, event))
         partition->high = event->offset + 1;
 }
 
 static void take_fate(struct oracle *oracle, const struct history_event *event, enum fate fate)
 {
-    struct oracle_send *send = send_of(oracle, event->value);
+    struct oracle_send *send = oracle_private_send(oracle, event->value);
 
     send->fate = fate;
     if (fate == FATE_FAIL && send->offset >= 0)
-        complain(oracle, "L5", event, "value %" PRIx64 " was refused and stands at offset %" PRId64,
-                 event->value, send->offset);
+        oracle_private_complain(oracle, "L5", event,
+                                "value %" PRIx64 " was refused and stands at offset %" PRId64,
+                                event->value, send->offset);
 }
 
 static void take_producer_id(struct oracle *oracle, const struct history_event *event)
@@ -261,10 +298,11 @@ static void take_producer_id(struct oracle *oracle, const struct history_event *
 
     for (uint32_t i = 0; i < oracle->producer_ids_count; i++)
         if (oracle->producer_ids[i] == event->producer_id)
-            complain(oracle, "I8", event, "producer id %" PRId64 " was handed out twice",
-                     event->producer_id);
-    oracle->producer_ids = grown(oracle->producer_ids, (uint64_t)oracle->producer_ids_count + 1,
-                                 &capacity, sizeof(int64_t));
+            oracle_private_complain(oracle, "I8", event,
+                                    "producer id %" PRId64 " was handed out twice",
+                                    event->producer_id);
+    oracle->producer_ids = oracle_private_grown(
+        oracle->producer_ids, (uint64_t)oracle->producer_ids_count + 1, &capacity, sizeof(int64_t));
     oracle->producer_ids_capacity = (uint32_t)capacity;
     oracle->producer_ids[oracle->producer_ids_count++] = event->producer_id;
 }
@@ -293,23 +331,45 @@ static void take_watermarks(struct oracle *oracle, const struct history_event *e
 
     if (event->low > event->high || event->stable > event->high ||
         (event->stable >= 0 && event->low > event->stable))
-        complain(oracle, "L6", event,
-                 "log start %" PRId64 ", stable %" PRId64 ", high watermark %" PRId64
-                 " are out of order",
-                 event->low, event->stable, event->high);
+        oracle_private_complain(oracle, "L6", event,
+                                "log start %" PRId64 ", stable %" PRId64 ", high watermark %" PRId64
+                                " are out of order",
+                                event->low, event->stable, event->high);
+    if (oracle_keep_is_stale(oracle, event)) {
+        oracle_keep_take_start(oracle, event);
+        return;
+    }
     if (event->high < event->floor_high)
-        complain(oracle, "L6", event,
-                 "high watermark %" PRId64 " after %" PRId64 " was seen or acknowledged",
-                 event->high, event->floor_high);
+        oracle_private_complain(oracle, "L6", event,
+                                "high watermark %" PRId64 " after %" PRId64
+                                " was seen or acknowledged",
+                                event->high, event->floor_high);
     if (event->stable >= 0 && event->stable < event->floor_stable)
-        complain(oracle, "L6", event, "last stable offset %" PRId64 " after %" PRId64,
-                 event->stable, event->floor_stable);
+        oracle_private_complain(oracle, "L6", event,
+                                "last stable offset %" PRId64 " after %" PRId64, event->stable,
+                                event->floor_stable);
     if (event->low >= 0 && event->low < event->floor_low)
-        complain(oracle, "L6", event, "log start %" PRId64 " after %" PRId64, event->low,
-                 event->floor_low);
-    raise(&partition->low, event->low);
+        oracle_private_complain(oracle, "L6", event, "log start %" PRId64 " after %" PRId64,
+                                event->low, event->floor_low);
+    oracle_keep_take_start(oracle, event);
     raise(&partition->stable, event->stable);
     raise(&partition->high, event->high);
+}
+
+/* Somebody was told that an offset is out of range, and asked where the log starts. */
+static void take_earliest(struct oracle *oracle, const struct history_event *event)
+{
+    const struct oracle_partition *partition = &oracle->partitions[event->partition];
+
+    if (event->low < event->floor_low)
+        oracle_private_complain(oracle, "L6", event, "log start %" PRId64 " after %" PRId64,
+                                event->low, event->floor_low);
+    if (event->offset >= event->low && partition->power_lost_ns == 0)
+        oracle_private_complain(oracle, "L4", event,
+                                "offset %" PRId64 " was readable and is out of range, though the "
+                                "log starts at %" PRId64,
+                                event->offset, event->low);
+    oracle_keep_take_start(oracle, event);
 }
 
 void oracle_floors(const struct oracle *oracle, uint32_t partition, struct history_event *out)
@@ -326,52 +386,82 @@ static void take_audit(struct oracle *oracle, const struct history_event *event)
     struct oracle_partition *partition = &oracle->partitions[event->partition];
 
     partition->audit++;
-    partition->audit_next = 0;
+    partition->audit_next = partition->audit_start = event->offset < 0 ? 0 : event->offset;
     partition->runs_count = 0;
 }
 
+/* The run of the record's producer and epoch, or of its client and session without an id. */
 static struct oracle_run *run_of(struct oracle_partition *partition,
-                                 const struct history_event *event)
+                                 const struct oracle_run *wanted)
 {
     uint64_t capacity = partition->runs_capacity;
     struct oracle_run *run;
 
     for (uint32_t i = partition->runs_count; i-- > 0;) {
         run = &partition->runs[i];
-        if (run->producer_id == event->producer_id && run->producer_epoch == event->producer_epoch)
+        if (run->producer_id == wanted->producer_id &&
+            run->producer_epoch == wanted->producer_epoch && run->client == wanted->client &&
+            run->session == wanted->session)
             return run;
     }
-    partition->runs =
-        grown(partition->runs, (uint64_t)partition->runs_count + 1, &capacity, sizeof(*run));
+    partition->runs = oracle_private_grown(partition->runs, (uint64_t)partition->runs_count + 1,
+                                           &capacity, sizeof(*run));
     partition->runs_capacity = (uint32_t)capacity;
     run = &partition->runs[partition->runs_count++];
-    *run = (struct oracle_run){event->producer_id, event->producer_epoch, 0};
+    *run = *wanted;
     return run;
+}
+
+/* L7 for what was acknowledged and for what was not: a producer's records of one session stand in
+ * the order in which it sent them. */
+static void check_run_order(struct oracle *oracle, const struct history_event *event)
+{
+    struct oracle_partition *partition = &oracle->partitions[event->partition];
+    const struct oracle_send *send = oracle_private_send(oracle, event->value);
+    struct oracle_run wanted = {
+        .producer_id = -1, .client = history_value_client(event->value), .session = send->session};
+    struct oracle_run *run = run_of(partition, &wanted);
+    uint64_t counter = history_value_counter(event->value);
+
+    if (counter < run->next_counter)
+        oracle_private_complain(oracle, "L7", event,
+                                "value %" PRIx64 " stands behind one that was sent after it",
+                                event->value);
+    run->next_counter = counter + 1;
 }
 
 static void take_audit_read(struct oracle *oracle, const struct history_event *event)
 {
     struct oracle_partition *partition = &oracle->partitions[event->partition];
+    struct oracle_run wanted = {.producer_id = event->producer_id,
+                                .producer_epoch = event->producer_epoch,
+                                .next_sequence = -1};
     struct oracle_slot *slot;
     struct oracle_run *run;
 
     if (event->offset != partition->audit_next)
-        complain(oracle, "L2", event, "offset %" PRId64 " follows %" PRId64, event->offset,
-                 partition->audit_next - 1);
+        oracle_private_complain(oracle, "L2", event, "offset %" PRId64 " follows %" PRId64,
+                                event->offset, partition->audit_next - 1);
     partition->audit_next = event->offset + 1;
     slot = place(oracle, event);
     if (slot != NULL) {
         slot->audit = partition->audit;
         slot->read = true;
+        check_run_order(oracle, event);
     }
     if (event->producer_id < 0)
         return;
-    run = run_of(partition, event);
+    run = run_of(partition, &wanted);
+    if (run->next_sequence < 0) /* the first of a log that begins later is any */
+        run->next_sequence = partition->audit_start > 0 ? event->sequence : 0;
+    if (event->sequence > run->next_sequence && partition->power_lost_ns != 0)
+        run->next_sequence = event->sequence; /* what came before is lost, and so is its producer */
     if (event->sequence != run->next_sequence)
-        complain(oracle, "I2", event,
-                 "producer %" PRId64 " epoch %" PRId32 " has sequence %" PRId32 " where %" PRId32
-                 " is due",
-                 event->producer_id, event->producer_epoch, event->sequence, run->next_sequence);
+        oracle_private_complain(oracle, "I2", event,
+                                "producer %" PRId64 " epoch %" PRId32 " has sequence %" PRId32
+                                " where %" PRId32 " is due",
+                                event->producer_id, event->producer_epoch, event->sequence,
+                                run->next_sequence);
     run->next_sequence = event->sequence + 1;
 }
 
@@ -380,23 +470,29 @@ static void take_audit_end(struct oracle *oracle, const struct history_event *ev
     struct oracle_partition *partition = &oracle->partitions[event->partition];
 
     if (event->high != partition->audit_next)
-        complain(oracle, "L2", event, "the log ends at %" PRId64 " and was readable to %" PRId64,
-                 event->high, partition->audit_next);
+        oracle_private_complain(oracle, "L2", event,
+                                "the log ends at %" PRId64 " and was readable to %" PRId64,
+                                event->high, partition->audit_next);
     for (int64_t offset = 0; offset < partition->slots_count; offset++) {
         const struct oracle_slot *slot = &partition->slots[offset];
         struct history_event gone = *event;
-        if (!slot->known || slot->audit == partition->audit)
+        if (!slot->known || slot->audit == partition->audit || offset < partition->audit_start)
             continue;
+        if (slot->in_doubt) {
+            oracle_keep_cut(oracle, partition, offset);
+            break;
+        }
         gone.offset = offset;
         gone.value = slot->value;
         if (slot->acknowledged)
-            complain(oracle, "L3", &gone,
-                     "value %" PRIx64 " was acknowledged at offset %" PRId64 " and is gone",
-                     slot->value, offset);
+            oracle_private_complain(oracle, "L3", &gone,
+                                    "value %" PRIx64 " was acknowledged at offset %" PRId64
+                                    " and is gone",
+                                    slot->value, offset);
         else
-            complain(oracle, "L4", &gone,
-                     "value %" PRIx64 " was read at offset %" PRId64 " and is gone", slot->value,
-                     offset);
+            oracle_private_complain(oracle, "L4", &gone,
+                                    "value %" PRIx64 " was read at offset %" PRId64 " and is gone",
+                                    slot->value, offset);
     }
 }
 
@@ -421,8 +517,8 @@ static void take_commit_info(struct oracle *oracle, const struct history_event *
 {
     struct oracle_client *client = &oracle->clients[event->client];
 
-    client->doubts = grown(client->doubts, client->doubts_count + 1, &client->doubts_capacity,
-                           sizeof(*client->doubts));
+    client->doubts = oracle_private_grown(client->doubts, client->doubts_count + 1,
+                                          &client->doubts_capacity, sizeof(*client->doubts));
     client->doubts[client->doubts_count++] =
         (struct oracle_doubt){event->partition, (int64_t)event->value};
 }
@@ -438,11 +534,12 @@ static void take_committed(struct oracle *oracle, const struct history_event *ev
             client->doubts[i].offset == event->offset)
             return;
     if (event->offset < event->floor_high)
-        complain(oracle, "G3", event, "committed %" PRId64 " and now %" PRId64, event->floor_high,
-                 event->offset);
+        oracle_private_complain(oracle, "G3", event, "committed %" PRId64 " and now %" PRId64,
+                                event->floor_high, event->offset);
     if (event->offset > client->attempted[event->partition])
-        complain(oracle, "G4", event, "offset %" PRId64 " and nobody committed over %" PRId64,
-                 event->offset, client->attempted[event->partition]);
+        oracle_private_complain(oracle, "G4", event,
+                                "offset %" PRId64 " and nobody committed over %" PRId64,
+                                event->offset, client->attempted[event->partition]);
 }
 
 /* ---- all of it */
@@ -465,26 +562,45 @@ void oracle_take(void *context, const struct history_event *event)
         take_fate(oracle, event, FATE_FAIL);
         break;
     case HISTORY_REFUSED:
-        complain(oracle, "I4", event, "the oldest open batch was refused with error %" PRId32,
-                 event->error);
+        if (oracle->partitions[event->partition].power_lost_ns != 0)
+            break; /* the sequences before it are lost too */
+        oracle_private_complain(oracle, "I4", event,
+                                "the oldest open batch was refused with error %" PRId32,
+                                event->error);
         break;
     case HISTORY_READ:
         take_read(oracle, event);
         break;
     case HISTORY_GARBLED:
-        complain(oracle, "L5", event, "offset %" PRId64 " holds bytes that nobody sent",
-                 event->offset);
+        oracle_private_complain(oracle, "L5", event,
+                                "offset %" PRId64 " holds bytes that nobody sent", event->offset);
         break;
     case HISTORY_SKIPPED:
-        complain(oracle, "L8", event, "asked for offset %" PRId64 " and got %" PRId64,
-                 event->offset, (int64_t)event->value);
+        oracle_private_complain(oracle, "L8", event,
+                                "asked for offset %" PRId64 " and got %" PRId64, event->offset,
+                                (int64_t)event->value);
         break;
     case HISTORY_WATERMARKS:
         take_watermarks(oracle, event);
         break;
     case HISTORY_OUT_OF_RANGE:
-        complain(oracle, "L4", event, "offset %" PRId64 " was readable and is out of range",
-                 event->offset);
+        if (!oracle_keep_trims(&oracle->partitions[event->partition]) &&
+            oracle->partitions[event->partition].power_lost_ns == 0)
+            oracle_private_complain(oracle, "L4", event,
+                                    "offset %" PRId64 " was readable and is out of range",
+                                    event->offset);
+        break;
+    case HISTORY_EARLIEST:
+        take_earliest(oracle, event);
+        break;
+    case HISTORY_DELETE:
+        raise(&oracle->partitions[event->partition].delete_asked, event->offset);
+        break;
+    case HISTORY_DELETE_OK:
+        oracle_keep_take_start(oracle, event);
+        break;
+    case HISTORY_POWER_LOST:
+        oracle_keep_take_power_lost(oracle, event);
         break;
     case HISTORY_PRODUCER_ID:
         take_producer_id(oracle, event);
@@ -508,12 +624,13 @@ void oracle_take(void *context, const struct history_event *event)
         take_committed(oracle, event);
         break;
     case HISTORY_WIRE:
-        complain(oracle, "WIRE", event, "client %" PRIu32 " got an answer that makes no sense: %d",
-                 event->client, event->error);
+        oracle_private_complain(oracle, "WIRE", event,
+                                "client %" PRIu32 " got an answer that makes no sense: %d",
+                                event->client, event->error);
         break;
     case HISTORY_LATE:
-        complain(oracle, "LATE", event, "client %" PRIu32 " was not done by its deadline",
-                 event->client);
+        oracle_private_complain(oracle, "LATE", event,
+                                "client %" PRIu32 " was not done by its deadline", event->client);
         break;
     case HISTORY_COMMIT_INFO:
         take_commit_info(oracle, event);

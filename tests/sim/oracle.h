@@ -13,8 +13,12 @@
  *   G1, G2, G9, G10                                  of groups' members: oracle_group
  *   G3  a committed offset is older than one acknowledged before
  *   G4  an offset that nobody committed
+ *   L14 the log start moved over records that neither age nor size nor a request lets go
  *   WIRE, LATE                                       what the client itself complained about
- * The rules for holes assume topics without compaction, retention and transactions. */
+ * L1 compares key, headers (the client does that) and times.  L7 holds for everything that an audit
+ * reads, acknowledged or not.  Of a topic in the mode cache, a power loss may take the newest
+ * records; then others may take their offsets.  The rules for holes assume topics without
+ * compaction and transactions. */
 #ifndef LEVEE_TESTS_ORACLE_H
 #define LEVEE_TESTS_ORACLE_H
 
@@ -39,7 +43,19 @@ struct oracle_send;  /* one value */
 struct oracle_run;   /* one producer in an audit */
 struct oracle_doubt; /* one commit whose fate nobody knows */
 
+/* What may go, and what the broker writes over. */
+struct oracle_rules {
+    bool cache; /* levee.durability */
+    bool append_time;
+    int64_t retention_ms; /* -1: for ever */
+    int64_t retention_bytes;
+};
+
 struct oracle_partition {
+    struct oracle_rules rules;
+    int64_t delete_asked;      /* everything below may be gone */
+    uint64_t power_lost_ns;    /* 0: never */
+    int64_t audit_start;       /* where the audit that runs began */
     struct oracle_slot *slots; /* by offset */
     int64_t slots_count;
     int64_t slots_capacity;
@@ -73,12 +89,16 @@ struct oracle {
     uint32_t producer_ids_capacity;
     struct oracle_complaint complaints[ORACLE_COMPLAINTS_MAX];
     uint64_t complaints_count; /* all; the first are kept */
+    int64_t wall_max_ms;       /* the latest time that the broker ever had */
     uint64_t acknowledged_count;
     uint64_t reads_count;
 };
 
 struct oracle *oracle_create(void);
 void oracle_destroy(struct oracle *oracle);
+
+/* Before anything of the partition happens; without it nothing may go. */
+void oracle_set_rules(struct oracle *oracle, uint32_t partition, const struct oracle_rules *rules);
 
 /* Look at the next event; what history.listen wants (context: the oracle). */
 void oracle_take(void *oracle, const struct history_event *event);

@@ -7,6 +7,7 @@
 #include "tests/sim/model_member.h"
 #include "tests/sim/model_producer.h"
 #include "tests/sim/oracle_group.h"
+#include "tests/sim/plan.h"
 #include "tests/sim/sim_broker.h"
 #include "tests/sim/sim_image.h"
 
@@ -21,11 +22,15 @@ enum {
     MEMBERS_MAX = 5,
     CLIENTS_MAX = 1 + PRODUCERS_MAX + CONSUMERS_MAX + GROUPS_MAX + MEMBERS_MAX,
     SHARDS_MAX = 3,
-    SETS_MAX = 24,
+    SETS_MAX = 40,
     SET_BYTES_MAX = 96,
     GROUP_READS = 20,      /* of committed offsets, in an audit */
     OPEN_FAILURES_MAX = 4, /* then the disk is healed for the next start */
 };
+
+#define MIXED_MESSAGE_BYTES_MAX 8388608
+#define MIXED_BYTES_LIMIT (12ULL << 20) /* of one producer */
+#define YEAR_MS 31536000000
 
 #define FINISH_LIMIT (120 * SIM_SECOND)
 #define AUDIT_LIMIT (120 * SIM_SECOND)
@@ -34,6 +39,7 @@ struct scenario {
     const struct scenario_options *options;
     struct sim_world *world;
     struct prng prng;
+    struct plan plan;
     struct history history;
     struct oracle *oracle;
     struct model_topics topics;
@@ -69,6 +75,7 @@ struct scenario {
     bool pause_faults;
     bool clock_faults;
     bool stop_faults;
+    uint64_t power_losses_told;
     bool needs_operator; /* a partition could not be read, and waits for repair */
 };
 
@@ -120,7 +127,10 @@ static void on_event(void *context, const struct history_event *event)
     struct scenario *s = context;
     uint64_t before = s->oracle->complaints_count;
     char text[HISTORY_TEXT_MAX];
+    int64_t wall_ms = clock_wall_ms(sim_node_clock(s->broker.node));
 
+    if (wall_ms > s->oracle->wall_max_ms)
+        s->oracle->wall_max_ms = wall_ms;
     oracle_take(s->oracle, event);
     if (event->kind == HISTORY_ASSIGN)
         crash_assignment(s, event);
@@ -172,15 +182,45 @@ static void draw_broker(struct scenario *s)
     sim_disk_heal(&s->broker.node->disk);
 }
 
+/* What the topic that was added last is like in the wide world. */
+static void draw_topic_configs(struct scenario *s)
+{
+    static const char *const codecs[] = {"uncompressed", "gzip", "snappy", "lz4", "zstd"};
+    struct model_topic *topic = &s->topics.at[s->topics.count - 1];
+    struct plan *plan = &s->plan;
+
+    model_topics_set(&s->topics, "segment.bytes", "%d",
+                     plan_has(plan, PLAN_SIZES) ? MIXED_MESSAGE_BYTES_MAX : 1048576);
+    if (plan_has(plan, PLAN_CACHE) && plan_odds(plan, 1, 2)) {
+        model_topics_set(&s->topics, "levee.durability", "cache");
+        topic->rules.cache = true;
+    }
+    if (plan_has(plan, PLAN_APPEND_TIME) && plan_odds(plan, 1, 2)) {
+        model_topics_set(&s->topics, "message.timestamp.type", "LogAppendTime");
+        topic->rules.append_time = true;
+    }
+    if (plan_has(plan, PLAN_RECODE) && plan_odds(plan, 1, 2))
+        model_topics_set(&s->topics, "compression.type", "%s",
+                         codecs[plan_pick_of(plan, 0, 1, 2, 3, 4)]);
+    if (plan_has(plan, PLAN_SIZES))
+        model_topics_set(&s->topics, "max.message.bytes", "%d", MIXED_MESSAGE_BYTES_MAX);
+    model_topics_set(&s->topics, "message.timestamp.after.max.ms", "%ld", YEAR_MS);
+}
+
 static void draw_topics(struct scenario *s)
 {
     uint32_t count = draw(s, 1, 3);
+
+    s->topics.plain = !plan_has(&s->plan, PLAN_RECORDS);
 
     for (uint32_t i = 0; i < count; i++) {
         char name[16];
         snprintf(name, sizeof(name), "t%" PRIu32, i);
         model_topics_add(&s->topics, name, draw(s, 1, 4));
+        draw_topic_configs(s);
     }
+    for (uint32_t i = 0; i < s->topics.partitions_count; i++)
+        oracle_set_rules(s->oracle, i, &model_topics_of_partition(&s->topics, i)->rules);
     s->topics_at_start = draw(s, 1, count);
 }
 
@@ -250,6 +290,25 @@ static void start_member(struct scenario *s, struct sim_node *node, uint32_t id)
                       &s->topics);
 }
 
+/* What the plan has for producers. */
+static void widen_producer(struct scenario *s, struct model_producer_options *options)
+{
+    struct plan *plan = &s->plan;
+
+    if (plan_has(plan, PLAN_SIZES)) {
+        options->mixed_bytes_log2 = (uint32_t)plan_pick_of(plan, 12, 16, 20, 22);
+        options->mixed_bytes_limit = MIXED_BYTES_LIMIT;
+    }
+    if (plan_has(plan, PLAN_LIES))
+        options->lie_odds = (uint32_t)plan_pick_of(plan, 5, 50);
+    if (plan_has(plan, PLAN_REFUSED))
+        options->bad_odds = (uint32_t)plan_pick_of(plan, 2, 20);
+    if (plan_has(plan, PLAN_ACKS_ZERO))
+        options->acks_zero_odds = (uint32_t)plan_pick_of(plan, 0, 30, 100);
+    if (plan_has(plan, PLAN_ACKS_ONE))
+        options->acks_one_odds = (uint32_t)plan_pick_of(plan, 0, 30, 100);
+}
+
 static void start_client(struct sim_node *node)
 {
     struct scenario *s = node->options.context;
@@ -280,6 +339,7 @@ static void start_client(struct sim_node *node)
             options.one_partition = true;
             options.flights_max = PRODUCER_FLIGHTS_MAX;
         }
+        widen_producer(s, &options);
         model_producer_init(&s->producers[id - 1], node, &s->history, &client, &options,
                             &s->topics);
     } else if (id > s->producers_count + s->consumers_count) {
@@ -380,11 +440,17 @@ static void end_process(struct scenario *s)
         sim_node_crash(node, SIM_KILL);
 }
 
-/* Told when it is noticed, which is not before it happens. */
+/* Told when it is noticed, which is not before it happens; and whether the power was lost. */
 static void tell_broker(struct scenario *s, enum history_kind kind)
 {
     struct history_event event = {
-        .kind = kind, .time_ns = sim_world_now_ns(s->world), .offset = -1};
+        .kind = HISTORY_POWER_LOST, .time_ns = sim_world_now_ns(s->world), .offset = -1};
+    uint64_t power_losses = sim_world_stats(s->world)->power_crashes;
+
+    if (power_losses > s->power_losses_told)
+        history_add(&s->history, &event);
+    s->power_losses_told = power_losses;
+    event.kind = kind;
 
     history_add(&s->history, &event);
 }
@@ -691,7 +757,14 @@ void scenario_run(const struct scenario_options *options, struct scenario_result
     prng_fork(&prng, "flooding producers", &s->producers_prng);
     s->shard_change_odds = prng_chance(&s->shards_prng, 1, 2) ? 4 : 0;
     s->options = options;
+    plan_draw(&s->plan, &prng, options->parts, options->parts_forced);
+    out->parts = s->plan.parts;
     sim_net_options_draw(&net, &s->prng);
+    if (plan_has(&s->plan, PLAN_SIZES)) { /* bytes by the million */
+        net.piece_max_bytes |= 8192;
+        net.send_bytes |= 65536;
+        net.receive_bytes |= 65536;
+    }
     world.net = &net;
     world.lag_ppm = draw_of(s, 0, 1000, 20000);
     history_init(&s->history);

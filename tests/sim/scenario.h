@@ -15,6 +15,8 @@
 
 struct scenario_options {
     uint64_t seed;
+    uint32_t parts;         /* of the plan that runs may have */
+    bool parts_forced;      /* all of them, in this run */
     bool trace;             /* the broker's log, the history and the steps to standard error */
     bool trace_world;       /* everything that the world notes, too */
     const char *export_dir; /* an existing directory: what is durable after the orderly stop */
@@ -32,6 +34,7 @@ struct scenario_result {
     uint64_t generations_count;   /* of groups, that members were told */
     uint64_t kept_count;          /* memberships that outlived a broker */
     uint64_t shard_changes_count; /* starts with another number of shards */
+    uint32_t parts;               /* of the plan that it had */
 };
 
 void scenario_run(const struct scenario_options *options, struct scenario_result *out);

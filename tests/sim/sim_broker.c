@@ -61,7 +61,7 @@ static void start(struct sim_node *node)
     broker->broker = NULL;
     metrics_init(&broker->metrics);
     for (uint32_t i = 0; i < broker->shards_count; i++) {
-        log_sink_init(&broker->logs[i].sink, write_line, sim_node_clock(node), LOG_INFO,
+        log_sink_init(&broker->logs[i].sink, write_line, sim_node_clock(node), LOG_DEBUG,
                       LOG_FORMAT_LOGFMT);
         broker->logs[i].sink.burst_max = 0;
         broker->logs[i].broker = broker;

@@ -2,11 +2,16 @@
  *
  *   simulate --seeds N [--seed S] [--trace | --trace-world] [--regressions FILE] [--threads no]
  *            [--twice] [--no-fork] [--until-failure] [--export DIRECTORY]
+ *            [--only PARTS | --with PARTS | --without PARTS]
  *
  * Seeds S, S + 1, ...; before them those of the regressions file (a seed and its cause on each
- * line).  --export with one seed: the files after its orderly stop, for logfsck.  Every fiftieth
- * seed runs twice: the hashes must be equal, whatever memory held before.  Exit code 0: all passed.
+ * line; behind the seed, after @, the parts of the plan that it had, which are none without).
+ * PARTS are names of the plan's parts between commas: exactly these in each run; also those which
+ * runs do not have by default; or not those.  --export with one seed: the files after its orderly
+ * stop, for logfsck.  Every fiftieth seed runs twice: the hashes must be equal, whatever memory
+ * held before.  Exit code 0: all passed.
  */
+#include "tests/sim/plan.h"
 #include "tests/sim/scenario.h"
 
 #include <inttypes.h>
@@ -26,6 +31,8 @@ struct simulation {
     bool twice;   /* each */
     bool no_fork; /* for a debugger */
     const char *export_dir;
+    uint32_t parts;
+    bool parts_forced;
     struct sim_stats stats;
     uint64_t virtual_ns;
     uint64_t acknowledged_count;
@@ -43,6 +50,8 @@ static void run_here(const struct simulation *simulation, uint64_t seed, bool ag
                      struct scenario_result *out)
 {
     struct scenario_options options = {.seed = seed,
+                                       .parts = simulation->parts,
+                                       .parts_forced = simulation->parts_forced,
                                        .trace = simulation->trace || simulation->trace_world,
                                        .trace_world = simulation->trace_world,
                                        .export_dir = simulation->export_dir};
@@ -103,6 +112,7 @@ static void run_seed(struct simulation *simulation, uint64_t seed, bool twice)
 {
     struct scenario_result result;
     struct scenario_result again;
+    char parts[PLAN_NAME_MAX];
 
     run_once(simulation, seed, false, &result);
     sim_stats_add(&simulation->stats, &result.stats);
@@ -128,16 +138,19 @@ static void run_seed(struct simulation *simulation, uint64_t seed, bool twice)
         return;
     }
     simulation->failed_count++;
-    printf("seed %" PRIu64 ": %s partition %" PRIu32 " at %.6f s: %s\n", seed,
+    plan_format(result.parts, parts);
+    printf("seed %" PRIu64 " (%s): %s partition %" PRIu32 " at %.6f s: %s\n", seed, parts,
            result.complaint.rule, result.complaint.partition,
            (double)result.complaint.time_ns / 1e9, result.complaint.text);
     fflush(stdout);
 }
 
-/* Lines "seed cause"; # begins a remark.  A file that is not there has no seeds. */
+/* Lines "seed cause" or "seed@parts cause"; # begins a remark. */
 static void run_regressions(struct simulation *simulation, const char *path)
 {
     FILE *file = fopen(path, "r");
+    uint32_t parts = simulation->parts;
+    bool forced = simulation->parts_forced;
     char line[512];
 
     if (file == NULL) {
@@ -147,9 +160,20 @@ static void run_regressions(struct simulation *simulation, const char *path)
     while (fgets(line, sizeof(line), file) != NULL) {
         char *end;
         uint64_t seed = strtoull(line, &end, 0);
+        simulation->parts = 0;
+        simulation->parts_forced = true;
+        if (end != line && *end == '@') {
+            end[1 + strcspn(end + 1, " \n")] = '\0';
+            if (!plan_parse(end + 1, &simulation->parts)) {
+                fprintf(stderr, "simulate: %s: no such part: %s\n", path, end + 1);
+                exit(2);
+            }
+        }
         if (end != line)
             run_seed(simulation, seed, false);
     }
+    simulation->parts = parts;
+    simulation->parts_forced = forced;
     fclose(file);
 }
 
@@ -172,13 +196,34 @@ static void print_summary(const struct simulation *simulation)
 static int usage(void)
 {
     fprintf(stderr, "usage: simulate --seeds N [--seed S] [--trace | --trace-world] [--twice] "
-                    "[--regressions FILE] [--export DIRECTORY] [--until-failure] [--no-fork]\n");
+                    "[--regressions FILE] [--export DIRECTORY] [--until-failure] [--no-fork] "
+                    "[--only PARTS | --with PARTS | --without PARTS]\n");
     return 2;
+}
+
+/* False: it is none of the options about parts, or names none that exists. */
+static bool take_parts(struct simulation *simulation, const char *option, const char *value)
+{
+    uint32_t parts;
+
+    if (!plan_parse(value, &parts))
+        return false;
+    if (strcmp(option, "--only") == 0) {
+        simulation->parts = parts;
+        simulation->parts_forced = true;
+    } else if (strcmp(option, "--with") == 0) {
+        simulation->parts |= parts;
+    } else if (strcmp(option, "--without") == 0) {
+        simulation->parts &= ~parts;
+    } else {
+        return false;
+    }
+    return true;
 }
 
 int main(int argc, char **argv)
 {
-    struct simulation simulation = {.hash = 0xcbf29ce484222325ULL};
+    struct simulation simulation = {.hash = 0xcbf29ce484222325ULL, .parts = plan_default_parts()};
     const char *regressions = NULL;
     uint64_t seeds_count = 1;
     uint64_t first_seed = 1;
@@ -208,6 +253,8 @@ int main(int argc, char **argv)
             simulation.export_dir = argv[++i];
         else if (strcmp(argv[i], "--threads") == 0 && strcmp(value, "no") == 0)
             i++; /* there are none */
+        else if (take_parts(&simulation, argv[i], value))
+            i++;
         else
             return usage();
     }

@@ -1,0 +1,66 @@
+/* plan: which parts of the wide world a simulated run has, and what its topics are like.
+ *
+ * Drawn from the seed by a stream of its own, so that a run with a part less is otherwise the same.
+ * Each part has a name, for the command line and for the lines of regression files.  A part may be
+ * off by default: then the broker is known to break under it, and docs/guarantees.md says so. */
+#ifndef LEVEE_TESTS_PLAN_H
+#define LEVEE_TESTS_PLAN_H
+
+#include "base/prng.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PLAN_PARTS(X)                                                                 \
+    X(RECORDS, "records", true) /* keys, headers, small values, times of their own */ \
+    X(SIZES, "sizes", false)    /* 1 B to 4 MiB mixed in one connection */            \
+    X(LIES, "lies", false)      /* headers that are wrong and are put right */        \
+    X(REFUSED, "refused", true) /* batches that must be refused */                    \
+    X(ACKS_ZERO, "acks-0", true)                                                      \
+    X(ACKS_ONE, "acks-1", false)                                                      \
+    X(CACHE, "cache", true)             /* topics with levee.durability=cache */      \
+    X(APPEND_TIME, "append-time", true) /* topics with LogAppendTime */               \
+    X(RECODE, "recode", true)           /* topics with a codec of their own */
+
+enum plan_part {
+#define PLAN_ENUM(name, text, is_default) PLAN_##name,
+    PLAN_PARTS(PLAN_ENUM)
+#undef PLAN_ENUM
+        PLAN_PART_COUNT
+};
+
+/* The parts that runs may have by default, as bits. */
+uint32_t plan_default_parts(void);
+
+/* Names between commas, as bits; false: one of them is none. */
+bool plan_parse(const char *text, uint32_t *parts_out);
+
+enum { PLAN_NAME_MAX = 256 };
+
+/* The names of parts between commas. */
+void plan_format(uint32_t parts, char text[PLAN_NAME_MAX]);
+
+struct plan {
+    struct prng prng;
+    uint32_t parts; /* that this run has */
+};
+
+/* allowed: each is in the run with odds one third; all of them when forced. */
+void plan_draw(struct plan *plan, const struct prng *seed, uint32_t allowed, bool forced);
+
+static inline bool plan_has(const struct plan *plan, enum plan_part part)
+{
+    return (plan->parts >> part & 1) != 0;
+}
+
+/* numerator of denominator times. */
+bool plan_odds(struct plan *plan, uint32_t numerator, uint32_t denominator);
+
+/* One of count numbers. */
+uint64_t plan_pick(struct plan *plan, const uint64_t *numbers, uint32_t count);
+
+#define plan_pick_of(plan, ...)                      \
+    plan_pick(plan, (const uint64_t[]){__VA_ARGS__}, \
+              sizeof((const uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t))
+
+#endif
