@@ -23,6 +23,7 @@ static const struct handler handlers[] = {
     {API_SYNC_GROUP, handle_sync_group},
     {API_DESCRIBE_GROUPS, handle_describe_groups},
     {API_LIST_GROUPS, handle_list_groups},
+    {API_SASL_HANDSHAKE, handle_sasl_handshake},
     {API_API_VERSIONS, handle_api_versions},
     {API_CREATE_TOPICS, handle_create_topics},
     {API_DELETE_TOPICS, handle_delete_topics},
@@ -31,9 +32,11 @@ static const struct handler handlers[] = {
     {API_OFFSET_FOR_LEADER_EPOCH, handle_offset_for_leader_epoch},
     {API_DESCRIBE_CONFIGS, handle_describe_configs},
     {API_ALTER_CONFIGS, handle_alter_configs},
+    {API_SASL_AUTHENTICATE, handle_sasl_authenticate},
     {API_CREATE_PARTITIONS, handle_create_partitions},
     {API_DELETE_GROUPS, handle_delete_groups},
     {API_INCREMENTAL_ALTER_CONFIGS, handle_incremental_alter_configs},
+    {API_OFFSET_DELETE, handle_offset_delete},
     {API_DESCRIBE_CLUSTER, handle_describe_cluster},
 };
 

@@ -31,9 +31,12 @@ handler_fn handle_list_groups;
 handler_fn handle_list_offsets;
 handler_fn handle_metadata;
 handler_fn handle_offset_commit;
+handler_fn handle_offset_delete;
 handler_fn handle_offset_fetch;
 handler_fn handle_offset_for_leader_epoch;
 handler_fn handle_produce;
+handler_fn handle_sasl_authenticate;
+handler_fn handle_sasl_handshake;
 handler_fn handle_sync_group;
 
 #endif

@@ -35,6 +35,7 @@ void group_sync(struct group_coordinator *groups, struct request *request);
 void group_heartbeat(struct group_coordinator *groups, struct request *request);
 void group_leave(struct group_coordinator *groups, struct request *request);
 void group_offset_commit(struct group_coordinator *groups, struct request *request);
+void group_offset_delete(struct group_coordinator *groups, struct request *request);
 
 /* A topic was deleted: forget its offsets (as records). */
 void group_coordinator_topic_deleted(struct group_coordinator *groups, const char *topic);

@@ -5,6 +5,7 @@
 #include "broker/coordinator/coordinator_private.h"
 #include "broker/coordinator/group_subscription.h"
 #include "broker/metadata/image.h"
+#include "net/protocol/msg_offset_delete.h"
 
 #include <string.h>
 
@@ -93,6 +94,84 @@ void group_delete(struct group *group, void (*done)(void *context, int16_t error
     while ((offset = hash_map_next(&group->offsets, &cursor)) != NULL)
         remove_one(removal, offset);
     group_write_tombstone(group, &removal->write);
+    state_write_start(&removal->write);
+}
+
+/* ---- asked for (KIP-496) */
+
+static int16_t check_deletion(struct group_coordinator *groups,
+                              const struct offset_delete_request *body, struct group **group_out)
+{
+    int32_t index;
+    int16_t error_code = coordinator_check(groups, body->group_id, &index);
+    struct group *group = coordinator_find(groups, body->group_id);
+
+    *group_out = group;
+    if (error_code != KAFKA_NONE)
+        return error_code;
+    if (group == NULL || group->state == GROUP_DEAD)
+        return KAFKA_GROUP_ID_NOT_FOUND;
+    if (group->state != GROUP_EMPTY && !group_is_of_consumers(group))
+        return KAFKA_NON_EMPTY_GROUP; /* nobody knows what it reads */
+    return KAFKA_NONE;
+}
+
+static void delete_offsets(struct removal *removal, const struct offset_delete_request *body,
+                           struct offset_delete_response *response)
+{
+    struct group *group = removal->group;
+    struct group_subscription subscription;
+
+    group_subscription_init(&subscription, group, prng_u64(&group->coordinator->shard->prng));
+    for (int32_t t = 0; t < body->topics.count; t++) {
+        const struct offset_delete_request_topic *asked = &body->topics.items[t];
+        struct offset_delete_response_topic *out = &response->topics.items[t];
+        char name[256] = "";
+        if (asked->name.size_bytes < (int32_t)sizeof(name))
+            memcpy(name, asked->name.text, (size_t)asked->name.size_bytes);
+        for (int32_t p = 0; p < asked->partitions.count; p++) {
+            const struct group_offset *offset =
+                group_find_offset(group, name, asked->partitions.items[p].partition_index);
+            if (out->partitions.items[p].error_code != KAFKA_NONE)
+                continue;
+            if (group_subscription_has(&subscription, name))
+                out->partitions.items[p].error_code = KAFKA_GROUP_SUBSCRIBED_TO_TOPIC;
+            else if (offset != NULL)
+                remove_one(removal, offset);
+        }
+    }
+    group_subscription_deinit(&subscription);
+}
+
+static void on_offsets_deleted(void *context, int16_t error_code)
+{
+    struct request *request = context;
+    struct offset_delete_response *response = request->response;
+
+    response->error_code = error_code;
+    request_answer(request);
+}
+
+void group_offset_delete(struct group_coordinator *groups, struct request *request)
+{
+    struct offset_delete_response *response = request->response;
+    struct removal *removal = NULL;
+    struct group *group;
+
+    response->error_code = check_deletion(groups, request->body, &group);
+    if (response->error_code == KAFKA_NONE) {
+        removal = removal_create(group);
+        if (removal == NULL)
+            response->error_code = KAFKA_NOT_COORDINATOR;
+    }
+    if (removal == NULL) {
+        response->topics.count = 0;
+        request_answer(request);
+        return;
+    }
+    delete_offsets(removal, request->body, response);
+    removal->done = on_offsets_deleted;
+    removal->context = request;
     state_write_start(&removal->write);
 }
 

@@ -17,7 +17,7 @@ struct describe_piece {
     struct scatter_piece piece;
     struct arena arena;
     int16_t version;
-    int32_t authorized_operations; /* told of groups that exist */
+    int32_t authorized_operations; /* told with every answer that is no error */
     described_group answer;
 };
 
@@ -78,7 +78,9 @@ static void describe(struct scatter_piece *scattered, struct shard *at)
     piece->answer.error_code = coordinator_check(at->groups, piece->answer.group_id, &index);
     if (piece->answer.error_code == KAFKA_NONE && (group == NULL || group->state == GROUP_DEAD)) {
         piece->answer.group_state = wire_string(group_state_name(GROUP_DEAD));
-        if (piece->version >= 6) {
+        if (piece->version < 6) {
+            piece->answer.authorized_operations = piece->authorized_operations;
+        } else {
             piece->answer.error_code = KAFKA_GROUP_ID_NOT_FOUND;
             piece->answer.error_message = wire_string(
                 arena_printf(&piece->arena, "Group %.*s not found.",

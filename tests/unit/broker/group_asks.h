@@ -9,6 +9,7 @@
 #include "net/protocol/msg_leave_group.h"
 #include "net/protocol/msg_list_groups.h"
 #include "net/protocol/msg_offset_commit.h"
+#include "net/protocol/msg_offset_delete.h"
 #include "net/protocol/msg_offset_fetch.h"
 #include "net/protocol/msg_sync_group.h"
 #include "tests/unit/broker/group_rig.h"

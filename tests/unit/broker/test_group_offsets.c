@@ -330,6 +330,92 @@ Test(group_offsets, wall_clock_that_jumps_expires_nothing)
     cr_assert(eq(i64, fetch_offset("g", "t", 0), -1)); /* an hour has passed by both clocks */
 }
 
+/* ---- deleting offsets (KIP-496) */
+
+/* The answer for one partition; *group_error: for the whole. */
+static int16_t delete_offset(const char *group, const char *topic, int32_t partition,
+                             int16_t *group_error)
+{
+    struct ask ask = ask_new(API_OFFSET_DELETE, 0);
+    struct offset_delete_request *body = ask.body;
+    const struct offset_delete_response *response = ask.response;
+    struct offset_delete_request_partition asked = {.partition_index = partition};
+    struct offset_delete_request_topic asked_topic = {.name = asked_text(&ask, topic),
+                                                      .partitions = {.items = &asked, .count = 1}};
+    int16_t error_code = -1;
+
+    body->group_id = asked_text(&ask, group);
+    body->topics.items = &asked_topic;
+    body->topics.count = 1;
+    ask_start(&ask, handle_offset_delete);
+    *group_error = response->error_code;
+    if (response->topics.count > 0) {
+        cr_assert(wire_string_is(response->topics.items[0].name, topic));
+        cr_assert(
+            eq(i32, response->topics.items[0].partitions.items[0].partition_index, partition));
+        error_code = response->topics.items[0].partitions.items[0].error_code;
+    }
+    ask_end(&ask);
+    return error_code;
+}
+
+Test(group_offsets, deleted_offset_is_gone_and_the_others_stay)
+{
+    int16_t group_error;
+
+    cr_assert(eq(i16, commit(NULL, "g", "t", 0, 5), KAFKA_NONE));
+    cr_assert(eq(i16, commit(NULL, "g", "t", 1, 6), KAFKA_NONE));
+    cr_assert(eq(i16, delete_offset("g", "t", 0, &group_error), KAFKA_NONE));
+    cr_assert(eq(i16, group_error, KAFKA_NONE));
+    cr_assert(eq(i16, delete_offset("g", "t", 3, &group_error), KAFKA_NONE)); /* there was none */
+    cr_assert(eq(i16, group_error, KAFKA_NONE));
+    for (int i = 0; i < 2; i++) {
+        cr_assert(eq(i64, fetch_offset("g", "t", 0), -1));
+        cr_assert(eq(i64, fetch_offset("g", "t", 1), 6));
+        rig_restart();
+    }
+}
+
+Test(group_offsets, deletions_that_may_not_be_are_refused)
+{
+    int16_t group_error;
+
+    cr_assert(eq(i16, delete_offset("nobody", "t", 0, &group_error), -1));
+    cr_assert(eq(i16, group_error, KAFKA_GROUP_ID_NOT_FOUND));
+    cr_assert(eq(i16, delete_offset("", "t", 0, &group_error), -1));
+    cr_assert(eq(i16, group_error, KAFKA_INVALID_GROUP_ID));
+    cr_assert(eq(i16, commit(NULL, "g", "t", 0, 5), KAFKA_NONE));
+    cr_assert(
+        eq(i16, delete_offset("g", "nothing", 0, &group_error), KAFKA_UNKNOWN_TOPIC_OR_PARTITION));
+    cr_assert(eq(i16, delete_offset("g", "t", 4, &group_error), KAFKA_UNKNOWN_TOPIC_OR_PARTITION));
+    cr_assert(eq(i16, group_error, KAFKA_NONE));
+    disk.refuse_with = ERR_STORAGE;
+    delete_offset("g", "t", 0, &group_error);
+    cr_assert(eq(i16, group_error, KAFKA_COORDINATOR_NOT_AVAILABLE));
+    disk.refuse_with = OK;
+    cr_assert(eq(i64, fetch_offset("g", "t", 0), 5));
+}
+
+Test(group_offsets, offset_of_a_topic_that_members_read_is_not_deleted)
+{
+    struct client_member a = a_client();
+    int16_t group_error;
+
+    rig_create_topic("u", 1);
+    a.metadata = (struct wire_bytes){reads_t, sizeof(reads_t)};
+    become_stable(&a, "g");
+    cr_assert(eq(i16, commit(&a, "g", "t", 0, 5), KAFKA_NONE));
+    cr_assert(eq(i16, commit(&a, "g", "u", 0, 6), KAFKA_NONE));
+    cr_assert(eq(i16, delete_offset("g", "t", 0, &group_error), KAFKA_GROUP_SUBSCRIBED_TO_TOPIC));
+    cr_assert(eq(i16, group_error, KAFKA_NONE));
+    cr_assert(eq(i16, delete_offset("g", "u", 0, &group_error), KAFKA_NONE));
+    cr_assert(eq(i64, fetch_offset("g", "t", 0), 5));
+    cr_assert(eq(i64, fetch_offset("g", "u", 0), -1));
+    group_set_text(&the_group("g")->protocol_type, "connect", 7);
+    cr_assert(eq(i16, delete_offset("g", "u", 0, &group_error), -1));
+    cr_assert(eq(i16, group_error, KAFKA_NON_EMPTY_GROUP));
+}
+
 /* ---- topics that go */
 
 Test(group_offsets, offsets_of_a_deleted_topic_go_with_it)
