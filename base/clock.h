@@ -17,6 +17,20 @@ static inline uint64_t clock_mono_ns(struct clock *clock)
     return clock->mono_ns(clock);
 }
 
+/* A span of milliseconds in nanoseconds; what does not fit is as long as there is (580 years). */
+static inline uint64_t clock_ns_of_ms(uint64_t ms)
+{
+    return ms > UINT64_MAX / 1000000U ? UINT64_MAX : ms * 1000000U;
+}
+
+/* since_ns + a span of milliseconds, or the end of time. */
+static inline uint64_t clock_deadline_ns(uint64_t since_ns, uint64_t ms)
+{
+    uint64_t span_ns = clock_ns_of_ms(ms);
+
+    return span_ns > UINT64_MAX - since_ns ? UINT64_MAX : since_ns + span_ns;
+}
+
 /* Milliseconds since 1970-01-01 UTC; may jump. */
 static inline int64_t clock_wall_ms(struct clock *clock)
 {

@@ -75,7 +75,7 @@ void loop_post(struct loop *loop, struct mail *mail);
 /* Milliseconds from now, on the monotonic clock.  Re-arming is allowed. */
 static inline void loop_set_timer_ms(struct loop *loop, struct timer *timer, uint64_t delay_ms)
 {
-    timer_set(&loop->timers, timer, loop->now_ns + delay_ms * 1000000U);
+    timer_set(&loop->timers, timer, clock_deadline_ns(loop->now_ns, delay_ms));
 }
 
 static inline void loop_cancel_timer(struct loop *loop, struct timer *timer)

@@ -18,6 +18,21 @@ bool text_equal_nocase(const char *text, size_t size_bytes, const char *other)
     return true;
 }
 
+void text_trim(const char **text, size_t *size_bytes)
+{
+    const char *start = *text;
+    size_t left_bytes = *size_bytes;
+
+    while (left_bytes > 0 && (unsigned char)*start <= ' ') {
+        start++;
+        left_bytes--;
+    }
+    while (left_bytes > 0 && (unsigned char)start[left_bytes - 1] <= ' ')
+        left_bytes--;
+    *text = start;
+    *size_bytes = left_bytes;
+}
+
 enum err text_parse_i64(const char *text, size_t size_bytes, int64_t min, int64_t max, int64_t *out)
 {
     bool negative = size_bytes > 0 && text[0] == '-';

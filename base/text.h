@@ -25,6 +25,10 @@ static inline bool text_starts_with(const char *text, size_t size_bytes, const c
     return size_bytes >= prefix_bytes && memcmp(text, prefix, prefix_bytes) == 0;
 }
 
+/* Move *text and *size_bytes past the blanks at both ends: whatever is not above a space, as Java's
+ * String.trim has it. */
+void text_trim(const char **text, size_t *size_bytes);
+
 /* A decimal number with an optional sign and nothing around it.  ERR_MALFORMED when it is none,
  * ERR_INVALID when it is outside min..max. */
 must_use enum err text_parse_i64(const char *text, size_t size_bytes, int64_t min, int64_t max,

@@ -5,13 +5,11 @@
 #include "base/nearest.h"
 #include "base/properties.h"
 #include "base/text.h"
-#include "broker/config_ip_overrides.h"
 #include "broker/config_private.h"
 #include "broker/metadata/image.h"
 #include "net/protocol/kafka_enums.h"
 
 #include <ctype.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,10 +24,13 @@ struct loading {
     void (*problem)(void *context, const char *text);
     void (*note)(void *context, const char *text);
     void *context;
+    bool is_shared; /* the environment: names there are others', too */
     bool failed;
+    char without_effect[4096]; /* names of keys */
 };
 
 static void report(struct loading *loading, const char *format, ...) printf_like(2, 3);
+static void remark(struct loading *loading, const char *format, ...) printf_like(2, 3);
 
 static void report(struct loading *loading, const char *format, ...)
 {
@@ -43,6 +44,17 @@ static void report(struct loading *loading, const char *format, ...)
     loading->problem(loading->context, text);
 }
 
+static void remark(struct loading *loading, const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    loading->note(loading->context, text);
+}
+
 static uint32_t index_of(const struct config_key *key)
 {
     uint32_t count;
@@ -50,27 +62,52 @@ static uint32_t index_of(const struct config_key *key)
     return (uint32_t)(key - config_keys(&count));
 }
 
-static void unknown_key(struct loading *loading, const char *name)
+/* The nearest key that acts: what one meant who mistyped it would be lost without a word. */
+static const char *near_key(const char *name)
 {
     const char *names[512];
-    const char *near;
+    uint32_t near_count = 0;
     uint32_t count;
     const struct config_key *keys = config_keys(&count);
 
     check(count <= array_count(names));
     for (uint32_t i = 0; i < count; i++)
-        names[i] = keys[i].name;
-    near = nearest_name(name, names, count);
+        if (keys[i].effect == CONFIG_ACTS)
+            names[near_count++] = keys[i].name;
+    return nearest_name(name, names, near_count);
+}
+
+/* listener.name.NAME.KEY: a key for one listener alone (KIP-103), of security here. */
+static bool is_of_one_listener(const char *name)
+{
+    return strncmp(name, "listener.name.", 14) == 0;
+}
+
+static void unknown_key(struct loading *loading, const char *name)
+{
+    const char *near = loading->is_shared || is_of_one_listener(name) ? NULL : near_key(name);
+
     if (near != NULL)
         report(loading, "unknown key %s (%s); did you mean %s?", name, loading->origin, near);
     else
-        report(loading, "unknown key %s (%s); docs/configuration.md lists every key", name,
+        remark(loading, "%s is no key of levee's or of Kafka's that has an effect here (%s)", name,
                loading->origin);
 }
 
-static void set_value(struct loading *loading, const char *name, const char *value)
+/* Told in one line, when all is read. */
+static void note_without_effect(struct loading *loading, const char *name)
+{
+    size_t used = strlen(loading->without_effect);
+
+    snprintf(loading->without_effect + used, sizeof(loading->without_effect) - used, "%s%s",
+             used == 0 ? "" : ", ", name);
+}
+
+static void set_value(struct loading *loading, const char *name, const char *text)
 {
     const struct config_key *key = config_key_find(name);
+    size_t value_bytes = strlen(text);
+    const char *value = text;
     char problem[512];
     uint32_t index;
 
@@ -78,17 +115,23 @@ static void set_value(struct loading *loading, const char *name, const char *val
         unknown_key(loading, name);
         return;
     }
+    text_trim(&value, &value_bytes);
+    if (key->effect == CONFIG_REFUSED && value_bytes > 0) {
+        report(loading,
+               "%s asks for something that is not supported yet, and must not seem to be there; "
+               "remove it (%s)",
+               name, loading->origin);
+        return;
+    }
     if (config_check(key, value, problem, sizeof(problem)) != OK) {
         report(loading, "%s (%s)", problem, loading->origin);
         return;
     }
     index = index_of(key);
-    if (key->effect == CONFIG_IGNORED && loading->config->values[index] == NULL) {
-        snprintf(problem, sizeof(problem), "%s has no effect here (%s)", name, loading->origin);
-        loading->note(loading->context, problem);
-    }
+    if (key->effect == CONFIG_IGNORED && loading->config->values[index] == NULL)
+        note_without_effect(loading, name);
     mem_free(loading->config->values[index]);
-    loading->config->values[index] = mem_strdup(value);
+    loading->config->values[index] = mem_strndup(value, value_bytes);
 }
 
 /* ---- the file */
@@ -187,8 +230,7 @@ static void load_variable(struct loading *loading, const char *variable)
         snprintf(origin, sizeof(origin), "environment %.*s", (int)(equals - variable), variable);
         loading->origin = origin;
         if (is_for_the_jvm(name)) {
-            loading->note(loading->context,
-                          "settings of the JVM in the environment have no effect");
+            note_without_effect(loading, origin + strlen("environment "));
             return;
         }
         if (i == 2 && config_key_find(name) == NULL) { /* LEVEE_SHARDS → levee.shards */
@@ -249,10 +291,14 @@ enum err config_load(struct io *io, const struct config_load_options *options,
         load_dev_defaults(&loading);
     if (options->file != NULL)
         load_file(&loading, io, options->file);
+    loading.is_shared = true;
     for (size_t i = 0; options->environment != NULL && options->environment[i] != NULL; i++)
         load_variable(&loading, options->environment[i]);
+    loading.is_shared = false;
     for (size_t i = 0; options->sets != NULL && options->sets[i] != NULL; i++)
         load_set(&loading, options->sets[i]);
+    if (loading.without_effect[0] != '\0')
+        remark(&loading, "these keys have no effect here: %s", loading.without_effect);
     if (!loading.failed && config_derive(loading.config, text, sizeof(text)) != OK)
         report(&loading, "%s", text);
     if (loading.failed) {
@@ -299,6 +345,8 @@ bool config_is_set(const struct config *config, const char *name)
     return config->values[index_of(must_find(name))] != NULL;
 }
 
+/* A stored text may be from a time, or a broker, where nobody checked it: then it does not count.
+ */
 static const char *effective_text(const struct config *config, const struct image *image,
                                   const struct config_key *key, enum config_source *source_out)
 {
@@ -309,11 +357,11 @@ static const char *effective_text(const struct config *config, const struct imag
         char id[16];
         snprintf(id, sizeof(id), "%d", config_node_id(config));
         value = image_config(image, KAFKA_CONFIG_RESOURCE_TYPE_BROKER, id, key->name);
-        if (value != NULL)
+        if (value != NULL && config_check(key, value, NULL, 0) == OK)
             return value;
         *source_out = CONFIG_SOURCE_DEFAULT_BROKER;
         value = image_config(image, KAFKA_CONFIG_RESOURCE_TYPE_BROKER, "", key->name);
-        if (value != NULL)
+        if (value != NULL && config_check(key, value, NULL, 0) == OK)
             return value;
     }
     value = config->values[index_of(key)];
@@ -345,7 +393,7 @@ int64_t config_i64(const struct config *config, const struct image *image, const
 
     check(text != NULL);
     err = text_parse_i64(text, strlen(text), INT64_MIN, INT64_MAX, &value);
-    check(err == OK); /* checked when it was set */
+    check(err == OK); /* config_check let it in */
     return value;
 }
 
@@ -362,116 +410,4 @@ bool config_bool(const struct config *config, const struct image *image, const c
 
     check(err == OK);
     return value;
-}
-
-/* ---- is a text a legal value? */
-
-static bool is_choice(const char *choices, const char *word, size_t word_bytes)
-{
-    while (*choices != '\0') {
-        size_t size_bytes = strcspn(choices, ",");
-        if (size_bytes == word_bytes && memcmp(choices, word, word_bytes) == 0)
-            return true;
-        choices += size_bytes;
-        choices += *choices == ',';
-    }
-    return false;
-}
-
-static enum err check_choices(const struct config_key *key, const char *text, char *out, size_t max)
-{
-    const char *rest = text;
-
-    do {
-        size_t size_bytes = key->type == CONFIG_LIST ? strcspn(rest, ",") : strlen(rest);
-        const char *word = rest;
-        size_t word_bytes = size_bytes;
-        while (word_bytes > 0 && *word == ' ') {
-            word++;
-            word_bytes--;
-        }
-        if (!is_choice(key->choices, word, word_bytes)) {
-            snprintf(out, max, "Invalid value %s for configuration %s: String must be one of: %s",
-                     text, key->name, key->choices);
-            return ERR_INVALID;
-        }
-        rest += size_bytes;
-        rest += *rest == ',';
-    } while (*rest != '\0');
-    return OK;
-}
-
-static enum err check_number(const struct config_key *key, const char *text, char *out, size_t max)
-{
-    static const char *const kinds[] = {[CONFIG_I32] = "32-bit integer",
-                                        [CONFIG_I64] = "64-bit integer",
-                                        [CONFIG_I16] = "16-bit integer"};
-    int64_t value;
-    int64_t type_max = key->type == CONFIG_I32   ? INT32_MAX
-                       : key->type == CONFIG_I16 ? INT16_MAX
-                                                 : INT64_MAX;
-
-    if (text_parse_i64(text, strlen(text), -type_max - 1, type_max, &value) != OK) {
-        snprintf(out, max, "Invalid value %s for configuration %s: Not a number of type %s", text,
-                 key->name, kinds[key->type]);
-        return ERR_INVALID;
-    }
-    if (value < key->min || value > key->max) {
-        snprintf(out, max, "Invalid value %s for configuration %s: Value must be %s %lld", text,
-                 key->name, value < key->min ? "at least" : "no more than",
-                 (long long)(value < key->min ? key->min : key->max));
-        return ERR_INVALID;
-    }
-    return OK;
-}
-
-static enum err check_ip_overrides(const struct config_key *key, const char *text, char *out,
-                                   size_t max)
-{
-    struct config_ip_overrides overrides;
-    struct config_ip_fault fault;
-
-    if (config_ip_overrides_parse(text, strlen(text), &overrides, &fault) == OK)
-        return OK;
-    snprintf(out, max, "Invalid value %.*s for configuration %s: %s", fault.entry_bytes,
-             fault.entry, key->name, fault.why);
-    return ERR_INVALID;
-}
-
-enum err config_check(const struct config_key *key, const char *text, char *problem_out,
-                      size_t problem_max)
-{
-    char space[1];
-    char *out = problem_out != NULL ? problem_out : space;
-    size_t max = problem_out != NULL ? problem_max : sizeof(space);
-    char *end;
-    double number;
-    bool flag;
-
-    switch (key->type) {
-    case CONFIG_I16:
-    case CONFIG_I32:
-    case CONFIG_I64:
-        return check_number(key, text, out, max);
-    case CONFIG_BOOL:
-        if (text_parse_bool(text, strlen(text), &flag) == OK)
-            return OK;
-        snprintf(out, max,
-                 "Invalid value %s for configuration %s: Expected value to be either true or false",
-                 text, key->name);
-        return ERR_INVALID;
-    case CONFIG_DOUBLE:
-        number = strtod(text, &end);
-        if (*text == '\0' || *end != '\0' || !isfinite(number) || number < (double)key->min ||
-            (key->max != INT64_MAX && number > (double)key->max)) {
-            snprintf(out, max, "Invalid value %s for configuration %s: Not a number in its range",
-                     text, key->name);
-            return ERR_INVALID;
-        }
-        return OK;
-    default:
-        if (strcmp(key->name, "max.connections.per.ip.overrides") == 0)
-            return check_ip_overrides(key, text, out, max);
-        return key->choices != NULL && *text != '\0' ? check_choices(key, text, out, max) : OK;
-    }
 }

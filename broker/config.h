@@ -32,6 +32,7 @@ enum config_effect {
     CONFIG_ACTS,    /* read by our code */
     CONFIG_STORED,  /* a feature that does not exist here yet: validated, stored, echoed */
     CONFIG_IGNORED, /* JVM-only: accepted, named once as having no effect */
+    CONFIG_REFUSED, /* asks for protection that is not there: setting it is a fault */
 };
 
 /* One row of the table. */
@@ -43,7 +44,8 @@ struct config_key {
     const char *default_text; /* NULL: no default (null) */
     int64_t min, max;         /* numbers */
     const char *choices;      /* comma-separated allowed words, or NULL */
-    const char *doc;          /* one or two sentences, with the unit */
+    const char *doc;          /* one or two sentences, with the unit; NULL: what effect says */
+    bool internal;            /* Kafka keeps it to itself: accepted, never described */
 };
 
 /* Where an effective value comes from (Kafka's ConfigSource numbers). */
@@ -65,8 +67,11 @@ struct config_load_options {
     bool dev;                       /* `levee dev`: its defaults under all others */
 };
 
-/* problems receives one line per fault ("unknown key log.retention.hour (line 7); did you mean
- * log.retention.hours?"); ERR_INVALID when there was any.  notes: keys without effect, once. */
+/* problem receives one line per fault ("unknown key log.retention.hour (line 7); did you mean
+ * log.retention.hours?"); ERR_INVALID when there was any.  note: one line with all keys that have
+ * no effect, and one for each key that neither Kafka nor levee knows; an unknown key is a fault
+ * only where it is near to one that acts, and never in the environment, where KAFKA_* belongs to
+ * others, too.  Blanks around a value do not count (Kafka's ConfigDef.parseType). */
 must_use enum err config_load(struct io *io, const struct config_load_options *options,
                               void (*problem)(void *context, const char *text),
                               void (*note)(void *context, const char *text), void *context,
@@ -76,6 +81,7 @@ void config_destroy(struct config *config);
 /* All keys. */
 const struct config_key *config_keys(uint32_t *count_out);
 const struct config_key *config_key_find(const char *name);
+const char *config_key_doc(const struct config_key *key); /* never NULL */
 
 /* The static value as text (the default when not set); NULL: null.  name must be a row. */
 const char *config_text(const struct config *config, const char *name);
@@ -90,7 +96,8 @@ const char *config_string(const struct config *config, const struct image *image
 enum config_source config_source_of(const struct config *config, const struct image *image,
                                     const char *name);
 
-/* Is text a legal value of key?  problem_out (may be NULL): a sentence in Kafka's words. */
+/* config_check.c: is text, without the blanks around it, a legal value of key?  problem_out (may be
+ * NULL): a sentence in Kafka's words. */
 must_use enum err config_check(const struct config_key *key, const char *text, char *problem_out,
                                size_t problem_max);
 

@@ -88,6 +88,23 @@ static bool find_protocol(void *context, const char *piece, size_t size_bytes)
     return true;
 }
 
+static bool is_wanted_name(void *context, const char *piece, size_t size_bytes)
+{
+    const struct derivation *derivation = context;
+
+    return !text_equal_nocase(piece, size_bytes, derivation->name); /* false stops: it is */
+}
+
+/* Kafka's combined mode: a listener of the controller, which is inside and has no socket here. */
+static bool is_controllers(struct derivation *derivation)
+{
+    const char *names = config_text(derivation->config, "controller.listener.names");
+
+    if (*names == '\0')
+        return strcmp(derivation->name, "CONTROLLER") == 0 && derivation->protocol < 0;
+    return !each_piece(names, is_wanted_name, derivation);
+}
+
 static bool add_listener(void *context, const char *piece, size_t size_bytes)
 {
     struct derivation *derivation = context;
@@ -110,8 +127,8 @@ static bool add_listener(void *context, const char *piece, size_t size_bytes)
     derivation->name = endpoint.name;
     derivation->protocol = -1;
     each_piece(config_text(config, "listener.security.protocol.map"), find_protocol, derivation);
-    if (strcmp(endpoint.name, "CONTROLLER") == 0 && derivation->protocol < 0)
-        return true; /* Kafka's combined mode: the controller is inside, and has no socket here */
+    if (is_controllers(derivation))
+        return true;
     if (derivation->protocol < 0) {
         snprintf(derivation->problem, derivation->problem_max,
                  "listeners: %s has no security protocol; name it in "
@@ -153,6 +170,10 @@ static bool advertise(void *context, const char *piece, size_t size_bytes)
         listener->advertised_port = endpoint.port;
         return true;
     }
+    derivation->name = endpoint.name;
+    derivation->protocol = -1;
+    if (is_controllers(derivation))
+        return true;
     snprintf(derivation->problem, derivation->problem_max,
              "advertised.listeners: %s is not one of listeners", endpoint.name);
     return false;

@@ -114,6 +114,7 @@ static void init_server(struct front *front, uint32_t index)
 {
     const struct config *config = front->config;
     struct front_shard *shard = &front->fronts[index];
+    int64_t idle_ms = config_i64(config, NULL, "connections.max.idle.ms"); /* negative: none */
     struct conn_server_options options = {
         .loop = &front->shards->at[index]->loop,
         .slab = memory_slab(&front->shards->at[index]->memory, MEMORY_FRAMES),
@@ -124,7 +125,7 @@ static void init_server(struct front *front, uint32_t index)
                     config, NULL, "levee.max.in.flight.requests.per.connection"),
                 .queued_request_max_bytes = queued_limit(config) / front->shards->count,
                 .answer_max_bytes = ANSWER_BYTES_MAX,
-                .idle_max_ms = (uint64_t)config_i64(config, NULL, "connections.max.idle.ms"),
+                .idle_max_ms = idle_ms < 0 ? 0 : (uint64_t)idle_ms,
             },
         .events = &events,
         .context = shard,

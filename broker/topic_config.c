@@ -34,12 +34,16 @@ static const char *convert(const char *text, int64_t unit, char space[64])
     return space;
 }
 
-static void add_synonym(struct topic_config_synonym *out, uint32_t *count, const char *name,
-                        const char *text, enum config_source source, int64_t unit)
+/* A stored text that is no legal value of key does not count (see config.c). */
+static void add_synonym(struct topic_config_synonym *out, uint32_t *count,
+                        const struct config_key *key, const char *text, enum config_source source)
 {
     struct topic_config_synonym *synonym = &out[*count];
+    const char *name = key->name;
+    int64_t unit = source == CONFIG_SOURCE_TOPIC ? 1 : unit_of(name);
 
-    if (text == NULL || *count == TOPIC_CONFIG_SYNONYMS_MAX)
+    if (text == NULL || *count == TOPIC_CONFIG_SYNONYMS_MAX ||
+        config_check(key, text, NULL, 0) != OK)
         return;
     synonym->name = name;
     synonym->source = source;
@@ -63,36 +67,35 @@ uint32_t topic_config_synonyms(const struct config *config, const struct image *
 
     check(key != NULL);
     if (topic_config_is_fixed(topic, name)) {
-        add_synonym(out, &count, name, key->default_text, CONFIG_SOURCE_DEFAULT, 1);
+        add_synonym(out, &count, key, key->default_text, CONFIG_SOURCE_DEFAULT);
         return count;
     }
     origin = topic_config_origin(key);
     snprintf(id, sizeof(id), "%d", config_node_id(config));
     if (topic != NULL && image != NULL)
-        add_synonym(out, &count, name,
+        add_synonym(out, &count, key,
                     image_config(image, KAFKA_CONFIG_RESOURCE_TYPE_TOPIC, topic, name),
-                    CONFIG_SOURCE_TOPIC, 1);
+                    CONFIG_SOURCE_TOPIC);
     for (size_t i = 0; i < TOPIC_CONFIG_ORIGINS_MAX && origin->broker_names[i] != NULL; i++) {
-        const char *broker_name = origin->broker_names[i];
-        int64_t unit = unit_of(broker_name);
+        const struct config_key *of_broker = config_key_find(origin->broker_names[i]);
         if (image != NULL) {
-            add_synonym(out, &count, broker_name,
-                        image_config(image, KAFKA_CONFIG_RESOURCE_TYPE_BROKER, id, broker_name),
-                        CONFIG_SOURCE_BROKER, unit);
-            add_synonym(out, &count, broker_name,
-                        image_config(image, KAFKA_CONFIG_RESOURCE_TYPE_BROKER, "", broker_name),
-                        CONFIG_SOURCE_DEFAULT_BROKER, unit);
+            add_synonym(out, &count, of_broker,
+                        image_config(image, KAFKA_CONFIG_RESOURCE_TYPE_BROKER, id, of_broker->name),
+                        CONFIG_SOURCE_BROKER);
+            add_synonym(out, &count, of_broker,
+                        image_config(image, KAFKA_CONFIG_RESOURCE_TYPE_BROKER, "", of_broker->name),
+                        CONFIG_SOURCE_DEFAULT_BROKER);
         }
-        if (config_is_set(config, broker_name))
-            add_synonym(out, &count, broker_name, config_text(config, broker_name),
-                        CONFIG_SOURCE_STATIC, unit);
+        if (config_is_set(config, of_broker->name))
+            add_synonym(out, &count, of_broker, config_text(config, of_broker->name),
+                        CONFIG_SOURCE_STATIC);
     }
-    for (size_t i = 0; i < TOPIC_CONFIG_ORIGINS_MAX && origin->broker_names[i] != NULL; i++)
-        add_synonym(out, &count, origin->broker_names[i],
-                    config_key_find(origin->broker_names[i])->default_text, CONFIG_SOURCE_DEFAULT,
-                    unit_of(origin->broker_names[i]));
+    for (size_t i = 0; i < TOPIC_CONFIG_ORIGINS_MAX && origin->broker_names[i] != NULL; i++) {
+        const struct config_key *of_broker = config_key_find(origin->broker_names[i]);
+        add_synonym(out, &count, of_broker, of_broker->default_text, CONFIG_SOURCE_DEFAULT);
+    }
     if (origin->broker_names[0] == NULL)
-        add_synonym(out, &count, name, key->default_text, CONFIG_SOURCE_DEFAULT, 1);
+        add_synonym(out, &count, key, key->default_text, CONFIG_SOURCE_DEFAULT);
     return count;
 }
 

@@ -69,7 +69,7 @@ static void set_idle_timer(struct conn_server *server)
         return;
     oldest = list_first(&server->idle, struct conn, idle_node);
     timer_set(&server->loop->timers, &server->idle_timer,
-              oldest->active_ns + server->limits.idle_max_ms * 1000000U);
+              clock_deadline_ns(oldest->active_ns, server->limits.idle_max_ms));
 }
 
 static void on_idle_timer(struct timer *timer)
@@ -80,7 +80,7 @@ static void on_idle_timer(struct timer *timer)
     while (!list_is_empty(&server->idle)) {
         struct conn *oldest = list_first(&server->idle, struct conn, idle_node);
 
-        if (oldest->active_ns + server->limits.idle_max_ms * 1000000U > now_ns)
+        if (clock_deadline_ns(oldest->active_ns, server->limits.idle_max_ms) > now_ns)
             break;
         conn_close(oldest, CONN_CLOSE_IDLE); /* leaves the list */
     }

@@ -101,7 +101,7 @@ void file_deletion_add(struct store *store, const char *path, bool is_dir, int64
 
     deletion->store = store;
     deletion->is_dir = is_dir;
-    deletion->due_ns = loop_now_ns(store->loop) + (uint64_t)delay_ms * 1000000U;
+    deletion->due_ns = clock_deadline_ns(loop_now_ns(store->loop), (uint64_t)delay_ms);
     memcpy(deletion->path, path, path_bytes);
     list_push_back(&store->deletions, &deletion->node);
     arm(store);

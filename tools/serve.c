@@ -86,7 +86,8 @@ static const char *effect_text(enum config_effect effect)
 {
     static const char *const texts[] = {[CONFIG_ACTS] = "acts",
                                         [CONFIG_STORED] = "stored, without effect yet",
-                                        [CONFIG_IGNORED] = "no effect here"};
+                                        [CONFIG_IGNORED] = "no effect here",
+                                        [CONFIG_REFUSED] = "refused"};
 
     return texts[effect];
 }
@@ -95,7 +96,7 @@ static void print_key(const struct config_key *key, const char *scope)
 {
     printf("%s (%s)\n  default: %s\n  %s%s\n  %s\n", key->name, scope,
            key->default_text == NULL ? "none" : key->default_text, effect_text(key->effect),
-           key->dynamic ? "; may be changed while running" : "", key->doc);
+           key->dynamic ? "; may be changed while running" : "", config_key_doc(key));
     if (key->choices != NULL)
         printf("  one of: %s\n", key->choices);
 }
@@ -110,7 +111,7 @@ static void print_key_json(const struct config_key *key, const char *scope)
         cli_print_json_string(key->default_text, strlen(key->default_text));
     printf(",\"effect\":\"%s\",\"dynamic\":%s,\"doc\":", effect_text(key->effect),
            key->dynamic ? "true" : "false");
-    cli_print_json_string(key->doc, strlen(key->doc));
+    cli_print_json_string(config_key_doc(key), strlen(config_key_doc(key)));
     puts("}");
 }
 

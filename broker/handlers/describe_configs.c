@@ -79,7 +79,7 @@ static void fill_common(struct request *request, const struct config_key *key, a
     out->name = wire_string(key->name);
     out->is_sensitive = key->type == CONFIG_PASSWORD;
     out->config_type = type_of(key);
-    out->documentation = wire_string(body->include_documentation ? key->doc : NULL);
+    out->documentation = wire_string(body->include_documentation ? config_key_doc(key) : NULL);
 }
 
 static bool add_synonym(struct request *request, const struct config_key *key, answered_config *out,
@@ -233,7 +233,7 @@ static bool fill_broker(struct request *request, const asked_resource *asked, bo
         const char *common = image_config(image, KAFKA_CONFIG_RESOURCE_TYPE_BROKER, "", key->name);
         const char *value = is_cluster ? common : config_string(config, image, key->name);
         answered_config *answer = &out->configs.items[out->configs.count];
-        if (!is_asked[i] || (is_cluster && common == NULL))
+        if (key->internal || !is_asked[i] || (is_cluster && common == NULL))
             continue;
         out->configs.count++;
         fill_common(request, key, answer);

@@ -25,15 +25,12 @@ static bool refuse(struct checking *checking, struct wire_string value, const ch
     return false;
 }
 
-/* Without blanks at both ends (Java's String.trim). */
 static struct wire_string trim(struct wire_string text)
 {
-    while (text.size_bytes > 0 && (unsigned char)text.text[0] <= ' ') {
-        text.text++;
-        text.size_bytes--;
-    }
-    while (text.size_bytes > 0 && (unsigned char)text.text[text.size_bytes - 1] <= ' ')
-        text.size_bytes--;
+    size_t size_bytes = (size_t)text.size_bytes;
+
+    text_trim(&text.text, &size_bytes);
+    text.size_bytes = (int32_t)size_bytes;
     return text;
 }
 

@@ -1,6 +1,7 @@
 /* Configs of the image: ConfigRecord, by resource, keys in rising order. */
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "broker/metadata/image_private.h"
 #include "net/protocol/kafka_enums.h"
 #include "net/protocol/msg_config_record.h"
@@ -140,6 +141,8 @@ enum err image_apply_config(struct image *image, const struct metadata_record *r
 {
     const struct config_record *config = record->body;
     size_t name_bytes = (size_t)config->resource_name.size_bytes;
+    const char *value = config->value.text;
+    size_t value_bytes = value == NULL ? 0 : (size_t)config->value.size_bytes;
     struct config_resource *resource =
         find_resource(image, config->resource_type, config->resource_name.text, name_bytes);
     char *key;
@@ -151,11 +154,13 @@ enum err image_apply_config(struct image *image, const struct metadata_record *r
         resource =
             add_resource(image, config->resource_type, config->resource_name.text, name_bytes);
     key = mem_strndup(config->name.text, (size_t)config->name.size_bytes);
-    if (config->value.text == NULL) {
+    if (value == NULL) {
         delete_pair(resource, key);
         mem_free(key);
     } else {
-        set_pair(resource, key, mem_strndup(config->value.text, (size_t)config->value.size_bytes));
+        /* Kafka stores what was sent and trims when it parses (ConfigDef.parseType) */
+        text_trim(&value, &value_bytes);
+        set_pair(resource, key, mem_strndup(value, value_bytes));
     }
     note_change(image, config, delta);
     return OK;

@@ -34,3 +34,11 @@ Test(clock_system, measures_in_the_units_it_promises)
     cr_assert(ge(i64, clock_wall_ms(&clock) - wall_ms, 10)); /* may be slewed */
     cr_assert(le(i64, clock_wall_ms(&clock) / 1000 - (int64_t)time(NULL), 1));
 }
+
+Test(clock_system, a_span_that_does_not_fit_is_as_long_as_there_is)
+{
+    cr_assert(eq(u64, clock_ns_of_ms(3), 3000000));
+    cr_assert(eq(u64, clock_ns_of_ms(INT64_MAX), UINT64_MAX));
+    cr_assert(eq(u64, clock_deadline_ns(5, 3), 3000005));
+    cr_assert(eq(u64, clock_deadline_ns(UINT64_MAX - 5, 3), UINT64_MAX));
+}

@@ -103,3 +103,17 @@ Test(text, refuses_what_rfc_3629_forbids)
         cr_assert(eq(sz, text_utf8_next(bad[i], strlen(bad[i]), &code_point), 0));
     cr_assert(eq(sz, text_utf8_next("", 0, &code_point), 0));
 }
+
+Test(text, trim_takes_what_java_takes)
+{
+    const char *text = " \t\r\n\x01 a b \0 ";
+    size_t size_bytes = 12;
+
+    text_trim(&text, &size_bytes);
+    cr_assert(eq(u64, size_bytes, 3));
+    cr_assert(eq(int, memcmp(text, "a b", 3), 0));
+    text = " \t ";
+    size_bytes = 3;
+    text_trim(&text, &size_bytes);
+    cr_assert(eq(u64, size_bytes, 0));
+}

@@ -9,6 +9,7 @@
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -105,7 +106,91 @@ Test(config, a_key_of_the_jvm_is_accepted_and_named)
 
     cr_assert(eq(int, load(sets, environment, &config), OK));
     cr_assert(ne(ptr, strstr(notes, "log.cleaner.threads"), NULL));
-    cr_assert(ne(ptr, strstr(notes, "JVM"), NULL));
+    cr_assert(ne(ptr, strstr(notes, "KAFKA_HEAP_OPTS"), NULL));
+    cr_assert(eq(ptr, strchr(strchr(notes, '\n') + 1, '\n'), NULL), "more than one line: %s",
+              notes);
+    config_destroy(config);
+}
+
+Test(config, every_key_of_kafkas_broker_is_known)
+{
+    FILE *file = fopen(BROKER_GOLDEN_DIR "/kafka_broker_keys.txt", "r");
+    char name[256];
+    uint32_t count = 0;
+
+    cr_assert(ne(ptr, file, NULL));
+    while (fscanf(file, "%255s", name) == 1) {
+        cr_assert(ne(ptr, (void *)config_key_find(name), NULL), "%s", name);
+        count++;
+    }
+    fclose(file);
+    cr_assert(gt(u32, count, 340));
+}
+
+Test(config, an_unknown_key_that_is_near_to_none_is_told_and_passed_over)
+{
+    const char *const sets[] = {"zookeeper.connect=localhost:2181", "my.plugin.color=blue", NULL};
+    struct config *config;
+
+    cr_assert(eq(int, load(sets, NULL, &config), OK), "%s", problems);
+    cr_assert(ne(ptr, strstr(notes, "zookeeper.connect"), NULL));
+    cr_assert(ne(ptr, strstr(notes, "my.plugin.color"), NULL));
+    config_destroy(config);
+}
+
+Test(config, an_environment_that_names_other_things_does_not_end_the_start)
+{
+    const char *const environment[] = {"KAFKA_HOME=/opt/kafka", "KAFKA_PORT=tcp://10.0.0.1:9092",
+                                       "KAFKA_SERVICE_HOST=10.0.0.1", "KAFKA_NUM_PARTITION=7",
+                                       NULL};
+    struct config *config;
+
+    cr_assert(eq(int, load(NULL, environment, &config), OK), "%s", problems);
+    cr_assert(ne(ptr, strstr(notes, "KAFKA_SERVICE_HOST"), NULL));
+    cr_assert(ne(ptr, strstr(notes, "KAFKA_NUM_PARTITION"), NULL));
+    config_destroy(config);
+}
+
+Test(config, what_asks_for_protection_that_is_not_there_ends_the_start)
+{
+    const char *const sets[] = {"authorizer.class.name=org.example.Authorizer", NULL};
+    const char *const empty[] = {"authorizer.class.name= ", NULL};
+    struct config *config;
+
+    cr_assert(eq(int, load(sets, NULL, &config), ERR_INVALID));
+    cr_assert(ne(ptr, strstr(problems, "authorizer.class.name"), NULL), "%s", problems);
+    cr_assert(eq(int, load(empty, NULL, &config), OK), "%s", problems);
+    config_destroy(config);
+}
+
+Test(config, blanks_around_a_value_do_not_count)
+{
+    const char *const sets[] = {"num.partitions= 5\t", "auto.create.topics.enable= FALSE ",
+                                "compression.type= lz4 ", NULL};
+    struct config *config;
+
+    cr_assert(eq(int, load(sets, NULL, &config), OK), "%s", problems);
+    cr_assert(eq(i64, config_i64(config, NULL, "num.partitions"), 5));
+    cr_assert(not(config_bool(config, NULL, "auto.create.topics.enable")));
+    cr_assert(eq(str, (char *)config_string(config, NULL, "compression.type"), "lz4"));
+    config_destroy(config);
+}
+
+Test(config, the_listeners_of_kafkas_combined_mode_are_the_controllers_and_ours)
+{
+    const char *const sets[] = {
+        "process.roles=broker,controller",
+        "listeners=PLAINTEXT://:9092,RAFT://:9093",
+        "advertised.listeners=PLAINTEXT://localhost:9092,RAFT://localhost:9093",
+        "controller.listener.names=RAFT",
+        "listener.security.protocol.map=RAFT:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+        "controller.quorum.bootstrap.servers=localhost:9093",
+        NULL};
+    struct config *config;
+
+    cr_assert(eq(int, load(sets, NULL, &config), OK), "%s", problems);
+    cr_assert(eq(u32, config_listener_count(config), 1));
+    cr_assert(eq(u16, config_listener_at(config, 0)->port, 9092));
     config_destroy(config);
 }
 
@@ -143,6 +228,23 @@ Test(config, the_brokers_own_dynamic_value_wins_then_the_clusters_then_the_stati
     cr_assert(eq(i64, config_i64(config, image, "message.max.bytes"), 3000));
     set_dynamic(image, "3", "message.max.bytes", NULL);
     cr_assert(eq(i64, config_i64(config, image, "message.max.bytes"), 2000));
+    config_destroy(config);
+    image_destroy(image);
+}
+
+Test(config, a_stored_value_that_is_none_does_not_count)
+{
+    const char *const sets[] = {"node.id=3", "message.max.bytes=1000", NULL};
+    struct image *image = image_create();
+    struct config *config;
+
+    cr_assert(eq(int, load(sets, NULL, &config), OK));
+    set_dynamic(image, "", "message.max.bytes", " 2000 "); /* Kafka stores what was sent */
+    cr_assert(eq(i64, config_i64(config, image, "message.max.bytes"), 2000));
+    set_dynamic(image, "3", "message.max.bytes", "many");
+    cr_assert(eq(i64, config_i64(config, image, "message.max.bytes"), 2000));
+    set_dynamic(image, "", "message.max.bytes", "-7");
+    cr_assert(eq(i64, config_i64(config, image, "message.max.bytes"), 1000));
     config_destroy(config);
     image_destroy(image);
 }
