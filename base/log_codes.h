@@ -46,8 +46,9 @@ LOG_CODE("LVE-1106", "stopping",
          "Cause: SIGTERM or SIGINT. Effect: no new requests; what is under way is answered, "
          "and everything is put in order within 10 s. Next step: none.")
 LOG_CODE("LVE-1107", "stopped without order",
-         "Cause: a second signal came, or an orderly stop took longer than 10 s. Effect: "
-         "the process ends with exit code 11, as kill -9 would end it: records that were "
+         "Cause: a second signal came, or an orderly stop made no progress for "
+         "levee.stop.timeout.ms. Effect: the process ends with exit code 11, as kill -9 would end "
+         "it: records that were "
          "acknowledged with acks=all are safe. Next step: start it again; it recovers.")
 LOG_CODE("LVE-1108", "fewer files or connections than configured: the descriptor limit is low",
          "Cause: the process may have fewer descriptors (RLIMIT_NOFILE) than "
@@ -184,6 +185,13 @@ LOG_CODE("LVE-3106", "request closed its connection: there is no memory for its 
          "process has no memory left. Effect: its connection is closed; an admin request may "
          "have been carried out. Next step: let the client ask for less at a time; compare "
          "held_bytes with the memory of the machine.")
+LOG_CODE("LVE-3107", "the loop was held",
+         "Cause: a turn of a shard's loop took longer than levee.loop.stall.warn.ms: a request "
+         "that is very large (api and peer name the one that ran longest in that turn, held_ms "
+         "its part), a file system call that hung, or a machine that is out of CPU or swaps. "
+         "Effect: every client of that shard waited for turn_ms. Next step: if api is there, "
+         "look at what that client asks for; if not, at the device and at the load of the "
+         "machine.")
 LOG_CODE("LVE-4001", "the metadata log cannot be replayed",
          "Cause: __cluster_metadata-0 is damaged, has a gap between snapshot and log, or "
          "has records that this version does not know. Effect: the broker does not start; "

@@ -89,6 +89,8 @@ enum err loop_turn(struct loop *loop, uint64_t max_wait_ns)
     timer_wheel_advance(&loop->timers, loop->now_ns);
     deliver_mails(loop);
     run_deferred(loop);
+    if (loop->turn_end != NULL)
+        loop->turn_end(loop, loop->turn_end_context);
     return OK;
 }
 
@@ -105,6 +107,13 @@ enum err loop_run(struct loop *loop)
 void loop_stop(struct loop *loop)
 {
     loop->stopping = true;
+}
+
+void loop_set_turn_end(struct loop *loop, void (*turn_end)(struct loop *loop, void *context),
+                       void *context)
+{
+    loop->turn_end = turn_end;
+    loop->turn_end_context = context;
 }
 
 void loop_defer(struct loop *loop, struct task *task)

@@ -38,8 +38,10 @@ struct loop {
     struct list deferred; /* of task.node */
     uint64_t now_ns;      /* monotonic, as of the start of this turn's work */
     uint64_t turn_count;
-    uint32_t index; /* of the shard */
-    bool stopping;  /* loop_run returns after this turn */
+    uint32_t index;                                     /* of the shard */
+    bool stopping;                                      /* loop_run returns after this turn */
+    void (*turn_end)(struct loop *loop, void *context); /* or NULL */
+    void *turn_end_context;
 };
 
 /* io and clock stay the caller's and must outlive the loop. */
@@ -57,6 +59,10 @@ must_use enum err loop_run(struct loop *loop);
 
 /* From a callback of this loop: make loop_run return. */
 void loop_stop(struct loop *loop);
+
+/* turn_end(loop, context) runs as the last thing of each turn, for whoever measures turns. */
+void loop_set_turn_end(struct loop *loop, void (*turn_end)(struct loop *loop, void *context),
+                       void *context);
 
 /* Monotonic time of this turn in nanoseconds: cheap, and constant within a callback. */
 static inline uint64_t loop_now_ns(const struct loop *loop)

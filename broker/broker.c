@@ -9,9 +9,11 @@
 #include "broker/metadata/controller.h"
 #include "broker/metadata/delta.h"
 #include "broker/metadata/image.h"
+#include "broker/stall_watch.h"
 #include "broker/stray_logs.h"
 #include "broker/topic_table.h"
 #include "broker/validation.h"
+#include "net/conn_server.h"
 #include "storage/journal_scan.h"
 #include "storage/log_dir.h"
 #include "storage/marks.h"
@@ -23,6 +25,7 @@
 struct station {
     struct shard shard;
     struct broker *broker;
+    struct stall_watch stalls;
     struct mail start_mail;
     struct mail serve_mail;
     struct mail drain_mail;
@@ -185,6 +188,9 @@ static enum err open_station(struct broker *broker, uint32_t index)
     loop_init(&shard->loop, index, ground->io, ground->clock);
     memory_init(&shard->memory, &broker->memory_limits, &shard->loop, shard->sink);
     broker->shards.at[index] = shard;
+    stall_watch_init(&station->stalls, &shard->loop, shard->sink,
+                     (uint64_t)config_i64(shard->config, NULL, "levee.loop.stall.warn.ms"));
+    shard->stalls = &station->stalls;
     shard->image = image_create();
     shard->fetch_sessions = mem_alloc(sizeof(*shard->fetch_sessions));
     fetch_sessions_init(
@@ -338,6 +344,7 @@ enum err broker_open(const struct broker_options *options, struct broker **out)
     }
     for (uint32_t i = 0; i < options->shard_count; i++) {
         store_register_metrics(broker->shards.at[i]->store, options->metrics);
+        stall_watch_register_metrics(&broker->stations[i].stalls, options->metrics);
         memory_register_metrics(&broker->shards.at[i]->memory, options->metrics);
     }
     front_register_metrics(broker->front, options->metrics);
@@ -402,6 +409,20 @@ void broker_start(struct broker *broker)
         station->start_mail.deliver = on_start;
         loop_post(&station->shard.loop, &station->start_mail);
     }
+}
+
+uint64_t broker_progress(const struct broker *broker)
+{
+    uint64_t progress = 0;
+
+    for (uint32_t i = 0; i < broker->shards.count; i++) {
+        const struct conn_counters *counters = &broker->shards.at[i]->conns->counters;
+        progress +=
+            counter_read(&counters->out_bytes) + store_progress(broker->shards.at[i]->store);
+        for (uint32_t reason = 0; reason < CONN_CLOSE_COUNT; reason++)
+            progress += counter_read(&counters->closed[reason]);
+    }
+    return progress;
 }
 
 /* ---- stopping: connections drained, our broker fenced in the metadata, stores stopped */

@@ -49,6 +49,10 @@ void broker_start(struct broker *broker);
 void broker_stop(struct broker *broker);
 void broker_close(struct broker *broker, bool clean);
 
+/* Grows with all that clients get and the stores do; any thread, from broker_open on: a stop during
+ * which it stands still hangs. */
+uint64_t broker_progress(const struct broker *broker);
+
 struct shard *broker_shard(struct broker *broker, uint32_t index);
 
 /* The port that a listener got (it may have asked for 0). */

@@ -1,6 +1,7 @@
 #include "broker/dispatch.h"
 
 #include "broker/handlers.h"
+#include "broker/stall_watch.h"
 #include "net/protocol/kafka_tables.h"
 
 struct handler {
@@ -74,7 +75,15 @@ static void answer_unknown_api_versions(struct request *request)
         request_refuse_memory(request);
 }
 
-void dispatch(struct request *request)
+/* The first field of every request header; -1: there is none. */
+static int16_t peek_key(const struct request *request)
+{
+    const uint8_t *bytes = request->wire.bytes;
+
+    return request->wire.size_bytes < 2 ? -1 : (int16_t)(bytes[0] << 8 | bytes[1]);
+}
+
+static void decode_and_handle(struct request *request)
 {
     const struct handler *handler;
     struct request_header header = {0};
@@ -110,4 +119,15 @@ void dispatch(struct request *request)
         handler->handle(request);
     else
         request_refuse_memory(request);
+}
+
+void dispatch(struct request *request)
+{
+    struct stall_watch *stalls = request->home->stalls;
+    struct io_address peer = request->wire.conn->peer; /* the request may be gone afterwards */
+    const struct api_desc *api = api_find(peek_key(request));
+    uint64_t began_ns = stall_watch_begin(stalls);
+
+    decode_and_handle(request);
+    stall_watch_end(stalls, began_ns, api == NULL ? "?" : api->name, &peer);
 }

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "broker/dispatch.h"
+#include "broker/stall_watch.h"
 
 #include <string.h>
 
@@ -170,12 +171,23 @@ static void come_home(struct request *request)
     request->continue_at(request);
 }
 
+static void continue_away(struct request *request)
+{
+    struct stall_watch *stalls = request->at->stalls;
+    struct io_address peer = request->wire.conn->peer; /* the request may be gone afterwards */
+    const char *api = request->api->name;
+    uint64_t began_ns = stall_watch_begin(stalls);
+
+    request->continue_at(request);
+    stall_watch_end(stalls, began_ns, api, &peer);
+}
+
 static void on_hop(struct mail *mail)
 {
     struct request *request = container_of(mail, struct request, hop);
 
     if (request->at != request->home)
-        request->continue_at(request);
+        continue_away(request);
     else if (request->asking)
         request->arrived = true; /* on_cancel_back goes on */
     else

@@ -250,24 +250,45 @@ static enum err start(struct server *server)
     return err;
 }
 
-/* Until stopped or failed; the second signal of the user, or the limit, ends the patience. */
+/* How long a stop has stood still: looked at each second. */
+struct patience {
+    uint64_t progress;
+    int64_t still_ms;
+};
+
+static bool is_out_of_patience(struct server *server, struct patience *patience)
+{
+    uint64_t progress = broker_progress(server->broker);
+
+    if (progress != patience->progress)
+        patience->still_ms = 0;
+    else
+        patience->still_ms += 1000;
+    patience->progress = progress;
+    return patience->still_ms >= config_i64(server->config, NULL, "levee.stop.timeout.ms");
+}
+
+/* Until stopped or failed; the second signal of the user, or a stop that stands still, ends the
+ * patience. */
 static enum serve_exit wait_for_end(struct server *server, const sigset_t *signals)
 {
-    struct timespec patience = {.tv_sec = SERVE_STOP_SECONDS};
+    const struct timespec second = {.tv_sec = 1};
+    struct patience patience = {0};
     bool stopping = false;
 
     for (;;) {
-        int number = stopping ? sigtimedwait(signals, NULL, &patience) : sigwaitinfo(signals, NULL);
+        int number = stopping ? sigtimedwait(signals, NULL, &second) : sigwaitinfo(signals, NULL);
+        bool asked = number == SIGTERM || number == SIGINT;
         if (__atomic_load_n(&server->failed, __ATOMIC_ACQUIRE))
             return SERVE_STORAGE_DEAD;
         if (__atomic_load_n(&server->stopped, __ATOMIC_ACQUIRE))
             return server->stop_err == OK ? SERVE_STOPPED : SERVE_STORAGE_DEAD;
-        if (stopping && number != SIGUSR1) {
+        if (stopping && (asked || (number < 0 && is_out_of_patience(server, &patience)))) {
             log_line(&server->shards[0].log.sink, LOG_ERROR, "LVE-1107",
                      "stopped without order; the next start recovers");
             return SERVE_STOP_TIMED_OUT;
         }
-        if (number == SIGTERM || number == SIGINT) {
+        if (asked) {
             stopping = true;
             log_line(&server->shards[0].log.sink, LOG_INFO, "LVE-1106", "stopping");
             broker_stop(server->broker);

@@ -13,8 +13,6 @@ enum serve_exit {
         11, /* asked to stop, but not in order within the limit; a start recovers */
 };
 
-enum { SERVE_STOP_SECONDS = 10 };
-
 /* Run until SIGTERM or SIGINT, or until the storage fails.  config stays the caller's. */
 enum serve_exit serve(const struct config *config);
 

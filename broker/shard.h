@@ -23,6 +23,7 @@ struct controller;
 struct fetch_sessions;
 struct group_coordinator;
 struct image;
+struct stall_watch;
 struct store;
 struct topic_table;
 struct request_pool;
@@ -52,6 +53,7 @@ struct shard {
     struct conn_server *conns;
     struct request_pool *requests;
     struct fetch_sessions *fetch_sessions;
+    struct stall_watch *stalls;    /* NULL: nobody measures */
     struct validation *validation; /* codecs and scratch for batches */
     struct controller *controller; /* shard 0 only; else NULL */
 };

@@ -427,6 +427,12 @@ bool store_is_short_of_space(const struct store *store)
     return store->short_of_space;
 }
 
+uint64_t store_progress(const struct store *store)
+{
+    return counter_read(&store->appended_bytes) + counter_read(&store->segment_bytes) +
+           counter_read(&store->journal_groups) + counter_read(&store->checkpoints);
+}
+
 void store_register_metrics(struct store *store, struct metrics *metrics)
 {
     metrics_add_counter(metrics, "levee_log_appended_bytes_total", "Bytes of batches appended.", "",

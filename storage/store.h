@@ -111,6 +111,9 @@ enum store_state { STORE_OPENING, STORE_RUNNING, STORE_STOPPED, STORE_FAILED };
 enum store_state store_state(const struct store *store);
 bool store_is_short_of_space(const struct store *store);
 
+/* Grows with all that the store does; any thread. */
+uint64_t store_progress(const struct store *store);
+
 /* Counters for the metrics (groups, bytes, syncs, segment bytes, checkpoints, cache). */
 void store_register_metrics(struct store *store, struct metrics *metrics);
 

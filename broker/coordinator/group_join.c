@@ -55,11 +55,33 @@ void group_update_member(struct group_member *member, struct request *request)
     take_protocols(member, body);
 }
 
+/* Whoever asked is gone.  One that was never told its id is out; another may come back within its
+ * session, and the others wait for it as long.  (Kafka keeps it among those who joined, and so
+ * forms a generation with somebody who is not there.) */
+static void on_join_canceled(struct request *request, enum request_cancel why)
+{
+    struct group_member *member = request->cancel_context;
+    struct group *group = member->group;
+
+    if (why == REQUEST_STOPPING)
+        return; /* group_coordinator_stop answers */
+    check(member->join == request);
+    if (member->is_new && member->instance_id == NULL) {
+        group_forget(member, KAFKA_UNKNOWN_MEMBER_ID);
+        group_after_loss(group);
+        return;
+    }
+    member->join = NULL;
+    group_touch(member);
+    group_refuse_join(request, KAFKA_UNKNOWN_MEMBER_ID, NULL);
+}
+
 void group_wait_to_join(struct group_member *member, struct request *request)
 {
     struct request *old = member->join;
 
     member->join = request;
+    request_on_cancel(request, on_join_canceled, member);
     group_hold_session(member);
     if (old != NULL)
         group_refuse_join(old, KAFKA_REBALANCE_IN_PROGRESS, NULL);

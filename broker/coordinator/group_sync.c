@@ -137,6 +137,19 @@ static bool all_synced(const struct group *group)
     return true;
 }
 
+/* Whoever asked is gone: its session runs, in which it may ask again. */
+static void on_sync_canceled(struct request *request, enum request_cancel why)
+{
+    struct group_member *member = request->cancel_context;
+
+    if (why == REQUEST_STOPPING)
+        return; /* group_coordinator_stop answers */
+    check(member->sync == request);
+    member->sync = NULL;
+    group_touch(member);
+    group_refuse_sync(request, KAFKA_UNKNOWN_MEMBER_ID);
+}
+
 void group_sync(struct group_coordinator *groups, struct request *request)
 {
     const struct sync_group_request *body = request->body;
@@ -158,6 +171,7 @@ void group_sync(struct group_coordinator *groups, struct request *request)
         group_refuse_sync(old, KAFKA_REBALANCE_IN_PROGRESS);
     }
     member->sync = request;
+    request_on_cancel(request, on_sync_canceled, member);
     member->synced = true;
     if (all_synced(group))
         loop_cancel_timer(group_loop(group), &group->rebalance);
