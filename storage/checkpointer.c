@@ -78,6 +78,7 @@ struct marks store_make_marks(struct store *store, uint64_t first_sequence, bool
     struct marks marks = {.shard = store->options.shard,
                           .recovery_epoch = store->recovery_epoch,
                           .first_sequence = first_sequence,
+                          .salt = store->journal_salt,
                           .shard_count = store->options.shard_count,
                           .clean = clean};
 
@@ -112,6 +113,7 @@ static void write_marks(struct store *store)
 
     store->step = CHECKPOINT_MARK;
     marks = store_make_marks(store, store->checkpoint_sequence + 1, false);
+    marks.extent_number = journal_extent_of(store->journal, marks.first_sequence);
     marks_write(store->marks_writer, &marks, on_marked, store);
     mem_free(marks.marks);
 }

@@ -493,6 +493,14 @@ void journal_release(struct journal *journal, uint64_t sequence)
 
 /* ---- what it says about itself */
 
+uint64_t journal_extent_of(struct journal *journal, uint64_t sequence)
+{
+    check(sequence > journal->released_sequence);
+    return sequence < journal->open->sequence
+               ? journal_extents_find(&journal->extents, sequence)->number
+               : 0;
+}
+
 uint64_t journal_committed_sequence(const struct journal *journal)
 {
     return journal->committed_sequence;

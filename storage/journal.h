@@ -119,6 +119,10 @@ void journal_sync(struct journal *journal);
 /* Groups up to sequence (<= committed_sequence) are not needed for recovery any more. */
 void journal_release(struct journal *journal, uint64_t sequence);
 
+/* The number of the extent that holds the group of that sequence (not released); 0: it has no place
+ * yet.  The file stays until the group is released. */
+uint64_t journal_extent_of(struct journal *journal, uint64_t sequence);
+
 uint64_t journal_committed_sequence(const struct journal *journal);
 uint64_t journal_used_bytes(const struct journal *journal);     /* not yet released */
 uint64_t journal_capacity_bytes(const struct journal *journal); /* of existing extents */

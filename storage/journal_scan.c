@@ -3,8 +3,13 @@
  * group while the next sequence follows, in this extent or as the first group of another → keep the
  * memory of extents with entries.
  *
- * A payload at a place where a group could begin may look like one.  It cannot know the salt; the
- * salt is taken from first groups, and an extent begins with nothing but a group of ours. */
+ * Then every extent is looked through for groups that were written when more was durable than the
+ * run holds, at each place where one can begin: the damaged group may be any one, also the first of
+ * an extent, or of the only one.
+ *
+ * A payload at such a place may look like a group.  It cannot know the salt.  The marks say it;
+ * those of an older version do not: then it is taken from first groups, for an extent begins with
+ * nothing but a group of ours, and if none of them is good nothing can be said. */
 #include "storage/journal_scan.h"
 
 #include "base/arena.h"
@@ -17,10 +22,6 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum {
-    LOOK_AHEAD_BYTES = 4 << 20
-}; /* how far behind the end of a run lost groups are looked for */
 
 struct scan_partition {
     struct uuid topic_id; /* with partition: the key */
@@ -38,6 +39,9 @@ struct scan_shard {
     uint64_t generation; /* of its marks */
     uint32_t epoch;
     uint64_t salt;
+    bool has_salt;
+    bool is_clean;          /* an orderly stop: nothing was written after its marks */
+    uint64_t extent_number; /* that the marks name; 0: none */
     uint64_t last_sequence;
 };
 
@@ -153,13 +157,13 @@ static struct scan_extent *extent_with(struct journal_scan *scan, const struct s
 }
 
 /* Where the group of that sequence may stand in an extent that begins with an earlier one.  Groups
- * before it are not needed, so they may be damaged: then it is looked for. */
+ * before it are not needed, so they may be damaged, the first one too: then it is looked for. */
 static enum err find_in_extent(struct journal_scan *scan, const struct scan_shard *shard,
                                struct scan_extent *extent, uint64_t sequence, uint64_t *pos_out)
 {
     uint64_t next = extent->head.sequence;
     uint64_t pos = 0;
-    bool looking = false;
+    bool looking = !extent->good;
 
     for (;;) {
         struct journal_group_head head;
@@ -184,6 +188,24 @@ static enum err find_in_extent(struct journal_scan *scan, const struct scan_shar
     }
 }
 
+/* The first group that is needed, in the extent that the marks name, whose own first group, which
+ * is not needed any more, is damaged.  ERR_NOT_FOUND. */
+static enum err find_in_named(struct journal_scan *scan, const struct scan_shard *shard,
+                              uint64_t sequence, struct scan_extent **extent_out, uint64_t *pos_out)
+{
+    for (uint32_t i = 0; i < scan->extent_count; i++) {
+        struct scan_extent *extent = &scan->extents[i];
+        enum err err;
+        if (extent->shard != shard->shard || extent->number != shard->extent_number || extent->good)
+            continue;
+        err = find_in_extent(scan, shard, extent, sequence, pos_out);
+        if (err == OK)
+            *extent_out = extent;
+        return err;
+    }
+    return ERR_NOT_FOUND;
+}
+
 /* A group of the run that was written when more was durable than we can read? */
 static void note_lost(const struct scan_shard *shard, const struct journal_group_head *head,
                       uint64_t *durable)
@@ -193,17 +215,10 @@ static void note_lost(const struct scan_shard *shard, const struct journal_group
         *durable = head->durable_sequence;
 }
 
-static enum err look_for_lost(struct journal_scan *scan, struct scan_shard *shard,
-                              struct scan_extent *extent, uint64_t pos)
+static enum err look_through(struct journal_scan *scan, const struct scan_shard *shard,
+                             struct scan_extent *extent, uint64_t pos, uint64_t *durable)
 {
-    uint64_t durable = shard->last_sequence;
-    uint64_t end = pos + LOOK_AHEAD_BYTES;
-
-    for (uint32_t i = 0; i < scan->extent_count; i++) {
-        if (scan->extents[i].good)
-            note_lost(shard, &scan->extents[i].head, &durable);
-    }
-    for (; extent != NULL && pos < end && pos < extent->size_bytes; pos += IO_ALIGN) {
+    for (; pos < extent->size_bytes; pos += IO_ALIGN) {
         struct journal_group_head head;
         enum err err = scan_extent_load(&scan->source, extent, pos + IO_ALIGN);
         if (err)
@@ -215,11 +230,38 @@ static enum err look_for_lost(struct journal_scan *scan, struct scan_shard *shar
             continue;
         err = scan_extent_group(&scan->source, extent, pos, &head);
         if (err == OK)
-            note_lost(shard, &head, &durable);
+            note_lost(shard, &head, durable);
         else if (err != ERR_CORRUPT && err != ERR_MALFORMED && err != ERR_NEWER_FORMAT)
             return err;
     }
+    return OK;
+}
+
+/* last, pos: where the run ended; NULL: it has no group.  Other extents of the run are known. */
+static enum err look_for_lost(struct journal_scan *scan, struct scan_shard *shard,
+                              struct scan_extent *last, uint64_t pos)
+{
+    uint64_t durable = shard->last_sequence;
+    bool has_named = shard->extent_number == 0;
+
+    for (uint32_t i = 0; i < scan->extent_count; i++) {
+        struct scan_extent *extent = &scan->extents[i];
+        enum err err = OK;
+        if (extent->shard != shard->shard)
+            continue;
+        has_named = has_named || extent->number == shard->extent_number;
+        if (extent == last)
+            err = look_through(scan, shard, extent, pos, &durable);
+        else if (!extent->used)
+            err = look_through(scan, shard, extent, 0, &durable);
+        if (!extent->used)
+            scan_extent_drop(extent);
+        if (err)
+            return err;
+    }
     scan->stats.lost_groups += durable - shard->last_sequence;
+    if (!has_named && durable == shard->last_sequence)
+        scan->stats.lost_groups++; /* at least the one that the marks knew there */
     return OK;
 }
 
@@ -243,12 +285,14 @@ static bool next_is_torn(const struct journal_scan *scan, const struct scan_shar
 /* From last_sequence + 1 on, as far as it goes. */
 static enum err walk(struct journal_scan *scan, struct scan_shard *shard)
 {
-    struct scan_extent *extent = extent_with(scan, shard, shard->last_sequence + 1, false);
+    uint64_t first = shard->last_sequence + 1;
+    struct scan_extent *extent = extent_with(scan, shard, first, false);
     uint64_t pos = 0;
-    enum err err = OK;
+    enum err err =
+        extent != NULL ? find_in_extent(scan, shard, extent, first, &pos) : ERR_NOT_FOUND;
 
-    if (extent != NULL)
-        err = find_in_extent(scan, shard, extent, shard->last_sequence + 1, &pos);
+    if (err == ERR_NOT_FOUND)
+        err = find_in_named(scan, shard, first, &extent, &pos);
     if (err && err != ERR_NOT_FOUND)
         return err;
     while (extent != NULL) {
@@ -277,7 +321,7 @@ static enum err walk(struct journal_scan *scan, struct scan_shard *shard)
         pos = 0;
         err = OK;
     }
-    return look_for_lost(scan, shard, extent, pos + IO_ALIGN);
+    return shard->is_clean ? OK : look_for_lost(scan, shard, extent, pos + IO_ALIGN);
 }
 
 static bool is_candidate(const struct scan_extent *extent, const struct scan_shard *shard)
@@ -311,9 +355,18 @@ static enum err scan_shard(struct journal_scan *scan, struct scan_shard *shard,
 
     shard->epoch = marks != NULL ? marks->recovery_epoch : 0;
     shard->last_sequence = marks != NULL ? marks->first_sequence - 1 : 0;
+    if (marks != NULL) {
+        shard->salt = marks->salt;
+        shard->has_salt = marks->salt != 0;
+        shard->extent_number = marks->extent_number;
+    }
     err = choose_epoch(scan, shard);
     if (err)
         return err;
+    if (marks != NULL && marks->recovery_epoch < shard->epoch)
+        shard->has_salt = false; /* another journal than theirs: count_unmarked says so */
+    else
+        shard->is_clean = marks != NULL && marks->clean;
     for (uint32_t i = 0; i < scan->extent_count; i++) {
         struct scan_extent *extent = &scan->extents[i];
         if (!is_candidate(extent, shard) || !extent->good ||
@@ -322,12 +375,12 @@ static enum err scan_shard(struct journal_scan *scan, struct scan_shard *shard,
         if (first == NULL || extent->head.sequence < first->head.sequence)
             first = extent;
     }
-    if (first != NULL) {
+    if (first != NULL && !shard->has_salt)
         shard->salt = first->head.salt;
-        if (marks == NULL)
-            shard->last_sequence = first->head.sequence - 1;
+    if (first != NULL && marks == NULL)
+        shard->last_sequence = first->head.sequence - 1;
+    if (first != NULL || shard->has_salt)
         err = walk(scan, shard);
-    }
     for (uint32_t i = 0; i < scan->extent_count; i++) {
         struct scan_extent *extent = &scan->extents[i];
         if (extent->shard != shard->shard)

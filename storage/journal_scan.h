@@ -8,8 +8,10 @@
  * extents.
  *
  * After a crash the run ends in a torn group, or in none.  Every group also says what was durable
- * when it was written: a group beyond the end that knows of more than the run holds proves that
- * acknowledged bytes were damaged later (stats.lost_groups): the caller decides what that means.
+ * when it was written: a group beyond the end, in whatever extent, that knows of more than the run
+ * holds proves that acknowledged bytes were damaged later (stats.lost_groups), and so does an
+ * extent that the marks name and that is gone: the caller decides what that means.  Only after an
+ * orderly stop nothing is looked for: nothing was written behind its marks.
  * The same when marks were given and those of a shard are missing (stats.unmarked_shards): they are
  * durable before its journal begins, and go after it. */
 #ifndef LEVEE_STORAGE_JOURNAL_SCAN_H

@@ -34,6 +34,9 @@ struct marks {
     uint64_t generation;     /* reading; a writer counts its own */
     uint32_t recovery_epoch; /* of the journal */
     uint64_t first_sequence; /* the journal is replayed from this group */
+    uint64_t salt;           /* of the journal's groups; 0: not said */
+    uint64_t extent_number;  /* of the journal: where that group stands; 0: not said, or it did not
+                              * stand anywhere yet.  The file exists as long as these marks count */
     uint32_t shard_count;    /* all have marks once those of shard 0 say so; 0: not said */
     bool clean;              /* written by an orderly stop: nothing to replay */
     struct mark *marks;

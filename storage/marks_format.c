@@ -11,14 +11,14 @@
 
 enum {
     MAGIC = 0x4b4d564c, /* "LVMK" */
-    VERSION = 1,
+    VERSION = 2,
     FLAG_CLEAN = 1,
     CHECKSUM_AT = 8,
 };
 
 static uint64_t checksum_of(const uint8_t *bytes, size_t size_bytes)
 {
-    uint8_t head[MARKS_HEAD_BYTES];
+    uint8_t head[MARKS_OLD_HEAD_BYTES];
     XXH3_state_t state;
 
     memcpy(head, bytes, sizeof(head));
@@ -67,6 +67,8 @@ void marks_format_encode(const struct marks *marks, uint64_t generation, uint8_t
     little_endian_put_u32(out + 44, marks->shard);
     little_endian_put_u32(out + 48, marks->count);
     little_endian_put_u32(out + 52, marks->shard_count);
+    little_endian_put_u64(out + 56, marks->salt);
+    little_endian_put_u64(out + 64, marks->extent_number);
     for (uint32_t i = 0; i < marks->count; i++)
         put_mark(out + marks_format_size(i), &marks->marks[i]);
     little_endian_put_u64(out + CHECKSUM_AT, checksum_of(out, size_bytes));
@@ -83,15 +85,18 @@ enum err marks_format_decode(const uint8_t *bytes, size_t size_bytes, struct mar
 {
     struct marks marks;
     uint64_t own_bytes;
+    uint64_t head_bytes;
 
-    if (size_bytes < MARKS_HEAD_BYTES || little_endian_get_u32(bytes) != MAGIC)
+    if (size_bytes < MARKS_OLD_HEAD_BYTES || little_endian_get_u32(bytes) != MAGIC)
         return ERR_CORRUPT;
     own_bytes = little_endian_get_u64(bytes + 16);
-    if (own_bytes < MARKS_HEAD_BYTES || own_bytes > size_bytes ||
+    if (own_bytes < MARKS_OLD_HEAD_BYTES || own_bytes > size_bytes ||
         checksum_of(bytes, own_bytes) != little_endian_get_u64(bytes + CHECKSUM_AT))
         return ERR_CORRUPT;
     if (little_endian_get_u16(bytes + 4) > VERSION)
         return ERR_NEWER_FORMAT;
+    head_bytes =
+        little_endian_get_u16(bytes + 4) == VERSION ? MARKS_HEAD_BYTES : MARKS_OLD_HEAD_BYTES;
     marks = (struct marks){
         .shard = little_endian_get_u32(bytes + 44),
         .generation = little_endian_get_u64(bytes + 24),
@@ -101,13 +106,18 @@ enum err marks_format_decode(const uint8_t *bytes, size_t size_bytes, struct mar
         .count = little_endian_get_u32(bytes + 48),
         .shard_count = little_endian_get_u32(bytes + 52),
     };
-    if (own_bytes != marks_format_size(marks.count) || marks.first_sequence == 0)
+    if (own_bytes != head_bytes + (uint64_t)marks.count * MARKS_MARK_BYTES ||
+        marks.first_sequence == 0)
         return ERR_CORRUPT;
+    if (head_bytes == MARKS_HEAD_BYTES) {
+        marks.salt = little_endian_get_u64(bytes + 56);
+        marks.extent_number = little_endian_get_u64(bytes + 64);
+    }
     marks.marks = mem_try_alloc(marks.count * sizeof(struct mark));
     if (marks.marks == NULL)
         return ERR_NOMEM;
     for (uint32_t i = 0; i < marks.count; i++) {
-        get_mark(bytes + marks_format_size(i), &marks.marks[i]);
+        get_mark(bytes + head_bytes + (size_t)i * MARKS_MARK_BYTES, &marks.marks[i]);
         if (!is_possible(&marks.marks[i])) {
             mem_free(marks.marks);
             return ERR_CORRUPT;

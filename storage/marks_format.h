@@ -2,18 +2,20 @@
  *
  * All integers little endian:
  *      0  u32  magic "LVMK"
- *      4  u16  format version, 1
+ *      4  u16  format version, 2
  *      6  u16  flags: 1 clean
  *      8  u64  XXH3-64 of the first size_bytes bytes with this field zero
- *     16  u64  size_bytes: 64 + 64 * count; what lies behind in the file does not count
+ *     16  u64  size_bytes: 128 + 64 * count; what lies behind in the file does not count
  *     24  u64  generation
  *     32  u64  first sequence, >= 1
  *     40  u32  recovery epoch
  *     44  u32  shard
  *     48  u32  count
  *     52  u32  number of shards; 0: not said
- *     56  u64  zero
- *     64  the marks:
+ *     56  u64  salt of the journal; 0: not said
+ *     64  u64  number of the extent that holds the first sequence; 0: not said
+ *     72  zeros
+ *    128  the marks:
  *          0  topic id, 16 bytes
  *         16  i32  partition
  *         20  u32  zero
@@ -22,8 +24,9 @@
  *         40  i64  segment base offset
  *         48  u64  pos
  *         56  i64  window offset
- * Magic, version, checksum and size_bytes stay where they are in every later version.  Any thread;
- * holds nothing.  Why by hand: docs/decisions/0001-own-small-files.md. */
+ * Magic, version, checksum and size_bytes stay where they are in every later version.  Version 1
+ * has 64 bytes of header, whose last 8 are zero: it is still read.  Any thread; holds nothing.  Why
+ * by hand: docs/decisions/0001-own-small-files.md. */
 #ifndef LEVEE_STORAGE_MARKS_FORMAT_H
 #define LEVEE_STORAGE_MARKS_FORMAT_H
 
@@ -34,7 +37,8 @@
 #include <stdint.h>
 
 enum {
-    MARKS_HEAD_BYTES = 64,
+    MARKS_HEAD_BYTES = 128,
+    MARKS_OLD_HEAD_BYTES = 64, /* of version 1, and the least of any */
     MARKS_MARK_BYTES = 64,
 };
 

@@ -244,7 +244,7 @@ enum err store_open_journal(struct store *store)
         .shard = store->options.shard,
         .recovery_epoch = store->recovery_epoch,
         .first_sequence = 1,
-        .salt = prng_u64(store->world.prng),
+        .salt = store->journal_salt,
         .extent_bytes = EXTENT_BYTES,
         .max_bytes = store->options.journal_max_bytes,
         .group_max_bytes = GROUP_BYTES,

@@ -55,6 +55,7 @@ struct store {
     struct journal *journal;
     struct marks_writer *marks_writer;
     uint32_t recovery_epoch;
+    uint64_t journal_salt; /* of the journal of that epoch; never 0 */
 
     struct list logs;
     uint32_t log_count;

@@ -111,12 +111,13 @@ static struct marks collect_marks(struct store *const *stores, uint32_t count)
 }
 
 static enum err write_first_marks(struct store *store, uint32_t shard, uint32_t recovery_epoch,
-                                  struct marks *marks, struct marks_writer **writer)
+                                  uint64_t salt, struct marks *marks, struct marks_writer **writer)
 {
     enum err err = marks_writer_open(store->loop, store->world.dir->path, shard,
                                      marks_set_generation(store->marks_at_start) + 1, writer);
 
     marks->recovery_epoch = recovery_epoch;
+    marks->salt = salt;
     return err == OK ? marks_write_now(*writer, marks) : err;
 }
 
@@ -132,14 +133,14 @@ static enum err write_recovered_marks(struct store *const *stores, uint32_t coun
     enum err err = OK;
 
     for (uint32_t i = count; i-- > 0 && err == OK;)
-        err = write_first_marks(stores[i], i, stores[i]->recovery_epoch, &marks,
-                                &stores[i]->marks_writer);
+        err = write_first_marks(stores[i], i, stores[i]->recovery_epoch, stores[i]->journal_salt,
+                                &marks, &stores[i]->marks_writer);
     for (uint32_t i = 0; i < marks_set_shard_count(old) && err == OK; i++) {
         uint32_t shard = marks_set_at(old, i)->shard;
         struct marks_writer *writer = NULL;
         if (shard < count)
             continue;
-        err = write_first_marks(stores[0], shard, next_epoch(stores[0], shard), &marks, &writer);
+        err = write_first_marks(stores[0], shard, next_epoch(stores[0], shard), 0, &marks, &writer);
         marks_writer_close(writer);
     }
     mem_free(marks.marks);
@@ -152,6 +153,8 @@ static enum err settle(struct store *store)
 
     check(store->state == STORE_OPENING);
     store->recovery_epoch = next_epoch(store, store->options.shard);
+    while (store->journal_salt == 0)
+        store->journal_salt = prng_u64(store->world.prng);
     list_for_each(node, &store->logs)
     {
         struct log *log = container_of(node, struct log, node);

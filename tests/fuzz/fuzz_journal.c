@@ -45,9 +45,9 @@ static void decode_marks(uint8_t *bytes, size_t size_bytes, bool mend)
 {
     struct marks marks;
 
-    if (mend && size_bytes >= MARKS_HEAD_BYTES) {
+    if (mend && size_bytes >= MARKS_OLD_HEAD_BYTES) {
         uint64_t own_bytes = little_endian_get_u64(bytes + 16);
-        memcpy(bytes, "LVMK\1\0", 6);
+        memcpy(bytes, size_bytes % 2 == 0 ? "LVMK\2\0" : "LVMK\1\0", 6);
         little_endian_put_u64(bytes + 8, 0);
         little_endian_put_u64(bytes + 8,
                               XXH3_64bits(bytes, own_bytes < size_bytes ? own_bytes : size_bytes));

@@ -413,7 +413,7 @@ static void mend_marks(struct fake_file *file)
 {
     uint64_t own_bytes;
 
-    if (file->size_bytes < MARKS_HEAD_BYTES)
+    if (file->size_bytes < MARKS_OLD_HEAD_BYTES)
         return;
     own_bytes = little_endian_get_u64(file->bytes + 16);
     little_endian_put_u64(file->bytes + 8, 0);

@@ -255,6 +255,63 @@ Test(marks, one_slot_missing_is_no_harm)
     cr_assert(eq(u64, loaded_version(), 1));
 }
 
+static void put_checksum(uint8_t *bytes, size_t size_bytes)
+{
+    uint64_t checksum;
+
+    memset(bytes + 8, 0, 8);
+    checksum = XXH3_64bits(bytes, size_bytes);
+    memcpy(bytes + 8, &checksum, 8); /* little endian machines only */
+}
+
+/* The header had 64 bytes, of which the last 8 said nothing. */
+Test(marks, the_first_format_is_read)
+{
+    struct marks marks = make(7, 3);
+    uint8_t bytes[MARKS_HEAD_BYTES + 3 * MARKS_MARK_BYTES];
+    uint8_t old[MARKS_OLD_HEAD_BYTES + 3 * MARKS_MARK_BYTES];
+    uint64_t own_bytes = sizeof(old);
+    struct marks out;
+
+    marks.salt = 0;
+    marks_format_encode(&marks, 5, bytes);
+    memcpy(old, bytes, MARKS_OLD_HEAD_BYTES);
+    memcpy(old + MARKS_OLD_HEAD_BYTES, bytes + MARKS_HEAD_BYTES, 3 * MARKS_MARK_BYTES);
+    old[4] = 1;
+    memcpy(old + 16, &own_bytes, 8);
+    put_checksum(old, sizeof(old));
+    cr_assert(eq(int, marks_format_decode(old, sizeof(old), &out), OK));
+    cr_assert(eq(u64, out.generation, 5));
+    cr_assert(eq(u64, out.salt, 0));
+    cr_assert(eq(u64, out.extent_number, 0));
+    cr_assert(eq(u32, out.count, 3));
+    for (uint32_t i = 0; i < 3; i++) {
+        cr_assert(eq(i64, out.marks[i].end_offset, marks.marks[i].end_offset));
+        cr_assert(eq(u64, out.marks[i].pos, marks.marks[i].pos));
+    }
+    mem_free(out.marks);
+    fake_io_put(&rig.fake, "dir/marks-0-0.levee", old, sizeof(old));
+    cr_assert(eq(u64, loaded_version(), 7));
+    open_writer(0, 6); /* the next ones are of the format of today */
+    write_now(8, 3);
+    cr_assert(eq(u64, loaded_version(), 8));
+}
+
+Test(marks, what_they_say_of_the_journal_comes_back)
+{
+    struct marks marks = make(1, 0);
+    uint8_t bytes[MARKS_HEAD_BYTES];
+    struct marks out;
+
+    marks.salt = 0x0102030405060708;
+    marks.extent_number = 0x1112131415161718;
+    marks_format_encode(&marks, 1, bytes);
+    cr_assert(eq(int, marks_format_decode(bytes, sizeof(bytes), &out), OK));
+    cr_assert(eq(u64, out.salt, marks.salt));
+    cr_assert(eq(u64, out.extent_number, marks.extent_number));
+    mem_free(out.marks);
+}
+
 Test(marks, a_newer_format_is_refused)
 {
     struct marks marks = make(1, 0);
@@ -263,13 +320,9 @@ Test(marks, a_newer_format_is_refused)
     struct marks out;
 
     marks_format_encode(&marks, 1, bytes);
-    bytes[4] = 2;
+    bytes[4] = 3;
     cr_assert(eq(int, marks_format_decode(bytes, sizeof(bytes), &out), ERR_CORRUPT));
-    memset(bytes + 8, 0, 8);
-    {
-        uint64_t checksum = XXH3_64bits(bytes, sizeof(bytes));
-        memcpy(bytes + 8, &checksum, 8); /* little endian machines only */
-    }
+    put_checksum(bytes, sizeof(bytes));
     cr_assert(eq(int, marks_format_decode(bytes, sizeof(bytes), &out), ERR_NEWER_FORMAT));
     fake_io_put(&rig.fake, "dir/marks-0-0.levee", bytes, sizeof(bytes));
     cr_assert(eq(int, marks_load(&rig.fake.io, "dir", &set), ERR_NEWER_FORMAT));

@@ -275,6 +275,47 @@ Test(store, a_failed_sync_of_the_journals_growth_is_final)
     fixture_check_prefix(0);
 }
 
+/* Bit rot of any of the groups that were acknowledged, the first of the only extent among them. */
+Test(store, a_damaged_group_of_the_journal_ends_the_start_whichever_it_is)
+{
+    for (uint64_t group = 0; group < 18; group++) {
+        if (group > 0)
+            fixture_down();
+        up_with(&(struct fixture_options){.seed = 8 + group, .checkpoint_interval_ms = UINT32_MAX});
+        for (int i = 0; i < 20; i++) {
+            cr_assert(
+                eq(int, fixture_append(&(struct fixture_append){.value_bytes = 100}, NULL), OK));
+            cr_assert(fixture_settle());
+        }
+        fixture_crash(SIM_KILL);
+        cr_assert(
+            eq(int,
+               sim_image_flip(&fixture.node->disk, "data/journal-0-1.levee", group * 4096 + 200, 1),
+               0));
+        fixture_try_start();
+        cr_assert(eq(int, fixture.start_err, ERR_CORRUPT), "group %" PRIu64, group);
+    }
+}
+
+/* The file that held them is gone as a whole. */
+Test(store, a_journal_extent_that_is_missing_ends_the_start)
+{
+    up_with(&(struct fixture_options){.seed = 8, .checkpoint_interval_ms = UINT32_MAX});
+    cr_assert(eq(int, fixture_append(&(struct fixture_append){.value_bytes = 100}, NULL), OK));
+    sim_disk_hold(&fixture.node->disk, SIM_SYNCFS);
+    store_checkpoint(fixture.store, NULL, NULL);
+    fixture_run_ms(50);
+    cr_assert(eq(int, fixture_append(&(struct fixture_append){.value_bytes = 100}, NULL), OK));
+    cr_assert(fixture_settle()); /* behind what the marks will hold */
+    sim_disk_unhold(&fixture.node->disk, SIM_SYNCFS);
+    fixture_run_ms(100);
+    cr_assert(eq(int, fixture.store->step, CHECKPOINT_IDLE));
+    fixture_crash(SIM_KILL);
+    cr_assert(eq(int, sim_disk_unlink(&fixture.node->disk, "data/journal-0-1.levee"), 0));
+    fixture_try_start();
+    cr_assert(eq(int, fixture.start_err, ERR_CORRUPT));
+}
+
 /* What was appended, and committed, while a checkpoint ran. */
 Test(store, what_came_during_a_checkpoint_reaches_its_segment_without_a_later_append)
 {
