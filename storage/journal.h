@@ -31,7 +31,8 @@
 struct journal;
 
 enum journal_kind {
-    JOURNAL_APPEND = 1,    /* payload: one or more whole batches, at `pos` of the segment */
+    JOURNAL_APPEND = 1,    /* payload: whole batches, at `pos` of the segment; none: the prefix is
+                            * what counts, because the file is to be cut at pos */
     JOURNAL_LOG_START = 2, /* offset: the new log start; no payload */
     JOURNAL_TRUNCATE = 3,  /* offset: the new log end, at `pos` of segment_base_offset */
 };

@@ -208,8 +208,10 @@ enum err log_write_small_files(struct log *log, int64_t end_offset)
 
     for (uint32_t i = 0; i < log->segment_count && err == OK; i++) {
         bool is_closed = i + 1 < log->segment_count;
-        if (is_closed)
-            err = segment_cut_padding(log->segments[i]); /* its size is what is believed of it */
+        /* Its size is what is believed of it.  One that was closed since the checkpoint began is
+         * cut by the next one: what protects its last block is perhaps not durable yet. */
+        if (log->segments[i]->base_offset < log->target.segment_base_offset)
+            err = segment_cut_padding(log->segments[i]);
         if (err == OK && log->segments[i]->indexes_dirty)
             err = segment_save_indexes(log->segments[i], is_closed);
     }

@@ -28,8 +28,13 @@ static enum err prepare_segment(struct log *log, uint32_t size_bytes, int64_t la
     if (err != OK)
         return err;
     if (log_must_roll(log, size_bytes, last_offset, timestamp_ms))
-        log_roll(log, log->offsets.log_end); /* holes stand inside: a missing file is told apart */
-    return OK;
+        err = log_roll(log, log->offsets.log_end); /* holes stand inside: a missing file is told
+                                                    * apart */
+    if (err == ERR_NOMEM) {
+        store_free_memory(log->store);
+        err = ERR_FULL;
+    }
+    return err;
 }
 
 /* A batch as it will lie on disk.  The caller's bytes are not touched. */

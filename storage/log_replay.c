@@ -23,7 +23,7 @@ static enum err replay_append(struct log *log, const struct journal_replay *repl
         /* a segment begins where the log ended: else entries are missing */
         if (entry->pos != 0 || entry->segment_base_offset != log->offsets.log_end)
             return ERR_CORRUPT;
-        log_roll(log, entry->segment_base_offset);
+        log_begin_segment(log, entry->segment_base_offset);
         active = log_active(log);
     }
     if (entry->pos != active->size_bytes || entry->offset < log->offsets.log_end)

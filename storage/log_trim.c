@@ -180,14 +180,14 @@ uint32_t log_apply_retention(struct log *log, int64_t now_ms)
     if (log->store->state != STORE_RUNNING || log->quarantined)
         return 0;
     log_drop_below_start(log);
-    if (!log->config.retention_by_delete)
+    if (!log->config.retention_by_delete || log->store->stopping)
         return 0;
     while (count < log->segment_count && is_expired(log->segments[count], log_bytes, now_ms))
         log_bytes -= log->segments[count++]->size_bytes;
     if (count == 0)
         return 0;
-    if (count == log->segment_count)
-        log_roll(log, log->offsets.log_end); /* the active one goes with the others */
+    if (count == log->segment_count && log_roll(log, log->offsets.log_end) != OK)
+        return 0; /* the active one goes with the others, when the journal has room */
     start = log->segments[count]->base_offset;
     if (start <= log->start_pending ||
         journal_mark(log, JOURNAL_LOG_START, start, 0, 0, &sequence) != OK)

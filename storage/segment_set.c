@@ -100,7 +100,7 @@ bool log_must_roll(const struct log *log, uint32_t size_bytes, int64_t last_offs
            timestamp_ms - active->first_timestamp_ms > log->config.segment_ms;
 }
 
-void log_roll(struct log *log, int64_t base_offset)
+void log_begin_segment(struct log *log, int64_t base_offset)
 {
     struct segment *segment;
 
@@ -110,4 +110,40 @@ void log_roll(struct log *log, int64_t base_offset)
     segment->indexes_dirty = true;
     log_freeze_snapshot(log, base_offset);
     log_mark_dirty(log);
+}
+
+/* An append without batches: a replay passes over it, and finds in it what a cut may have hurt. */
+enum err log_protect_end(struct log *log)
+{
+    struct segment *active = log_active(log);
+    uint8_t prefix[STORE_BLOCK];
+    struct iovec vec = {.iov_base = prefix};
+    struct journal_entry entry = {.topic_id = log->id.topic_id,
+                                  .partition = log->id.partition,
+                                  .kind = JOURNAL_APPEND,
+                                  .offset = log->offsets.log_end,
+                                  .end_offset = log->offsets.log_end,
+                                  .segment_base_offset = active->base_offset,
+                                  .pos = active->size_bytes};
+    enum err err;
+
+    if (!log->prefix_pending || active->size_bytes % STORE_BLOCK == 0)
+        return OK;
+    err = log_block_prefix(log, prefix, &entry.prefix_bytes);
+    vec.iov_len = entry.prefix_bytes;
+    if (err == OK)
+        err = journal_append(log->store->journal, &entry, &vec, 1, log->config.relaxed, NULL, NULL,
+                             NULL);
+    if (err == OK)
+        log->prefix_pending = false;
+    return err;
+}
+
+enum err log_roll(struct log *log, int64_t base_offset)
+{
+    enum err err = log_protect_end(log);
+
+    if (err == OK)
+        log_begin_segment(log, base_offset);
+    return err;
 }

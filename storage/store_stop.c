@@ -1,7 +1,29 @@
-/* The end of a store in order: a last checkpoint → the journal's end → files of their true size,
- * those of Kafka beside them complete → sync → marks that say so.  (store.h) */
+/* The end of a store in order: a last checkpoint → the ends of files that are to be cut into the
+ * journal → files of their true size, those of Kafka beside them complete → sync → marks that say
+ * so.  (store.h)
+ *
+ * A file is cut inside a block that the marks cover, and the power may go meanwhile: so the journal
+ * has that block first (decisions/0003-block-prefix.md).  Where it has no room for the blocks of
+ * all logs, those that it has are cut and synced, a checkpoint gives the room back, and the next
+ * ones follow. */
 #include "base/mem.h"
 #include "storage/log_private.h"
+
+static enum err make_empty_file(struct segment *segment)
+{
+    struct io *io = segment->log->store->io;
+    char path[LOG_PATH_MAX];
+    int32_t fd;
+    enum err err;
+
+    segment_path(segment, LOG_FILE_LOG, false, path);
+    err = io->v->file_open(io, path, IO_WRITE | IO_CREATE, &fd);
+    if (err == OK) {
+        err = io->v->file_truncate(io, fd, 0);
+        io->v->close(io, fd);
+    }
+    return err;
+}
 
 /* Files of their true size, Kafka's snapshots and index files complete. */
 static enum err finish_log(struct log *log)
@@ -12,18 +34,12 @@ static enum err finish_log(struct log *log)
         return OK;
     for (uint32_t i = 0; i < log->segment_count && err == OK; i++) {
         struct segment *segment = log->segments[i];
-        char path[LOG_PATH_MAX];
-        int32_t fd;
         if (segment->indexes_loaded)
             err = segment_save_indexes(segment, true);
         segment_close_file(segment);
-        segment_path(segment, LOG_FILE_LOG, false, path);
         if (err == OK)
-            err = log->store->io->v->file_open(log->store->io, path, IO_WRITE | IO_CREATE, &fd);
-        if (err != OK)
-            return err;
-        err = log->store->io->v->file_truncate(log->store->io, fd, segment->size_bytes);
-        log->store->io->v->close(log->store->io, fd);
+            err =
+                segment->size_bytes == 0 ? make_empty_file(segment) : segment_cut_padding(segment);
     }
     if (err == OK)
         err = log_write_snapshot(log, log->offsets.log_end);
@@ -55,7 +71,7 @@ static void on_journal_stopped(void *context)
     if (err == OK)
         err = store->io->v->filesystem_sync(store->io, store->world.dir->dir_fd);
     if (err == OK) {
-        marks = store_make_marks(store, store->checkpoint_sequence + 1, true);
+        marks = store_make_marks(store, journal_committed_sequence(store->journal) + 1, true);
         err = marks_write_now(store->marks_writer, &marks);
         mem_free(marks.marks);
     }
@@ -64,16 +80,105 @@ static void on_journal_stopped(void *context)
     end_stop(store, err);
 }
 
-static void on_last_checkpoint(void *context, enum err err)
+/* ---- the ends of files */
+
+static bool needs_protection(struct log *log)
+{
+    return !log->quarantined && log->prefix_pending && log_active(log)->padded &&
+           log_active(log)->size_bytes % STORE_BLOCK != 0;
+}
+
+static bool any_needs_protection(struct store *store)
+{
+    list_for_each(node, &store->logs)
+    {
+        if (needs_protection(container_of(node, struct log, node)))
+            return true;
+    }
+    return false;
+}
+
+static void on_last_checkpoint(void *context, enum err err);
+
+/* Those that the journal has: out of its way before it gives them up. */
+static enum err cut_protected(struct store *store)
+{
+    enum err err = OK;
+
+    list_for_each(node, &store->logs)
+    {
+        struct log *log = container_of(node, struct log, node);
+        if (err == OK && !log->quarantined && !needs_protection(log))
+            err = segment_cut_padding(log_active(log));
+    }
+    return err == OK ? store->io->v->filesystem_sync(store->io, store->world.dir->dir_fd) : err;
+}
+
+static void on_protected(void *context, enum err err)
 {
     struct store *store = context;
 
-    if (err != OK || store->state == STORE_FAILED) {
-        end_stop(store, ERR_STORAGE);
+    if (err == OK && store->state != STORE_RUNNING)
+        err = ERR_STORAGE;
+    if (err == OK && any_needs_protection(store)) {
+        err = cut_protected(store);
+        if (err == OK) {
+            store_checkpoint(store, on_last_checkpoint, store);
+            return;
+        }
+    }
+    if (err == OK)
+        journal_stop(store->journal, on_journal_stopped, store);
+    else
+        end_stop(store, err);
+}
+
+/* As many as there is room for.  ERR_FULL: not even one. */
+static enum err protect_ends(struct store *store)
+{
+    uint32_t count = 0;
+
+    list_for_each(node, &store->logs)
+    {
+        struct log *log = container_of(node, struct log, node);
+        enum err err;
+        if (!needs_protection(log))
+            continue;
+        err = log_protect_end(log);
+        if ((err == ERR_FULL || err == ERR_NOMEM) && count > 0)
+            return OK;
+        if (err != OK)
+            return err;
+        count++;
+    }
+    return OK;
+}
+
+static void on_last_checkpoint(void *context, enum err err)
+{
+    struct store *store = context;
+    struct log_commit_waiter *waiter;
+
+    if (err == OK && store->state == STORE_FAILED)
+        err = ERR_STORAGE;
+    if (err == OK && !any_needs_protection(store)) {
+        loop_cancel_timer(store->loop, &store->checkpoint_timer);
+        journal_stop(store->journal, on_journal_stopped, store);
         return;
     }
-    loop_cancel_timer(store->loop, &store->checkpoint_timer);
-    journal_stop(store->journal, on_journal_stopped, store);
+    if (err == OK)
+        err = protect_ends(store);
+    if (err != OK) {
+        end_stop(store, err);
+        return;
+    }
+    waiter = mem_alloc(sizeof(*waiter));
+    *waiter = (struct log_commit_waiter){.sequence = journal_seal(store->journal),
+                                         .kind = JOURNAL_APPEND,
+                                         .done = on_protected,
+                                         .context = store};
+    list_push_back(&store->commit_waiters, &waiter->node);
+    journal_sync(store->journal);
 }
 
 void store_stop(struct store *store, void (*done)(void *context, enum err err), void *context)
