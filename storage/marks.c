@@ -507,14 +507,24 @@ static enum err write_slot_now(struct marks_writer *writer)
 
 /* There must be two when one is damaged.  They have one generation: with a second one they would be
  * as new as another shard's next marks, which know more. */
-enum err marks_write_now(struct marks_writer *writer, const struct marks *content)
+static enum err write_now(struct marks_writer *writer, const struct marks *content, bool both)
 {
     check(!writer->op.in_flight && writer->done == NULL);
     if (writer->failed)
         return writer->failed;
     encode(writer, content);
-    if (write_slot_now(writer) == OK && !writer->has_good[writer->next_slot])
+    if (write_slot_now(writer) == OK && (both || !writer->has_good[writer->next_slot]))
         (void)!write_slot_now(writer);
     finish_marks(writer);
     return writer->failed;
+}
+
+enum err marks_write_now(struct marks_writer *writer, const struct marks *content)
+{
+    return write_now(writer, content, false);
+}
+
+enum err marks_write_last(struct marks_writer *writer, const struct marks *content)
+{
+    return write_now(writer, content, true);
 }

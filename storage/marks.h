@@ -86,6 +86,10 @@ void marks_write(struct marks_writer *writer, const struct marks *content,
 /* The same, now (start and stop).  The first write of a shard has to be this one. */
 must_use enum err marks_write_now(struct marks_writer *writer, const struct marks *content);
 
+/* The same into both slots: the last ones of a shard that is no more.  Its journal goes, and then
+ * its marks, one slot after the other: none of them may still name what is gone. */
+must_use enum err marks_write_last(struct marks_writer *writer, const struct marks *content);
+
 /* Remove the marks of shards >= shard_count, after journal_remove_others; directory synced.  Slot 1
  * goes first: slot 0 alone can always be read, be it a bad one. */
 must_use enum err marks_remove_others(struct io *io, const char *dir, uint32_t shard_count);

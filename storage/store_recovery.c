@@ -110,15 +110,33 @@ static struct marks collect_marks(struct store *const *stores, uint32_t count)
     return all;
 }
 
-static enum err write_first_marks(struct store *store, uint32_t shard, uint32_t recovery_epoch,
-                                  uint64_t salt, struct marks *marks, struct marks_writer **writer)
+static enum err open_writer(struct store *store, uint32_t shard, struct marks_writer **out)
 {
-    enum err err = marks_writer_open(store->loop, store->world.dir->path, shard,
-                                     marks_set_generation(store->marks_at_start) + 1, writer);
+    return marks_writer_open(store->loop, store->world.dir->path, shard,
+                             marks_set_generation(store->marks_at_start) + 1, out);
+}
 
-    marks->recovery_epoch = recovery_epoch;
-    marks->salt = salt;
-    return err == OK ? marks_write_now(*writer, marks) : err;
+static enum err write_first_marks(struct store *store, struct marks *marks)
+{
+    enum err err = open_writer(store, store->options.shard, &store->marks_writer);
+
+    marks->recovery_epoch = store->recovery_epoch;
+    marks->salt = store->journal_salt;
+    return err == OK ? marks_write_now(store->marks_writer, marks) : err;
+}
+
+/* Of a shard that is no more. */
+static enum err write_last_marks(struct store *store, uint32_t shard, struct marks *marks)
+{
+    struct marks_writer *writer = NULL;
+    enum err err = open_writer(store, shard, &writer);
+
+    marks->recovery_epoch = next_epoch(store, shard);
+    marks->salt = 0;
+    if (err == OK)
+        err = marks_write_last(writer, marks);
+    marks_writer_close(writer);
+    return err;
 }
 
 /* With new marks a shard's old journal ends, and with it the entries of logs that another shard has
@@ -133,15 +151,11 @@ static enum err write_recovered_marks(struct store *const *stores, uint32_t coun
     enum err err = OK;
 
     for (uint32_t i = count; i-- > 0 && err == OK;)
-        err = write_first_marks(stores[i], i, stores[i]->recovery_epoch, stores[i]->journal_salt,
-                                &marks, &stores[i]->marks_writer);
+        err = write_first_marks(stores[i], &marks);
     for (uint32_t i = 0; i < marks_set_shard_count(old) && err == OK; i++) {
         uint32_t shard = marks_set_at(old, i)->shard;
-        struct marks_writer *writer = NULL;
-        if (shard < count)
-            continue;
-        err = write_first_marks(stores[0], shard, next_epoch(stores[0], shard), 0, &marks, &writer);
-        marks_writer_close(writer);
+        if (shard >= count)
+            err = write_last_marks(stores[0], shard, &marks);
     }
     mem_free(marks.marks);
     return err;
