@@ -17,7 +17,7 @@ enum memory_purpose {
     MEMORY_REQUESTS,       /* frames of started requests; a produced one until it is appended */
     MEMORY_DECODED,        /* what frames unfold to, and the answers that are being made */
     MEMORY_ANSWERS,        /* bytes that answers hold until they are sent */
-    MEMORY_GROUPS,         /* members' metadata and assignments */
+    MEMORY_GROUPS,         /* groups, their members' metadata and assignments, offsets */
     MEMORY_FETCH_SESSIONS, /* what fetch sessions remember */
     MEMORY_PURPOSE_COUNT
 };

@@ -36,6 +36,9 @@ struct group *coordinator_get(struct group_coordinator *groups, struct wire_stri
 /* Is this group served here?  KAFKA_NONE, NOT_COORDINATOR, COORDINATOR_NOT_AVAILABLE. */
 int16_t coordinator_check(struct group_coordinator *groups, struct wire_string group_id,
                           int32_t *partition_index_out);
+/* May the groups of this shard hold so much more?  Some of their budget is kept for what serves
+ * those that there are. */
+bool coordinator_admit(struct group_coordinator *groups, uint64_t bytes);
 /* A group without members, offsets and writes is forgotten. */
 void coordinator_drop_if_idle(struct group *group);
 /* Begin a write to the group's partition, whose writes finish in the order of starting; false: the

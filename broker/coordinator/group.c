@@ -14,12 +14,61 @@ const char *group_state_name(enum group_state state)
     return names[state];
 }
 
-struct group *group_create(struct group_coordinator *coordinator, const char *id, size_t id_bytes,
-                           int32_t partition_index, uint64_t seed)
+/* ---- what things hold, tables and the allocator's rounding roughly included */
+
+enum { TABLES_BYTES = 512, ENTRY_BYTES = 128 };
+
+static uint64_t text_bytes(const char *text)
+{
+    return text == NULL ? 0 : strlen(text) + 1;
+}
+
+static uint64_t bytes_of_group(const struct group *group)
+{
+    return sizeof(*group) + group->id_bytes + TABLES_BYTES;
+}
+
+static uint64_t bytes_of_pending(const struct group_pending *pending)
+{
+    return sizeof(*pending) + text_bytes(pending->id);
+}
+
+static uint64_t bytes_of_offset(const struct group_offset *offset)
+{
+    return sizeof(*offset) + offset->key_bytes + text_bytes(offset->topic) +
+           (uint64_t)offset->metadata.size_bytes + ENTRY_BYTES;
+}
+
+static uint64_t bytes_of_member(const struct group_member *member)
+{
+    uint64_t bytes = sizeof(*member) + ENTRY_BYTES + text_bytes(member->id) +
+                     text_bytes(member->instance_id) + text_bytes(member->client_id) +
+                     text_bytes(member->client_host) + (uint64_t)member->assignment.size_bytes;
+
+    for (uint32_t i = 0; i < member->protocol_count; i++)
+        bytes += sizeof(member->protocols[i]) + text_bytes(member->protocols[i].name) +
+                 (uint64_t)member->protocols[i].metadata.size_bytes;
+    return bytes;
+}
+
+void group_count_member(struct group_member *member)
+{
+    struct group *group = member->group;
+    uint64_t bytes = bytes_of_member(member);
+
+    budget_force(group->budget, bytes); /* U3 */
+    budget_give(group->budget, member->counted_bytes);
+    group->members_bytes += bytes - member->counted_bytes;
+    member->counted_bytes = bytes;
+}
+
+struct group *group_create(struct group_coordinator *coordinator, struct budget *budget,
+                           const char *id, size_t id_bytes, int32_t partition_index, uint64_t seed)
 {
     struct group *group = mem_alloc(sizeof(*group));
 
     group->coordinator = coordinator;
+    group->budget = budget;
     group->id = mem_strndup(id, id_bytes);
     group->id_bytes = id_bytes;
     group->partition_index = partition_index;
@@ -29,6 +78,9 @@ struct group *group_create(struct group_coordinator *coordinator, const char *id
     list_init(&group->pending);
     list_init(&group->renames);
     hash_map_init(&group->offsets, seed);
+    hash_map_init(&group->member_ids, seed);
+    hash_map_init(&group->instances, seed);
+    budget_force(budget, bytes_of_group(group));
     return group;
 }
 
@@ -64,6 +116,27 @@ void group_clear_protocols(struct group_member *member)
     member->protocol_count = 0;
 }
 
+static bool is_led_by(const struct group *group, const struct group_member *member)
+{
+    return group->leader_id != NULL && strcmp(group->leader_id, member->id) == 0;
+}
+
+static void index_id(struct group_member *member)
+{
+    enum err err =
+        hash_map_insert(&member->group->member_ids, member->id, strlen(member->id), member);
+
+    check(err == OK || err == ERR_EXISTS); /* records may say anything: the first one is found */
+}
+
+static void forget_id(struct group_member *member)
+{
+    struct hash_map *ids = &member->group->member_ids;
+
+    if (hash_map_find(ids, member->id, strlen(member->id)) == member)
+        hash_map_remove(ids, member->id, strlen(member->id));
+}
+
 struct group_member *group_add_member(struct group *group, const char *id,
                                       struct wire_string instance_id)
 {
@@ -71,11 +144,30 @@ struct group_member *group_add_member(struct group *group, const char *id,
 
     member->group = group;
     member->id = mem_strdup(id);
-    if (instance_id.text != NULL)
+    index_id(member);
+    if (instance_id.text != NULL) {
+        enum err err;
         member->instance_id = mem_strndup(instance_id.text, (size_t)instance_id.size_bytes);
+        err = hash_map_insert(&group->instances, member->instance_id, strlen(member->instance_id),
+                              member);
+        check(err == OK || err == ERR_EXISTS);
+    }
     list_push_back(&group->members, &member->node);
     group->member_count++;
+    group_count_member(member);
     return member;
+}
+
+void group_rename_member(struct group_member *member, const char *id)
+{
+    char *copy = mem_strdup(id);
+
+    if (is_led_by(member->group, member))
+        group_set_text(&member->group->leader_id, id, strlen(id));
+    forget_id(member);
+    mem_free(member->id);
+    member->id = copy;
+    index_id(member);
 }
 
 void group_remove_member(struct group_member *member)
@@ -83,10 +175,16 @@ void group_remove_member(struct group_member *member)
     struct group *group = member->group;
 
     check(member->join == NULL && member->sync == NULL && !list_is_linked(&member->session.node));
-    if (group->leader_id != NULL && strcmp(group->leader_id, member->id) == 0)
+    if (is_led_by(group, member))
         group_set_text(&group->leader_id, NULL, 0);
+    forget_id(member);
+    if (member->instance_id != NULL &&
+        group_find_instance(group, wire_string(member->instance_id)) == member)
+        hash_map_remove(&group->instances, member->instance_id, strlen(member->instance_id));
     list_remove(&member->node);
     group->member_count--;
+    group->members_bytes -= member->counted_bytes;
+    budget_give(group->budget, member->counted_bytes);
     group_clear_protocols(member);
     mem_free(member->assignment.bytes);
     mem_free(member->id);
@@ -104,6 +202,7 @@ struct group_pending *group_add_pending(struct group *group, const char *id)
     pending->id = mem_strdup(id);
     list_push_back(&group->pending, &pending->node);
     group->pending_count++;
+    budget_force(group->budget, bytes_of_pending(pending));
     return pending;
 }
 
@@ -112,12 +211,14 @@ void group_remove_pending(struct group_pending *pending)
     check(!list_is_linked(&pending->expiry.node));
     list_remove(&pending->node);
     pending->group->pending_count--;
+    budget_give(pending->group->budget, bytes_of_pending(pending));
     mem_free(pending->id);
     mem_free(pending);
 }
 
-static void free_offset(struct group_offset *offset)
+static void free_offset(struct group *group, struct group_offset *offset)
 {
+    budget_give(group->budget, bytes_of_offset(offset));
     mem_free(offset->key);
     mem_free(offset->topic);
     mem_free(offset->metadata.bytes);
@@ -152,8 +253,11 @@ void group_destroy(struct group *group)
     while (!list_is_empty(&group->pending))
         group_remove_pending(list_first(&group->pending, struct group_pending, node));
     while ((offset = hash_map_next(&group->offsets, &cursor)) != NULL)
-        free_offset(offset);
+        free_offset(group, offset);
     hash_map_deinit(&group->offsets);
+    hash_map_deinit(&group->member_ids);
+    hash_map_deinit(&group->instances);
+    budget_give(group->budget, bytes_of_group(group));
     mem_free(group->id);
     mem_free(group->protocol_type);
     mem_free(group->protocol);
@@ -163,26 +267,16 @@ void group_destroy(struct group *group)
 
 struct group_member *group_find(const struct group *group, struct wire_string member_id)
 {
-    list_for_each(node, &group->members)
-    {
-        struct group_member *member = container_of(node, struct group_member, node);
-        if (wire_string_is(member_id, member->id))
-            return member;
-    }
-    return NULL;
+    return member_id.text == NULL
+               ? NULL
+               : hash_map_find(&group->member_ids, member_id.text, (size_t)member_id.size_bytes);
 }
 
 struct group_member *group_find_instance(const struct group *group, struct wire_string instance_id)
 {
-    if (instance_id.text == NULL)
-        return NULL;
-    list_for_each(node, &group->members)
-    {
-        struct group_member *member = container_of(node, struct group_member, node);
-        if (member->instance_id != NULL && wire_string_is(instance_id, member->instance_id))
-            return member;
-    }
-    return NULL;
+    return instance_id.text == NULL
+               ? NULL
+               : hash_map_find(&group->instances, instance_id.text, (size_t)instance_id.size_bytes);
 }
 
 struct group_pending *group_find_pending(const struct group *group, struct wire_string member_id)
@@ -315,6 +409,8 @@ void group_set_offset(struct group *group, const char *topic, const struct uuid 
         entry->partition = partition;
         err = hash_map_insert(&group->offsets, entry->key, entry->key_bytes, entry);
         check(err == OK);
+    } else {
+        budget_give(group->budget, bytes_of_offset(entry));
     }
     entry->topic_id = *topic_id;
     entry->offset = offset;
@@ -322,6 +418,7 @@ void group_set_offset(struct group *group, const char *topic, const struct uuid 
     entry->commit_timestamp_ms = commit_ms;
     entry->expire_timestamp_ms = expire_ms;
     group_set_bytes(&entry->metadata, (const uint8_t *)metadata.text, metadata.size_bytes);
+    budget_force(group->budget, bytes_of_offset(entry));
 }
 
 void group_remove_offset(struct group *group, const char *topic, int32_t partition)
@@ -331,5 +428,5 @@ void group_remove_offset(struct group *group, const char *topic, int32_t partiti
     if (entry == NULL)
         return;
     hash_map_remove(&group->offsets, entry->key, entry->key_bytes);
-    free_offset(entry);
+    free_offset(group, entry);
 }

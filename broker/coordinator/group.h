@@ -8,10 +8,13 @@
  *   U1  generation never decreases (G1), but for starting again at 1 behind the last one there is;
  *       a generation is recorded before any member is told its number
  *   U2  a member that waits has exactly one request: join in PREPARING, sync in COMPLETING; in
- *       STABLE join, while the new id of a static member is being recorded */
+ *       STABLE join, while the new id of a static member is being recorded
+ *   U3  what a group holds is counted in its budget; whether it may grow is decided before
+ *       (coordinator_admit), not here */
 #ifndef LEVEE_BROKER_COORDINATOR_GROUP_H
 #define LEVEE_BROKER_COORDINATOR_GROUP_H
 
+#include "base/budget.h"
 #include "base/hash_map.h"
 #include "base/list.h"
 #include "base/timer.h"
@@ -56,6 +59,8 @@ struct group_member {
     bool synced;          /* has asked for the assignment of this generation */
     bool is_new;          /* knows its id only from a join that is not answered yet */
     bool is_excused;      /* its session began anew because we were late, not it */
+    uint32_t place;       /* among the members, while an assignment is being taken */
+    uint64_t counted_bytes;
     struct timer session;
 };
 
@@ -93,7 +98,11 @@ struct group {
     char *protocol;      /* chosen; NULL: none */
     char *leader_id;     /* NULL: none */
     int64_t state_timestamp_ms;
+    struct budget *budget;
     struct list members;
+    struct hash_map member_ids; /* of group_member, by id */
+    struct hash_map instances;  /* those of them that have an instance, by instance_id */
+    uint64_t members_bytes;     /* what they hold */
     uint32_t member_count;
     struct list pending;
     uint32_t pending_count;
@@ -112,8 +121,8 @@ struct group {
 
 const char *group_state_name(enum group_state state);
 
-struct group *group_create(struct group_coordinator *coordinator, const char *id, size_t id_bytes,
-                           int32_t partition_index, uint64_t seed);
+struct group *group_create(struct group_coordinator *coordinator, struct budget *budget,
+                           const char *id, size_t id_bytes, int32_t partition_index, uint64_t seed);
 /* As if it had never been, but for committed offsets and ids handed out: its records are deleted.
  * It has no members. */
 void group_reset(struct group *group);
@@ -130,6 +139,9 @@ struct group_pending *group_find_pending(const struct group *group, struct wire_
 
 struct group_member *group_add_member(struct group *group, const char *id,
                                       struct wire_string instance_id);
+void group_rename_member(struct group_member *member, const char *id);
+/* What the member holds has changed: count it anew. */
+void group_count_member(struct group_member *member);
 void group_remove_member(struct group_member *member); /* frees; leader_id is NULLed if it was it */
 struct group_pending *group_add_pending(struct group *group, const char *id);
 void group_remove_pending(struct group_pending *pending);

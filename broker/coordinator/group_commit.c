@@ -26,6 +26,7 @@ struct commit_write {
     struct timer deadline;   /* offsets.commit.timeout.ms */
     struct request *request; /* NULL: answered at the deadline */
     struct group *group;
+    uint64_t counted_bytes; /* of the groups' budget, until it is done */
     int64_t now_ms;
     int64_t expire_ms;
     uint32_t count;
@@ -88,6 +89,7 @@ static void on_deadline(struct timer *timer)
 
 static void free_commit(struct commit_write *commit)
 {
+    budget_give(commit->group->budget, commit->counted_bytes);
     for (uint32_t i = 0; i < commit->count; i++) {
         mem_free(commit->offsets[i].topic);
         mem_free((char *)(uintptr_t)commit->offsets[i].metadata.text);
@@ -115,8 +117,8 @@ static void on_recorded(struct state_write *write, enum err err)
             group_forget_topic(group, commit->offsets[i].topic); /* deleted meanwhile */
             break;
         }
-    coordinator_drop_if_idle(group);
     free_commit(commit);
+    coordinator_drop_if_idle(group);
     if (request != NULL && !groups->closing)
         answer(request, coordinator_write_error(err));
 }
@@ -187,27 +189,66 @@ static void take(struct commit_write *commit, const struct image_topic *topic,
                        commit->expire_ms);
 }
 
-static struct commit_write *begin(struct group *group, struct request *request, uint32_t count)
+/* What a commit holds until it is recorded, and how much more its group will hold. */
+struct commit_size {
+    uint64_t write_bytes;
+    uint64_t growth_bytes;
+};
+
+enum { OFFSET_BYTES = 512 }; /* of a committed offset, and of its record, but for the texts */
+
+static struct commit_size measure(const struct group *group, const struct request *request,
+                                  const struct image_topic *const *topics)
 {
     const struct offset_commit_request *body = request->body;
-    const struct shard *shard = group->coordinator->shard;
-    struct commit_write *commit =
-        mem_alloc(sizeof(*commit) + (size_t)count * sizeof(commit->offsets[0]));
+    const struct offset_commit_response *response = request->response;
+    struct commit_size size = {0};
 
+    for (int32_t t = 0; t < body->topics.count; t++)
+        for (int32_t p = 0; p < body->topics.items[t].partitions.count; p++) {
+            const asked_partition *asked = &body->topics.items[t].partitions.items[p];
+            uint64_t bytes = OFFSET_BYTES;
+            if (response->topics.items[t].partitions.items[p].error_code != KAFKA_NONE)
+                continue;
+            if (asked->committed_metadata.size_bytes > 0)
+                bytes += 2 * (uint64_t)asked->committed_metadata.size_bytes;
+            size.write_bytes += bytes;
+            if (group_find_offset(group, topics[t]->name, asked->partition_index) == NULL)
+                size.growth_bytes += bytes;
+        }
+    return size;
+}
+
+/* KAFKA_NONE, or why it cannot begin. */
+static int16_t begin(struct group *group, struct request *request, uint32_t count,
+                     struct commit_size size, struct commit_write **out)
+{
+    const struct offset_commit_request *body = request->body;
+    struct group_coordinator *groups = group->coordinator;
+    struct commit_write *commit;
+
+    if (size.growth_bytes > 0 && !coordinator_admit(groups, size.growth_bytes))
+        return KAFKA_COORDINATOR_LOAD_IN_PROGRESS; /* the client tries again */
+    if (!budget_take(group->budget, size.write_bytes))
+        return KAFKA_COORDINATOR_LOAD_IN_PROGRESS;
+    commit = mem_alloc(sizeof(*commit) + (size_t)count * sizeof(commit->offsets[0]));
     if (!coordinator_write_init(group, &commit->write, on_recorded)) {
+        budget_give(group->budget, size.write_bytes);
         mem_free(commit);
-        return NULL;
+        return KAFKA_NOT_COORDINATOR;
     }
     group->writes++;
     commit->request = request;
     commit->group = group;
-    commit->now_ms = clock_wall_ms(shard->clock);
+    commit->counted_bytes = size.write_bytes;
+    commit->now_ms = clock_wall_ms(groups->shard->clock);
     commit->expire_ms = -1;
     if (body->retention_time_ms >= 0 &&
         __builtin_add_overflow(commit->now_ms, body->retention_time_ms, &commit->expire_ms))
         commit->expire_ms = INT64_MAX;
     timer_init(&commit->deadline, on_deadline);
-    return commit;
+    *out = commit;
+    return KAFKA_NONE;
 }
 
 void group_offset_commit(struct group_coordinator *groups, struct request *request)
@@ -231,9 +272,10 @@ void group_offset_commit(struct group_coordinator *groups, struct request *reque
         request_answer(request);
         return;
     }
-    commit = begin(group, request, accepted_count);
-    if (commit == NULL) {
-        answer(request, KAFKA_NOT_COORDINATOR);
+    error_code = begin(group, request, accepted_count, measure(group, request, topics), &commit);
+    if (error_code != KAFKA_NONE) {
+        coordinator_drop_if_idle(group);
+        answer(request, error_code);
         return;
     }
     for (int32_t t = 0; t < body->topics.count; t++)

@@ -234,7 +234,8 @@ struct group *coordinator_get(struct group_coordinator *groups, struct wire_stri
 
     if (group != NULL)
         return group;
-    group = group_create(groups, id.text, (size_t)id.size_bytes,
+    group = group_create(groups, memory_budget(&groups->shard->memory, MEMORY_GROUPS), id.text,
+                         (size_t)id.size_bytes,
                          group_partition_of(id.text, (size_t)id.size_bytes, count == 0 ? 1 : count),
                          prng_u64(&groups->shard->prng));
     err = hash_map_insert(&groups->groups, group->id, group->id_bytes, group);
@@ -257,6 +258,17 @@ int16_t coordinator_check(struct group_coordinator *groups, struct wire_string g
     if (partition == NULL)
         return KAFKA_NOT_COORDINATOR;
     return partition->failed ? KAFKA_COORDINATOR_NOT_AVAILABLE : KAFKA_NONE;
+}
+
+bool coordinator_admit(struct group_coordinator *groups, uint64_t bytes)
+{
+    struct budget *budget = memory_budget(&groups->shard->memory, MEMORY_GROUPS);
+    uint64_t kept_bytes = budget->max_bytes / 8;
+
+    if (!budget_take(budget, bytes + kept_bytes)) /* counts the refusal, and tells */
+        return false;
+    budget_give(budget, bytes + kept_bytes);
+    return true;
 }
 
 void coordinator_drop_if_idle(struct group *group)

@@ -53,6 +53,7 @@ void group_update_member(struct group_member *member, struct request *request)
     member->rebalance_timeout_ms =
         body->rebalance_timeout_ms < 0 ? body->session_timeout_ms : body->rebalance_timeout_ms;
     take_protocols(member, body);
+    group_count_member(member);
 }
 
 /* Whoever asked is gone.  One that was never told its id is out; another may come back within its
@@ -201,6 +202,34 @@ static void join_known(struct group *group, struct request *request, struct grou
     group_prepare_rebalance(group);
 }
 
+enum {
+    MEMBERS_BYTES_MAX = 16 << 20, /* what the members of a group hold: more is never recorded */
+    MEMBER_BYTES = 1024,          /* of a member or an id, but for what its client says */
+};
+
+/* May the group take what the client says, in place of what its member holds? */
+static int16_t check_size(const struct group *group, const struct request *request,
+                          const struct group_member *member)
+{
+    const struct join_group_request *body = request->body;
+    uint64_t had_bytes = member == NULL ? 0 : member->counted_bytes;
+    uint64_t bytes = MEMBER_BYTES + (uint64_t)body->member_id.size_bytes +
+                     (uint64_t)request->client_id.size_bytes +
+                     (uint64_t)body->group_instance_id.size_bytes;
+
+    for (int32_t i = 0; i < body->protocols.count; i++)
+        bytes += sizeof(struct group_protocol) +
+                 (uint64_t)body->protocols.items[i].name.size_bytes +
+                 (uint64_t)body->protocols.items[i].metadata.size_bytes;
+    if (bytes <= had_bytes)
+        return KAFKA_NONE;
+    if (group->members_bytes + bytes - had_bytes > MEMBERS_BYTES_MAX)
+        return KAFKA_GROUP_MAX_SIZE_REACHED;
+    return coordinator_admit(group->coordinator, bytes - had_bytes)
+               ? KAFKA_NONE
+               : KAFKA_COORDINATOR_LOAD_IN_PROGRESS; /* it tries again */
+}
+
 static int16_t check_join(struct group_coordinator *groups, const struct join_group_request *body)
 {
     if (body->session_timeout_ms < coordinator_i64(groups, "group.min.session.timeout.ms") ||
@@ -275,6 +304,8 @@ void group_join(struct group_coordinator *groups, struct request *request)
         group_find_instance(group, body->group_instance_id) == NULL &&
         group->member_count >= (uint32_t)coordinator_i64(groups, "group.max.size"))
         error_code = KAFKA_GROUP_MAX_SIZE_REACHED;
+    if (error_code == KAFKA_NONE)
+        error_code = check_size(group, request, member);
     if (error_code != KAFKA_NONE)
         group_refuse_join(request, error_code, NULL);
     else if (pending != NULL)

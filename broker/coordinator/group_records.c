@@ -167,6 +167,7 @@ static void apply_member(struct group *group,
     group_set_bytes(&member->protocols[0].metadata, from->subscription.bytes,
                     from->subscription.size_bytes);
     group_set_bytes(&member->assignment, from->assignment.bytes, from->assignment.size_bytes);
+    group_count_member(member);
 }
 
 static void apply_group(struct group_coordinator *groups, struct wire_string id,

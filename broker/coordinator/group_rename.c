@@ -17,17 +17,15 @@ struct rename_write {
     struct group_member *was; /* id and what it joined with, before */
 };
 
-/* What a join changes of a member goes from one to the other, which has none. */
+/* What a join changes of a member, but for its id, goes from one to the other, which has none. */
 static void move_terms(struct group_member *from, struct group_member *to)
 {
-    to->id = from->id;
     to->client_id = from->client_id;
     to->client_host = from->client_host;
     to->session_timeout_ms = from->session_timeout_ms;
     to->rebalance_timeout_ms = from->rebalance_timeout_ms;
     to->protocols = from->protocols;
     to->protocol_count = from->protocol_count;
-    from->id = NULL;
     from->client_id = NULL;
     from->client_host = NULL;
     from->protocols = NULL;
@@ -37,39 +35,38 @@ static void move_terms(struct group_member *from, struct group_member *to)
 static void free_terms(struct group_member *member)
 {
     group_clear_protocols(member);
-    mem_free(member->id);
     mem_free(member->client_id);
     mem_free(member->client_host);
 }
 
 static void free_set_aside(struct group_member *was)
 {
-    if (was != NULL)
-        free_terms(was);
+    free_terms(was);
+    budget_give(was->group->budget, was->counted_bytes);
+    mem_free(was->id);
     mem_free(was);
 }
 
-/* The member has new_id and nothing else; returned is what it was. */
+/* The member has new_id and no terms; returned is what it was. */
 static struct group_member *set_aside(struct group_member *member, const char *new_id)
 {
     struct group_member *was = mem_alloc(sizeof(*was));
-    bool was_leader = group_is_leader(member);
 
+    was->group = member->group;
+    was->id = mem_strdup(member->id);
+    was->counted_bytes = member->counted_bytes;
+    budget_force(was->group->budget, was->counted_bytes);
     move_terms(member, was);
-    member->id = mem_strdup(new_id);
-    if (was_leader)
-        group_set_text(&member->group->leader_id, new_id, strlen(new_id));
+    group_rename_member(member, new_id);
     return was;
 }
 
 static void restore(struct group_member *member, struct group_member *was)
 {
-    bool was_leader = group_is_leader(member);
-
     free_terms(member);
     move_terms(was, member);
-    if (was_leader)
-        group_set_text(&member->group->leader_id, member->id, strlen(member->id));
+    group_rename_member(member, was->id);
+    group_count_member(member);
 }
 
 /* Its answer, unless a rebalance that began meanwhile has answered it, or will. */

@@ -53,9 +53,11 @@ static void on_assignment_recorded(struct state_write *write, enum err err)
         group->state = GROUP_STABLE;
         for (uint32_t i = 0; i < assigned->count; i++) {
             struct group_member *member = group_find(group, wire_string(assigned->member_ids[i]));
-            if (member != NULL)
-                group_set_bytes(&member->assignment, assigned->assignments[i].bytes,
-                                assigned->assignments[i].size_bytes);
+            if (member == NULL)
+                continue;
+            group_set_bytes(&member->assignment, assigned->assignments[i].bytes,
+                            assigned->assignments[i].size_bytes);
+            group_count_member(member);
         }
         list_for_each(node, &group->members)
         {
@@ -71,6 +73,7 @@ static void on_assignment_recorded(struct state_write *write, enum err err)
 static void record_assignment(struct group *group, const struct sync_group_request *body)
 {
     struct assignment_write *assigned = mem_alloc(sizeof(*assigned));
+    uint32_t count = 0;
 
     assigned->group = group;
     assigned->generation = group->generation;
@@ -83,19 +86,18 @@ static void record_assignment(struct group *group, const struct sync_group_reque
         group_end_waits(group, KAFKA_NOT_COORDINATOR);
         return;
     }
+    list_for_each(node, &group->members)
     {
-        uint32_t i = 0;
-        list_for_each(node, &group->members)
-        {
-            const struct group_member *member = container_of(node, struct group_member, node);
-            assigned->member_ids[i] = mem_strdup(member->id);
-            for (int32_t a = 0; a < body->assignments.count; a++)
-                if (wire_string_is(body->assignments.items[a].member_id, member->id))
-                    group_set_bytes(&assigned->assignments[i],
-                                    body->assignments.items[a].assignment.bytes,
-                                    body->assignments.items[a].assignment.size_bytes);
-            i++;
-        }
+        struct group_member *member = container_of(node, struct group_member, node);
+        member->place = count;
+        assigned->member_ids[count++] = mem_strdup(member->id);
+    }
+    for (int32_t a = 0; a < body->assignments.count; a++) {
+        const struct sync_group_request_assignment *given = &body->assignments.items[a];
+        const struct group_member *member = group_find(group, given->member_id);
+        if (member != NULL)
+            group_set_bytes(&assigned->assignments[member->place], given->assignment.bytes,
+                            given->assignment.size_bytes);
     }
     group->writes++;
     group->recording_generation = group->generation;

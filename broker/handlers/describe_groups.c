@@ -1,10 +1,9 @@
 /* DescribeGroups (key 15; KIP-1043: version 6 tells an unknown group apart). */
-#include "base/mem.h"
 #include "broker/authorized.h"
 #include "broker/coordinator/coordinator_private.h"
 #include "broker/coordinator/group_route.h"
+#include "broker/coordinator/group_scatter.h"
 #include "broker/handlers.h"
-#include "broker/scatter.h"
 #include "net/protocol/kafka_enums.h"
 #include "net/protocol/msg_describe_groups.h"
 
@@ -13,110 +12,118 @@
 typedef struct describe_groups_response_described_group described_group;
 typedef struct describe_groups_response_described_group_member described_member;
 
-struct describe_piece {
-    struct scatter_piece piece;
-    struct arena arena;
-    int16_t version;
-    int32_t authorized_operations; /* told with every answer that is no error */
-    described_group answer;
-};
-
 struct describing {
-    struct scatter scatter;
-    struct request *request;
-    struct describe_piece *pieces;
-    int32_t count;
+    struct group_scatter all;
+    described_group *answers;
 };
 
-static struct wire_string keep(struct arena *arena, const char *text)
+/* Copies in the piece's memory; *fits_io becomes false when there is none left. */
+static struct wire_string keep(struct arena *arena, const char *text, bool *fits_io)
 {
     char *copy = text == NULL ? NULL : arena_strndup(arena, text, strlen(text));
 
+    *fits_io = *fits_io && (text == NULL || copy != NULL);
     return wire_string(copy);
 }
 
-static struct wire_bytes keep_bytes(struct arena *arena, struct group_bytes bytes)
+static struct wire_bytes keep_bytes(struct arena *arena, struct group_bytes bytes, bool *fits_io)
 {
     uint8_t *copy = arena_alloc(arena, (size_t)bytes.size_bytes + 1);
 
-    check(copy != NULL);
+    *fits_io = *fits_io && copy != NULL;
+    if (copy == NULL)
+        return (struct wire_bytes){0};
     if (bytes.size_bytes > 0)
         memcpy(copy, bytes.bytes, (size_t)bytes.size_bytes);
     return (struct wire_bytes){copy, bytes.size_bytes};
 }
 
-static void fill_members(struct describe_piece *piece, const struct group *group)
+/* False: there is no memory for it. */
+static bool fill_members(struct arena *arena, const struct group *group, described_group *answer)
 {
     bool stable = group->state == GROUP_STABLE;
+    bool fits = true;
 
-    piece->answer.members.items =
-        codec_new_array(&describe_groups_response_described_group_member_struct, &piece->arena,
-                        group->member_count);
-    check(piece->answer.members.items != NULL);
-    piece->answer.members.count = 0;
+    answer->members.items = codec_new_array(&describe_groups_response_described_group_member_struct,
+                                            arena, group->member_count);
+    if (answer->members.items == NULL)
+        return false;
     list_for_each(node, &group->members)
     {
         const struct group_member *member = container_of(node, struct group_member, node);
-        described_member *out = &piece->answer.members.items[piece->answer.members.count++];
-        out->member_id = keep(&piece->arena, member->id);
-        out->group_instance_id = keep(&piece->arena, member->instance_id);
-        out->client_id = keep(&piece->arena, member->client_id);
-        out->client_host = keep(&piece->arena, member->client_host);
-        out->member_metadata =
-            keep_bytes(&piece->arena, stable ? group_member_metadata(member, group->protocol)
-                                             : (struct group_bytes){0});
-        out->member_assignment = keep_bytes(&piece->arena, member->assignment);
+        described_member *out = &answer->members.items[answer->members.count++];
+        out->member_id = keep(arena, member->id, &fits);
+        out->group_instance_id = keep(arena, member->instance_id, &fits);
+        out->client_id = keep(arena, member->client_id, &fits);
+        out->client_host = keep(arena, member->client_host, &fits);
+        out->member_metadata = keep_bytes(arena,
+                                          stable ? group_member_metadata(member, group->protocol)
+                                                 : (struct group_bytes){0},
+                                          &fits);
+        out->member_assignment = keep_bytes(arena, member->assignment, &fits);
     }
+    return fits;
 }
 
-static void describe(struct scatter_piece *scattered, struct shard *at)
+/* Of a group that is there; false: there is no memory for it. */
+static bool fill(struct arena *arena, const struct group *group, described_group *answer)
 {
-    struct describe_piece *piece = container_of(scattered, struct describe_piece, piece);
-    const struct group *group = coordinator_find(at->groups, piece->answer.group_id);
-    int32_t index;
+    const char *protocol = group->state == GROUP_STABLE ? group->protocol : "";
+    bool fits = true;
 
-    piece->answer.error_code = coordinator_check(at->groups, piece->answer.group_id, &index);
-    if (piece->answer.error_code == KAFKA_NONE && (group == NULL || group->state == GROUP_DEAD)) {
-        piece->answer.group_state = wire_string(group_state_name(GROUP_DEAD));
-        if (piece->version < 6) {
-            piece->answer.authorized_operations = piece->authorized_operations;
-        } else {
-            piece->answer.error_code = KAFKA_GROUP_ID_NOT_FOUND;
-            piece->answer.error_message = wire_string(
-                arena_printf(&piece->arena, "Group %.*s not found.",
-                             piece->answer.group_id.size_bytes, piece->answer.group_id.text));
+    answer->group_state = wire_string(group_state_name(group->state));
+    answer->protocol_type =
+        keep(arena, group->protocol_type == NULL ? "" : group->protocol_type, &fits);
+    answer->protocol_data = keep(arena, protocol, &fits);
+    return fits && fill_members(arena, group, answer);
+}
+
+static uint32_t describe(struct group_scatter_piece *piece, uint32_t index)
+{
+    const struct describing *all = container_of(piece->all, struct describing, all);
+    described_group *answer = &all->answers[index];
+    const struct group *group = coordinator_find(piece->at->groups, answer->group_id);
+    int16_t version = piece->all->request->api_version;
+    bool fits = true;
+    int32_t partition_index;
+
+    answer->error_code = coordinator_check(piece->at->groups, answer->group_id, &partition_index);
+    if (answer->error_code != KAFKA_NONE)
+        return 1;
+    if (group == NULL || group->state == GROUP_DEAD) {
+        answer->group_state = wire_string(group_state_name(GROUP_DEAD));
+        if (version >= 6) {
+            answer->error_code = KAFKA_GROUP_ID_NOT_FOUND;
+            answer->error_message =
+                wire_string(arena_printf(&piece->arena, "Group %.*s not found.",
+                                         answer->group_id.size_bytes, answer->group_id.text));
         }
-    } else if (piece->answer.error_code == KAFKA_NONE) {
-        piece->answer.group_state = wire_string(group_state_name(group->state));
-        piece->answer.authorized_operations = piece->authorized_operations;
-        piece->answer.protocol_type =
-            keep(&piece->arena, group->protocol_type == NULL ? "" : group->protocol_type);
-        piece->answer.protocol_data =
-            keep(&piece->arena, group->state == GROUP_STABLE ? group->protocol : "");
-        fill_members(piece, group);
+        return 1;
     }
-    scatter_finish(scattered);
+    fits = fill(&piece->arena, group, answer);
+    if (!fits) {
+        struct wire_string id = answer->group_id;
+        codec_set_struct_defaults(&describe_groups_response_described_group_struct, answer);
+        answer->group_id = id;
+        answer->error_code = group_scatter_refusal(piece);
+    }
+    return 1 + group->member_count;
 }
 
-static void all_answered(struct scatter *scatter)
+static void all_answered(struct group_scatter *scattered)
 {
-    struct describing *all = container_of(scatter, struct describing, scatter);
-    struct describe_groups_response *response = all->request->response;
+    struct describing *all = container_of(scattered, struct describing, all);
+    struct request *request = scattered->request;
+    const struct describe_groups_request *body = request->body;
+    struct describe_groups_response *response = request->response;
 
-    response->groups.items = request_new_array(
-        all->request, &describe_groups_response_described_group_struct, all->count);
-    response->groups.count = all->count;
-    for (int32_t i = 0; i < all->count; i++)
-        response->groups.items[i] = all->pieces[i].answer;
-    request_answer(all->request);
-}
-
-static void free_pieces(void *context)
-{
-    struct describing *all = context;
-
-    for (int32_t i = 0; i < all->count; i++)
-        arena_deinit(&all->pieces[i].arena);
+    response->groups.items = all->answers;
+    response->groups.count = body->groups.count;
+    for (int32_t i = 0; i < body->groups.count && body->include_authorized_operations; i++)
+        if (all->answers[i].error_code == KAFKA_NONE)
+            all->answers[i].authorized_operations =
+                authorized_on_group(request, request_text(request, body->groups.items[i]));
+    request_answer(request);
 }
 
 void handle_describe_groups(struct request *request)
@@ -124,27 +131,16 @@ void handle_describe_groups(struct request *request)
     const struct describe_groups_request *body = request->body;
     struct describing *all = request_alloc(request, 1, sizeof(*all));
 
-    all->request = request;
-    all->count = body->groups.count;
-    all->pieces = request_alloc(request, (size_t)all->count, sizeof(*all->pieces));
-    for (int32_t i = 0; i < all->count; i++)
-        arena_init(&all->pieces[i].arena, (size_t)1 << 30);
-    request_on_release(request, free_pieces, all);
-    scatter_begin(&all->scatter, request->home, all_answered);
-    for (int32_t i = 0; i < all->count; i++) {
-        struct describe_piece *piece = &all->pieces[i];
-        piece->version = request->api_version;
-        piece->authorized_operations = INT32_MIN; /* not asked for */
-        codec_set_struct_defaults(&describe_groups_response_described_group_struct, &piece->answer);
-        piece->answer.group_id = body->groups.items[i];
-        piece->answer.error_code =
-            group_may(request, body->groups.items[i], KAFKA_ACL_OPERATION_DESCRIBE);
-        if (body->include_authorized_operations)
-            piece->authorized_operations =
-                authorized_on_group(request, request_text(request, body->groups.items[i]));
-        if (piece->answer.error_code == KAFKA_NONE)
-            scatter_start(&all->scatter, &piece->piece, group_shard(request, body->groups.items[i]),
-                          describe);
+    all->answers = request_new_array(request, &describe_groups_response_described_group_struct,
+                                     body->groups.count);
+    group_scatter_begin(&all->all, request, body->groups.count, describe, all_answered);
+    for (int32_t i = 0; i < body->groups.count; i++) {
+        struct wire_string id = body->groups.items[i];
+        described_group *answer = &all->answers[i];
+        answer->group_id = id;
+        answer->error_code = group_may(request, id, KAFKA_ACL_OPERATION_DESCRIBE);
+        if (answer->error_code == KAFKA_NONE)
+            answer->error_code = group_scatter_add(&all->all, (uint32_t)i, id);
     }
-    scatter_end(&all->scatter);
+    group_scatter_end(&all->all);
 }

@@ -1,11 +1,10 @@
 /* OffsetFetch (key 9; KIP-447, 709): each group is asked on its shard, into memory of the piece's
  * own, and the answer is put together at home. */
-#include "base/mem.h"
 #include "broker/coordinator/coordinator_private.h"
 #include "broker/coordinator/group_route.h"
+#include "broker/coordinator/group_scatter.h"
 #include "broker/handlers.h"
 #include "broker/metadata/image.h"
-#include "broker/scatter.h"
 #include "broker/topic_ref.h"
 #include "net/protocol/kafka_enums.h"
 #include "net/protocol/msg_offset_fetch.h"
@@ -16,26 +15,28 @@
 typedef struct offset_fetch_response_topics answered_topic;
 typedef struct offset_fetch_response_partitions answered_partition;
 
+struct offset_fetch {
+    struct group_scatter all;
+    const struct offset_fetch_request_group *asked; /* count of them */
+    struct offset_fetch_response_group *answers;
+    int32_t count;
+    bool by_id;
+};
+
+/* One group that is asked. */
 struct fetch_piece {
-    struct scatter_piece piece;
-    struct arena arena; /* the group's shard writes here, not into the request's */
+    struct arena *arena;
+    uint32_t cost; /* offsets looked at */
     bool by_id;
     bool too_large; /* the answer does not fit in the arena */
     const struct offset_fetch_request_group *asked;
-    struct offset_fetch_response_group answer;
-};
-
-struct offset_fetch {
-    struct scatter scatter;
-    struct request *request;
-    struct fetch_piece *pieces;
-    int32_t count;
+    struct offset_fetch_response_group *answer;
 };
 
 /* A copy in the piece's memory; null when there is none left. */
 static struct wire_string keep(struct fetch_piece *piece, const void *text, size_t size_bytes)
 {
-    char *copy = arena_strndup(&piece->arena, text, size_bytes);
+    char *copy = arena_strndup(piece->arena, text, size_bytes);
 
     piece->too_large = piece->too_large || copy == NULL;
     return (struct wire_string){copy, copy == NULL ? 0 : (int32_t)size_bytes};
@@ -45,7 +46,7 @@ static struct wire_string keep(struct fetch_piece *piece, const void *text, size
 static void *new_array(struct fetch_piece *piece, const struct struct_desc *element, int32_t count,
                        int32_t *count_out)
 {
-    void *items = codec_new_array(element, &piece->arena, count < 0 ? 0 : (size_t)count);
+    void *items = codec_new_array(element, piece->arena, count < 0 ? 0 : (size_t)count);
 
     piece->too_large = piece->too_large || items == NULL;
     *count_out = items == NULL || count < 0 ? 0 : count;
@@ -70,11 +71,12 @@ static void fill_offset(struct fetch_piece *piece, const struct group_offset *of
 
 static void fill_asked(struct fetch_piece *piece, const struct shard *at, const struct group *group)
 {
-    piece->answer.topics.items = new_array(piece, &offset_fetch_response_topics_struct,
-                                           piece->asked->topics.count, &piece->answer.topics.count);
-    for (int32_t t = 0; t < piece->answer.topics.count; t++) {
+    piece->answer->topics.items =
+        new_array(piece, &offset_fetch_response_topics_struct, piece->asked->topics.count,
+                  &piece->answer->topics.count);
+    for (int32_t t = 0; t < piece->answer->topics.count; t++) {
         const struct offset_fetch_request_topics *asked = &piece->asked->topics.items[t];
-        answered_topic *out = &piece->answer.topics.items[t];
+        answered_topic *out = &piece->answer->topics.items[t];
         int16_t topic_error;
         const struct image_topic *topic =
             topic_ref_find(at->image, piece->by_id, asked->name, &asked->topic_id, &topic_error);
@@ -85,6 +87,7 @@ static void fill_asked(struct fetch_piece *piece, const struct shard *at, const 
         out->topic_id = asked->topic_id;
         out->partitions.items = new_array(piece, &offset_fetch_response_partitions_struct,
                                           asked->partition_indexes.count, &out->partitions.count);
+        piece->cost += (uint32_t)out->partitions.count + 1;
         for (int32_t p = 0; p < out->partitions.count; p++) {
             const char *known = !piece->by_id ? name : topic == NULL ? NULL : topic->name;
             int32_t index = asked->partition_indexes.items[p];
@@ -115,7 +118,7 @@ static uint32_t fill_topic(struct fetch_piece *piece, const struct shard *at,
 {
     const char *name = offsets[0]->topic;
     const struct image_topic *known = image_topic_by_name(at->image, name, strlen(name));
-    answered_topic *topic = &piece->answer.topics.items[piece->answer.topics.count];
+    answered_topic *topic = &piece->answer->topics.items[piece->answer->topics.count];
     uint32_t own = 1;
 
     while (own < count && strcmp(offsets[own]->topic, name) == 0)
@@ -129,8 +132,17 @@ static uint32_t fill_topic(struct fetch_piece *piece, const struct shard *at,
                                         (int32_t)own, &topic->partitions.count);
     for (int32_t i = 0; i < topic->partitions.count; i++)
         fill_offset(piece, offsets[i], offsets[i]->partition, &topic->partitions.items[i]);
-    piece->answer.topics.count++;
+    piece->answer->topics.count++;
     return own;
+}
+
+static uint32_t count_topics(const struct group_offset *const *offsets, uint32_t count)
+{
+    uint32_t topics = 0;
+
+    for (uint32_t i = 0; i < count; i++)
+        topics += i == 0 || strcmp(offsets[i - 1]->topic, offsets[i]->topic) != 0;
+    return topics;
 }
 
 /* Everything that the group has, by rising topic and partition. */
@@ -138,49 +150,54 @@ static void fill_all(struct fetch_piece *piece, const struct shard *at, const st
 {
     uint32_t total = group == NULL ? 0 : (uint32_t)hash_map_count(&group->offsets);
     const struct group_offset **offsets =
-        arena_alloc_array(&piece->arena, total, sizeof(const struct group_offset *));
+        arena_alloc_array(piece->arena, total, sizeof(const struct group_offset *));
     uint32_t count = 0;
     int32_t filled;
     size_t cursor = 0;
 
-    piece->answer.topics.items =
-        new_array(piece, &offset_fetch_response_topics_struct, (int32_t)total, &filled);
-    piece->answer.topics.count = 0;
-    if (offsets == NULL || filled == 0) {
-        piece->too_large = piece->too_large || offsets == NULL;
+    piece->too_large = offsets == NULL;
+    piece->cost += total;
+    if (offsets == NULL || total == 0)
         return;
-    }
     while (count < total)
         offsets[count++] = hash_map_next(&group->offsets, &cursor);
     qsort(offsets, total, sizeof(const struct group_offset *), by_topic);
-    for (uint32_t i = 0; i < total;)
+    piece->answer->topics.items = new_array(piece, &offset_fetch_response_topics_struct,
+                                            (int32_t)count_topics(offsets, total), &filled);
+    for (uint32_t i = 0; i < total && filled > 0;)
         i += fill_topic(piece, at, &offsets[i], total - i);
 }
 
-static void ask_group(struct scatter_piece *scattered, struct shard *at)
+static uint32_t ask_group(struct group_scatter_piece *shard_piece, uint32_t index)
 {
-    struct fetch_piece *piece = container_of(scattered, struct fetch_piece, piece);
-    struct group *group = coordinator_find(at->groups, piece->asked->group_id);
-    int32_t index;
+    const struct offset_fetch *fetch = container_of(shard_piece->all, struct offset_fetch, all);
+    struct shard *at = shard_piece->at;
+    struct fetch_piece one = {.arena = &shard_piece->arena,
+                              .cost = 1,
+                              .by_id = fetch->by_id,
+                              .asked = &fetch->asked[index],
+                              .answer = &fetch->answers[index]};
+    struct group *group = coordinator_find(at->groups, one.asked->group_id);
+    int32_t partition_index;
 
-    piece->answer.error_code = coordinator_check(at->groups, piece->asked->group_id, &index);
-    if (piece->answer.error_code == KAFKA_NONE && piece->asked->topics.count < 0)
-        fill_all(piece, at, group);
-    else if (piece->answer.error_code == KAFKA_NONE)
-        fill_asked(piece, at, group);
-    if (piece->too_large) {
-        piece->answer.topics.count = 0;
-        piece->answer.error_code = KAFKA_UNKNOWN_SERVER_ERROR;
+    one.answer->error_code = coordinator_check(at->groups, one.asked->group_id, &partition_index);
+    if (one.answer->error_code == KAFKA_NONE && one.asked->topics.count < 0)
+        fill_all(&one, at, group);
+    else if (one.answer->error_code == KAFKA_NONE)
+        fill_asked(&one, at, group);
+    if (one.too_large) {
+        one.answer->topics.count = 0;
+        one.answer->error_code = group_scatter_refusal(shard_piece);
     }
-    scatter_finish(scattered);
+    return one.cost;
 }
 
 /* Versions below 8 ask for one group, in other structs. */
 static void answer_old(struct offset_fetch *all)
 {
-    struct request *request = all->request;
+    struct request *request = all->all.request;
     struct offset_fetch_response *response = request->response;
-    const struct offset_fetch_response_group *group = &all->pieces[0].answer;
+    const struct offset_fetch_response_group *group = &all->answers[0];
     const struct offset_fetch_request *body = request->body;
 
     response->error_code = group->error_code;
@@ -228,30 +245,19 @@ static void answer_old(struct offset_fetch *all)
     request_answer(request);
 }
 
-static void all_answered(struct scatter *scatter)
+static void all_answered(struct group_scatter *scattered)
 {
-    struct offset_fetch *all = container_of(scatter, struct offset_fetch, scatter);
-    struct request *request = all->request;
+    struct offset_fetch *fetch = container_of(scattered, struct offset_fetch, all);
+    struct request *request = scattered->request;
     struct offset_fetch_response *response = request->response;
 
     if (request->api_version < 8) {
-        answer_old(all);
+        answer_old(fetch);
         return;
     }
-    response->groups.items =
-        request_new_array(request, &offset_fetch_response_group_struct, all->count);
-    response->groups.count = all->count;
-    for (int32_t i = 0; i < all->count; i++)
-        response->groups.items[i] = all->pieces[i].answer;
+    response->groups.items = fetch->answers;
+    response->groups.count = fetch->count;
     request_answer(request);
-}
-
-static void free_pieces(void *context)
-{
-    struct offset_fetch *all = context;
-
-    for (int32_t i = 0; i < all->count; i++)
-        arena_deinit(&all->pieces[i].arena);
 }
 
 /* The one group of an old request in the shape of the new ones. */
@@ -278,28 +284,20 @@ static struct offset_fetch_request_group *as_group(struct request *request)
 void handle_offset_fetch(struct request *request)
 {
     const struct offset_fetch_request *body = request->body;
-    struct offset_fetch *all = request_alloc(request, 1, sizeof(*all));
-    const struct offset_fetch_request_group *asked =
-        request->api_version >= 8 ? body->groups.items : as_group(request);
+    struct offset_fetch *fetch = request_alloc(request, 1, sizeof(*fetch));
 
-    all->request = request;
-    all->count = request->api_version >= 8 ? body->groups.count : 1;
-    all->pieces = request_alloc(request, (size_t)all->count, sizeof(*all->pieces));
-    for (int32_t i = 0; i < all->count; i++)
-        arena_init(&all->pieces[i].arena, (size_t)1 << 30);
-    request_on_release(request, free_pieces, all);
-    scatter_begin(&all->scatter, request->home, all_answered);
-    for (int32_t i = 0; i < all->count; i++) {
-        struct fetch_piece *piece = &all->pieces[i];
-        piece->asked = &asked[i];
-        piece->by_id = request->api_version >= 10;
-        codec_set_struct_defaults(&offset_fetch_response_group_struct, &piece->answer);
-        piece->answer.group_id = asked[i].group_id;
-        piece->answer.error_code =
-            group_may(request, asked[i].group_id, KAFKA_ACL_OPERATION_DESCRIBE);
-        if (piece->answer.error_code == KAFKA_NONE)
-            scatter_start(&all->scatter, &piece->piece, group_shard(request, asked[i].group_id),
-                          ask_group);
+    fetch->asked = request->api_version >= 8 ? body->groups.items : as_group(request);
+    fetch->count = request->api_version >= 8 ? body->groups.count : 1;
+    fetch->by_id = request->api_version >= 10;
+    fetch->answers = request_new_array(request, &offset_fetch_response_group_struct, fetch->count);
+    group_scatter_begin(&fetch->all, request, fetch->count, ask_group, all_answered);
+    for (int32_t i = 0; i < fetch->count; i++) {
+        struct wire_string id = fetch->asked[i].group_id;
+        struct offset_fetch_response_group *answer = &fetch->answers[i];
+        answer->group_id = id;
+        answer->error_code = group_may(request, id, KAFKA_ACL_OPERATION_DESCRIBE);
+        if (answer->error_code == KAFKA_NONE)
+            answer->error_code = group_scatter_add(&fetch->all, (uint32_t)i, id);
     }
-    scatter_end(&all->scatter);
+    group_scatter_end(&fetch->all);
 }

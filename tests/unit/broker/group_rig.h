@@ -242,6 +242,7 @@ static struct {
     bool holds;            /* nothing becomes durable by itself */
     uint32_t topic_number; /* of ids */
     uint32_t error_lines;
+    uint32_t task_count; /* that were deferred and have run */
 } rig;
 
 static inline uint64_t rig_mono_ns(struct clock *clock)
@@ -268,6 +269,13 @@ static inline void rig_problem(void *context, const char *text)
 /* Durable, and everything that follows from it, until nothing moves. */
 static inline void rig_settle(void)
 {
+    struct list *node;
+
+    while ((node = list_pop_front(&rig.shard.loop.deferred)) != NULL) {
+        struct task *task = container_of(node, struct task, node);
+        task->run(task);
+        rig.task_count++;
+    }
     for (int i = 0; i < 20 && !rig.holds; i++)
         disk_commit();
 }
@@ -418,6 +426,7 @@ static inline void rig_close_parts(void)
 static inline void rig_up(const char *const *sets)
 {
     struct config_load_options options = {.sets = sets};
+    struct memory_limits limits;
 
     memset(&rig, 0, sizeof(rig));
     list_init(&disk.rooms);
@@ -435,6 +444,9 @@ static inline void rig_up(const char *const *sets)
     rig.shards.at[0] = &rig.shard;
     prng_init(&rig.shard.prng, 42);
     loop_init(&rig.shard.loop, 0, NULL, &rig.clock.clock);
+    for (int i = 0; i < MEMORY_PURPOSE_COUNT; i++)
+        limits.max_bytes[i] = (uint64_t)1 << 30;
+    memory_init(&rig.shard.memory, &limits, &rig.shard.loop, &rig.sink);
     rig.shard.image = image_create();
     cr_assert(eq(int, request_pool_create(&rig.shard, &rig.shard.requests), OK));
     rig_open_parts();
@@ -459,6 +471,8 @@ static inline void rig_down(void)
     config_destroy(rig.config);
     arena_deinit(&rig.arena);
     disk_forget();
+    cr_assert(eq(u64, budget_used_bytes(memory_budget(&rig.shard.memory, MEMORY_GROUPS)), 0));
+    cr_assert(eq(u64, budget_used_bytes(memory_budget(&rig.shard.memory, MEMORY_DECODED)), 0));
     cr_assert(eq(u64, mem_used_count(), 0), "memory was not given back");
 }
 

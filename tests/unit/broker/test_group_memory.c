@@ -1,0 +1,251 @@
+/* What groups may hold, and what may be asked of them at once. */
+#include "net/protocol/msg_describe_groups.h"
+#include "tests/unit/broker/group_asks.h"
+
+static void setup(void)
+{
+    static const char *const sets[] = {"group.max.size=2", NULL};
+
+    rig_up(sets);
+    rig_create_topic("t", 10);
+}
+
+TestSuite(group_memory, .init = setup, .fini = rig_down, .timeout = 60);
+
+static uint8_t blob[20 << 20];
+
+static struct client_member client_that_says(int32_t size_bytes)
+{
+    struct client_member client = a_client();
+
+    client.metadata = (struct wire_bytes){blob, size_bytes};
+    return client;
+}
+
+/* A join without id in a version that asks for none: the member is there at once. */
+static void join_old(struct client_member *client, const char *group)
+{
+    start_join(client, group, 3);
+}
+
+static void limit(enum memory_purpose purpose, uint64_t max_bytes)
+{
+    memory_budget(&rig.shard.memory, purpose)->max_bytes = max_bytes;
+}
+
+static uint64_t used(void)
+{
+    return budget_used_bytes(memory_budget(&rig.shard.memory, MEMORY_GROUPS));
+}
+
+/* ---- members */
+
+Test(group_memory, group_has_no_more_members_than_configured)
+{
+    struct client_member clients[3] = {a_client(), a_client(), a_client()};
+
+    for (int i = 0; i < 3; i++)
+        join_old(&clients[i], "g");
+    cr_assert(eq(i16, end_join(&clients[2]), KAFKA_GROUP_MAX_SIZE_REACHED));
+    cr_assert(eq(u32, the_group("g")->member_count, 2));
+    group_coordinator_stop(rig.shard.groups);
+    end_join(&clients[0]);
+    end_join(&clients[1]);
+}
+
+Test(group_memory, member_that_says_more_than_can_be_recorded_is_refused)
+{
+    struct client_member large = client_that_says(17 << 20);
+    struct client_member half = client_that_says(10 << 20);
+    struct client_member other = client_that_says(10 << 20);
+
+    join_old(&large, "g");
+    cr_assert(large.join.answered);
+    cr_assert(eq(i16, end_join(&large), KAFKA_GROUP_MAX_SIZE_REACHED));
+    cr_assert_null(the_group("g"));
+    join_old(&half, "g");
+    join_old(&other, "g");
+    cr_assert(not(half.join.answered));
+    cr_assert(eq(i16, end_join(&other), KAFKA_GROUP_MAX_SIZE_REACHED));
+    group_coordinator_stop(rig.shard.groups);
+    end_join(&half);
+}
+
+Test(group_memory, members_of_all_groups_stay_within_the_budget)
+{
+    struct client_member a = client_that_says(60000);
+    struct client_member b = client_that_says(60000);
+
+    limit(MEMORY_GROUPS, 100000);
+    join_old(&a, "g");
+    cr_assert(not(a.join.answered));
+    join_old(&b, "h");
+    cr_assert(eq(i16, end_join(&b), KAFKA_COORDINATOR_LOAD_IN_PROGRESS));
+    cr_assert(lt(u64, used(), 100000));
+    rig_pass_ms(4000);
+    cr_assert(eq(i16, end_join(&a), KAFKA_NONE));
+    start_joining(&a, "g"); /* the same again holds no more */
+    cr_assert(eq(i16, end_join(&a), KAFKA_NONE));
+    cr_assert(eq(i16, leave(&a, "g"), KAFKA_NONE));
+    join_old(&b, "h");
+    cr_assert(not(b.join.answered));
+    group_coordinator_stop(rig.shard.groups);
+    end_join(&b);
+}
+
+Test(group_memory, ids_handed_out_stay_within_the_budget)
+{
+    uint32_t given = 0;
+    int16_t error_code = KAFKA_MEMBER_ID_REQUIRED;
+
+    limit(MEMORY_GROUPS, 100000);
+    while (error_code == KAFKA_MEMBER_ID_REQUIRED && given < 1000) {
+        struct client_member client = a_client();
+        char group[20];
+        snprintf(group, sizeof(group), "g%u", given++);
+        start_join(&client, group, 9);
+        error_code = end_join(&client);
+    }
+    cr_assert(eq(i16, error_code, KAFKA_COORDINATOR_LOAD_IN_PROGRESS));
+    cr_assert(gt(u32, given, 10));
+    cr_assert(lt(u64, used(), 100000));
+}
+
+/* ---- offsets */
+
+Test(group_memory, new_offsets_stay_within_the_budget_and_those_that_are_there_move_on)
+{
+    int32_t committed = 0;
+    int16_t error_code = KAFKA_NONE;
+
+    limit(MEMORY_GROUPS, 30000);
+    while (error_code == KAFKA_NONE && committed < 100) {
+        char group[8];
+        snprintf(group, sizeof(group), "g%d", committed / 10);
+        error_code = commit(NULL, group, "t", committed++ % 10, 5);
+    }
+    cr_assert(eq(i16, error_code, KAFKA_COORDINATOR_LOAD_IN_PROGRESS));
+    cr_assert(gt(i32, committed, 10));
+    cr_assert(lt(u64, used(), 30000));
+    cr_assert(eq(i16, commit(NULL, "g0", "t", 0, 6), KAFKA_NONE));
+    cr_assert(eq(i64, fetch_offset("g0", "t", 0), 6));
+    cr_assert(eq(i16, delete_group("g0"), KAFKA_NONE));
+    cr_assert(eq(i16, commit(NULL, "h", "t", 0, 7), KAFKA_NONE));
+}
+
+Test(group_memory, commits_that_are_not_durable_yet_are_counted)
+{
+    enum { COMMITS = 60 };
+    static struct ask waiting[COMMITS];
+    int started = 0;
+
+    limit(MEMORY_GROUPS, 20000);
+    cr_assert(eq(i16, commit(NULL, "g", "t", 0, 5), KAFKA_NONE));
+    rig.holds = true;
+    do {
+        start_commit(&waiting[started], NULL, "g", "t", 0, started, -1);
+        started++;
+    } while (!waiting[started - 1].answered && started < COMMITS);
+    cr_assert(lt(int, started, COMMITS));
+    cr_assert(eq(i16, end_commit(&waiting[--started]), KAFKA_COORDINATOR_LOAD_IN_PROGRESS));
+    rig.holds = false;
+    rig_settle();
+    while (started > 0)
+        cr_assert(eq(i16, end_commit(&waiting[--started]), KAFKA_NONE));
+    cr_assert(eq(i16, commit(NULL, "g", "t", 0, 9), KAFKA_NONE));
+}
+
+/* ---- asking for many */
+
+static struct ask ask_for_groups(const char *const *names, int32_t count)
+{
+    struct ask ask = ask_new(API_OFFSET_FETCH, 9);
+    struct offset_fetch_request *body = ask.body;
+
+    body->groups.items = request_new_array(ask.request, &offset_fetch_request_group_struct, count);
+    body->groups.count = count;
+    for (int32_t i = 0; i < count; i++) {
+        body->groups.items[i].group_id = asked_text(&ask, names[i]);
+        body->groups.items[i].topics.count = -1;
+    }
+    return ask;
+}
+
+Test(group_memory, group_that_is_named_again_is_refused)
+{
+    static const char *const names[] = {"g", "h", "g"};
+    struct ask ask;
+    const struct offset_fetch_response *response;
+
+    cr_assert(eq(i16, commit(NULL, "g", "t", 0, 5), KAFKA_NONE));
+    ask = ask_for_groups(names, 3);
+    response = ask.response;
+    ask_start(&ask, handle_offset_fetch);
+    cr_assert(eq(i32, response->groups.count, 3));
+    cr_assert(eq(i16, response->groups.items[0].error_code, KAFKA_NONE));
+    cr_assert(eq(i32, response->groups.items[0].topics.count, 1));
+    cr_assert(eq(i16, response->groups.items[1].error_code, KAFKA_NONE));
+    cr_assert(eq(i16, response->groups.items[2].error_code, KAFKA_INVALID_REQUEST));
+    cr_assert(wire_string_is(response->groups.items[2].group_id, "g"));
+    ask_end(&ask);
+}
+
+Test(group_memory, many_groups_are_asked_in_several_turns)
+{
+    enum { GROUPS = 5000 };
+    static char texts[GROUPS][8];
+    static const char *names[GROUPS];
+    struct ask ask;
+    const struct offset_fetch_response *response;
+    uint32_t before;
+
+    for (int i = 0; i < GROUPS; i++) {
+        snprintf(texts[i], sizeof(texts[i]), "g%d", i);
+        names[i] = texts[i];
+    }
+    cr_assert(eq(i16, commit(NULL, "g4999", "t", 0, 5), KAFKA_NONE));
+    ask = ask_for_groups(names, GROUPS);
+    response = ask.response;
+    before = rig.task_count;
+    ask_start(&ask, handle_offset_fetch);
+    cr_assert(ge(u32, rig.task_count - before, 2));
+    for (int i = 0; i < GROUPS; i++) {
+        cr_assert(wire_string_is(response->groups.items[i].group_id, names[i]));
+        cr_assert(eq(i16, response->groups.items[i].error_code, KAFKA_NONE));
+    }
+    cr_assert(eq(i32, response->groups.items[4999].topics.count, 1));
+    ask_end(&ask);
+}
+
+Test(group_memory, answers_stay_within_their_budget)
+{
+    static const char *const names[] = {"g"};
+    struct client_member a = client_that_says(1 << 20);
+    struct ask ask = ask_for_groups(names, 1);
+    const struct offset_fetch_response *offsets = ask.response;
+    const struct describe_groups_response *groups;
+    struct describe_groups_request *body;
+
+    become_stable(&a, "g");
+    cr_assert(eq(i16, commit(&a, "g", "t", 0, 5), KAFKA_NONE));
+    limit(MEMORY_DECODED, 10);
+    ask_start(&ask, handle_offset_fetch);
+    cr_assert(eq(i16, offsets->groups.items[0].error_code, KAFKA_COORDINATOR_LOAD_IN_PROGRESS));
+    ask_end(&ask);
+    limit(MEMORY_DECODED, 1000000);
+    ask = ask_for_groups(names, 1);
+    offsets = ask.response;
+    ask_start(&ask, handle_offset_fetch);
+    cr_assert(eq(i16, offsets->groups.items[0].error_code, KAFKA_NONE));
+    ask_end(&ask);
+    ask = ask_new(API_DESCRIBE_GROUPS, 5);
+    groups = ask.response;
+    body = ask.body;
+    body->groups.items = request_alloc(ask.request, 1, sizeof(struct wire_string));
+    body->groups.items[0] = asked_text(&ask, "g");
+    body->groups.count = 1;
+    ask_start(&ask, handle_describe_groups);
+    cr_assert(eq(i16, groups->groups.items[0].error_code, KAFKA_COORDINATOR_LOAD_IN_PROGRESS));
+    cr_assert(eq(i32, groups->groups.items[0].members.count, 0));
+    ask_end(&ask);
+}
