@@ -9,8 +9,9 @@
  *       verbatim appends, from what a directory of Kafka's had, and below log_start from a cut;
  *       they stand inside segments: a closed one ends where the next begins
  *   L3  bytes below durable never change except by log_truncate
- * Files: segment.h (one .log), segment_set.h (all), log_append.c, log_read.c, log_recover.c,
- * log_trim.c, segment_writer.h (late writing).  Rules L1-L16, I1-I12 of durability.md. */
+ * Files: segment.h (one .log), segment_set.h (all), log_append.c, log_read.c, log_lookup.c,
+ * log_recover.c, log_trim.c, segment_writer.h (late writing).  Rules L1-L16, I1-I12 of
+ * durability.md. */
 #ifndef LEVEE_STORAGE_LOG_H
 #define LEVEE_STORAGE_LOG_H
 
@@ -128,15 +129,7 @@ void log_set_high_watermark(struct log *log, int64_t offset);
 
 /* ---- reading */
 
-struct log_slice {
-    const uint8_t *bytes;
-    uint32_t size_bytes;
-    struct buf *buf; /* a reference that log_read_release gives back */
-};
-
-enum { LOG_READ_SLICES_MAX = 64 };
-
-/* A read in progress; the caller owns it and embeds it. */
+/* A read in progress; the caller owns it and embeds it, zeroed but for what goes in. */
 struct log_read {
     /* in */
     int64_t offset;     /* log_start <= offset <= bound */
@@ -145,10 +138,11 @@ struct log_read {
     bool at_least_one;  /* ... but the first one even when larger */
     void (*done)(struct log_read *read, enum err err); /* after ERR_AGAIN, from the loop */
     /* out */
-    struct log_slice slices[LOG_READ_SLICES_MAX];
-    uint32_t slice_count;
-    uint32_t size_bytes; /* of all slices: whole batches, the first holds `offset` or follows */
-    int64_t end_offset;  /* last offset of the last batch + 1; = offset when nothing */
+    const uint8_t *bytes; /* whole batches back to back, the first holds `offset` or follows */
+    uint32_t size_bytes;  /* 0: nothing */
+    struct buf *buf;      /* they lie in it: a reference that log_read_release gives back */
+    int64_t end_offset;   /* last offset of the last batch + 1; = offset when nothing */
+    uint64_t need_bytes;  /* ERR_NOMEM: that were not to be had; stays for the next try */
     /* inside */
     struct log *log;
     struct file_read *file; /* in flight; the log's own memory, so that the reader may go first */
@@ -156,10 +150,11 @@ struct log_read {
 
 /* OK: filled now (from the tail cache).  ERR_AGAIN: a file is being read, done follows.
  * ERR_OFFSET_RANGE, ERR_QUARANTINED, ERR_STORAGE, ERR_CORRUPT (bytes on disk fail their CRC: the
- * partition is told apart in the log, nothing is skipped), ERR_NOMEM (cache budget). */
+ * partition is told apart in the log, nothing is skipped), ERR_NOMEM: readers hold all that they
+ * may (store_options.read_slab); wait for need_bytes and call again. */
 must_use enum err log_read(struct log *log, struct log_read *read);
 
-/* Give the slices back; also before done ran: then done never runs (the memory must live until
+/* Give the bytes back; also before done ran: then done never runs (the memory must live until
  * the device is finished, which log_read_release arranges by detaching its own buffer). */
 void log_read_release(struct log_read *read);
 

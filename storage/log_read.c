@@ -1,10 +1,12 @@
-/* Reading: from the tail in memory, else from the segment's file; lookups by time; scans at start.
+/* Reading: from the tail in memory, else from the segment's file; scans at start.
  *
- * A file read takes an aligned window that begins at the index entry below the offset; if the first
- * batch does not fit, the window is read again in its size. */
+ * What the tail has is copied: its buffers are the journal's, and a reader that is slow must not
+ * keep them.  A file read takes an aligned window that begins at the index entry below the offset
+ * and walks from there: a batch that ends before the offset is stepped over by its header, a first
+ * batch that does not fit is read again in its size.  What the files lack, the next segment or the
+ * tail has. */
 #include "base/check.h"
 #include "base/mem.h"
-#include "storage/batch_reader.h"
 #include "storage/log_private.h"
 
 #include <errno.h>
@@ -21,96 +23,173 @@ struct file_read {
     struct segment *segment;
     struct buf *buf;
     uint64_t window_pos;  /* of the buffer in the file */
+    uint64_t window_end;  /* of what was asked of the device */
     uint64_t batch_pos;   /* where to look for batches */
     uint64_t end_pos;     /* written when the read began */
     int64_t entry_offset; /* an index entry says that the first batch ends here; -1: none does */
 };
 
-static void add_slice(struct log_read *read, const uint8_t *bytes, uint32_t size_bytes,
-                      struct buf *buf)
-{
-    struct log_slice *last = read->slice_count == 0 ? NULL : &read->slices[read->slice_count - 1];
+/* ---- memory */
 
-    read->size_bytes += size_bytes;
-    if (last != NULL && last->buf == buf && last->bytes + last->size_bytes == bytes) {
-        last->size_bytes += size_bytes;
+static enum err take_buf(struct log_read *read, uint64_t size_bytes, uint32_t align_bytes,
+                         struct buf **out)
+{
+    struct store *store = read->log->store;
+
+    read->need_bytes = size_bytes;
+    if (size_bytes > UINT32_MAX)
+        return ERR_TOO_LARGE;
+    *out = buf_create(store->reads, (uint32_t)size_bytes, align_bytes);
+    if (*out == NULL)
+        return ERR_NOMEM;
+    read->need_bytes = 0;
+    return OK;
+}
+
+/* A few batches of a large window keep only what they are. */
+static void trim(struct log_read *read)
+{
+    struct buf *small;
+
+    if (read->size_bytes > read->buf->capacity_bytes / 2)
         return;
-    }
-    check(read->slice_count < LOG_READ_SLICES_MAX);
-    read->slices[read->slice_count++] =
-        (struct log_slice){.bytes = bytes, .size_bytes = size_bytes, .buf = buf_ref(buf)};
+    small = buf_create(read->log->store->reads, read->size_bytes, 1);
+    if (small == NULL)
+        return;
+    memcpy(small->bytes, read->bytes, read->size_bytes);
+    buf_unref(read->buf);
+    read->buf = small;
+    read->bytes = small->bytes;
 }
 
 /* May a batch of this size still be added? */
 static bool has_room(const struct log_read *read, uint32_t size_bytes)
 {
-    if (read->slice_count == LOG_READ_SLICES_MAX)
-        return false;
-    if (read->size_bytes + size_bytes <= read->max_bytes)
+    if (read->size_bytes + (uint64_t)size_bytes <= read->max_bytes)
         return true;
     return read->size_bytes == 0 && read->at_least_one;
 }
 
-static void read_tail(struct log_read *read, struct tail_entry *entry)
-{
-    struct log *log = read->log;
+/* ---- from the tail */
 
-    for (struct list *node = &entry->log_node; node != &log->tail; node = node->next) {
-        struct tail_entry *next = container_of(node, struct tail_entry, log_node);
-        if (next->end_offset > read->bound || !has_room(read, next->size_bytes))
-            return;
-        add_slice(read, next->bytes, next->size_bytes, next->buf);
-        read->end_offset = next->end_offset;
+static enum err read_tail(struct log_read *read, struct tail_entry *first)
+{
+    struct list *end = &read->log->tail;
+    struct list *node;
+    uint8_t *to;
+    enum err err;
+
+    for (node = &first->log_node; node != end; node = node->next) {
+        const struct tail_entry *entry = container_of(node, struct tail_entry, log_node);
+        if (entry->end_offset > read->bound || !has_room(read, entry->size_bytes))
+            break;
+        read->size_bytes += entry->size_bytes;
     }
+    if (read->size_bytes == 0)
+        return OK;
+    end = node;
+    err = take_buf(read, read->size_bytes, 1, &read->buf);
+    if (err != OK) {
+        read->size_bytes = 0;
+        return err;
+    }
+    read->bytes = to = read->buf->bytes;
+    for (node = &first->log_node; node != end; node = node->next) {
+        const struct tail_entry *entry = container_of(node, struct tail_entry, log_node);
+        memcpy(to, entry->bytes, entry->size_bytes);
+        to += entry->size_bytes;
+        read->end_offset = entry->end_offset;
+    }
+    return OK;
 }
 
 /* ---- from the file */
 
-/* The whole batches of the window that the reader may have.  ERR_AGAIN: the first one needs a
- * larger window of *need_out bytes. */
-static enum err take_batches(struct file_read *file, uint32_t got_bytes, uint32_t *need_out)
+static enum err read_window(struct file_read *file, uint64_t want_bytes);
+static enum err read_next_segment(struct file_read *file);
+
+static void take_batch(struct file_read *file, const uint8_t *bytes,
+                       const struct batch_header *header)
+{
+    struct log_read *read = file->read;
+
+    if (read->size_bytes == 0) {
+        read->bytes = bytes;
+        read->buf = buf_ref(file->buf);
+    }
+    read->size_bytes += header->size_bytes;
+    read->end_offset = batch_last_offset(header) + 1;
+}
+
+/* The batch at batch_pos, whose first bytes are in the window; what the file or the index promised
+ * must be true of it. */
+static enum err parse_batch(struct file_read *file, const uint8_t *bytes, uint64_t size_bytes,
+                            struct batch_header *header)
+{
+    enum err err = batch_parse_header(bytes, size_bytes, header);
+
+    if (err == ERR_TRUNCATED && file->batch_pos + size_bytes < file->end_pos)
+        return ERR_TRUNCATED;
+    if (err != OK || header->size_bytes > file->end_pos - file->batch_pos)
+        return ERR_CORRUPT;
+    if (file->entry_offset >= 0 && batch_last_offset(header) != file->entry_offset)
+        return ERR_CORRUPT; /* or the index is wrong */
+    file->entry_offset = -1;
+    return OK;
+}
+
+/* The window does not hold what is looked for: another one, from batch_pos on.  A device that gave
+ * less than it was asked for has no more. */
+static enum err read_on(struct file_read *file, uint64_t valid, uint64_t need_bytes)
+{
+    if (valid < file->window_end)
+        return ERR_TRUNCATED;
+    return read_window(file, need_bytes);
+}
+
+static uint64_t window_bytes(const struct log_read *read)
+{
+    return (uint64_t)READ_SLACK_BYTES +
+           (read->max_bytes < READ_WINDOW_MAX ? read->max_bytes : READ_WINDOW_MAX);
+}
+
+/* The whole batches of the window that the reader may have.  ERR_AGAIN: another window is being
+ * read. */
+static enum err take_batches(struct file_read *file, uint32_t got_bytes)
 {
     struct log_read *read = file->read;
     uint64_t valid = file->window_pos + got_bytes;
-    const uint8_t *start;
-    struct batch_walk walk;
-    struct batch_header header;
-    const uint8_t *bytes;
-    enum err err;
 
     if (valid > file->end_pos)
         valid = file->end_pos;
-    if (valid <= file->batch_pos)
-        return ERR_TRUNCATED;
-    start = file->buf->bytes + (file->batch_pos - file->window_pos);
-    batch_walk_init(&walk, start, valid - file->batch_pos);
-    while ((err = batch_next(&walk, &header, &bytes)) == OK) {
-        if (file->entry_offset >= 0 && batch_last_offset(&header) != file->entry_offset)
-            return ERR_CORRUPT; /* or the index is wrong */
-        file->entry_offset = -1;
-        if (batch_last_offset(&header) < read->offset)
-            continue;
-        if (batch_last_offset(&header) >= read->bound || !has_room(read, header.size_bytes))
-            return OK;
-        if (!batch_crc_is_good(bytes, &header))
-            return read->size_bytes > 0 ? OK : ERR_CORRUPT; /* L9 */
-        add_slice(read, bytes, header.size_bytes, file->buf);
-        read->end_offset = batch_last_offset(&header) + 1;
+    while (file->batch_pos < file->end_pos) {
+        struct batch_header header;
+        const uint8_t *bytes = file->buf->bytes + (file->batch_pos - file->window_pos);
+        enum err err;
+        if (file->batch_pos >= valid)
+            return read->size_bytes > 0 ? OK : read_on(file, valid, window_bytes(read));
+        err = parse_batch(file, bytes, valid - file->batch_pos, &header);
+        if (err != OK && read->size_bytes > 0)
+            return OK; /* the next read finds out what it is */
+        if (err == ERR_TRUNCATED)
+            return read_on(file, valid, window_bytes(read));
+        if (err != OK)
+            return err;
+        if (batch_last_offset(&header) >= read->offset) {
+            if (batch_last_offset(&header) >= read->bound || !has_room(read, header.size_bytes))
+                return OK;
+            if (file->batch_pos + header.size_bytes > valid)
+                return read->size_bytes > 0 ? OK : read_on(file, valid, header.size_bytes);
+            if (!batch_crc_is_good(bytes, &header))
+                return read->size_bytes > 0 ? OK : ERR_CORRUPT; /* L9 */
+            take_batch(file, bytes, &header);
+        }
+        file->batch_pos += header.size_bytes;
+        if (file->batch_pos == file->end_pos)
+            file->end_pos = file->segment->written_pos; /* perhaps more meanwhile */
     }
-    if (read->size_bytes > 0 || err == ERR_NOT_FOUND)
-        return OK;
-    if (err != ERR_TRUNCATED)
-        return ERR_CORRUPT;
-    /* the batch at walk.pos is cut by the window's end */
-    file->batch_pos += walk.pos;
-    if (valid == file->end_pos)
-        return ERR_CORRUPT;
-    err = batch_parse_header(start + walk.pos, valid - file->batch_pos, &header);
-    *need_out = err == OK ? header.size_bytes : READ_SLACK_BYTES;
-    return ERR_AGAIN;
+    return read->size_bytes > 0 ? OK : read_next_segment(file);
 }
-
-static enum err read_window(struct file_read *file, uint32_t want_bytes);
 
 /* Where to look for offset: at the index entry below it. */
 static void place_read(struct file_read *file, int64_t offset)
@@ -130,7 +209,14 @@ static enum err doubt_index(struct file_read *file)
         segment_rebuild_indexes(file->segment) != OK)
         return ERR_CORRUPT;
     place_read(file, read->offset);
-    return read_window(file, READ_SLACK_BYTES);
+    return read_window(file, window_bytes(read));
+}
+
+static void leave_segment(struct file_read *file)
+{
+    if (file->segment != NULL)
+        segment_io_ended(file->segment);
+    file->segment = NULL;
 }
 
 /* Nothing is in flight for it. */
@@ -138,8 +224,8 @@ static void end_file_read(struct file_read *file)
 {
     struct log *log = file->log;
 
-    segment_io_ended(file->segment);
-    buf_unref(file->buf); /* the slices have their own references */
+    leave_segment(file);
+    buf_unref(file->buf); /* the reader has a reference of its own */
     if (file->read != NULL)
         file->read->file = NULL;
     mem_free(file);
@@ -158,7 +244,6 @@ static void on_file_read(struct io_op *op, int32_t result)
 {
     struct file_read *file = container_of(op, struct file_read, io);
     struct log_read *read = file->read;
-    uint32_t need_bytes = 0;
     enum err err = result < 0 ? err_from_errno(-result) : OK;
 
     if (read == NULL) {
@@ -168,11 +253,9 @@ static void on_file_read(struct io_op *op, int32_t result)
     if (file->log->closing)
         err = ERR_NOT_FOUND;
     else if (result == -EINTR || result == -EAGAIN)
-        err = read_window(file, file->buf->capacity_bytes);
+        err = read_window(file, file->window_end - file->batch_pos);
     else if (err == OK)
-        err = take_batches(file, (uint32_t)result, &need_bytes);
-    if (err == ERR_AGAIN && need_bytes > 0)
-        err = read_window(file, need_bytes);
+        err = take_batches(file, (uint32_t)result);
     if (err == ERR_CORRUPT || err == ERR_TRUNCATED)
         err = doubt_index(file);
     if (err == ERR_AGAIN)
@@ -180,71 +263,94 @@ static void on_file_read(struct io_op *op, int32_t result)
     if (err == ERR_CORRUPT || err == ERR_IO)
         tell_damage(file->log, read->offset, err);
     end_file_read(file);
+    if (err == OK && read->size_bytes > 0)
+        trim(read);
     read->done(read, err);
 }
 
-/* Read want_bytes from batch_pos on, into a buffer of its own. */
-static enum err read_window(struct file_read *file, uint32_t want_bytes)
+/* Read want_bytes from batch_pos on.  ERR_AGAIN: they are on their way. */
+static enum err read_window(struct file_read *file, uint64_t want_bytes)
 {
     struct segment *segment = file->segment;
     struct store *store = file->log->store;
     uint64_t end = file->batch_pos + want_bytes;
-    uint32_t size_bytes;
+    uint64_t size_bytes;
     enum err err = segment_open_file(segment);
 
     if (err != OK)
         return err;
-    file->window_pos = file->batch_pos & ~(uint64_t)(STORE_BLOCK - 1);
     if (end > file->end_pos)
         end = file->end_pos;
+    file->window_pos = file->batch_pos & ~(uint64_t)(STORE_BLOCK - 1);
+    file->window_end = end;
     end = (end + STORE_BLOCK - 1) & ~(uint64_t)(STORE_BLOCK - 1);
-    size_bytes = (uint32_t)(end - file->window_pos);
-    buf_unref(file->buf);
-    file->buf = buf_create(store->reads, size_bytes, STORE_BLOCK);
-    if (file->buf == NULL) {
-        store_evict(store);
-        file->buf = buf_create(store->reads, size_bytes, STORE_BLOCK);
+    size_bytes = end - file->window_pos;
+    if (file->buf == NULL || file->buf->capacity_bytes < size_bytes) {
+        uint64_t wish_bytes = file->read->need_bytes; /* that it waited for: no later want */
+        buf_unref(file->buf);
+        file->buf = NULL;
+        err = take_buf(file->read, size_bytes < wish_bytes ? wish_bytes : size_bytes, STORE_BLOCK,
+                       &file->buf);
+        if (err != OK)
+            return err;
     }
-    if (file->buf == NULL)
-        return ERR_NOMEM;
-    io_read(store->io, &file->io, segment->fd, file->buf->bytes, size_bytes, file->window_pos,
-            on_file_read);
+    io_read(store->io, &file->io, segment->fd, file->buf->bytes, (uint32_t)size_bytes,
+            file->window_pos, on_file_read);
     return ERR_AGAIN;
 }
 
-/* The segment that holds offset, or the next one that holds anything behind it. */
-static struct segment *segment_for_read(const struct log *log, int64_t offset)
+/* Begin in the segment at index, or behind it.  A closed one may end, and all of them may, before
+ * offset (L2: holes of an adopted log); then the tail has what follows. */
+static enum err read_segment(struct file_read *file, uint32_t index)
 {
-    uint32_t index;
-    struct segment *segment = log_segment_of(log, offset, &index);
+    struct log *log = file->log;
+    struct log_read *read = file->read;
+    struct tail_entry *first;
 
-    if (segment == NULL)
-        segment = log->segments[index = 0];
-    while (segment->end_offset <= offset && index + 1 < log->segment_count)
-        segment = log->segments[++index];
-    return segment;
+    for (; index < log->segment_count; index++) {
+        struct segment *segment = log->segments[index];
+        enum err err;
+        if (segment->end_offset <= read->offset && index + 1 < log->segment_count)
+            continue;
+        err = segment_load_indexes(segment);
+        if (err != OK)
+            return err;
+        leave_segment(file);
+        file->segment = segment;
+        segment->io_count++;
+        file->end_pos = segment->written_pos;
+        place_read(file, read->offset);
+        if (file->batch_pos < file->end_pos)
+            return read_window(file, window_bytes(read));
+    }
+    if (list_is_empty(&log->tail))
+        return OK;
+    first = list_first(&log->tail, struct tail_entry, log_node);
+    return first->base_offset >= read->offset ? read_tail(read, first) : OK;
+}
+
+/* The segment has nothing at or behind the offset. */
+static enum err read_next_segment(struct file_read *file)
+{
+    uint32_t index = 0;
+
+    log_segment_of(file->log, file->segment->base_offset, &index);
+    return read_segment(file, index + 1);
 }
 
 static enum err read_file(struct log_read *read)
 {
     struct log *log = read->log;
-    struct segment *segment = segment_for_read(log, read->offset);
-    uint32_t want_bytes = read->max_bytes < READ_WINDOW_MAX ? read->max_bytes : READ_WINDOW_MAX;
     struct file_read *file;
-    enum err err = segment_load_indexes(segment);
+    uint32_t index = 0;
+    enum err err;
 
-    if (err != OK)
-        return err;
-    if (offset_index_find(&segment->index, read->offset).pos >= segment->written_pos)
-        return OK; /* nothing behind offset in the files */
     counter_add(&log->store->cache_misses, 1);
+    log_segment_of(log, read->offset, &index);
     file = mem_alloc(sizeof(*file));
-    *file = (struct file_read){
-        .read = read, .log = log, .segment = segment, .end_pos = segment->written_pos};
-    place_read(file, read->offset);
+    *file = (struct file_read){.read = read, .log = log};
     read->file = file;
-    segment->io_count++;
-    err = read_window(file, want_bytes + log->config.index_interval_bytes + READ_SLACK_BYTES);
+    err = read_segment(file, index);
     if (err != ERR_AGAIN)
         end_file_read(file);
     return err;
@@ -255,7 +361,8 @@ enum err log_read(struct log *log, struct log_read *read)
     struct tail_entry *entry;
 
     read->log = log;
-    read->slice_count = 0;
+    read->bytes = NULL;
+    read->buf = NULL;
     read->size_bytes = 0;
     read->end_offset = read->offset;
     read->file = NULL;
@@ -268,8 +375,7 @@ enum err log_read(struct log *log, struct log_read *read)
     entry = log_tail_find(log, read->offset);
     if (entry != NULL) {
         counter_add(&log->store->cache_hits, 1);
-        read_tail(read, entry);
-        return OK;
+        return read_tail(read, entry);
     }
     return read_file(read);
 }
@@ -279,9 +385,9 @@ void log_read_release(struct log_read *read)
     if (read->file != NULL)
         read->file->read = NULL;
     read->file = NULL;
-    for (uint32_t i = 0; i < read->slice_count; i++)
-        buf_unref(read->slices[i].buf);
-    read->slice_count = 0;
+    buf_unref(read->buf);
+    read->buf = NULL;
+    read->bytes = NULL;
     read->size_bytes = 0;
 }
 
@@ -337,177 +443,4 @@ enum err log_scan(struct log *log, int64_t offset,
             scan.stopped = !visit(context, entry->bytes, entry->size_bytes);
     }
     return OK;
-}
-
-/* ---- by time: read on from the time index entry until a record is late enough */
-
-static void on_lookup_read(struct log_read *read, enum err err);
-
-static bool has_hit(struct log_time_lookup *lookup, const struct batch_header *header,
-                    int64_t offset, int64_t timestamp_ms)
-{
-    if (timestamp_ms < lookup->timestamp_ms)
-        return false;
-    lookup->found_offset = offset;
-    lookup->found_timestamp_ms = timestamp_ms;
-    lookup->found_leader_epoch = header->leader_epoch;
-    return true;
-}
-
-/* The first record of the batch that is late enough. */
-static enum err search_batch(struct log_time_lookup *lookup, const uint8_t *bytes,
-                             const struct batch_header *header, bool *found_out)
-{
-    struct compression_context *context = compression_context_create();
-    struct batch_reader reader;
-    struct record record;
-    int64_t offset;
-    int64_t timestamp_ms;
-    enum err err;
-
-    batch_reader_init(&reader, context, (size_t)1 << 30);
-    err = batch_reader_open(&reader, bytes, header->size_bytes);
-    while (err == OK && !*found_out &&
-           (err = batch_reader_next(&reader, &record, &offset, &timestamp_ms)) == OK)
-        *found_out = offset >= lookup->read.log->offsets.log_start &&
-                     has_hit(lookup, header, offset, timestamp_ms);
-    batch_reader_deinit(&reader);
-    compression_context_destroy(context);
-    return err == ERR_NOT_FOUND ? OK : err;
-}
-
-static enum err search_slices(struct log_time_lookup *lookup, bool *found_out)
-{
-    struct log_read *read = &lookup->read;
-
-    for (uint32_t i = 0; i < read->slice_count; i++) {
-        struct batch_walk walk;
-        struct batch_header header;
-        const uint8_t *bytes;
-        batch_walk_init(&walk, read->slices[i].bytes, read->slices[i].size_bytes);
-        while (batch_next(&walk, &header, &bytes) == OK) {
-            enum err err;
-            if (header.max_timestamp_ms < lookup->timestamp_ms || batch_is_control(&header))
-                continue;
-            err = search_batch(lookup, bytes, &header, found_out);
-            if (err != OK || *found_out)
-                return err;
-        }
-    }
-    return OK;
-}
-
-/* One more piece of log; OK: finished (found or at the end). */
-static enum err search_on(struct log_time_lookup *lookup)
-{
-    struct log_read *read = &lookup->read;
-    bool found = false;
-    enum err err = OK;
-
-    while (err == OK && lookup->scan_offset < lookup->bound) {
-        struct log *log = read->log;
-        read->offset = lookup->scan_offset;
-        read->bound = lookup->bound;
-        read->max_bytes = 256 << 10;
-        read->at_least_one = true;
-        read->done = on_lookup_read;
-        err = log_read(log, read);
-        if (err != OK)
-            return err;
-        if (read->size_bytes == 0)
-            return OK;
-        err = search_slices(lookup, &found);
-        lookup->scan_offset = read->end_offset;
-        log_read_release(read);
-        if (found)
-            return err;
-    }
-    return err;
-}
-
-static void on_lookup_read(struct log_read *read, enum err err)
-{
-    struct log_time_lookup *lookup = container_of(read, struct log_time_lookup, read);
-    bool found = false;
-
-    if (err == OK)
-        err = search_slices(lookup, &found);
-    if (err == OK && !found) {
-        lookup->scan_offset = read->size_bytes == 0 ? lookup->bound : read->end_offset;
-        log_read_release(read);
-        err = search_on(lookup);
-        if (err == ERR_AGAIN)
-            return;
-    }
-    log_read_release(read);
-    lookup->done(lookup, err);
-}
-
-/* Where a record of at least timestamp_ms can be at the earliest: the first segment whose largest
- * timestamp is late enough, and in it the index entry before. */
-static enum err place_lookup(struct log *log, struct log_time_lookup *lookup)
-{
-    int64_t first_in_memory =
-        log->first_unwritten != NULL ? log->first_unwritten->base_offset : log->offsets.log_end;
-
-    lookup->scan_offset = lookup->bound;
-    for (uint32_t i = 0; i < log->segment_count; i++) {
-        struct segment *segment = log->segments[i];
-        struct time_position position;
-        enum err err = segment_load_indexes(segment);
-        if (err != OK)
-            return err;
-        if (segment->times.max_timestamp_ms < lookup->timestamp_ms)
-            continue;
-        position = time_index_find(&segment->times, lookup->timestamp_ms - 1);
-        if (!segment->indexes_rebuilt && position.offset < first_in_memory &&
-            !segment_time_is_true(segment, &position)) {
-            err = segment_rebuild_indexes(segment);
-            if (err != OK)
-                return err;
-            position = time_index_find(&segment->times, lookup->timestamp_ms - 1);
-        }
-        lookup->scan_offset = position.offset;
-        break;
-    }
-    if (lookup->scan_offset < log->offsets.log_start)
-        lookup->scan_offset = log->offsets.log_start;
-    return OK;
-}
-
-static enum err find_largest(struct log *log, struct log_time_lookup *lookup)
-{
-    int64_t largest = -1;
-
-    for (uint32_t i = 0; i < log->segment_count; i++) {
-        enum err err = segment_load_indexes(log->segments[i]);
-        if (err != OK)
-            return err;
-        if (log->segments[i]->times.max_timestamp_ms > largest)
-            largest = log->segments[i]->times.max_timestamp_ms;
-    }
-    lookup->timestamp_ms = largest < 0 ? INT64_MAX : largest;
-    return OK;
-}
-
-enum err log_lookup_time(struct log *log, struct log_time_lookup *lookup)
-{
-    enum err err = OK;
-
-    lookup->found_offset = -1;
-    lookup->found_timestamp_ms = -1;
-    lookup->found_leader_epoch = -1;
-    lookup->read = (struct log_read){.log = log};
-    if (log->quarantined)
-        return ERR_QUARANTINED;
-    if (lookup->max_timestamp)
-        err = find_largest(log, lookup);
-    if (err == OK)
-        err = place_lookup(log, lookup);
-    return err == OK ? search_on(lookup) : err;
-}
-
-void log_lookup_release(struct log_time_lookup *lookup)
-{
-    log_read_release(&lookup->read);
 }

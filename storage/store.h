@@ -46,7 +46,7 @@ struct store_options {
     uint32_t open_files_max;        /* descriptors for segments */
     uint64_t index_cache_max_bytes; /* indexes of closed segments, 16 MiB */
     struct slab *group_slab;        /* for the journal's groups, which the tail cache keeps */
-    struct slab *read_slab;         /* for bytes read from segments; NULL: the store's own */
+    struct slab *read_slab;         /* for what readers hold; NULL: the store's own */
 };
 
 struct store_events {

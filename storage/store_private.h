@@ -51,7 +51,7 @@ struct store {
     struct slab own_groups; /* where the options name none */
     struct slab own_reads;
     struct slab *groups; /* group buffers */
-    struct slab *reads;  /* of segments */
+    struct slab *reads;  /* what readers hold */
     struct journal *journal;
     struct marks_writer *marks_writer;
     uint32_t recovery_epoch;

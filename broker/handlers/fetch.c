@@ -32,9 +32,7 @@ struct fetch_part {
     int16_t error_code;
     struct log_offsets offsets;
     struct fetch_response_epoch_end_offset diverging;
-    struct wire_slice *slices;
-    uint32_t slice_count;
-    uint32_t size_bytes;
+    struct wire_slice slice; /* whole batches; owner NULL: none */
     /* waiting */
     struct shard_call watch;
     struct shard_call unwatch;
@@ -78,7 +76,7 @@ static void read_is_done(struct log_read *read, enum err err)
 {
     struct fetch *fetch = container_of(read, struct fetch, read);
 
-    if (err != OK)
+    if (err != OK && err != ERR_NOMEM)
         fetch->parts[fetch->next].error_code = kafka_error(err);
     shard_call_finish(&fetch->call);
 }
@@ -171,16 +169,11 @@ static void part_is_read(struct shard_call *call)
 
     if (part->error_code != KAFKA_NONE || part->diverging.epoch >= 0)
         fetch->must_answer = true;
-    if (part->error_code == KAFKA_NONE && read->slice_count > 0) {
-        part->slices = request_alloc(fetch->request, read->slice_count, sizeof(struct wire_slice));
-        for (uint32_t i = 0; i < read->slice_count; i++) /* the references move over */
-            part->slices[i] = (struct wire_slice){.bytes = read->slices[i].bytes,
-                                                  .size_bytes = read->slices[i].size_bytes,
-                                                  .owner = read->slices[i].buf};
-        part->slice_count = read->slice_count;
-        part->size_bytes = read->size_bytes;
+    if (part->error_code == KAFKA_NONE && read->size_bytes > 0) {
+        part->slice = (struct wire_slice){
+            .bytes = read->bytes, .size_bytes = read->size_bytes, .owner = read->buf};
         fetch->total_bytes += read->size_bytes;
-        read->slice_count = 0;
+        read->buf = NULL; /* the reference moves over */
     }
     log_read_release(read);
     fetch->next++;
@@ -244,10 +237,8 @@ static void drop_slices(void *context)
 
     for (uint32_t i = 0; i < fetch->part_count; i++) {
         struct fetch_part *part = &fetch->parts[i];
-        for (uint32_t s = 0; s < part->slice_count; s++)
-            buf_unref(part->slices[s].owner);
-        part->slice_count = 0;
-        part->size_bytes = 0;
+        buf_unref(part->slice.owner);
+        part->slice = (struct wire_slice){0};
     }
 }
 
@@ -265,7 +256,7 @@ static void start_round(struct fetch *fetch)
 static bool has_news(const struct fetch_part *part, const struct fetch_interest *interest)
 {
     return interest == NULL || interest->answer_due || part->error_code != KAFKA_NONE ||
-           part->size_bytes > 0 || part->diverging.epoch >= 0 ||
+           part->slice.size_bytes > 0 || part->diverging.epoch >= 0 ||
            part->offsets.high_watermark != interest->answered_high_watermark ||
            part->offsets.log_start != interest->answered_log_start;
 }
@@ -285,8 +276,9 @@ static void fill_part(struct fetch *fetch, const struct fetch_part *part,
                 part->error_code == KAFKA_UNKNOWN_TOPIC_ID
             ? 0
             : -1;
-    out->records = (struct wire_records){
-        .slices = part->slices, .slice_count = part->slice_count, .size_bytes = part->size_bytes};
+    out->records = (struct wire_records){.slices = &part->slice,
+                                         .slice_count = part->slice.size_bytes > 0,
+                                         .size_bytes = part->slice.size_bytes};
 }
 
 static bool same_topic(const struct fetch_part *a, const struct fetch_part *b)
@@ -335,7 +327,7 @@ static void answer(struct fetch *fetch)
             interest->answer_due = part->error_code != KAFKA_NONE;
             interest->answered_high_watermark = part->offsets.high_watermark;
             interest->answered_log_start = part->offsets.log_start;
-            if (part->size_bytes > 0)
+            if (part->slice.size_bytes > 0)
                 fetch_session_rotate(session, interest);
         }
     }

@@ -28,6 +28,7 @@ struct fixture_options {
     uint32_t segment_write_bytes;    /* 256 KiB */
     uint64_t tail_cache_max_bytes;   /* 64 MiB */
     uint64_t journal_max_bytes;      /* 64 MiB */
+    uint64_t reads_max_bytes;        /* the store's own */
     uint64_t reserve_bytes;
     uint64_t capacity_bytes; /* of the disk */
     bool relaxed;
@@ -72,6 +73,7 @@ struct fixture {
     bool dir_is_open;
     struct marks_set *marks;
     struct slab scan_slab;
+    struct slab read_slab;
     struct journal_scan *scan;
     struct store *stores[FIXTURE_SHARDS_MAX];
     struct store *store; /* of shard 0 */

@@ -471,7 +471,7 @@ Test(log_recover, a_flipped_byte_anywhere_in_a_segment_is_never_served)
         /* base offset and leader epoch are outside the checksum */
         if (err == OK && (pos % fixture.at[0].batches[0].size_bytes) >= 16)
             cr_assert(eq(int,
-                         memcmp(read.slices[0].bytes, fixture.at[0].batches[read.offset].bytes,
+                         memcmp(read.bytes, fixture.at[0].batches[read.offset].bytes,
                                 fixture.at[0].batches[read.offset].size_bytes),
                          0),
                       "pos %" PRIu64, pos);
@@ -757,7 +757,7 @@ Test(log_recover, where_an_adopted_log_has_no_batch_up_to_its_end_a_read_finds_n
     cr_assert(fixture_start());
     for (read.offset = segment_bases[4] + 9; read.offset < COMPACTED_APPENDS; read.offset++) {
         cr_assert(eq(int, fixture_read(0, &read), OK));
-        cr_assert(eq(u32, read.slice_count, 0));
+        cr_assert(eq(u32, read.size_bytes, 0));
         cr_assert(eq(i64, read.end_offset, read.offset));
     }
 }
