@@ -195,7 +195,8 @@ static enum err open_station(struct broker *broker, uint32_t index)
     shard->fetch_sessions = mem_alloc(sizeof(*shard->fetch_sessions));
     fetch_sessions_init(
         shard->fetch_sessions, &shard->prng,
-        (uint32_t)config_i64(shard->config, NULL, "max.incremental.fetch.session.cache.slots"));
+        (uint32_t)config_i64(shard->config, NULL, "max.incremental.fetch.session.cache.slots"),
+        memory_budget(&shard->memory, MEMORY_FETCH_SESSIONS));
     err = validation_create(shard->config, &shard->validation);
     if (err == OK)
         err = open_store(station);

@@ -8,32 +8,77 @@
 #include <string.h>
 #include <xxhash.h>
 
-enum { EPOCH_FINAL = -1, EPOCH_INITIAL = 0 };
+enum {
+    EPOCH_FINAL = -1,
+    EPOCH_INITIAL = 0,
+    ENTRY_BYTES = 64, /* of a hash map, per value, at most about */
+};
 
-void fetch_sessions_init(struct fetch_sessions *sessions, struct prng *prng, uint32_t max_count)
+void fetch_sessions_init(struct fetch_sessions *sessions, struct prng *prng, uint32_t max_count,
+                         struct budget *budget)
 {
     sessions->prng = prng;
+    sessions->budget = budget;
     sessions->max_count = max_count;
     hash_map_init(&sessions->by_id, prng_u64(prng));
     list_init(&sessions->by_age);
 }
 
-static void free_interest(struct fetch_interest *interest)
+static uint64_t cost_of_interest(int32_t name_bytes)
 {
+    return sizeof(struct fetch_interest) + ENTRY_BYTES + (uint64_t)name_bytes;
+}
+
+static uint64_t cost_of_session(void)
+{
+    return sizeof(struct fetch_session) + ENTRY_BYTES;
+}
+
+static void free_interest(struct fetch_session *session, struct fetch_interest *interest)
+{
+    budget_give(session->sessions->budget, cost_of_interest(interest->topic_name_bytes));
+    list_remove(&interest->node);
     mem_free(interest->topic_name);
     mem_free(interest);
 }
 
-static void free_session(struct fetch_sessions *sessions, struct fetch_session *session)
+static void free_session(struct fetch_session *session)
 {
-    struct list *node;
-
-    hash_map_remove(&sessions->by_id, &session->id, sizeof(session->id));
-    list_remove(&session->by_age);
-    while ((node = list_pop_front(&session->order)) != NULL)
-        free_interest(container_of(node, struct fetch_interest, node));
+    while (!list_is_empty(&session->order))
+        free_interest(session, list_first(&session->order, struct fetch_interest, node));
     hash_map_deinit(&session->interests);
+    budget_give(session->sessions->budget, cost_of_session());
     mem_free(session);
+}
+
+void fetch_session_hold(struct fetch_session *session)
+{
+    session->hold_count++;
+}
+
+void fetch_session_release(struct fetch_session *session)
+{
+    check(session->hold_count > 0);
+    if (--session->hold_count == 0 && session->is_gone)
+        free_session(session);
+}
+
+/* Out of the cache; who is being served goes on with it. */
+static void drop_session(struct fetch_session *session)
+{
+    hash_map_remove(&session->sessions->by_id, &session->id, sizeof(session->id));
+    list_remove(&session->by_age);
+    list_remove(&session->of_owner);
+    session->owner->count--;
+    session->is_gone = true;
+    if (session->hold_count == 0)
+        free_session(session);
+}
+
+void fetch_sessions_drop_owner(struct fetch_session_owner *owner)
+{
+    while (owner->count > 0)
+        drop_session(list_first(&owner->sessions, struct fetch_session, of_owner));
 }
 
 void fetch_sessions_deinit(struct fetch_sessions *sessions)
@@ -41,7 +86,7 @@ void fetch_sessions_deinit(struct fetch_sessions *sessions)
     if (sessions->prng == NULL)
         return;
     while (!list_is_empty(&sessions->by_age))
-        free_session(sessions, list_first(&sessions->by_age, struct fetch_session, by_age));
+        drop_session(list_first(&sessions->by_age, struct fetch_session, by_age));
     hash_map_deinit(&sessions->by_id);
 }
 
@@ -50,22 +95,77 @@ struct fetch_session *fetch_sessions_find(struct fetch_sessions *sessions, int32
     return hash_map_find(&sessions->by_id, &id, sizeof(id));
 }
 
-static struct fetch_session *create_session(struct fetch_sessions *sessions, bool uses_ids)
+/* ---- room for a new one (F2, F3) */
+
+static bool is_past(uint64_t now_ns, uint64_t then_ns)
 {
-    struct fetch_session *session = mem_alloc(sizeof(*session));
+    return now_ns - then_ns > (uint64_t)FETCH_SESSION_STALE_MS * 1000000;
+}
+
+/* The session that gives way to one of partition_count; NULL: none does. */
+static struct fetch_session *find_victim(const struct fetch_sessions *sessions,
+                                         uint64_t partition_count, uint64_t now_ns)
+{
+    struct fetch_session *victim = NULL;
+
+    list_for_each(node, &sessions->by_age)
+    {
+        struct fetch_session *session = container_of(node, struct fetch_session, by_age);
+        if (is_past(now_ns, session->used_ns))
+            return session; /* the first is the stalest */
+        if (is_past(now_ns, session->created_ns) &&
+            hash_map_count(&session->interests) < partition_count &&
+            (victim == NULL ||
+             hash_map_count(&session->interests) < hash_map_count(&victim->interests)))
+            victim = session;
+    }
+    return victim;
+}
+
+static bool take_room(struct fetch_sessions *sessions, const struct fetch_ask *ask,
+                      uint64_t partition_count)
+{
+    struct fetch_session *victim;
+
+    if (sessions->max_count == 0)
+        return false;
+    if (ask->owner->count >= FETCH_SESSIONS_OWN_MAX)
+        drop_session(list_first(&ask->owner->sessions, struct fetch_session, of_owner));
+    if (hash_map_count(&sessions->by_id) < sessions->max_count)
+        return true;
+    victim = find_victim(sessions, partition_count, ask->now_ns);
+    if (victim == NULL)
+        return false;
+    drop_session(victim);
+    return true;
+}
+
+/* NULL: there is no room for it. */
+static struct fetch_session *create_session(struct fetch_sessions *sessions,
+                                            const struct fetch_ask *ask)
+{
+    struct fetch_session *session;
     enum err err;
 
-    if (hash_map_count(&sessions->by_id) >= sessions->max_count)
-        free_session(sessions, list_first(&sessions->by_age, struct fetch_session, by_age));
+    if (!budget_take(sessions->budget, cost_of_session()))
+        return NULL;
+    session = mem_alloc(sizeof(*session));
+    session->sessions = sessions;
+    session->owner = ask->owner;
     do
         session->id = (int32_t)(prng_u64(sessions->prng) & INT32_MAX);
     while (session->id == 0 || fetch_sessions_find(sessions, session->id) != NULL);
-    session->uses_ids = uses_ids;
+    session->uses_ids = ask->version >= 13;
     session->next_epoch = 1;
+    session->created_ns = ask->now_ns;
     hash_map_init(&session->interests, prng_u64(sessions->prng));
     list_init(&session->order);
     err = hash_map_insert(&sessions->by_id, &session->id, sizeof(session->id), session);
     check(err == OK);
+    if (ask->owner->sessions.next == NULL)
+        list_init(&ask->owner->sessions);
+    list_push_back(&ask->owner->sessions, &session->of_owner);
+    ask->owner->count++;
     list_push_back(&sessions->by_age, &session->by_age);
     return session;
 }
@@ -92,27 +192,31 @@ static void fill_interest(struct fetch_interest *interest,
     interest->fetch_offset = asked->fetch_offset;
 }
 
-static void add_to_session(struct fetch_session *session,
+/* False: it cannot be remembered. */
+static bool add_to_session(struct fetch_session *session,
                            const struct fetch_request_fetch_topic *topic,
                            const struct fetch_request_fetch_partition *asked)
 {
     struct fetch_key key = make_key(&topic->topic_id, topic->topic, asked->partition);
     struct fetch_interest *interest = hash_map_find(&session->interests, &key, sizeof(key));
+    int32_t name_bytes = topic->topic.size_bytes > 0 ? topic->topic.size_bytes : 0;
 
     if (interest == NULL) {
         enum err err;
+        if (!budget_take(session->sessions->budget, cost_of_interest(name_bytes)))
+            return false;
         interest = mem_alloc(sizeof(*interest));
         interest->key = key;
-        if (topic->topic.size_bytes > 0) {
-            interest->topic_name = mem_strndup(topic->topic.text, (size_t)topic->topic.size_bytes);
-            interest->topic_name_bytes = topic->topic.size_bytes;
-        }
+        if (name_bytes > 0)
+            interest->topic_name = mem_strndup(topic->topic.text, (size_t)name_bytes);
+        interest->topic_name_bytes = name_bytes;
         interest->answer_due = true;
         err = hash_map_insert(&session->interests, &interest->key, sizeof(interest->key), interest);
         check(err == OK);
         list_push_back(&session->order, &interest->node);
     }
     fill_interest(interest, asked);
+    return true;
 }
 
 static void forget(struct fetch_session *session, const struct fetch_request *request)
@@ -125,44 +229,74 @@ static void forget(struct fetch_session *session, const struct fetch_request *re
                 make_key(&topic->topic_id, topic->topic, topic->partitions.items[p]);
             struct fetch_interest *interest =
                 hash_map_remove(&session->interests, &key, sizeof(key));
-            if (interest != NULL) {
-                list_remove(&interest->node);
-                free_interest(interest);
-            }
+            if (interest != NULL)
+                free_interest(session, interest);
         }
     }
 }
 
-static void add_all(struct fetch_session *session, const struct fetch_request *request)
+static bool add_all(struct fetch_session *session, const struct fetch_request *request)
 {
     for (int32_t t = 0; t < request->topics.count; t++) {
         const struct fetch_request_fetch_topic *topic = &request->topics.items[t];
         for (int32_t p = 0; p < topic->partitions.count; p++)
-            add_to_session(session, topic, &topic->partitions.items[p]);
+            if (!add_to_session(session, topic, &topic->partitions.items[p]))
+                return false;
     }
+    return true;
 }
 
-static enum err plan_without_session(const struct fetch_request *request, struct arena *arena,
+static uint64_t count_asked(const struct fetch_request *request)
+{
+    uint64_t count = 0;
+
+    for (int32_t t = 0; t < request->topics.count; t++)
+        count += (uint64_t)request->topics.items[t].partitions.count;
+    return count;
+}
+
+/* What was named before in the same request is named anew. */
+static enum err plan_partition(struct hash_map *named,
+                               const struct fetch_request_fetch_topic *topic,
+                               const struct fetch_request_fetch_partition *asked,
+                               struct arena *arena, struct list *order)
+{
+    struct fetch_key key = make_key(&topic->topic_id, topic->topic, asked->partition);
+    struct fetch_interest *interest = hash_map_find(named, &key, sizeof(key));
+
+    if (interest == NULL) {
+        interest = arena_alloc(arena, sizeof(*interest));
+        if (interest == NULL)
+            return ERR_NOMEM;
+        interest->key = key;
+        interest->topic_name = (char *)(uintptr_t)topic->topic.text;
+        interest->topic_name_bytes = topic->topic.size_bytes;
+        interest->answer_due = true;
+        list_push_back(order, &interest->node);
+        if (hash_map_insert(named, &interest->key, sizeof(interest->key), interest) != OK)
+            return ERR_NOMEM;
+    }
+    fill_interest(interest, asked);
+    return OK;
+}
+
+static enum err plan_without_session(struct fetch_sessions *sessions, const struct fetch_ask *ask,
                                      struct fetch_plan *out)
 {
+    const struct fetch_request *request = ask->request;
+    struct hash_map named;
+    enum err err = OK;
+
     list_init(&out->own);
     out->order = &out->own;
+    hash_map_init(&named, prng_u64(sessions->prng));
     for (int32_t t = 0; t < request->topics.count; t++) {
         const struct fetch_request_fetch_topic *topic = &request->topics.items[t];
-        for (int32_t p = 0; p < topic->partitions.count; p++) {
-            struct fetch_interest *interest = arena_alloc(arena, sizeof(*interest));
-            if (interest == NULL)
-                return ERR_NOMEM;
-            interest->key =
-                make_key(&topic->topic_id, topic->topic, topic->partitions.items[p].partition);
-            interest->topic_name = (char *)(uintptr_t)topic->topic.text;
-            interest->topic_name_bytes = topic->topic.size_bytes;
-            interest->answer_due = true;
-            fill_interest(interest, &topic->partitions.items[p]);
-            list_push_back(&out->own, &interest->node);
-        }
+        for (int32_t p = 0; p < topic->partitions.count && err == OK; p++)
+            err = plan_partition(&named, topic, &topic->partitions.items[p], ask->arena, &out->own);
     }
-    return OK;
+    hash_map_deinit(&named);
+    return err;
 }
 
 /* The next epoch: after 2^31-1 comes 1, since 0 and -1 mean something else (KIP-227). */
@@ -171,46 +305,73 @@ static int32_t epoch_after(int32_t epoch)
     return epoch == INT32_MAX ? 1 : epoch + 1;
 }
 
-enum err fetch_sessions_plan(struct fetch_sessions *sessions, const struct fetch_request *request,
-                             int16_t version, struct arena *arena, uint64_t now_ns,
+static void serve(struct fetch_session *session, uint64_t now_ns, struct fetch_plan *out)
+{
+    session->used_ns = now_ns;
+    list_remove(&session->by_age);
+    list_push_back(&session->sessions->by_age, &session->by_age);
+    list_remove(&session->of_owner);
+    list_push_back(&session->owner->sessions, &session->of_owner);
+    out->session = session;
+    out->order = &session->order;
+}
+
+static enum err plan_full(struct fetch_sessions *sessions, const struct fetch_ask *ask,
+                          struct fetch_plan *out)
+{
+    const struct fetch_request *request = ask->request;
+    struct fetch_session *session =
+        request->session_id == 0 ? NULL : fetch_sessions_find(sessions, request->session_id);
+
+    if (session != NULL)
+        drop_session(session); /* closed, or about to be replaced */
+    if (request->session_epoch == EPOCH_FINAL || ask->version < 7 || !ask->all_known ||
+        !take_room(sessions, ask, count_asked(request)))
+        return plan_without_session(sessions, ask, out);
+    session = create_session(sessions, ask);
+    if (session == NULL)
+        return plan_without_session(sessions, ask, out);
+    if (!add_all(session, request)) {
+        drop_session(session);
+        return plan_without_session(sessions, ask, out);
+    }
+    serve(session, ask->now_ns, out);
+    return OK;
+}
+
+static int16_t plan_next(struct fetch_sessions *sessions, const struct fetch_ask *ask,
+                         struct fetch_plan *out)
+{
+    const struct fetch_request *request = ask->request;
+    struct fetch_session *session = fetch_sessions_find(sessions, request->session_id);
+
+    if (session == NULL)
+        return KAFKA_FETCH_SESSION_ID_NOT_FOUND;
+    if (session->next_epoch != request->session_epoch)
+        return KAFKA_INVALID_FETCH_SESSION_EPOCH;
+    if (session->uses_ids != (ask->version >= 13))
+        return KAFKA_FETCH_SESSION_TOPIC_ID_ERROR;
+    session->next_epoch = epoch_after(session->next_epoch);
+    forget(session, request);
+    if (!ask->all_known || !add_all(session, request)) {
+        drop_session(session); /* F4, F2: the client says all again, and is told id 0 */
+        return KAFKA_FETCH_SESSION_ID_NOT_FOUND;
+    }
+    serve(session, ask->now_ns, out);
+    out->incremental = true;
+    return KAFKA_NONE;
+}
+
+enum err fetch_sessions_plan(struct fetch_sessions *sessions, const struct fetch_ask *ask,
                              struct fetch_plan *out, int16_t *error_out)
 {
-    struct fetch_session *session = NULL;
+    int32_t epoch = ask->request->session_epoch;
 
     *out = (struct fetch_plan){0};
     *error_out = KAFKA_NONE;
-    if (request->session_epoch == EPOCH_INITIAL || request->session_epoch == EPOCH_FINAL) {
-        if (request->session_id != 0 &&
-            (session = fetch_sessions_find(sessions, request->session_id)) != NULL)
-            free_session(sessions, session); /* closed, or about to be replaced */
-        if (request->session_epoch == EPOCH_FINAL || version < 7)
-            return plan_without_session(request, arena, out);
-        session = create_session(sessions, version >= 13);
-        add_all(session, request);
-    } else {
-        session = fetch_sessions_find(sessions, request->session_id);
-        if (session == NULL) {
-            *error_out = KAFKA_FETCH_SESSION_ID_NOT_FOUND;
-            return OK;
-        }
-        if (session->next_epoch != request->session_epoch) {
-            *error_out = KAFKA_INVALID_FETCH_SESSION_EPOCH;
-            return OK;
-        }
-        if (session->uses_ids != (version >= 13)) {
-            *error_out = KAFKA_FETCH_SESSION_TOPIC_ID_ERROR;
-            return OK;
-        }
-        session->next_epoch = epoch_after(session->next_epoch);
-        forget(session, request);
-        add_all(session, request);
-        out->incremental = true;
-    }
-    session->used_ns = now_ns;
-    list_remove(&session->by_age);
-    list_push_back(&sessions->by_age, &session->by_age);
-    out->session = session;
-    out->order = &session->order;
+    if (epoch == EPOCH_INITIAL || epoch == EPOCH_FINAL)
+        return plan_full(sessions, ask, out);
+    *error_out = plan_next(sessions, ask, out);
     return OK;
 }
 

@@ -4,6 +4,7 @@
 #include "broker/config.h"
 #include "broker/config_ip_overrides.h"
 #include "broker/dispatch.h"
+#include "broker/fetch_session.h"
 #include "broker/metadata/image.h"
 #include "net/conn_server.h"
 #include "net/listener.h"
@@ -91,7 +92,10 @@ static void on_closing(void *context, struct conn *conn, enum conn_close_reason 
 
 static void on_closed(void *context, struct conn *conn)
 {
-    mem_free(conn->user);
+    struct client *client = conn->user;
+
+    fetch_sessions_drop_owner(&client->fetch_sessions);
+    mem_free(client);
 }
 
 static const struct conn_events events = {.opened = on_opened,

@@ -36,6 +36,25 @@ void partition_publish(struct partition *partition)
     }
 }
 
+void partition_start_moved(struct partition *partition)
+{
+    int64_t log_start = log_offsets(partition->log).log_start;
+    struct list ready;
+
+    list_init(&ready);
+    list_for_each_safe(node, &partition->data_waiters)
+    {
+        if (container_of(node, struct partition_waiter, node)->from_offset < log_start) {
+            list_remove(node);
+            list_push_back(&ready, node);
+        }
+    }
+    for (struct list *node = list_pop_front(&ready); node != NULL; node = list_pop_front(&ready)) {
+        struct partition_waiter *waiter = container_of(node, struct partition_waiter, node);
+        waiter->wake(waiter, OK);
+    }
+}
+
 void partition_end_waits(struct partition *partition, enum err err)
 {
     struct list ended;

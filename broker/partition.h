@@ -34,6 +34,7 @@ struct partition {
 struct partition_waiter {
     struct list node;
     int64_t offset;
+    int64_t from_offset; /* data: or until the log starts above it */
     void (*wake)(struct partition_waiter *waiter, enum err err);
 };
 
@@ -49,6 +50,9 @@ must_use enum err partition_follow(struct partition *partition, const struct in_
 
 /* config was renewed: the log and the in-sync set act by it from now on. */
 void partition_follow_config(struct partition *partition);
+
+/* The log start was raised: who waits for data behind an offset below it is woken. */
+void partition_start_moved(struct partition *partition);
 
 /* End every wait with err (deleted, storage failed, not led here). */
 void partition_end_waits(struct partition *partition, enum err err);

@@ -11,6 +11,7 @@
 #define LEVEE_BROKER_REQUEST_H
 
 #include "base/arena.h"
+#include "broker/fetch_session.h"
 #include "broker/shard.h"
 #include "net/conn.h"
 #include "net/protocol/codec.h"
@@ -69,8 +70,10 @@ struct request {
     struct task hear_task;
 };
 
-/* Where the connection's principal and software come from; filled by ApiVersions and SASL. */
+/* What a connection's requests share; its principal and software are filled by ApiVersions and
+ * SASL. */
 struct client {
+    struct fetch_session_owner fetch_sessions;
     char software_name[64];
     char software_version[64];
 };

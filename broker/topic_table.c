@@ -260,7 +260,8 @@ static void keep_house(void *context, struct partition *partition)
 
     if (log_is_quarantined(partition->log))
         return;
-    log_apply_retention(partition->log, now->now_ms);
+    if (log_apply_retention(partition->log, now->now_ms) > 0)
+        partition_start_moved(partition);
     log_expire_producers(partition->log, now->now_ms, now->producer_idle_max_ms);
 }
 

@@ -154,6 +154,12 @@ struct log_read {
  * may (store_options.read_slab); wait for need_bytes and call again. */
 must_use enum err log_read(struct log *log, struct log_read *read);
 
+/* Bytes of the whole batches from *offset up to bound, at most max_bytes; *offset moves behind what
+ * was counted, so that calling again costs what is new.  False: the batch at *offset is not in
+ * memory, nothing was counted. */
+must_use bool log_count_new_bytes(const struct log *log, int64_t *offset, int64_t bound,
+                                  uint32_t max_bytes, uint32_t *bytes_out);
+
 /* Give the bytes back; also before done ran: then done never runs (the memory must live until
  * the device is finished, which log_read_release arranges by detaching its own buffer). */
 void log_read_release(struct log_read *read);

@@ -12,7 +12,11 @@
 #include <errno.h>
 #include <string.h>
 
-enum { READ_SLACK_BYTES = 64 << 10, READ_WINDOW_MAX = 4 << 20 };
+enum {
+    READ_SLACK_BYTES = 64 << 10,
+    READ_WINDOW_MAX = 4 << 20,
+    BUF_COST_BYTES = 128, /* of a buf beside its bytes, at most */
+};
 
 /* A read of a window of a segment's file.  It lives until the device is finished, also when its
  * reader has gone. */
@@ -31,6 +35,27 @@ struct file_read {
 
 /* ---- memory */
 
+static void on_oversize_release(struct buf *buf)
+{
+    budget_give(buf->context, buf_cost_bytes(buf));
+}
+
+/* For a batch that is larger than all that readers may hold: when they hold nothing. */
+static struct buf *create_oversize(struct store *store, uint32_t size_bytes, uint32_t align_bytes)
+{
+    struct budget *budget = &store->reads->budget;
+    struct buf *buf = NULL;
+
+    if (budget_used_bytes(budget) == 0)
+        buf = buf_create(&store->oversize, size_bytes, align_bytes);
+    if (buf == NULL)
+        return NULL;
+    budget_force(budget, buf_cost_bytes(buf));
+    buf->context = budget;
+    buf->on_release = on_oversize_release;
+    return buf;
+}
+
 static enum err take_buf(struct log_read *read, uint64_t size_bytes, uint32_t align_bytes,
                          struct buf **out)
 {
@@ -39,7 +64,9 @@ static enum err take_buf(struct log_read *read, uint64_t size_bytes, uint32_t al
     read->need_bytes = size_bytes;
     if (size_bytes > UINT32_MAX)
         return ERR_TOO_LARGE;
-    *out = buf_create(store->reads, (uint32_t)size_bytes, align_bytes);
+    *out = size_bytes < store->reads->budget.max_bytes - BUF_COST_BYTES
+               ? buf_create(store->reads, (uint32_t)size_bytes, align_bytes)
+               : create_oversize(store, (uint32_t)size_bytes, align_bytes);
     if (*out == NULL)
         return ERR_NOMEM;
     read->need_bytes = 0;

@@ -180,6 +180,29 @@ struct tail_entry *log_tail_find(const struct log *log, int64_t offset)
     return low < ring->count ? ring_at(ring, low) : NULL;
 }
 
+bool log_count_new_bytes(const struct log *log, int64_t *offset, int64_t bound, uint32_t max_bytes,
+                         uint32_t *bytes_out)
+{
+    const struct tail_entry *entry;
+
+    *bytes_out = 0;
+    if (*offset >= bound)
+        return true;
+    entry = log_tail_find(log, *offset);
+    if (entry == NULL)
+        return false;
+    for (; entry != NULL && entry->end_offset <= bound; entry = log_tail_next(entry)) {
+        if (*bytes_out + (uint64_t)entry->size_bytes > max_bytes) {
+            *bytes_out = max_bytes; /* full: what follows counts no more */
+            *offset = bound;
+            return true;
+        }
+        *bytes_out += entry->size_bytes;
+        *offset = entry->end_offset;
+    }
+    return true;
+}
+
 /* Everything of the last block is in the head block, or in entries that are not written. */
 enum err log_block_prefix(struct log *log, uint8_t *bytes, uint32_t *size_out)
 {

@@ -350,6 +350,7 @@ enum err store_open(const struct store_world *world, const struct store_options 
     /* group buffers hold the cache and a bit */
     slab_init(&store->own_groups, options->tail_cache_max_bytes * 2 + SLACK_BYTES);
     slab_init(&store->own_reads, options->tail_cache_max_bytes + SLACK_BYTES);
+    slab_init(&store->oversize, UINT64_MAX);
     store->groups = options->group_slab != NULL ? options->group_slab : &store->own_groups;
     store->reads = options->read_slab != NULL ? options->read_slab : &store->own_reads;
     list_init(&store->logs);

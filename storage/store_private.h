@@ -50,8 +50,9 @@ struct store {
     struct journal_scan *scan;
     struct slab own_groups; /* where the options name none */
     struct slab own_reads;
-    struct slab *groups; /* group buffers */
-    struct slab *reads;  /* what readers hold */
+    struct slab *groups;  /* group buffers */
+    struct slab *reads;   /* what readers hold */
+    struct slab oversize; /* of what they hold, a batch that is larger than reads may be */
     struct journal *journal;
     struct marks_writer *marks_writer;
     uint32_t recovery_epoch;

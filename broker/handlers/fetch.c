@@ -3,12 +3,18 @@
  * The walk: plan_fetch asks the session what to serve and copies it into parts → a round reads the
  * parts one after the other, each on its partition's shard (start_part → read_part → part_is_read)
  * → finish_round: enough bytes, an error or the deadline: answer; else watch every part for its
- * high watermark (start_watch) → the first news, the deadline or a cancel stirs: all watches end,
- * and the next round reads again. */
+ * high watermark (fetch_wait.c), which counts what comes → enough has come, the deadline
+ * or a cancel stirs: all watches end, and the next round reads again.
+ *
+ * Memory: what a fetch holds is the reads' (MEMORY_COLD_READS of the partition's shard), never the
+ * journal's.  A fetch takes at most a quarter of what is left, so that many slow ones make smaller
+ * answers and not errors; a parked one holds nothing; one that gets nothing waits in line, and
+ * only while it holds nothing, so that no two wait for each other. */
 #include "base/check.h"
 #include "broker/config.h"
 #include "broker/fetch_session.h"
 #include "broker/handlers.h"
+#include "broker/handlers/fetch_private.h"
 #include "broker/kafka_error.h"
 #include "broker/request.h"
 #include "broker/topic_ref.h"
@@ -16,55 +22,11 @@
 #include "net/protocol/kafka_enums.h"
 #include "net/protocol/msg_fetch.h"
 
-/* One partition of this fetch. */
-struct fetch_part {
-    struct fetch *fetch;
-    struct fetch_key key; /* of its interest in the session */
-    struct wire_string topic_name;
-    struct uuid topic_id;
-    int32_t partition;
-    int32_t max_bytes;
-    int32_t current_leader_epoch;
-    int32_t last_fetched_epoch;
-    int64_t fetch_offset;
-    bool was_answered;
-    /* filled by a round */
-    int16_t error_code;
-    struct log_offsets offsets;
-    struct fetch_response_epoch_end_offset diverging;
-    struct wire_slice slice; /* whole batches; owner NULL: none */
-    /* waiting */
-    struct shard_call watch;
-    struct shard_call unwatch;
-    struct partition_waiter waiter; /* lives on the partition's shard */
-    struct shard *watched_at;       /* NULL: no watch in flight */
-};
-
-struct fetch {
-    struct request *request;
-    const struct fetch_request *body;
-    struct fetch_part *parts;
-    uint32_t part_count;
-    int32_t session_id; /* 0: none */
-    bool incremental;
-    bool read_committed;
-    /* the round */
-    uint32_t next;
-    struct shard_call call;
-    struct log_read read;
-    uint32_t max_bytes;
-    uint32_t total_bytes;
-    bool must_answer; /* an error or a diverging epoch */
-    bool inline_done;
-    bool advancing;
-    /* the wait */
-    struct timer deadline;
-    struct task next_round;
-    uint32_t watch_count; /* calls in flight, watches and unwatches, and 1 until stirred */
-    bool waiting;
-    bool arming;
-    bool stirred;
-    bool expired;
+enum {
+    MEMORY_SHARE = 4,      /* a fetch may hold one part in so many of what is left */
+    MEMORY_WAIT_MS = 5000, /* then it is answered with nothing, and may ask again */
+    BUF_COST_BYTES = 128,  /* of a buf beside its bytes, at most */
+    TURN_PARTS = 512,      /* read in one turn of the loop */
 };
 
 static void advance(struct fetch *fetch);
@@ -72,11 +34,63 @@ static void finish_round(struct fetch *fetch);
 
 /* ---- reading one part, on its partition's shard */
 
+static void read_part(struct shard_call *call);
+
+static void end_memory_wait(struct fetch *fetch)
+{
+    struct shard *at = fetch->call.target;
+
+    budget_cancel_wait(memory_budget(&at->memory, MEMORY_COLD_READS), &fetch->memory_waiter);
+    loop_cancel_timer(&at->loop, &fetch->memory_timer);
+}
+
+static void on_memory(struct budget_waiter *waiter)
+{
+    struct fetch *fetch = container_of(waiter, struct fetch, memory_waiter);
+
+    end_memory_wait(fetch);
+    read_part(&fetch->call);
+}
+
+static void give_up_memory(struct fetch *fetch)
+{
+    end_memory_wait(fetch);
+    fetch->must_answer = true;
+    shard_call_finish(&fetch->call);
+}
+
+static void on_memory_timer(struct timer *timer)
+{
+    give_up_memory(container_of(timer, struct fetch, memory_timer));
+}
+
+/* What there is goes out.  A fetch that holds nothing waits in line (budget.h: B2). */
+static void lack_memory(struct fetch *fetch)
+{
+    struct shard *at = fetch->call.target;
+
+    fetch->need_bytes = fetch->read.need_bytes;
+    if (fetch->total_bytes > 0 || __atomic_load_n(&fetch->gave_up, __ATOMIC_RELAXED)) {
+        fetch->must_answer = true;
+        shard_call_finish(&fetch->call);
+        return;
+    }
+    fetch->memory_waiter.room = on_memory;
+    fetch->memory_timer.fire = on_memory_timer;
+    loop_set_timer_ms(&at->loop, &fetch->memory_timer, MEMORY_WAIT_MS);
+    budget_wait(memory_budget(&at->memory, MEMORY_COLD_READS), &fetch->memory_waiter,
+                fetch->need_bytes + BUF_COST_BYTES);
+}
+
 static void read_is_done(struct log_read *read, enum err err)
 {
     struct fetch *fetch = container_of(read, struct fetch, read);
 
-    if (err != OK && err != ERR_NOMEM)
+    if (err == ERR_NOMEM) {
+        lack_memory(fetch);
+        return;
+    }
+    if (err != OK)
         fetch->parts[fetch->next].error_code = kafka_error(err);
     shard_call_finish(&fetch->call);
 }
@@ -105,12 +119,27 @@ static enum err check_divergence(struct fetch_part *part, struct partition *part
 }
 
 /* Bytes that this part may still add. */
-static uint32_t budget_of(const struct fetch *fetch, const struct fetch_part *part)
+static uint32_t budget_of(struct fetch *fetch, const struct fetch_part *part, struct shard *at)
 {
-    uint32_t left =
-        fetch->max_bytes > fetch->total_bytes ? fetch->max_bytes - fetch->total_bytes : 0;
+    uint64_t total = fetch->total_bytes;
+    uint64_t left = fetch->max_bytes > total ? fetch->max_bytes - total : 0;
+    uint64_t room = budget_room_bytes(memory_budget(&at->memory, MEMORY_COLD_READS)) + total;
+    uint64_t share = room / MEMORY_SHARE > total ? room / MEMORY_SHARE - total : 0;
 
-    return (uint32_t)part->max_bytes < left ? (uint32_t)part->max_bytes : left;
+    if ((uint32_t)part->max_bytes < left)
+        left = (uint32_t)part->max_bytes;
+    if (left <= share)
+        return (uint32_t)left;
+    fetch->must_answer = fetch->must_answer || total > 0; /* more would be smaller answers */
+    return (uint32_t)share;
+}
+
+/* Is there anything that this part may have? */
+static bool has_bytes(const struct fetch *fetch)
+{
+    const struct log_read *read = &fetch->read;
+
+    return read->offset < read->bound && (read->max_bytes > 0 || read->at_least_one);
 }
 
 static void read_part(struct shard_call *call)
@@ -141,20 +170,25 @@ static void read_part(struct shard_call *call)
         read->offset = part->fetch_offset;
         read->bound =
             fetch->read_committed ? part->offsets.last_stable : part->offsets.high_watermark;
-        read->max_bytes = budget_of(fetch, part);
+        if (read->offset < read->bound)
+            read->max_bytes = budget_of(fetch, part, call->target);
         read->at_least_one = fetch->total_bytes == 0; /* KIP-74: progress beats the limits */
-        if (err == OK && read->offset < read->bound &&
-            (read->max_bytes > 0 || read->at_least_one)) {
+        if (err == OK && has_bytes(fetch)) {
             read->done = read_is_done;
+            read->need_bytes = fetch->need_bytes;
+            fetch->need_bytes = 0;
             err = log_read(partition->log, read);
             if (err == ERR_AGAIN)
                 return;
         }
     }
+    if (err == ERR_NOMEM) {
+        lack_memory(fetch);
+        return;
+    }
     if (err == OK)
         counter_add(&partition->bytes_out, read->size_bytes);
-    /* no memory for a read now: what there is goes out, the rest at the next fetch */
-    if (err != OK && err != ERR_NOMEM)
+    else
         part->error_code = kafka_error(err);
     shard_call_finish(call);
 }
@@ -173,8 +207,17 @@ static void part_is_read(struct shard_call *call)
         part->slice = (struct wire_slice){
             .bytes = read->bytes, .size_bytes = read->size_bytes, .owner = read->buf};
         fetch->total_bytes += read->size_bytes;
+        part->counted_offset = read->end_offset;
+        part->counted_bytes = read->size_bytes;
         read->buf = NULL; /* the reference moves over */
     }
+    if (part->error_code == KAFKA_NONE && read->end_offset < read->bound) {
+        if (fetch->total_bytes == 0)
+            part->counted_offset = read->bound; /* a hole: nothing is there */
+        else if (part->counted_bytes < (uint32_t)part->max_bytes)
+            part->counted_bytes = (uint32_t)part->max_bytes;
+    }
+    fetch->available_bytes += part->counted_bytes;
     log_read_release(read);
     fetch->next++;
     if (fetch->advancing)
@@ -191,6 +234,8 @@ static void start_part(struct fetch *fetch)
     bool by_id = fetch->request->api_version >= 13;
 
     part->error_code = KAFKA_NONE;
+    part->counted_offset = part->fetch_offset;
+    part->counted_bytes = 0;
     part->diverging = (struct fetch_response_epoch_end_offset){.epoch = -1, .end_offset = -1};
     part->offsets = (struct log_offsets){-1, -1, -1, -1, -1, -1};
     fetch->read = (struct log_read){0};
@@ -220,6 +265,11 @@ static void advance(struct fetch *fetch)
 {
     fetch->advancing = true;
     while (fetch->next < fetch->part_count) { /* parts over the limit still tell their offsets */
+        if (++fetch->turn_parts > TURN_PARTS) {
+            fetch->advancing = false;
+            loop_defer(&fetch->request->home->loop, &fetch->next_turn);
+            return;
+        }
         fetch->inline_done = false;
         start_part(fetch);
         if (!fetch->inline_done) {
@@ -231,10 +281,16 @@ static void advance(struct fetch *fetch)
     finish_round(fetch);
 }
 
-static void drop_slices(void *context)
+static void on_next_turn(struct task *task)
 {
-    struct fetch *fetch = context;
+    struct fetch *fetch = container_of(task, struct fetch, next_turn);
 
+    fetch->turn_parts = 0;
+    advance(fetch);
+}
+
+void fetch_drop_slices(struct fetch *fetch)
+{
     for (uint32_t i = 0; i < fetch->part_count; i++) {
         struct fetch_part *part = &fetch->parts[i];
         buf_unref(part->slice.owner);
@@ -242,248 +298,90 @@ static void drop_slices(void *context)
     }
 }
 
-static void start_round(struct fetch *fetch)
+void fetch_start_round(struct fetch *fetch)
 {
-    drop_slices(fetch);
+    fetch_drop_slices(fetch);
     fetch->next = 0;
+    fetch->turn_parts = 0;
     fetch->total_bytes = 0;
+    fetch->available_bytes = 0;
     fetch->must_answer = false;
     advance(fetch);
 }
 
-/* ---- the answer */
-
-static bool has_news(const struct fetch_part *part, const struct fetch_interest *interest)
-{
-    return interest == NULL || interest->answer_due || part->error_code != KAFKA_NONE ||
-           part->slice.size_bytes > 0 || part->diverging.epoch >= 0 ||
-           part->offsets.high_watermark != interest->answered_high_watermark ||
-           part->offsets.log_start != interest->answered_log_start;
-}
-
-static void fill_part(struct fetch *fetch, const struct fetch_part *part,
-                      struct fetch_response_partition_data *out)
-{
-    out->partition_index = part->partition;
-    out->error_code = part->error_code;
-    out->high_watermark = part->error_code == KAFKA_NONE ? part->offsets.high_watermark : -1;
-    out->last_stable_offset = part->error_code == KAFKA_NONE ? part->offsets.last_stable : -1;
-    out->log_start_offset = part->error_code == KAFKA_NONE ? part->offsets.log_start : -1;
-    out->diverging_epoch = part->diverging;
-    /* null says "not asked for", an empty list says "nothing was aborted" */
-    out->aborted_transactions.count =
-        fetch->read_committed || part->error_code == KAFKA_UNKNOWN_TOPIC_OR_PARTITION ||
-                part->error_code == KAFKA_UNKNOWN_TOPIC_ID
-            ? 0
-            : -1;
-    out->records = (struct wire_records){.slices = &part->slice,
-                                         .slice_count = part->slice.size_bytes > 0,
-                                         .size_bytes = part->slice.size_bytes};
-}
-
-static bool same_topic(const struct fetch_part *a, const struct fetch_part *b)
-{
-    return uuid_equal(&a->key.topic, &b->key.topic);
-}
-
-static void answer(struct fetch *fetch)
-{
-    struct request *request = fetch->request;
-    struct fetch_response *response = request->response;
-    struct fetch_session *session = NULL;
-    struct fetch_response_fetchable_topic_response *topics;
-    struct fetch_response_fetchable_topic_response *topic = NULL;
-    const struct fetch_part *last = NULL;
-
-    if (fetch->session_id != 0) {
-        session = fetch_sessions_find(request->home->fetch_sessions, fetch->session_id);
-        if (session == NULL) { /* gave way to others while this fetch waited */
-            response->error_code = KAFKA_FETCH_SESSION_ID_NOT_FOUND;
-            request_answer(request);
-            return;
-        }
-    }
-    response->session_id = fetch->session_id;
-    topics = request_new_array(request, &fetch_response_fetchable_topic_response_struct,
-                               (int32_t)fetch->part_count);
-    response->responses.items = topics;
-    for (uint32_t i = 0; i < fetch->next; i++) {
-        const struct fetch_part *part = &fetch->parts[i];
-        struct fetch_interest *interest =
-            session == NULL ? NULL : fetch_session_find(session, &part->key);
-        if (fetch->incremental && !has_news(part, interest))
-            continue;
-        if (last == NULL || !same_topic(last, part)) {
-            topic = &topics[response->responses.count++];
-            topic->topic = part->topic_name;
-            if (request->api_version >= 13)
-                topic->topic_id = part->key.topic;
-            topic->partitions.items = request_new_array(
-                request, &fetch_response_partition_data_struct, (int32_t)(fetch->next - i));
-        }
-        fill_part(fetch, part, &topic->partitions.items[topic->partitions.count++]);
-        last = part;
-        if (interest != NULL) {
-            interest->answer_due = part->error_code != KAFKA_NONE;
-            interest->answered_high_watermark = part->offsets.high_watermark;
-            interest->answered_log_start = part->offsets.log_start;
-            if (part->slice.size_bytes > 0)
-                fetch_session_rotate(session, interest);
-        }
-    }
-    request_answer(request);
-}
-
-/* ---- waiting for more */
-
-static void stir(struct fetch *fetch);
-
-static void on_next_round(struct task *task)
-{
-    start_round(container_of(task, struct fetch, next_round));
-}
-
-static void watch_call_ended(struct fetch *fetch)
-{
-    check(fetch->waiting && fetch->watch_count > 0);
-    if (--fetch->watch_count > 0)
-        return;
-    fetch->waiting = false;
-    loop_defer(&fetch->request->home->loop, &fetch->next_round);
-}
-
-static void on_watch_done(struct shard_call *call)
-{
-    struct fetch_part *part = container_of(call, struct fetch_part, watch);
-
-    part->watched_at = NULL;
-    stir(part->fetch);
-    watch_call_ended(part->fetch);
-}
-
-static void on_wake(struct partition_waiter *waiter, enum err err)
-{
-    shard_call_finish(&container_of(waiter, struct fetch_part, waiter)->watch);
-}
-
-static void watch_part(struct shard_call *call)
-{
-    struct fetch_part *part = container_of(call, struct fetch_part, watch);
-    struct partition *partition =
-        topic_table_find(call->target->topics, &part->topic_id, part->partition);
-
-    if (partition == NULL) {
-        shard_call_finish(call);
-        return;
-    }
-    part->waiter = (struct partition_waiter){.wake = on_wake};
-    part->waiter.offset = part->offsets.high_watermark + 1;
-    partition_wait_data(partition, &part->waiter);
-}
-
-static void unwatch_part(struct shard_call *call)
-{
-    struct fetch_part *part = container_of(call, struct fetch_part, unwatch);
-
-    if (list_is_linked(&part->waiter.node)) {
-        partition_cancel_wait(&part->waiter);
-        shard_call_finish(&part->watch);
-    }
-    shard_call_finish(call);
-}
-
-static void on_unwatch_done(struct shard_call *call)
-{
-    watch_call_ended(container_of(call, struct fetch_part, unwatch)->fetch);
-}
-
-/* Something happened: end all watches; the round follows when the last one is back. */
-static void stir(struct fetch *fetch)
-{
-    struct shard *home = fetch->request->home;
-
-    if (fetch->stirred)
-        return;
-    fetch->stirred = true;
-    for (uint32_t i = 0; i < fetch->part_count; i++) {
-        struct fetch_part *part = &fetch->parts[i];
-        if (part->watched_at == NULL)
-            continue;
-        fetch->watch_count++;
-        shard_call_start(&part->unwatch, home, part->watched_at, unwatch_part, on_unwatch_done);
-    }
-    if (!fetch->arming)
-        watch_call_ended(fetch);
-}
-
-/* Answer with what there is. */
-static void expire(struct fetch *fetch)
-{
-    fetch->expired = true;
-    if (fetch->waiting)
-        stir(fetch);
-}
-
 static void on_deadline(struct timer *timer)
 {
-    expire(container_of(timer, struct fetch, deadline));
+    fetch_wait_expire(container_of(timer, struct fetch, deadline));
 }
 
 static void on_cancel(struct request *request, enum request_cancel why)
 {
-    expire(request->cancel_context);
-}
+    struct fetch *fetch = request->cancel_context;
 
-static void start_watch(struct fetch *fetch)
-{
-    struct shard *home = fetch->request->home;
-
-    fetch->waiting = true;
-    fetch->stirred = false;
-    fetch->watch_count = 1;
-    fetch->arming = true;
-    for (uint32_t i = 0; i < fetch->part_count && !fetch->stirred; i++) {
-        struct fetch_part *part = &fetch->parts[i];
-        part->watched_at = shard_of_partition(home->shards, &part->topic_id, part->partition);
-        fetch->watch_count++;
-        shard_call_start(&part->watch, home, part->watched_at, watch_part, on_watch_done);
-    }
-    fetch->arming = false;
-    if (fetch->stirred)
-        watch_call_ended(fetch);
+    __atomic_store_n(&fetch->gave_up, true, __ATOMIC_RELAXED);
+    if (fetch->call.target == request->home && list_is_linked(&fetch->memory_waiter.node))
+        give_up_memory(fetch); /* elsewhere it ends with its timer */
+    fetch_wait_expire(fetch);
 }
 
 static void finish_round(struct fetch *fetch)
 {
     if (fetch->must_answer || fetch->expired || fetch->part_count == 0 ||
-        (int64_t)fetch->total_bytes >= fetch->body->min_bytes) {
+        fetch->available_bytes >= fetch->min_bytes) {
         loop_cancel_timer(&fetch->request->home->loop, &fetch->deadline);
-        answer(fetch);
+        fetch_answer(fetch);
     } else {
-        start_watch(fetch);
+        fetch_wait(fetch);
     }
 }
 
 /* ---- the start */
 
+/* Do all the partitions that the request names exist? */
+static bool all_known(const struct request *request, const struct fetch_request *body)
+{
+    for (int32_t t = 0; t < body->topics.count; t++) {
+        const struct fetch_request_fetch_topic *asked = &body->topics.items[t];
+        int16_t error_code;
+        const struct image_topic *topic =
+            topic_ref_find(request->home->image, request->api_version >= 13, asked->topic,
+                           &asked->topic_id, &error_code);
+        if (topic == NULL)
+            return false;
+        for (int32_t p = 0; p < asked->partitions.count; p++)
+            if (!topic_ref_has(topic, asked->partitions.items[p].partition))
+                return false;
+    }
+    return true;
+}
+
 static int16_t plan_fetch(struct fetch *fetch)
 {
     struct request *request = fetch->request;
+    struct client *client = request->wire.conn->user;
+    struct fetch_ask ask = {.request = fetch->body,
+                            .version = request->api_version,
+                            .all_known = all_known(request, fetch->body),
+                            .owner = &client->fetch_sessions,
+                            .arena = &request->arena,
+                            .now_ns = loop_now_ns(&request->home->loop)};
     struct fetch_plan plan;
     int16_t error_code;
-    enum err err =
-        fetch_sessions_plan(request->home->fetch_sessions, fetch->body, request->api_version,
-                            &request->arena, loop_now_ns(&request->home->loop), &plan, &error_code);
+    enum err err = fetch_sessions_plan(request->home->fetch_sessions, &ask, &plan, &error_code);
 
     if (err != OK)
         return kafka_error(err);
     if (error_code != KAFKA_NONE)
         return error_code;
-    fetch->session_id = plan.session == NULL ? 0 : plan.session->id;
+    fetch->session = plan.session;
+    if (fetch->session != NULL)
+        fetch_session_hold(fetch->session);
     fetch->incremental = plan.incremental;
     list_for_each(node, plan.order) fetch->part_count++;
-    fetch->parts = request_alloc(request, fetch->part_count, sizeof(*fetch->parts));
+    fetch->parts = arena_alloc_array(&request->arena, fetch->part_count, sizeof(*fetch->parts));
     fetch->part_count = 0;
+    if (fetch->parts == NULL)
+        return kafka_error(ERR_NOMEM);
     list_for_each(node, plan.order)
     {
         const struct fetch_interest *interest = container_of(node, struct fetch_interest, node);
@@ -497,6 +395,8 @@ static int16_t plan_fetch(struct fetch *fetch)
                 (struct wire_string){arena_strndup(&request->arena, interest->topic_name,
                                                    (size_t)interest->topic_name_bytes),
                                      interest->topic_name_bytes};
+        if (part->topic_name.text == NULL)
+            return kafka_error(ERR_NOMEM);
         part->partition = interest->key.partition;
         part->max_bytes = interest->max_bytes < 0 ? 0 : interest->max_bytes;
         part->current_leader_epoch = interest->current_leader_epoch;
@@ -505,6 +405,15 @@ static int16_t plan_fetch(struct fetch *fetch)
         part->was_answered = !interest->answer_due;
     }
     return KAFKA_NONE;
+}
+
+static void release(void *context)
+{
+    struct fetch *fetch = context;
+
+    fetch_drop_slices(fetch);
+    if (fetch->session != NULL)
+        fetch_session_release(fetch->session);
 }
 
 /* The client's limit, under the broker's fetch.max.bytes. */
@@ -525,10 +434,14 @@ void handle_fetch(struct request *request)
     fetch->request = request;
     fetch->body = request->body;
     fetch->max_bytes = max_bytes_of(request, fetch->body);
+    fetch->min_bytes = fetch->body->min_bytes < 0 ? 0 : (uint32_t)fetch->body->min_bytes;
+    if (fetch->min_bytes > fetch->max_bytes)
+        fetch->min_bytes = fetch->max_bytes; /* as in Kafka: more is never given */
     fetch->read_committed = fetch->body->isolation_level == KAFKA_ISOLATION_LEVEL_READ_COMMITTED;
-    fetch->next_round.run = on_next_round;
+    fetch->next_round.run = fetch_wait_on_next_round;
+    fetch->next_turn.run = on_next_turn;
     fetch->deadline.fire = on_deadline;
-    request_on_release(request, drop_slices, fetch);
+    request_on_release(request, release, fetch);
     response->error_code = plan_fetch(fetch);
     if (response->error_code != KAFKA_NONE) {
         request_answer(request);
@@ -540,5 +453,5 @@ void handle_fetch(struct request *request)
     else
         fetch->expired = true;
     request_on_cancel(request, on_cancel, fetch);
-    start_round(fetch);
+    fetch_start_round(fetch);
 }

@@ -1,5 +1,6 @@
 /* ListOffsets (key 2): earliest, latest, by time and the other special timestamps
  * (KIP-79, 734, 1005; protocol/enums.tsv). Each partition is asked on its own shard. */
+#include "base/hash_map.h"
 #include "broker/handlers.h"
 #include "broker/kafka_error.h"
 #include "broker/request.h"
@@ -12,19 +13,29 @@
 typedef struct list_offsets_request_list_offsets_partition asked_partition;
 typedef struct list_offsets_response_list_offsets_partition_response answered_partition;
 
+enum { BUF_COST_BYTES = 128 }; /* of a buf beside its bytes, at most */
+
 struct offset_piece {
     struct scatter_piece piece;
+    struct offset_piece *next; /* of the request */
     const asked_partition *asked;
     answered_partition *answer;
-    struct uuid topic_id;
+    struct partition_key {
+        struct uuid topic_id;
+        int32_t partition;
+    } key;
+    bool is_repeated; /* named more than once */
     bool read_committed;
-    int32_t leader_epoch;
     struct log_time_lookup lookup;
+    struct budget_waiter memory_waiter; /* for what a lookup reads */
 };
 
 struct list_offsets {
     struct scatter scatter;
     struct request *request;
+    struct offset_piece *first;
+    struct offset_piece **last;
+    struct hash_map named; /* of offset_piece.key */
 };
 
 static void finish_with(struct offset_piece *piece, int64_t offset, int64_t timestamp_ms,
@@ -42,11 +53,45 @@ static void finish_with_error(struct offset_piece *piece, int16_t error_code)
     scatter_finish(&piece->piece);
 }
 
+static struct budget *reads_of(struct offset_piece *piece)
+{
+    return memory_budget(&piece->piece.call.target->memory, MEMORY_COLD_READS);
+}
+
+static void ask_partition(struct scatter_piece *scattered, struct shard *at);
+
+static void on_memory(struct budget_waiter *waiter)
+{
+    struct offset_piece *piece = container_of(waiter, struct offset_piece, memory_waiter);
+
+    ask_partition(&piece->piece, piece->piece.call.target);
+}
+
+/* A lookup holds one read at a time, so those that wait in line never wait for each other. */
+static void wait_for_memory(struct offset_piece *piece)
+{
+    piece->memory_waiter.room = on_memory;
+    budget_wait(reads_of(piece), &piece->memory_waiter,
+                piece->lookup.read.need_bytes + BUF_COST_BYTES);
+}
+
+static void cancel_lookup(struct scatter_piece *scattered, int why)
+{
+    struct offset_piece *piece = container_of(scattered, struct offset_piece, piece);
+
+    if (!list_is_linked(&piece->memory_waiter.node))
+        return; /* the device ends it */
+    budget_cancel_wait(reads_of(piece), &piece->memory_waiter);
+    finish_with_error(piece, KAFKA_REQUEST_TIMED_OUT);
+}
+
 static void lookup_is_done(struct log_time_lookup *lookup, enum err err)
 {
     struct offset_piece *piece = container_of(lookup, struct offset_piece, lookup);
 
-    if (err != OK)
+    if (err == ERR_NOMEM && lookup->read.need_bytes > 0)
+        wait_for_memory(piece);
+    else if (err != OK)
         finish_with_error(piece, kafka_error(err));
     else
         finish_with(piece, lookup->found_offset, lookup->found_timestamp_ms,
@@ -71,7 +116,7 @@ static void ask_partition(struct scatter_piece *scattered, struct shard *at)
 {
     struct offset_piece *piece = container_of(scattered, struct offset_piece, piece);
     struct partition *partition =
-        topic_table_find(at->topics, &piece->topic_id, piece->asked->partition_index);
+        topic_table_find(at->topics, &piece->key.topic_id, piece->asked->partition_index);
     struct log_offsets offsets;
     int64_t bound;
     enum err err;
@@ -126,13 +171,22 @@ static bool version_has(int16_t version, int64_t timestamp)
            (timestamp == KAFKA_LIST_OFFSETS_TIMESTAMP_EARLIEST_PENDING_UPLOAD && version >= 11);
 }
 
-static void start_partition(struct list_offsets *all, const struct image_topic *topic,
-                            int16_t topic_error, const asked_partition *asked,
-                            answered_partition *answer)
+/* Kafka: a partition that is named twice in one request is answered INVALID_REQUEST each time. */
+static void repeat(struct offset_piece *piece, answered_partition *answer)
+{
+    piece->is_repeated = true;
+    piece->answer->error_code = KAFKA_INVALID_REQUEST;
+    answer->error_code = KAFKA_INVALID_REQUEST;
+}
+
+static void add_partition(struct list_offsets *all, const struct image_topic *topic,
+                          int16_t topic_error, const asked_partition *asked,
+                          answered_partition *answer)
 {
     const struct list_offsets_request *body = all->request->body;
-    struct shard *home = all->request->home;
+    struct partition_key key = {.partition = asked->partition_index};
     struct offset_piece *piece;
+    enum err err;
 
     answer->partition_index = asked->partition_index;
     answer->error_code = topic_error;
@@ -146,14 +200,44 @@ static void start_partition(struct list_offsets *all, const struct image_topic *
         answer->error_code = KAFKA_UNSUPPORTED_VERSION;
         return;
     }
+    key.topic_id = topic->id;
+    piece = hash_map_find(&all->named, &key, sizeof(key));
+    if (piece != NULL) {
+        repeat(piece, answer);
+        return;
+    }
     piece = request_alloc(all->request, 1, sizeof(*piece));
     piece->asked = asked;
     piece->answer = answer;
-    piece->topic_id = topic->id;
+    piece->key = key;
     piece->read_committed = body->isolation_level == KAFKA_ISOLATION_LEVEL_READ_COMMITTED;
-    scatter_start(&all->scatter, &piece->piece,
-                  shard_of_partition(home->shards, &topic->id, asked->partition_index),
-                  ask_partition);
+    piece->piece.cancel = cancel_lookup;
+    err = hash_map_insert(&all->named, &piece->key, sizeof(piece->key), piece);
+    check(err == OK);
+    *all->last = piece;
+    all->last = &piece->next;
+}
+
+static void on_cancel(struct request *request, enum request_cancel why)
+{
+    struct list_offsets *all = request->cancel_context;
+
+    scatter_cancel(&all->scatter, (int)why);
+}
+
+static void ask_all(struct list_offsets *all)
+{
+    struct shard *home = all->request->home;
+
+    scatter_begin(&all->scatter, home, all_answered);
+    request_on_cancel(all->request, on_cancel, all);
+    for (struct offset_piece *piece = all->first; piece != NULL; piece = piece->next)
+        if (!piece->is_repeated)
+            scatter_start(
+                &all->scatter, &piece->piece,
+                shard_of_partition(home->shards, &piece->key.topic_id, piece->key.partition),
+                ask_partition);
+    scatter_end(&all->scatter);
 }
 
 void handle_list_offsets(struct request *request)
@@ -163,7 +247,8 @@ void handle_list_offsets(struct request *request)
     struct list_offsets *all = request_alloc(request, 1, sizeof(*all));
 
     all->request = request;
-    scatter_begin(&all->scatter, request->home, all_answered);
+    all->last = &all->first;
+    hash_map_init(&all->named, prng_u64(&request->home->prng));
     response->topics.items = request_new_array(
         request, &list_offsets_response_list_offsets_topic_response_struct, body->topics.count);
     response->topics.count = body->topics.count;
@@ -183,8 +268,9 @@ void handle_list_offsets(struct request *request)
             asked->partitions.count);
         out->partitions.count = asked->partitions.count;
         for (int32_t p = 0; p < asked->partitions.count; p++)
-            start_partition(all, topic, topic_error, &asked->partitions.items[p],
-                            &out->partitions.items[p]);
+            add_partition(all, topic, topic_error, &asked->partitions.items[p],
+                          &out->partitions.items[p]);
     }
-    scatter_end(&all->scatter);
+    hash_map_deinit(&all->named);
+    ask_all(all);
 }

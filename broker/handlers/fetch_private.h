@@ -1,0 +1,89 @@
+/* fetch_private: one Fetch request while it is served; for the handler's own files fetch*.c alone.
+ *
+ * Owned by the request (its arena); at home but for what a part does on its partition's shard. */
+#ifndef LEVEE_BROKER_HANDLERS_FETCH_PRIVATE_H
+#define LEVEE_BROKER_HANDLERS_FETCH_PRIVATE_H
+
+#include "broker/fetch_session.h"
+#include "broker/partition.h"
+#include "broker/request.h"
+#include "net/protocol/msg_fetch.h"
+
+/* One partition of this fetch. */
+struct fetch_part {
+    struct fetch *fetch;
+    struct fetch_key key; /* of its interest in the session */
+    struct wire_string topic_name;
+    struct uuid topic_id;
+    int32_t partition;
+    int32_t max_bytes;
+    int32_t current_leader_epoch;
+    int32_t last_fetched_epoch;
+    int64_t fetch_offset;
+    bool was_answered;
+    /* filled by a round */
+    int16_t error_code;
+    struct log_offsets offsets;
+    struct fetch_response_epoch_end_offset diverging;
+    struct wire_slice slice; /* whole batches; owner NULL: none */
+    /* waiting */
+    struct shard_call watch;
+    struct shard_call unwatch;
+    struct partition_waiter waiter; /* lives on the partition's shard */
+    struct shard *watched_at;       /* NULL: no watch in flight */
+    int64_t counted_offset;         /* batches below it are counted in gathered_bytes */
+    uint32_t counted_bytes;
+};
+
+struct fetch {
+    struct request *request;
+    const struct fetch_request *body;
+    struct fetch_part *parts;
+    uint32_t part_count;
+    struct fetch_session *session; /* NULL: none; held */
+    bool incremental;
+    bool read_committed;
+    /* the round */
+    uint32_t next;
+    struct shard_call call;
+    struct log_read read;
+    uint32_t max_bytes;
+    uint32_t min_bytes;
+    uint32_t total_bytes;
+    uint64_t available_bytes; /* towards min_bytes: a part that has more than it may give is full */
+    uint32_t turn_parts;      /* in this turn of the loop */
+    struct task next_turn;
+    bool must_answer; /* an error, a diverging epoch, or no memory for more */
+    bool inline_done;
+    bool advancing;
+    /* without memory, on the shard of the part that is to be read */
+    struct budget_waiter memory_waiter;
+    struct timer memory_timer;
+    uint64_t need_bytes;
+    bool gave_up; /* atomic: waits for no memory any more */
+    /* the wait */
+    struct timer deadline;
+    struct task next_round;
+    uint32_t watch_count;    /* calls in flight, watches and unwatches, and 1 until stirred */
+    uint64_t gathered_bytes; /* atomic: what a round would read now */
+    bool waiting;
+    bool arming;
+    bool stirred;
+    bool expired;
+};
+
+/* ---- fetch.c */
+void fetch_drop_slices(struct fetch *fetch);
+void fetch_start_round(struct fetch *fetch); /* read every part anew */
+
+/* ---- fetch_answer.c: of a round that is complete; the request is gone */
+void fetch_answer(struct fetch *fetch);
+
+/* ---- fetch_wait.c */
+/* Wait for min_bytes without holding any; a round follows when they have come. */
+void fetch_wait(struct fetch *fetch);
+/* Answer with what there is: a wait ends. */
+void fetch_wait_expire(struct fetch *fetch);
+void fetch_wait_on_next_round(struct task *task);
+
+#endif
