@@ -34,6 +34,7 @@ static void finish(struct store *store)
     while ((node = list_pop_front(&store->targets)) != NULL) {
         struct log *log = container_of(node, struct log, target_node);
         log->in_checkpoint = false;
+        log->marked_base_offset = log->believed.segment_base_offset;
         log_window_is_marked(log);
     }
     store->step = CHECKPOINT_IDLE;
@@ -99,10 +100,16 @@ static void on_marked(void *context, enum err err)
 {
     struct store *store = context;
 
+    if (err == ERR_NOSPACE && store->state == STORE_RUNNING) { /* S5: once more, the same step */
+        store_lacks_space(store);
+        loop_set_timer_ms(store->loop, &store->files_retry_timer, 1000);
+        return;
+    }
     if (err != OK) {
         store_fail(store, err);
         return;
     }
+    store->write_refused = false;
     if (store->state == STORE_RUNNING)
         finish(store);
 }
@@ -185,7 +192,10 @@ static void on_files_retry(struct timer *timer)
 {
     struct store *store = container_of(timer, struct store, files_retry_timer);
 
-    loop_defer(store->loop, &store->files_task);
+    if (store->step == CHECKPOINT_MARK && store->state == STORE_RUNNING)
+        write_marks(store);
+    else
+        loop_defer(store->loop, &store->files_task);
 }
 
 /* ---- draining */

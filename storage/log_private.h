@@ -126,7 +126,8 @@ struct log {
     struct mark target;
     struct mark believed; /* as last written, or read at the start */
     bool believed_exists;
-    struct list target_node; /* store.targets */
+    int64_t marked_base_offset; /* of the segment that the durable mark names; -1: there is none */
+    struct list target_node;    /* store.targets */
 };
 
 /* ---- segment.c */

@@ -272,6 +272,7 @@ enum err log_open(struct store *store, const struct log_id *id, const char *name
     log->events_context = context;
     log->window_offset = -1;
     log->window_pending = -1;
+    log->marked_base_offset = -1;
     log->prefix_pending = true;
     list_init(&log->tail);
     epoch_cache_init(&log->epochs);

@@ -43,13 +43,17 @@ static enum err journal_mark(struct log *log, enum journal_kind kind, int64_t of
 }
 
 /* A recovery begins in the segment that the mark names, or where the journal cuts the log: without
- * its file it would have to believe that something is missing.  Which of two marks is the durable
- * one is not known while a checkpoint is under way. */
+ * its file it would have to believe that something is missing.  While a checkpoint is under way,
+ * which may wait for space, that is the durable mark, the one being written, or the next one:
+ * segments below all of them can go, and must, for it is they that give space back. */
 static bool recovery_needs(const struct log *log, const struct segment *segment)
 {
-    return log->in_checkpoint ||
-           (log->believed_exists && segment->base_offset >= log->believed.segment_base_offset) ||
-           (log->was_cut && segment->base_offset >= log->cut_base_offset);
+    int64_t base_offset = segment->base_offset;
+
+    return (log->marked_base_offset >= 0 && base_offset >= log->marked_base_offset) ||
+           (log->believed_exists && base_offset >= log->believed.segment_base_offset) ||
+           (log->in_checkpoint && base_offset >= log->target.segment_base_offset) ||
+           (log->was_cut && base_offset >= log->cut_base_offset);
 }
 
 /* Segments that end at or below log_start go; those that cannot yet go after the next mark, or when

@@ -425,14 +425,15 @@ static void encode(struct marks_writer *writer, const struct marks *content)
     marks_format_encode(&marks, writer->next_generation, writer->bytes);
 }
 
-/* The slot that was next is durable, or the writer has failed. */
+/* The slot that was next is durable, or torn.  A lack of space is not final: the other slot counts,
+ * and the next marks are written into this one from its beginning. */
 static void finish_slot(struct marks_writer *writer, enum err err)
 {
-    writer->failed = err;
-    if (err)
-        return;
-    writer->has_good[writer->next_slot] = true;
-    writer->next_slot = 1 - writer->next_slot;
+    writer->has_good[writer->next_slot] = err == OK;
+    if (err == OK)
+        writer->next_slot = 1 - writer->next_slot;
+    else if (err != ERR_NOSPACE)
+        writer->failed = err;
 }
 
 /* All slots that these marks go to are. */
@@ -450,6 +451,7 @@ static void on_written(struct io_op *op, int32_t result)
     struct marks_writer *writer = container_of(op, struct marks_writer, op);
     void (*done)(void *context, enum err err) = writer->done;
     bool transient = result == -EINTR || result == -EAGAIN;
+    enum err err;
 
     if (transient && ++writer->fruitless_count < FRUITLESS_MAX) {
         write_rest(writer);
@@ -463,11 +465,12 @@ static void on_written(struct io_op *op, int32_t result)
             return;
         }
     }
-    finish_slot(writer, result > 0 ? OK : result == 0 ? ERR_IO : err_from_errno(-result));
+    err = result > 0 ? OK : result == 0 ? ERR_IO : err_from_errno(-result);
+    finish_slot(writer, err);
     finish_marks(writer);
     writer->done = NULL;
     if (done != NULL)
-        done(writer->context, writer->failed);
+        done(writer->context, err);
 }
 
 static void write_rest(struct marks_writer *writer)
@@ -509,14 +512,17 @@ static enum err write_slot_now(struct marks_writer *writer)
  * as new as another shard's next marks, which know more. */
 static enum err write_now(struct marks_writer *writer, const struct marks *content, bool both)
 {
+    enum err err;
+
     check(!writer->op.in_flight && writer->done == NULL);
     if (writer->failed)
         return writer->failed;
     encode(writer, content);
-    if (write_slot_now(writer) == OK && (both || !writer->has_good[writer->next_slot]))
-        (void)!write_slot_now(writer);
+    err = write_slot_now(writer);
+    if (err == OK && (both || !writer->has_good[writer->next_slot]))
+        err = write_slot_now(writer);
     finish_marks(writer);
-    return writer->failed;
+    return err;
 }
 
 enum err marks_write_now(struct marks_writer *writer, const struct marks *content)

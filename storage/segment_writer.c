@@ -110,6 +110,7 @@ static void finish_write(struct segment_write *write, enum err err)
         keep_head(segment, write);
         mark_written(log, write->last);
         counter_add(&store->segment_bytes, write->size_bytes);
+        store->segment_written_bytes += write->size_bytes;
     }
     free_write(write);
     if (err == ERR_NOSPACE) { /* S5: the journal and the cache still have it */
@@ -122,6 +123,7 @@ static void finish_write(struct segment_write *write, enum err err)
         return;
     }
     store->write_refused = false;
+    store_look_at_space(store);
     store_evict(store);
     store_kick_writes(store, log);
     checkpointer_on_written(store);

@@ -10,6 +10,7 @@ enum {
     PENDING_BYTES_MAX = 16 << 20,
     LOG_GATHERS_BYTES = 16 << 10, /* on average, before a checkpoint writes it */
     SPACE_CHECK_MS = 1000,
+    SPACE_CHECK_BYTES = 4 << 20,
     SLACK_BYTES = 64 << 20, /* at most, of group buffers beyond the payload in them */
 };
 
@@ -211,6 +212,7 @@ static void on_journal_committed(void *context, uint64_t sequence)
     if (store->step == CHECKPOINT_IDLE && !list_is_linked(&store->checkpoint_timer.node))
         loop_set_timer_ms(store->loop, &store->checkpoint_timer,
                           store->options.checkpoint_interval_ms);
+    store_look_at_space(store);
     store_touch_space(store);
 }
 
@@ -261,7 +263,8 @@ enum err store_open_journal(struct store *store)
     return err;
 }
 
-/* ---- space (S5), looked at each second while something happens */
+/* ---- space (S5), looked at each second while something happens, and for each few MiB written: a
+ * fast device fills a reserve in less */
 
 static void tell_space(struct store *store, bool is_short)
 {
@@ -271,11 +274,20 @@ static void tell_space(struct store *store, bool is_short)
     store->events->space(store->events_context, is_short);
 }
 
+/* What the journal and the segments have written since they were opened. */
+static uint64_t space_bytes_used(const struct store *store)
+{
+    return store->segment_written_bytes +
+           (store->journal != NULL ? journal_stats(store->journal)->device_bytes : 0);
+}
+
 static void look_at_space(struct store *store)
 {
     struct io_space space;
 
-    if (store->dirty_bytes == 0 && store->step != CHECKPOINT_FILES)
+    store->space_seen_bytes = space_bytes_used(store);
+    if (store->dirty_bytes == 0 && store->step != CHECKPOINT_FILES &&
+        store->step != CHECKPOINT_MARK)
         store->write_refused = false; /* nothing is left that would try */
     if (store->io->v->dir_space(store->io, store->world.dir->path, &space) == OK)
         tell_space(store, store->write_refused || space.free_bytes < store->options.reserve_bytes);
@@ -290,6 +302,12 @@ static void on_space_timer(struct timer *timer)
     store_give_room(store);
     if (store->short_of_space || store->dirty_bytes > 0 || !list_is_empty(&store->room_waiters))
         loop_set_timer_ms(store->loop, &store->space_timer, SPACE_CHECK_MS);
+}
+
+void store_look_at_space(struct store *store)
+{
+    if (space_bytes_used(store) - store->space_seen_bytes >= SPACE_CHECK_BYTES)
+        look_at_space(store);
 }
 
 void store_touch_space(struct store *store)

@@ -106,8 +106,10 @@ struct store {
     bool stopping;
     void (*stopped)(void *context, enum err err);
     void *stopped_context;
-    bool short_of_space; /* as events.space told it */
-    bool write_refused;  /* ENOSPC since the last write that went well */
+    uint64_t segment_written_bytes;
+    uint64_t space_seen_bytes; /* written at the last look */
+    bool short_of_space;       /* as events.space told it */
+    bool write_refused;        /* ENOSPC since the last write that went well */
     enum err failed_err;
     struct task fail_task;
     struct list deletions; /* of struct file_deletion */
@@ -119,7 +121,8 @@ struct store {
 
 void store_fail(struct store *store, enum err err);
 void store_touch_space(struct store *store);
-void store_lacks_space(struct store *store); /* ENOSPC; whoever got it tries again (S5) */
+void store_look_at_space(struct store *store); /* now, if much was written since the last look */
+void store_lacks_space(struct store *store);   /* ENOSPC; whoever got it tries again (S5) */
 void store_note_relaxed(struct store *store);
 void store_kick_writes(struct store *store, struct log *log);
 void store_evict(struct store *store);

@@ -183,8 +183,10 @@ static enum err go_on(struct store *store)
     list_for_each(node, &store->logs)
     {
         struct log *log = container_of(node, struct log, node);
-        if (log->in_checkpoint)
+        if (log->in_checkpoint) {
+            log->marked_base_offset = log->believed.segment_base_offset;
             log_window_is_marked(log);
+        }
         log->in_checkpoint = false;
     }
     return store_open_journal(store);

@@ -580,3 +580,73 @@ Test(store, a_log_without_anything_in_memory_is_small)
     fixture_checkpoint();
     fixture_check_content(0, 1000);
 }
+
+/* ---- a full disk gives its space back while the store runs */
+
+/* Fill the disk, then let retention look every so often, as the broker does. */
+static void fill_the_disk_and_retain(uint64_t reserve_bytes)
+{
+    uint32_t refused = 0;
+    enum err err = OK;
+
+    up_with(&(struct fixture_options){.seed = 9,
+                                      .segment_bytes = 1 << 20,
+                                      .capacity_bytes = 24 << 20,
+                                      .journal_max_bytes = 8 << 20,
+                                      .tail_cache_max_bytes = 4 << 20,
+                                      .checkpoint_interval_ms = 1000,
+                                      .reserve_bytes = reserve_bytes});
+    fixture.at[0].log->config.retention_bytes = 2 << 20;
+    fixture.at[0].log->config.file_delete_delay_ms = 0;
+    for (uint32_t i = 0; i < 4000 && refused < 50; i++) {
+        err = fixture_append(&(struct fixture_append){.value_bytes = 100000}, NULL);
+        refused += err == ERR_NOSPACE;
+        fixture_run_ms(5);
+    }
+    cr_assert(eq(u32, refused, 50));
+    fixture_run_ms(10000);
+    for (int s = 0; s < 20; s++) {
+        (void)log_apply_retention(fixture.at[0].log, clock_wall_ms(fixture.loops[0].clock));
+        fixture_run_ms(1000);
+    }
+    cr_assert(ge(i64, log_offsets(fixture.at[0].log).log_start, 1));
+    cr_assert(not(store_is_short_of_space(fixture.store)));
+    cr_assert(eq(int, fixture_append(&(struct fixture_append){.value_bytes = 1000}, NULL), OK));
+    cr_assert(fixture_settle());
+    fixture_checkpoint();
+    fixture_crash(SIM_POWER_LOSS);
+    cr_assert(fixture_start());
+    cr_assert(not(log_is_quarantined(fixture.at[0].log)));
+}
+
+Test(store, retention_frees_a_full_disk_while_a_checkpoint_waits_for_space)
+{
+    fill_the_disk_and_retain(0);
+}
+
+Test(store, retention_frees_a_disk_that_is_full_up_to_the_reserve)
+{
+    fill_the_disk_and_retain(4 << 20);
+}
+
+Test(store, marks_without_space_wait_for_it, .init = up)
+{
+    fill(20);
+    cr_assert(fixture_settle());
+    sim_disk_hold(&fixture.node->disk, SIM_SYNCFS);
+    store_checkpoint(fixture.store, NULL, NULL);
+    fixture_run_ms(100);
+    cr_assert(eq(int, fixture.store->step, CHECKPOINT_SYNC));
+    sim_disk_fail_next(&fixture.node->disk, SIM_WRITE, ENOSPC);
+    sim_disk_unhold(&fixture.node->disk, SIM_SYNCFS);
+    fixture_run_ms(100);
+    cr_assert(eq(int, fixture.store->step, CHECKPOINT_MARK));
+    cr_assert(store_is_short_of_space(fixture.store));
+    fixture_run_ms(3000);
+    cr_assert(eq(int, fixture.store->step, CHECKPOINT_IDLE));
+    cr_assert(eq(int, store_state(fixture.store), STORE_RUNNING));
+    cr_assert(not(store_is_short_of_space(fixture.store)));
+    fixture_crash(SIM_POWER_LOSS);
+    cr_assert(fixture_start());
+    check_everything();
+}
