@@ -8,6 +8,7 @@
 #include "broker/metadata/image.h"
 #include "net/conn_server.h"
 #include "net/listener.h"
+#include "net/protocol/kafka_tables.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -70,6 +71,15 @@ static void cancel_requests(struct conn *conn, enum request_cancel why)
     }
 }
 
+/* Produce requests run together: what they wait for is shared, and appends keep their order by
+ * themselves.  Any other request sees the effects of those before it, as in Kafka. */
+static uint8_t lane_of(void *context, const uint8_t *bytes, uint32_t size_bytes)
+{
+    bool is_produce = size_bytes >= 2 && bytes[0] == 0 && bytes[1] == API_PRODUCE;
+
+    return is_produce ? CONN_LANE_ALONE + 1 : CONN_LANE_ALONE;
+}
+
 static void on_opened(void *context, struct conn *conn)
 {
     conn->user = mem_alloc(sizeof(struct client));
@@ -100,6 +110,7 @@ static void on_closed(void *context, struct conn *conn)
 
 static const struct conn_events events = {.opened = on_opened,
                                           .create = on_create,
+                                          .lane = lane_of,
                                           .request = on_request,
                                           .closing = on_closing,
                                           .closed = on_closed};

@@ -25,11 +25,16 @@ const char *conn_close_text(enum conn_close_reason reason)
     return (unsigned)reason < CONN_CLOSE_COUNT ? texts[reason] : "?";
 }
 
+static bool takes_requests(const struct conn *conn)
+{
+    return conn->state == CONN_OPEN || conn->state == CONN_LAPSED;
+}
+
 /* Idle is who keeps us waiting: nothing is asked, or the answers are not taken. */
 static void update_idle(struct conn *conn)
 {
-    bool idle = conn->state == CONN_OPEN && conn->outbox.working_count == 0 &&
-                conn->block != CONN_WAITS_SERVER;
+    bool idle =
+        takes_requests(conn) && conn->outbox.working_count == 0 && conn->block != CONN_WAITS_SERVER;
 
     conn_server_update_idle(conn->server, conn, idle);
 }
@@ -42,24 +47,59 @@ static void touch(struct conn *conn)
 
 /* ---- ending */
 
+/* From now on conn_is_closing. */
+static void begin_end(struct conn *conn, enum conn_state state, enum conn_close_reason reason)
+{
+    struct conn_server *server = conn->server;
+    bool first = !conn_is_closing(conn);
+
+    conn->state = (uint8_t)state;
+    update_idle(conn);
+    outbox_cancel(&conn->outbox, server->io);
+    conn_server_mark_dirty(server, conn);
+    if (!first)
+        return;
+    conn->close_reason = (uint8_t)reason;
+    counter_add(&server->counters.closed[reason], 1);
+    if (server->events->closing != NULL)
+        server->events->closing(server->context, conn, reason);
+}
+
 void conn_close(struct conn *conn, enum conn_close_reason reason)
 {
     struct conn_server *server = conn->server;
 
     if (conn->state == CONN_CLOSING)
         return;
-    conn->state = CONN_CLOSING;
-    conn->close_reason = (uint8_t)reason;
-    counter_add(&server->counters.closed[reason], 1);
-    update_idle(conn);
     if (list_is_linked(&conn->wait_node))
         list_remove(&conn->wait_node);
-    server->io->v->shutdown(server->io, conn->fd);
+    if (conn->fd >= 0)
+        server->io->v->shutdown(server->io, conn->fd);
     io_cancel(server->io, &conn->recv.op);
-    outbox_cancel(&conn->outbox, server->io);
-    conn_server_mark_dirty(server, conn);
-    if (server->events->closing != NULL)
-        server->events->closing(server->context, conn, reason);
+    begin_end(conn, CONN_CLOSING, reason);
+}
+
+/* The peer takes no more answers: read and execute what it has sent (C6), then close. */
+static void lapse(struct conn *conn, enum conn_close_reason reason)
+{
+    if (conn->state == CONN_OPEN)
+        begin_end(conn, CONN_LAPSED, reason);
+    else if (conn->state == CONN_DRAINING)
+        conn_close(conn, reason);
+}
+
+/* The socket has served, and with it the place among the connections. */
+static void close_socket(struct conn *conn)
+{
+    struct conn_ticket *ticket = conn->ticket;
+
+    if (conn->fd < 0)
+        return;
+    conn->server->io->v->close(conn->server->io, conn->fd);
+    conn->fd = -1;
+    conn->ticket = NULL;
+    if (ticket != NULL)
+        ticket->ended(ticket);
 }
 
 /* The last steps of a closing connection, as far as they can be made (C4). */
@@ -68,22 +108,17 @@ static void finish(struct conn *conn)
     struct conn_server *server = conn->server;
 
     if (conn->outbox.send == NULL)
-        outbox_drop_answered(&conn->outbox);
+        (void)outbox_drop_answered(&conn->outbox);
     if (conn->recv.op.in_flight || conn->outbox.send != NULL)
         return;
-    if (conn->fd >= 0) {
-        server->io->v->close(server->io, conn->fd);
-        conn->fd = -1;
-        frame_reader_deinit(&conn->frame);
-        buf_unref(conn->stash);
-        conn->stash = NULL;
-    }
+    close_socket(conn);
+    frame_reader_deinit(&conn->frame);
+    buf_unref(conn->stash);
+    conn->stash = NULL;
     if (conn->outbox.request_count > 0)
         return;
     if (server->events->closed != NULL)
         server->events->closed(server->context, conn);
-    if (conn->ticket != NULL)
-        conn->ticket->ended(conn->ticket);
     conn_server_forget(server, conn);
     mem_free(conn);
 }
@@ -104,10 +139,24 @@ static enum conn_close_reason reason_of(enum err err)
     }
 }
 
+/* Of the whole frame that waits. */
+static uint8_t next_lane(const struct conn *conn)
+{
+    const struct conn_server *server = conn->server;
+
+    if (server->events->lane == NULL)
+        return CONN_LANE_ALONE + 1;
+    return server->events->lane(server->context, conn->frame.buf->bytes, conn->frame.size_bytes);
+}
+
+/* Its frame is whole: may it begin, as far as the connection is concerned? */
 static bool has_own_room(const struct conn *conn)
 {
     const struct conn_limits *limits = &conn->server->limits;
+    uint8_t lane = next_lane(conn);
 
+    if (conn->outbox.working_count > 0 && (lane == CONN_LANE_ALONE || lane != conn->lane))
+        return false; /* C5 */
     return conn->outbox.request_count < limits->in_flight_max &&
            conn->outbox.queued_bytes < limits->answer_max_bytes;
 }
@@ -138,6 +187,7 @@ static bool start_request(struct conn *conn)
         return false;
     }
     request->conn = conn;
+    conn->lane = next_lane(conn);
     request->frame = frame_take(&conn->frame, &request->size_bytes);
     request->bytes = request->frame->bytes;
     request->received_ns = loop_now_ns(server->loop);
@@ -150,10 +200,10 @@ static bool start_request(struct conn *conn)
 }
 
 /* Start all requests that become whole with these bytes.  Returns how many bytes are left because
- * the connection is blocked or no longer open. */
+ * the connection is blocked or takes no more requests. */
 static uint32_t take_bytes(struct conn *conn, const uint8_t *bytes, uint32_t size_bytes)
 {
-    while (conn->state == CONN_OPEN) {
+    while (takes_requests(conn)) {
         uint32_t used;
         enum err err;
 
@@ -212,17 +262,19 @@ static void count_in(struct conn *conn, uint32_t size_bytes)
 
 static void on_placed(struct io_op *op, int32_t result);
 
-/* Receive on, unless that is under way or may not be. */
+/* Receive on, unless that is under way or may not be.  A blocked connection is received from until
+ * a piece too many has come: so we learn that its peer went away. */
 static void receive(struct conn *conn)
 {
     struct io *io = conn->server->io;
     uint32_t size_bytes;
     uint8_t *bytes;
 
-    if (conn->state == CONN_CLOSING || conn->block != CONN_GOES || conn->recv.op.in_flight)
+    if (conn->state == CONN_CLOSING || conn->input_ended || conn->recv.op.in_flight ||
+        (conn->block != CONN_GOES && conn->stash != NULL))
         return;
     conn->recv_canceled = false;
-    conn->receiving_in_place = conn->state == CONN_OPEN && frame_wants_bytes_in_place(&conn->frame);
+    conn->receiving_in_place = takes_requests(conn) && frame_wants_bytes_in_place(&conn->frame);
     if (!conn->receiving_in_place) {
         io_recv(io, &conn->recv, conn->fd);
         return;
@@ -237,12 +289,15 @@ static void receive(struct conn *conn)
 /* Receiving has ended with result <= 0. */
 static void on_receive_end(struct conn *conn, int32_t result)
 {
-    if (conn->state == CONN_CLOSING)
+    if (conn->state == CONN_CLOSING) {
         conn_server_mark_dirty(conn->server, conn);
-    else if (result == -ECANCELED)
+    } else if (result == -ECANCELED) {
         receive(conn); /* ended by ourselves: blocked, or to go on in place */
-    else
-        conn_close(conn, result == 0 ? CONN_CLOSE_PEER_CLOSED : CONN_CLOSE_PEER_RESET);
+    } else {
+        conn->input_ended = true;
+        lapse(conn, result == 0 ? CONN_CLOSE_PEER_CLOSED : CONN_CLOSE_PEER_RESET);
+        conn_server_mark_dirty(conn->server, conn);
+    }
 }
 
 static void on_received(struct io_recv *recv, int32_t result, const uint8_t *bytes)
@@ -261,7 +316,7 @@ static void on_received(struct io_recv *recv, int32_t result, const uint8_t *byt
     if (conn->state == CONN_DRAINING)
         return; /* read on all the same: unread bytes would reset the connection at its close */
     left_bytes = conn->block == CONN_GOES ? take_bytes(conn, bytes, size_bytes) : size_bytes;
-    if (conn->state != CONN_OPEN)
+    if (!takes_requests(conn))
         return;
     if (left_bytes > 0) {
         stash(conn, bytes + (size_bytes - left_bytes), left_bytes);
@@ -285,7 +340,7 @@ static void on_placed(struct io_op *op, int32_t result)
         return;
     }
     count_in(conn, (uint32_t)result);
-    if (conn->state == CONN_OPEN) {
+    if (takes_requests(conn)) {
         frame_filled(&conn->frame, (uint32_t)result);
         (void)take_bytes(conn, NULL, 0);
     }
@@ -297,7 +352,7 @@ bool conn_go_on(struct conn *conn)
     uint64_t before = counter_read(&conn->server->counters.requests);
     uint32_t size_bytes = conn->stash_bytes - conn->stash_pos;
 
-    if (conn->state != CONN_OPEN)
+    if (!takes_requests(conn))
         return false;
     conn->block = CONN_GOES;
     update_idle(conn);
@@ -326,7 +381,7 @@ static void conn_is_answered(struct conn_request *request)
 
     if (conn->outbox.working_count == 0)
         touch(conn);
-    if (conn->state == CONN_CLOSING || outbox_is_first(&conn->outbox, request))
+    if (conn_is_closing(conn) || outbox_is_first(&conn->outbox, request))
         conn_server_mark_dirty(conn->server, conn);
 }
 
@@ -382,20 +437,42 @@ static void on_sent(struct outbox *outbox, uint32_t sent_bytes, enum err err)
     counter_add(&server->counters.out_bytes, sent_bytes);
     counter_add(&server->counters.sends, 1);
     touch(conn);
-    if (err)
-        conn_close(conn, err == ERR_NOMEM ? CONN_CLOSE_NO_MEMORY : CONN_CLOSE_PEER_RESET);
+    if (err == ERR_NOMEM)
+        conn_close(conn, CONN_CLOSE_NO_MEMORY);
+    else if (err)
+        lapse(conn, CONN_CLOSE_PEER_RESET); /* the receiving ends by itself */
     conn_server_mark_dirty(server, conn);
+}
+
+/* What is ready leaves, or is dropped. */
+static void flush_answers(struct conn *conn)
+{
+    if (conn->state == CONN_LAPSED) {
+        if (conn->outbox.send == NULL && outbox_drop_answered(&conn->outbox))
+            conn_close(conn, CONN_CLOSE_REFUSED);
+    } else if (outbox_flush(&conn->outbox, conn->server->io, conn->fd)) {
+        conn_close(conn, CONN_CLOSE_REFUSED);
+    } else if (conn->state == CONN_DRAINING && conn->outbox.request_count == 0) {
+        conn_close(conn, CONN_CLOSE_STOPPED);
+    }
+}
+
+/* Nothing is left to begin of what a lapsed peer has sent. */
+static bool is_spent(const struct conn *conn)
+{
+    return conn->input_ended && conn->block == CONN_GOES && conn->stash == NULL;
 }
 
 void conn_flush(struct conn *conn)
 {
     if (conn->state != CONN_CLOSING) {
-        if (outbox_flush(&conn->outbox, conn->server->io, conn->fd))
-            conn_close(conn, CONN_CLOSE_REFUSED);
-        else if (conn->state == CONN_DRAINING && conn->outbox.request_count == 0)
-            conn_close(conn, CONN_CLOSE_STOPPED);
-        else if (conn->block == CONN_WAITS_OWN && has_own_room(conn))
+        flush_answers(conn);
+        if (conn->block == CONN_WAITS_OWN && has_own_room(conn))
             conn_server_mark_ready(conn->server, conn);
+        if (conn->state == CONN_LAPSED && conn->input_ended && conn->outbox.send == NULL)
+            close_socket(conn);
+        if (conn->state == CONN_LAPSED && is_spent(conn))
+            conn_close(conn, (enum conn_close_reason)conn->close_reason);
     }
     if (conn->state == CONN_CLOSING)
         finish(conn);
@@ -403,6 +480,8 @@ void conn_flush(struct conn *conn)
 
 void conn_drain(struct conn *conn)
 {
+    if (conn->state == CONN_LAPSED)
+        conn_close(conn, CONN_CLOSE_STOPPED);
     if (conn->state != CONN_OPEN)
         return;
     conn->state = CONN_DRAINING;

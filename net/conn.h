@@ -6,7 +6,11 @@
  *   C2  request->release runs once, after the answer was sent or dropped, never inside C1's calls
  *   C3  a connection that may not go on is not read: the peer feels it through TCP.  It was told
  *       so by a piece too many at most, which waits in stash
- *   C4  the memory of a conn lives until its ops have ended and its requests are released */
+ *   C4  the memory of a conn lives until its ops have ended and its requests are released
+ *   C5  requests of one connection take effect in their order: the next one begins when those
+ *       before it are answered, unless both are of the same lane (conn_events.lane)
+ *   C6  what had arrived when the peer went away is executed like anything else; only its answers
+ *       are dropped */
 #ifndef LEVEE_NET_CONN_H
 #define LEVEE_NET_CONN_H
 
@@ -58,12 +62,13 @@ struct conn_arrival {
 enum conn_state {
     CONN_OPEN,
     CONN_DRAINING, /* the server stops: what arrives is thrown away, answers still go out */
+    CONN_LAPSED,   /* the peer is gone: what it sent is executed, answers are dropped (C6) */
     CONN_CLOSING,  /* the socket is shut; waits for ops and requests (C4) */
 };
 
 enum conn_block {
     CONN_GOES,
-    CONN_WAITS_OWN,    /* in_flight_max or answer_max_bytes of this connection */
+    CONN_WAITS_OWN,    /* C5, in_flight_max or answer_max_bytes of this connection */
     CONN_WAITS_SERVER, /* queued_request_max_bytes, or create gave nothing */
 };
 
@@ -86,6 +91,8 @@ struct conn {
     uint8_t state;
     uint8_t block;
     uint8_t close_reason;
+    uint8_t lane;     /* of the requests in work */
+    bool input_ended; /* there is nothing more to receive */
     bool receiving_in_place;
     bool recv_canceled;
     struct frame_reader frame;
@@ -116,7 +123,7 @@ void conn_close(struct conn *conn, enum conn_close_reason reason);
 /* True: answers will not reach the peer, so work that only serves it may be cut short. */
 static inline bool conn_is_closing(const struct conn *conn)
 {
-    return conn->state == CONN_CLOSING;
+    return conn->state >= CONN_LAPSED;
 }
 
 #endif

@@ -15,6 +15,8 @@
 #include "base/slab.h"
 #include "net/conn.h"
 
+enum { CONN_LANE_ALONE = 0 };
+
 struct conn_limits {
     uint32_t request_max_bytes;        /* socket.request.max.bytes */
     uint32_t in_flight_max;            /* requests of one connection, until their answer is sent */
@@ -30,10 +32,14 @@ struct conn_events {
     /* Memory for the next request of conn, with release set.  NULL: no budget; asked again after
      * another request was released, or after conn_server_resume. */
     struct conn_request *(*create)(void *context, struct conn *conn);
+    /* Optional.  The lane of a whole request that has not begun: requests of one lane are in work
+     * together, those of lane CONN_LANE_ALONE one at a time (conn.h, C5).  NULL: all are of one. */
+    uint8_t (*lane)(void *context, const uint8_t *bytes, uint32_t size_bytes);
     /* A whole request: bytes, size_bytes, frame and received_ns are set.  Answer it now or later
      * (conn.h, C1). */
     void (*request)(void *context, struct conn_request *request);
-    /* Optional.  The connection broke or was closed: conn_is_closing. */
+    /* Optional.  The connection broke or was closed: conn_is_closing.  Requests that arrived before
+     * may still begin (C6). */
     void (*closing)(void *context, struct conn *conn, enum conn_close_reason reason);
     /* Optional.  All is over; conn is gone after this. */
     void (*closed)(void *context, struct conn *conn);

@@ -234,8 +234,9 @@ bool outbox_flush(struct outbox *outbox, struct io *io, int32_t fd)
     return false;
 }
 
-void outbox_drop_answered(struct outbox *outbox)
+bool outbox_drop_answered(struct outbox *outbox)
 {
+    bool refused = false;
     struct list answered;
     struct list *node;
 
@@ -246,6 +247,7 @@ void outbox_drop_answered(struct outbox *outbox)
         struct conn_request *request = container_of(each, struct conn_request, node);
 
         if (request->state != CONN_REQUEST_WORKING) {
+            refused |= request->state == CONN_REQUEST_CLOSE;
             list_remove(each);
             list_push_back(&answered, each);
         }
@@ -257,6 +259,7 @@ void outbox_drop_answered(struct outbox *outbox)
         outbox->request_count--;
         outbox->events->release(outbox, container_of(node, struct conn_request, node));
     }
+    return refused;
 }
 
 void outbox_cancel(struct outbox *outbox, struct io *io)

@@ -100,8 +100,9 @@ static inline bool outbox_is_first(const struct outbox *outbox, const struct con
  * before a CONN_REQUEST_CLOSE is sent, it is time to close.  ERR_NOMEM comes through sent. */
 bool outbox_flush(struct outbox *outbox, struct io *io, int32_t fd);
 
-/* The connection is dead: release all that is answered, ready or not.  No send is in flight. */
-void outbox_drop_answered(struct outbox *outbox);
+/* Nobody takes answers any more: release all that is answered, ready or not.  No send is in flight.
+ * True: a CONN_REQUEST_CLOSE was among them. */
+bool outbox_drop_answered(struct outbox *outbox);
 
 /* End the send in flight soon, if there is one. */
 void outbox_cancel(struct outbox *outbox, struct io *io);

@@ -119,8 +119,19 @@ static void on_closed(void *context, struct conn *conn)
     closed_count++;
 }
 
-static const struct conn_events events = {
-    .create = on_create, .request = on_request, .closing = on_closing, .closed = on_closed};
+/* Odd numbers run together, even ones alone; only where lanes is set. */
+static bool lanes;
+
+static uint8_t on_lane(void *context, const uint8_t *bytes, uint32_t size_bytes)
+{
+    return lanes && bytes[0] % 2 == 0 ? CONN_LANE_ALONE : CONN_LANE_ALONE + 1;
+}
+
+static const struct conn_events events = {.create = on_create,
+                                          .lane = on_lane,
+                                          .request = on_request,
+                                          .closing = on_closing,
+                                          .closed = on_closed};
 
 static void on_refused(void *context, struct listener *l, const struct io_address *peer,
                        enum err err)
@@ -539,6 +550,113 @@ Test(conn, more_requests_than_may_be_in_flight_wait_without_being_lost, .fini = 
         cr_assert(eq(u32, recv_number(fd), i));
     }
     close(fd);
+}
+
+Test(conn, requests_begin_when_those_before_them_are_answered_unless_they_share_a_lane,
+     .init = setup, .fini = finish)
+{
+    static const uint32_t numbers[] = {1, 3, 2, 4, 5, 7, 9, 6};
+    int32_t fd = dial_server();
+
+    lanes = true;
+    for (size_t i = 0; i < array_count(numbers); i++)
+        send_number(fd, numbers[i]);
+    turns_until(held_count == 2); /* 1 and 3 */
+    turns(5);
+    cr_assert(eq(u32, held_count, 2));
+    answer_echo(1);
+    turns(5);
+    cr_assert(eq(u32, held_count, 2)); /* 1 is still in work */
+    answer_echo(0);
+    turns_until(held_count == 3); /* 2 */
+    turns(5);
+    cr_assert(eq(u32, held_count, 3));
+    conn_answer_none(&held[2].request);
+    turns_until(held_count == 4); /* 4 */
+    turns(5);
+    cr_assert(eq(u32, held_count, 4)); /* 5 is of another lane */
+    answer_echo(3);
+    turns_until(held_count == 7); /* 5, 7, 9 */
+    turns(5);
+    cr_assert(eq(u32, held_count, 7));
+    for (uint32_t i = 4; i < 7; i++)
+        answer_echo(i);
+    turns_until(held_count == 8);
+    answer_echo(7);
+    for (size_t i = 0; i < array_count(numbers); i++)
+        if (numbers[i] != 2)
+            cr_assert(eq(u32, recv_number(fd), numbers[i]));
+    close(fd);
+}
+
+Test(conn, a_waiting_connection_learns_that_its_peer_went_away, .init = setup, .fini = finish)
+{
+    int32_t fd = dial_server();
+
+    lanes = true;
+    send_number(fd, 2);
+    turns_until(held_count == 1);
+    send_number(fd, 4); /* waits behind it */
+    turns(5);
+    close(fd);
+    turns_until(last_reason == CONN_CLOSE_PEER_CLOSED); /* so that 2 may end at once */
+    cr_assert(eq(u32, held_count, 1));
+    conn_answer_none(&held[0].request);
+    turns_until(held_count == 2);
+    cr_assert(conn_is_closing(held[1].request.conn));
+    answer_echo(1); /* to nobody */
+    turns_until(closed_count == 1);
+}
+
+Test(conn, what_arrived_before_the_peer_closed_begins_all_the_same, .fini = finish)
+{
+    enum { COUNT = 3000, AT_A_TIME = 7 };
+    struct conn_limits limits = usual_limits;
+    uint32_t answered = 0;
+    int32_t fd;
+
+    limits.in_flight_max = AT_A_TIME;
+    start(&limits, &(struct admission_limits){0});
+    fd = dial_server();
+    for (uint32_t i = 0; i < COUNT; i++)
+        send_number(fd, i);
+    close(fd);
+    while (answered < COUNT) {
+        turns_until(held_count > answered);
+        cr_assert(le(u32, held_count - answered, AT_A_TIME));
+        for (; answered < held_count; answered++)
+            conn_answer_none(&held[answered].request);
+    }
+    turns_until(closed_count == 1);
+    cr_assert(eq(u32, held_count, COUNT));
+    cr_assert(eq(int, last_reason, CONN_CLOSE_PEER_CLOSED));
+}
+
+/* Unread answers make the peer's kernel reset the connection at its close. */
+Test(conn, a_reset_loses_answers_and_no_request, .fini = finish)
+{
+    enum { COUNT = 200 };
+    struct conn_limits limits = usual_limits;
+    uint32_t answered = 0;
+    int32_t fd;
+
+    limits.in_flight_max = 2;
+    start(&limits, &(struct admission_limits){0});
+    fd = dial_server();
+    for (uint32_t i = 0; i < COUNT; i++)
+        send_number(fd, i);
+    turns_until(held_count == 2);
+    answer_large(0, 100000);
+    answered = 1;
+    turns_until(released_count == 1);
+    close(fd);
+    while (answered < COUNT) {
+        turns_until(held_count > answered);
+        for (; answered < held_count; answered++)
+            answer_large(answered, 100000);
+    }
+    turns_until(closed_count == 1);
+    cr_assert(eq(u32, held_count, COUNT));
 }
 
 Test(conn, the_servers_budget_of_request_bytes_is_shared_in_turn, .fini = finish)
