@@ -50,16 +50,27 @@ static bool take_within_limit(struct budget *budget, uint64_t size_bytes)
     return true;
 }
 
-bool budget_take(struct budget *budget, uint64_t size_bytes)
+static bool refuse(struct budget *budget, uint64_t size_bytes)
 {
-    bool behind = __atomic_load_n(&budget->awaited, __ATOMIC_RELAXED) && !budget->serving; /* B2 */
-
-    if (!behind && take_within_limit(budget, size_bytes))
-        return true;
     __atomic_fetch_add(&budget->refusals.value, 1, __ATOMIC_RELAXED);
     if (budget->refused != NULL)
         budget->refused(budget, size_bytes);
     return false;
+}
+
+bool budget_take(struct budget *budget, uint64_t size_bytes)
+{
+    bool behind = __atomic_load_n(&budget->awaited, __ATOMIC_RELAXED) && !budget->serving; /* B2 */
+
+    return (!behind && take_within_limit(budget, size_bytes)) || refuse(budget, size_bytes);
+}
+
+bool budget_has_room(struct budget *budget, uint64_t size_bytes, uint64_t leave_bytes)
+{
+    uint64_t room_bytes = budget_room_bytes(budget);
+
+    return (room_bytes >= leave_bytes && room_bytes - leave_bytes >= size_bytes) ||
+           refuse(budget, size_bytes);
 }
 
 void budget_force(struct budget *budget, uint64_t size_bytes)

@@ -54,6 +54,9 @@ void budget_set_loop(struct budget *budget, struct loop *loop);
 /* False: that would pass the limit, or somebody waits already (B2); it was counted and told. */
 must_use bool budget_take(struct budget *budget, uint64_t size_bytes);
 
+/* As budget_take without taking, and leave_bytes are to stay free for others. */
+must_use bool budget_has_room(struct budget *budget, uint64_t size_bytes, uint64_t leave_bytes);
+
 /* For what has begun and must go on: counts past the limit too, so that the next ones wait. */
 void budget_force(struct budget *budget, uint64_t size_bytes);
 

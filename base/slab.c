@@ -114,18 +114,25 @@ void buf_unref(struct buf *buf)
     budget_give(&slab->budget, cost_bytes); /* last: after it the slab may end */
 }
 
-bool buf_recharge(struct buf *buf, struct slab *to)
+void buf_recharge_anyway(struct buf *buf, struct slab *to)
 {
-    uint64_t cost_bytes = cost_of(buf->capacity_bytes);
     struct slab *from = buf->slab;
 
     check(from != NULL);
-    if (from == to)
-        return true;
-    if (!budget_take(&to->budget, cost_bytes))
-        return false;
+    budget_force(&to->budget, buf_cost_bytes(buf));
     buf->slab = to; /* the last holder sees it: dropping a reference is a release (buf_unref) */
-    budget_give(&from->budget, cost_bytes);
+    budget_give(&from->budget, buf_cost_bytes(buf));
+}
+
+bool buf_recharge(struct buf *buf, struct slab *to)
+{
+    check(buf->slab != NULL);
+    if (buf->slab == to)
+        return true;
+    if (!budget_take(&to->budget, buf_cost_bytes(buf)))
+        return false;
+    budget_give(&to->budget, buf_cost_bytes(buf)); /* ours again in the next line */
+    buf_recharge_anyway(buf, to);
     return true;
 }
 

@@ -61,6 +61,9 @@ void buf_unref(struct buf *buf);
  * while no other recharges it.  False: to has no room, nothing changed. */
 must_use bool buf_recharge(struct buf *buf, struct slab *to);
 
+/* The same past the limit, for what has begun and must go on. */
+void buf_recharge_anyway(struct buf *buf, struct slab *to);
+
 /* What buf costs its slab. */
 uint64_t buf_cost_bytes(const struct buf *buf);
 

@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { DRAIN_MS = 5000, ANSWER_BYTES_MAX = 64 << 20, LISTENERS_MAX = 16 };
+enum { DRAIN_MS = 5000, ANSWER_BYTES_MAX = 256 << 10, LISTENERS_MAX = 16 };
 
 struct front_shard {
     struct front *front;
@@ -90,7 +90,8 @@ static void on_closing(void *context, struct conn *conn, enum conn_close_reason 
     struct front_shard *front = context;
     char peer[IO_ADDRESS_TEXT_MAX];
     enum log_level level = reason == CONN_CLOSE_MALFORMED || reason == CONN_CLOSE_TOO_LARGE ||
-                                   reason == CONN_CLOSE_NO_MEMORY
+                                   reason == CONN_CLOSE_NO_MEMORY || reason == CONN_CLOSE_UNTAKEN ||
+                                   reason == CONN_CLOSE_SLOW
                                ? LOG_WARN
                                : LOG_DEBUG;
 
@@ -117,12 +118,20 @@ static const struct conn_events events = {.opened = on_opened,
 
 /* ---- building */
 
-/* Kafka's default is no limit; ours is bounded: a request is received whole before it is judged. */
-static uint64_t queued_limit(const struct config *config)
+/* A request is received whole before it is judged: a larger one than this would never be. */
+static uint32_t request_limit(const struct config *config, struct memory *memory)
 {
-    int64_t limit = config_i64(config, NULL, "queued.max.request.bytes");
+    uint64_t limit = (uint64_t)config_i64(config, NULL, "socket.request.max.bytes");
+    uint64_t frames_max = memory_budget(memory, MEMORY_FRAMES)->max_bytes;
 
-    return limit > 0 ? (uint64_t)limit : (uint64_t)256 << 20;
+    return (uint32_t)(limit < frames_max / 2 ? limit : frames_max / 2);
+}
+
+static uint64_t ms_or_none(const struct config *config, const char *name)
+{
+    int64_t value = config_i64(config, NULL, name);
+
+    return value > 0 ? (uint64_t)value : 0;
 }
 
 static void init_server(struct front *front, uint32_t index)
@@ -130,16 +139,20 @@ static void init_server(struct front *front, uint32_t index)
     const struct config *config = front->config;
     struct front_shard *shard = &front->fronts[index];
     int64_t idle_ms = config_i64(config, NULL, "connections.max.idle.ms"); /* negative: none */
+    struct memory *memory = &front->shards->at[index]->memory;
     struct conn_server_options options = {
         .loop = &front->shards->at[index]->loop,
-        .slab = memory_slab(&front->shards->at[index]->memory, MEMORY_FRAMES),
+        .slab = memory_slab(memory, MEMORY_FRAMES),
+        .request_slab = memory_slab(memory, MEMORY_REQUESTS),
+        .answers = memory_budget(memory, MEMORY_ANSWERS),
         .limits =
             {
-                .request_max_bytes = (uint32_t)config_i64(config, NULL, "socket.request.max.bytes"),
+                .request_max_bytes = request_limit(config, memory),
                 .in_flight_max = (uint32_t)config_i64(
                     config, NULL, "levee.max.in.flight.requests.per.connection"),
-                .queued_request_max_bytes = queued_limit(config) / front->shards->count,
                 .answer_max_bytes = ANSWER_BYTES_MAX,
+                .answer_stall_ms = ms_or_none(config, "levee.answer.stall.ms"),
+                .frame_stall_ms = ms_or_none(config, "levee.request.stall.ms"),
                 .idle_max_ms = idle_ms < 0 ? 0 : (uint64_t)idle_ms,
             },
         .events = &events,

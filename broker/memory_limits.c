@@ -15,10 +15,10 @@ static const struct share {
 } shares[MEMORY_PURPOSE_COUNT] = {
     [MEMORY_JOURNAL] = {"journal", 200, UINT64_MAX},
     [MEMORY_COLD_READS] = {"cold_reads", 75, (uint64_t)1024 * MIB},
-    [MEMORY_FRAMES] = {"frames", 100, (uint64_t)2048 * MIB},
-    [MEMORY_REQUESTS] = {"requests", 100, (uint64_t)2048 * MIB},
+    [MEMORY_FRAMES] = {"frames", 100, (uint64_t)512 * MIB},
+    [MEMORY_REQUESTS] = {"requests", 100, (uint64_t)512 * MIB},
     [MEMORY_DECODED] = {"decoded", 100, (uint64_t)2048 * MIB},
-    [MEMORY_ANSWERS] = {"answers", 100, (uint64_t)2048 * MIB},
+    [MEMORY_ANSWERS] = {"answers", 100, (uint64_t)512 * MIB},
     [MEMORY_GROUPS] = {"groups", 50, (uint64_t)512 * MIB},
     [MEMORY_FETCH_SESSIONS] = {"fetch_sessions", 25, (uint64_t)128 * MIB},
 };

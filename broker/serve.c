@@ -20,6 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { KEPT_BYTES_MAX = 16 << 20, LOOK_AT_MEMORY_SECONDS = 5 };
+
 struct server;
 
 struct server_shard {
@@ -43,8 +45,9 @@ struct server {
     struct health health;
     struct http *http;
     pthread_t main_thread;
-    uint32_t stopped; /* atomic */
-    uint32_t failed;  /* atomic */
+    uint32_t stopped;    /* atomic */
+    uint32_t failed;     /* atomic */
+    uint64_t kept_bytes; /* after the last malloc_trim */
     enum err stop_err;
 };
 
@@ -177,6 +180,38 @@ static void keep_freed_memory(void)
     mallopt(M_ARENA_MAX, 4);
 }
 
+/* Resident bytes beyond what is handed out (proc(5), statm). */
+static uint64_t kept_bytes(void)
+{
+    unsigned long long size_pages;
+    unsigned long long resident_pages = 0;
+    uint64_t resident_bytes;
+    uint64_t used_bytes = mem_used_bytes();
+    FILE *file = fopen("/proc/self/statm", "re");
+
+    if (file == NULL)
+        return 0;
+    if (fscanf(file, "%llu %llu", &size_pages, &resident_pages) != 2)
+        resident_pages = 0;
+    fclose(file);
+    resident_bytes = resident_pages * (uint64_t)sysconf(_SC_PAGESIZE);
+    return resident_bytes > used_bytes ? resident_bytes - used_bytes : 0;
+}
+
+/* What a load has left behind goes back to the system: it may have other uses for it, and a
+ * container is judged by what it holds. */
+static void give_memory_back(struct server *server)
+{
+    uint64_t kept = kept_bytes();
+
+    if (kept < server->kept_bytes)
+        server->kept_bytes = kept;
+    if (kept < server->kept_bytes + KEPT_BYTES_MAX)
+        return;
+    malloc_trim(0);
+    server->kept_bytes = kept_bytes();
+}
+
 static void block_signals(sigset_t *waited_for)
 {
     sigemptyset(waited_for);
@@ -273,12 +308,17 @@ static bool is_out_of_patience(struct server *server, struct patience *patience)
 static enum serve_exit wait_for_end(struct server *server, const sigset_t *signals)
 {
     const struct timespec second = {.tv_sec = 1};
+    const struct timespec look = {.tv_sec = LOOK_AT_MEMORY_SECONDS};
     struct patience patience = {0};
     bool stopping = false;
 
     for (;;) {
-        int number = stopping ? sigtimedwait(signals, NULL, &second) : sigwaitinfo(signals, NULL);
+        int number = sigtimedwait(signals, NULL, stopping ? &second : &look);
         bool asked = number == SIGTERM || number == SIGINT;
+        if (number < 0 && !stopping) {
+            give_memory_back(server);
+            continue;
+        }
         if (__atomic_load_n(&server->failed, __ATOMIC_ACQUIRE))
             return SERVE_STORAGE_DEAD;
         if (__atomic_load_n(&server->stopped, __ATOMIC_ACQUIRE))

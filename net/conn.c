@@ -115,6 +115,7 @@ static void finish(struct conn *conn)
     frame_reader_deinit(&conn->frame);
     buf_unref(conn->stash);
     conn->stash = NULL;
+    conn_server_memory_back(server);
     if (conn->outbox.request_count > 0)
         return;
     if (server->events->closed != NULL)
@@ -165,8 +166,12 @@ static void block(struct conn *conn, enum conn_block why)
 {
     counter_add(&conn->server->counters.blocked, 1);
     conn->block = (uint8_t)why;
-    if (why == CONN_WAITS_SERVER)
+    if (why == CONN_WAITS_SERVER) {
+        conn->waits_in_lane = next_lane(conn) != CONN_LANE_ALONE;
         conn_server_wait(conn->server, conn);
+    } else if (why == CONN_WAITS_MEMORY) {
+        conn_server_wait_memory(conn->server, conn);
+    }
     update_idle(conn);
 }
 
@@ -180,7 +185,7 @@ static bool start_request(struct conn *conn)
         block(conn, CONN_WAITS_OWN);
         return false;
     }
-    if (conn_server_has_budget(server))
+    if (conn_server_has_budget(server, conn, next_lane(conn)))
         request = server->events->create(server->context, conn);
     if (request == NULL) {
         block(conn, CONN_WAITS_SERVER);
@@ -189,6 +194,11 @@ static bool start_request(struct conn *conn)
     request->conn = conn;
     conn->lane = next_lane(conn);
     request->frame = frame_take(&conn->frame, &request->size_bytes);
+    conn->frame_mark_ns = 0;
+    if (server->request_slab != NULL) {
+        buf_recharge_anyway(request->frame, server->request_slab);
+        conn_server_memory_back(server);
+    }
     request->bytes = request->frame->bytes;
     request->received_ns = loop_now_ns(server->loop);
     server->queued_request_bytes += request->size_bytes;
@@ -215,13 +225,18 @@ static uint32_t take_bytes(struct conn *conn, const uint8_t *bytes, uint32_t siz
         if (size_bytes == 0)
             break;
         err = frame_read(&conn->frame, bytes, size_bytes, &used);
+        bytes += used;
+        size_bytes -= used;
+        if (err == ERR_NOMEM) {
+            block(conn, CONN_WAITS_MEMORY);
+            break;
+        }
         if (err) {
             conn_close(conn, reason_of(err));
             break;
         }
-        bytes += used;
-        size_bytes -= used;
     }
+    conn_watch_update(conn);
     return size_bytes;
 }
 
@@ -271,7 +286,7 @@ static void receive(struct conn *conn)
     uint8_t *bytes;
 
     if (conn->state == CONN_CLOSING || conn->input_ended || conn->recv.op.in_flight ||
-        (conn->block != CONN_GOES && conn->stash != NULL))
+        conn->block == CONN_WAITS_MEMORY || (conn->block != CONN_GOES && conn->stash != NULL))
         return;
     conn->recv_canceled = false;
     conn->receiving_in_place = takes_requests(conn) && frame_wants_bytes_in_place(&conn->frame);
@@ -280,7 +295,8 @@ static void receive(struct conn *conn)
         return;
     }
     if (frame_place(&conn->frame, &bytes, &size_bytes) != OK) {
-        conn_close(conn, CONN_CLOSE_NO_MEMORY);
+        conn->receiving_in_place = false;
+        block(conn, CONN_WAITS_MEMORY);
         return;
     }
     io_recv_into(io, &conn->recv.op, conn->fd, bytes, size_bytes, on_placed);
@@ -385,9 +401,25 @@ static void conn_is_answered(struct conn_request *request)
         conn_server_mark_dirty(conn->server, conn);
 }
 
+/* Bytes that belong to others (slices of a log) are their owners' to count. */
+static void count_answer(struct conn_request *request, const struct wire_segment *segments,
+                         uint32_t segment_count)
+{
+    struct budget *answers = request->conn->server->answers;
+
+    if (answers == NULL)
+        return;
+    request->answer_bytes = 0;
+    for (uint32_t i = 0; i < segment_count; i++)
+        if (segments[i].owner == NULL)
+            request->answer_bytes += segments[i].size_bytes;
+    budget_force(answers, request->answer_bytes);
+}
+
 void conn_answer(struct conn_request *request, const struct wire_segment *segments,
                  uint32_t segment_count)
 {
+    count_answer(request, segments, segment_count);
     outbox_answer(&request->conn->outbox, request, segments, segment_count);
     conn_is_answered(request);
 }
@@ -424,6 +456,10 @@ static void on_release(struct outbox *outbox, struct conn_request *request)
     struct conn_server *server = conn->server;
 
     conn_request_drop_frame(request);
+    if (server->answers != NULL) {
+        budget_give(server->answers, request->answer_bytes);
+        request->answer_bytes = 0;
+    }
     request->release(request);
     conn_server_budget_back(server); /* of create */
 }
@@ -437,6 +473,7 @@ static void on_sent(struct outbox *outbox, uint32_t sent_bytes, enum err err)
     counter_add(&server->counters.out_bytes, sent_bytes);
     counter_add(&server->counters.sends, 1);
     touch(conn);
+    conn_watch_update(conn);
     if (err == ERR_NOMEM)
         conn_close(conn, CONN_CLOSE_NO_MEMORY);
     else if (err)
@@ -447,6 +484,8 @@ static void on_sent(struct outbox *outbox, uint32_t sent_bytes, enum err err)
 /* What is ready leaves, or is dropped. */
 static void flush_answers(struct conn *conn)
 {
+    if (conn->outbox.send == NULL)
+        conn->sent_ns = loop_now_ns(conn->server->loop); /* of the one that begins here */
     if (conn->state == CONN_LAPSED) {
         if (conn->outbox.send == NULL && outbox_drop_answered(&conn->outbox))
             conn_close(conn, CONN_CLOSE_REFUSED);
@@ -467,6 +506,7 @@ void conn_flush(struct conn *conn)
 {
     if (conn->state != CONN_CLOSING) {
         flush_answers(conn);
+        conn_watch_update(conn);
         if (conn->block == CONN_WAITS_OWN && has_own_room(conn))
             conn_server_mark_ready(conn->server, conn);
         if (conn->state == CONN_LAPSED && conn->input_ended && conn->outbox.send == NULL)

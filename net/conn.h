@@ -29,6 +29,8 @@ struct listener;
     X(MALFORMED, "a request with a size below 1")                                  \
     X(TOO_LARGE, "a request larger than socket.request.max.bytes")                 \
     X(NO_MEMORY, "no memory for a request that is being received, or for a send")  \
+    X(UNTAKEN, "it took no byte of its answers for levee.answer.stall.ms")         \
+    X(SLOW, "a request that came too slowly: levee.request.stall.ms")              \
     X(IDLE, "idle for longer than connections.max.idle.ms")                        \
     X(REFUSED, "a request that has no answer")                                     \
     X(STOPPED, "the server stops")                                                 \
@@ -69,20 +71,26 @@ enum conn_state {
 enum conn_block {
     CONN_GOES,
     CONN_WAITS_OWN,    /* C5, in_flight_max or answer_max_bytes of this connection */
-    CONN_WAITS_SERVER, /* queued_request_max_bytes, or create gave nothing */
+    CONN_WAITS_SERVER, /* a budget of the server, or create gave nothing */
+    CONN_WAITS_MEMORY, /* to receive more of a frame */
 };
 
 struct conn {
     struct list node;       /* conn_server.conns */
     struct list idle_node;  /* conn_server.idle, while no request is in work */
-    struct list wait_node;  /* conn_server.waiting or .ready */
+    struct list wait_node;  /* conn_server.waiting, .ready or .hungry */
+    struct list watch_node; /* conn_server.watched, while a send or a frame is under way */
     struct list dirty_node; /* conn_server.dirty */
     struct conn_server *server;
     const struct listener *listener;
     struct conn_ticket *ticket;
     void *user; /* the owner's; NULL at first */
     uint64_t id;
-    uint64_t active_ns; /* loop_now_ns when bytes last came or went */
+    uint64_t active_ns;     /* loop_now_ns when bytes last came or went */
+    uint64_t sent_ns;       /* when the send under way began */
+    uint64_t hungry_ns;     /* since when it waits for memory */
+    uint64_t frame_mark_ns; /* when frame_mark_bytes of the current frame were there; 0: not yet */
+    uint32_t frame_mark_bytes;
     uint64_t in_bytes;
     uint64_t out_bytes;
     struct io_address local;
@@ -91,8 +99,9 @@ struct conn {
     uint8_t state;
     uint8_t block;
     uint8_t close_reason;
-    uint8_t lane;     /* of the requests in work */
-    bool input_ended; /* there is nothing more to receive */
+    uint8_t lane;       /* of the requests in work */
+    bool waits_in_lane; /* CONN_WAITS_SERVER: its next request is not CONN_LANE_ALONE */
+    bool input_ended;   /* there is nothing more to receive */
     bool receiving_in_place;
     bool recv_canceled;
     struct frame_reader frame;

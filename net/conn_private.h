@@ -26,17 +26,24 @@ void conn_server_mark_dirty(struct conn_server *server, struct conn *conn);
 /* conn may go on: conn_go_on soon. */
 void conn_server_mark_ready(struct conn_server *server, struct conn *conn);
 
-/* conn waits for V2 or create. */
+/* conn waits for V2, V4 or create; or for memory of a frame. */
 void conn_server_wait(struct conn_server *server, struct conn *conn);
+void conn_server_wait_memory(struct conn_server *server, struct conn *conn);
 
-/* Something of the server's budget came back. */
+/* Something of the server's budgets came back; or memory of frames. */
 void conn_server_budget_back(struct conn_server *server);
+void conn_server_memory_back(struct conn_server *server);
 
-static inline bool conn_server_has_budget(const struct conn_server *server)
-{
-    return server->limits.queued_request_max_bytes == 0 ||
-           server->queued_request_bytes < server->limits.queued_request_max_bytes;
-}
+/* May the whole frame of conn begin, as far as V2 and V4 are concerned? */
+bool conn_server_has_budget(const struct conn_server *server, const struct conn *conn,
+                            uint8_t lane);
+
+/* ---- conn_watch.c */
+
+/* A send or a frame began, went on or ended. */
+void conn_watch_update(struct conn *conn);
+void conn_watch_init(struct conn_server *server);
+void conn_watch_deinit(struct conn_server *server);
 
 /* conn became idle, is active while idle, or is no longer idle. */
 void conn_server_update_idle(struct conn_server *server, struct conn *conn, bool idle);

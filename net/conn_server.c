@@ -17,30 +17,62 @@ static void run_flush(struct task *task)
         conn_flush(container_of(node, struct conn, dirty_node));
 }
 
-/* Let the ready ones go on until one finds the budget spent again.  If that one got nothing it
- * keeps its place in front; else it goes to the back (V3). */
-static void run_go_on(struct task *task)
+/* Let the ready ones go on until one of their kind finds the budget spent again.  If that one got
+ * nothing it keeps its place in front; else it goes to the back (V3). */
+static void go_on_ready(struct conn_server *server)
 {
-    struct conn_server *server = container_of(task, struct conn_server, go_on_task);
-    struct list ready;
+    bool spent[2] = {false, false};
+    struct list ready, first, last;
     struct list *node;
 
     list_init(&ready);
+    list_init(&first);
+    list_init(&last);
     list_splice_back(&ready, &server->ready);
     while ((node = list_pop_front(&ready)) != NULL) {
         struct conn *conn = container_of(node, struct conn, wait_node);
-        bool got_something = conn_go_on(conn);
+        bool got_something;
 
+        if (conn->block == CONN_WAITS_SERVER && spent[conn->waits_in_lane]) {
+            list_push_back(&first, &conn->wait_node);
+            continue;
+        }
+        got_something = conn_go_on(conn);
         if (conn->block != CONN_WAITS_SERVER)
             continue;
+        spent[conn->waits_in_lane] = true;
         list_remove(&conn->wait_node);
-        if (!got_something)
-            list_push_front(&ready, &conn->wait_node);
-        list_splice_back(&ready, &server->waiting);
-        if (got_something)
-            list_push_back(&ready, &conn->wait_node);
-        list_splice_back(&server->waiting, &ready);
+        list_push_back(got_something ? &last : &first, &conn->wait_node);
     }
+    list_splice_back(&first, &server->waiting);
+    list_splice_back(&first, &last);
+    list_splice_back(&server->waiting, &first);
+}
+
+/* The one that waits longest first, as long as there is memory. */
+static void feed_hungry(struct conn_server *server)
+{
+    while (!list_is_empty(&server->hungry)) {
+        struct conn *conn = list_first(&server->hungry, struct conn, wait_node);
+        uint64_t since_ns = conn->hungry_ns;
+
+        list_remove(&conn->wait_node);
+        (void)conn_go_on(conn);
+        if (conn->block != CONN_WAITS_MEMORY)
+            continue;
+        list_remove(&conn->wait_node);
+        list_push_front(&server->hungry, &conn->wait_node);
+        conn->hungry_ns = since_ns;
+        return;
+    }
+}
+
+static void run_go_on(struct task *task)
+{
+    struct conn_server *server = container_of(task, struct conn_server, go_on_task);
+
+    go_on_ready(server);
+    feed_hungry(server);
 }
 
 static void tell_stopped(struct task *task)
@@ -122,10 +154,54 @@ void conn_server_wait(struct conn_server *server, struct conn *conn)
 
 void conn_server_budget_back(struct conn_server *server)
 {
-    if (list_is_empty(&server->waiting) || !conn_server_has_budget(server))
+    if (list_is_empty(&server->waiting))
         return;
     list_splice_back(&server->ready, &server->waiting);
     loop_defer(server->loop, &server->go_on_task);
+}
+
+void conn_server_wait_memory(struct conn_server *server, struct conn *conn)
+{
+    check(!list_is_linked(&conn->wait_node));
+    conn->hungry_ns = loop_now_ns(server->loop);
+    list_push_back(&server->hungry, &conn->wait_node);
+}
+
+void conn_server_memory_back(struct conn_server *server)
+{
+    if (!list_is_empty(&server->hungry))
+        loop_defer(server->loop, &server->go_on_task);
+}
+
+/* V2: one that is alone may pass the limit. */
+static bool has_request_room(const struct conn_server *server, uint32_t size_bytes, uint8_t lane)
+{
+    const struct budget *budget;
+    uint64_t used_bytes, max_bytes;
+
+    if (server->limits.queued_request_max_bytes != 0 &&
+        server->queued_request_bytes >= server->limits.queued_request_max_bytes)
+        return false;
+    if (server->request_slab == NULL)
+        return true;
+    budget = &server->request_slab->budget;
+    used_bytes = budget_used_bytes(budget);
+    max_bytes = lane == CONN_LANE_ALONE ? budget->max_bytes : budget->max_bytes / 4 * 3;
+    return used_bytes == 0 || (used_bytes < max_bytes && size_bytes <= max_bytes - used_bytes);
+}
+
+bool conn_server_has_budget(const struct conn_server *server, const struct conn *conn, uint8_t lane)
+{
+    const struct budget *answers = server->answers;
+    uint64_t max_bytes;
+
+    if (answers != NULL) {
+        max_bytes =
+            conn->outbox.queued_bytes == 0 ? answers->max_bytes : answers->max_bytes / 4 * 3;
+        if (budget_used_bytes(answers) >= max_bytes)
+            return false; /* V4 */
+    }
+    return has_request_room(server, conn->frame.size_bytes, lane);
 }
 
 void conn_server_resume(struct conn_server *server)
@@ -142,6 +218,8 @@ void conn_server_forget(struct conn_server *server, struct conn *conn)
         list_remove(&conn->wait_node);
     if (list_is_linked(&conn->dirty_node))
         list_remove(&conn->dirty_node);
+    if (list_is_linked(&conn->watch_node))
+        list_remove(&conn->watch_node);
     server->conn_count--;
     gauge_add(&server->counters.open, -1);
     stop_if_empty(server);
@@ -164,6 +242,8 @@ void conn_server_init(struct conn_server *server, const struct conn_server_optio
         .loop = options->loop,
         .io = options->loop->io,
         .slab = options->slab,
+        .request_slab = options->request_slab,
+        .answers = options->answers,
         .limits = options->limits,
         .events = options->events,
         .context = options->context,
@@ -173,6 +253,8 @@ void conn_server_init(struct conn_server *server, const struct conn_server_optio
     list_init(&server->waiting);
     list_init(&server->ready);
     list_init(&server->dirty);
+    list_init(&server->hungry);
+    conn_watch_init(server);
     server->flush_task.run = run_flush;
     server->go_on_task.run = run_go_on;
     server->stopped_task.run = tell_stopped;
@@ -188,6 +270,7 @@ void conn_server_deinit(struct conn_server *server)
     check(server->conn_count == 0);
     loop_cancel_timer(server->loop, &server->idle_timer);
     loop_cancel_timer(server->loop, &server->stop_timer);
+    conn_watch_deinit(server);
     outbox_pool_deinit(&server->sends);
 }
 

@@ -6,7 +6,12 @@
  *   V1  callbacks come from the loop, never inside a call of the owner
  *   V2  queued_request_bytes is the sum of size_bytes of the requests that still have their frame;
  *       it passes its limit by less than one request for each connection
- *   V3  who waits for V2 or for create goes on in the order of waiting */
+ *   V3  who waits for V2, V4 or create goes on in the order of waiting; requests that run beside
+ *       others (a lane) leave a quarter of V2 to those that do not, and wait apart from them
+ *   V4  no request begins while unsent answers fill their budget; a connection that has unsent
+ *       answers leaves a quarter of it to those that have none
+ *   V5  who does not take its answers, or sends a frame too slowly, is closed (conn_watch.c); so
+ * is, when frames find no memory, the one that holds some and sends nothing */
 #ifndef LEVEE_NET_CONN_SERVER_H
 #define LEVEE_NET_CONN_SERVER_H
 
@@ -15,15 +20,18 @@
 #include "base/slab.h"
 #include "net/conn.h"
 
-enum { CONN_LANE_ALONE = 0 };
+enum { CONN_LANE_ALONE = 0, CONN_FRAME_STEP_BYTES = 16 << 10 };
 
 struct conn_limits {
     uint32_t request_max_bytes;        /* socket.request.max.bytes */
     uint32_t in_flight_max;            /* requests of one connection, until their answer is sent */
     uint64_t queued_request_max_bytes; /* queued.max.request.bytes; 0: no limit */
     uint64_t answer_max_bytes;         /* unsent answers of one connection; then it is not read */
-    uint64_t idle_max_ms; /* connections.max.idle.ms: no byte in or out, and no request in
-                           * work; 0: no limit */
+    uint64_t answer_stall_ms; /* levee.answer.stall.ms: no byte of an answer taken; 0: no limit */
+    uint64_t frame_stall_ms;  /* levee.request.stall.ms: CONN_FRAME_STEP_BYTES of a frame, or its
+                               * end, have to come in this time; 0: no limit */
+    uint64_t idle_max_ms;     /* connections.max.idle.ms: no byte in or out, and no request in
+                               * work; 0: no limit */
 };
 
 struct conn_events {
@@ -59,9 +67,11 @@ struct conn_counters {
 
 struct conn_server_options {
     struct loop *loop;
-    /* Request bytes, whole, partial and stashed.  Full: the connection that asks is closed, so
-     * leave room above queued_request_max_bytes for what is half received. */
-    struct slab *slab;
+    struct slab *slab; /* frames: partial, stashed, or whole and not begun */
+    /* Optional.  Frames of requests in work; its budget is V2 as queued_request_max_bytes is, which
+     * one request that is alone may pass. */
+    struct slab *request_slab;
+    struct budget *answers; /* optional: V4 */
     struct conn_limits limits;
     const struct conn_events *events;
     void *context; /* for events */
@@ -71,18 +81,23 @@ struct conn_server {
     struct loop *loop;
     struct io *io;
     struct slab *slab;
+    struct slab *request_slab;
+    struct budget *answers;
     struct conn_limits limits;
     const struct conn_events *events;
     void *context;
     struct list conns;   /* of conn.node */
     struct list idle;    /* of conn.idle_node, longest idle first */
-    struct list waiting; /* of conn.wait_node: for the server's budget */
+    struct list waiting; /* of conn.wait_node: for the server's budgets */
+    struct list hungry;  /* of conn.wait_node: for memory of a frame, longest first */
+    struct list watched; /* of conn.watch_node */
     struct list ready;   /* of conn.wait_node: may go on */
     struct list dirty;   /* of conn.dirty_node: to flush, or to finish */
     struct task flush_task;
     struct task go_on_task;
     struct task stopped_task;
     struct timer idle_timer;
+    struct timer watch_timer;
     struct timer stop_timer;
     struct outbox_pool sends;
     uint64_t queued_request_bytes;

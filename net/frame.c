@@ -59,6 +59,10 @@ static enum err make_room(struct frame_reader *reader, uint32_t incoming_bytes)
         wanted = have * FRAME_GROWTH_LARGE;
     if (wanted > reader->size_bytes)
         wanted = reader->size_bytes;
+    if (wanted > FRAME_LARGE_BYTES &&
+        !budget_has_room(&reader->slab->budget, wanted,
+                         reader->slab->budget.max_bytes / FRAME_RESERVE_PART))
+        return ERR_NOMEM;
     larger = buf_create(reader->slab, (uint32_t)wanted, 1);
     if (larger == NULL)
         return ERR_NOMEM;
@@ -129,7 +133,7 @@ enum err frame_place(struct frame_reader *reader, uint8_t **bytes_out, uint32_t 
             return err;
     }
     *bytes_out = reader->buf->bytes + reader->filled_bytes;
-    *size_out = reader->buf->capacity_bytes - reader->filled_bytes;
+    *size_out = min_u32(reader->buf->capacity_bytes - reader->filled_bytes, FRAME_PLACE_MAX);
     return OK;
 }
 

@@ -4,6 +4,7 @@
  * One frame_reader is one direction of one connection; it collects one frame at a time.  Memory
  * follows the bytes that came, never the size that was announced:
  *   I1  capacity <= max(FRAME_FIRST_BYTES, FRAME_GROWTH_LARGE * bytes received of this frame)
+ *       and a frame above FRAME_LARGE_BYTES leaves a FRAME_RESERVE_PART of the slab to small ones
  *   I2  a frame that lies whole in the bytes handed in gets a buffer of exactly its size and is
  *       copied once */
 #ifndef LEVEE_NET_FRAME_H
@@ -21,6 +22,8 @@ enum {
     FRAME_GROWTH = 2,
     FRAME_GROWTH_LARGE = 4,
     FRAME_INTO_BYTES = 256 * 1024, /* missing: from here on receiving straight into place pays */
+    FRAME_PLACE_MAX = 256 * 1024,  /* of one receive in place: so progress is seen */
+    FRAME_RESERVE_PART = 4,
 };
 
 struct frame_reader {
@@ -41,7 +44,8 @@ void frame_reader_deinit(struct frame_reader *reader);
 
 /* Take bytes up to the end of the current frame; *used_out says how many.  Call it again with the
  * rest once the frame was taken.  ERR_MALFORMED: size below 1.  ERR_TOO_LARGE: size above
- * max_bytes. ERR_NOMEM: the slab is full.  After an error the stream cannot be read any further. */
+ * max_bytes.  After these the stream cannot be read any further.  ERR_NOMEM: the slab is full; call
+ * it again with what was not used once it has room. */
 must_use enum err frame_read(struct frame_reader *reader, const uint8_t *bytes, uint32_t size_bytes,
                              uint32_t *used_out);
 

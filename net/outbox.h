@@ -41,8 +41,9 @@ struct conn_request {
     const uint8_t *bytes; /* without the four bytes of the size */
     uint32_t size_bytes;
     uint32_t segment_count;
-    const struct wire_segment *segments;           /* the answer, its size included */
-    uint64_t received_ns;                          /* loop_now_ns when the frame was whole */
+    const struct wire_segment *segments; /* the answer, its size included */
+    uint64_t answer_bytes;               /* that the answers' budget counts until release */
+    uint64_t received_ns;                /* loop_now_ns when the frame was whole */
     void (*release)(struct conn_request *request); /* the memory is yours again */
     uint8_t state;
 };

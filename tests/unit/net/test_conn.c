@@ -31,6 +31,8 @@ static struct clock clock_now;
 static struct io *io;
 static struct loop loop;
 static struct slab slab;
+static struct slab request_slab;
+static struct budget answers;
 static struct conn_server server;
 static struct conn_server *const servers[] = {&server};
 static struct admission admission;
@@ -148,8 +150,12 @@ static const struct conn_limits usual_limits = {
 static void start(const struct conn_limits *limits, const struct admission_limits *admission_limits)
 {
     struct io_uring_options options = {0};
-    struct conn_server_options server_options = {
-        .loop = &loop, .slab = &slab, .limits = *limits, .events = &events};
+    struct conn_server_options server_options = {.loop = &loop,
+                                                 .slab = &slab,
+                                                 .request_slab = &request_slab,
+                                                 .answers = &answers,
+                                                 .limits = *limits,
+                                                 .events = &events};
     struct listener_options listener_options = {.name = "PLAINTEXT",
                                                 .backlog = 128,
                                                 .servers = servers,
@@ -161,6 +167,8 @@ static void start(const struct conn_limits *limits, const struct admission_limit
     cr_assert(eq(int, io_uring_create(&options, &io), OK));
     loop_init(&loop, 0, io, &clock_now);
     slab_init(&slab, SLAB_BYTES);
+    slab_init(&request_slab, SLAB_BYTES);
+    budget_init(&answers, "answers", SLAB_BYTES);
     conn_server_init(&server, &server_options);
     admission_init(&admission, &loop, admission_limits, 1);
     cr_assert(eq(int, io_address_parse("127.0.0.1", 0, &listener_options.at), OK));
@@ -217,6 +225,8 @@ static void finish(void)
     conn_server_deinit(&server);
     admission_deinit(&admission);
     slab_deinit(&slab);
+    slab_deinit(&request_slab);
+    budget_deinit(&answers);
     loop_deinit(&loop);
     io->v->destroy(io);
     cr_assert(eq(u64, mem_used_count(), 0));
@@ -730,16 +740,130 @@ Test(conn, without_memory_for_a_request_the_connection_waits, .init = setup, .fi
     close(fd);
 }
 
-Test(conn, a_full_slab_closes_the_connection_that_asks, .init = setup, .fini = finish)
+/* Many send half of a large frame and nothing more; a usual client is served beside them. */
+Test(conn, unfinished_frames_stay_within_their_budget_and_make_way, .init = setup, .fini = finish,
+     .timeout = 60)
 {
-    static uint8_t bytes[100000];
-    int32_t fd = dial_server();
+    enum { COUNT = 12, HALF = 400 << 10 };
+    static uint8_t bytes[HALF];
+    int32_t usual = dial_server();
+    int32_t fds[COUNT];
+    uint32_t sent[COUNT] = {0};
+    uint64_t peak_bytes = 0;
 
-    slab.budget.max_bytes = 20000;
-    send_frame(fd, bytes, sizeof(bytes));
-    turns_until(closed_count == 1);
+    echo = true;
+    slab.budget.max_bytes = 4 << 20;
+    put_size(bytes, 1 << 20);
+    for (int i = 0; i < COUNT; i++)
+        fds[i] = dial_server();
+    while (closed_count < 3) {
+        for (int i = 0; i < COUNT; i++) {
+            ssize_t n = send(fds[i], bytes + sent[i], HALF - sent[i], MSG_DONTWAIT | MSG_NOSIGNAL);
+            sent[i] += n > 0 ? (uint32_t)n : 0;
+        }
+        send_number(usual, 5);
+        cr_assert(eq(u32, recv_number(usual), 5));
+        peak_bytes = slab_used_bytes(&slab) > peak_bytes ? slab_used_bytes(&slab) : peak_bytes;
+        turns(1);
+    }
     cr_assert(eq(int, last_reason, CONN_CLOSE_NO_MEMORY));
+    cr_assert(gt(u64, peak_bytes, 1 << 20));
+    cr_assert(le(u64, peak_bytes, 4 << 20));
+    for (int i = 0; i < COUNT; i++)
+        close(fds[i]);
+    turns_until(server.conn_count == 1);
+    cr_assert(eq(u64, slab_used_bytes(&slab), 0));
+    close(usual);
+}
+
+Test(conn, a_frame_that_finds_no_memory_goes_on_when_there_is_some, .init = setup, .fini = finish)
+{
+    static uint8_t bytes[200000];
+    int32_t fd = dial_server();
+    struct buf *other;
+
+    bytes[199999] = 7;
+    slab.budget.max_bytes = 4 << 20; /* of which large frames leave a quarter */
+    other = buf_create(&slab, 2900 << 10, 1);
+    send_frame(fd, bytes, sizeof(bytes));
+    turns_until(counter_read(&server.counters.blocked) > 0);
+    turns(20);
+    cr_assert(eq(u32, held_count, 0));
+    buf_unref(other);
+    turns_until(held_count == 1);
+    cr_assert(eq(u32, held[0].request.size_bytes, sizeof(bytes)));
+    cr_assert(eq(u8, held[0].request.bytes[199999], 7));
+    cr_assert(eq(u64, slab_used_bytes(&slab), 0)); /* it is the requests' now */
+    cr_assert(ge(u64, slab_used_bytes(&request_slab), sizeof(bytes)));
     close(fd);
+}
+
+Test(conn, who_sends_a_frame_too_slowly_is_closed, .fini = finish, .timeout = 60)
+{
+    struct conn_limits limits = usual_limits;
+    uint8_t bytes[8] = {0};
+    int32_t idle, slow;
+
+    limits.frame_stall_ms = 1000;
+    start(&limits, &(struct admission_limits){0});
+    idle = dial_server();
+    slow = dial_server();
+    put_size(bytes, 1000);
+    while (closed_count == 0) { /* a byte now and then is no progress */
+        send(slow, bytes, 4, MSG_NOSIGNAL);
+        turns(50);
+    }
+    cr_assert(eq(int, last_reason, CONN_CLOSE_SLOW));
+    send_number(idle, 1); /* between requests nobody is slow */
+    turns_until(held_count == 1);
+    close(idle);
+    close(slow);
+}
+
+Test(conn, who_takes_no_answer_is_closed, .fini = finish, .timeout = 60)
+{
+    struct conn_limits limits = usual_limits;
+    uint64_t begin_ns;
+    int32_t fd;
+
+    limits.answer_stall_ms = 1500;
+    start(&limits, &(struct admission_limits){0});
+    fd = dial_server();
+    send_number(fd, 1);
+    turns_until(held_count == 1);
+    begin_ns = clock_mono_ns(&clock_now);
+    answer_large(0, 32 << 20); /* more than the kernel takes for it */
+    cr_assert(ge(u64, budget_used_bytes(&answers), 32 << 20));
+    turns_until(closed_count == 1);
+    cr_assert(eq(int, last_reason, CONN_CLOSE_UNTAKEN));
+    cr_assert(ge(u64, clock_mono_ns(&clock_now) - begin_ns, 1500000000U));
+    cr_assert(eq(u64, budget_used_bytes(&answers), 0));
+    close(fd);
+}
+
+Test(conn, unsent_answers_keep_requests_from_beginning, .init = setup, .fini = finish)
+{
+    int32_t fd = dial_server();
+    int32_t other = dial_server();
+    uint8_t prefix[4];
+
+    answers.max_bytes = 1 << 20;
+    send_number(fd, 1);
+    turns_until(held_count == 1);
+    answer_large(0, 32 << 20);
+    send_number(other, 2);
+    turns_until(counter_read(&server.counters.blocked) > 0);
+    turns(5);
+    cr_assert(eq(u32, held_count, 1));
+    recv_exactly(fd, prefix, 4);
+    recv_exactly(fd, big_frame, sizeof(big_frame));
+    recv_exactly(fd, big_frame, sizeof(big_frame));
+    recv_exactly(fd, big_frame, (32 << 20) - 2 * sizeof(big_frame));
+    turns_until(held_count == 2);
+    answer_echo(1);
+    cr_assert(eq(u32, recv_number(other), 2));
+    close(fd);
+    close(other);
 }
 
 Test(conn, connections_beyond_the_limit_are_closed_until_others_end, .fini = finish)
