@@ -157,8 +157,9 @@ LOG_CODE("LVE-2210", "indexes of a segment were lost or wrong and were built ane
          "it was made again from the segment; no record is affected. Next step: none, "
          "unless it comes again: then look at the device.")
 LOG_CODE("LVE-3101", "request closed its connection: it cannot be answered",
-         "Cause: a client sent an API or version that levee does not have, or bytes that "
-         "are no such request. Effect: its connection is closed, as Kafka does. Next step: "
+         "Cause: a client sent an API or version that levee does not have, bytes that are "
+         "no such request, or one that names a partition twice. Effect: its connection is closed, "
+         "as Kafka does. Next step: "
          "compare api_key and api_version with docs/compatibility.md; look for what is not "
          "a Kafka client.")
 LOG_CODE("LVE-3102", "an answer could not be encoded",

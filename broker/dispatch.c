@@ -54,15 +54,6 @@ static const struct handler *find_handler(int16_t key)
     return NULL;
 }
 
-static void refuse(struct request *request, enum err err)
-{
-    log_line(request->home->sink, LOG_WARN, "LVE-3101",
-             "request closed its connection: it cannot be answered",
-             log_i64("api_key", request->api_key), log_i64("api_version", request->api_version),
-             log_err(err));
-    request_close(request);
-}
-
 /* A version of ApiVersions from the future: version 0, error 35, our range (KIP-511). */
 static void answer_unknown_api_versions(struct request *request)
 {
@@ -103,7 +94,7 @@ static void decode_and_handle(struct request *request)
     }
     handler = err == OK ? find_handler(request->api_key) : NULL;
     if (handler == NULL) {
-        refuse(request, err == OK ? ERR_UNSUPPORTED : err);
+        request_refuse(request, err == OK ? ERR_UNSUPPORTED : err);
         return;
     }
     body = arena_alloc(&request->arena, request->api->request->body->size_bytes);
@@ -111,7 +102,7 @@ static void decode_and_handle(struct request *request)
                        : codec_decode(request->api->request, request->api_version, &reader,
                                       &request->arena, body);
     if (err != OK) {
-        refuse(request, err);
+        request_refuse(request, err);
         return;
     }
     request->body = body;

@@ -171,6 +171,15 @@ static void come_home(struct request *request)
     request->continue_at(request);
 }
 
+void request_refuse(struct request *request, enum err err)
+{
+    log_line(request->at->sink, LOG_WARN, "LVE-3101",
+             "request closed its connection: it cannot be answered",
+             log_i64("api_key", request->api_key), log_i64("api_version", request->api_version),
+             log_err(err));
+    request_close(request);
+}
+
 static void continue_away(struct request *request)
 {
     struct stall_watch *stalls = request->at->stalls;

@@ -94,6 +94,9 @@ void request_no_answer(struct request *request);
 /* Close the connection: Kafka's way to refuse what has no answer. */
 void request_close(struct request *request);
 
+/* The same, and a log line (LVE-3101): the request as such is wrong. */
+void request_refuse(struct request *request, enum err err);
+
 /* A response with its defaults, for request->api and its version.  False: no memory. */
 must_use bool request_prepare_response(struct request *request);
 

@@ -6,6 +6,7 @@
  * journal makes a piece wait for room and append again; the client sees only time. */
 #include "broker/handlers.h"
 #include "broker/kafka_error.h"
+#include "broker/produce_names.h"
 #include "broker/record_errors.h"
 #include "broker/request.h"
 #include "broker/scatter.h"
@@ -316,7 +317,12 @@ void handle_produce(struct request *request)
     const struct produce_request *body = request->body;
     struct produce_response *response = request->response;
     struct produce *all = request_alloc(request, 1, sizeof(*all));
+    enum err err = produce_names_check(request);
 
+    if (err != OK) {
+        request_refuse(request, err);
+        return;
+    }
     all->request = request;
     all->acks = body->acks;
     all->timeout_ms = body->timeout_ms;

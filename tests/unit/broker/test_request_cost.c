@@ -5,6 +5,7 @@
 #include "net/protocol/msg_describe_configs.h"
 #include "net/protocol/msg_incremental_alter_configs.h"
 #include "net/protocol/msg_metadata.h"
+#include "net/protocol/msg_produce.h"
 #include "tests/unit/broker/live_rig.h"
 
 #include <time.h>
@@ -299,6 +300,47 @@ Test(request_cost, describe_configs_of_many_keys)
     live_start(1, NULL);
     describe(1, MANY, &found);
     cr_assert(eq(i32, found, 1));
+}
+
+/* ---- Produce */
+
+/* Version 9, of one topic: the partitions of indexes, without a batch each. */
+static enum err produce_to(const int32_t *indexes, int32_t count)
+{
+    struct produce_request_partition_produce_data *parts =
+        mem_alloc((size_t)count * sizeof(*parts));
+    struct produce_request_topic_produce_data topic;
+    struct produce_request request;
+    struct live_ask ask = {0};
+
+    codec_set_defaults(&produce_request_desc, &request);
+    codec_set_struct_defaults(&produce_request_topic_produce_data_struct, &topic);
+    for (int32_t i = 0; i < count; i++)
+        parts[i].index = indexes[i];
+    topic.name = wire_string("t");
+    topic.partition_data.items = parts;
+    topic.partition_data.count = count;
+    request.topic_data.items = &topic;
+    request.topic_data.count = 1;
+    request.acks = -1;
+    request.timeout_ms = 1000;
+    live_ask_start(&ask, live_client(0), API_PRODUCE, 9, &request);
+    cr_assert(live_ask_wait(&ask, 60000));
+    return ask.err;
+}
+
+Test(request_cost, produce_to_a_partition_twice_is_refused)
+{
+    static const int32_t once[] = {0, 1};
+    int32_t *often = mem_alloc(MANY * sizeof(*often));
+    uint64_t begin_ms;
+
+    live_start(1, NULL);
+    (void)live_topic(live_client(0), "t", 2);
+    cr_assert(eq(int, produce_to(once, 2), OK));
+    begin_ms = cpu_ms();
+    cr_assert(eq(int, produce_to(often, MANY), ERR_CLOSED));
+    cr_assert(lt(u64, cpu_ms() - begin_ms, CPU_MAX_MS));
 }
 
 /* ---- no memory */
