@@ -64,9 +64,10 @@ static void on_space(void *context, bool short_of_space)
         figures_must(ERR_NOSPACE, "the store");
 }
 
-static void on_room(struct store_waiter *waiter)
+static bool on_room(struct store_waiter *waiter)
 {
     container_of(waiter, struct bench_store, waiter)->has_room = true;
+    return true;
 }
 
 static void append_ready(struct bench_store *bench);

@@ -2,38 +2,64 @@
 
 #include "base/check.h"
 
+void partition_init_waits(struct partition *partition)
+{
+    append_queue_init(&partition->appends, partition->shard->store);
+    list_init(&partition->own_waiters);
+    list_init(&partition->ack_waiters);
+    list_init(&partition->data_waiters);
+}
+
+/* How far our own log counts, by its durability mode. */
+static int64_t own_mark(const struct partition *partition, const struct log_offsets *offsets)
+{
+    return partition->config.log.relaxed ? offsets->accepted : offsets->durable;
+}
+
+/* Those of waiters, by rising offset, that have what they wait for. */
+static void take_reached(struct list *waiters, int64_t offset, struct list *ready)
+{
+    while (!list_is_empty(waiters)) {
+        struct list *node = waiters->next;
+        if (container_of(node, struct partition_waiter, node)->offset > offset)
+            break;
+        list_remove(node);
+        list_push_back(ready, node);
+    }
+}
+
+static void wake_all(struct list *waiters, enum err err)
+{
+    for (struct list *node = list_pop_front(waiters); node != NULL;
+         node = list_pop_front(waiters)) {
+        struct partition_waiter *waiter = container_of(node, struct partition_waiter, node);
+        waiter->wake(waiter, err);
+    }
+}
+
 void partition_publish(struct partition *partition)
 {
     struct log_offsets offsets = log_offsets(partition->log);
+    int64_t own = own_mark(partition, &offsets);
     int64_t allowed;
     struct list ready;
 
-    in_sync_tell_own(&partition->in_sync,
-                     partition->config.log.relaxed ? offsets.accepted : offsets.durable);
+    in_sync_tell_own(&partition->in_sync, own);
     allowed = in_sync_high_watermark(&partition->in_sync, offsets.high_watermark);
-    if (allowed <= offsets.high_watermark)
-        return;
-    log_set_high_watermark(partition->log, allowed); /* P1 */
-
     list_init(&ready); /* onto a list of our own first: waking may add waiters */
-    while (!list_is_empty(&partition->ack_waiters)) {
-        struct list *node = partition->ack_waiters.next;
-        if (container_of(node, struct partition_waiter, node)->offset > allowed)
-            break;
-        list_remove(node);
-        list_push_back(&ready, node);
-    }
-    list_for_each_safe(node, &partition->data_waiters)
-    {
-        if (container_of(node, struct partition_waiter, node)->offset <= allowed) {
-            list_remove(node);
-            list_push_back(&ready, node);
+    if (allowed > offsets.high_watermark) {
+        log_set_high_watermark(partition->log, allowed); /* P1 */
+        take_reached(&partition->ack_waiters, allowed, &ready);
+        list_for_each_safe(node, &partition->data_waiters)
+        {
+            if (container_of(node, struct partition_waiter, node)->offset <= allowed) {
+                list_remove(node);
+                list_push_back(&ready, node);
+            }
         }
     }
-    for (struct list *node = list_pop_front(&ready); node != NULL; node = list_pop_front(&ready)) {
-        struct partition_waiter *waiter = container_of(node, struct partition_waiter, node);
-        waiter->wake(waiter, OK);
-    }
+    take_reached(&partition->own_waiters, own, &ready);
+    wake_all(&ready, OK);
 }
 
 void partition_start_moved(struct partition *partition)
@@ -60,12 +86,11 @@ void partition_end_waits(struct partition *partition, enum err err)
     struct list ended;
 
     list_init(&ended);
+    list_splice_back(&ended, &partition->own_waiters);
     list_splice_back(&ended, &partition->ack_waiters);
     list_splice_back(&ended, &partition->data_waiters);
-    for (struct list *node = list_pop_front(&ended); node != NULL; node = list_pop_front(&ended)) {
-        struct partition_waiter *waiter = container_of(node, struct partition_waiter, node);
-        waiter->wake(waiter, err);
-    }
+    wake_all(&ended, err);
+    append_queue_end(&partition->appends, err);
 }
 
 /* There, and led here. */
@@ -103,68 +128,99 @@ enum err partition_check_epoch(const struct partition *partition, int32_t expect
     return expected_epoch < partition->leader_epoch ? ERR_FENCED_EPOCH : ERR_UNKNOWN_EPOCH;
 }
 
-enum err partition_append(struct partition *partition, const uint8_t *bytes, uint32_t size_bytes,
-                          int64_t max_timestamp_ms, int64_t now_ms, struct log_append_result *out)
-{
-    if (is_led(partition) && !in_sync_has_enough(&partition->in_sync))
-        return ERR_REPLICAS;
-    return partition_append_leader(partition, bytes, size_bytes, max_timestamp_ms, now_ms, out);
-}
+/* ---- appends */
 
-enum err partition_append_leader(struct partition *partition, const uint8_t *bytes,
-                                 uint32_t size_bytes, int64_t max_timestamp_ms, int64_t now_ms,
-                                 struct log_append_result *out)
+static enum err put(struct append_op *op)
 {
+    struct partition_append *append = container_of(op, struct partition_append, op);
+    struct partition *partition = append->partition;
+    struct log_append_result *result = &append->result;
     enum err err;
 
     if (!is_led(partition))
         return ERR_NOT_FOUND;
-    err = log_append_leader(partition->log, bytes, size_bytes, max_timestamp_ms,
-                            partition->leader_epoch, now_ms, out);
-    if (err == OK && !out->duplicate) {
-        counter_add(&partition->bytes_in, size_bytes);
-        counter_add(&partition->messages_in, (uint64_t)(out->last_offset - out->base_offset + 1));
+    if (append->for_all && !in_sync_has_enough(&partition->in_sync))
+        return ERR_REPLICAS;
+    err = log_append_leader(partition->log, append->bytes, append->size_bytes,
+                            append->max_timestamp_ms, partition->leader_epoch,
+                            clock_wall_ms(partition->shard->clock), result);
+    if (err == OK && !result->duplicate) {
+        counter_add(&partition->bytes_in, append->size_bytes);
+        counter_add(&partition->messages_in,
+                    (uint64_t)(result->last_offset - result->base_offset + 1));
     }
     return err;
 }
 
-static bool is_reached(struct partition *partition, struct partition_waiter *waiter)
+static void on_put(struct append_op *op, enum err err)
 {
-    if (partition->deleted) {
-        waiter->wake(waiter, ERR_NOT_FOUND);
-        return true;
-    }
-    if (store_state(partition->shard->store) == STORE_FAILED) {
-        waiter->wake(waiter, ERR_STORAGE);
-        return true;
-    }
-    if (log_offsets(partition->log).high_watermark >= waiter->offset) {
-        waiter->wake(waiter, OK);
-        return true;
-    }
-    return false;
+    struct partition_append *append = container_of(op, struct partition_append, op);
+
+    append->done(append, err);
 }
 
-void partition_wait_ack(struct partition *partition, struct partition_waiter *waiter)
+void partition_append(struct partition *partition, struct partition_append *append)
 {
-    struct list *before = partition->ack_waiters.prev;
+    append->partition = partition;
+    append->op.put = put;
+    append->op.done = on_put;
+    append_queue_add(&partition->appends, &append->op);
+}
 
-    if (!is_led(partition)) {
-        waiter->wake(waiter, ERR_NOT_FOUND);
-        return;
-    }
-    if (is_reached(partition, waiter))
-        return;
-    /* a duplicate waits for an offset older than the newest: walk back to its place */
-    while (before != &partition->ack_waiters &&
+void partition_cancel_append(struct partition_append *append)
+{
+    append_queue_cancel(&append->op);
+}
+
+/* ---- waits */
+
+/* Why the wait is over before it began; false: it is not. */
+static bool is_over(struct partition *partition, int64_t mark, struct partition_waiter *waiter)
+{
+    enum err err = OK;
+
+    if (partition->deleted)
+        err = ERR_NOT_FOUND;
+    else if (store_state(partition->shard->store) == STORE_FAILED)
+        err = ERR_STORAGE;
+    else if (mark < waiter->offset)
+        return false;
+    waiter->wake(waiter, err);
+    return true;
+}
+
+/* A duplicate waits for an offset older than the newest: walk back to its place. */
+static void insert_by_offset(struct list *waiters, struct partition_waiter *waiter)
+{
+    struct list *before = waiters->prev;
+
+    while (before != waiters &&
            container_of(before, struct partition_waiter, node)->offset > waiter->offset)
         before = before->prev;
     list_insert_between(&waiter->node, before, before->next);
 }
 
+void partition_wait_own(struct partition *partition, struct partition_waiter *waiter)
+{
+    struct log_offsets offsets = log_offsets(partition->log);
+
+    if (!is_led(partition))
+        waiter->wake(waiter, ERR_NOT_FOUND);
+    else if (!is_over(partition, own_mark(partition, &offsets), waiter))
+        insert_by_offset(&partition->own_waiters, waiter);
+}
+
+void partition_wait_ack(struct partition *partition, struct partition_waiter *waiter)
+{
+    if (!is_led(partition))
+        waiter->wake(waiter, ERR_NOT_FOUND);
+    else if (!is_over(partition, log_offsets(partition->log).high_watermark, waiter))
+        insert_by_offset(&partition->ack_waiters, waiter);
+}
+
 void partition_wait_data(struct partition *partition, struct partition_waiter *waiter)
 {
-    if (!is_reached(partition, waiter))
+    if (!is_over(partition, log_offsets(partition->log).high_watermark, waiter))
         list_push_back(&partition->data_waiters, &waiter->node);
 }
 

@@ -9,6 +9,7 @@
 #ifndef LEVEE_BROKER_PARTITION_H
 #define LEVEE_BROKER_PARTITION_H
 
+#include "broker/append_queue.h"
 #include "broker/in_sync.h"
 #include "broker/shard.h"
 #include "broker/topic_config.h"
@@ -24,19 +25,36 @@ struct partition {
     int32_t leader_epoch;
     struct in_sync in_sync; /* its replicas; after a change of it: partition_publish */
     bool deleted;
-    bool internal;            /* a topic of ours: clients may not produce to it */
+    bool internal; /* a topic of ours: clients may not produce to it */
+    struct append_queue appends;
+    struct list own_waiters;  /* of partition_waiter, by rising offset */
     struct list ack_waiters;  /* of partition_waiter, by rising offset */
     struct list data_waiters; /* of partition_waiter */
     struct counter bytes_in, bytes_out, messages_in;
 };
 
-/* Waits for high_watermark >= offset.  Embedded in the caller's struct. */
+/* One batch for the log.  Embedded in the caller's struct. */
+struct partition_append {
+    struct append_op op;  /* op.wait: the caller's (append_queue.h), or NULL; the rest is inside */
+    const uint8_t *bytes; /* one validated batch; until done */
+    uint32_t size_bytes;
+    int64_t max_timestamp_ms; /* of its records (log_append_leader) */
+    bool for_all;             /* acks=all: enough replicas are to have it */
+    void (*done)(struct partition_append *append, enum err err);
+    struct partition *partition;     /* out */
+    struct log_append_result result; /* out, when OK */
+};
+
+/* Waits for an offset.  Embedded in the caller's struct. */
 struct partition_waiter {
     struct list node;
     int64_t offset;
     int64_t from_offset; /* data: or until the log starts above it */
     void (*wake)(struct partition_waiter *waiter, enum err err);
 };
+
+/* Nobody waits; shard is set. */
+void partition_init_waits(struct partition *partition);
 
 /* The log's progress callback: tell the in-sync set how far we are by our durability mode, move the
  * high watermark to what the set allows, and wake those who waited for it. */
@@ -54,28 +72,26 @@ void partition_follow_config(struct partition *partition);
 /* The log start was raised: who waits for data behind an offset below it is woken. */
 void partition_start_moved(struct partition *partition);
 
-/* End every wait with err (deleted, storage failed, not led here). */
+/* End every wait with err (deleted, storage failed, not led here); also of appends that have no
+ * room yet: they are not written. */
 void partition_end_waits(struct partition *partition, enum err err);
 
 /* Epoch check of a request: expected -1 is no check.  ERR_FENCED_EPOCH, ERR_UNKNOWN_EPOCH. */
 must_use enum err partition_check_epoch(const struct partition *partition, int32_t expected_epoch);
 
-/* Append one validated batch as leader, for every in-sync replica to have (acks=all); see
- * log_append_leader for max_timestamp_ms and the errors.  ERR_REPLICAS: fewer are in sync than
- * min.insync.replicas wants, nothing was appended; ERR_NOT_FOUND: deleted, or not led here. Visible
- * and acknowledged only later: wait for last_offset + 1. */
-must_use enum err partition_append(struct partition *partition, const uint8_t *bytes,
-                                   uint32_t size_bytes, int64_t max_timestamp_ms, int64_t now_ms,
-                                   struct log_append_result *out);
+/* Append one batch as leader, behind those that wait for room.  done runs once, inside this call or
+ * later, with log_append_leader's errors but ERR_FULL, or ERR_REPLICAS: for_all, and fewer are in
+ * sync than min.insync.replicas wants; ERR_NOT_FOUND: deleted, or not led here.  Visible and
+ * acknowledged only later: wait for last_offset + 1. */
+void partition_append(struct partition *partition, struct partition_append *append);
 
-/* The same without ERR_REPLICAS: the leader's log is enough (acks 0 and 1). */
-must_use enum err partition_append_leader(struct partition *partition, const uint8_t *bytes,
-                                          uint32_t size_bytes, int64_t max_timestamp_ms,
-                                          int64_t now_ms, struct log_append_result *out);
+/* It is not appended any more, and done does not run; nothing happens when it was appended. */
+void partition_cancel_append(struct partition_append *append);
 
-/* Wake waiter once high_watermark >= waiter->offset (now, inside the call, when it is already),
- * or with an error.  acks: offsets come in rising order, ERR_NOT_FOUND also when not led; data:
- * any. */
+/* Wake waiter once this broker's own log has what lies below waiter->offset by its durability mode
+ * (acks=1), or once high_watermark >= waiter->offset (acks=all; data); now, inside the call, when
+ * it is so already, or with an error.  For acks ERR_NOT_FOUND also when not led. */
+void partition_wait_own(struct partition *partition, struct partition_waiter *waiter);
 void partition_wait_ack(struct partition *partition, struct partition_waiter *waiter);
 void partition_wait_data(struct partition *partition, struct partition_waiter *waiter);
 void partition_cancel_wait(struct partition_waiter *waiter);

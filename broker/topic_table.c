@@ -48,6 +48,7 @@ enum err topic_table_create(struct shard *shard, struct topic_table **out)
 
 static void free_entry(struct table_entry *entry)
 {
+    append_queue_deinit(&entry->partition.appends);
     mem_free(entry->partition.topic_name);
     mem_free(entry);
 }
@@ -133,8 +134,7 @@ static void open_partition(struct topic_table *table, const struct image_topic *
     partition->topic_name = mem_strdup(topic->name);
     partition->leader_epoch = -1; /* follow_state has it */
     partition->internal = topic_is_internal(topic->name);
-    list_init(&partition->ack_waiters);
-    list_init(&partition->data_waiters);
+    partition_init_waits(partition);
     topic_config_resolve(shard->config, shard->image, topic->name, &partition->config);
     partition->config.log.reserved_space = partition->internal;
     in_sync_init(&partition->in_sync, config_node_id(shard->config),

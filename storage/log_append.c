@@ -136,13 +136,19 @@ static enum err store_batch(struct log *log, const struct stored_batch *batch)
 
     if (header->size_bytes > log->config.segment_bytes)
         return ERR_TOO_LARGE;
-    if (store_is_full(store))
+    if (store_must_queue(store, log->config.reserved_space))
         return ERR_FULL;
+    if (store_is_full(store)) {
+        store->room_refused = true;
+        return ERR_FULL;
+    }
     err = prepare_segment(log, header->size_bytes, batch_last_offset(header),
                           header->max_timestamp_ms);
     if (err != OK)
         return err;
     err = journal_batch(log, batch, &buf, &stored, &sequence);
+    if (err == ERR_FULL)
+        store->room_refused = true;
     if (err == ERR_NOMEM) { /* the slab: room comes at the latest when segments are written */
         store_free_memory(store);
         err = ERR_FULL;

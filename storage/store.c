@@ -57,19 +57,31 @@ bool store_is_full(struct store *store)
 
 void store_give_room(struct store *store)
 {
-    struct list ready;
+    struct list skipped;
     struct list *node;
 
-    if (list_is_empty(&store->room_waiters) ||
+    if (store->giving_room || list_is_empty(&store->room_waiters) ||
         (store->state == STORE_RUNNING &&
          store->dirty_bytes >= store->options.tail_cache_max_bytes))
         return;
-    list_init(&ready);
-    list_splice_back(&ready, &store->room_waiters);
-    while ((node = list_pop_front(&ready)) != NULL) {
+    store->giving_room = true;
+    store->room_refused = false;
+    list_init(&skipped);
+    while (!store->room_refused && (node = list_pop_front(&store->room_waiters)) != NULL) {
         struct store_waiter *waiter = container_of(node, struct store_waiter, node);
-        waiter->room(waiter);
+        if (!waiter->room(waiter)) /* where the memory did not suffice, less may */
+            list_push_back(&skipped, &waiter->node);
     }
+    list_splice_back(&skipped, &store->room_waiters); /* they keep their turns */
+    list_splice_back(&store->room_waiters, &skipped);
+    store->giving_room = false;
+}
+
+/* May an append of log try?  Not past those who wait for the journal. */
+bool store_must_queue(const struct store *store, bool reserved_space)
+{
+    return store->room_refused && !store->giving_room && !reserved_space &&
+           !list_is_empty(&store->room_waiters);
 }
 
 void store_wait_room(struct store *store, struct store_waiter *waiter)

@@ -76,6 +76,8 @@ struct store {
     struct task progress_task;
     struct list commit_waiters; /* of log_commit_waiter, by sequence */
     struct list room_waiters;
+    bool giving_room;      /* the first of them has its turn */
+    bool room_refused;     /* the journal had none for the last one who asked */
     struct list index_lru; /* of segment.index_lru: longest unused first */
     uint64_t index_bytes;
     struct list open_segments;
@@ -128,6 +130,7 @@ void store_kick_writes(struct store *store, struct log *log);
 void store_evict(struct store *store);
 void store_free_memory(struct store *store); /* the slab is at its limit */
 void store_give_room(struct store *store);
+bool store_must_queue(const struct store *store, bool reserved_space);
 bool store_is_full(struct store *store);
 must_use enum err store_open_journal(struct store *store); /* a new one, of recovery_epoch */
 

@@ -61,57 +61,44 @@ void state_write_add(struct state_write *write, int16_t type, const void *key,
 
 static void finish(struct state_write *write, enum err err)
 {
+    if (list_is_linked(&write->node))
+        list_remove(&write->node);
     write->done(write, err);
 }
 
 static void on_ack(struct partition_waiter *waiter, enum err err)
 {
-    struct state_write *write = container_of(waiter, struct state_write, ack);
-
-    list_remove(&write->node);
-    finish(write, err);
+    finish(container_of(waiter, struct state_write, ack), err);
 }
 
-/* False: there is no room. */
-static bool append(struct state_write *write)
+static void on_appended(struct partition_append *append, enum err err)
 {
-    struct partition *partition = write->queue->partition;
-    struct log_append_result result;
-    enum err err =
-        partition_append(partition, write->bytes, write->size_bytes, write->header.max_timestamp_ms,
-                         clock_wall_ms(partition->shard->clock), &result);
+    struct state_write *write = container_of(append, struct state_write, append);
 
-    if (err == ERR_FULL)
-        return false;
     if (err != OK) {
         finish(write, err);
-        return true;
+        return;
     }
-    list_push_back(&write->queue->appended, &write->node);
-    write->ack = (struct partition_waiter){.offset = result.last_offset + 1, .wake = on_ack};
-    partition_wait_ack(partition, &write->ack);
-    return true;
+    write->ack =
+        (struct partition_waiter){.offset = append->result.last_offset + 1, .wake = on_ack};
+    partition_wait_ack(append->partition, &write->ack);
 }
 
-static void wait_for_room(struct state_queue *queue)
+/* Everything that was added, as one batch. */
+static enum err build(struct state_write *write)
 {
-    if (!list_is_linked(&queue->room.node))
-        store_wait_room(queue->partition->shard->store, &queue->room);
-}
+    struct partition_append *append = &write->append;
+    struct batch_header header;
+    enum err err = batch_builder_finish(&write->builder, NULL, &append->bytes, &append->size_bytes);
 
-static void on_room(struct store_waiter *waiter)
-{
-    struct state_queue *queue = container_of(waiter, struct state_queue, room);
-
-    while (!list_is_empty(&queue->waiting)) {
-        struct state_write *write = list_first(&queue->waiting, struct state_write, node);
-        list_remove(&write->node);
-        if (!append(write)) {
-            list_push_front(&queue->waiting, &write->node); /* W1 */
-            wait_for_room(queue);
-            return;
-        }
-    }
+    if (err == OK)
+        err = batch_parse(append->bytes, append->size_bytes, &header);
+    if (err != OK)
+        return err;
+    append->max_timestamp_ms = header.max_timestamp_ms;
+    append->for_all = true;
+    append->done = on_appended;
+    return OK;
 }
 
 void state_write_start(struct state_write *write)
@@ -121,40 +108,29 @@ void state_write_start(struct state_write *write)
         return;
     }
     if (write->err == OK)
-        write->err = batch_builder_finish(&write->builder, NULL, &write->bytes, &write->size_bytes);
-    if (write->err == OK)
-        write->err = batch_parse(write->bytes, write->size_bytes, &write->header);
+        write->err = build(write);
     if (write->err != OK) {
         finish(write, write->err);
         return;
     }
-    if (list_is_empty(&write->queue->waiting) && append(write))
-        return;
-    list_push_back(&write->queue->waiting, &write->node); /* W1 */
-    wait_for_room(write->queue);
+    list_push_back(&write->queue->started, &write->node);
+    partition_append(write->queue->partition, &write->append); /* W1 */
 }
 
 /* ---- the queue */
 
 void state_queue_init(struct state_queue *queue, struct partition *partition)
 {
-    *queue = (struct state_queue){.partition = partition, .room = {.room = on_room}};
-    list_init(&queue->waiting);
-    list_init(&queue->appended);
+    *queue = (struct state_queue){.partition = partition};
+    list_init(&queue->started);
 }
 
 void state_queue_end(struct state_queue *queue, enum err err)
 {
-    store_cancel_wait(&queue->room);
-    while (!list_is_empty(&queue->appended)) {
-        struct state_write *write = list_first(&queue->appended, struct state_write, node);
-        list_remove(&write->node);
+    while (!list_is_empty(&queue->started)) {
+        struct state_write *write = list_first(&queue->started, struct state_write, node);
+        partition_cancel_append(&write->append);
         partition_cancel_wait(&write->ack);
-        finish(write, err);
-    }
-    while (!list_is_empty(&queue->waiting)) {
-        struct state_write *write = list_first(&queue->waiting, struct state_write, node);
-        list_remove(&write->node);
         finish(write, err);
     }
 }

@@ -2,8 +2,8 @@
  *
  * One write is one batch.  Lives on the partition's shard.  The decision is applied by the caller
  * in done, when the records are durable, and not before (design.md 2.4).
- *   W1  writes of one queue are appended, and finish well, in the order in which they were started:
- *       while one waits for room in the journal, those behind it wait too */
+ *   W1  writes of one queue are appended, and finish well, in the order in which they were started
+ *       (append_queue.h, Q1) */
 #ifndef LEVEE_BROKER_COORDINATOR_STATE_LOG_H
 #define LEVEE_BROKER_COORDINATOR_STATE_LOG_H
 
@@ -14,9 +14,7 @@
 /* The writes to one partition; one queue for each partition. */
 struct state_queue {
     struct partition *partition;
-    struct list waiting;  /* of state_write, oldest first: the journal has no room for them */
-    struct list appended; /* of state_write: not durable yet */
-    struct store_waiter room;
+    struct list started; /* of state_write, oldest first: not durable yet */
 };
 
 void state_queue_init(struct state_queue *queue, struct partition *partition);
@@ -27,12 +25,10 @@ void state_queue_end(struct state_queue *queue, enum err err);
 
 /* Owned by the caller until done, which is its last use. */
 struct state_write {
-    struct list node; /* state_queue.waiting, then .appended */
+    struct list node; /* state_queue.started */
     struct state_queue *queue;
     struct batch_builder builder;
-    struct batch_header header;
-    const uint8_t *bytes;
-    uint32_t size_bytes;
+    struct partition_append append;
     enum err err; /* of the adds */
     struct partition_waiter ack;
     void (*done)(struct state_write *write, enum err err);

@@ -1,9 +1,12 @@
 /* Produce (key 0): one batch for each partition, appended by its leader (KIP-98, 467, 516).
  *
  * The walk: start_topic resolves and authorizes → append_partition, on the partition's shard:
- * validate, recode when the topic has a codec of its own, append → acks=all: wait_for_ack until the
- * high watermark has passed the batch, or the client's timeout → all_answered, at home.  A full
- * journal makes a piece wait for room and append again; the client sees only time. */
+ * validate, recode when the topic has a codec of its own, append, which may wait for room in the
+ * order of arrival (partition_append) → wait_for_ack: acks=all until the high watermark has passed
+ * the batch, acks=1 until it is durable here; at most for the client's timeout → all_answered, at
+ * home. */
+#include "base/check.h"
+#include "base/mem.h"
 #include "broker/handlers.h"
 #include "broker/kafka_error.h"
 #include "broker/produce_names.h"
@@ -17,6 +20,9 @@
 #include "net/protocol/msg_produce.h"
 
 #include <string.h>
+
+/* Kafka gives the timeout no meaning below acks=all, so a tiny one there is none. */
+enum { UNASKED_TIMEOUT_MIN_MS = 10000 };
 
 typedef struct produce_request_topic_produce_data asked_topic;
 typedef struct produce_request_partition_produce_data asked_partition;
@@ -34,9 +40,10 @@ struct produce_piece {
     int64_t now_ms; /* of the validation, and what it allowed */
     int64_t timestamp_before_max_ms;
     int64_t timestamp_after_max_ms;
+    struct partition_append append;
     struct partition_waiter ack;
-    struct store_waiter room;
     struct timer timeout;
+    uint8_t *kept; /* recoded bytes of an append that waits for room */
 };
 
 struct produce {
@@ -47,11 +54,11 @@ struct produce {
     int32_t timeout_ms;
 };
 
-static void append_partition(struct produce_piece *piece);
-
 static void finish_piece(struct produce_piece *piece)
 {
     loop_cancel_timer(&piece->at->loop, &piece->timeout);
+    mem_free(piece->kept);
+    piece->kept = NULL;
     scatter_finish(&piece->piece);
 }
 
@@ -69,7 +76,7 @@ static int16_t partition_error(enum err err)
     return err == ERR_NOT_FOUND ? (int16_t)KAFKA_NOT_LEADER_OR_FOLLOWER : kafka_error(err);
 }
 
-/* ---- waiting for the high watermark */
+/* ---- waiting */
 
 static void on_ack(struct partition_waiter *waiter, enum err err)
 {
@@ -81,18 +88,38 @@ static void on_ack(struct partition_waiter *waiter, enum err err)
         finish_piece(piece);
 }
 
-static void on_timeout(struct timer *timer)
+/* What waits for room is not appended any more; what waits for its acknowledgement may be there. */
+static void end_wait(struct produce_piece *piece)
 {
-    struct produce_piece *piece = container_of(timer, struct produce_piece, timeout);
-
+    partition_cancel_append(&piece->append);
     partition_cancel_wait(&piece->ack);
-    store_cancel_wait(&piece->room);
     finish_with_error(piece, KAFKA_REQUEST_TIMED_OUT);
 }
 
-static void on_room(struct store_waiter *waiter)
+static void on_timeout(struct timer *timer)
 {
-    append_partition(container_of(waiter, struct produce_piece, room));
+    end_wait(container_of(timer, struct produce_piece, timeout));
+}
+
+/* An append is an effect that was asked for: it waits on when the peer is gone. */
+static void cancel_piece(struct scatter_piece *scattered, int why)
+{
+    struct produce_piece *piece = container_of(scattered, struct produce_piece, piece);
+
+    if (why == REQUEST_CUT ||
+        (why == REQUEST_PEER_GONE && !append_op_is_waiting(&piece->append.op)))
+        end_wait(piece);
+}
+
+static void limit_wait(struct produce_piece *piece)
+{
+    int32_t timeout_ms = piece->all->timeout_ms;
+
+    if (piece->all->acks != KAFKA_ACKS_ALL_ISR && timeout_ms < UNASKED_TIMEOUT_MIN_MS)
+        timeout_ms = UNASKED_TIMEOUT_MIN_MS;
+    if (!list_is_linked(&piece->timeout.node))
+        loop_set_timer_ms(&piece->at->loop, &piece->timeout,
+                          timeout_ms < 0 ? 0 : (uint64_t)timeout_ms);
 }
 
 /* ---- the append */
@@ -109,6 +136,14 @@ static void refuse_batch(struct produce_piece *piece, struct partition *partitio
     if (err == ERR_RECORD || err == ERR_TIMESTAMP)
         answer->log_start_offset = log_offsets(partition->log).log_start;
     finish_with_error(piece, kafka_error(err));
+}
+
+/* What the client sent, in the frame, which is the request's until it is answered. */
+static const uint8_t *records_of(const struct produce_piece *piece)
+{
+    const struct wire_records *records = &piece->asked->records;
+
+    return records->slice_count == 0 ? NULL : records->slices[0].bytes;
 }
 
 static enum err validate(struct produce_piece *piece, struct partition *partition,
@@ -134,43 +169,51 @@ static enum err validate(struct produce_piece *piece, struct partition *partitio
     return batch_validate(&rules, validation->context, bytes, size_bytes, &piece->info);
 }
 
-static void wait_for_ack(struct produce_piece *piece, struct partition *partition,
-                         int64_t last_offset)
+static void on_appended(struct partition_append *append, enum err err)
 {
-    if (piece->all->acks != KAFKA_ACKS_ALL_ISR) {
-        finish_piece(piece);
-        return;
-    }
-    piece->ack = (struct partition_waiter){.offset = last_offset + 1, .wake = on_ack};
-    partition_wait_ack(partition, &piece->ack);
-}
-
-static void append_batch(struct produce_piece *piece, struct partition *partition,
-                         const uint8_t *bytes, uint32_t size_bytes, int64_t now_ms)
-{
-    struct log_append_result result;
+    struct produce_piece *piece = container_of(append, struct produce_piece, append);
+    struct partition *partition = append->partition;
+    const struct log_append_result *result = &append->result;
     answered_partition *answer = piece->answer;
-    int64_t max_timestamp_ms = piece->info.max_timestamp_ms;
-    enum err err =
-        piece->all->acks == KAFKA_ACKS_ALL_ISR
-            ? partition_append(partition, bytes, size_bytes, max_timestamp_ms, now_ms, &result)
-            : partition_append_leader(partition, bytes, size_bytes, max_timestamp_ms, now_ms,
-                                      &result);
+    int16_t acks = piece->all->acks;
 
-    if (err == ERR_FULL) {
-        store_wait_room(piece->at->store, &piece->room);
-        return;
-    }
     if (err != OK) {
         if (err == ERR_SEQUENCE || err == ERR_PRODUCER_EPOCH)
             answer->log_start_offset = log_offsets(partition->log).log_start;
         finish_with_error(piece, partition_error(err));
         return;
     }
-    answer->base_offset = result.base_offset;
-    answer->log_append_time_ms = result.log_append_time_ms;
-    answer->log_start_offset = result.log_start_offset;
-    wait_for_ack(piece, partition, result.last_offset);
+    answer->base_offset = result->base_offset;
+    answer->log_append_time_ms = result->log_append_time_ms;
+    answer->log_start_offset = result->log_start_offset;
+    piece->ack = (struct partition_waiter){.offset = result->last_offset + 1, .wake = on_ack};
+    if (acks == KAFKA_ACKS_NO_RESPONSE ||
+        (acks == KAFKA_ACKS_LEADER && partition->config.log.relaxed)) {
+        finish_piece(piece);
+        return;
+    }
+    limit_wait(piece);
+    if (acks == KAFKA_ACKS_LEADER)
+        partition_wait_own(partition, &piece->ack);
+    else
+        partition_wait_ack(partition, &piece->ack);
+}
+
+/* There is no room yet.  The recoder's memory is the next one's. */
+static enum err keep_piece(struct append_op *op)
+{
+    struct produce_piece *piece = container_of(op, struct produce_piece, append.op);
+    struct partition_append *append = &piece->append;
+
+    limit_wait(piece);
+    if (append->bytes == records_of(piece))
+        return OK; /* the frame's */
+    piece->kept = mem_try_alloc(append->size_bytes);
+    if (piece->kept == NULL)
+        return ERR_NOMEM;
+    memcpy(piece->kept, append->bytes, append->size_bytes);
+    append->bytes = piece->kept;
+    return OK;
 }
 
 /* There are no transactions here yet. */
@@ -186,17 +229,15 @@ static void append_partition(struct produce_piece *piece)
 {
     struct partition *partition =
         topic_table_find(piece->at->topics, &piece->topic_id, piece->asked->index);
-    const struct wire_records *records = &piece->asked->records;
     int64_t now_ms = clock_wall_ms(piece->at->clock);
-    uint32_t size_bytes = records->size_bytes;
-    const uint8_t *bytes;
+    uint32_t size_bytes = piece->asked->records.size_bytes;
+    const uint8_t *bytes = records_of(piece);
     enum err err;
 
     if (partition == NULL) {
         finish_with_error(piece, KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
         return;
     }
-    bytes = records->slice_count == 0 ? NULL : records->slices[0].bytes;
     if (is_transactional(bytes, size_bytes)) { /* what Kafka says to a request without the id */
         finish_with_error(piece, KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
         return;
@@ -212,7 +253,15 @@ static void append_partition(struct produce_piece *piece)
         refuse_batch(piece, partition, err);
         return;
     }
-    append_batch(piece, partition, bytes, size_bytes, now_ms);
+    piece->append = (struct partition_append){
+        .op.wait = keep_piece,
+        .bytes = bytes,
+        .size_bytes = size_bytes,
+        .max_timestamp_ms = piece->info.max_timestamp_ms,
+        .for_all = piece->all->acks == KAFKA_ACKS_ALL_ISR,
+        .done = on_appended,
+    };
+    partition_append(partition, &piece->append);
 }
 
 static void run_piece(struct scatter_piece *scattered, struct shard *at)
@@ -220,11 +269,7 @@ static void run_piece(struct scatter_piece *scattered, struct shard *at)
     struct produce_piece *piece = container_of(scattered, struct produce_piece, piece);
 
     piece->at = at;
-    piece->room.room = on_room;
     piece->timeout.fire = on_timeout;
-    if (piece->all->acks == KAFKA_ACKS_ALL_ISR)
-        loop_set_timer_ms(&at->loop, &piece->timeout,
-                          piece->all->timeout_ms < 0 ? 0 : (uint64_t)piece->all->timeout_ms);
     append_partition(piece);
 }
 
@@ -272,6 +317,13 @@ static void all_answered(struct scatter *scatter)
         request_no_answer(request);
 }
 
+static void on_cancel(struct request *request, enum request_cancel why)
+{
+    struct produce *all = request->cancel_context;
+
+    scatter_cancel(&all->scatter, (int)why);
+}
+
 static int16_t check_topic(struct request *request, const asked_topic *asked,
                            const struct image_topic **topic_out)
 {
@@ -308,6 +360,7 @@ static void start_partition(struct produce *all, const struct image_topic *topic
     piece->topic_id = topic->id;
     piece->next = all->pieces;
     all->pieces = piece;
+    piece->piece.cancel = cancel_piece;
     scatter_start(&all->scatter, &piece->piece,
                   shard_of_partition(home->shards, &topic->id, asked->index), run_piece);
 }
@@ -354,5 +407,6 @@ void handle_produce(struct request *request)
                 start_partition(all, topic, &asked->partition_data.items[p], answer);
         }
     }
+    request_on_cancel(request, on_cancel, all);
     scatter_end(&all->scatter);
 }

@@ -1,7 +1,7 @@
 /* Opening, replay and appends; metadata_log_snapshot.c holds the rest of metadata_log.h.
  *
- * The walk of an append: build_batch → put_batch (waits for room when the journal is full) →
- * on_progress: the batch is durable: the high watermark moves, done. */
+ * The walk of an append: build_batch → append_queue, which may wait for room in the journal →
+ * put_batch → on_progress: the batch is durable: the high watermark moves, done. */
 #include "broker/metadata/metadata_log.h"
 
 #include "base/check.h"
@@ -102,6 +102,7 @@ enum err metadata_log_open(const struct metadata_log_world *world,
     snprintf(dir, sizeof(dir), "%s/%s-0", world->dir, METADATA_LOG_TOPIC);
     log->dir = mem_strdup(dir);
     log->world.dir = NULL;
+    append_queue_init(&log->queue, world->store);
     batch_builder_init(&log->builder, &builder);
     arena_init(&log->arena, APPEND_ARENA_MAX_BYTES);
     err = log_open(world->store, &metadata_log_id, METADATA_LOG_TOPIC, &config, &events, log,
@@ -128,6 +129,7 @@ void metadata_log_close(struct metadata_log *log)
     if (log == NULL)
         return;
     check(!log->writing.op.in_flight);
+    append_queue_deinit(&log->queue);
     if (log->log != NULL)
         log_close(log->log);
     mem_free(log->writing.bytes);
@@ -200,16 +202,22 @@ static void finish_append(struct metadata_log *log, enum err err)
     append->done(append, err);
 }
 
-static void on_room(struct store_waiter *waiter)
+static enum err put_append(struct append_op *op)
 {
-    struct metadata_append *append = container_of(waiter, struct metadata_append, room);
-    struct metadata_log *log = append->log;
-    enum err err = put_batch(log, append->bytes, append->size_bytes);
+    struct metadata_append *append = container_of(op, struct metadata_append, op);
 
-    if (err == ERR_FULL)
-        store_wait_room(log->world.store, &append->room);
+    return put_batch(append->log, append->bytes, append->size_bytes);
+}
+
+/* The log has it, or will not have it; durable it is later. */
+static void on_put(struct append_op *op, enum err err)
+{
+    struct metadata_append *append = container_of(op, struct metadata_append, op);
+
+    if (append->is_starting)
+        append->put_err = err;
     else if (err != OK)
-        finish_append(log, err);
+        finish_append(append->log, err);
 }
 
 enum err metadata_log_append(struct metadata_log *log, const struct metadata_records *records,
@@ -220,17 +228,19 @@ enum err metadata_log_append(struct metadata_log *log, const struct metadata_rec
     check(log->in_flight == NULL); /* M1 */
     check(records->count > 0);
     err = build_batch(log, records, &append->bytes, &append->size_bytes);
-    if (err == OK)
-        err = put_batch(log, append->bytes, append->size_bytes);
-    if (err != OK && err != ERR_FULL)
+    if (err != OK)
         return err;
     append->base_offset = log->header.base_offset;
     append->log = log;
-    append->room = (struct store_waiter){.room = on_room};
+    append->op = (struct append_op){.put = put_append, .done = on_put};
+    append->put_err = OK;
+    append->is_starting = true;
     log->in_flight = append;
-    if (err == ERR_FULL)
-        store_wait_room(log->world.store, &append->room);
-    return OK;
+    append_queue_add(&log->queue, &append->op);
+    append->is_starting = false;
+    if (append->put_err != OK)
+        log->in_flight = NULL;
+    return append->put_err;
 }
 
 static void on_progress(void *context, struct log *storage_log)
@@ -240,7 +250,7 @@ static void on_progress(void *context, struct log *storage_log)
 
     if (offsets.durable > offsets.high_watermark)
         log_set_high_watermark(storage_log, offsets.durable);
-    if (log->in_flight == NULL || list_is_linked(&log->in_flight->room.node))
+    if (log->in_flight == NULL || append_op_is_waiting(&log->in_flight->op))
         return;
     if (offsets.durable > batch_last_offset(&log->header))
         finish_append(log, OK);
@@ -279,7 +289,6 @@ void metadata_log_fail(struct metadata_log *log, enum err err)
 {
     if (log->in_flight == NULL)
         return;
-    if (list_is_linked(&log->in_flight->room.node))
-        store_cancel_wait(&log->in_flight->room);
+    append_queue_cancel(&log->in_flight->op);
     finish_append(log, err);
 }

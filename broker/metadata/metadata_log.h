@@ -15,6 +15,7 @@
 #define LEVEE_BROKER_METADATA_METADATA_LOG_H
 
 #include "base/log_line.h"
+#include "broker/append_queue.h"
 #include "broker/metadata/image.h"
 #include "storage/log.h"
 
@@ -67,8 +68,10 @@ struct metadata_append {
     uint32_t size_bytes;
     int64_t base_offset;
     /* inside */
-    struct store_waiter room;
+    struct append_op op;
     struct metadata_log *log;
+    enum err put_err;
+    bool is_starting; /* metadata_log_append has not returned yet */
 };
 
 /* Write records as one batch.  OK: done follows, later.  Otherwise nothing was written:

@@ -35,6 +35,7 @@ struct metadata_log {
     uint64_t appended_bytes; /* since the newest snapshot */
     struct batch_builder builder;
     struct arena arena;
+    struct append_queue queue;
     struct metadata_append *in_flight;
     struct batch_header header; /* of the batch in flight */
     struct snapshot_write writing;

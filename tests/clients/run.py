@@ -60,6 +60,7 @@ def tools(bootstrap, only):
 
 
 ALL = {
+    "wire": python_suite("wire.py", lambda: sys.executable),
     "kcat": kcat,
     "confluent-kafka": python_suite("confluent.py", toolchains.python),
     "kafka-python": python_suite("kafka_python.py", toolchains.python),

@@ -172,18 +172,16 @@ void store_cancel_wait(struct store_waiter *waiter)
         list_remove(&waiter->node);
 }
 
-/* There is room again. */
+/* There is room again: turns as the store gives them. */
 static inline void disk_give_room(void)
 {
-    struct list ready;
     struct list *node;
 
     disk.is_full = false;
-    list_init(&ready);
-    list_splice_back(&ready, &disk.rooms);
-    while ((node = list_pop_front(&ready)) != NULL) {
+    while ((node = list_pop_front(&disk.rooms)) != NULL) {
         struct store_waiter *waiter = container_of(node, struct store_waiter, node);
-        waiter->room(waiter);
+        bool had_room = waiter->room(waiter);
+        cr_assert(had_room);
     }
 }
 

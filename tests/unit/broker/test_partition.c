@@ -81,31 +81,59 @@ static void want_two(void)
     rig_publish(&delta);
 }
 
-typedef enum err append_fn(struct partition *partition, const uint8_t *bytes, uint32_t size_bytes,
-                           int64_t max_timestamp_ms, int64_t now_ms, struct log_append_result *out);
+struct
+try {
+    struct partition_append append;
+    struct batch_builder builder;
+    int times;
+    enum err err;
+    uint32_t *order; /* of all that ended; may be NULL */
+    uint32_t place;  /* in it */
+};
 
-/* One record. */
-static enum err append(append_fn *how)
+static void on_tried(struct partition_append *append, enum err err)
+{
+    struct try *try = container_of(append, struct try, append);
+
+    try->times++;
+    try->err = err;
+    if (try->order != NULL)
+        try->place = (*try->order)++;
+}
+
+/* One record of a producer's (-1: none), on its way. */
+static void start_append(struct try *try, bool for_all, int64_t producer_id, int32_t sequence)
 {
     struct batch_builder_options options = batch_builder_options_default();
-    struct batch_builder builder;
     struct batch_header header;
-    struct log_append_result result;
-    const uint8_t *bytes;
-    uint32_t size_bytes;
-    enum err err;
 
-    batch_builder_init(&builder, &options);
+    options.producer_id = producer_id;
+    options.producer_epoch = producer_id < 0 ? -1 : 0;
+    options.base_sequence = producer_id < 0 ? -1 : sequence;
+    batch_builder_init(&try->builder, &options);
     cr_assert(eq(int,
-                 batch_builder_add_pair(&builder, (const uint8_t *)"k", 1, (const uint8_t *)"v", 1,
-                                        INT64_C(1700000000000)),
+                 batch_builder_add_pair(&try->builder, (const uint8_t *)"k", 1,
+                                        (const uint8_t *)"v", 1, INT64_C(1700000000000)),
                  OK));
-    cr_assert(eq(int, batch_builder_finish(&builder, NULL, &bytes, &size_bytes), OK));
-    cr_assert(eq(int, batch_parse(bytes, size_bytes, &header), OK));
-    err =
-        how(partition, bytes, size_bytes, header.max_timestamp_ms, INT64_C(1700000000000), &result);
-    batch_builder_deinit(&builder);
-    return err;
+    cr_assert(eq(
+        int, batch_builder_finish(&try->builder, NULL, &try->append.bytes, &try->append.size_bytes),
+        OK));
+    cr_assert(eq(int, batch_parse(try->append.bytes, try->append.size_bytes, &header), OK));
+    try->append.max_timestamp_ms = header.max_timestamp_ms;
+    try->append.for_all = for_all;
+    try->append.done = on_tried;
+    partition_append(partition, &try->append);
+}
+
+/* One record, with an answer at once. */
+static enum err append(bool for_all)
+{
+    struct try try = {0};
+
+    start_append(&try, for_all, -1, 0);
+    cr_assert(eq(int, try.times, 1));
+    batch_builder_deinit(&try.builder);
+    return try.err;
 }
 
 struct woken {
@@ -138,7 +166,7 @@ Test(partition, one_replica_is_acknowledged_by_its_own_durability_whatever_the_m
     struct woken woken;
 
     want_two();
-    cr_assert(eq(int, append(partition_append), OK));
+    cr_assert(eq(int, append(true), OK));
     await(&woken, 1);
     cr_assert(eq(int, woken.times, 0));
     disk_commit();
@@ -152,8 +180,8 @@ Test(partition, what_is_durable_here_waits_for_the_other_members_of_the_set)
     struct woken woken;
 
     replicate(2);
-    cr_assert(eq(int, append(partition_append), OK));
-    cr_assert(eq(int, append(partition_append), OK));
+    cr_assert(eq(int, append(true), OK));
+    cr_assert(eq(int, append(true), OK));
     await(&woken, 2);
     disk_commit();
     cr_assert(eq(i64, high_watermark(), 0));
@@ -172,7 +200,7 @@ Test(partition, a_set_that_shrinks_lets_the_watermark_go_on)
     struct woken woken;
 
     replicate(3);
-    cr_assert(eq(int, append(partition_append), OK));
+    cr_assert(eq(int, append(true), OK));
     await(&woken, 1);
     disk_commit();
     cr_assert(eq(int, woken.times, 0));
@@ -187,19 +215,19 @@ Test(partition, too_few_in_sync_refuse_acks_all_and_take_the_rest)
     int64_t end;
 
     replicate(1);
-    cr_assert(eq(int, append(partition_append), OK));
+    cr_assert(eq(int, append(true), OK));
     disk_commit();
     cr_assert(eq(i64, high_watermark(), 1));
     want_two();
     end = log_offsets(partition->log).log_end;
-    cr_assert(eq(int, append(partition_append), ERR_REPLICAS));
+    cr_assert(eq(int, append(true), ERR_REPLICAS));
     cr_assert(eq(i64, log_offsets(partition->log).log_end, end));
     cr_assert(eq(i16, kafka_error(ERR_REPLICAS), KAFKA_NOT_ENOUGH_REPLICAS));
-    cr_assert(eq(int, append(partition_append_leader), OK));
+    cr_assert(eq(int, append(false), OK));
     disk_commit();
     cr_assert(eq(i64, high_watermark(), 1)); /* and nobody reads it meanwhile */
     replicate(2);
-    cr_assert(eq(int, append(partition_append), OK));
+    cr_assert(eq(int, append(true), OK));
 }
 
 Test(partition, a_change_of_the_leader_ends_the_waits_and_the_appends)
@@ -210,7 +238,7 @@ Test(partition, a_change_of_the_leader_ends_the_waits_and_the_appends)
     int32_t leader_epoch = partition->leader_epoch;
 
     replicate(2);
-    cr_assert(eq(int, append(partition_append), OK));
+    cr_assert(eq(int, append(true), OK));
     await(&before, 1);
     change_to.leader = 2;
     change_to.replica_count = -1;
@@ -220,8 +248,8 @@ Test(partition, a_change_of_the_leader_ends_the_waits_and_the_appends)
     cr_assert(eq(int, before.times, 1));
     cr_assert(eq(int, before.err, ERR_NOT_FOUND));
     cr_assert(eq(i32, partition->leader_epoch, leader_epoch + 1));
-    cr_assert(eq(int, append(partition_append), ERR_NOT_FOUND));
-    cr_assert(eq(int, append(partition_append_leader), ERR_NOT_FOUND));
+    cr_assert(eq(int, append(true), ERR_NOT_FOUND));
+    cr_assert(eq(int, append(false), ERR_NOT_FOUND));
     await(&after, 1);
     cr_assert(eq(int, after.err, ERR_NOT_FOUND));
     disk_commit();
@@ -245,4 +273,129 @@ Test(partition, the_epochs_of_the_metadata_are_the_sets)
     cr_assert(eq(i32, partition->leader_epoch, leader_epoch + 2));
     cr_assert(eq(int, partition_check_epoch(partition, leader_epoch + 1), ERR_FENCED_EPOCH));
     cr_assert(eq(int, partition_check_epoch(partition, leader_epoch + 2), OK));
+}
+
+/* ---- the order of appends while there is no room */
+
+Test(partition, who_has_no_room_waits_and_nobody_overtakes_it)
+{
+    struct try tries[6] = {0};
+    uint32_t order = 0;
+
+    disk.is_full = true;
+    for (int i = 0; i < 3; i++) {
+        tries[i].order = &order;
+        start_append(&tries[i], i % 2 == 0, -1, 0);
+    }
+    disk.is_full = false; /* room for a small one: but others were first */
+    for (int i = 3; i < 6; i++) {
+        tries[i].order = &order;
+        start_append(&tries[i], true, -1, 0);
+        cr_assert(eq(int, tries[i].times, 0));
+    }
+    disk_give_room();
+    for (uint32_t i = 0; i < 6; i++) {
+        cr_assert(eq(int, tries[i].times, 1));
+        cr_assert(eq(int, tries[i].err, OK));
+        cr_assert(eq(u32, tries[i].place, i));
+        cr_assert(eq(i64, tries[i].append.result.base_offset, i));
+        batch_builder_deinit(&tries[i].builder);
+    }
+    cr_assert(eq(int, append(true), OK)); /* and nobody waits any more */
+}
+
+Test(partition, an_append_that_is_canceled_is_never_written)
+{
+    struct try first = {0};
+    struct try second = {0};
+
+    disk.is_full = true;
+    start_append(&first, true, -1, 0);
+    start_append(&second, true, -1, 0);
+    partition_cancel_append(&first.append);
+    partition_cancel_append(&first.append);
+    disk_give_room();
+    cr_assert(eq(int, first.times, 0));
+    cr_assert(eq(int, second.times, 1));
+    cr_assert(eq(i64, log_offsets(partition->log).log_end, 1));
+    partition_cancel_append(&second.append); /* too late: nothing happens */
+    disk.is_full = true;
+    batch_builder_deinit(&first.builder);
+    first = (struct try){0};
+    start_append(&first, true, -1, 0);
+    partition_cancel_append(&first.append);
+    cr_assert(list_is_empty(&disk.rooms)); /* the last one takes the queue's turn away */
+    batch_builder_deinit(&first.builder);
+    batch_builder_deinit(&second.builder);
+}
+
+Test(partition, whoever_waits_for_room_is_told_when_the_partition_is_not_led_any_more_or_fails)
+{
+    static const int32_t two[] = {2};
+    struct try tries[4] = {0};
+
+    replicate(2);
+    disk.is_full = true;
+    start_append(&tries[0], true, -1, 0);
+    start_append(&tries[1], true, -1, 0);
+    partition_end_waits(partition, ERR_STORAGE);
+    cr_assert(eq(int, tries[0].err, ERR_STORAGE));
+    cr_assert(eq(int, tries[1].err, ERR_STORAGE));
+    start_append(&tries[2], true, -1, 0);
+    change_to.leader = 2;
+    change_to.replica_count = -1;
+    change_to.isr = two;
+    change_to.isr_count = 1;
+    publish_change();
+    cr_assert(eq(int, tries[2].times, 1));
+    cr_assert(eq(int, tries[2].err, ERR_NOT_FOUND));
+    disk_give_room();
+    cr_assert(eq(i64, log_offsets(partition->log).log_end, 0));
+    for (int i = 0; i < 3; i++)
+        batch_builder_deinit(&tries[i].builder);
+}
+
+static enum err no_wait(struct append_op *op)
+{
+    return ERR_NOMEM;
+}
+
+Test(partition, who_cannot_wait_ends_and_leaves_the_others)
+{
+    struct try tries[2] = {0};
+
+    tries[0].append.op.wait = no_wait;
+    disk.is_full = true;
+    for (int i = 0; i < 2; i++)
+        start_append(&tries[i], true, -1, 0);
+    cr_assert(eq(int, tries[0].err, ERR_NOMEM));
+    disk_give_room();
+    cr_assert(eq(int, tries[0].times, 1));
+    cr_assert(eq(int, tries[1].times, 1));
+    cr_assert(eq(i64, log_offsets(partition->log).log_end, 1));
+    for (int i = 0; i < 2; i++)
+        batch_builder_deinit(&tries[i].builder);
+}
+
+/* ---- acks=1 */
+
+Test(partition, the_leaders_own_log_is_enough_where_no_more_is_asked)
+{
+    struct woken own = {.waiter = {.offset = 1, .wake = on_wake}};
+    struct woken before = {.waiter = {.offset = 1, .wake = on_wake}};
+    struct woken all;
+
+    replicate(2);
+    cr_assert(eq(int, append(false), OK));
+    partition_wait_own(partition, &own.waiter);
+    await(&all, 1);
+    cr_assert(eq(int, own.times, 0)); /* not before it is durable */
+    disk_commit();
+    cr_assert(eq(int, own.times, 1));
+    cr_assert(eq(int, own.err, OK));
+    cr_assert(eq(int, all.times, 0)); /* the other replica lacks it */
+    partition_wait_own(partition, &before.waiter);
+    cr_assert(eq(int, before.times, 1));
+    partition_end_waits(partition, ERR_STORAGE);
+    cr_assert(eq(int, all.err, ERR_STORAGE));
 }

@@ -116,9 +116,10 @@ struct hungry {
     uint32_t calls;
 };
 
-static void on_room(struct store_waiter *waiter)
+static bool on_room(struct store_waiter *waiter)
 {
     container_of(waiter, struct hungry, waiter)->calls++;
+    return true;
 }
 
 Test(store, a_full_store_says_so_and_calls_whoever_waits_when_there_is_room)

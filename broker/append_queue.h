@@ -1,0 +1,55 @@
+/* append_queue: what is to be written to one log, in the order in which it came.
+ *
+ * Part of whoever drives that log (a partition, the metadata log), on its loop.  When the journal
+ * has no room, the first of the queue waits for it, and everybody behind waits too, also who would
+ * fit: a batch of one connection and partition is never overtaken by a later one (durability.md L7,
+ * I2), and no writer has to know that there was no room.
+ *   Q1  ops are put in the order of append_queue_add
+ *   Q2  done runs once, perhaps inside append_queue_add, and not at all after append_queue_cancel
+ *   Q3  done never says ERR_FULL
+ *   Q4  a turn puts one op; then the other queues of the store have theirs (store_wait_room) */
+#ifndef LEVEE_BROKER_APPEND_QUEUE_H
+#define LEVEE_BROKER_APPEND_QUEUE_H
+
+#include "base/err.h"
+#include "base/list.h"
+#include "storage/store.h"
+
+struct append_queue {
+    struct store *store;
+    struct list waiting; /* of append_op, oldest first */
+    struct store_waiter room;
+};
+
+/* One write; owned by the caller until done or append_queue_cancel, and embedded in its struct. */
+struct append_op {
+    struct list node;
+    struct append_queue *queue; /* where it waits, else NULL */
+    /* Write now.  ERR_FULL: no room, nothing was written; it is called again later. */
+    enum err (*put)(struct append_op *op);
+    /* May be NULL.  Runs once, inside append_queue_add, when the op has to wait: the place to keep
+     * what put needs and to limit the wait.  An error is done's. */
+    enum err (*wait)(struct append_op *op);
+    void (*done)(struct append_op *op, enum err err);
+};
+
+void append_queue_init(struct append_queue *queue, struct store *store);
+
+/* put, wait and done are set. */
+void append_queue_add(struct append_queue *queue, struct append_op *op);
+
+/* It is not written and done does not run; nothing happens to one that does not wait. */
+void append_queue_cancel(struct append_op *op);
+
+/* All that wait end with err, in their order; new ones may come. */
+void append_queue_end(struct append_queue *queue, enum err err);
+
+/* Nobody waits any more, and nobody is told: everything ends. */
+void append_queue_deinit(struct append_queue *queue);
+
+static inline bool append_op_is_waiting(const struct append_op *op)
+{
+    return op->queue != NULL;
+}
+
+#endif
