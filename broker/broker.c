@@ -6,6 +6,7 @@
 #include "broker/descriptors.h"
 #include "broker/fetch_session.h"
 #include "broker/front.h"
+#include "broker/last_words.h"
 #include "broker/metadata/controller.h"
 #include "broker/metadata/delta.h"
 #include "broker/metadata/image.h"
@@ -21,9 +22,6 @@
 
 #include <string.h>
 
-/* After a failure answers are handed to the kernel in the turn that made them. */
-enum { LAST_WORDS_MS = 50, LAST_PATIENCE_MS = 1000 };
-
 /* One shard and what the broker does with it in steps. */
 struct station {
     struct shard shard;
@@ -34,9 +32,6 @@ struct station {
     struct mail drain_mail;
     struct mail store_mail;
     struct mail back; /* an answer to shard 0 */
-    struct mail last_mail;
-    struct timer last_timer;
-    struct timer patience_timer;
     enum err result;
     bool store_failed;
 };
@@ -53,12 +48,10 @@ struct broker {
     struct descriptors descriptors;
     struct memory_limits memory_limits; /* of a shard */
     struct controller *controller;
+    struct last_words *last_words;
     struct mail stop_mail;
     uint32_t pending_count; /* shards that still work on the current step; shard 0's */
     enum err result;
-    enum err failed_err;
-    uint32_t speaking_count; /* atomic: shards that still tell whoever waits that all has failed */
-    bool failing;            /* atomic */
     bool opened_dir;
     bool stopping;
 };
@@ -123,52 +116,6 @@ static enum err read_journals(struct broker *broker)
     return err;
 }
 
-/* ---- a failed storage: who waits is told, and what was told is sent; then the process ends */
-
-static void tell_failed(struct broker *broker)
-{
-    broker->options.events->failed(broker->options.context, broker->failed_err);
-}
-
-static void on_last_words(struct timer *timer)
-{
-    struct station *station = container_of(timer, struct station, last_timer);
-
-    if (__atomic_sub_fetch(&station->broker->speaking_count, 1, __ATOMIC_ACQ_REL) == 0)
-        tell_failed(station->broker);
-}
-
-/* The answers of other shards came before this mail. */
-static void on_last_mail(struct mail *mail)
-{
-    struct station *station = container_of(mail, struct station, last_mail);
-
-    topic_table_fail(station->shard.topics);
-    station->last_timer.fire = on_last_words;
-    loop_set_timer_ms(&station->shard.loop, &station->last_timer, LAST_WORDS_MS);
-}
-
-static void on_patience_over(struct timer *timer)
-{
-    tell_failed(container_of(timer, struct station, patience_timer)->broker);
-}
-
-static void end_failed(struct station *station, enum err err)
-{
-    struct broker *broker = station->broker;
-
-    if (__atomic_exchange_n(&broker->failing, true, __ATOMIC_ACQ_REL))
-        return;
-    broker->failed_err = err;
-    __atomic_store_n(&broker->speaking_count, broker->shards.count, __ATOMIC_RELEASE);
-    for (uint32_t i = 0; i < broker->shards.count; i++) {
-        broker->stations[i].last_mail.deliver = on_last_mail;
-        loop_post(&broker->shards.at[i]->loop, &broker->stations[i].last_mail);
-    }
-    station->patience_timer.fire = on_patience_over; /* a shard may not come to it */
-    loop_set_timer_ms(&station->shard.loop, &station->patience_timer, LAST_PATIENCE_MS);
-}
-
 static void on_store_failed(void *context, enum err err)
 {
     struct station *station = context;
@@ -181,7 +128,7 @@ static void on_store_failed(void *context, enum err err)
     topic_table_fail(station->shard.topics);
     if (station->shard.controller != NULL)
         controller_fail(station->shard.controller, err);
-    end_failed(station, err);
+    last_words_speak(station->broker->last_words, &station->shard, err);
 }
 
 static void on_store_space(void *context, bool short_of_space)
@@ -388,6 +335,8 @@ enum err broker_open(const struct broker_options *options, struct broker **out)
     check(options->shard_count >= 1 && options->shard_count <= SHARD_COUNT_MAX);
     broker->options = *options;
     broker->shards.count = options->shard_count;
+    broker->last_words =
+        last_words_create(&broker->shards, options->events->failed, options->context);
     broker->stations = mem_alloc(options->shard_count * sizeof(*broker->stations));
     share_descriptors(broker);
     share_memory(broker);
@@ -626,6 +575,7 @@ void broker_close(struct broker *broker, bool clean)
         close_station(&broker->stations[i]);
     if (broker->opened_dir)
         log_dir_close(&broker->dir, clean, broker_epoch);
+    last_words_destroy(broker->last_words);
     mem_free(broker->stations);
     mem_free(broker);
 }
