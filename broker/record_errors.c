@@ -1,13 +1,14 @@
 #include "broker/record_errors.h"
 
-#include "base/check.h"
+#include "broker/validation.h"
 
 enum { SHOWN_MAX = 3 };
 
 static const char *text_of(struct request *request, const struct record_errors_scene *scene,
                            const struct batch_record_error *error)
 {
-    int64_t from = scene->now_ms - scene->timestamp_before_max_ms;
+    const struct batch_rules *rules = scene->rules;
+    int64_t from = rules->now_ms - rules->timestamp_before_max_ms;
     int64_t to;
 
     if (error->fault == BATCH_FAULT_NO_KEY)
@@ -16,8 +17,8 @@ static const char *text_of(struct request *request, const struct record_errors_s
                             "%s-%d",
                             scene->topic_name, scene->partition);
     if (error->fault != BATCH_FAULT_TIME)
-        return error->text;
-    if (__builtin_add_overflow(scene->now_ms, scene->timestamp_after_max_ms, &to))
+        return arena_printf(&request->arena, "%s", error->text);
+    if (__builtin_add_overflow(rules->now_ms, rules->timestamp_after_max_ms, &to))
         to = INT64_MAX;
     return arena_printf(&request->arena,
                         "Timestamp %lld of message with offset %d is out of range. The timestamp "
@@ -45,23 +46,52 @@ static const char *summary_of(struct request *request,
                         total, list);
 }
 
-void record_errors_fill(struct request *request, const struct record_errors_scene *scene,
-                        const struct batch_info *info,
-                        struct produce_response_partition_produce_response *answer)
-{
-    int32_t count = info->record_error_count;
+struct filling {
+    struct request *request;
+    const struct record_errors_scene *scene;
+    struct produce_response_partition_produce_response *answer;
+    int32_t count;
+    struct wire_string no_key; /* the same words for every record: once */
+};
 
-    if (count == 0)
+static bool add_error(void *context, const struct batch_record_error *error)
+{
+    struct filling *filling = context;
+    struct produce_response_partition_produce_response *answer = filling->answer;
+    struct wire_string *text =
+        &answer->record_errors.items[filling->count].batch_index_error_message;
+
+    answer->record_errors.items[filling->count].batch_index = error->record_index;
+    if (error->fault == BATCH_FAULT_NO_KEY && filling->no_key.text != NULL)
+        *text = filling->no_key;
+    else
+        *text = wire_string(text_of(filling->request, filling->scene, error));
+    if (error->fault == BATCH_FAULT_NO_KEY)
+        filling->no_key = *text;
+    return ++filling->count < answer->record_errors.count;
+}
+
+void record_errors_fill(struct request *request, const struct record_errors_scene *scene,
+                        struct produce_response_partition_produce_response *answer, int32_t *left)
+{
+    const struct batch_info *info = scene->info;
+    struct filling filling = {.request = request, .scene = scene, .answer = answer};
+    int32_t count = info->record_error_count < *left ? info->record_error_count : *left;
+
+    if (info->record_error_count == 0)
         return;
-    if (count > BATCH_RECORD_ERRORS_MAX)
-        count = BATCH_RECORD_ERRORS_MAX;
-    answer->record_errors.items =
-        request_new_array(request, &produce_response_batch_index_and_error_message_struct, count);
-    answer->record_errors.count = count;
-    for (int32_t i = 0; i < count; i++) {
-        answer->record_errors.items[i].batch_index = info->record_errors[i].record_index;
-        answer->record_errors.items[i].batch_index_error_message =
-            wire_string(text_of(request, scene, &info->record_errors[i]));
+    if (count > 0) {
+        answer->record_errors.items = request_new_array(
+            request, &produce_response_batch_index_and_error_message_struct, count);
+        answer->record_errors.count = count;
+        if (count <= BATCH_RECORD_ERRORS_MAX)
+            for (int32_t i = 0; i < count; i++)
+                (void)add_error(&filling, &info->record_errors[i]);
+        else
+            batch_each_error(scene->rules, request->home->validation->context, scene->bytes,
+                             scene->size_bytes, add_error, &filling);
+        answer->record_errors.count = filling.count; /* fewer where memory ended the walk */
+        *left -= filling.count;
     }
     answer->error_message =
         wire_string(info->record_errors[0].fault == BATCH_FAULT_NO_KEY

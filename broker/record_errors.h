@@ -8,19 +8,22 @@
 #include "net/protocol/msg_produce.h"
 #include "storage/batch_validate.h"
 
-/* What the words need to know beside the batch. */
+enum { RECORD_ERRORS_MAX = 8192 }; /* that one answer names: some 2 MB */
+
+/* What was refused, and what the words need to know beside it. */
 struct record_errors_scene {
     const char *topic_name;
     int32_t partition;
-    int64_t now_ms;
-    int64_t timestamp_before_max_ms;
-    int64_t timestamp_after_max_ms;
+    const struct batch_rules *rules; /* of the validation */
+    const uint8_t *bytes;            /* as validated */
+    uint32_t size_bytes;
+    const struct batch_info *info;
 };
 
-/* Fill record_errors and error_message of answer; nothing when info has no record errors.  On the
+/* Fill record_errors and error_message of answer: every record at fault, up to *left, which is what
+ * is left of RECORD_ERRORS_MAX for the request; nothing when info has no record errors.  On the
  * request's home shard: the memory is its arena's. */
 void record_errors_fill(struct request *request, const struct record_errors_scene *scene,
-                        const struct batch_info *info,
-                        struct produce_response_partition_produce_response *answer);
+                        struct produce_response_partition_produce_response *answer, int32_t *left);
 
 #endif

@@ -32,8 +32,10 @@ struct validation {
     const struct batch_rules *rules;
     struct batch_info *info;
     int64_t max_timestamp_ms;
-    enum err record_err; /* ERR_TIMESTAMP as soon as one record has it, else ERR_RECORD */
-    struct batch_record_error beyond; /* takes what info has no room for */
+    enum err record_err;   /* ERR_TIMESTAMP as soon as one record has it, else ERR_RECORD */
+    batch_error_fn *visit; /* or NULL */
+    void *visit_context;
+    bool visit_ended;
 };
 
 static enum err refuse(struct batch_info *info, enum err err, const char *format, ...)
@@ -292,21 +294,17 @@ static enum err check_header(struct batch_info *info)
     return OK;
 }
 
-static struct batch_record_error *add_record_error(struct validation *validation, int32_t index,
-                                                   enum batch_fault fault, int64_t timestamp_ms)
+static void add_record_error(struct validation *validation, const struct batch_record_error *error)
 {
     struct batch_info *info = validation->info;
-    struct batch_record_error *error = &validation->beyond;
 
     if (info->record_error_count < BATCH_RECORD_ERRORS_MAX)
-        error = &info->record_errors[info->record_error_count];
+        info->record_errors[info->record_error_count] = *error;
     info->record_error_count++;
-    error->record_index = index;
-    error->fault = fault;
-    error->timestamp_ms = timestamp_ms;
     if (validation->record_err != ERR_TIMESTAMP)
-        validation->record_err = fault == BATCH_FAULT_NO_KEY ? ERR_RECORD : ERR_TIMESTAMP;
-    return error;
+        validation->record_err = error->fault == BATCH_FAULT_NO_KEY ? ERR_RECORD : ERR_TIMESTAMP;
+    if (validation->visit != NULL && !validation->visit(validation->visit_context, error))
+        validation->visit_ended = true;
 }
 
 static bool is_outside_time(const struct batch_rules *rules, int64_t timestamp_ms)
@@ -323,31 +321,35 @@ static void check_record(struct validation *validation, const struct record_face
 {
     const struct batch_rules *rules = validation->rules;
     const struct batch_header *header = &validation->info->header;
-    struct batch_record_error *error;
+    struct batch_record_error error = {.record_index = index};
     int64_t timestamp_ms =
         (int64_t)((uint64_t)header->base_timestamp_ms + (uint64_t)face->timestamp_delta_ms);
 
+    error.timestamp_ms = timestamp_ms;
     if (timestamp_ms > validation->max_timestamp_ms)
         validation->max_timestamp_ms = timestamp_ms;
     if (rules->compact && !face->has_key) {
-        error = add_record_error(validation, index, BATCH_FAULT_NO_KEY, timestamp_ms);
-        snprintf(error->text, sizeof(error->text),
+        error.fault = BATCH_FAULT_NO_KEY;
+        snprintf(error.text, sizeof(error.text),
                  "record %" PRId32 " has no key, and the topic is compacted", index);
     } else if (!rules->log_append_time && timestamp_ms != BATCH_NO_TIMESTAMP) {
         if (!is_outside_time(rules, timestamp_ms))
             return;
-        error = add_record_error(validation, index, BATCH_FAULT_TIME, timestamp_ms);
-        snprintf(error->text, sizeof(error->text),
+        error.fault = BATCH_FAULT_TIME;
+        snprintf(error.text, sizeof(error.text),
                  "timestamp %" PRId64 " of record %" PRId32 " is more than %" PRId64
                  " ms before or %" PRId64 " ms after now, which is %" PRId64,
                  timestamp_ms, index, rules->timestamp_before_max_ms, rules->timestamp_after_max_ms,
                  rules->now_ms);
     } else if (batch_is_log_append_time(header)) {
-        error = add_record_error(validation, index, BATCH_FAULT_TIME_TYPE, timestamp_ms);
-        snprintf(error->text, sizeof(error->text),
+        error.fault = BATCH_FAULT_TIME_TYPE;
+        snprintf(error.text, sizeof(error.text),
                  "record %" PRId32 ": producers may not set the timestamp type to LogAppendTime",
                  index);
+    } else {
+        return;
     }
+    add_record_error(validation, &error);
 }
 
 static enum err refuse_stream(struct batch_info *info, enum err err, int32_t index,
@@ -369,7 +371,7 @@ static enum err walk_records(struct validation *validation, struct compression_r
     struct stream stream = {.reader = reader};
     enum err err = compression_peek(reader, &stream.bytes, &stream.left_bytes);
 
-    for (int32_t i = 0; i < info->header.record_count && !err; i++) {
+    for (int32_t i = 0; i < info->header.record_count && !err && !validation->visit_ended; i++) {
         struct record_face face;
 
         err = stream_take_record(&stream, &face);
@@ -390,18 +392,16 @@ static enum err walk_records(struct validation *validation, struct compression_r
     return OK;
 }
 
-enum err batch_validate(const struct batch_rules *rules, struct compression_context *context,
-                        const uint8_t *bytes, size_t size_bytes, struct batch_info *out)
+static enum err validate(struct validation *validation, struct compression_context *context,
+                         const uint8_t *bytes, size_t size_bytes)
 {
-    struct validation validation = {
-        .rules = rules,
-        .info = out,
-        .max_timestamp_ms = BATCH_NO_TIMESTAMP,
-    };
+    const struct batch_rules *rules = validation->rules;
+    struct batch_info *out = validation->info;
     struct batch_header *header = &out->header;
     struct compression_reader reader;
     enum err err;
 
+    validation->max_timestamp_ms = BATCH_NO_TIMESTAMP;
     *out = (struct batch_info){0};
     err = check_envelope(rules, bytes, size_bytes, out);
     if (!err)
@@ -418,7 +418,26 @@ enum err batch_validate(const struct batch_rules *rules, struct compression_cont
                                   rules->uncompressed_max_bytes);
     if (err)
         return refuse_stream(out, err, 0, rules);
-    err = walk_records(&validation, &reader);
-    out->max_timestamp_ms = validation.max_timestamp_ms;
+    err = walk_records(validation, &reader);
+    out->max_timestamp_ms = validation->max_timestamp_ms;
     return err;
+}
+
+enum err batch_validate(const struct batch_rules *rules, struct compression_context *context,
+                        const uint8_t *bytes, size_t size_bytes, struct batch_info *out)
+{
+    struct validation validation = {.rules = rules, .info = out};
+
+    return validate(&validation, context, bytes, size_bytes);
+}
+
+void batch_each_error(const struct batch_rules *rules, struct compression_context *context,
+                      const uint8_t *bytes, size_t size_bytes, batch_error_fn *visit,
+                      void *visit_context)
+{
+    struct batch_info unused;
+    struct validation validation = {
+        .rules = rules, .info = &unused, .visit = visit, .visit_context = visit_context};
+
+    (void)!validate(&validation, context, bytes, size_bytes);
 }

@@ -56,7 +56,8 @@ struct batch_info {
     /* When the answer is not OK: */
     char text[BATCH_TEXT_MAX];  /* for the client and the log; no topic name in it */
     int32_t record_error_count; /* records at fault: key or timestamp */
-    struct batch_record_error record_errors[BATCH_RECORD_ERRORS_MAX]; /* the first ones */
+    struct batch_record_error record_errors[BATCH_RECORD_ERRORS_MAX]; /* the first ones; all of
+                                                                       * them: batch_each_error */
 };
 
 /* Exactly one batch in bytes, as one partition of a produce request carries it.  What follows is
@@ -73,5 +74,13 @@ struct batch_info {
 must_use enum err batch_validate(const struct batch_rules *rules,
                                  struct compression_context *context, const uint8_t *bytes,
                                  size_t size_bytes, struct batch_info *out);
+
+/* Again, under the same rules, over a batch that was refused with record_error_count > 0: every
+ * record at fault, in order, so that nobody has to have room for all of them.  visit returns false
+ * to end the walk. */
+typedef bool batch_error_fn(void *context, const struct batch_record_error *error);
+void batch_each_error(const struct batch_rules *rules, struct compression_context *context,
+                      const uint8_t *bytes, size_t size_bytes, batch_error_fn *visit,
+                      void *visit_context);
 
 #endif

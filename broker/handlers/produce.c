@@ -37,9 +37,7 @@ struct produce_piece {
     struct uuid topic_id;
     struct shard *at;
     struct batch_info info;
-    int64_t now_ms; /* of the validation, and what it allowed */
-    int64_t timestamp_before_max_ms;
-    int64_t timestamp_after_max_ms;
+    struct batch_rules rules; /* of the validation */
     struct partition_append append;
     struct partition_waiter ack;
     struct timer timeout;
@@ -151,7 +149,8 @@ static enum err validate(struct produce_piece *piece, struct partition *partitio
 {
     const struct topic_config *config = &partition->config;
     struct validation *validation = piece->at->validation;
-    struct batch_rules rules = {
+
+    piece->rules = (struct batch_rules){
         .produce_version = piece->all->request->api_version,
         .log_append_time = config->log_append_time,
         .compact = config->compact,
@@ -162,11 +161,7 @@ static enum err validate(struct produce_piece *piece, struct partition *partitio
         .timestamp_before_max_ms = config->timestamp_before_max_ms,
         .timestamp_after_max_ms = config->timestamp_after_max_ms,
     };
-
-    piece->now_ms = now_ms;
-    piece->timestamp_before_max_ms = config->timestamp_before_max_ms;
-    piece->timestamp_after_max_ms = config->timestamp_after_max_ms;
-    return batch_validate(&rules, validation->context, bytes, size_bytes, &piece->info);
+    return batch_validate(&piece->rules, validation->context, bytes, size_bytes, &piece->info);
 }
 
 static void on_appended(struct partition_append *append, enum err err)
@@ -285,29 +280,31 @@ static bool any_failed(const struct produce_response *response)
 }
 
 /* Here and not where it was found, because the arena is the home shard's. */
-static void tell_record_errors(struct produce_piece *piece)
+static void tell_record_errors(struct produce_piece *piece, int32_t *left)
 {
     struct request *request = piece->all->request;
     const struct image_topic *topic = image_topic_by_id(request->home->image, &piece->topic_id);
     struct record_errors_scene scene = {
         .topic_name = topic == NULL ? "" : topic->name,
         .partition = piece->asked->index,
-        .now_ms = piece->now_ms,
-        .timestamp_before_max_ms = piece->timestamp_before_max_ms,
-        .timestamp_after_max_ms = piece->timestamp_after_max_ms,
+        .rules = &piece->rules,
+        .bytes = records_of(piece),
+        .size_bytes = piece->asked->records.size_bytes,
+        .info = &piece->info,
     };
 
     if (piece->answer->error_code != KAFKA_NONE)
-        record_errors_fill(request, &scene, &piece->info, piece->answer);
+        record_errors_fill(request, &scene, piece->answer, left);
 }
 
 static void all_answered(struct scatter *scatter)
 {
     struct produce *all = container_of(scatter, struct produce, scatter);
     struct request *request = all->request;
+    int32_t left = RECORD_ERRORS_MAX;
 
     for (struct produce_piece *piece = all->pieces; piece != NULL; piece = piece->next)
-        tell_record_errors(piece);
+        tell_record_errors(piece, &left);
 
     if (all->acks != KAFKA_ACKS_NO_RESPONSE)
         request_answer(request);

@@ -98,6 +98,19 @@ def a_recoded_batch_that_grew_beyond_the_limit_is_refused(client):
     c.close()
 
 
+@check
+def every_bad_record_of_a_refused_batch_is_named(client):
+    topic, c = client.topic("named", cleanup_policy="compact"), client.open()
+    bad = [i for i in range(600) if i % 3]
+    records = b"".join(raw.record(i, None if i % 3 else b"k", b"v") for i in range(600))
+    part = c.ask("Produce", 9, body(topic, raw.batch((b"v",) * 600, records=records)))
+    part = part["Responses"][0]["PartitionResponses"][0]
+    same(part["ErrorCode"], 87, "error")
+    same([e["BatchIndex"] for e in part["RecordErrors"]], bad, "indexes of the bad records")
+    need("%d record errors in total" % len(bad) in part["ErrorMessage"], part["ErrorMessage"])
+    c.close()
+
+
 def pipeline(client, topic, partition, frames):
     """Send frames, IN_FLIGHT at a time, on one connection; error code and offset of each."""
     c, answers, waiting = client.open(), [], 0

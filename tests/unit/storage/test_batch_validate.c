@@ -302,6 +302,39 @@ Test(batch_validate, many_bad_records_are_counted_and_the_first_are_told)
     golden_free(&batch);
 }
 
+struct visited {
+    int32_t count;
+    int32_t limit;
+};
+
+static bool visit_error(void *context, const struct batch_record_error *error)
+{
+    struct visited *visited = context;
+
+    cr_assert(eq(i32, error->record_index, visited->count));
+    cr_assert(eq(int, error->fault, BATCH_FAULT_TIME));
+    cr_assert(eq(i64, error->timestamp_ms, NOW_MS + error->record_index));
+    return ++visited->count < visited->limit;
+}
+
+Test(batch_validate, every_record_at_fault_can_be_seen_until_nobody_looks_any_more)
+{
+    for (int codec = 0; codec < COMPRESSION_COUNT; codec++) {
+        struct golden batch = batch_in(codec, 1000);
+        struct visited all = {.limit = INT32_MAX};
+        struct visited some = {.limit = 500};
+
+        rules.now_ms = 0;
+        cr_assert(eq(int, validate(&batch), ERR_TIMESTAMP));
+        cr_assert(eq(i32, info.record_error_count, 1000));
+        batch_each_error(&rules, context, batch.bytes, batch.size_bytes, visit_error, &all);
+        cr_assert(eq(i32, all.count, 1000));
+        batch_each_error(&rules, context, batch.bytes, batch.size_bytes, visit_error, &some);
+        cr_assert(eq(i32, some.count, 500));
+        golden_free(&batch);
+    }
+}
+
 Test(batch_validate, compressed_records_are_trusted_when_told_to)
 {
     struct golden batch = batch_in(COMPRESSION_GZIP, 10);
