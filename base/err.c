@@ -60,7 +60,7 @@ enum err err_from_errno(int errno_value)
     case EBADF:
         return ERR_CLOSED;
     case EADDRINUSE:
-        return ERR_LOCKED;
+        return ERR_IN_USE;
     case EINVAL:
         return ERR_INVALID;
     case EOPNOTSUPP:

@@ -19,6 +19,7 @@
     X(ERR_EXISTS, "exists already")                                                   \
     X(ERR_PERMISSION, "permission denied")                                            \
     X(ERR_LOCKED, "another process holds the lock")                                   \
+    X(ERR_IN_USE, "the address is in use by another process")                         \
     X(ERR_FOREIGN, "belongs to another cluster or node")                              \
     X(ERR_NEWER_FORMAT, "written by a newer version")                                 \
     X(ERR_TRUNCATED, "ends before it is complete")                                    \

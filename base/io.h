@@ -122,6 +122,9 @@ struct io_vtable {
     void (*connect)(struct io *io, struct io_op *op, int32_t fd, const struct io_address *to);
     void (*cancel)(struct io *io, struct io_op *op);
     /* sockets, now */
+    /* an address of the name (getaddrinfo(3), which may ask a server and block: at the start only);
+     * what io_address_parse takes is not asked for.  ERR_NOT_FOUND: nobody knows the name */
+    enum err (*resolve)(struct io *io, const char *host, uint16_t port, struct io_address *out);
     enum err (*listen)(struct io *io, const struct io_address *at, uint32_t backlog,
                        int32_t *fd_out, struct io_address *bound_out);
     enum err (*socket)(struct io *io, uint16_t family, int32_t *fd_out);

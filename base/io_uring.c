@@ -346,6 +346,7 @@ static const struct io_vtable ring_vtable = {
     .sendv = ring_sendv,
     .connect = ring_connect,
     .cancel = ring_cancel,
+    .resolve = ring_resolve,
     .listen = ring_listen,
     .socket = ring_socket,
     .names = ring_names,

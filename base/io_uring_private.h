@@ -131,6 +131,7 @@ void ring_recv_into(struct io *io, struct io_op *op, int32_t fd, void *bytes, ui
 void ring_sendv(struct io *io, struct io_op *op, int32_t fd, const struct iovec *vec,
                 uint32_t vec_count);
 void ring_connect(struct io *io, struct io_op *op, int32_t fd, const struct io_address *to);
+enum err ring_resolve(struct io *io, const char *host, uint16_t port, struct io_address *out);
 enum err ring_listen(struct io *io, const struct io_address *at, uint32_t backlog, int32_t *fd_out,
                      struct io_address *bound_out);
 enum err ring_socket(struct io *io, uint16_t family, int32_t *fd_out);

@@ -2,6 +2,7 @@
 #include "base/mem.h"
 
 #include <errno.h>
+#include <netdb.h>
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -425,6 +426,23 @@ static bool is_every_interface(const struct io_address *at)
     static const uint8_t zeros[16];
 
     return at->family == AF_INET6 && memcmp(at->ip, zeros, sizeof(zeros)) == 0;
+}
+
+enum err ring_resolve(struct io *io, const char *host, uint16_t port, struct io_address *out)
+{
+    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *found;
+    union socket_name name = {0};
+
+    if (io_address_parse(host, port, out) == OK)
+        return OK;
+    if (getaddrinfo(host, NULL, &hints, &found) != 0)
+        return ERR_NOT_FOUND;
+    memcpy(&name, found->ai_addr, found->ai_addrlen);
+    freeaddrinfo(found);
+    address_from_name(&name, out);
+    out->port = port;
+    return OK;
 }
 
 enum err ring_listen(struct io *io, const struct io_address *at, uint32_t backlog, int32_t *fd_out,

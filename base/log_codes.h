@@ -65,6 +65,10 @@ LOG_CODE("LVE-1110", "memory was shared out",
          "Cause: a start. Effect: the budgets of a shard in bytes, by purpose, as "
          "levee.memory.max.bytes, the limit of the cgroup or the machine's memory (field bytes) "
          "give them. Next step: none.")
+LOG_CODE("LVE-1111", "the descriptor limit is too low to serve anybody",
+         "Cause: RLIMIT_NOFILE (field limit) leaves fewer than 64 descriptors for connections "
+         "once segment files and the broker's own are counted. Effect: the broker does not start. "
+         "Next step: raise the limit (ulimit -n, LimitNOFILE= of systemd) to 1024 or more.")
 LOG_CODE("LVE-2001", "the data directory cannot be used",
          "Cause: another process has it locked, it belongs to another cluster or node, its "
          "format is newer than this version, or it cannot be created, read or written. "

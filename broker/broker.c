@@ -172,12 +172,12 @@ static enum err open_store(struct station *station)
                       &shard->store);
 }
 
-static enum err open_station(struct broker *broker, uint32_t index)
+/* What a shard has without a data directory. */
+static enum err prepare_station(struct broker *broker, uint32_t index)
 {
     const struct broker_ground *ground = &broker->options.grounds[index];
     struct station *station = &broker->stations[index];
     struct shard *shard = &station->shard;
-    enum err err;
 
     station->broker = broker;
     shard->index = index;
@@ -199,9 +199,15 @@ static enum err open_station(struct broker *broker, uint32_t index)
         shard->fetch_sessions, &shard->prng,
         (uint32_t)config_i64(shard->config, NULL, "max.incremental.fetch.session.cache.slots"),
         memory_budget(&shard->memory, MEMORY_FETCH_SESSIONS));
-    err = validation_create(shard->config, &shard->validation);
-    if (err == OK)
-        err = open_store(station);
+    return validation_create(shard->config, &shard->validation);
+}
+
+static enum err open_station(struct broker *broker, uint32_t index)
+{
+    struct station *station = &broker->stations[index];
+    struct shard *shard = &station->shard;
+    enum err err = open_store(station);
+
     if (err == OK)
         err = topic_table_create(shard, &shard->topics);
     if (err == OK)
@@ -267,10 +273,25 @@ static enum err recover_stores(struct broker *broker)
     return store_recovered_all(stores, broker->options.shard_count);
 }
 
+/* The addresses first: who cannot have them leaves the data directory alone. */
+static enum err open_front(struct broker *broker)
+{
+    enum err err = OK;
+
+    for (uint32_t i = 0; i < broker->options.shard_count && err == OK; i++)
+        err = prepare_station(broker, i);
+    if (err == OK)
+        err = front_create(broker->options.config, &broker->shards,
+                           broker->descriptors.connections_max, &broker->front);
+    return err == OK ? front_listen(broker->front) : err;
+}
+
 static enum err open_parts(struct broker *broker)
 {
-    enum err err = open_dir(broker);
+    enum err err = open_front(broker);
 
+    if (err == OK)
+        err = open_dir(broker);
     if (err == OK)
         err = read_journals(broker);
     for (uint32_t i = 0; i < broker->options.shard_count && err == OK; i++)
@@ -285,13 +306,13 @@ static enum err open_parts(struct broker *broker)
     broker->scan = NULL;
     marks_set_free(broker->marks);
     broker->marks = NULL;
-    if (err == OK)
-        err = front_create(broker->options.config, &broker->shards,
-                           broker->descriptors.connections_max, &broker->front);
     return err;
 }
 
-static void share_descriptors(struct broker *broker)
+/* Files that nobody asked for by name are not missed while there are this many. */
+enum { FILES_ENOUGH = 1024 };
+
+static enum err share_descriptors(struct broker *broker)
 {
     const struct config *config = broker->options.config;
     uint32_t files = (uint32_t)config_i64(config, NULL, "levee.open.files.max");
@@ -300,12 +321,21 @@ static void share_descriptors(struct broker *broker)
 
     *shares = descriptors_share(broker->options.descriptor_max, broker->shards.count, files,
                                 connections < INT32_MAX ? (uint32_t)connections : 0);
-    if (shares->short_of)
+    if (shares->too_few) {
+        log_line(sink_of(broker), LOG_ERROR, "LVE-1111",
+                 "the descriptor limit is too low to serve anybody",
+                 log_u64("limit", broker->options.descriptor_max));
+        return ERR_INVALID;
+    }
+    if (shares->short_of &&
+        (config_is_set(config, "levee.open.files.max") ||
+         config_is_set(config, "max.connections") || shares->files_per_shard < FILES_ENOUGH))
         log_line(sink_of(broker), LOG_INFO, "LVE-1108",
                  "fewer files or connections than configured: the descriptor limit is low",
                  log_u64("limit", broker->options.descriptor_max),
                  log_u64("files_per_shard", shares->files_per_shard),
                  log_u64("connections", shares->connections_max));
+    return OK;
 }
 
 static void share_memory(struct broker *broker)
@@ -338,9 +368,10 @@ enum err broker_open(const struct broker_options *options, struct broker **out)
     broker->last_words =
         last_words_create(&broker->shards, options->events->failed, options->context);
     broker->stations = mem_alloc(options->shard_count * sizeof(*broker->stations));
-    share_descriptors(broker);
     share_memory(broker);
-    err = open_parts(broker);
+    err = share_descriptors(broker);
+    if (err == OK)
+        err = open_parts(broker);
     if (err != OK) {
         log_line(sink_of(broker), LOG_ERROR, "LVE-1101", "the broker could not start",
                  log_err(err));
@@ -372,8 +403,6 @@ static void on_controller_started(void *context, enum err err)
 
     if (__atomic_load_n(&broker->stopping, __ATOMIC_ACQUIRE))
         return; /* stopped before it was ready: no client is let in any more */
-    if (err == OK)
-        err = front_listen(broker->front);
     if (err != OK) {
         log_line(sink_of(broker), LOG_ERROR, "LVE-1101", "the broker could not start",
                  log_err(err));

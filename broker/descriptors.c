@@ -3,6 +3,7 @@
 enum {
     RESERVE = 256,  /* of the process */
     FILES_MIN = 16, /* of a shard, however few descriptors there are */
+    CONNECTIONS_MIN = 64,
 };
 
 static uint32_t min_u32(uint32_t a, uint32_t b)
@@ -24,6 +25,7 @@ struct descriptors descriptors_share(uint32_t limit, uint32_t shard_count, uint3
         shares.files_per_shard = FILES_MIN;
     files = shares.files_per_shard * shard_count;
     shares.connections_max = left > files ? left - files : 1; /* never 0: that is no limit */
+    shares.too_few = left < files + CONNECTIONS_MIN;
     shares.short_of =
         shares.files_per_shard < files_per_shard || shares.connections_max < connections_max;
     return shares;

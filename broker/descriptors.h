@@ -13,6 +13,7 @@ struct descriptors {
     uint32_t files_per_shard; /* segment files that a shard may keep open, at least 16 */
     uint32_t connections_max; /* as many as there may ever be; 0: no limit */
     bool short_of;            /* one of the two is less than was asked for */
+    bool too_few;             /* not enough to serve anybody */
 };
 
 /* limit: soft RLIMIT_NOFILE; 0: there is none.  files_per_shard, connections_max (0: no limit):

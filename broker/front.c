@@ -249,6 +249,10 @@ void front_destroy(struct front *front)
 {
     if (front == NULL)
         return;
+    for (uint32_t i = 0; !front->listening && i < front->listener_count; i++) {
+        struct io *io = front->shards->at[0]->io;
+        io->v->close(io, front->listeners[i].fd); /* bound, but never started */
+    }
     for (uint32_t i = 0; i < front->shards->count; i++) {
         conn_server_deinit(&front->fronts[i].server);
         request_pool_destroy(front->shards->at[i]->requests);
@@ -289,12 +293,12 @@ enum err front_listen(struct front *front)
             .refused = on_refused,
             .context = front,
         };
-        enum err err = io_address_parse(configured->host, configured->port, &options.at);
+        enum err err =
+            shard->io->v->resolve(shard->io, configured->host, configured->port, &options.at);
         if (err == OK)
             err = listener_open(&front->listeners[i], &options);
         if (err != OK) {
-            log_line(shard->sink, LOG_ERROR, "LVE-3105",
-                     "a listener cannot be opened; is the address another process's?",
+            log_line(shard->sink, LOG_ERROR, "LVE-3105", "a listener cannot be opened",
                      log_str("listener", configured->name), log_str("host", configured->host),
                      log_i64("port", configured->port), log_err(err));
             return err;

@@ -17,8 +17,9 @@ must_use enum err front_create(const struct config *config, const struct shards 
                                uint32_t connections_max, struct front **out);
 void front_destroy(struct front *front);
 
-/* On shard 0, before any front_start_shard: open the listeners.  ERR_LOCKED: an address is taken;
- * told in a log line. */
+/* Before the loops run: bind the listeners; who connects waits in the kernel until
+ * front_start_shard.  ERR_IN_USE: an address is another process's; ERR_NOT_FOUND: a host that
+ * nobody knows; told in a log line. */
 must_use enum err front_listen(struct front *front);
 
 /* On each shard: connections may come. Shard 0 begins to accept. */

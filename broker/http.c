@@ -125,7 +125,7 @@ enum err http_start(const char *address, const struct metrics *metrics, const st
         (unsigned)IDLE_SECONDS, MHD_OPTION_END);
     if (http->daemon == NULL) {
         mem_free(http);
-        return ERR_LOCKED;
+        return ERR_IN_USE;
     }
     info = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_BIND_PORT);
     *port_out = info == NULL ? 0 : info->port;

@@ -29,7 +29,7 @@ static inline bool health_is(const uint32_t *flag)
 }
 
 /* address: "host:port"; port 0 takes a free one (*port_out).  ERR_INVALID: cannot be read;
- * ERR_LOCKED: cannot be bound.  metrics and health stay the caller's and outlive it. */
+ * ERR_IN_USE: cannot be bound.  metrics and health stay the caller's and outlive it. */
 must_use enum err http_start(const char *address, const struct metrics *metrics,
                              const struct health *health, struct http **out, uint16_t *port_out);
 

@@ -37,6 +37,7 @@ struct server_shard {
 
 struct server {
     const struct config *config;
+    void (*ready)(const struct config *config);
     struct server_shard *shards;
     struct broker_ground grounds[SHARD_COUNT_MAX]; /* the broker looks at them until it is closed */
     uint32_t shard_count;
@@ -67,6 +68,8 @@ static void on_ready(void *context)
                  log_str("host", listener->host[0] == '\0' ? "*" : listener->host),
                  log_i64("port", broker_listener_port(server->broker, i)));
     }
+    if (server->ready != NULL)
+        server->ready(server->config);
 }
 
 static void on_failed(void *context, enum err err)
@@ -217,6 +220,7 @@ static void block_signals(sigset_t *waited_for)
     sigemptyset(waited_for);
     sigaddset(waited_for, SIGTERM);
     sigaddset(waited_for, SIGINT);
+    sigaddset(waited_for, SIGHUP); /* its terminal is gone */
     sigaddset(waited_for, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, waited_for, NULL);
     signal(SIGPIPE, SIG_IGN);
@@ -285,6 +289,8 @@ static enum err start(struct server *server)
     return err;
 }
 
+static const uint64_t again_ns = 2000000000; /* before it a second signal is the first, twice */
+
 /* How long a stop has stood still: looked at each second. */
 struct patience {
     uint64_t progress;
@@ -311,10 +317,12 @@ static enum serve_exit wait_for_end(struct server *server, const sigset_t *signa
     const struct timespec look = {.tv_sec = LOOK_AT_MEMORY_SECONDS};
     struct patience patience = {0};
     bool stopping = false;
+    uint64_t asked_ns = 0;
 
     for (;;) {
         int number = sigtimedwait(signals, NULL, stopping ? &second : &look);
-        bool asked = number == SIGTERM || number == SIGINT;
+        bool asked = number == SIGTERM || number == SIGINT || number == SIGHUP;
+        uint64_t now_ns = clock_mono_ns(&server->shards[0].clock);
         if (number < 0 && !stopping) {
             give_memory_back(server);
             continue;
@@ -323,12 +331,16 @@ static enum serve_exit wait_for_end(struct server *server, const sigset_t *signa
             return SERVE_STORAGE_DEAD;
         if (__atomic_load_n(&server->stopped, __ATOMIC_ACQUIRE))
             return server->stop_err == OK ? SERVE_STOPPED : SERVE_STORAGE_DEAD;
+        if (stopping && asked && now_ns - asked_ns < again_ns)
+            continue; /* one wish: timeout(1), and a shell's Ctrl-C, send it to a whole group, too
+                       */
         if (stopping && (asked || (number < 0 && is_out_of_patience(server, &patience)))) {
             log_line(&server->shards[0].log.sink, LOG_ERROR, "LVE-1107",
                      "stopped without order; the next start recovers");
             return SERVE_STOP_TIMED_OUT;
         }
         if (asked) {
+            asked_ns = now_ns;
             stopping = true;
             log_line(&server->shards[0].log.sink, LOG_INFO, "LVE-1106", "stopping");
             broker_stop(server->broker);
@@ -336,9 +348,9 @@ static enum serve_exit wait_for_end(struct server *server, const sigset_t *signa
     }
 }
 
-enum serve_exit serve(const struct config *config)
+enum serve_exit serve(const struct config *config, void (*ready)(const struct config *config))
 {
-    struct server server = {.config = config, .main_thread = pthread_self()};
+    struct server server = {.config = config, .ready = ready, .main_thread = pthread_self()};
     enum serve_exit result = SERVE_FAILED;
     sigset_t signals;
 

@@ -13,7 +13,8 @@ enum serve_exit {
         11, /* asked to stop, but not in order within the limit; a start recovers */
 };
 
-/* Run until SIGTERM or SIGINT, or until the storage fails.  config stays the caller's. */
-enum serve_exit serve(const struct config *config);
+/* Run until SIGTERM, SIGINT or SIGHUP, or until the storage fails.  config stays the caller's.
+ * ready (may be NULL) runs once, on the thread of shard 0, when clients are served. */
+enum serve_exit serve(const struct config *config, void (*ready)(const struct config *config));
 
 #endif

@@ -296,8 +296,9 @@ enum err segment_rebuild_indexes(struct segment *segment)
     }
     segment->indexes_loaded = err == OK;
     segment->indexes_rebuilt = true;
-    if (err == OK)
-        log_line(segment->log->store->world.sink, LOG_WARN, "LVE-2210",
+    if (err == OK && segment->written_pos > 0) /* the active one's are written at a checkpoint */
+        log_line(segment->log->store->world.sink,
+                 segment == log_active(segment->log) ? LOG_DEBUG : LOG_WARN, "LVE-2210",
                  "indexes of a segment were lost or wrong and were built anew",
                  log_str("dir", segment->log->dir), log_i64("base_offset", segment->base_offset));
     return err;

@@ -9,13 +9,14 @@
 #include <string.h>
 
 static const struct cli_command commands[] = {
-    {"dev", NULL, "cs", "", 0, 0, "run one durable broker on 127.0.0.1:9092 for development",
-     "Topics are created when they are asked for.  Data: ./data, or --set log.dirs=DIR.\n"
-     "Writes are as durable as with `levee serve`.",
+    {"dev", NULL, "csPD", "", 0, 0, "run one durable broker on 127.0.0.1:9092 for development",
+     "Topics are created when they are asked for.  Data: ./data, or --dir DIR.\n"
+     "Writes are as durable as with `levee serve`.  A second one beside the first:\n"
+     "levee dev --port 9192 --dir data2",
      command_dev},
-    {"serve", NULL, "cs", "", 0, 0, "run a broker",
+    {"serve", NULL, "csPD", "", 0, 0, "run a broker",
      "Configuration: defaults < -c FILE < environment (KAFKA_*, LEVEE_*) < --set.\n"
-     "SIGTERM stops it in order.  Example: levee serve -c server.properties",
+     "SIGTERM, SIGINT and SIGHUP stop it in order.  Example: levee serve -c server.properties",
      command_serve},
     {"topic", "create", "btfprS", "TOPIC...", 1, CLI_WORDS_MAX, "create topics",
      "Example: levee topic create orders -p 6 -C retention.ms=86400000", command_topic_create},
@@ -66,6 +67,8 @@ static const struct option_row option_rows[] = {
     {'f', NULL, "--format", "text|json", "form of the output (text)"},
     {'c', "-c", "--config", "FILE", "server.properties to read"},
     {'s', NULL, "--set", "KEY=VALUE", "one configuration value; may be repeated"},
+    {'P', NULL, "--port", "PORT", "listen on 127.0.0.1:PORT; metrics on PORT + 552"},
+    {'D', NULL, "--dir", "DIR", "the data directory (./data)"},
     {'S', "-C", "--topic-config", "KEY=VALUE", "one topic configuration value; may be repeated"},
     {'p', "-p", "--partitions", "N", "number of partitions, or the one partition"},
     {'r', "-r", "--replicas", "N", "replication factor (the broker's default)"},
@@ -284,6 +287,13 @@ static enum cli_exit set_option(struct cli *cli, const struct option_row *row, c
         if (cli->acks == 0 && strcmp(value, "0") != 0)
             return cli_fail(CLI_USAGE, "--acks is all, 1 or 0, not \"%s\"", value);
         break;
+    case 'P':
+        result = set_number(row->long_name, value, 0, UINT16_MAX, &number);
+        cli->port = (int32_t)number;
+        break;
+    case 'D':
+        cli->dir = value;
+        break;
     default:
         check(row->letter == 'B');
         cli->print_records = true;
@@ -387,6 +397,7 @@ int main(int argc, char **argv)
                       .partitions = -1,
                       .replicas = -1,
                       .count = -1,
+                      .port = -1,
                       .acks = -1,
                       .record_format = "%v\\n",
                       .offset = "start"};

@@ -41,6 +41,8 @@ struct cli {
     const char *codec;                /* -z */
     int32_t acks;                     /* --acks */
     bool print_records;               /* --records */
+    int32_t port;                     /* --port, -1: not given */
+    const char *dir;                  /* --dir */
     const char *words[CLI_WORDS_MAX]; /* what is not an option */
     int word_count;
 };

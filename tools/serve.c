@@ -23,10 +23,59 @@ static void print_note(void *context, const char *text)
     fprintf(stderr, "levee: note: %s\n", text);
 }
 
+enum { METRICS_PORT_BESIDE = 9644 - 9092 };
+
+/* What --port and --dir stand for, behind the values of --set. */
+struct composed {
+    const char *sets[CLI_SETS_MAX + 4]; /* ends with NULL */
+    char listeners[64];
+    char http[64];
+    char dirs[4352];
+};
+
+static void compose(const struct cli *cli, struct composed *out)
+{
+    int count = 0;
+
+    memset(out, 0, sizeof(*out));
+    for (; count < cli->set_count; count++)
+        out->sets[count] = cli->sets[count];
+    if (cli->port >= 0) {
+        int metrics = cli->port == 0 ? 0 : (cli->port + METRICS_PORT_BESIDE) % 65536;
+        snprintf(out->listeners, sizeof(out->listeners), "listeners=PLAINTEXT://127.0.0.1:%d",
+                 cli->port);
+        snprintf(out->http, sizeof(out->http), "levee.http.listener=127.0.0.1:%d", metrics);
+        out->sets[count++] = out->listeners;
+        out->sets[count++] = out->http;
+    }
+    if (cli->dir != NULL) {
+        snprintf(out->dirs, sizeof(out->dirs), "log.dirs=%s", cli->dir);
+        out->sets[count++] = out->dirs;
+    }
+}
+
+/* Why there is no ring, and what to do about it. */
+static enum cli_exit no_ring(enum err err)
+{
+    if (err == ERR_NOMEM)
+        return cli_fail(CLI_FAILED,
+                        "the kernel has no memory for io_uring (%s): raise the limit of locked "
+                        "memory (RLIMIT_MEMLOCK: ulimit -l, LimitMEMLOCK= of systemd) or of open "
+                        "files (RLIMIT_NOFILE: ulimit -n)",
+                        err_text(err));
+    return cli_fail(CLI_FAILED,
+                    "io_uring is refused (%s). In a container its seccomp filter does that, as "
+                    "Docker's default does: run it with --security-opt seccomp=unconfined, or with "
+                    "a profile that allows io_uring_setup, io_uring_enter and io_uring_register. "
+                    "On a host: sysctl kernel.io_uring_disabled=0, and Linux 5.19 or newer",
+                    err_text(err));
+}
+
 static enum cli_exit load(const struct cli *cli, bool dev, struct config **out)
 {
+    struct composed composed;
     struct config_load_options options = {.file = cli->file,
-                                          .sets = cli->sets,
+                                          .sets = composed.sets,
                                           .environment = (const char *const *)environ,
                                           .dev = dev};
     struct io_uring_options io_options = {0};
@@ -34,13 +83,33 @@ static enum cli_exit load(const struct cli *cli, bool dev, struct config **out)
     enum err err = io_uring_create(&io_options, &io);
 
     if (err != OK)
-        return cli_fail(CLI_FAILED,
-                        "the kernel gives no io_uring (%s); levee needs Linux 5.19 or newer with "
-                        "kernel.io_uring_disabled=0",
-                        err_text(err));
+        return no_ring(err);
+    compose(cli, &composed);
     err = config_load(io, &options, print_problem, print_note, NULL, out);
     io->v->destroy(io);
     return err == OK ? CLI_OK : CLI_USAGE;
+}
+
+/* For who has just started it by hand. */
+static void print_welcome(const struct config *config)
+{
+    const struct config_listener *listener = config_listener_at(config, 0);
+    const char *http = config_text(config, "levee.http.listener");
+    char at[64] = "";
+
+    if (listener->port != 9092)
+        snprintf(at, sizeof(at), " -b 127.0.0.1:%u", listener->port);
+    fprintf(stderr,
+            "\nlevee listens on %s:%u; its data lies in %s; metrics are on http://%s/metrics; "
+            "Ctrl-C stops it.\nIn another terminal:\n"
+            "  echo hello | levee produce greetings%s\n"
+            "  levee consume greetings -o start -n 1%s\n"
+            "or with any Kafka client:\n"
+            "  echo hello | kcat -b 127.0.0.1:%u -P -t greetings\n"
+            "  kcat -b 127.0.0.1:%u -C -t greetings -o beginning -e\n\n",
+            listener->host[0] == '\0' ? "*" : listener->host, listener->port,
+            config_text(config, config_is_set(config, "log.dirs") ? "log.dirs" : "log.dir"),
+            http == NULL ? "" : http, at, at, listener->port, listener->port);
 }
 
 static enum cli_exit run(const struct cli *cli, bool dev)
@@ -50,7 +119,7 @@ static enum cli_exit run(const struct cli *cli, bool dev)
 
     if (result != CLI_OK)
         return result;
-    result = (enum cli_exit)serve(config);
+    result = (enum cli_exit)serve(config, dev ? print_welcome : NULL);
     config_destroy(config);
     return result;
 }

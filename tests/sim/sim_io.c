@@ -145,6 +145,12 @@ static enum err install_sock(struct sim_process *process, struct sim_sock *sock,
     return OK;
 }
 
+static enum err sim_io_resolve(struct io *io, const char *host, uint16_t port,
+                               struct io_address *out)
+{
+    return io_address_parse(host, port, out) == OK ? OK : ERR_NOT_FOUND;
+}
+
 static enum err sim_io_listen(struct io *io, const struct io_address *at, uint32_t backlog,
                               int32_t *fd_out, struct io_address *bound_out)
 {
@@ -516,6 +522,7 @@ static const struct io_vtable vtable = {
     .sendv = sim_io_sendv,
     .connect = sim_io_connect,
     .cancel = sim_io_cancel,
+    .resolve = sim_io_resolve,
     .listen = sim_io_listen,
     .socket = sim_io_socket,
     .names = sim_io_names,

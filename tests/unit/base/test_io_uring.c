@@ -486,7 +486,7 @@ Test(io_uring, a_port_in_use_is_told, .init = setup, .fini = teardown)
     int32_t listen_fd = listen_on_loopback(&bound);
     int32_t fd;
 
-    cr_assert(eq(int, io->v->listen(io, &bound, 8, &fd, &again), ERR_LOCKED));
+    cr_assert(eq(int, io->v->listen(io, &bound, 8, &fd, &again), ERR_IN_USE));
     io->v->close(io, listen_fd);
 }
 

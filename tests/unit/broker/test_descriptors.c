@@ -50,3 +50,10 @@ Test(descriptors, the_sum_never_exceeds_the_limit)
     cr_assert(eq(u32, descriptors_share(10, 8, 4096, 0).files_per_shard, 16));
     cr_assert(eq(u32, descriptors_share(10, 8, 4096, 0).connections_max, 1));
 }
+
+Test(descriptors, a_limit_under_which_nobody_is_served_is_told)
+{
+    cr_assert(descriptors_share(256, 1, 4096, 0).too_few); /* one connection is no service */
+    cr_assert(not(descriptors_share(1024, 1, 4096, 0).too_few));
+    cr_assert(not(descriptors_share(0, 64, 4096, 0).too_few));
+}
