@@ -9,6 +9,7 @@
   may only shrink
 - each log code in a source has its row in base/log_codes.h, each row is used, and one code says one
   thing
+- no test says gt(): in Criterion 2.4.1 it is ge(); lt() with the sides swapped is what it says
 - headers compile alone
 - clang-format agrees
 """
@@ -217,6 +218,16 @@ def check_log_codes(paths):
                 f'"{message}" in {path}' for message, path in sorted(said.items())))
 
 
+# An assertion of Criterion's that lets equal values pass.
+GT_USED = re.compile(r'\bgt\((?:u?int|[uif](?:8|16|32|64)|sz|flt|dbl|str|ptr|chr|\w+_t)\s*,')
+
+
+def check_assertions(paths):
+    for path in paths:
+        if path.startswith('tests/') and GT_USED.search(open(path).read()):
+            problem(f'{path}: gt() is ge() in Criterion 2.4.1; say lt() with the sides swapped')
+
+
 def main():
     build = sys.argv[1] if len(sys.argv) > 1 else 'build-debug'
     os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
@@ -225,6 +236,7 @@ def main():
     check_symbols(build)
     check_sizes(paths)
     check_log_codes(paths)
+    check_assertions(paths)
     check_headers(paths, build)
     check_format(paths)
     if problems:

@@ -513,7 +513,7 @@ void fixture_check_content(uint32_t log_index, uint32_t max_bytes)
         enum err err = fixture_read(log_index, &read);
         cr_assert(eq(int, err, OK), "%s at %" PRId64 " (seed %" PRIu64 ")", err_name(err), offset,
                   fixture.options.seed);
-        cr_assert(gt(u32, read.size_bytes, 0), "nothing at %" PRId64 " (seed %" PRIu64 ")", offset,
+        cr_assert(lt(u32, 0, read.size_bytes), "nothing at %" PRId64 " (seed %" PRIu64 ")", offset,
                   fixture.options.seed);
         index += compare(at, index, &read);
         offset = read.end_offset;

@@ -105,7 +105,7 @@ Test(controller, a_topic_is_answered_when_it_is_durable_and_on_every_shard)
     cr_assert(eq(u32, topic_on(1, "t")->partition_count, 3));
     cr_assert(eq(i32, topic_on(1, "t")->partitions[2].leader, RIG_NODE));
     cr_assert(eq(i32, topic_on(1, "t")->partitions[2].leader_epoch, 0));
-    cr_assert(gt(i32, response.topics.items[0].configs.count, 20));
+    cr_assert(lt(i32, 20, response.topics.items[0].configs.count));
     arena_deinit(&asked.arena);
 }
 
@@ -407,7 +407,7 @@ Test(controller, a_clean_stop_fences_and_keeps_epochs_and_an_unclean_one_raises_
     rig_close();
     rig_start(false);
     cr_assert(eq(i32, controller_epoch(rig.controller), first_epoch + 1));
-    cr_assert(gt(i64, controller_broker_epoch(rig.controller), first_broker_epoch));
+    cr_assert(lt(i64, first_broker_epoch, controller_broker_epoch(rig.controller)));
     cr_assert(eq(i32, topic_on(0, "t")->partitions[1].leader_epoch, 0));
     rig_close(); /* killed */
     rig_start(true);

@@ -29,7 +29,7 @@ static uint64_t sum_of(const struct memory_limits *limits)
     uint64_t sum = 0;
 
     for (int purpose = 0; purpose < MEMORY_PURPOSE_COUNT; purpose++) {
-        cr_assert(gt(u64, limits->max_bytes[purpose], 0));
+        cr_assert(lt(u64, 0, limits->max_bytes[purpose]));
         sum += limits->max_bytes[purpose];
     }
     return sum;

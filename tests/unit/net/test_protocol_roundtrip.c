@@ -338,5 +338,5 @@ Test(protocol_roundtrip, golden_frames_come_back_byte_for_byte, .init = setup, .
         count++;
     }
     closedir(dir);
-    cr_assert(gt(uint, count, 0), "%s holds no frame", PROTOCOL_GOLDEN_DIR);
+    cr_assert(lt(uint, 0, count), "%s holds no frame", PROTOCOL_GOLDEN_DIR);
 }

@@ -147,7 +147,7 @@ Test(sim_disk, unsynced_units_survive_a_power_loss_in_any_subset_and_synced_ones
     }
     cr_assert(all_old > 10 && all_new > 10 && torn > 10, "%d %d %d", all_old, all_new, torn);
     cr_assert(tail_lost > 10 && tail_kept > 10, "%d %d", tail_lost, tail_kept);
-    cr_assert(gt(int, garbage, 10));
+    cr_assert(lt(int, 10, garbage));
 }
 
 Test(sim_disk, units_of_4096_bytes_are_not_torn_inside)
@@ -170,7 +170,7 @@ Test(sim_disk, units_of_4096_bytes_are_not_torn_inside)
         lost += unit_is(0, 'a') != unit_is(8, 'a');
         teardown();
     }
-    cr_assert(gt(int, lost, 5));
+    cr_assert(lt(int, 5, lost));
 }
 
 Test(sim_disk, dsync_writes_survive_a_power_loss_once_they_completed)
@@ -316,7 +316,7 @@ Test(sim_disk, a_sync_covers_what_was_written_before_it_began)
         late_lost += unit_is(1, 'a');
         teardown();
     }
-    cr_assert(gt(int, late_lost, 20));
+    cr_assert(lt(int, 20, late_lost));
 }
 
 Test(sim_disk, a_sync_need_not_cover_a_write_whose_done_has_not_run)
@@ -405,7 +405,7 @@ static void model_step(struct model *model, struct prng *prng, char byte)
         model_size(model, from);
         break;
     default:
-        cr_assert(gt(int, put(from * UNIT, byte, (to - from) * UNIT, dsync), 0));
+        cr_assert(lt(int, 0, put(from * UNIT, byte, (to - from) * UNIT, dsync)));
         if (to > model->units)
             model_size(model, to);
         for (uint64_t u = from; u < to; u++)

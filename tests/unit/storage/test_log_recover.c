@@ -290,7 +290,7 @@ static void lose_and_compare(const char *suffix, bool clean)
     up();
     fill_and_end(clean);
     victims = find_files(suffix);
-    cr_assert(gt(u32, victims.count, 0), "%s", suffix);
+    cr_assert(lt(u32, 0, victims.count), "%s", suffix);
     for (uint32_t i = 0; i < victims.count; i++)
         delete_file(victims.paths[i]);
     check_derived();
@@ -348,7 +348,7 @@ Test(log_recover, a_missing_segment_quarantines_and_keeps_doing_so, .init = up)
 
     fill_and_end(false);
     victims = find_files(".log");
-    cr_assert(gt(u32, victims.count, 3));
+    cr_assert(lt(u32, 3, victims.count));
     delete_file(victims.paths[1]);
     check_quarantined();
     fixture_checkpoint();
@@ -498,7 +498,7 @@ static void delete_all(const char *suffix)
 {
     struct victims victims = find_files(suffix);
 
-    cr_assert(gt(u32, victims.count, 0));
+    cr_assert(lt(u32, 0, victims.count));
     for (uint32_t i = 0; i < victims.count; i++)
         delete_file(victims.paths[i]);
 }

@@ -99,14 +99,13 @@ Test(store, after_a_stop_the_files_are_those_that_kafka_would_have, .init = up)
         memset(text, 0, sizeof(text));
         snprintf(path, sizeof(path), "data/%s", names[i]);
         size = sim_image_peek(&fixture.node->disk, SIM_CACHED, path, 0, text, sizeof(text) - 1);
-        cr_assert(gt(i64, size, 0), "%s", path);
+        cr_assert(lt(i64, 0, size), "%s", path);
         snprintf(expected, sizeof(expected), "topic0 0 %d\n", i < 2 ? 60 : 0);
         cr_assert(ne(ptr, strstr(text, expected), NULL), "%s", text);
     }
-    cr_assert(gt(i64,
+    cr_assert(lt(i64, 0,
                  sim_image_peek(&fixture.node->disk, SIM_CACHED,
-                                fixture_path(0, "00000000000000000060.snapshot"), 0, text, 10),
-                 0));
+                                fixture_path(0, "00000000000000000060.snapshot"), 0, text, 10)));
 }
 
 /* ---- full, and room again */
@@ -144,7 +143,7 @@ Test(store, a_full_store_says_so_and_calls_whoever_waits_when_there_is_room)
             fixture_run_ms(1);
         cr_assert(eq(u32, hungry.calls, 1));
     }
-    cr_assert(gt(u32, refused, 0));
+    cr_assert(lt(u32, 0, refused));
     cr_assert(fixture_settle());
     fixture_check_content(0, 100000);
     hungry.calls = 0;
@@ -411,7 +410,7 @@ Test(store, without_space_client_appends_are_refused_and_it_heals_by_itself)
     free_bytes = sim_disk_free_bytes(&fixture.node->disk);
     for (uint64_t pos = 0; pos + (9 << 20) < free_bytes; pos += sizeof(block)) {
         struct sim_disk_write write = {.vec = &vec, .vec_count = 1, .pos = pos};
-        cr_assert(gt(i32, sim_disk_write(&fixture.node->disk, inode, &write), 0));
+        cr_assert(lt(i32, 0, sim_disk_write(&fixture.node->disk, inode, &write)));
     }
     cr_assert(eq(int, fixture_append_some(1), OK));
     fixture_run_ms(3000);
@@ -517,12 +516,12 @@ Test(store, a_deleted_log_is_renamed_at_once_and_removed_later_and_others_live_o
     log_delete(fixture.at[1].log);
     fixture.at[1].log = NULL;
     fixture_forget_from(1, INT64_MIN);
-    cr_assert(gt(u32, count_deleted(), 1));
+    cr_assert(lt(u32, 1, count_deleted()));
     for (uint32_t i = 0; i < 10; i++)
         cr_assert(eq(int, fixture_append_some(i % 2 * 2), OK));
     fixture_checkpoint();
     fixture_run_ms(30000);
-    cr_assert(gt(u32, count_deleted(), 1));
+    cr_assert(lt(u32, 1, count_deleted()));
     fixture_run_ms(60000);
     cr_assert(eq(u32, count_deleted(), 0));
     fixture_check_content(0, 20000);
@@ -574,7 +573,7 @@ Test(store, a_log_without_anything_in_memory_is_small)
     for (int32_t i = 0; i < MORE; i++)
         log_close(logs[i]);
     each = (before - mem_used_bytes()) / MORE;
-    cr_assert(gt(u64, each, 0));
+    cr_assert(lt(u64, 0, each));
     cr_assert(lt(u64, each, 2048), "%" PRIu64 " bytes", each);
     cr_assert(eq(int, fixture_append_some(0), OK));
     cr_assert(fixture_settle());

@@ -270,7 +270,7 @@ static void check_refused(void)
 {
     uint64_t before = segment_bytes();
 
-    cr_assert(gt(u64, before, 0));
+    cr_assert(lt(u64, 0, before));
     fixture_try_start();
     cr_assert(eq(int, fixture.start_err, ERR_CORRUPT), "seed %" PRIu64, fixture.options.seed);
     cr_assert(eq(u64, segment_bytes(), before));
@@ -330,7 +330,7 @@ Test(store_shards, a_lost_slot_loses_nothing_unseen)
         check_all();
         whole++;
     }
-    cr_assert(gt(u32, whole, 0));
+    cr_assert(lt(u32, 0, whole));
     cr_assert(lt(u32, whole, 60));
 }
 
@@ -372,10 +372,10 @@ Test(store_shards, kafkas_checkpoint_files_name_the_logs_of_all_shards)
     up_with(6, 3);
     work(40);
     fixture_stop();
-    cr_assert(gt(i64,
-                 sim_image_peek(&fixture.node->disk, SIM_CACHED,
-                                "data/recovery-point-offset-checkpoint", 0, text, sizeof(text) - 1),
-                 0));
+    cr_assert(
+        lt(i64, 0,
+           sim_image_peek(&fixture.node->disk, SIM_CACHED, "data/recovery-point-offset-checkpoint",
+                          0, text, sizeof(text) - 1)));
     for (uint32_t i = 0; i < LOGS; i++) {
         char line[64];
         snprintf(line, sizeof(line), "topic%" PRIu32 " 0 %" PRIi64 "\n", i, fixture.at[i].durable);
