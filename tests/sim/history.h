@@ -38,6 +38,7 @@
     X(COMMIT_INFO, "commit_info")   /* client, partition, value */                                \
     X(COMMIT_FAIL, "commit_fail")   /* client, partition, value */                                \
     X(COMMITTED, "committed")       /* client, partition, offset (-1: none), floor_high */        \
+    X(OVERTAKEN, "overtaken")       /* client, partition, value, error: by one sent before it */  \
     X(POWER_LOST, "power_lost")     /* of the broker's host */                                    \
     X(BROKER_UP, "broker_up")       /* the broker's process starts */                             \
     X(BROKER_DOWN, "broker_down")   /* it has ended, now or a little earlier */                   \

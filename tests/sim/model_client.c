@@ -5,11 +5,17 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "net/protocol/codec.h"
+#include "tests/sim/sim_marks.h"
 
 #include <errno.h>
 #include <string.h>
 
-enum { ANSWER_BYTES_MAX = 64 << 20, ARENA_BYTES_MAX = 256 << 20 };
+enum {
+    MILLION = 1000000,
+    SLOW_READ_BYTES_MAX = 20000,
+    ANSWER_BYTES_MAX = 64 << 20,
+    ARENA_BYTES_MAX = 256 << 20
+};
 
 static void receive(struct model_client *client);
 
@@ -64,6 +70,8 @@ static void close_if_done(struct model_client *client)
 
     if (client->connect.in_flight || client->send.in_flight || client->recv.in_flight)
         return;
+    loop_cancel_timer(&client->loop, &client->read_pause);
+    client->hangs_up = false;
     client->loop.io->v->close(client->loop.io, client->fd);
     client->fd = -1;
     client->state = MODEL_WAITING;
@@ -96,6 +104,12 @@ static void begin_close(struct model_client *client)
 
 /* ---- sending: one frame after the other */
 
+static bool by_chance(struct model_client *client, uint32_t ppm)
+{
+    return ppm > 0 && prng_chance(&client->wide_prng, ppm, MILLION) &&
+           !client->node->world->net.no_faults;
+}
+
 static void on_sent(struct io_op *op, int32_t result);
 
 static void send_next(struct model_client *client)
@@ -111,6 +125,11 @@ static void send_next(struct model_client *client)
         client->sending = call;
         client->vec =
             (struct iovec){call->frame + call->sent_bytes, call->frame_bytes - call->sent_bytes};
+        if (by_chance(client, client->options.hang_up_ppm)) {
+            client->hangs_up = true;
+            sim_mark(MARK_HUNG_UP);
+            client->vec.iov_len = 1 + (size_t)prng_below(&client->wide_prng, client->vec.iov_len);
+        }
         io_sendv(client->loop.io, &client->send, client->fd, &client->vec, 1, on_sent);
         return;
     }
@@ -122,7 +141,8 @@ static void on_sent(struct io_op *op, int32_t result)
 
     if (client->state == MODEL_CLOSING) {
         close_if_done(client);
-    } else if (result <= 0 || (client->orphan != NULL && (size_t)result < client->vec.iov_len)) {
+    } else if (result <= 0 || client->hangs_up ||
+               (client->orphan != NULL && (size_t)result < client->vec.iov_len)) {
         begin_close(client);
     } else if (client->orphan != NULL) {
         mem_free(client->orphan);
@@ -257,6 +277,23 @@ static void on_received(struct io_op *op, int32_t result)
         make_no_sense(client, ERR_TOO_LARGE);
     else if (client->in_bytes >= 4 && client->in_bytes == 4 + frame_size(client))
         take_answer(client);
+    if (client->state != MODEL_UP)
+        return;
+    if (by_chance(client, client->options.hang_up_ppm))
+        begin_close(client);
+    else if (by_chance(client, client->options.stop_reading_ppm))
+        sim_mark(MARK_READER_STOPPED); /* until the call's time is over, or for ever */
+    else if (client->options.read_pause_max_ms > 0 && prng_chance(&client->wide_prng, 1, 2))
+        loop_set_timer_ms(&client->loop, &client->read_pause,
+                          1 + prng_below(&client->wide_prng, client->options.read_pause_max_ms));
+    else
+        receive(client);
+}
+
+static void on_read_pause(struct timer *timer)
+{
+    struct model_client *client = container_of(timer, struct model_client, read_pause);
+
     if (client->state == MODEL_UP)
         receive(client);
 }
@@ -264,13 +301,17 @@ static void on_received(struct io_op *op, int32_t result)
 static void receive(struct model_client *client)
 {
     uint32_t wanted = client->in_bytes < 4 ? 4 : 4 + frame_size(client);
+    uint32_t most_bytes = wanted - client->in_bytes;
+
+    if (client->options.read_pause_max_ms > 0 && most_bytes > SLOW_READ_BYTES_MAX)
+        most_bytes = SLOW_READ_BYTES_MAX;
 
     if (wanted > client->in_capacity) {
         client->in_capacity = wanted;
         client->in = mem_realloc(client->in, wanted);
     }
     io_recv_into(client->loop.io, &client->recv, client->fd, client->in + client->in_bytes,
-                 wanted - client->in_bytes, on_received);
+                 most_bytes, on_received);
 }
 
 /* ---- connecting */
@@ -317,6 +358,8 @@ void model_client_init(struct model_client *client, struct sim_node *node, struc
     list_init(&client->calls);
     arena_init(&client->arena, ARENA_BYTES_MAX);
     timer_init(&client->reconnect, on_reconnect);
+    timer_init(&client->read_pause, on_read_pause);
+    prng_fork(&node->prng, "wide connection", &client->wide_prng);
     client->loop.now_ns = clock_mono_ns(client->loop.clock);
     loop_set_timer_ms(&client->loop, &client->reconnect, 1);
 }
@@ -330,6 +373,7 @@ void model_client_deinit(struct model_client *client)
         mem_free(call->frame);
     }
     loop_cancel_timer(&client->loop, &client->reconnect);
+    loop_cancel_timer(&client->loop, &client->read_pause);
     mem_free(client->orphan);
     mem_free(client->in);
     arena_deinit(&client->arena);

@@ -31,6 +31,10 @@ struct model_client_options {
     struct io_address broker;
     uint32_t timeout_ms;       /* of a call */
     uint32_t reconnect_max_ms; /* pause before the next connection: 1 up to this */
+    /* the wide world; zero: not */
+    uint32_t read_pause_max_ms; /* reads little at a time, with pauses */
+    uint32_t stop_reading_ppm;  /* of reads: the last on its connection */
+    uint32_t hang_up_ppm;       /* of reads and of frames sent: after some byte of it, it closes */
 };
 
 struct model_call {
@@ -62,6 +66,9 @@ struct model_client {
     struct io_op recv;
     struct iovec vec;
     struct timer reconnect;
+    struct timer read_pause;
+    struct prng wide_prng;
+    bool hangs_up;              /* when what is being sent was sent */
     struct list calls;          /* of model_call.node, not answered, oldest first */
     struct model_call *sending; /* its frame is in the hands of io */
     uint8_t *orphan;            /* such a frame, when the answer came before its completion */

@@ -275,12 +275,15 @@ static void fetch(struct model_consumer *consumer)
     struct fetch_request request;
     int16_t version = model_client_version(&consumer->client, API_FETCH, 10, 18);
 
+    if (version < consumer->options.version_min)
+        version = consumer->options.version_min;
+
     codec_set_defaults(&fetch_request_desc, &request);
     request.topics.items = topics;
     for (uint32_t t = 0; t < consumer->topics->count; t++) {
         const struct model_topic *known = &consumer->topics->at[t];
         struct fetch_request_fetch_topic *topic = &topics[request.topics.count];
-        if (uuid_is_zero(&known->id))
+        if (uuid_is_zero(&known->id) || known->gone)
             continue;
         codec_set_struct_defaults(&fetch_request_fetch_topic_struct, topic);
         topic->topic = wire_string(known->name);
@@ -309,7 +312,8 @@ static void on_tick(struct timer *timer)
 
     if (!consumer->busy && !consumer->stop && model_client_is_up(&consumer->client) &&
         (consumer->auditing || !consumer->options.auditor)) {
-        if (consumer->has_lost)
+        if (consumer->has_lost &&
+            !model_topics_of_partition(consumer->topics, consumer->lost_partition)->gone)
             ask_start(consumer);
         else
             fetch(consumer);
@@ -351,7 +355,8 @@ void model_consumer_audit(struct model_consumer *consumer)
 bool model_consumer_audit_is_done(const struct model_consumer *consumer)
 {
     for (uint32_t p = 0; p < consumer->topics->partitions_count; p++)
-        if (!consumer->partitions[p].audited)
+        if (!consumer->partitions[p].audited &&
+            !model_topics_of_partition(consumer->topics, p)->gone)
             return false;
     return true;
 }

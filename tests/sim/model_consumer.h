@@ -20,7 +20,8 @@ struct model_consumer_options {
     uint32_t bytes_max; /* of an answer */
     uint32_t partition_bytes_max;
     uint32_t pause_max_ms;
-    bool auditor; /* idle but for audits */
+    int16_t version_min; /* 13: topics have ids, so that a name may be used again */
+    bool auditor;        /* idle but for audits */
 };
 
 struct consumer_partition {

@@ -67,6 +67,8 @@ static const struct model_topic *choose(struct model_group *group)
     const struct model_topic *topic =
         &group->topics->at[prng_below(&group->client.prng, group->topics->count)];
 
+    if (topic->mortal) /* its offsets go with it */
+        topic = &group->topics->at[0];
     group->asked_count = 0;
     for (uint32_t p = 0; p < topic->partitions_count; p++) {
         uint32_t partition = topic->first_partition + p;
@@ -96,6 +98,8 @@ static void take_commit(struct model_group *group, uint32_t partition, int16_t e
 
     if (error == KAFKA_NOT_COORDINATOR)
         group->coordinator_known = false;
+    if (kind == HISTORY_COMMIT_OK) /* U3 */
+        group->asked_floors[partition] = group->asked_offset;
     tell(group, kind, partition, group->asked_offset, error);
 }
 
@@ -117,7 +121,8 @@ static void on_committed(struct model_call *call, enum err err, const void *answ
                              : (int16_t)KAFKA_NETWORK_EXCEPTION);
 }
 
-static void commit(struct model_group *group)
+/* The topic whose offsets it commits. */
+static const struct model_topic *commit(struct model_group *group)
 {
     struct offset_commit_request_partition partitions[HISTORY_PARTITIONS_MAX];
     struct offset_commit_request_topic topic;
@@ -145,6 +150,7 @@ static void commit(struct model_group *group)
     model_client_call(&group->client, &group->call, API_OFFSET_COMMIT,
                       model_client_version(&group->client, API_OFFSET_COMMIT, 2, 9), &request,
                       on_committed);
+    return chosen;
 }
 
 /* ---- reading back */
@@ -157,12 +163,9 @@ static void take_offset(struct model_group *group, uint32_t i, int16_t error, in
     tell(group, HISTORY_COMMITTED, group->asked_partitions[i], offset, 0);
 }
 
-static void on_fetched(struct model_call *call, enum err err, const void *answer)
+static void take_offsets(struct model_group *group, const struct model_call *call, enum err err,
+                         const struct offset_fetch_response *response)
 {
-    struct model_group *group = container_of(call, struct model_group, call);
-    const struct offset_fetch_response *response = answer;
-
-    group->busy = false;
     if (err != OK)
         return;
     if (call->version < OFFSET_FETCH_GROUPS) {
@@ -183,14 +186,31 @@ static void on_fetched(struct model_call *call, enum err err, const void *answer
                     response->groups.items[0].topics.items[0].partitions.items[i].committed_offset);
 }
 
-static void fetch(struct model_group *group)
+static void on_fetched(struct model_call *call, enum err err, const void *answer)
+{
+    struct model_group *group = container_of(call, struct model_group, call);
+
+    group->busy = false;
+    take_offsets(group, call, err, answer);
+}
+
+static void on_fetched_behind(struct model_call *call, enum err err, const void *answer)
+{
+    struct model_group *group = container_of(call, struct model_group, behind);
+
+    group->behind_busy = false;
+    take_offsets(group, call, err, answer);
+}
+
+static void fetch(struct model_group *group, const struct model_topic *chosen,
+                  struct model_call *call,
+                  void (*done)(struct model_call *, enum err, const void *))
 {
     int32_t indexes[HISTORY_PARTITIONS_MAX];
     struct offset_fetch_request_topic topic;
     struct offset_fetch_request_topics group_topic;
     struct offset_fetch_request_group asked;
     struct offset_fetch_request request;
-    const struct model_topic *chosen = choose(group);
     int16_t version = model_client_version(&group->client, API_OFFSET_FETCH, 1, 9);
 
     codec_set_defaults(&offset_fetch_request_desc, &request);
@@ -216,9 +236,23 @@ static void fetch(struct model_group *group)
         request.groups.items = &asked;
         request.groups.count = 1;
     }
+    model_client_call(&group->client, call, API_OFFSET_FETCH, version, &request, done);
+}
+
+static void ask(struct model_group *group)
+{
     group->busy = true;
-    model_client_call(&group->client, &group->call, API_OFFSET_FETCH, version, &request,
-                      on_fetched);
+    fetch(group, choose(group), &group->call, on_fetched);
+}
+
+static void commit_and_ask(struct model_group *group)
+{
+    const struct model_topic *chosen = commit(group);
+
+    if (!group->pipelines || prng_chance(&group->client.prng, 1, 2))
+        return;
+    group->behind_busy = true;
+    fetch(group, chosen, &group->behind, on_fetched_behind);
 }
 
 /* ---- its life */
@@ -227,13 +261,13 @@ static void on_tick(struct timer *timer)
 {
     struct model_group *group = container_of(timer, struct model_group, tick);
 
-    if (!group->busy && model_client_is_up(&group->client)) {
+    if (!group->busy && !group->behind_busy && model_client_is_up(&group->client)) {
         if (!group->coordinator_known)
             find_coordinator(group);
         else if (!group->finishing && prng_chance(&group->client.prng, 1, 2))
-            commit(group);
+            commit_and_ask(group);
         else
-            fetch(group);
+            ask(group);
     }
     loop_set_timer_ms(&group->client.loop, &group->tick,
                       model_client_draw_ms(&group->client, group->pause_max_ms));

@@ -4,6 +4,8 @@
  * partition grow from commit to commit, one request is under way at a time.
  *   U1  a commit that was not acknowledged is of unknown fate, unless the answer says why it was
  *       refused
+ *   U3  with pipelines, some commits are followed at once by the question for the same partitions:
+ *       its answer is at least what the commit before it was acknowledged with
  *   U2  what is read is told with what was acknowledged when the question was asked (G3) */
 #ifndef LEVEE_TESTS_MODEL_GROUP_H
 #define LEVEE_TESTS_MODEL_GROUP_H
@@ -18,6 +20,7 @@ struct model_group {
     const struct oracle *oracle;
     char name[16];
     struct model_call call;
+    struct model_call behind; /* a question right behind a commit */
     struct timer tick;
     uint32_t pause_max_ms;
     int64_t next_offset;
@@ -28,6 +31,8 @@ struct model_group {
     uint64_t reads_count; /* partitions whose offset was answered */
     bool coordinator_known;
     bool busy;
+    bool behind_busy;
+    bool pipelines; /* the caller's to set */
     bool finishing; /* no commits any more */
 };
 

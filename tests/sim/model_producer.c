@@ -5,6 +5,7 @@
 #include "net/protocol/codec.h"
 #include "net/protocol/msg_init_producer_id.h"
 #include "net/protocol/msg_produce.h"
+#include "tests/sim/sim_marks.h"
 
 #include <string.h>
 
@@ -242,22 +243,41 @@ static void refuse(struct model_producer *producer, struct producer_batch *batch
     }
 }
 
+static bool is_gone(const struct model_producer *producer, const struct producer_batch *batch)
+{
+    return model_topics_of_partition(producer->topics, batch->partition)->gone;
+}
+
+static void mark_error(const struct producer_batch *batch, int16_t error, bool is_oldest)
+{
+    if (error == KAFKA_KAFKA_STORAGE_ERROR)
+        sim_mark(MARK_STORAGE_REFUSED);
+    if (is_about_sequence(error) && !is_oldest)
+        sim_mark(MARK_OUT_OF_ORDER);
+    if (model_lie_is_bad(batch->lie) && is_refusal(error))
+        sim_mark(MARK_BAD_CRC + (enum sim_mark)(batch->lie - MODEL_BAD_CRC));
+}
+
 static void take_error(struct model_producer *producer, struct producer_batch *batch, int16_t error)
 {
     bool is_oldest = producer->partitions[batch->partition].open.next == &batch->node;
+    bool is_over = producer->partitions[batch->partition].broken || is_gone(producer, batch);
 
+    mark_error(batch, error, is_oldest);
+    if (is_gone(producer, batch))
+        sim_mark(MARK_GONE_WITH_BATCHES);
     if (model_lie_is_bad(batch->lie) && is_refusal(error)) {
         end_batch(producer, batch, HISTORY_SEND_FAIL, -1, -1, error);
         return;
     }
     if (!is_without_effect(error))
         batch->ambiguous = true;
-    if (!is_retriable(error) || (is_about_sequence(error) && is_oldest)) {
+    if (!is_over && (!is_retriable(error) || (is_about_sequence(error) && is_oldest))) {
         refuse(producer, batch, error);
         end_batch(producer, batch, HISTORY_SEND_INFO, -1, -1, error);
         return;
     }
-    if (!producer->options.idempotent || producer->partitions[batch->partition].broken)
+    if (!producer->options.idempotent || is_over)
         end_batch(producer, batch, batch->ambiguous ? HISTORY_SEND_INFO : HISTORY_SEND_FAIL, -1, -1,
                   error);
 }
@@ -280,6 +300,10 @@ static void take_partition(struct model_producer *producer, struct producer_flig
         take_error(producer, batch, answer->error_code);
         return;
     }
+    if (batch->lie >= MODEL_LIE_MAX_TIMESTAMP && batch->lie <= MODEL_LIE_EPOCH)
+        sim_mark(MARK_LIE_MAX_TIMESTAMP + (enum sim_mark)(batch->lie - MODEL_LIE_MAX_TIMESTAMP));
+    if (batch->ambiguous)
+        sim_mark(MARK_DUPLICATE);
     producer->acknowledged_count++;
     producer->partitions[partition_index].begun = true;
     end_batch(producer, batch, HISTORY_SEND_OK, answer->base_offset, answer->log_append_time_ms, 0);
@@ -352,8 +376,11 @@ static void end_open(struct model_producer *producer, struct producer_partition 
     for (struct list *node = at->open.next; node != &at->open; node = next) {
         struct producer_batch *batch = container_of(node, struct producer_batch, node);
         next = node->next;
-        if (!batch->in_flight)
-            end_batch(producer, batch, HISTORY_SEND_INFO, -1, -1, 0);
+        if (batch->in_flight)
+            continue;
+        if (!at->broken)
+            sim_mark(MARK_GONE_WITH_BATCHES);
+        end_batch(producer, batch, HISTORY_SEND_INFO, -1, -1, 0);
     }
 }
 
@@ -361,8 +388,11 @@ static void end_open(struct model_producer *producer, struct producer_partition 
 static struct producer_batch *choose_batch(struct model_producer *producer, uint32_t partition)
 {
     struct producer_partition *at = &producer->partitions[partition];
+    const struct model_topic *topic = model_topics_of_partition(producer->topics, partition);
 
-    if (at->broken) {
+    if (producer->options.version_min >= 13 && uuid_is_zero(&topic->id))
+        return NULL;
+    if (at->broken || topic->gone) {
         end_open(producer, at);
         return NULL;
     }
@@ -424,6 +454,10 @@ static void put_request(struct model_producer *producer, struct producer_flight 
                                    producer->options.codec == COMPRESSION_ZSTD ? 7 : 3, 13);
     if (version >= 13 && !ids_known)
         version = 12;
+    if (version < producer->options.version_min)
+        version = producer->options.version_min;
+    if (flight->acks == 0)
+        sim_mark(MARK_ACKS_ZERO);
     if (flight->acks == 0)
         model_client_send(&producer->client, &flight->call, API_PRODUCE, version, &request,
                           on_handed_over);
@@ -506,6 +540,7 @@ static void on_id(struct model_call *call, enum err err, const void *answer)
     producer->producer_id = response->producer_id;
     producer->producer_epoch = response->producer_epoch;
     producer->session++;
+    sim_mark(MARK_NEW_SESSION);
     event.session = producer->session;
     event.producer_id = response->producer_id;
     event.producer_epoch = response->producer_epoch;

@@ -40,6 +40,7 @@ struct model_producer_options {
     uint64_t mixed_bytes_limit; /* of all batches; then they are small */
     uint32_t lie_odds;          /* of a hundred batches: a header to be put right */
     uint32_t bad_odds;     /* of a hundred batches of one that is not idempotent: to be refused */
+    int16_t version_min;   /* 13: topics have ids, so that a name may be used again */
     uint32_t dated_max_ms; /* records are up to that old */
 };
 

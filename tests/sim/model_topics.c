@@ -7,6 +7,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { TICK_MS = 20 };
 
@@ -34,6 +35,39 @@ void model_topics_set(struct model_topics *topics, const char *name, const char 
     va_start(args, format);
     vsnprintf(config->value, sizeof(config->value), format, args);
     va_end(args);
+}
+
+uint32_t model_topics_again(struct model_topics *topics, uint32_t old_index)
+{
+    const struct model_topic *old = &topics->at[old_index];
+    struct model_topic *topic;
+
+    model_topics_add(topics, old->name, old->partitions_count);
+    topic = &topics->at[topics->count - 1];
+    topic->rules = old->rules;
+    topic->trims = old->trims;
+    topic->mortal = true;
+    memcpy(topic->configs, old->configs, sizeof(topic->configs));
+    topic->configs_count = old->configs_count;
+    return topics->count - 1;
+}
+
+void model_topics_fill_creation(const struct model_topic *topic,
+                                struct create_topics_request_creatable_topic *asked,
+                                struct create_topics_request_creatable_topic_config *configs)
+{
+    codec_set_struct_defaults(&create_topics_request_creatable_topic_struct, asked);
+    for (uint32_t i = 0; i < topic->configs_count; i++) {
+        codec_set_struct_defaults(&create_topics_request_creatable_topic_config_struct,
+                                  &configs[i]);
+        configs[i].name = wire_string(topic->configs[i].name);
+        configs[i].value = wire_string(topic->configs[i].value);
+    }
+    asked->name = wire_string(topic->name);
+    asked->num_partitions = (int32_t)topic->partitions_count;
+    asked->replication_factor = 1;
+    asked->configs.items = configs;
+    asked->configs.count = (int32_t)topic->configs_count;
 }
 
 const struct model_topic *model_topics_of_partition(const struct model_topics *topics,
@@ -128,18 +162,7 @@ static void create(struct model_admin *admin, const struct model_topic *topic)
     struct create_topics_request request;
 
     codec_set_defaults(&create_topics_request_desc, &request);
-    codec_set_struct_defaults(&create_topics_request_creatable_topic_struct, &asked);
-    for (uint32_t i = 0; i < topic->configs_count; i++) {
-        codec_set_struct_defaults(&create_topics_request_creatable_topic_config_struct,
-                                  &configs[i]);
-        configs[i].name = wire_string(topic->configs[i].name);
-        configs[i].value = wire_string(topic->configs[i].value);
-    }
-    asked.name = wire_string(topic->name);
-    asked.num_partitions = (int32_t)topic->partitions_count;
-    asked.replication_factor = 1;
-    asked.configs.items = configs;
-    asked.configs.count = (int32_t)topic->configs_count;
+    model_topics_fill_creation(topic, &asked, configs);
     request.topics.items = &asked;
     request.topics.count = 1;
     request.timeout_ms = 5000;

@@ -22,6 +22,9 @@ struct model_topic {
     uint32_t partitions_count;
     uint32_t first_partition;
     struct uuid id;
+    bool trims;                /* DeleteRecords may be asked of it */
+    bool mortal;               /* it may be deleted and created again */
+    bool gone;                 /* its deletion was asked for: nobody uses it any more */
     struct oracle_rules rules; /* what its configuration lets happen */
     struct model_config configs[MODEL_CONFIGS_MAX];
     uint32_t configs_count;
@@ -40,6 +43,17 @@ void model_topics_add(struct model_topics *topics, const char *name, uint32_t pa
 /* A configuration of the topic that was added last, to be created with. */
 printf_like(3, 4) void model_topics_set(struct model_topics *topics, const char *name,
                                         const char *format, ...);
+
+/* A new topic with the name and the configuration of one that is gone; its index. */
+uint32_t model_topics_again(struct model_topics *topics, uint32_t old_index);
+
+struct create_topics_request_creatable_topic;
+struct create_topics_request_creatable_topic_config;
+
+/* What asks a broker for it; configs has room for MODEL_CONFIGS_MAX. */
+void model_topics_fill_creation(const struct model_topic *topic,
+                                struct create_topics_request_creatable_topic *asked,
+                                struct create_topics_request_creatable_topic_config *configs);
 
 const struct model_topic *model_topics_of_partition(const struct model_topics *topics,
                                                     uint32_t partition);

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "tests/sim/oracle_group.h"
 #include "tests/sim/oracle_keep.h"
+#include "tests/sim/sim_marks.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -49,6 +50,9 @@ void oracle_complain_about(struct oracle *oracle, const char *rule,
 {
     struct oracle_complaint *complaint;
 
+    if (oracle->rotten && strcmp(rule, "L1") != 0 && strcmp(rule, "L5") != 0 &&
+        strcmp(rule, "I1") != 0)
+        return;
     if (oracle->complaints_count++ >= ORACLE_COMPLAINTS_MAX)
         return;
     complaint = &oracle->complaints[oracle->complaints_count - 1];
@@ -165,6 +169,8 @@ static void settle_doubt(struct oracle *oracle, const struct history_event *even
 
     if (oracle_keep_is_stale(oracle, event))
         return;
+    if (slot->known && slot->in_doubt && slot->value == event->value)
+        sim_mark(MARK_CACHE_KEPT);
     if (slot->known && slot->in_doubt && slot->value == event->value)
         oracle_keep_confirm(partition, event->offset);
     else if (slot->known && slot->in_doubt)
@@ -314,6 +320,10 @@ static void take_read(struct oracle *oracle, const struct history_event *event)
     struct oracle_slot *slot = place(oracle, event);
 
     oracle->reads_count++;
+    if (event->value_bytes < 0)
+        sim_mark(MARK_NULL_VALUE);
+    if (event->by_append_time)
+        sim_mark(MARK_APPEND_TIME);
     if (slot != NULL)
         slot->read = true;
 }
@@ -385,6 +395,8 @@ static void take_audit(struct oracle *oracle, const struct history_event *event)
 {
     struct oracle_partition *partition = &oracle->partitions[event->partition];
 
+    if (event->offset > 0)
+        sim_mark(MARK_AUDIT_OF_REST);
     partition->audit++;
     partition->audit_next = partition->audit_start = event->offset < 0 ? 0 : event->offset;
     partition->runs_count = 0;
@@ -501,6 +513,7 @@ static void take_audit_end(struct oracle *oracle, const struct history_event *ev
 static void take_commit(struct oracle *oracle, const struct history_event *event)
 {
     raise(&oracle->clients[event->client].attempted[event->partition], (int64_t)event->value);
+    oracle->clients[event->client].committed_wall_ms[event->partition] = oracle->wall_ms;
 }
 
 static void take_commit_ok(struct oracle *oracle, const struct history_event *event)
@@ -527,8 +540,15 @@ static void take_commit_info(struct oracle *oracle, const struct history_event *
  * allowed; and each of unknown fate, because the network may still hold its request. */
 static void take_committed(struct oracle *oracle, const struct history_event *event)
 {
-    const struct oracle_client *client = &oracle->clients[event->client];
+    struct oracle_client *client = &oracle->clients[event->client];
 
+    if (event->offset == -1 && event->floor_high >= 0 && oracle->offsets_retention_ms > 0 &&
+        oracle->wall_max_ms - client->committed_wall_ms[event->partition] >=
+            oracle->offsets_retention_ms) {
+        sim_mark(MARK_OFFSET_EXPIRED);
+        client->committed[event->partition] = -1;
+        return;
+    }
     for (uint64_t i = 0; i < client->doubts_count; i++)
         if (client->doubts[i].partition == event->partition &&
             client->doubts[i].offset == event->offset)
@@ -572,6 +592,7 @@ void oracle_take(void *context, const struct history_event *event)
         take_read(oracle, event);
         break;
     case HISTORY_GARBLED:
+        oracle->garbled = true;
         oracle_private_complain(oracle, "L5", event,
                                 "offset %" PRId64 " holds bytes that nobody sent", event->offset);
         break;
@@ -584,6 +605,7 @@ void oracle_take(void *context, const struct history_event *event)
         take_watermarks(oracle, event);
         break;
     case HISTORY_OUT_OF_RANGE:
+        sim_mark(MARK_OUT_OF_RANGE);
         if (!oracle_keep_trims(&oracle->partitions[event->partition]) &&
             oracle->partitions[event->partition].power_lost_ns == 0)
             oracle_private_complain(oracle, "L4", event,
@@ -598,6 +620,12 @@ void oracle_take(void *context, const struct history_event *event)
         break;
     case HISTORY_DELETE_OK:
         oracle_keep_take_start(oracle, event);
+        break;
+    case HISTORY_OVERTAKEN:
+        oracle_private_complain(oracle, "ORDER", event,
+                                "a request did not see the effect of the one before it on the same "
+                                "connection: error %" PRId32,
+                                event->error);
         break;
     case HISTORY_POWER_LOST:
         oracle_keep_take_power_lost(oracle, event);

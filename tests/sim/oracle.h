@@ -14,6 +14,7 @@
  *   G3  a committed offset is older than one acknowledged before
  *   G4  an offset that nobody committed
  *   L14 the log start moved over records that neither age nor size nor a request lets go
+ *   ORDER  a request was overtaken by one behind it on the same connection
  *   WIRE, LATE                                       what the client itself complained about
  * L1 compares key, headers (the client does that) and times.  L7 holds for everything that an audit
  * reads, acknowledged or not.  Of a topic in the mode cache, a power loss may take the newest
@@ -71,9 +72,10 @@ struct oracle_client {
     struct oracle_send *sends; /* by counter */
     uint64_t sends_count;
     uint64_t sends_capacity;
-    int64_t committed[HISTORY_PARTITIONS_MAX]; /* acknowledged last; -1: none */
-    int64_t attempted[HISTORY_PARTITIONS_MAX]; /* the largest ever asked for; -1: none */
-    struct oracle_doubt *doubts;               /* commits that may still take effect */
+    int64_t committed[HISTORY_PARTITIONS_MAX];         /* acknowledged last; -1: none */
+    int64_t committed_wall_ms[HISTORY_PARTITIONS_MAX]; /* when the newest was asked for */
+    int64_t attempted[HISTORY_PARTITIONS_MAX];         /* the largest ever asked for; -1: none */
+    struct oracle_doubt *doubts;                       /* commits that may still take effect */
     uint64_t doubts_count;
     uint64_t doubts_capacity;
 };
@@ -88,8 +90,12 @@ struct oracle {
     uint32_t producer_ids_count;
     uint32_t producer_ids_capacity;
     struct oracle_complaint complaints[ORACLE_COMPLAINTS_MAX];
-    uint64_t complaints_count; /* all; the first are kept */
-    int64_t wall_max_ms;       /* the latest time that the broker ever had */
+    uint64_t complaints_count;    /* all; the first are kept */
+    int64_t offsets_retention_ms; /* 0: for ever */
+    bool rotten;         /* bytes at rest were changed: what cannot be read is no complaint */
+    bool garbled;        /* something that nobody sent was read */
+    int64_t wall_ms;     /* of the broker, now */
+    int64_t wall_max_ms; /* the latest time that the broker ever had */
     uint64_t acknowledged_count;
     uint64_t reads_count;
 };

@@ -2,6 +2,8 @@
  * loss took. */
 #include "tests/sim/oracle_keep.h"
 
+#include "tests/sim/sim_marks.h"
+
 #include <inttypes.h>
 
 enum {
@@ -72,13 +74,18 @@ void oracle_keep_take_start(struct oracle *oracle, const struct history_event *e
         return;
     by_size = partition->rules.retention_bytes >= 0 &&
               bytes_from(oracle, event->partition, event->low) >= partition->rules.retention_bytes;
+    if (by_size)
+        sim_mark(MARK_LOG_START_BY_SIZE);
     for (int64_t offset = partition->low; offset < event->low; offset++) {
         const struct oracle_slot *slot = &partition->slots[offset];
         if (offset >= partition->slots_count || by_size)
             break;
-        if (!slot->known || slot->in_doubt || offset < partition->delete_asked ||
-            is_old(oracle, partition, slot))
+        if (!slot->known || slot->in_doubt || offset < partition->delete_asked)
             continue;
+        if (is_old(oracle, partition, slot)) {
+            sim_mark(MARK_LOG_START_BY_AGE);
+            continue;
+        }
         oracle_private_complain(oracle, "L14", event,
                                 "the log start is %" PRId64 ", and value %" PRIx64
                                 " at offset %" PRId64 " should still be there",
@@ -103,6 +110,7 @@ void oracle_keep_cut(struct oracle *oracle, struct oracle_partition *partition, 
         if (send->fate == FATE_OK)
             send->fate = FATE_INFO;
         *slot = (struct oracle_slot){0};
+        sim_mark(MARK_CACHE_LOST);
     }
 }
 

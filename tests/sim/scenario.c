@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "tests/sim/model_consumer.h"
 #include "tests/sim/model_group.h"
+#include "tests/sim/model_janitor.h"
 #include "tests/sim/model_member.h"
 #include "tests/sim/model_producer.h"
 #include "tests/sim/oracle_group.h"
@@ -20,7 +21,9 @@ enum {
     CONSUMERS_MAX = 3, /* the auditor is the first */
     GROUPS_MAX = 2,
     MEMBERS_MAX = 5,
-    CLIENTS_MAX = 1 + PRODUCERS_MAX + CONSUMERS_MAX + GROUPS_MAX + MEMBERS_MAX,
+    CLIENTS_MAX = 2 + PRODUCERS_MAX + CONSUMERS_MAX + GROUPS_MAX + MEMBERS_MAX,
+    RECREATIONS_MAX = 5,
+    VERSION_WITH_IDS = 13, /* of Produce and Fetch */
     SHARDS_MAX = 3,
     SETS_MAX = 40,
     SET_BYTES_MAX = 96,
@@ -31,6 +34,7 @@ enum {
 #define MIXED_MESSAGE_BYTES_MAX 8388608
 #define MIXED_BYTES_LIMIT (12ULL << 20) /* of one producer */
 #define YEAR_MS 31536000000
+#define RETENTION_DEFAULT_MS 604800000
 
 #define FINISH_LIMIT (120 * SIM_SECOND)
 #define AUDIT_LIMIT (120 * SIM_SECOND)
@@ -52,13 +56,16 @@ struct scenario {
     uint32_t consumers_count;
     uint32_t groups_count;
     uint32_t members_count;
+    uint32_t janitors_count; /* 0 or 1 */
     uint32_t member_groups_count;
     uint32_t topics_at_start;
+    uint32_t topics_count; /* that the admin makes; others come by the janitor */
     struct model_admin admin;
     struct model_producer producers[PRODUCERS_MAX];
     struct model_consumer consumers[CONSUMERS_MAX];
     struct model_group groups[GROUPS_MAX];
     struct model_member members[MEMBERS_MAX];
+    struct model_janitor janitor;
     int32_t assigned_generations[ORACLE_GROUPS_MAX]; /* the newest */
     struct prng members_prng;   /* of all that concerns them: the rest of a seed is as without */
     struct prng shards_prng;    /* as that */
@@ -131,6 +138,7 @@ static void on_event(void *context, const struct history_event *event)
 
     if (wall_ms > s->oracle->wall_max_ms)
         s->oracle->wall_max_ms = wall_ms;
+    s->oracle->wall_ms = wall_ms;
     oracle_take(s->oracle, event);
     if (event->kind == HISTORY_ASSIGN)
         crash_assignment(s, event);
@@ -155,6 +163,17 @@ printf_like(2, 3) static void set(struct scenario *s, const char *format, ...)
     s->sets_count++;
 }
 
+/* What is bounded, drawn small. */
+static void draw_limits(struct scenario *s)
+{
+    struct plan *plan = &s->plan;
+
+    set(s, "levee.max.in.flight.requests.per.connection=%" PRIu64, plan_pick_of(plan, 1, 2, 5, 64));
+    set(s, "levee.open.files.max=%" PRIu64, plan_pick_of(plan, 16, 20, 16384));
+    set(s, "max.incremental.fetch.session.cache.slots=%" PRIu64, plan_pick_of(plan, 0, 1, 1000));
+    set(s, "producer.id.expiration.ms=%" PRIu64, plan_pick_of(plan, 86400000, 604800000));
+}
+
 static void draw_broker(struct scenario *s)
 {
     struct sim_broker_options options = {.shards_count = draw(s, 1, 2),
@@ -177,9 +196,40 @@ static void draw_broker(struct scenario *s)
         draw_of(s, 256, 4096, 1 << 20));
     set(s, "offsets.topic.num.partitions=%" PRIu32, draw(s, 1, 3));
     set(s, "offsets.topic.segment.bytes=1048576");
+    s->oracle->offsets_retention_ms = 10080 * 60000LL;
+    if (plan_has(&s->plan, PLAN_LONG)) {
+        uint64_t minutes = plan_pick_of(&s->plan, 60, 1440, 10080);
+        set(s, "offsets.retention.minutes=%" PRIu64, minutes);
+        s->oracle->offsets_retention_ms = (int64_t)minutes * 60000;
+    }
+    if (plan_has(&s->plan, PLAN_RETENTION) || plan_has(&s->plan, PLAN_LONG))
+        set(s, "log.retention.check.interval.ms=%" PRIu64,
+            plan_pick_of(&s->plan, 50, 1000, 300000));
+    if (plan_has(&s->plan, PLAN_LIMITS))
+        draw_limits(s);
     sim_broker_init(&s->broker, s->world, "broker", &options);
     s->disk = s->broker.node->disk.options; /* with what init filled in */
     sim_disk_heal(&s->broker.node->disk);
+}
+
+/* What lets its records go, now and then nothing. */
+static void draw_retention(struct scenario *s, struct model_topic *topic)
+{
+    struct plan *plan = &s->plan;
+    bool is_long = plan_has(plan, PLAN_LONG);
+
+    topic->rules.retention_ms =
+        is_long ? (int64_t)plan_pick_of(plan, 60000, 3600000, 86400000, 604800000)
+                : (int64_t)plan_pick_of(plan, 500, 5000, 60000, 3600000);
+    topic->rules.retention_bytes = (int64_t)plan_pick_of(plan, 0, 1, 1048576, 4194304) - 1;
+    if (plan_odds(plan, 1, 4))
+        topic->rules.retention_ms = -1;
+    model_topics_set(&s->topics, "retention.ms", "%" PRId64, topic->rules.retention_ms);
+    model_topics_set(&s->topics, "retention.bytes", "%" PRId64, topic->rules.retention_bytes);
+    model_topics_set(&s->topics, "segment.ms", "%" PRIu64,
+                     plan_pick_of(plan, 100, 1000, 10000, 600000, 604800000));
+    model_topics_set(&s->topics, "file.delete.delay.ms", "%" PRIu64,
+                     plan_pick_of(plan, 0, 100, 60000));
 }
 
 /* What the topic that was added last is like in the wide world. */
@@ -202,9 +252,15 @@ static void draw_topic_configs(struct scenario *s)
     if (plan_has(plan, PLAN_RECODE) && plan_odds(plan, 1, 2))
         model_topics_set(&s->topics, "compression.type", "%s",
                          codecs[plan_pick_of(plan, 0, 1, 2, 3, 4)]);
+    if (plan_has(plan, PLAN_LONG) || plan_has(plan, PLAN_CLOCK))
+        topic->rules.retention_ms = RETENTION_DEFAULT_MS;
+    topic->mortal = plan_has(plan, PLAN_RECREATE) && s->topics.count > 1;
+    topic->trims = plan_has(plan, PLAN_DELETE_RECORDS) && !topic->mortal;
+    if (plan_has(plan, PLAN_RETENTION) && !topic->mortal)
+        draw_retention(s, topic);
     if (plan_has(plan, PLAN_SIZES))
         model_topics_set(&s->topics, "max.message.bytes", "%d", MIXED_MESSAGE_BYTES_MAX);
-    model_topics_set(&s->topics, "message.timestamp.after.max.ms", "%ld", YEAR_MS);
+    model_topics_set(&s->topics, "message.timestamp.after.max.ms", "%" PRId64, INT64_MAX);
 }
 
 static void draw_topics(struct scenario *s)
@@ -222,6 +278,7 @@ static void draw_topics(struct scenario *s)
     for (uint32_t i = 0; i < s->topics.partitions_count; i++)
         oracle_set_rules(s->oracle, i, &model_topics_of_partition(&s->topics, i)->rules);
     s->topics_at_start = draw(s, 1, count);
+    s->topics_count = count;
 }
 
 static void draw_faults(struct scenario *s)
@@ -236,8 +293,15 @@ static void draw_faults(struct scenario *s)
 
 static struct model_client_options client_options(struct scenario *s, uint32_t id)
 {
+    bool reads_slowly = plan_has(&s->plan, PLAN_SLOW) && id > s->producers_count + 1 &&
+                        id <= s->producers_count + s->consumers_count;
+
     return (struct model_client_options){
         .id = id,
+        .read_pause_max_ms = reads_slowly ? (uint32_t)plan_pick_of(&s->plan, 0, 5, 200) : 0,
+        .stop_reading_ppm = reads_slowly ? (uint32_t)plan_pick_of(&s->plan, 0, 1000, 20000) : 0,
+        .hang_up_ppm =
+            plan_has(&s->plan, PLAN_HANG_UP) ? (uint32_t)plan_pick_of(&s->plan, 0, 500, 5000) : 0,
         .broker = sim_node_address(s->broker.node, SIM_BROKER_PORT),
         .timeout_ms = draw_of(s, 500, 2000, 10000),
         .reconnect_max_ms = draw_of(s, 5, 50, 500),
@@ -251,6 +315,8 @@ static void draw_members(struct scenario *s)
     struct prng *prng = &s->members_prng;
 
     if (prng_chance(prng, 1, 2))
+        return;
+    if (plan_has(&s->plan, PLAN_LONG)) /* an empty group goes with its offsets, and begins anew */
         return;
     s->members_count = 2 + (uint32_t)prng_below(prng, MEMBERS_MAX - 1);
     s->member_groups_count = 1 + (uint32_t)prng_below(prng, 2);
@@ -305,6 +371,10 @@ static void widen_producer(struct scenario *s, struct model_producer_options *op
         options->bad_odds = (uint32_t)plan_pick_of(plan, 2, 20);
     if (plan_has(plan, PLAN_ACKS_ZERO))
         options->acks_zero_odds = (uint32_t)plan_pick_of(plan, 0, 30, 100);
+    if (plan_has(plan, PLAN_RETENTION))
+        options->dated_max_ms = (uint32_t)plan_pick_of(plan, 0, 5000, 86400000);
+    if (plan_has(plan, PLAN_RECREATE))
+        options->version_min = VERSION_WITH_IDS;
     if (plan_has(plan, PLAN_ACKS_ONE))
         options->acks_one_odds = (uint32_t)plan_pick_of(plan, 0, 30, 100);
 }
@@ -315,11 +385,22 @@ static void start_client(struct sim_node *node)
     uint32_t id = node->index - s->broker.node->index - 1;
     struct model_client_options client;
 
-    if (id >= first_member(s)) {
+    if (id >= first_member(s) && id < first_member(s) + s->members_count) {
         start_member(s, node, id);
         return;
     }
     client = client_options(s, id);
+    if (id >= first_member(s)) {
+        struct model_janitor_options options = {
+            .pause_max_ms = (uint32_t)plan_pick_of(&s->plan, 20, 200, 1000),
+            .recreations_max = RECREATIONS_MAX,
+            .deletes_records = plan_has(&s->plan, PLAN_DELETE_RECORDS),
+            .pipelines = plan_has(&s->plan, PLAN_PIPELINES),
+        };
+        model_janitor_init(&s->janitor, node, &s->history, &client, &options, &s->topics,
+                           s->oracle);
+        return;
+    }
 
     if (id == 0) {
         model_admin_init(&s->admin, node, &s->history, &client, &s->topics, s->topics_at_start);
@@ -345,6 +426,8 @@ static void start_client(struct sim_node *node)
     } else if (id > s->producers_count + s->consumers_count) {
         model_group_init(&s->groups[id - 1 - s->producers_count - s->consumers_count], node,
                          &s->history, &client, draw_of(s, 5, 50, 200), &s->topics, s->oracle);
+        s->groups[id - 1 - s->producers_count - s->consumers_count].pipelines =
+            plan_has(&s->plan, PLAN_PIPELINES);
     } else {
         struct model_consumer_options options = {
             .max_wait_ms = draw_of(s, 0, 20, 500),
@@ -353,6 +436,8 @@ static void start_client(struct sim_node *node)
             .pause_max_ms = draw_of(s, 2, 20, 200),
             .auditor = id == s->producers_count + 1,
         };
+        if (plan_has(&s->plan, PLAN_RECREATE))
+            options.version_min = VERSION_WITH_IDS;
         if (options.auditor)
             options.bytes_max = options.partition_bytes_max = 1 << 20;
         model_consumer_init(&s->consumers[id - 1 - s->producers_count], node, &s->history, &client,
@@ -369,6 +454,8 @@ static void end_client(struct sim_node *node, enum sim_crash kind)
         model_admin_deinit(&s->admin);
     else if (id <= s->producers_count)
         model_producer_deinit(&s->producers[id - 1]);
+    else if (id >= first_member(s) + s->members_count)
+        model_janitor_deinit(&s->janitor);
     else if (id >= first_member(s))
         model_member_deinit(&s->members[id - first_member(s)]);
     else if (id > s->producers_count + s->consumers_count)
@@ -384,7 +471,9 @@ static void start_clients(struct scenario *s)
     s->producers_count = draw(s, 1, PRODUCERS_MAX);
     s->consumers_count = draw(s, 2, CONSUMERS_MAX);
     s->groups_count = draw(s, 0, GROUPS_MAX);
-    count = first_member(s) + s->members_count;
+    s->janitors_count =
+        plan_has(&s->plan, PLAN_DELETE_RECORDS) || plan_has(&s->plan, PLAN_RECREATE) ? 1 : 0;
+    count = first_member(s) + s->members_count + s->janitors_count;
     for (uint32_t i = 0; i < count; i++) {
         char name[24];
         snprintf(name, sizeof(name), "client %" PRIu32, i);
@@ -419,6 +508,7 @@ static void set_faults(struct scenario *s, bool on)
         s->world->net.no_faults = false;
     } else {
         sim_world_heal(s->world);
+        s->broker.node->disk.options.capacity_bytes = s->disk.capacity_bytes;
     }
 }
 
@@ -463,6 +553,7 @@ static void choose_shards(struct scenario *s)
     if (!prng_chance(&s->shards_prng, s->shard_change_odds, 10) || count == s->broker.shards_count)
         return;
     s->shard_changes_count++;
+    sim_mark(MARK_SHARDS_CHANGED);
     sim_broker_set_shards(&s->broker, count);
     say(s, "levee.shards=%" PRIu32, count);
 }
@@ -490,6 +581,7 @@ static void start_broker(struct scenario *s)
                             "the broker does not open without faults");
             return;
         }
+        sim_mark(interrupted ? MARK_START_DIED : MARK_OPEN_FAILED);
         sim_node_crash(node, SIM_KILL);
         if (++failures == OPEN_FAILURES_MAX)
             set_faults(s, false);
@@ -529,6 +621,32 @@ static bool run_until(struct scenario *s, bool (*condition)(struct scenario *), 
 
 /* ---- phases */
 
+static int64_t clock_step_ms(struct scenario *s)
+{
+    int64_t step_ms;
+
+    if (!plan_has(&s->plan, PLAN_CLOCK))
+        return 0;
+    step_ms = (int64_t)plan_pick_of(&s->plan, 0, 3600000, 86400000, 604800000, YEAR_MS);
+    return plan_odds(&s->plan, 1, 2) ? step_ms : -step_ms;
+}
+
+/* Little more space than what is written, or as much as ever again. */
+static void draw_space(struct scenario *s)
+{
+    struct sim_disk *disk = &s->broker.node->disk;
+    uint64_t used_bytes = sim_disk_capacity_bytes(disk) - sim_disk_free_bytes(disk);
+
+    if (!plan_has(&s->plan, PLAN_FULL_DISK) || !s->faults_on || !plan_odds(&s->plan, 1, 2))
+        return;
+    disk->options.capacity_bytes = s->disk.capacity_bytes;
+    if (plan_odds(&s->plan, 1, 4))
+        return;
+    disk->options.capacity_bytes =
+        used_bytes + plan_pick_of(&s->plan, 0, 10000, 1000000, 10000000, 20000000);
+    sim_mark(MARK_DISK_FULL);
+}
+
 static void draw_fault(struct scenario *s)
 {
     struct sim_node *node = s->broker.node;
@@ -551,7 +669,7 @@ static void draw_fault(struct scenario *s)
         break;
     case 4:
         if (s->clock_faults)
-            sim_node_jump_wall(node, (int64_t)draw(s, 0, 2000000) - 1000000);
+            sim_node_jump_wall(node, (int64_t)draw(s, 0, 2000000) - 1000000 + clock_step_ms(s));
         break;
     case 5:
         if (s->stop_faults)
@@ -571,11 +689,88 @@ static void safety(struct scenario *s)
     set_faults(s, true);
     for (uint32_t i = 0; i < rounds && oracle_first(s->oracle) == NULL; i++) {
         draw_fault(s);
+        draw_space(s);
         run_until(s, NULL, draw_of(s, 20, 200, 1000) * SIM_MS);
         if (i == rounds / 2)
-            s->admin.wanted = s->topics.count;
+            s->admin.wanted = s->topics_count;
     }
-    s->admin.wanted = s->topics.count;
+    s->admin.wanted = s->topics_count;
+}
+
+/* ---- a long life: bursts, and idle time between them */
+
+enum { BURST_RECORDS = 100, EPISODES_MAX = 4 };
+
+static bool producers_done(struct scenario *s)
+{
+    for (uint32_t i = 0; i < s->producers_count; i++)
+        if (!model_producer_is_done(&s->producers[i]))
+            return false;
+    return model_admin_is_done(&s->admin);
+}
+
+static void hold_producers(struct scenario *s, bool held)
+{
+    for (uint32_t i = 0; i < s->producers_count; i++) {
+        s->producers[i].finishing = held;
+        if (!held)
+            s->producers[i].options.records_limit += BURST_RECORDS;
+    }
+}
+
+/* Nobody asks anything for so long; the broker lives, is down, or stands still with its host. */
+static void idle(struct scenario *s)
+{
+    struct plan *plan = &s->plan;
+    uint64_t hours = plan_pick_of(plan, 1, 1, 2, 6);
+    uint64_t days = plan_pick_of(plan, 1, 2, 8, 20);
+    uint64_t time_ns = plan_odds(plan, 1, 3) ? 60 * SIM_SECOND : hours * SIM_HOUR;
+    struct sim_node *node = s->broker.node;
+    bool down = plan_odds(plan, 1, 3);
+    bool frozen = !down && plan_odds(plan, 1, 3);
+
+    if (down || frozen)
+        time_ns = plan_odds(plan, 1, 2) ? hours * SIM_HOUR : days * 24 * SIM_HOUR;
+    say(s, "idle for %" PRIu64 " s%s%s", (uint64_t)(time_ns / SIM_SECOND), down ? ", down" : "",
+        frozen ? ", frozen" : "");
+    for (uint32_t i = 0; i < s->client_nodes_count; i++)
+        sim_node_pause(s->client_nodes[i], time_ns);
+    if (down && sim_node_is_running(node)) {
+        if (plan_odds(plan, 1, 2))
+            sim_node_stop(node);
+        else
+            sim_node_crash(node, crash_kind(s, &plan->prng));
+        tell_broker(s, HISTORY_BROKER_DOWN);
+        sim_world_run_for(s->world, time_ns);
+        start_broker(s);
+    } else {
+        if (frozen)
+            sim_node_pause(node, time_ns);
+        run_until(s, NULL, time_ns);
+    }
+    if (down || frozen) {
+        if (time_ns >= 24 * SIM_HOUR)
+            sim_mark(down ? MARK_LONG_DOWN : MARK_LONG_FROZEN);
+    } else if (time_ns >= SIM_HOUR) {
+        sim_mark(MARK_LONG_ALIVE);
+    }
+}
+
+static void live_long(struct scenario *s)
+{
+    uint32_t episodes = 1 + (uint32_t)prng_below(&s->plan.prng, EPISODES_MAX);
+
+    for (uint32_t i = 0; i < episodes && oracle_first(s->oracle) == NULL; i++) {
+        set_faults(s, false);
+        hold_producers(s, true);
+        /* who still waits for an answer would give up in so long a time */
+        if (!run_until(s, producers_done, FINISH_LIMIT))
+            return;
+        idle(s);
+        hold_producers(s, false);
+        set_faults(s, plan_odds(&s->plan, 1, 2));
+        run_until(s, NULL, plan_pick_of(&s->plan, 200, 1000, 3000) * SIM_MS);
+    }
 }
 
 static bool all_done(struct scenario *s)
@@ -588,6 +783,8 @@ static bool all_done(struct scenario *s)
     for (uint32_t i = 0; i < s->members_count; i++)
         if (!model_member_is_settled(&s->members[i]))
             return false;
+    if (s->janitors_count > 0 && !model_janitor_is_done(&s->janitor))
+        return false;
     return s->broker.ready;
 }
 
@@ -605,6 +802,8 @@ static void tell_late(struct scenario *s)
     for (uint32_t i = 0; i < s->members_count; i++)
         if (!model_member_is_settled(&s->members[i]))
             model_client_tell(&s->members[i].client, &event);
+    if (s->janitors_count > 0 && !model_janitor_is_done(&s->janitor))
+        model_client_tell(&s->janitor.client, &event);
 }
 
 /* Errors of the disk while a broker starts set partitions aside. */
@@ -632,6 +831,7 @@ static void liveness(struct scenario *s)
         model_producer_finish(&s->producers[i]);
     for (uint32_t i = 0; i < s->groups_count; i++)
         s->groups[i].finishing = true;
+    s->janitor.finishing = true;
     for (uint32_t i = 0; i < s->members_count; i++)
         model_member_finish(&s->members[i]);
     if (!run_until(s, all_done, FINISH_LIMIT) && oracle_first(s->oracle) == NULL)
@@ -698,12 +898,71 @@ static void crash_and_start(struct scenario *s)
     start_broker(s);
 }
 
+/* ---- bit rot, at the end of all */
+
+struct rot {
+    struct scenario *s;
+    uint32_t seen_count; /* logs with something in them */
+    uint32_t chosen;
+    char path[512];
+    uint64_t size_bytes;
+};
+
+static void see_log(void *context, const char *path, bool is_dir, uint64_t size_bytes)
+{
+    struct rot *rot = context;
+    size_t length = strlen(path);
+
+    if (is_dir || size_bytes == 0 || length < 4 || strcmp(path + length - 4, ".log") != 0 ||
+        strstr(path, "/t") == NULL)
+        return;
+    rot->seen_count++;
+    if (!prng_chance(&rot->s->plan.prng, 1, rot->seen_count))
+        return;
+    snprintf(rot->path, sizeof(rot->path), "%s", path);
+    rot->size_bytes = size_bytes;
+}
+
+static bool never(struct scenario *s)
+{
+    return s->oracle->garbled;
+}
+
+/* A byte of a segment changes while the broker is down or lives; whatever is read then is right, or
+ * an error.  What cannot be read is no complaint any more. */
+static void rot(struct scenario *s)
+{
+    struct sim_disk *disk = &s->broker.node->disk;
+    struct rot rot = {.s = s};
+    bool while_down = plan_odds(&s->plan, 1, 2);
+
+    if (oracle_first(s->oracle) != NULL)
+        return;
+    sim_image_walk(disk, SIM_CACHED, see_log, &rot);
+    if (rot.seen_count == 0)
+        return;
+    s->oracle->rotten = true;
+    if (while_down)
+        sim_node_stop(s->broker.node);
+    say(s, "rot in %s", rot.path);
+    check(sim_image_flip(disk, rot.path, prng_below(&s->plan.prng, rot.size_bytes),
+                         (uint8_t)(1U << prng_below(&s->plan.prng, 8))) == 0);
+    if (while_down)
+        start_broker(s);
+    model_consumer_audit(auditor(s));
+    run_until(s, never, 5 * SIM_SECOND);
+    if (s->broker.quarantined || !model_consumer_audit_is_done(auditor(s)))
+        sim_mark(MARK_ROT_SEEN);
+}
+
 static void run_phases(struct scenario *s)
 {
     start_broker(s);
     start_clients(s);
     run_until(s, NULL, draw_of(s, 50, 500) * SIM_MS);
     safety(s);
+    if (plan_has(&s->plan, PLAN_LONG))
+        live_long(s);
     liveness(s);
     if (s->needs_operator)
         return;
@@ -714,6 +973,8 @@ static void run_phases(struct scenario *s)
         crash_and_start(s);
         audit(s);
     }
+    if (plan_has(&s->plan, PLAN_ROT))
+        rot(s);
     if (oracle_first(s->oracle) == NULL)
         sim_node_stop(s->broker.node);
 }
@@ -731,6 +992,7 @@ static void report(struct scenario *s, struct scenario_result *out)
     out->hash = sim_world_hash(s->world);
     out->stats = *sim_world_stats(s->world);
     out->virtual_ns = sim_world_now_ns(s->world);
+    sim_marks_take(&out->marks);
     if (first == NULL)
         return;
     out->failed = true;

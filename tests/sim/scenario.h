@@ -8,6 +8,7 @@
 #define LEVEE_TESTS_SCENARIO_H
 
 #include "tests/sim/oracle.h"
+#include "tests/sim/sim_marks.h"
 #include "tests/sim/sim_stats.h"
 
 #include <stdbool.h>
@@ -35,6 +36,7 @@ struct scenario_result {
     uint64_t kept_count;          /* memberships that outlived a broker */
     uint64_t shard_changes_count; /* starts with another number of shards */
     uint32_t parts;               /* of the plan that it had */
+    struct sim_marks marks;
 };
 
 void scenario_run(const struct scenario_options *options, struct scenario_result *out);

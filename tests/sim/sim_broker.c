@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "tests/sim/sim_marks.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,13 +10,19 @@
 
 enum { STOP_LIMIT_SECONDS = 120 };
 
+static void quarantine(struct sim_broker *broker)
+{
+    broker->quarantined = true;
+    sim_mark(MARK_QUARANTINED);
+}
+
 static void write_line(struct log_sink *sink, enum log_level level, const char *line,
                        size_t size_bytes)
 {
     struct sim_broker *broker = container_of(sink, struct sim_broker_log, sink)->broker;
 
     if (memmem(line, size_bytes, "LVE-2204", 8) != NULL)
-        broker->quarantined = true;
+        quarantine(broker);
     if (broker->print_log)
         fprintf(stderr, "%12.6f broker %.*s", (double)sim_world_now_ns(broker->node->world) / 1e9,
                 (int)size_bytes, line);

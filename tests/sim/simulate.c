@@ -2,12 +2,13 @@
  *
  *   simulate --seeds N [--seed S] [--trace | --trace-world] [--regressions FILE] [--threads no]
  *            [--twice] [--no-fork] [--until-failure] [--export DIRECTORY]
- *            [--only PARTS | --with PARTS | --without PARTS]
+ *            [--only PARTS | --with PARTS | --without PARTS] [--require-marks]
  *
  * Seeds S, S + 1, ...; before them those of the regressions file (a seed and its cause on each
  * line; behind the seed, after @, the parts of the plan that it had, which are none without).
  * PARTS are names of the plan's parts between commas: exactly these in each run; also those which
- * runs do not have by default; or not those.  --export with one seed: the files after its orderly
+ * runs do not have by default; or not those.  --require-marks: a situation that no run came into
+ * (sim_marks) is a failure.  --export with one seed: the files after its orderly
  * stop, for logfsck.  Every fiftieth seed runs twice: the hashes must be equal, whatever memory
  * held before.  Exit code 0: all passed.
  */
@@ -33,6 +34,8 @@ struct simulation {
     const char *export_dir;
     uint32_t parts;
     bool parts_forced;
+    bool require_marks;
+    struct sim_marks marks;
     struct sim_stats stats;
     uint64_t virtual_ns;
     uint64_t acknowledged_count;
@@ -116,6 +119,7 @@ static void run_seed(struct simulation *simulation, uint64_t seed, bool twice)
 
     run_once(simulation, seed, false, &result);
     sim_stats_add(&simulation->stats, &result.stats);
+    sim_marks_add(&simulation->marks, &result.marks);
     simulation->virtual_ns += result.virtual_ns;
     simulation->acknowledged_count += result.acknowledged_count;
     simulation->reads_count += result.reads_count;
@@ -193,11 +197,25 @@ static void print_summary(const struct simulation *simulation)
            simulation->passed_count, simulation->failed_count);
 }
 
+/* The situations that no run came into.  False: there is one. */
+static bool print_marks(const struct simulation *simulation)
+{
+    bool all = true;
+
+    for (uint32_t i = 0; i < SIM_MARK_COUNT; i++) {
+        if (simulation->marks.counts[i] > 0)
+            continue;
+        printf("never reached: %s\n", sim_marks_text((enum sim_mark)i));
+        all = false;
+    }
+    return all;
+}
+
 static int usage(void)
 {
     fprintf(stderr, "usage: simulate --seeds N [--seed S] [--trace | --trace-world] [--twice] "
                     "[--regressions FILE] [--export DIRECTORY] [--until-failure] [--no-fork] "
-                    "[--only PARTS | --with PARTS | --without PARTS]\n");
+                    "[--only PARTS | --with PARTS | --without PARTS] [--require-marks]\n");
     return 2;
 }
 
@@ -239,6 +257,8 @@ int main(int argc, char **argv)
             simulation.twice = true;
         else if (strcmp(argv[i], "--no-fork") == 0)
             simulation.no_fork = true;
+        else if (strcmp(argv[i], "--require-marks") == 0)
+            simulation.require_marks = true;
         else if (strcmp(argv[i], "--until-failure") == 0)
             until_failure = true;
         else if (value == NULL)
@@ -266,5 +286,7 @@ int main(int argc, char **argv)
         run_seed(&simulation, first_seed + i, simulation.twice || i % TWICE_EVERY == 0);
     }
     print_summary(&simulation);
+    if (simulation.require_marks && !print_marks(&simulation))
+        return 1;
     return simulation.failed_count == 0 ? 0 : 1;
 }

@@ -1,0 +1,75 @@
+/* sim_marks: interesting situations, and how often runs came into them (durability.md 4.4).
+ *
+ * A mark that stays at zero in many runs says that the generator does not reach what it was made
+ * for: simulate --require-marks fails then.  Marks are set by the scenario, the oracle and the
+ * model clients; one table per process, because a run has a process of its own. */
+#ifndef LEVEE_TESTS_SIM_MARKS_H
+#define LEVEE_TESTS_SIM_MARKS_H
+
+#include <stdint.h>
+
+#define SIM_MARKS(X)                                                                    \
+    X(DUPLICATE, "a batch that may have been appended was sent again and acknowledged") \
+    X(OUT_OF_ORDER, "a batch behind a failed one was refused for its sequence")         \
+    X(NEW_SESSION, "a producer asked for another id")                                   \
+    X(LIE_MAX_TIMESTAMP, "a wrong maximum timestamp was put right")                     \
+    X(LIE_REST, "a batch with another one cut short behind it was taken")               \
+    X(LIE_BOTH, "both at once")                                                         \
+    X(LIE_EPOCH, "a batch with a leader epoch of its own was taken")                    \
+    X(BAD_CRC, "a batch with a wrong checksum was refused")                             \
+    X(BAD_COUNT, "a batch with a wrong count was refused")                              \
+    X(BAD_LAST_DELTA, "a batch with a wrong last offset was refused")                   \
+    X(BAD_SIZE, "a batch longer than its bytes was refused")                            \
+    X(BAD_CODEC, "a batch of an unknown codec was refused")                             \
+    X(BAD_CONTROL, "a control batch of a client was refused")                           \
+    X(BAD_OFFSET, "a batch with a base offset was refused")                             \
+    X(BAD_TWO, "two batches of one partition in a request were refused")                \
+    X(BAD_BODY, "a batch whose records are broken was refused")                         \
+    X(ACKS_ZERO, "a request without an answer was sent")                                \
+    X(NULL_VALUE, "a record without a value was read")                                  \
+    X(APPEND_TIME, "a record with the broker's time was read")                          \
+    X(CACHE_LOST, "a power loss took records of a topic in the mode cache")             \
+    X(CACHE_KEPT, "records in doubt after a power loss were there")                     \
+    X(STORAGE_REFUSED, "a batch was refused with a storage error")                      \
+    X(READER_STOPPED, "a client stopped to read")                                       \
+    X(HUNG_UP, "a client closed in the middle of a frame")                              \
+    X(RECORDS_DELETED, "DeleteRecords moved a log start")                               \
+    X(LOG_START_BY_AGE, "a log start moved over records that are too old")              \
+    X(LOG_START_BY_SIZE, "a log start moved because of retention.bytes")                \
+    X(OUT_OF_RANGE, "a reader was told that its offset is gone")                        \
+    X(AUDIT_OF_REST, "an audit read a log that no longer begins at 0")                  \
+    X(TOPIC_AGAIN, "a topic was deleted and created again")                             \
+    X(GONE_WITH_BATCHES, "a topic went while batches for it were open")                 \
+    X(DISK_FULL, "the disk had no room left")                                           \
+    X(SHARDS_CHANGED, "a start had another number of shards")                           \
+    X(START_DIED, "a start was interrupted by a crash")                                 \
+    X(OPEN_FAILED, "a broker could not open, and could later")                          \
+    X(QUARANTINED, "a partition was set aside")                                         \
+    X(LONG_ALIVE, "the broker lived an hour at least without clients")                  \
+    X(LONG_DOWN, "the broker was down for a day at least")                              \
+    X(LONG_FROZEN, "the whole machine stood still for a day at least")                  \
+    X(OFFSET_EXPIRED, "a committed offset was gone after its retention")                \
+    X(ROT_SEEN, "a damaged partition gave an error or was set aside")
+
+enum sim_mark {
+#define SIM_MARK_ENUM(name, text) MARK_##name,
+    SIM_MARKS(SIM_MARK_ENUM)
+#undef SIM_MARK_ENUM
+        SIM_MARK_COUNT
+};
+
+struct sim_marks {
+    uint64_t counts[SIM_MARK_COUNT];
+};
+
+/* It happened, in this process. */
+void sim_mark(enum sim_mark mark);
+
+/* What happened in this process since the last call. */
+void sim_marks_take(struct sim_marks *out);
+
+void sim_marks_add(struct sim_marks *into, const struct sim_marks *from);
+
+const char *sim_marks_text(enum sim_mark mark);
+
+#endif
