@@ -248,12 +248,10 @@ static bool is_gone(const struct model_producer *producer, const struct producer
     return model_topics_of_partition(producer->topics, batch->partition)->gone;
 }
 
-static void mark_error(const struct producer_batch *batch, int16_t error, bool is_oldest)
+static void mark_error(const struct producer_batch *batch, int16_t error)
 {
     if (error == KAFKA_KAFKA_STORAGE_ERROR)
         sim_mark(MARK_STORAGE_REFUSED);
-    if (is_about_sequence(error) && !is_oldest)
-        sim_mark(MARK_OUT_OF_ORDER);
     if (model_lie_is_bad(batch->lie) && is_refusal(error))
         sim_mark(MARK_BAD_CRC + (enum sim_mark)(batch->lie - MODEL_BAD_CRC));
 }
@@ -263,7 +261,7 @@ static void take_error(struct model_producer *producer, struct producer_batch *b
     bool is_oldest = producer->partitions[batch->partition].open.next == &batch->node;
     bool is_over = producer->partitions[batch->partition].broken || is_gone(producer, batch);
 
-    mark_error(batch, error, is_oldest);
+    mark_error(batch, error);
     if (is_gone(producer, batch))
         sim_mark(MARK_GONE_WITH_BATCHES);
     if (model_lie_is_bad(batch->lie) && is_refusal(error)) {

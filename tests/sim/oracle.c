@@ -513,11 +513,14 @@ static void take_audit_end(struct oracle *oracle, const struct history_event *ev
 static void take_commit(struct oracle *oracle, const struct history_event *event)
 {
     raise(&oracle->clients[event->client].attempted[event->partition], (int64_t)event->value);
-    oracle->clients[event->client].committed_wall_ms[event->partition] = oracle->wall_ms;
+    oracle->clients[event->client].attempted_wall_ms[event->partition] = oracle->wall_ms;
 }
 
 static void take_commit_ok(struct oracle *oracle, const struct history_event *event)
 {
+    struct oracle_client *client = &oracle->clients[event->client];
+
+    client->committed_wall_ms[event->partition] = client->attempted_wall_ms[event->partition];
     raise(&oracle->clients[event->client].committed[event->partition], (int64_t)event->value);
 }
 

@@ -73,7 +73,8 @@ struct oracle_client {
     uint64_t sends_count;
     uint64_t sends_capacity;
     int64_t committed[HISTORY_PARTITIONS_MAX];         /* acknowledged last; -1: none */
-    int64_t committed_wall_ms[HISTORY_PARTITIONS_MAX]; /* when the newest was asked for */
+    int64_t attempted_wall_ms[HISTORY_PARTITIONS_MAX]; /* when the newest was asked for */
+    int64_t committed_wall_ms[HISTORY_PARTITIONS_MAX]; /* when the acknowledged one was asked for */
     int64_t attempted[HISTORY_PARTITIONS_MAX];         /* the largest ever asked for; -1: none */
     struct oracle_doubt *doubts;                       /* commits that may still take effect */
     uint64_t doubts_count;

@@ -23,7 +23,7 @@
     X(RECODE, "recode", true)           /* topics with a codec of their own */        \
     X(SLOW, "slow", true)               /* consumers that read slowly, or stop */     \
     X(HANG_UP, "hang-up", true)         /* peers that close at any byte */            \
-    X(PIPELINES, "pipelines", false)    /* commit then read, create then produce */   \
+    X(PIPELINES, "pipelines", true)     /* commit then read, create then produce */   \
     X(DELETE_RECORDS, "delete-records", true)                                         \
     X(RETENTION, "retention", true) /* by time and size, and segment.ms */            \
     X(RECREATE, "recreate", true)   /* topics deleted and created again under load */ \

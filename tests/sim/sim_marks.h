@@ -10,7 +10,6 @@
 
 #define SIM_MARKS(X)                                                                    \
     X(DUPLICATE, "a batch that may have been appended was sent again and acknowledged") \
-    X(OUT_OF_ORDER, "a batch behind a failed one was refused for its sequence")         \
     X(NEW_SESSION, "a producer asked for another id")                                   \
     X(LIE_MAX_TIMESTAMP, "a wrong maximum timestamp was put right")                     \
     X(LIE_REST, "a batch with another one cut short behind it was taken")               \
