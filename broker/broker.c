@@ -309,35 +309,6 @@ static enum err open_parts(struct broker *broker)
     return err;
 }
 
-/* Files that nobody asked for by name are not missed while there are this many. */
-enum { FILES_ENOUGH = 1024 };
-
-static enum err share_descriptors(struct broker *broker)
-{
-    const struct config *config = broker->options.config;
-    uint32_t files = (uint32_t)config_i64(config, NULL, "levee.open.files.max");
-    int64_t connections = config_i64(config, NULL, "max.connections");
-    struct descriptors *shares = &broker->descriptors;
-
-    *shares = descriptors_share(broker->options.descriptor_max, broker->shards.count, files,
-                                connections < INT32_MAX ? (uint32_t)connections : 0);
-    if (shares->too_few) {
-        log_line(sink_of(broker), LOG_ERROR, "LVE-1111",
-                 "the descriptor limit is too low to serve anybody",
-                 log_u64("limit", broker->options.descriptor_max));
-        return ERR_INVALID;
-    }
-    if (shares->short_of &&
-        (config_is_set(config, "levee.open.files.max") ||
-         config_is_set(config, "max.connections") || shares->files_per_shard < FILES_ENOUGH))
-        log_line(sink_of(broker), LOG_INFO, "LVE-1108",
-                 "fewer files or connections than configured: the descriptor limit is low",
-                 log_u64("limit", broker->options.descriptor_max),
-                 log_u64("files_per_shard", shares->files_per_shard),
-                 log_u64("connections", shares->connections_max));
-    return OK;
-}
-
 static void share_memory(struct broker *broker)
 {
     struct memory_limits *limits = &broker->memory_limits;
@@ -369,7 +340,8 @@ enum err broker_open(const struct broker_options *options, struct broker **out)
         last_words_create(&broker->shards, options->events->failed, options->context);
     broker->stations = mem_alloc(options->shard_count * sizeof(*broker->stations));
     share_memory(broker);
-    err = share_descriptors(broker);
+    err = descriptors_share_out(options->config, options->descriptor_max, options->shard_count,
+                                sink_of(broker), &broker->descriptors);
     if (err == OK)
         err = open_parts(broker);
     if (err != OK) {

@@ -4,6 +4,7 @@ enum {
     RESERVE = 256,  /* of the process */
     FILES_MIN = 16, /* of a shard, however few descriptors there are */
     CONNECTIONS_MIN = 64,
+    FILES_ENOUGH = 1024, /* what nobody asked for by name is not missed while there are so many */
 };
 
 static uint32_t min_u32(uint32_t a, uint32_t b)
@@ -29,4 +30,27 @@ struct descriptors descriptors_share(uint32_t limit, uint32_t shard_count, uint3
     shares.short_of =
         shares.files_per_shard < files_per_shard || shares.connections_max < connections_max;
     return shares;
+}
+
+enum err descriptors_share_out(const struct config *config, uint32_t limit, uint32_t shard_count,
+                               struct log_sink *sink, struct descriptors *out)
+{
+    uint32_t files = (uint32_t)config_i64(config, NULL, "levee.open.files.max");
+    int64_t connections = config_i64(config, NULL, "max.connections");
+
+    *out = descriptors_share(limit, shard_count, files,
+                             connections < INT32_MAX ? (uint32_t)connections : 0);
+    if (out->too_few) {
+        log_line(sink, LOG_ERROR, "LVE-1111", "the descriptor limit is too low to serve anybody",
+                 log_u64("limit", limit));
+        return ERR_INVALID;
+    }
+    if (out->short_of &&
+        (config_is_set(config, "levee.open.files.max") ||
+         config_is_set(config, "max.connections") || out->files_per_shard < FILES_ENOUGH))
+        log_line(sink, LOG_INFO, "LVE-1108",
+                 "fewer files or connections than configured: the descriptor limit is low",
+                 log_u64("limit", limit), log_u64("files_per_shard", out->files_per_shard),
+                 log_u64("connections", out->connections_max));
+    return OK;
 }

@@ -6,6 +6,9 @@
 #ifndef LEVEE_BROKER_DESCRIPTORS_H
 #define LEVEE_BROKER_DESCRIPTORS_H
 
+#include "base/log_line.h"
+#include "broker/config.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -21,5 +24,11 @@ struct descriptors {
  * the reserve. */
 struct descriptors descriptors_share(uint32_t limit, uint32_t shard_count, uint32_t files_per_shard,
                                      uint32_t connections_max);
+
+/* The same with what the configuration asks for.  Told in a log line where somebody asked for more
+ * than there is, or where there is little.  ERR_INVALID: nobody could be served; told, too. */
+must_use enum err descriptors_share_out(const struct config *config, uint32_t limit,
+                                        uint32_t shard_count, struct log_sink *sink,
+                                        struct descriptors *out);
 
 #endif

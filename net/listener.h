@@ -36,7 +36,8 @@ struct listener {
 };
 
 /* Bind and listen; connections wait in the kernel until listener_start.  ERR_IN_USE: the address is
- * another process's.  ERR_PERMISSION, ERR_REFUSED (no such address here) and others: nothing is open. */
+ * another process's.  ERR_PERMISSION, ERR_REFUSED (no such address here) and others: nothing is
+ * open. */
 must_use enum err listener_open(struct listener *listener, const struct listener_options *options);
 
 /* On the listener's loop, once. */
