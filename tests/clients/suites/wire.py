@@ -171,11 +171,15 @@ def numbered(i, is_big, **more):
     return CACHE[key]
 
 
+def big_ones():
+    """Which requests are big, in three ways."""
+    chance = random.Random(7)
+    return [[chance.random() < 0.4 for _ in range(REQUESTS)] for _ in range(3)]
+
+
 def in_order(acks):
     def run(client):
-        chance = random.Random(7)
-        big = [[chance.random() < 0.4 for _ in range(REQUESTS)] for _ in range(3)]
-        topic = client.topic("order%d" % acks, PRODUCERS)
+        big, topic = big_ones(), client.topic("order%d" % acks, PRODUCERS)
         answers = mixed_sizes(
             client, topic, lambda k: [numbered(i, big[k % 3][i]) for i in range(REQUESTS)], acks)
         for k in range(PRODUCERS):
@@ -200,14 +204,12 @@ def and_so_they_do_with_acks_1(client):
 
 @check
 def idempotent_batches_of_mixed_sizes_are_never_out_of_order(client):
-    topic, ids, c = client.topic("idempotent", PRODUCERS), [], client.open()
-    for _ in range(PRODUCERS):
-        ids.append(c.ask("InitProducerId", 4, {"TransactionalId": None,
-                                               "TransactionTimeoutMs": 1000})["ProducerId"])
-    # one big batch of each producer is enough: made by hand, they take their time
+    big, topic, c = big_ones(), client.topic("idempotent", PRODUCERS), client.open()
+    producer = c.ask("InitProducerId", 4, {"TransactionalId": None,
+                                           "TransactionTimeoutMs": 1000})["ProducerId"]
     answers = mixed_sizes(client, topic, lambda k: [
-        raw.batch((b"%08d" % i + (BIG_TAIL if i % 10 == 0 else b""),), producer_id=ids[k],
-                  producer_epoch=0, base_sequence=i) for i in range(REQUESTS)], -1)
+        numbered(i, big[k % 3][i], producer_id=producer, producer_epoch=0, base_sequence=i)
+        for i in range(REQUESTS)], -1)
     for k in range(PRODUCERS):
         same([e for e, _ in answers[k]], [0] * REQUESTS, "errors of producer %d" % k)
         same([o for _, o in answers[k]], list(range(REQUESTS)), "offsets of producer %d" % k)
