@@ -34,6 +34,7 @@ enum request_cancel {
 };
 
 struct request;
+struct shard_tour;
 typedef void request_cancel_fn(struct request *request, enum request_cancel why);
 
 struct request {
@@ -51,8 +52,9 @@ struct request {
     int32_t correlation_id;
     struct wire_string client_id;
     uint64_t started_ns;
-    const void *body; /* decoded: struct <name>_request */
-    void *response;   /* struct <name>_response with defaults set; the handler fills it */
+    const void *body;        /* decoded: struct <name>_request */
+    void *response;          /* struct <name>_response with defaults set; the handler fills it */
+    struct shard_tour *tour; /* of a handler that visits every shard */
     struct request_release *releases;    /* newest first */
     const struct wire_segment *segments; /* the encoded answer */
     uint32_t segment_count;

@@ -12,6 +12,7 @@
 #include "broker/handlers.h"
 #include "broker/metadata/controller.h"
 #include "broker/metadata/image.h"
+#include "broker/partition_facts.h"
 #include "broker/topic_ref.h"
 #include "net/protocol/kafka_enums.h"
 #include "net/protocol/msg_metadata.h"
@@ -49,48 +50,21 @@ static bool may(const struct request *request, int8_t operation, struct wire_str
 
 /* ---- the answer: each filler says false when there is no memory */
 
-static bool copy_ids(struct request *request, const int32_t *ids, uint32_t count,
-                     int32_t **items_out, int32_t *count_out)
-{
-    *items_out = request_try_alloc(request, count, sizeof(**items_out));
-    if (*items_out == NULL)
-        return false;
-    if (count > 0)
-        memcpy(*items_out, ids, count * sizeof(*ids));
-    *count_out = (int32_t)count;
-    return true;
-}
-
-static bool is_alive(const struct image *image, int32_t broker_id)
-{
-    const struct image_broker *broker = image_broker_find(image, broker_id);
-
-    return broker != NULL && !broker->fenced;
-}
-
 static bool fill_partition(struct request *request, const struct image_partition *partition,
                            struct metadata_response_partition *out)
 {
     const struct image *image = request->home->image;
-    uint32_t offline_count = 0;
 
     out->partition_index = partition->index;
     out->leader_epoch = partition->leader_epoch;
-    out->leader_id = is_alive(image, partition->leader) ? partition->leader : -1;
+    out->leader_id = partition_facts_leader(image, partition);
     out->error_code = out->leader_id == -1 ? KAFKA_LEADER_NOT_AVAILABLE : KAFKA_NONE;
-    out->offline_replicas.items =
-        request_try_alloc(request, partition->replica_count, sizeof(*out->offline_replicas.items));
-    if (out->offline_replicas.items == NULL ||
-        !copy_ids(request, partition->replicas, partition->replica_count, &out->replica_nodes.items,
-                  &out->replica_nodes.count) ||
-        !copy_ids(request, partition->isr, partition->isr_count, &out->isr_nodes.items,
-                  &out->isr_nodes.count))
-        return false;
-    for (uint32_t i = 0; i < partition->replica_count; i++)
-        if (!is_alive(image, partition->replicas[i]))
-            out->offline_replicas.items[offline_count++] = partition->replicas[i];
-    out->offline_replicas.count = (int32_t)offline_count;
-    return true;
+    return partition_facts_copy_ids(request, partition->replicas, partition->replica_count,
+                                    &out->replica_nodes.items, &out->replica_nodes.count) &&
+           partition_facts_copy_ids(request, partition->isr, partition->isr_count,
+                                    &out->isr_nodes.items, &out->isr_nodes.count) &&
+           partition_facts_copy_offline(request, partition, &out->offline_replicas.items,
+                                        &out->offline_replicas.count);
 }
 
 static bool fill_topic(struct request *request, const struct image_topic *topic,

@@ -12,13 +12,16 @@ import time
 import raw
 
 CASES = {}
-AREAS = ("versions", "admin", "configs", "produce", "idempotence", "fetch", "offsets", "groups")
+AREAS = ("versions", "admin", "tools", "configs", "produce", "idempotence", "fetch", "offsets",
+         "groups")
 
 DROPPED = {"ThrottleTimeMs", "NodeEndpoints"}
-ADDRESS = {"Host", "Port", "ClusterId", "Rack", "ClientHost"}
-NODES = {"NodeId", "LeaderId", "ControllerId", "BrokerId", "ReplicaNodes", "IsrNodes", "BrokerIds"}
-TIMES = {"Timestamp", "BaseTimestamp", "MaxTimestamp"}
-SOME = {"ProducerId", "SessionId", "LogAppendTimeMs", "FinalizedFeaturesEpoch"}
+ADDRESS = {"Host", "Port", "ClusterId", "Rack", "ClientHost", "LogDir"}
+NODES = {"NodeId", "LeaderId", "ControllerId", "BrokerId", "ReplicaNodes", "IsrNodes", "BrokerIds",
+         "ReplicaId", "Replicas", "OfflineReplicas"}
+TIMES = {"Timestamp", "BaseTimestamp", "MaxTimestamp", "LastTimestamp"}
+SOME = {"ProducerId", "SessionId", "LogAppendTimeMs", "FinalizedFeaturesEpoch", "TotalBytes",
+        "UsableBytes", "LastFetchTimestamp", "LastCaughtUpTimestamp"}
 MEMBERS = {"MemberId", "Leader"}
 MESSAGES = {"ErrorMessage", "BatchIndexErrorMessage"}
 

@@ -5,7 +5,8 @@ import raw
 from question import case, difference
 
 CLIENT = {"ClientSoftwareName": "conformance", "ClientSoftwareVersion": "1.0"}
-NEEDED = {0, 1, 2, 3, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 19, 20, 21, 22, 23, 32, 37, 42, 44, 60}
+NEEDED = {0, 1, 2, 3, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 19, 20, 21, 22, 23, 29, 30, 31, 32, 35, 37,
+          42, 43, 44, 45, 46, 48, 50, 55, 60, 61, 64, 74, 75}
 
 
 def ranges_fit(want, got):

@@ -70,7 +70,7 @@ def default_of(field, text):
     return {"string": "", "bytes": b"", "uuid": NO_ID, "struct": {}}[field.kind]
 
 
-INTEGERS = {"i8": ">b", "i16": ">h", "i32": ">i", "i64": ">q"}
+INTEGERS = {"i8": ">b", "i16": ">h", "i32": ">i", "i64": ">q", "u16": ">H", "f64": ">d"}
 NO_ID = "0" * 32
 
 
@@ -149,6 +149,9 @@ def encode_value(field, value, version, flexible):
 
 def encode_one(field, value, version, flexible):
     kind = field.kind
+    if kind == "struct" and field.default is None and not field.is_array:
+        return b"\xff" if value is None else b"\1" + encode_fields(
+            field.fields, value, version, flexible)
     if kind == "struct":
         return encode_fields(field.fields, value, version, flexible)
     if kind == "bool":
@@ -195,6 +198,8 @@ def decode_value(field, r, version, flexible):
 
 def decode_one(field, r, version, flexible):
     kind = field.kind
+    if kind == "struct" and field.default is None and not field.is_array and r.number(">b") < 0:
+        return None
     if kind == "struct":
         return decode_fields(field.fields, r, version, flexible)
     if kind == "bool":

@@ -5,8 +5,8 @@
       < fields of the response
 
 A field is Name:type, Name[]:type, Name{...} or Name[]{...}; then =default (null allowed), @versions
-that have it (all if left out), #tag if it is a tagged field.  Nullability is not written down: a
-test may send a null where none belongs.
+that have it (all if left out), #tag if it is a tagged field.  Nullability is not written down, but
+for structs (=null): a test may send a null where none belongs.
 """
 
 SCHEMA = """
@@ -133,6 +133,22 @@ SCHEMA = """
     CurrentLeaderEpoch:i32=-1@2+ LeaderEpoch:i32}}
   < ThrottleTimeMs:i32@2+ Topics[]{Topic:string Partitions[]{ErrorCode:i16 Partition:i32
     LeaderEpoch:i32=-1@1+ EndOffset:i64=-1}}
+29 DescribeAcls 1-3 flexible 2
+  > ResourceTypeFilter:i8 ResourceNameFilter:string PatternTypeFilter:i8=3@1+
+    PrincipalFilter:string HostFilter:string Operation:i8 PermissionType:i8
+  < ThrottleTimeMs:i32 ErrorCode:i16 ErrorMessage:string Resources[]{ResourceType:i8
+    ResourceName:string PatternType:i8=3@1+ Acls[]{Principal:string Host:string Operation:i8
+    PermissionType:i8}}
+30 CreateAcls 1-3 flexible 2
+  > Creations[]{ResourceType:i8 ResourceName:string ResourcePatternType:i8=3@1+ Principal:string
+    Host:string Operation:i8 PermissionType:i8}
+  < ThrottleTimeMs:i32 Results[]{ErrorCode:i16 ErrorMessage:string}
+31 DeleteAcls 1-3 flexible 2
+  > Filters[]{ResourceTypeFilter:i8 ResourceNameFilter:string PatternTypeFilter:i8=3@1+
+    PrincipalFilter:string HostFilter:string Operation:i8 PermissionType:i8}
+  < ThrottleTimeMs:i32 FilterResults[]{ErrorCode:i16 ErrorMessage:string
+    MatchingAcls[]{ErrorCode:i16 ErrorMessage:string ResourceType:i8 ResourceName:string
+    PatternType:i8=3@1+ Principal:string Host:string Operation:i8 PermissionType:i8}}
 32 DescribeConfigs 1-4 flexible 4
   > Resources[]{ResourceType:i8 ResourceName:string ConfigurationKeys[]:string}
     IncludeSynonyms:bool@1+ IncludeDocumentation:bool@3+
@@ -140,6 +156,11 @@ SCHEMA = """
     ResourceName:string Configs[]{Name:string Value:string ReadOnly:bool ConfigSource:i8=-1@1+
     IsSensitive:bool Synonyms[]{Name:string@1+ Value:string@1+ Source:i8@1+}@1+ ConfigType:i8@3+
     Documentation:string@3+}}
+35 DescribeLogDirs 1-5 flexible 2
+  > Topics[]{Topic:string Partitions[]:i32}
+  < ThrottleTimeMs:i32 ErrorCode:i16@3+ Results[]{ErrorCode:i16 LogDir:string
+    Topics[]{Name:string Partitions[]{PartitionIndex:i32 PartitionSize:i64 OffsetLag:i64
+    IsFutureKey:bool}} TotalBytes:i64=-1@4+ UsableBytes:i64=-1@4+ IsCordoned:bool@5+}
 37 CreatePartitions 0-3 flexible 2
   > Topics[]{Name:string Count:i32 Assignments[]{BrokerIds[]:i32}} TimeoutMs:i32
     ValidateOnly:bool
@@ -147,14 +168,71 @@ SCHEMA = """
 42 DeleteGroups 0-2 flexible 2
   > GroupsNames[]:string
   < ThrottleTimeMs:i32 Results[]{GroupId:string ErrorCode:i16}
+43 ElectLeaders 0-2 flexible 2
+  > ElectionType:i8@1+ TopicPartitions[]{Topic:string Partitions[]:i32} TimeoutMs:i32=60000
+  < ThrottleTimeMs:i32 ErrorCode:i16@1+ ReplicaElectionResults[]{Topic:string
+    PartitionResult[]{PartitionId:i32 ErrorCode:i16 ErrorMessage:string}}
 44 IncrementalAlterConfigs 0-1 flexible 1
   > Resources[]{ResourceType:i8 ResourceName:string Configs[]{Name:string ConfigOperation:i8
     Value:string}} ValidateOnly:bool
   < ThrottleTimeMs:i32 Responses[]{ErrorCode:i16 ErrorMessage:string ResourceType:i8
     ResourceName:string}
+45 AlterPartitionReassignments 0-1 flexible 0
+  > TimeoutMs:i32=60000 AllowReplicationFactorChange:bool=true@1+ Topics[]{Name:string
+    Partitions[]{PartitionIndex:i32 Replicas[]:i32=null}}
+  < ThrottleTimeMs:i32 AllowReplicationFactorChange:bool=true@1+ ErrorCode:i16
+    ErrorMessage:string Responses[]{Name:string Partitions[]{PartitionIndex:i32 ErrorCode:i16
+    ErrorMessage:string}}
+46 ListPartitionReassignments 0-0 flexible 0
+  > TimeoutMs:i32=60000 Topics[]{Name:string PartitionIndexes[]:i32}=null
+  < ThrottleTimeMs:i32 ErrorCode:i16 ErrorMessage:string Topics[]{Name:string
+    Partitions[]{PartitionIndex:i32 Replicas[]:i32 AddingReplicas[]:i32 RemovingReplicas[]:i32}}
+48 DescribeClientQuotas 0-1 flexible 1
+  > Components[]{EntityType:string MatchType:i8 Match:string} Strict:bool
+  < ThrottleTimeMs:i32 ErrorCode:i16 ErrorMessage:string Entries[]{Entity[]{EntityType:string
+    EntityName:string} Values[]{Key:string Value:f64}}
+50 DescribeUserScramCredentials 0-0 flexible 0
+  > Users[]{Name:string}
+  < ThrottleTimeMs:i32 ErrorCode:i16 ErrorMessage:string Results[]{User:string ErrorCode:i16
+    ErrorMessage:string CredentialInfos[]{Mechanism:i8 Iterations:i32}}
+55 DescribeQuorum 0-2 flexible 0
+  > Topics[]{TopicName:string Partitions[]{PartitionIndex:i32}}
+  < ErrorCode:i16 ErrorMessage:string@2+ Topics[]{TopicName:string
+    Partitions[]{PartitionIndex:i32 ErrorCode:i16 ErrorMessage:string@2+ LeaderId:i32
+    LeaderEpoch:i32 HighWatermark:i64 CurrentVoters[]{ReplicaId:i32 ReplicaDirectoryId:uuid@2+
+    LogEndOffset:i64 LastFetchTimestamp:i64=-1@1+ LastCaughtUpTimestamp:i64=-1@1+}
+    Observers[]{ReplicaId:i32 ReplicaDirectoryId:uuid@2+ LogEndOffset:i64
+    LastFetchTimestamp:i64=-1@1+ LastCaughtUpTimestamp:i64=-1@1+}}} Nodes[]{NodeId:i32@2+
+    Listeners[]{Name:string@2+ Host:string@2+ Port:u16@2+}@2+}@2+
+57 UpdateFeatures 0-2 flexible 0
+  > TimeoutMs:i32=60000 FeatureUpdates[]{Feature:string MaxVersionLevel:i16
+    AllowDowngrade:bool@0 UpgradeType:i8=1@1+} ValidateOnly:bool@1+
+  < ThrottleTimeMs:i32 ErrorCode:i16 ErrorMessage:string Results[]{Feature:string ErrorCode:i16
+    ErrorMessage:string}@0-1
 60 DescribeCluster 0-2 flexible 0
   > IncludeClusterAuthorizedOperations:bool EndpointType:i8=1@1+ IncludeFencedBrokers:bool@2+
   < ThrottleTimeMs:i32 ErrorCode:i16 ErrorMessage:string=null EndpointType:i8=1@1+
     ClusterId:string ControllerId:i32=-1 Brokers[]{BrokerId:i32 Host:string Port:i32
     Rack:string=null IsFenced:bool@2+} ClusterAuthorizedOperations:i32=-2147483648
+61 DescribeProducers 0-0 flexible 0
+  > Topics[]{Name:string PartitionIndexes[]:i32}
+  < ThrottleTimeMs:i32 Topics[]{Name:string Partitions[]{PartitionIndex:i32 ErrorCode:i16
+    ErrorMessage:string=null ActiveProducers[]{ProducerId:i64 ProducerEpoch:i32
+    LastSequence:i32=-1 LastTimestamp:i64=-1 CoordinatorEpoch:i32
+    CurrentTxnStartOffset:i64=-1}}}
+64 UnregisterBroker 0-0 flexible 0
+  > BrokerId:i32
+  < ThrottleTimeMs:i32 ErrorCode:i16 ErrorMessage:string
+74 ListConfigResources 0-1 flexible 0
+  > ResourceTypes[]:i8@1+
+  < ThrottleTimeMs:i32 ErrorCode:i16 ConfigResources[]{ResourceName:string
+    ResourceType:i8=16@1+}
+75 DescribeTopicPartitions 0-0 flexible 0
+  > Topics[]{Name:string} ResponsePartitionLimit:i32=2000 Cursor{TopicName:string
+    PartitionIndex:i32}=null
+  < ThrottleTimeMs:i32 Topics[]{ErrorCode:i16 Name:string TopicId:uuid IsInternal:bool
+    Partitions[]{ErrorCode:i16 PartitionIndex:i32 LeaderId:i32 LeaderEpoch:i32=-1
+    ReplicaNodes[]:i32 IsrNodes[]:i32 EligibleLeaderReplicas[]:i32=null LastKnownElr[]:i32=null
+    OfflineReplicas[]:i32} TopicAuthorizedOperations:i32=-2147483648}
+    NextCursor{TopicName:string PartitionIndex:i32}=null
 """
