@@ -1,0 +1,238 @@
+"""The attacks: each sends what one greedy, broken or hostile client can send.
+
+Sizes are what once killed a broker in 4 GiB or stopped all its clients, cut to what half a GiB and
+a few seconds allow.  An attack is a function of a Sender; its name is the row of the table.
+"""
+import struct
+import time
+
+import raw
+from sender import compact, frame, frame_of, gzip_bomb, i32, text, zstd_bomb
+
+HOLD_SECONDS = 2  # how long connections that want to be waited for are kept
+BIG_TOPIC, BIG_PARTITIONS = "big", 16
+MANY_TOPICS = 2000
+
+
+def list_offsets_one_partition_2M_times(sender):
+    body = i32(-1) + i32(1) + text(BIG_TOPIC) + i32(2000000) + struct.pack(">iq", 0, -1) * 2000000
+    sender.ask("ListOffsets", frame_of(2, 1, body))
+
+
+def list_offsets_of_1M_partitions(sender):
+    parts = b"".join(struct.pack(">iq", n, -1) for n in range(1000000))
+    body = i32(-1) + i32(1) + text(BIG_TOPIC) + i32(1000000) + parts
+    sender.ask("ListOffsets", frame_of(2, 1, body))
+
+
+def produce_of_1M_partitions(sender):
+    parts = b"".join(struct.pack(">ii", n, -1) for n in range(1000000))
+    body = struct.pack(">hhi", -1, -1, 1000) + i32(1) + text(BIG_TOPIC) + i32(1000000) + parts
+    sender.ask("Produce", frame_of(0, 7, body))
+
+
+def produce_one_partition_2M_times(sender):
+    body = struct.pack(">hhi", -1, -1, 1000) + i32(1) + text(BIG_TOPIC) + i32(2000000)
+    sender.ask("Produce", frame_of(0, 7, body + struct.pack(">ii", 0, -1) * 2000000))
+
+
+def metadata_of_40k_unknown_names(sender):
+    names = b"".join(text("unknown-%06d" % n) for n in range(40000))
+    sender.ask("Metadata", frame_of(3, 4, i32(40000) + names + b"\0"))
+
+
+def metadata_that_creates_20k_topics(sender):
+    names = b"".join(text("auto-%06d" % n) for n in range(20000))
+    sender.ask("Metadata", frame_of(3, 4, i32(20000) + names + b"\1"))
+
+
+def metadata_of_all_unread_by_100(sender):
+    sender.leave_unread(100, frame_of(3, 1, i32(-1)) * 64)
+    time.sleep(HOLD_SECONDS * 2)
+
+
+def answers_unread_by_200(sender):
+    sender.leave_unread(200, frame("ApiVersions", 2, {}) * 1000)
+    time.sleep(HOLD_SECONDS)
+
+
+def frames_half_sent_by_40(sender):
+    sender.push(40, i32(100 << 20) + b"\0\0\0\7\0\0\0\1" + bytes(50 << 20), 4)
+    time.sleep(1)
+
+
+def frames_begun_by_500(sender):
+    for _ in range(500):
+        sender.connect().sendall(i32(100 << 20) + b"\0\0\0\7")
+    time.sleep(HOLD_SECONDS)
+
+
+def big_fetch(wait_ms=500, partitions=range(BIG_PARTITIONS), min_bytes=1):
+    return frame("Fetch", 11, {
+        "MaxWaitMs": wait_ms, "MinBytes": min_bytes, "MaxBytes": 50 << 20, "SessionEpoch": -1,
+        "Topics": [{"Topic": BIG_TOPIC, "Partitions": [
+            {"Partition": n, "FetchOffset": 0, "PartitionMaxBytes": 8 << 20}
+            for n in partitions]}]})
+
+
+def fetches_unread_by_30(sender):
+    sender.leave_unread(30, big_fetch(), receive_bytes=65536)
+    time.sleep(HOLD_SECONDS * 2)
+
+
+def fetches_pipelined_unread(sender):
+    sender.leave_unread(4, big_fetch() * 60, receive_bytes=65536)
+    time.sleep(HOLD_SECONDS)
+
+
+def fetch_parked_that_names_a_partition_50k_times(sender):
+    request = big_fetch(20000, [0], 1 << 30)
+    one = struct.pack(">iiqqi", 0, -1, 1 << 40, -1, 1000)
+    body = struct.pack(">iiiibii", -1, 20000, 1 << 30, 1 << 30, 0, 0, -1) + i32(1) + text(BIG_TOPIC)
+    sender.leave_unread(1, frame_of(1, 11, body + i32(50000) + one * 50000 + i32(0) + text("")))
+    sender.leave_unread(20, request)
+    time.sleep(HOLD_SECONDS)
+
+
+def fetch_of_12k_unknown_topics(sender):
+    sender.ask("Fetch", frame("Fetch", 12, {"MaxWaitMs": 0, "SessionEpoch": -1, "Topics": [
+        {"Topic": "x%d" % n, "Partitions": [{"Partition": 0, "PartitionMaxBytes": 1 << 20}]}
+        for n in range(12000)]}))
+
+
+def fetch_of_2000_topics(sender):
+    request = frame("Fetch", 12, {"MaxWaitMs": 0, "SessionEpoch": -1, "Topics": [
+        {"Topic": "many-%04d" % n, "Partitions": [{"Partition": 0, "PartitionMaxBytes": 1 << 20}]}
+        for n in range(MANY_TOPICS)]})
+    for _ in range(5):
+        sender.ask("Fetch", request)
+
+
+def fetch_sessions_of_100k_unknown_partitions(sender):
+    parts = b"".join(struct.pack(">iiqqi", n, -1, 0, -1, 1024) for n in range(100000))
+    body = struct.pack(">iiiibii", -1, 0, 0, 1 << 20, 0, 0, 0) + i32(1) + text(BIG_TOPIC)
+    request = frame_of(1, 11, body + i32(100000) + parts + i32(0) + text(""))
+    for _ in range(10):
+        sender.ask("Fetch", request)
+
+
+def describe_configs_of_the_broker_10k_times(sender):
+    one = {"ResourceType": 4, "ResourceName": "1", "ConfigurationKeys": None}
+    sender.ask("DescribeConfigs", frame("DescribeConfigs", 4, {
+        "IncludeSynonyms": True, "IncludeDocumentation": True, "Resources": [one] * 10000}))
+
+
+def describe_configs_of_2000_topics(sender):
+    request = frame("DescribeConfigs", 4, {
+        "IncludeSynonyms": True, "IncludeDocumentation": True, "Resources": [
+            {"ResourceType": 2, "ResourceName": "many-%04d" % n, "ConfigurationKeys": None}
+            for n in range(MANY_TOPICS)]})
+    for _ in range(3):
+        sender.ask("DescribeConfigs", request)
+
+
+def offset_fetch_of_500k_groups(sender):
+    for groups in (b"\2g\0\0" * 500000,
+                   b"".join(compact("%06d" % n) + b"\0\0" for n in range(500000))):
+        body = raw.uvarint(500001) + groups + b"\0\0"
+        sender.ask("OffsetFetch", frame_of(9, 8, body, True))
+
+
+def offset_commit_of_200k_partitions(sender):
+    sender.ask("OffsetCommit", frame("OffsetCommit", 7, {"GroupId": "attack", "Topics": [
+        {"Name": BIG_TOPIC, "Partitions": [{"PartitionIndex": n, "CommittedMetadata": "m" * 20}
+                                           for n in range(200000)]}]}))
+
+
+def joins_with_40_MiB_of_metadata(sender):
+    join = frame("JoinGroup", 2, {
+        "GroupId": "attack", "SessionTimeoutMs": 1800000, "RebalanceTimeoutMs": 2147483647,
+        "ProtocolType": "consumer", "Protocols": [{"Name": "p", "Metadata": b"m" * (40 << 20)}]})
+    sender.push(12, join, 4)
+
+
+def joins_with_1_MiB_in_100_groups(sender):
+    for n in range(100):
+        s = sender.connect()
+        s.sendall(frame("JoinGroup", 2, {
+            "GroupId": "attack-%d" % n, "SessionTimeoutMs": 6000, "RebalanceTimeoutMs": 6000,
+            "ProtocolType": "consumer",
+            "Protocols": [{"Name": "p", "Metadata": b"m" * (1 << 20)}]}))
+        s.close()
+
+
+def names_by_the_100k(sender):
+    names = ["no-%06d" % n for n in range(100000)]
+    sender.ask("DescribeGroups", frame("DescribeGroups", 5, {"Groups": names}))
+    sender.ask("DeleteGroups", frame("DeleteGroups", 2, {"GroupsNames": names}))
+    sender.ask("FindCoordinator", frame("FindCoordinator", 4, {"CoordinatorKeys": names}))
+    sender.ask("LeaveGroup", frame("LeaveGroup", 4, {"GroupId": "attack", "Members": [
+        {"MemberId": name} for name in names]}))
+
+
+def topics_by_the_20k(sender):
+    names = ["no/%06d" % n for n in range(20000)]
+    sender.ask("DeleteTopics", frame("DeleteTopics", 5, {"TimeoutMs": 5000, "TopicNames": names}))
+    sender.ask("CreateTopics", frame("CreateTopics", 7, {"TimeoutMs": 5000, "Topics": [
+        {"Name": name, "NumPartitions": 1, "ReplicationFactor": -1} for name in names]}))
+    sender.ask("IncrementalAlterConfigs", frame("IncrementalAlterConfigs", 1, {"Resources": [
+        {"ResourceType": 2, "ResourceName": name, "Configs": []} for name in names]}))
+    sender.ask("CreatePartitions", frame("CreatePartitions", 3, {"TimeoutMs": 5000, "Topics": [
+        {"Name": name, "Count": 2, "Assignments": None} for name in names]}))
+
+
+def a_million_unknown_tags(sender):
+    tags = b"".join(raw.uvarint(n + 10) + b"\0" for n in range(1000000))
+    body = compact("a") + compact("1") + raw.uvarint(1000000) + tags
+    sender.ask("ApiVersions", frame_of(18, 3, body, True))
+    sender.ask("Metadata", frame_of(3, 9, b"\0\0\0\0" + raw.uvarint(1000000) + tags, True))
+
+
+def produce_bombs(sender, name, batch, requests, partitions):
+    body = {"Acks": -1, "TimeoutMs": 5000, "TopicData": [{"Name": BIG_TOPIC, "PartitionData": [
+        {"Index": n, "Records": batch} for n in range(partitions)]}]}
+    for _ in range(requests):
+        sender.ask(name, frame("Produce", 8, body))
+
+
+def gzip_bombs_of_240_MiB(sender):
+    produce_bombs(sender, "Produce of a gzip bomb", gzip_bomb(240 << 20), 4, 1)
+
+
+def zstd_bombs_of_200_MiB(sender):
+    produce_bombs(sender, "Produce of zstd bombs", zstd_bomb(200 << 20), 3, BIG_PARTITIONS)
+
+
+def bombs_named_200_times(sender):
+    batch = zstd_bomb(200 << 20)
+    one = i32(0) + i32(len(batch)) + batch
+    body = struct.pack(">hhi", -1, -1, 1000) + i32(1) + text(BIG_TOPIC) + i32(200) + one * 200
+    sender.ask("Produce of 200 bombs", frame_of(0, 7, body))
+
+
+ATTACKS = [
+    list_offsets_one_partition_2M_times, list_offsets_of_1M_partitions, produce_of_1M_partitions,
+    produce_one_partition_2M_times, metadata_of_40k_unknown_names, metadata_of_all_unread_by_100,
+    answers_unread_by_200, frames_half_sent_by_40, frames_begun_by_500, fetches_unread_by_30,
+    fetches_pipelined_unread, fetch_parked_that_names_a_partition_50k_times,
+    fetch_of_12k_unknown_topics, fetch_of_2000_topics, fetch_sessions_of_100k_unknown_partitions,
+    describe_configs_of_the_broker_10k_times, describe_configs_of_2000_topics,
+    offset_fetch_of_500k_groups, offset_commit_of_200k_partitions, joins_with_40_MiB_of_metadata,
+    joins_with_1_MiB_in_100_groups, names_by_the_100k, topics_by_the_20k, a_million_unknown_tags,
+    gzip_bombs_of_240_MiB, zstd_bombs_of_200_MiB, bombs_named_200_times,
+    metadata_that_creates_20k_topics,
+]
+
+# What takes the loop from others for longer than a slice, piece by piece; the broker gives all
+# connections the same turns, so a hundred of one attacker's count a hundred times.
+BURSTS = {
+    list_offsets_one_partition_2M_times: "24 MB of request are decoded in one turn",
+    list_offsets_of_1M_partitions: "12 MB of request are decoded in one turn",
+    produce_of_1M_partitions: "8 MB of request are decoded in one turn",
+    metadata_of_all_unread_by_100: "each answer names all topics, and 100 connections take turns",
+    answers_unread_by_200: "200 connections take turns with 64 requests each",
+    describe_configs_of_2000_topics: "an answer of 2000 topics is made in one turn",
+    fetch_sessions_of_100k_unknown_partitions: "100k partitions are looked up in one turn",
+    offset_fetch_of_500k_groups: "500k groups are decoded in one turn",
+    zstd_bombs_of_200_MiB: "a request's batches are expanded in one turn, 16 times 200 MiB",
+}
