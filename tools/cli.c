@@ -2,11 +2,16 @@
 
 #include "base/check.h"
 #include "base/text.h"
+#include "tools/output.h"
+#include "tools/record_format.h"
+#include "tools/start_offset.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct cli_command commands[] = {
     {"dev", NULL, "csPD", "", 0, 0, "run one durable broker on 127.0.0.1:9092 for development",
@@ -18,32 +23,41 @@ static const struct cli_command commands[] = {
      "Configuration: defaults < -c FILE < environment (KAFKA_*, LEVEE_*) < --set.\n"
      "SIGTERM, SIGINT and SIGHUP stop it in order.  Example: levee serve -c server.properties",
      command_serve},
-    {"topic", "create", "btfprS", "TOPIC...", 1, CLI_WORDS_MAX, "create topics",
+    {"topic", "create", "bXtfprS", "TOPIC...", 1, CLI_WORDS_MAX, "create topics",
      "Example: levee topic create orders -p 6 -C retention.ms=86400000", command_topic_create},
-    {"topic", "list", "btf", "", 0, 0, "list topics", NULL, command_topic_list},
-    {"topic", "describe", "btf", "TOPIC", 1, 1, "show partitions and configuration of a topic",
+    {"topic", "list", "bXtf", "", 0, 0, "list topics", NULL, command_topic_list},
+    {"topic", "describe", "bXtf", "TOPIC", 1, 1, "show partitions and configuration of a topic",
      NULL, command_topic_describe},
-    {"topic", "delete", "btf", "TOPIC...", 1, CLI_WORDS_MAX, "delete topics with their records",
+    {"topic", "delete", "bXtf", "TOPIC...", 1, CLI_WORDS_MAX, "delete topics with their records",
      NULL, command_topic_delete},
-    {"topic", "add-partitions", "btfp", "TOPIC", 1, 1, "grow a topic to -p partitions", NULL,
+    {"topic", "add-partitions", "bXtfp", "TOPIC", 1, 1, "grow a topic to -p partitions", NULL,
      command_topic_add_partitions},
-    {"topic", "alter-config", "btfS", "TOPIC", 1, 1, "set (-C k=v) or reset (-C k=) configuration",
+    {"topic", "alter-config", "bXtfS", "TOPIC", 1, 1, "set (-C k=v) or reset (-C k=) configuration",
      NULL, command_topic_alter_config},
-    {"produce", NULL, "btpkKza", "TOPIC", 1, 1, "write each line of standard input as a record",
-     "Example: printf 'k1:v1\\nk2:v2\\n' | levee produce orders -K :", command_produce},
-    {"consume", NULL, "btponF", "TOPIC", 1, 1, "print the records of a topic",
-     "-o start | end | OFFSET | -COUNT; -n COUNT stops after so many records.\n"
-     "-f '%k %v\\n' formats: %k key %v value %p partition %o offset %t topic %d timestamp in ms.\n"
-     "Example: levee consume orders -o start -n 10 -f '%p/%o %k=%v\\n'",
+    {"topic", "produce", "bXtfpkKzal", "TOPIC", 1, 1, "the same as levee produce", NULL,
+     command_produce},
+    {"topic", "consume", "bXtfponF", "TOPIC", 1, 1, "the same as levee consume", NULL,
      command_consume},
-    {"group", "list", "btf", "", 0, 0, "list consumer groups", NULL, command_group_list},
-    {"group", "describe", "btf", "GROUP", 1, 1, "show members, offsets and lag of a group", NULL,
+    {"produce", NULL, "bXtfpkKzal", "TOPIC", 1, 1, "write each line of standard input as a record",
+     "What is read is stored at the latest after --linger; Ctrl-C stores what was read first.\n"
+     "Examples: printf 'k1:v1\\nk2:v2\\n' | levee produce orders -K :\n"
+     "          tail -f access.log | levee produce access",
+     command_produce},
+    {"consume", NULL, "bXtfponF", "TOPIC", 1, 1, "print the records of a topic",
+     START_OFFSET_HELP "\n-n COUNT stops after so many records.\n" RECORD_FORMAT_HELP "\n"
+                       "Example: levee consume orders -o start -n 10 -f '%p/%o %k=%v\\n'\n"
+                       "         levee consume orders -o :end --format json",
+     command_consume},
+    {"cluster", "info", "bXtf", "", 0, 0, "the cluster's id and its brokers", NULL,
+     command_cluster_info},
+    {"group", "list", "bXtf", "", 0, 0, "list consumer groups", NULL, command_group_list},
+    {"group", "describe", "bXtf", "GROUP", 1, 1, "show members, offsets and lag of a group", NULL,
      command_group_describe},
-    {"group", "delete", "btf", "GROUP...", 1, CLI_WORDS_MAX, "delete groups without members", NULL,
+    {"group", "delete", "bXtf", "GROUP...", 1, CLI_WORDS_MAX, "delete groups without members", NULL,
      command_group_delete},
     {"log", "dump", "fB", "FILE...", 1, CLI_WORDS_MAX,
      "print the batches of segment files, of ours or of Apache Kafka's", NULL, command_log_dump},
-    {"config", "check", "cs", "", 0, 0, "say whether a server configuration is right", NULL,
+    {"config", "check", "csf", "", 0, 0, "say whether a server configuration is right", NULL,
      command_config_check},
     {"config", "explain", "f", "KEY", 1, 1, "say what a configuration key means", NULL,
      command_config_explain},
@@ -63,6 +77,7 @@ struct option_row {
 
 static const struct option_row option_rows[] = {
     {'b', "-b", "--brokers", "HOST:PORT,...", "where a broker is (127.0.0.1:9092)"},
+    {'X', "-X", "--config-opt", "KEY=VALUE", "as rpk has it: brokers=HOST:PORT,..."},
     {'t', NULL, "--timeout", "MS", "how long to wait for an answer (30000)"},
     {'f', NULL, "--format", "text|json", "form of the output (text)"},
     {'c', "-c", "--config", "FILE", "server.properties to read"},
@@ -72,25 +87,28 @@ static const struct option_row option_rows[] = {
     {'S', "-C", "--topic-config", "KEY=VALUE", "one topic configuration value; may be repeated"},
     {'p', "-p", "--partitions", "N", "number of partitions, or the one partition"},
     {'r', "-r", "--replicas", "N", "replication factor (the broker's default)"},
-    {'o', "-o", "--offset", "WHERE", "where to begin: start, end, an offset, -COUNT (start)"},
+    {'o', "-o", "--offset", "WHERE", "where to begin, and :end to stop at the end (start)"},
     {'n', "-n", "--num", "COUNT", "stop after so many records"},
     {'F', "-f", "--record-format", "TEXT", "how to print a record (%v\\n)"},
     {'k', "-k", "--key", "KEY", "key of every record"},
     {'K', "-K", "--key-delimiter", "TEXT", "a line is key, this text, value"},
     {'z', "-z", "--compression", "CODEC", "none, gzip, snappy, lz4 or zstd (none)"},
     {'a', NULL, "--acks", "all|1|0", "what to wait for (all)"},
+    {'l', NULL, "--linger", "MS", "how long a record may wait for others (5)"},
     {'B', NULL, "--records", NULL, "print the records too"},
 };
 
 enum cli_exit cli_fail(enum cli_exit exit, const char *format, ...)
 {
+    char text[4096];
     va_list args;
 
     fflush(stdout);
-    fputs("levee: ", stderr);
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    vsnprintf(text, sizeof(text), format, args);
     va_end(args);
+    fputs("levee: ", stderr);
+    output_plain(stderr, text, strlen(text));
     fputc('\n', stderr);
     return exit;
 }
@@ -151,28 +169,6 @@ enum cli_exit cli_call_failed(const char *what, enum err err)
     return cli_fail(cli_exit_of(err), "%s: %s", what, err_text(err));
 }
 
-void cli_print_json_string(const char *text, size_t size_bytes)
-{
-    putchar('"');
-    for (size_t i = 0; i < size_bytes;) {
-        uint32_t point;
-        size_t width = text_utf8_next(text + i, size_bytes - i, &point);
-        if (width == 0) {
-            fputs("\\ufffd", stdout);
-            i++;
-            continue;
-        }
-        if (point == '"' || point == '\\')
-            printf("\\%c", (char)point);
-        else if (point < 0x20 || point == 0x7f)
-            printf("\\u%04x", point);
-        else
-            fwrite(text + i, 1, width, stdout);
-        i += width;
-    }
-    putchar('"');
-}
-
 /* ---- help */
 
 static void print_command(FILE *out, const struct cli_command *command)
@@ -229,18 +225,38 @@ static enum cli_exit set_number(const char *name, const char *text, int64_t min,
                     (long long)min, (long long)max, text);
 }
 
+/* -X of rpk: the one setting that has a meaning here. */
+static enum cli_exit set_rpk(struct cli *cli, const char *value)
+{
+    const char *equals = strchr(value, '=');
+    size_t size_bytes = equals == NULL ? 0 : (size_t)(equals - value);
+
+    if (!text_equal(value, size_bytes, "brokers") &&
+        !text_equal(value, size_bytes, "kafka_api.brokers"))
+        return cli_fail(CLI_USAGE, "-X knows brokers=HOST:PORT,... only, not \"%s\"", value);
+    cli->brokers = equals + 1;
+    return CLI_OK;
+}
+
 static enum cli_exit set_option(struct cli *cli, const struct option_row *row, const char *value)
 {
     enum cli_exit result = CLI_OK;
     int64_t number = 0;
+    char problem[128];
 
     switch (row->letter) {
     case 'b':
         cli->brokers = value;
         break;
+    case 'X':
+        return set_rpk(cli, value);
     case 't':
         result = set_number(row->long_name, value, 1, INT32_MAX, &number);
         cli->timeout_ms = (int32_t)number;
+        break;
+    case 'l':
+        result = set_number(row->long_name, value, 0, 60000, &number);
+        cli->linger_ms = (int32_t)number;
         break;
     case 'f':
         if (strcmp(value, "json") != 0 && strcmp(value, "text") != 0)
@@ -266,12 +282,16 @@ static enum cli_exit set_option(struct cli *cli, const struct option_row *row, c
         break;
     case 'o':
         cli->offset = value;
+        if (!start_offset_parse(value, &(struct start_offset){0}))
+            return cli_fail(CLI_USAGE, "\"%s\" is no place to begin; %s", value, START_OFFSET_HELP);
         break;
     case 'n':
         result = set_number(row->long_name, value, 0, INT64_MAX, &cli->count);
         break;
     case 'F':
         cli->record_format = value;
+        if (!record_format_check(value, problem, sizeof(problem)))
+            return cli_fail(CLI_USAGE, "-f: %s; %s", problem, RECORD_FORMAT_HELP);
         break;
     case 'k':
         cli->key = value;
@@ -331,11 +351,17 @@ static bool is_option(const char *word)
 static enum cli_exit parse(struct cli *cli, const struct cli_command *command, int argc,
                            char **argv)
 {
+    bool only_words = false;
+
     for (int i = 0; i < argc; i++) {
         const struct option_row *row;
         const char *value;
         enum cli_exit result;
-        if (!is_option(argv[i])) {
+        if (!only_words && strcmp(argv[i], "--") == 0) {
+            only_words = true;
+            continue;
+        }
+        if (only_words || !is_option(argv[i])) {
             if (cli->word_count == command->words_max)
                 return cli_fail(CLI_USAGE, "\"%s\" is one word too many; see levee %s --help",
                                 argv[i], cli->command);
@@ -390,6 +416,15 @@ static enum cli_exit unknown_command(int argc, char **argv)
                       : cli_fail(CLI_USAGE, "unknown command %s; see levee --help", argv[1]);
 }
 
+/* A standard descriptor that the caller closed would be given to the next socket: what is printed
+ * would go to the broker.  Take its number with something that cannot be used in its direction. */
+static void hold_standard_descriptors(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            (void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
 int main(int argc, char **argv)
 {
     struct cli cli = {.brokers = "127.0.0.1:9092",
@@ -399,6 +434,7 @@ int main(int argc, char **argv)
                       .count = -1,
                       .port = -1,
                       .acks = -1,
+                      .linger_ms = 5,
                       .record_format = "%v\\n",
                       .offset = "start"};
     const struct cli_command *command;
@@ -406,6 +442,7 @@ int main(int argc, char **argv)
     int used;
     enum cli_exit result;
 
+    hold_standard_descriptors();
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
         strcmp(argv[1], "help") == 0) {
         print_help(argc < 2 ? stderr : stdout);
@@ -417,7 +454,7 @@ int main(int argc, char **argv)
     snprintf(name, sizeof(name), "%s%s%s", command->noun, command->verb == NULL ? "" : " ",
              command->verb == NULL ? "" : command->verb);
     cli.command = name;
-    for (int i = used; i < argc; i++)
+    for (int i = used; i < argc && strcmp(argv[i], "--") != 0; i++)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             print_command_help(stdout, command);
             return CLI_OK;
@@ -425,7 +462,7 @@ int main(int argc, char **argv)
     result = parse(&cli, command, argc - used, argv + used);
     if (result == CLI_OK)
         result = command->run(&cli);
-    if (fflush(stdout) != 0 && result == CLI_OK)
-        result = cli_fail(CLI_FAILED, "standard output cannot be written");
+    if (output_flush() != OK && result == CLI_OK)
+        result = CLI_FAILED;
     return (int)result;
 }

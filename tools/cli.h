@@ -40,6 +40,7 @@ struct cli {
     const char *key_delimiter;        /* -K */
     const char *codec;                /* -z */
     int32_t acks;                     /* --acks */
+    int32_t linger_ms;                /* --linger */
     bool print_records;               /* --records */
     int32_t port;                     /* --port, -1: not given */
     const char *dir;                  /* --dir */
@@ -61,13 +62,13 @@ struct cli_command {
     cli_command_fn *run;
 };
 
-cli_command_fn command_config_check, command_config_explain, command_config_list, command_consume,
-    command_dev, command_explain, command_group_delete, command_group_describe, command_group_list,
-    command_log_dump, command_produce, command_serve, command_topic_add_partitions,
-    command_topic_alter_config, command_topic_create, command_topic_delete, command_topic_describe,
-    command_topic_list, command_version;
+cli_command_fn command_cluster_info, command_config_check, command_config_explain,
+    command_config_list, command_consume, command_dev, command_explain, command_group_delete,
+    command_group_describe, command_group_list, command_log_dump, command_produce, command_serve,
+    command_topic_add_partitions, command_topic_alter_config, command_topic_create,
+    command_topic_delete, command_topic_describe, command_topic_list, command_version;
 
-/* Print "levee: ..." to standard error and return exit. */
+/* Print "levee: ..." to standard error, control characters escaped, and return exit. */
 enum cli_exit cli_fail(enum cli_exit exit, const char *format, ...) printf_like(2, 3);
 
 /* The exit code for an error of a call or of Kafka. */
@@ -79,9 +80,6 @@ must_use enum cli_exit cli_connect(const struct cli *cli, struct client **out);
 
 /* A call that failed: say so. */
 enum cli_exit cli_call_failed(const char *what, enum err err);
-
-/* One line of JSON text for a string, with quotes, to standard output. */
-void cli_print_json_string(const char *text, size_t size_bytes);
 
 /* printf-able: (int)size, text. */
 #define CLI_TEXT(string) (int)(string).size_bytes, (string).text == NULL ? "" : (string).text

@@ -15,10 +15,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ANSWER_BYTES_MAX = 128 << 20, KEYS_MAX = 128, SEGMENTS_AT_ONCE = 64 };
+enum { ANSWER_BYTES_MAX = 128 << 20, KEYS_MAX = 128, PAUSE_FIRST_MS = 50, PAUSE_LAST_MS = 1000 };
 
 struct client {
-    int fd;
+    char *addresses;
+    int fd; /* -1: not connected; the next call connects again */
     int32_t timeout_ms;
     int32_t correlation_id;
     int16_t min_versions[KEYS_MAX];
@@ -76,7 +77,9 @@ static enum err connect_to(const struct addrinfo *info, int32_t timeout_ms, int 
     return OK;
 }
 
-static enum err connect_address(const char *address, int32_t timeout_ms, int *fd_out)
+/* One address; problem is told why not. */
+static enum err connect_address(const char *address, int32_t timeout_ms, int *fd_out, char *problem,
+                                size_t problem_max)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
     struct addrinfo *infos;
@@ -85,20 +88,34 @@ static enum err connect_address(const char *address, int32_t timeout_ms, int *fd
     const char *start = address;
     size_t host_bytes = colon == NULL ? strlen(address) : (size_t)(colon - address);
     enum err err = ERR_REFUSED;
+    int resolved;
 
     if (host_bytes >= 2 && start[0] == '[' && start[host_bytes - 1] == ']') {
         start++;
         host_bytes -= 2;
     }
-    if (host_bytes >= sizeof(host))
+    if (host_bytes == 0 || host_bytes >= sizeof(host)) {
+        snprintf(problem, problem_max, "\"%s\" is not HOST:PORT", address);
         return ERR_INVALID;
+    }
     memcpy(host, start, host_bytes);
     host[host_bytes] = '\0';
-    if (getaddrinfo(host, colon == NULL ? "9092" : colon + 1, &hints, &infos) != 0)
-        return ERR_NOT_FOUND;
+    resolved = getaddrinfo(host, colon == NULL ? "9092" : colon + 1, &hints, &infos);
+    if (resolved == EAI_SERVICE) {
+        snprintf(problem, problem_max, "\"%s\" has no port number after the colon", address);
+        return ERR_INVALID;
+    }
+    if (resolved != 0) {
+        snprintf(problem, problem_max, "the host name %s is unknown (%s)", host,
+                 gai_strerror(resolved));
+        return ERR_REFUSED;
+    }
     for (struct addrinfo *info = infos; info != NULL && err != OK; info = info->ai_next)
         err = connect_to(info, timeout_ms, fd_out);
     freeaddrinfo(infos);
+    if (err != OK)
+        snprintf(problem, problem_max, "no broker at %s: %s; is it running?", address,
+                 err_text(err));
     return err;
 }
 
@@ -221,6 +238,8 @@ static enum err ask_versions(struct client *client)
     struct arena arena;
     enum err err;
 
+    for (int i = 0; i < KEYS_MAX; i++)
+        client->max_versions[i] = -1;
     arena_init(&arena, 1 << 20);
     codec_set_defaults(&api_versions_request_desc, &request);
     err = call(client, api_find(API_API_VERSIONS), 0, &request, &arena, &answer);
@@ -238,33 +257,58 @@ static enum err ask_versions(struct client *client)
     return err;
 }
 
+static void disconnect(struct client *client)
+{
+    if (client->fd >= 0)
+        close(client->fd);
+    client->fd = -1;
+}
+
+/* To the first of the addresses that answers.  problem tells of each that does not. */
+static enum err connect_any(struct client *client, char *problem, size_t problem_max)
+{
+    const char *addresses = client->addresses;
+    size_t told = 0;
+    enum err err = ERR_INVALID;
+
+    snprintf(problem, problem_max, "no broker is named: -b HOST:PORT");
+    while (*addresses != '\0' && err != OK && told < problem_max) {
+        char address[256];
+        size_t size_bytes = strcspn(addresses, ",");
+        snprintf(address, sizeof(address), "%.*s", (int)size_bytes, addresses);
+        if (told > 0)
+            told += (size_t)snprintf(problem + told, problem_max - told, "; ");
+        if (told < problem_max) {
+            err = connect_address(address, client->timeout_ms, &client->fd, problem + told,
+                                  problem_max - told);
+            told += strlen(problem + told);
+        }
+        addresses += size_bytes;
+        addresses += *addresses == ',';
+        if (err == OK) {
+            err = ask_versions(client);
+            if (err == OK)
+                return OK;
+            disconnect(client);
+            told =
+                (size_t)snprintf(problem, problem_max, "%s does not answer as a Kafka broker: %s",
+                                 address, err_text(err));
+        }
+    }
+    return err;
+}
+
 enum err client_open(const char *addresses, int32_t timeout_ms, struct client **out, char *problem,
                      size_t problem_max)
 {
     struct client *client = mem_alloc(sizeof(*client));
-    char address[256];
-    enum err err = ERR_INVALID;
+    enum err err;
 
+    client->addresses = mem_alloc(strlen(addresses) + 1);
+    memcpy(client->addresses, addresses, strlen(addresses) + 1);
     client->timeout_ms = timeout_ms;
     client->fd = -1;
-    for (int i = 0; i < KEYS_MAX; i++)
-        client->max_versions[i] = -1;
-    while (*addresses != '\0' && err != OK) {
-        size_t size_bytes = strcspn(addresses, ",");
-        snprintf(address, sizeof(address), "%.*s", (int)size_bytes, addresses);
-        err = connect_address(address, timeout_ms, &client->fd);
-        addresses += size_bytes;
-        addresses += *addresses == ',';
-    }
-    if (err != OK) {
-        snprintf(problem, problem_max, "no broker at %s: %s; is it running? (-b names another one)",
-                 address, err_text(err));
-    } else {
-        err = ask_versions(client);
-        if (err != OK)
-            snprintf(problem, problem_max, "%s does not answer as a Kafka broker: %s", address,
-                     err_text(err));
-    }
+    err = connect_any(client, problem, problem_max);
     if (err != OK) {
         client_close(client);
         return err;
@@ -277,8 +321,8 @@ void client_close(struct client *client)
 {
     if (client == NULL)
         return;
-    if (client->fd >= 0)
-        close(client->fd);
+    disconnect(client);
+    mem_free(client->addresses);
     mem_free(client->frame);
     mem_free(client);
 }
@@ -297,16 +341,56 @@ int16_t client_version(const struct client *client, int16_t key)
 enum err client_call_at_most(struct client *client, int16_t key, int16_t max_version,
                              const void *request, struct arena *arena, const void **response)
 {
-    int16_t version = client_version(client, key);
+    char problem[512];
+    int16_t version;
+    enum err err = client->fd >= 0 ? OK : connect_any(client, problem, sizeof(problem));
 
+    if (err != OK)
+        return err;
+    version = client_version(client, key);
     if (version < 0)
         return ERR_UNSUPPORTED;
-    return call(client, api_find(key), version < max_version ? version : max_version, request,
-                arena, response);
+    err = call(client, api_find(key), version < max_version ? version : max_version, request, arena,
+               response);
+    if (err != OK)
+        disconnect(
+            client); /* an answer may still be on its way, and would be taken for another's */
+    return err;
 }
 
 enum err client_call(struct client *client, int16_t key, const void *request, struct arena *arena,
                      const void **response)
 {
     return client_call_at_most(client, key, INT16_MAX, request, arena, response);
+}
+
+/* ---- patience */
+
+struct patience patience_begin(int32_t timeout_ms)
+{
+    return (struct patience){.deadline_ms = now_ms() + timeout_ms, .pause_ms = PAUSE_FIRST_MS};
+}
+
+static bool wait_again(struct patience *patience)
+{
+    struct timespec pause = {.tv_sec = patience->pause_ms / 1000,
+                             .tv_nsec = patience->pause_ms % 1000 * 1000000L};
+
+    if (now_ms() + patience->pause_ms >= patience->deadline_ms)
+        return false;
+    nanosleep(&pause, NULL);
+    patience->pause_ms =
+        patience->pause_ms * 2 > PAUSE_LAST_MS ? PAUSE_LAST_MS : patience->pause_ms * 2;
+    return true;
+}
+
+bool patience_with_kafka(struct patience *patience, int16_t error_code)
+{
+    return kafka_error_is_retriable(error_code) && error_code != KAFKA_UNKNOWN_TOPIC_OR_PARTITION &&
+           error_code != KAFKA_UNKNOWN_TOPIC_ID && wait_again(patience);
+}
+
+bool patience_with(struct patience *patience, enum err err)
+{
+    return (err == ERR_CLOSED || err == ERR_REFUSED) && wait_again(patience);
 }

@@ -1,14 +1,19 @@
 /* levee consume: print the records of a topic, partition after partition, without a group. */
 #include "base/mem.h"
-#include "base/text.h"
 #include "net/protocol/kafka_enums.h"
 #include "net/protocol/msg_fetch.h"
 #include "net/protocol/msg_list_offsets.h"
 #include "storage/batch_reader.h"
+#include "tools/output.h"
+#include "tools/record_format.h"
+#include "tools/start_offset.h"
 #include "tools/topic_view.h"
 
+#include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { WAIT_MS = 500, FETCH_BYTES = 4 << 20, ARENA_BYTES = 64 << 20 };
 
@@ -16,79 +21,43 @@ struct consumer {
     const struct cli *cli;
     struct client *client;
     struct topic_view topic;
+    struct start_offset where;
     int64_t *offsets; /* next one of each partition */
-    bool *wanted;
+    int64_t *ends;    /* where to stop; INT64_MAX: nowhere */
+    bool *wanted;     /* still */
     struct batch_reader reader;
     struct compression_context *context;
-    int64_t left; /* records to print; -1: without end */
+    struct patience patience; /* since the last good answer */
+    int64_t left;             /* records to print; -1: without end */
 };
 
 /* ---- printing */
 
-static void print_text(const uint8_t *bytes, int32_t size_bytes)
-{
-    if (size_bytes > 0)
-        fwrite(bytes, 1, (size_t)size_bytes, stdout);
-}
-
-static void print_formatted(const struct consumer *consumer, const struct record *record,
-                            int32_t partition, int64_t offset, int64_t timestamp_ms)
-{
-    for (const char *c = consumer->cli->record_format; *c != '\0'; c++) {
-        if (*c == '\\' && c[1] != '\0') {
-            c++;
-            putchar(*c == 'n' ? '\n' : *c == 't' ? '\t' : *c);
-        } else if (*c == '%' && c[1] != '\0') {
-            c++;
-            switch (*c) {
-            case 'k':
-                print_text(record->key, record->key_bytes);
-                break;
-            case 'v':
-                print_text(record->value, record->value_bytes);
-                break;
-            case 'p':
-                printf("%d", partition);
-                break;
-            case 'o':
-                printf("%lld", (long long)offset);
-                break;
-            case 't':
-                fputs(consumer->cli->words[0], stdout);
-                break;
-            case 'd':
-                printf("%lld", (long long)timestamp_ms);
-                break;
-            default:
-                putchar(*c);
-            }
-        } else {
-            putchar(*c);
-        }
-    }
-}
-
-static void print_json_bytes(const char *name, const uint8_t *bytes, int32_t size_bytes)
-{
-    printf(",\"%s\":", name);
-    if (size_bytes < 0)
-        fputs("null", stdout);
-    else
-        cli_print_json_string((const char *)bytes, (size_t)size_bytes);
-}
-
 static void print_record(const struct consumer *consumer, const struct record *record,
-                         int32_t partition, int64_t offset, int64_t timestamp_ms)
+                         const struct record_format_place *place)
 {
+    struct output_object object;
+
     if (!consumer->cli->json) {
-        print_formatted(consumer, record, partition, offset, timestamp_ms);
+        record_format_print(stdout, consumer->cli->record_format, record, place);
         return;
     }
-    printf("{\"topic\":\"%s\",\"partition\":%d,\"offset\":%lld,\"timestamp\":%lld",
-           consumer->cli->words[0], partition, (long long)offset, (long long)timestamp_ms);
-    print_json_bytes("key", record->key, record->key_bytes);
-    print_json_bytes("value", record->value, record->value_bytes);
-    puts("}");
+    output_begin(&object);
+    output_text(&object, "topic", place->topic);
+    output_number(&object, "partition", place->partition);
+    output_number(&object, "offset", place->offset);
+    output_number(&object, "timestamp", place->timestamp_ms);
+    output_bytes(&object, "key", record->key, record->key_bytes);
+    output_bytes(&object, "value", record->value, record->value_bytes);
+    output_end(&object);
+}
+
+/* Has whoever read our pipe gone?  Asked even when there is nothing to print, as tail -f does. */
+static bool reader_is_gone(void)
+{
+    struct pollfd poller = {.fd = STDOUT_FILENO};
+
+    return poll(&poller, 1, 0) == 1 && (poller.revents & (POLLERR | POLLNVAL)) != 0;
 }
 
 /* ---- fetching */
@@ -103,15 +72,17 @@ static enum cli_exit print_batches(struct consumer *consumer, int32_t partition,
     batch_walk_init(&walk, slice->bytes, slice->size_bytes);
     while (consumer->left != 0 && batch_next(&walk, &header, &bytes) == OK) {
         struct record record;
-        int64_t offset;
-        int64_t timestamp_ms;
+        struct record_format_place place = {.topic = consumer->cli->words[0],
+                                            .partition = partition,
+                                            .leader_epoch = header.leader_epoch};
         enum err err = batch_reader_open(&consumer->reader, bytes, header.size_bytes);
         while (err == OK && consumer->left != 0 &&
-               (err = batch_reader_next(&consumer->reader, &record, &offset, &timestamp_ms)) ==
-                   OK) {
-            if (offset < consumer->offsets[partition] || batch_is_control(&header))
+               (err = batch_reader_next(&consumer->reader, &record, &place.offset,
+                                        &place.timestamp_ms)) == OK) {
+            if (place.offset < consumer->offsets[partition] ||
+                place.offset >= consumer->ends[partition] || batch_is_control(&header))
                 continue;
-            print_record(consumer, &record, partition, offset, timestamp_ms);
+            print_record(consumer, &record, &place);
             consumer->left -= consumer->left > 0;
         }
         if (err != OK && err != ERR_NOT_FOUND)
@@ -119,29 +90,49 @@ static enum cli_exit print_batches(struct consumer *consumer, int32_t partition,
                             partition, (long long)header.base_offset, err_text(err));
         consumer->offsets[partition] = batch_last_offset(&header) + 1;
     }
+    consumer->wanted[partition] = consumer->offsets[partition] < consumer->ends[partition];
     return CLI_OK;
 }
 
-static enum cli_exit take(struct consumer *consumer, const struct fetch_response *response)
+/* *passing: an error that may pass by itself, of the whole or of a partition. */
+static enum cli_exit take(struct consumer *consumer, const struct fetch_response *response,
+                          int16_t *passing)
 {
-    if (response->error_code != KAFKA_NONE)
-        return cli_fail(cli_exit_of_kafka(response->error_code), "Fetch: %s",
-                        kafka_error_name(response->error_code));
+    *passing = response->error_code;
     for (int32_t t = 0; t < response->responses.count; t++)
         for (int32_t p = 0; p < response->responses.items[t].partitions.count; p++) {
             const struct fetch_response_partition_data *data =
                 &response->responses.items[t].partitions.items[p];
+            int32_t index = data->partition_index;
             enum cli_exit result = CLI_OK;
-            if (data->error_code != KAFKA_NONE)
-                return cli_fail(cli_exit_of_kafka(data->error_code), "partition %d: %s",
-                                data->partition_index, kafka_error_name(data->error_code));
-            if (data->records.slice_count > 0 && data->partition_index >= 0 &&
-                data->partition_index < consumer->topic.partition_count)
-                result = print_batches(consumer, data->partition_index, data->records.slices);
+            if (index < 0 || index >= consumer->topic.partition_count)
+                return cli_call_failed("Fetch", ERR_MALFORMED);
+            if (kafka_error_is_retriable(data->error_code))
+                *passing = data->error_code;
+            else if (data->error_code != KAFKA_NONE)
+                return cli_fail(
+                    cli_exit_of_kafka(data->error_code), "partition %d, offset %lld: %s", index,
+                    (long long)consumer->offsets[index], kafka_error_name(data->error_code));
+            else if (data->records.slice_count > 0)
+                result = print_batches(consumer, index, data->records.slices);
             if (result != CLI_OK)
                 return result;
         }
     return CLI_OK;
+}
+
+static enum cli_exit fetch_again(struct consumer *consumer, enum err err, int16_t passing)
+{
+    if (err == OK && passing == KAFKA_NONE) {
+        consumer->patience = patience_begin(consumer->cli->timeout_ms);
+        return CLI_OK;
+    }
+    if (err == OK ? patience_with_kafka(&consumer->patience, passing)
+                  : patience_with(&consumer->patience, err))
+        return CLI_OK;
+    if (err != OK)
+        return cli_call_failed("Fetch", err);
+    return cli_fail(cli_exit_of_kafka(passing), "Fetch: %s", kafka_error_name(passing));
 }
 
 static enum cli_exit fetch_once(struct consumer *consumer)
@@ -150,6 +141,7 @@ static enum cli_exit fetch_once(struct consumer *consumer)
     struct fetch_request_fetch_topic topic;
     struct arena arena;
     const void *answer;
+    int16_t passing = KAFKA_NONE;
     enum cli_exit result;
     enum err err;
 
@@ -175,15 +167,25 @@ static enum cli_exit fetch_once(struct consumer *consumer)
     request.topics.items = &topic;
     request.topics.count = 1;
     err = client_call(consumer->client, API_FETCH, &request, &arena, &answer);
-    result = err == OK ? take(consumer, answer) : cli_call_failed("Fetch", err);
+    result = err == OK ? take(consumer, answer, &passing) : CLI_OK;
     arena_deinit(&arena);
-    return result;
+    return result == CLI_OK ? fetch_again(consumer, err, passing) : result;
+}
+
+static bool is_done(const struct consumer *consumer)
+{
+    if (consumer->left == 0)
+        return true;
+    for (int32_t p = 0; p < consumer->topic.partition_count; p++)
+        if (consumer->wanted[p])
+            return false;
+    return true;
 }
 
 /* ---- where to begin */
 
-static enum cli_exit list_offset(struct consumer *consumer, int32_t partition, int64_t timestamp,
-                                 int64_t *out)
+static enum err ask_offset(struct consumer *consumer, int32_t partition, int64_t timestamp,
+                           int64_t *out, int16_t *error_code)
 {
     struct list_offsets_request request;
     struct list_offsets_request_list_offsets_topic topic;
@@ -191,7 +193,6 @@ static enum cli_exit list_offset(struct consumer *consumer, int32_t partition, i
     const struct list_offsets_response *response;
     const void *answer;
     struct arena arena;
-    int16_t error_code = KAFKA_NONE;
     enum err err;
 
     arena_init(&arena, 1 << 20);
@@ -212,10 +213,24 @@ static enum cli_exit list_offset(struct consumer *consumer, int32_t partition, i
         (response->topics.count != 1 || response->topics.items[0].partitions.count != 1))
         err = ERR_MALFORMED;
     if (err == OK) {
-        error_code = response->topics.items[0].partitions.items[0].error_code;
+        *error_code = response->topics.items[0].partitions.items[0].error_code;
         *out = response->topics.items[0].partitions.items[0].offset;
     }
     arena_deinit(&arena);
+    return err;
+}
+
+static enum cli_exit list_offset(struct consumer *consumer, int32_t partition, int64_t timestamp,
+                                 int64_t *out)
+{
+    struct patience patience = patience_begin(consumer->cli->timeout_ms);
+    int16_t error_code = KAFKA_NONE;
+    enum err err;
+
+    do {
+        err = ask_offset(consumer, partition, timestamp, out, &error_code);
+    } while (err == OK ? patience_with_kafka(&patience, error_code)
+                       : patience_with(&patience, err));
     if (err != OK)
         return cli_call_failed("ListOffsets", err);
     if (error_code != KAFKA_NONE)
@@ -226,38 +241,51 @@ static enum cli_exit list_offset(struct consumer *consumer, int32_t partition, i
 
 static enum cli_exit find_start(struct consumer *consumer, int32_t partition)
 {
-    const char *text = consumer->cli->offset;
-    int64_t *offset = &consumer->offsets[partition];
-    int64_t start;
-    int64_t number;
-    enum cli_exit result;
+    const struct start_offset *where = &consumer->where;
+    int64_t start = 0;
+    int64_t end = 0;
+    int64_t timed = -1;
+    enum cli_exit result =
+        list_offset(consumer, partition, KAFKA_LIST_OFFSETS_TIMESTAMP_EARLIEST, &start);
 
-    if (strcmp(text, "end") == 0)
-        return list_offset(consumer, partition, KAFKA_LIST_OFFSETS_TIMESTAMP_LATEST, offset);
-    result = list_offset(consumer, partition, KAFKA_LIST_OFFSETS_TIMESTAMP_EARLIEST, &start);
+    if (result == CLI_OK)
+        result = list_offset(consumer, partition, KAFKA_LIST_OFFSETS_TIMESTAMP_LATEST, &end);
+    if (result == CLI_OK && where->from == START_OFFSET_TIME)
+        result = list_offset(consumer, partition, where->number, &timed);
     if (result != CLI_OK)
         return result;
-    *offset = start;
-    if (strcmp(text, "start") == 0)
-        return CLI_OK;
-    if (text_parse_i64(text, strlen(text), INT64_MIN + 1, INT64_MAX, &number) != OK)
-        return cli_fail(CLI_USAGE, "-o is start, end, an offset or -COUNT, not \"%s\"", text);
-    if (text[0] == '-') {
-        result = list_offset(consumer, partition, KAFKA_LIST_OFFSETS_TIMESTAMP_LATEST, offset);
-        *offset += number;
-    } else {
-        *offset = number;
+    consumer->offsets[partition] = start_offset_resolve(where, start, end, timed);
+    consumer->ends[partition] = where->stop_at_end ? end : INT64_MAX;
+    consumer->wanted[partition] = consumer->offsets[partition] < consumer->ends[partition];
+    return CLI_OK;
+}
+
+static enum cli_exit consume_all(struct consumer *consumer)
+{
+    enum cli_exit result = CLI_OK;
+
+    for (int32_t p = 0; p < consumer->topic.partition_count && result == CLI_OK; p++)
+        if (consumer->cli->partitions < 0 || consumer->cli->partitions == p)
+            result = find_start(consumer, p);
+    consumer->patience = patience_begin(consumer->cli->timeout_ms);
+    while (result == CLI_OK && !is_done(consumer)) {
+        result = fetch_once(consumer);
+        if (output_flush() != OK)
+            return CLI_FAILED;
+        if (result == CLI_OK && reader_is_gone())
+            return cli_fail(CLI_FAILED, "standard output is closed");
     }
-    if (*offset < start)
-        *offset = start;
     return result;
 }
 
 enum cli_exit command_consume(struct cli *cli)
 {
     struct consumer consumer = {.cli = cli, .left = cli->count};
-    enum cli_exit result = cli_connect(cli, &consumer.client);
+    enum cli_exit result;
 
+    if (!start_offset_parse(cli->offset, &consumer.where))
+        return cli_fail(CLI_USAGE, "%s", START_OFFSET_HELP);
+    result = cli_connect(cli, &consumer.client);
     if (result != CLI_OK)
         return result;
     result = topic_view_load(cli, consumer.client, cli->words[0], false, &consumer.topic);
@@ -267,21 +295,15 @@ enum cli_exit command_consume(struct cli *cli)
     if (result == CLI_OK) {
         size_t count = (size_t)consumer.topic.partition_count;
         consumer.offsets = mem_alloc(count * sizeof(*consumer.offsets));
+        consumer.ends = mem_alloc(count * sizeof(*consumer.ends));
         consumer.wanted = mem_alloc(count * sizeof(*consumer.wanted));
         consumer.context = compression_context_create();
         batch_reader_init(&consumer.reader, consumer.context, 1U << 30);
-        for (int32_t p = 0; p < (int32_t)count && result == CLI_OK; p++) {
-            consumer.wanted[p] = cli->partitions < 0 || cli->partitions == p;
-            if (consumer.wanted[p])
-                result = find_start(&consumer, p);
-        }
-        while (result == CLI_OK && consumer.left != 0) {
-            result = fetch_once(&consumer);
-            fflush(stdout);
-        }
+        result = consume_all(&consumer);
         batch_reader_deinit(&consumer.reader);
         compression_context_destroy(consumer.context);
         mem_free(consumer.offsets);
+        mem_free(consumer.ends);
         mem_free(consumer.wanted);
     }
     client_close(consumer.client);

@@ -1,11 +1,14 @@
 /* levee group list | describe | delete. */
+#include "base/text.h"
 #include "net/protocol/kafka_enums.h"
 #include "net/protocol/msg_delete_groups.h"
 #include "net/protocol/msg_describe_groups.h"
+#include "net/protocol/msg_find_coordinator.h"
 #include "net/protocol/msg_list_groups.h"
 #include "net/protocol/msg_list_offsets.h"
 #include "net/protocol/msg_offset_fetch.h"
 #include "tools/cli.h"
+#include "tools/output.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -19,37 +22,75 @@ enum cli_exit command_group_list(struct cli *cli)
     struct list_groups_request request;
     const struct list_groups_response *response;
     const void *answer;
+    struct patience patience = patience_begin(cli->timeout_ms);
     enum cli_exit result = cli_connect(cli, &client);
     enum err err;
 
     if (result != CLI_OK)
         return result;
     arena_init(&arena, ARENA_BYTES);
-    codec_set_defaults(&list_groups_request_desc, &request);
-    err = client_call(client, API_LIST_GROUPS, &request, &arena, &answer);
-    response = answer;
+    do {
+        arena_reset(&arena);
+        codec_set_defaults(&list_groups_request_desc, &request);
+        err = client_call(client, API_LIST_GROUPS, &request, &arena, &answer);
+        response = answer;
+    } while (err == OK ? patience_with_kafka(&patience, response->error_code)
+                       : patience_with(&patience, err));
     if (err != OK)
         result = cli_call_failed("ListGroups", err);
     else if (response->error_code != KAFKA_NONE)
         result = cli_fail(cli_exit_of_kafka(response->error_code), "ListGroups: %s",
                           kafka_error_name(response->error_code));
     if (result == CLI_OK && !cli->json)
-        printf("%-40s %-12s %s\n", "GROUP", "PROTOCOL", "STATE");
+        output_line("%-40s %-12s %s", "GROUP", "PROTOCOL", "STATE");
     for (int32_t i = 0; result == CLI_OK && i < response->groups.count; i++) {
         const struct list_groups_response_listed_group *group = &response->groups.items[i];
-        if (cli->json) {
-            fputs("{\"group\":", stdout);
-            cli_print_json_string(group->group_id.text, (size_t)group->group_id.size_bytes);
-            printf(",\"protocol\":\"%.*s\",\"state\":\"%.*s\"}\n", CLI_TEXT(group->protocol_type),
-                   CLI_TEXT(group->group_state));
-        } else {
-            printf("%-40.*s %-12.*s %.*s\n", CLI_TEXT(group->group_id),
-                   CLI_TEXT(group->protocol_type), CLI_TEXT(group->group_state));
+        struct output_object object;
+        if (!cli->json) {
+            output_line("%-40.*s %-12.*s %.*s", CLI_TEXT(group->group_id),
+                        CLI_TEXT(group->protocol_type), CLI_TEXT(group->group_state));
+            continue;
         }
+        output_begin(&object);
+        output_string(&object, "group", group->group_id);
+        output_string(&object, "protocol", group->protocol_type);
+        output_string(&object, "state", group->group_state);
+        output_end(&object);
     }
     arena_deinit(&arena);
     client_close(client);
     return result;
+}
+
+/* Let the broker find, and load, what it knows of the group, as every client does first: until then
+ * it answers that there is no coordinator.  Version 3: one key. */
+static enum cli_exit find_coordinator(const struct cli *cli, struct client *client,
+                                      const char *group)
+{
+    struct patience patience = patience_begin(cli->timeout_ms);
+    int16_t error_code = KAFKA_NONE;
+    enum err err;
+
+    do {
+        struct find_coordinator_request request;
+        const struct find_coordinator_response *response;
+        const void *answer;
+        struct arena arena;
+        arena_init(&arena, 1 << 20);
+        codec_set_defaults(&find_coordinator_request_desc, &request);
+        request.key = wire_string(group);
+        err = client_call_at_most(client, API_FIND_COORDINATOR, 3, &request, &arena, &answer);
+        response = answer;
+        if (err == OK)
+            error_code = response->error_code;
+        arena_deinit(&arena);
+    } while (err == OK ? patience_with_kafka(&patience, error_code)
+                       : patience_with(&patience, err));
+    if (err != OK)
+        return cli_call_failed("FindCoordinator", err);
+    return error_code == KAFKA_NONE ? CLI_OK
+                                    : cli_fail(cli_exit_of_kafka(error_code), "%s: %s", group,
+                                               kafka_error_name(error_code));
 }
 
 enum cli_exit command_group_delete(struct cli *cli)
@@ -71,6 +112,9 @@ enum cli_exit command_group_delete(struct cli *cli)
         names[i] = wire_string(cli->words[i]);
     request.groups_names.items = names;
     request.groups_names.count = cli->word_count;
+    result = find_coordinator(cli, client, cli->words[0]);
+    if (result != CLI_OK)
+        goto close;
     err = client_call(client, API_DELETE_GROUPS, &request, &arena, &answer);
     response = answer;
     if (err != OK)
@@ -78,12 +122,20 @@ enum cli_exit command_group_delete(struct cli *cli)
     for (int32_t i = 0; err == OK && i < response->results.count; i++) {
         int16_t error_code = response->results.items[i].error_code;
         struct wire_string name = response->results.items[i].group_id;
-        if (error_code == KAFKA_NONE)
-            printf("%.*s deleted\n", CLI_TEXT(name));
-        else
+        if (cli->json) {
+            struct output_object object;
+            output_begin(&object);
+            output_string(&object, "group", name);
+            output_text(&object, "error", kafka_error_name(error_code));
+            output_end(&object);
+        } else if (error_code == KAFKA_NONE) {
+            output_line("%.*s deleted", CLI_TEXT(name));
+        }
+        if (error_code != KAFKA_NONE)
             result = cli_fail(cli_exit_of_kafka(error_code), "%.*s: %s", CLI_TEXT(name),
                               kafka_error_name(error_code));
     }
+close:
     arena_deinit(&arena);
     client_close(client);
     return result;
@@ -124,10 +176,29 @@ static int64_t end_of(struct client *client, const char *topic_name, int32_t par
 }
 
 struct commit {
-    char topic[256];
+    char *topic; /* in the arena */
     int32_t partition;
     int64_t offset;
 };
+
+static void print_commit(const struct cli *cli, const struct commit *commit, int64_t end)
+{
+    int64_t lag = end < 0 ? -1 : end - commit->offset;
+    struct output_object object;
+
+    if (!cli->json) {
+        output_line("%-40s %9d %12lld %12lld %10lld", commit->topic, commit->partition,
+                    (long long)commit->offset, (long long)end, (long long)lag);
+        return;
+    }
+    output_begin(&object);
+    output_text(&object, "topic", commit->topic);
+    output_number(&object, "partition", commit->partition);
+    output_number(&object, "committed", commit->offset);
+    output_number(&object, "end", end);
+    output_number(&object, "lag", lag);
+    output_end(&object);
+}
 
 /* Committed offsets in at most version 7: one group, topics by name. */
 static enum cli_exit print_offsets(const struct cli *cli, struct client *client,
@@ -156,21 +227,18 @@ static enum cli_exit print_offsets(const struct cli *cli, struct client *client,
     for (int32_t t = 0; t < response->topics.count; t++)
         for (int32_t p = 0; p < response->topics.items[t].partitions.count; p++) {
             struct commit *commit = &commits[count++];
-            snprintf(commit->topic, sizeof(commit->topic), "%.*s",
-                     CLI_TEXT(response->topics.items[t].name));
+            commit->topic = arena_printf(arena, "%.*s", CLI_TEXT(response->topics.items[t].name));
+            if (commit->topic == NULL)
+                return cli_fail(CLI_FAILED, "more offsets than fit");
             commit->partition = response->topics.items[t].partitions.items[p].partition_index;
             commit->offset = response->topics.items[t].partitions.items[p].committed_offset;
         }
     if (!cli->json)
-        printf("\n%-40s %9s %12s %12s %10s\n", "TOPIC", "PARTITION", "COMMITTED", "END", "LAG");
-    for (size_t i = 0; i < count; i++) {
-        int64_t end = end_of(client, commits[i].topic, commits[i].partition);
-        printf(cli->json ? "{\"topic\":\"%s\",\"partition\":%d,\"committed\":%lld,\"end\":%lld,"
-                           "\"lag\":%lld}\n"
-                         : "%-40s %9d %12lld %12lld %10lld\n",
-               commits[i].topic, commits[i].partition, (long long)commits[i].offset, (long long)end,
-               (long long)(end < 0 ? -1 : end - commits[i].offset));
-    }
+        output_line("%s", "");
+    if (!cli->json)
+        output_line("%-40s %9s %12s %12s %10s", "TOPIC", "PARTITION", "COMMITTED", "END", "LAG");
+    for (size_t i = 0; i < count; i++)
+        print_commit(cli, &commits[i], end_of(client, commits[i].topic, commits[i].partition));
     return CLI_OK;
 }
 
@@ -180,33 +248,50 @@ static enum cli_exit print_group(const struct cli *cli, struct client *client, s
     struct wire_string name = wire_string(cli->words[0]);
     const struct describe_groups_response *response;
     const struct describe_groups_response_described_group *group;
+    struct patience patience = patience_begin(cli->timeout_ms);
     const void *answer;
     enum err err;
 
-    codec_set_defaults(&describe_groups_request_desc, &request);
-    request.groups.items = &name;
-    request.groups.count = 1;
-    err = client_call(client, API_DESCRIBE_GROUPS, &request, arena, &answer);
-    response = answer;
-    if (err == OK && response->groups.count != 1)
-        err = ERR_MALFORMED;
+    do {
+        arena_reset(arena);
+        codec_set_defaults(&describe_groups_request_desc, &request);
+        request.groups.items = &name;
+        request.groups.count = 1;
+        err = client_call(client, API_DESCRIBE_GROUPS, &request, arena, &answer);
+        response = answer;
+        if (err == OK && response->groups.count != 1)
+            err = ERR_MALFORMED;
+    } while (err == OK ? patience_with_kafka(&patience, response->groups.items[0].error_code)
+                       : patience_with(&patience, err));
     if (err != OK)
         return cli_call_failed("DescribeGroups", err);
     group = &response->groups.items[0];
+    /* before version 6 (KIP-1043) a group that does not exist is a dead one without an error */
+    if (group->error_code == KAFKA_GROUP_ID_NOT_FOUND ||
+        (group->error_code == KAFKA_NONE && group->members.count == 0 &&
+         text_equal(group->group_state.text, (size_t)group->group_state.size_bytes, "Dead")))
+        return cli_fail(CLI_NOT_FOUND, "there is no group %s", cli->words[0]);
     if (group->error_code != KAFKA_NONE)
         return cli_fail(cli_exit_of_kafka(group->error_code), "%s: %s", cli->words[0],
                         kafka_error_name(group->error_code));
-    if (cli->json)
-        printf("{\"group\":\"%s\",\"state\":\"%.*s\",\"protocol\":\"%.*s\",\"members\":%d}\n",
-               cli->words[0], CLI_TEXT(group->group_state), CLI_TEXT(group->protocol_data),
-               group->members.count);
-    else
-        printf("GROUP %s\nSTATE %.*s\nPROTOCOL %.*s\nMEMBERS %d\n", cli->words[0],
-               CLI_TEXT(group->group_state), CLI_TEXT(group->protocol_data), group->members.count);
-    for (int32_t i = 0; i < group->members.count && !cli->json; i++)
-        printf("  %.*s client %.*s host %.*s\n", CLI_TEXT(group->members.items[i].member_id),
-               CLI_TEXT(group->members.items[i].client_id),
-               CLI_TEXT(group->members.items[i].client_host));
+    if (cli->json) {
+        struct output_object object;
+        output_begin(&object);
+        output_text(&object, "group", cli->words[0]);
+        output_string(&object, "state", group->group_state);
+        output_string(&object, "protocol", group->protocol_data);
+        output_number(&object, "members", group->members.count);
+        output_end(&object);
+        return CLI_OK;
+    }
+    output_line("GROUP %s", cli->words[0]);
+    output_line("STATE %.*s", CLI_TEXT(group->group_state));
+    output_line("PROTOCOL %.*s", CLI_TEXT(group->protocol_data));
+    output_line("MEMBERS %d", group->members.count);
+    for (int32_t i = 0; i < group->members.count; i++)
+        output_line("  %.*s client %.*s host %.*s", CLI_TEXT(group->members.items[i].member_id),
+                    CLI_TEXT(group->members.items[i].client_id),
+                    CLI_TEXT(group->members.items[i].client_host));
     return CLI_OK;
 }
 
@@ -219,7 +304,9 @@ enum cli_exit command_group_describe(struct cli *cli)
     if (result != CLI_OK)
         return result;
     arena_init(&arena, ARENA_BYTES);
-    result = print_group(cli, client, &arena);
+    result = find_coordinator(cli, client, cli->words[0]);
+    if (result == CLI_OK)
+        result = print_group(cli, client, &arena);
     if (result == CLI_OK)
         result = print_offsets(cli, client, &arena);
     arena_deinit(&arena);

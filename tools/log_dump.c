@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "storage/batch_reader.h"
 #include "tools/cli.h"
+#include "tools/output.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -43,6 +44,29 @@ static void print_batch(const struct dump *dump, const struct batch_header *head
                good ? "" : " BAD CRC");
 }
 
+static void print_record(const struct dump *dump, const struct record *record, int64_t offset,
+                         int64_t timestamp_ms)
+{
+    struct output_object object;
+
+    if (dump->cli->json) {
+        output_begin(&object);
+        output_number(&object, "offset", offset);
+        output_number(&object, "timestamp", timestamp_ms);
+        output_bytes(&object, "key", record->key, record->key_bytes);
+        output_bytes(&object, "value", record->value, record->value_bytes);
+        output_end(&object);
+        return;
+    }
+    printf("  %lld ts %lld key ", (long long)offset, (long long)timestamp_ms);
+    output_json_text(record->key_bytes < 0 ? NULL : (const char *)record->key,
+                     (size_t)record->key_bytes);
+    fputs(" value ", stdout);
+    output_json_text(record->value_bytes < 0 ? NULL : (const char *)record->value,
+                     (size_t)record->value_bytes);
+    putchar('\n');
+}
+
 static enum err print_records(struct dump *dump, const uint8_t *bytes, uint32_t size_bytes)
 {
     struct record record;
@@ -51,19 +75,8 @@ static enum err print_records(struct dump *dump, const uint8_t *bytes, uint32_t 
     enum err err = batch_reader_open(&dump->reader, bytes, size_bytes);
 
     while (err == OK &&
-           (err = batch_reader_next(&dump->reader, &record, &offset, &timestamp_ms)) == OK) {
-        printf("  %lld ts %lld key ", (long long)offset, (long long)timestamp_ms);
-        if (record.key_bytes < 0)
-            fputs("null", stdout);
-        else
-            cli_print_json_string((const char *)record.key, (size_t)record.key_bytes);
-        fputs(" value ", stdout);
-        if (record.value_bytes < 0)
-            fputs("null", stdout);
-        else
-            cli_print_json_string((const char *)record.value, (size_t)record.value_bytes);
-        putchar('\n');
-    }
+           (err = batch_reader_next(&dump->reader, &record, &offset, &timestamp_ms)) == OK)
+        print_record(dump, &record, offset, timestamp_ms);
     return err == ERR_NOT_FOUND ? OK : err;
 }
 

@@ -7,6 +7,7 @@
 #include "base/nearest.h"
 #include "broker/topic_config.h"
 #include "tools/cli.h"
+#include "tools/output.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -143,10 +144,20 @@ enum cli_exit command_config_check(struct cli *cli)
         return result;
     for (uint32_t i = 0; i < config_listener_count(config); i++) {
         const struct config_listener *listener = config_listener_at(config, i);
-        printf("listener %s on %s:%u\n", listener->name,
-               listener->host[0] == '\0' ? "*" : listener->host, listener->port);
+        struct output_object object;
+        if (!cli->json) {
+            output_line("listener %s on %s:%u", listener->name,
+                        listener->host[0] == '\0' ? "*" : listener->host, listener->port);
+            continue;
+        }
+        output_begin(&object);
+        output_text(&object, "listener", listener->name);
+        output_text(&object, "host", listener->host);
+        output_number(&object, "port", listener->port);
+        output_end(&object);
     }
-    puts("the configuration is right");
+    if (!cli->json)
+        puts("the configuration is right");
     config_destroy(config);
     return CLI_OK;
 }
@@ -177,10 +188,10 @@ static void print_key_json(const struct config_key *key, const char *scope)
     if (key->default_text == NULL)
         fputs("null", stdout);
     else
-        cli_print_json_string(key->default_text, strlen(key->default_text));
+        output_json_text(key->default_text, strlen(key->default_text));
     printf(",\"effect\":\"%s\",\"dynamic\":%s,\"doc\":", effect_text(key->effect),
            key->dynamic ? "true" : "false");
-    cli_print_json_string(config_key_doc(key), strlen(config_key_doc(key)));
+    output_json_text(config_key_doc(key), strlen(config_key_doc(key)));
     puts("}");
 }
 
@@ -248,9 +259,9 @@ enum cli_exit command_explain(struct cli *cli)
         return CLI_OK;
     }
     printf("{\"code\":\"%s\",\"text\":", code->code);
-    cli_print_json_string(code->text, strlen(code->text));
+    output_json_text(code->text, strlen(code->text));
     fputs(",\"advice\":", stdout);
-    cli_print_json_string(code->advice, strlen(code->advice));
+    output_json_text(code->advice, strlen(code->advice));
     puts("}");
     return CLI_OK;
 }

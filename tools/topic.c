@@ -7,6 +7,7 @@
 #include "net/protocol/msg_incremental_alter_configs.h"
 #include "net/protocol/msg_metadata.h"
 #include "tools/cli.h"
+#include "tools/output.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -38,11 +39,14 @@ static void tell(const struct cli *cli, struct wire_string name, int16_t error_c
     const char *error = kafka_error_name(error_code);
 
     if (cli->json) {
-        fputs("{\"topic\":", stdout);
-        cli_print_json_string(name.text, (size_t)name.size_bytes);
-        printf(",\"error\":\"%s\"}\n", error);
+        struct output_object object;
+        output_begin(&object);
+        output_string(&object, "topic", name);
+        output_text(&object, "error", error);
+        output_string(&object, "message", message);
+        output_end(&object);
     } else if (error_code == KAFKA_NONE) {
-        printf("%.*s %s\n", CLI_TEXT(name), done);
+        output_line("%.*s %s", CLI_TEXT(name), done);
     }
     if (error_code == KAFKA_NONE)
         return;
@@ -76,6 +80,8 @@ enum cli_exit command_topic_create(struct cli *cli)
     enum cli_exit result;
     enum err err;
 
+    if (cli->partitions == 0)
+        return cli_fail(CLI_USAGE, "-p 0: a topic has at least one partition");
     codec_set_defaults(&create_topics_request_desc, &request);
     for (int i = 0; i < cli->set_count; i++)
         if (!split_set(cli->sets[i], &configs[i].name, &configs[i].value))
@@ -258,18 +264,22 @@ enum cli_exit command_topic_list(struct cli *cli)
     if (result == CLI_OK)
         result = ask_metadata(&session, NULL, &response);
     if (result == CLI_OK && !cli->json)
-        printf("%-40s %10s %8s\n", "NAME", "PARTITIONS", "REPLICAS");
+        output_line("%-40s %10s %8s", "NAME", "PARTITIONS", "REPLICAS");
     for (int32_t i = 0; result == CLI_OK && i < response->topics.count; i++) {
         const struct metadata_response_topic *topic = &response->topics.items[i];
         int32_t replicas =
             topic->partitions.count > 0 ? topic->partitions.items[0].replica_nodes.count : 0;
         if (cli->json) {
-            fputs("{\"name\":", stdout);
-            cli_print_json_string(topic->name.text, (size_t)topic->name.size_bytes);
-            printf(",\"partitions\":%d,\"replicas\":%d,\"internal\":%s}\n", topic->partitions.count,
-                   replicas, topic->is_internal ? "true" : "false");
+            struct output_object object;
+            output_begin(&object);
+            output_string(&object, "name", topic->name);
+            output_number(&object, "partitions", topic->partitions.count);
+            output_number(&object, "replicas", replicas);
+            output_bool(&object, "internal", topic->is_internal);
+            output_end(&object);
         } else {
-            printf("%-40.*s %10d %8d\n", CLI_TEXT(topic->name), topic->partitions.count, replicas);
+            output_line("%-40.*s %10d %8d", CLI_TEXT(topic->name), topic->partitions.count,
+                        replicas);
         }
     }
     close_session(&session);
@@ -303,17 +313,15 @@ static enum cli_exit describe_configs(const struct cli *cli, struct session *ses
         const struct describe_configs_response_describe_configs_resource_result *config =
             &response->results.items[0].configs.items[i];
         if (cli->json) {
-            fputs("{\"config\":", stdout);
-            cli_print_json_string(config->name.text, (size_t)config->name.size_bytes);
-            fputs(",\"value\":", stdout);
-            if (config->value.text == NULL)
-                fputs("null", stdout);
-            else
-                cli_print_json_string(config->value.text, (size_t)config->value.size_bytes);
-            printf(",\"source\":\"%s\"}\n", kafka_config_source_name(config->config_source));
+            struct output_object object;
+            output_begin(&object);
+            output_string(&object, "config", config->name);
+            output_string(&object, "value", config->value);
+            output_text(&object, "source", kafka_config_source_name(config->config_source));
+            output_end(&object);
         } else if (config->config_source != KAFKA_CONFIG_SOURCE_DEFAULT_CONFIG) {
-            printf("  %.*s=%.*s (%s)\n", CLI_TEXT(config->name), CLI_TEXT(config->value),
-                   kafka_config_source_name(config->config_source));
+            output_line("  %.*s=%.*s (%s)", CLI_TEXT(config->name), CLI_TEXT(config->value),
+                        kafka_config_source_name(config->config_source));
         }
     }
     return CLI_OK;
@@ -340,8 +348,9 @@ enum cli_exit command_topic_describe(struct cli *cli)
     topic = &response->topics.items[0];
     uuid_format(&topic->topic_id, id);
     if (!cli->json)
-        printf("NAME %s\nID %s\n\n%9s %6s %12s\n", cli->words[0], id, "PARTITION", "LEADER",
-               "LEADER-EPOCH");
+        output_line("NAME %s", cli->words[0]);
+    if (!cli->json)
+        printf("ID %s\n\n%9s %6s %12s\n", id, "PARTITION", "LEADER", "LEADER-EPOCH");
     for (int32_t i = 0; i < topic->partitions.count; i++) {
         const struct metadata_response_partition *partition = &topic->partitions.items[i];
         if (cli->json)

@@ -2,9 +2,7 @@
 
 #include "net/protocol/msg_metadata.h"
 
-#include <time.h>
-
-enum { TRIES = 100, PAUSE_MS = 50 };
+enum { CREATION_MS_MAX = 5000 }; /* a topic that the broker does not create is told then */
 
 static enum err ask(struct client *client, const char *name, bool create, struct topic_view *out,
                     int16_t *error_code)
@@ -39,19 +37,23 @@ static enum err ask(struct client *client, const char *name, bool create, struct
 enum cli_exit topic_view_load(const struct cli *cli, struct client *client, const char *topic,
                               bool create, struct topic_view *out)
 {
+    struct patience patience = patience_begin(cli->timeout_ms);
+    struct patience creation =
+        patience_begin(cli->timeout_ms < CREATION_MS_MAX ? cli->timeout_ms : CREATION_MS_MAX);
     int16_t error_code = KAFKA_NONE;
+    bool comes = false; /* the topic is being created, or the broker does not do that */
+    enum err err;
 
-    for (int i = 0; i < TRIES; i++) {
-        struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000L};
-        enum err err = ask(client, topic, create, out, &error_code);
-        if (err != OK)
-            return cli_call_failed("Metadata", err);
-        if (error_code == KAFKA_NONE && out->partition_count > 0)
+    do {
+        err = ask(client, topic, create, out, &error_code);
+        if (err == OK && error_code == KAFKA_NONE && out->partition_count > 0)
             return CLI_OK;
-        if (error_code != KAFKA_LEADER_NOT_AVAILABLE &&
-            !(create && error_code == KAFKA_UNKNOWN_TOPIC_OR_PARTITION))
-            break;
-        nanosleep(&pause, NULL);
-    }
+        comes = error_code == KAFKA_LEADER_NOT_AVAILABLE ||
+                (create && error_code == KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
+    } while (err != OK ? patience_with(&patience, err)
+             : comes   ? patience_with_kafka(&creation, KAFKA_LEADER_NOT_AVAILABLE)
+                       : patience_with_kafka(&patience, error_code));
+    if (err != OK)
+        return cli_call_failed("Metadata", err);
     return cli_fail(cli_exit_of_kafka(error_code), "%s: %s", topic, kafka_error_name(error_code));
 }

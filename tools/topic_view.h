@@ -9,8 +9,8 @@ struct topic_view {
     int32_t partition_count;
 };
 
-/* create: let the broker create it if it does so (auto.create.topics.enable); waits for that until
- * the client's timeout.  Says what is wrong. */
+/* create: let the broker create it if it does so (auto.create.topics.enable); waits for that five
+ * seconds at most.  Says what is wrong. */
 must_use enum cli_exit topic_view_load(const struct cli *cli, struct client *client,
                                        const char *topic, bool create, struct topic_view *out);
 

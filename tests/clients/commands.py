@@ -1,0 +1,441 @@
+#!/usr/bin/env python3
+"""The command line against a broker: real pipes, signals, full devices and closed descriptors.
+
+usage: commands.py --levee PATH [NAME ...]
+
+Starts its own broker, runs every check (or those named), prints `ok NAME` or `FAIL NAME: why` and
+`N passed, N failed`.
+"""
+import argparse
+import json
+import os
+import pathlib
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import broker_process
+import raw
+
+SECONDS = 20
+CHECKS = []
+
+
+def check(function):
+    CHECKS.append(function)
+    return function
+
+
+class World:
+    def __init__(self, binary):
+        self.binary = binary
+        self.broker = broker_process.Levee(binary)
+        self.broker.start()
+        self.names = 0
+
+    def topic(self, *options):
+        self.names += 1
+        name = "commands-%d" % self.names
+        self.good("topic", "create", name, *options)
+        return name
+
+    def argv(self, words):
+        return [self.binary, *words, "-b", self.broker.bootstrap]
+
+    def run(self, *words, **options):
+        options.setdefault("stdin", subprocess.DEVNULL if "input" not in options else None)
+        if options["stdin"] is None:
+            del options["stdin"]
+        if "stdout" not in options:
+            options["stdout"] = subprocess.PIPE
+        return subprocess.run(self.argv(words), stderr=subprocess.PIPE, text=True, timeout=SECONDS,
+                              **options)
+
+    def good(self, *words, **options):
+        done = self.run(*words, **options)
+        expect(done.returncode == 0, "%s: exit code %d: %s" % (words, done.returncode, done.stderr))
+        return done.stdout
+
+    def start(self, *words, **options):
+        return subprocess.Popen(self.argv(words), stderr=subprocess.PIPE, text=True, **options)
+
+    def values(self, topic):
+        return self.good("consume", topic, "-o", ":end").splitlines()
+
+    def wait_for(self, topic, values):
+        end = time.monotonic() + 5
+        while self.values(topic) != values:
+            expect(time.monotonic() < end, "%s has %s, not %s" % (topic, self.values(topic), values))
+            time.sleep(0.05)
+
+
+def expect(condition, text):
+    if not condition:
+        raise AssertionError(text)
+
+
+def refused(world, words, needle, code=2, **options):
+    """Ends at once with code and says needle in one line."""
+    done = world.run(*words, **options)
+    expect(done.returncode == code, "%s: exit code %d, not %d: %s" % (
+        words, done.returncode, code, done.stderr))
+    expect(needle in done.stderr, "%s says %r, without %r" % (words, done.stderr, needle))
+
+
+# ---- produce
+
+
+@check
+def a_slow_pipe_is_stored_as_it_comes(world):
+    topic = world.topic()
+    proc = world.start("produce", topic, stdin=subprocess.PIPE)
+    values = []
+    for value in ("one", "two"):
+        proc.stdin.write(value + "\n")
+        proc.stdin.flush()
+        values.append(value)
+        world.wait_for(topic, values)
+    proc.stdin.close()
+    expect(proc.wait(SECONDS) == 0, "exit code %s" % proc.returncode)
+
+
+@check
+def a_signal_stores_what_was_read(world):
+    for number in (signal.SIGINT, signal.SIGTERM):
+        topic = world.topic()
+        proc = world.start("produce", topic, "--linger", "60000", stdin=subprocess.PIPE)
+        proc.stdin.write("a\nb\nunfinished")
+        proc.stdin.flush()
+        time.sleep(0.5)
+        expect(world.values(topic) == [], "the linger was not waited for")
+        proc.send_signal(number)
+        proc.wait(SECONDS)
+        told = proc.stderr.read()
+        proc.stdin.close()
+        expect(proc.returncode == 0, "exit code %s: %s" % (proc.returncode, told))
+        expect(world.values(topic) == ["a", "b"], "stored: %s" % world.values(topic))
+        expect("2 records stored" in told and "10 bytes after the last newline" in told, told)
+
+
+@check
+def a_second_signal_ends_at_once(world):
+    topic = world.topic()
+    proc = world.start("produce", topic, "--timeout", "15000", stdin=subprocess.PIPE)
+    proc.stdin.write("x\n")
+    proc.stdin.flush()
+    world.wait_for(topic, ["x"])
+    world.broker.proc.send_signal(signal.SIGSTOP)
+    try:
+        proc.stdin.write("y\n")
+        proc.stdin.flush()
+        time.sleep(0.3)
+        proc.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+        expect(proc.poll() is None, "the first signal did not wait for the answer")
+        proc.send_signal(signal.SIGINT)
+        expect(proc.wait(5) == -signal.SIGINT, "exit code %s" % proc.returncode)
+    finally:
+        world.broker.proc.send_signal(signal.SIGCONT)
+
+
+@check
+def only_what_was_stored_is_counted(world):
+    topic = world.topic("-C", "max.message.bytes=1000")
+    done = world.run("produce", topic, input="small\n" + "x" * 2000 + "\n")
+    expect(done.returncode == 1 and "MESSAGE_TOO_LARGE" in done.stderr, done.stderr)
+    expect("0 of 2 records stored" in done.stderr, done.stderr)
+    # what is large goes alone: the small ones before it are stored
+    topic = world.topic()
+    done = world.run("produce", topic, input="small\n" + "x" * 2000000 + "\n")
+    expect(done.returncode == 1 and "1 of 2 records stored" in done.stderr, done.stderr)
+    expect(world.values(topic) == ["small"], "stored: %s" % world.values(topic))
+
+
+@check
+def many_lines_keep_their_order(world):
+    topic = world.topic()
+    lines = ["%d %s" % (i, "x" * (i % 300)) for i in range(20000)]
+    done = world.run("produce", topic, "-z", "lz4", input="\n".join(lines))
+    expect(done.returncode == 0 and "20000 records stored" in done.stderr, done.stderr)
+    expect(world.values(topic) == lines, "other lines came back")
+
+
+@check
+def keys_choose_partitions_and_json_tells_offsets(world):
+    topic = world.topic("-p", "3")
+    out = world.good("produce", topic, "-K", ":", "--format", "json",
+                     input="".join("k%d:v%d\n" % (i, i) for i in range(30)))
+    told = [json.loads(line) for line in out.splitlines()]
+    expect(sum(t["records"] for t in told) == 30, out)
+    expect({t["partition"] for t in told} == {0, 1, 2}, out)
+    got = sorted(world.good("consume", topic, "-o", ":end", "-f", "%k=%v\\n").splitlines())
+    expect(got == sorted("k%d=v%d" % (i, i) for i in range(30)), "consumed %s" % got)
+
+
+@check
+def a_restart_of_the_broker_is_waited_out(world):
+    topic = world.topic()
+    proc = world.start("produce", topic, stdin=subprocess.PIPE)
+    reader = world.start("consume", topic, "-n", "2", stdout=subprocess.PIPE)
+    proc.stdin.write("before\n")
+    proc.stdin.flush()
+    world.wait_for(topic, ["before"])
+    world.broker.stop()
+    proc.stdin.write("after\n")
+    proc.stdin.flush()
+    time.sleep(0.5)
+    world.broker.start()
+    world.wait_for(topic, ["before", "after"])
+    proc.stdin.close()
+    expect(proc.wait(SECONDS) == 0, "exit code %s: %s" % (proc.returncode, proc.stderr.read()))
+    out, told = reader.communicate(timeout=SECONDS)
+    expect(reader.returncode == 0 and out == "before\nafter\n", "%s %s" % (out, told))
+
+
+class Forgetful(threading.Thread):
+    """Passes bytes on to the broker, and loses the first answer to a Produce."""
+
+    def __init__(self, port):
+        super().__init__(daemon=True)
+        self.port = port
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.address = "127.0.0.1:%d" % self.server.getsockname()[1]
+        self.lost = 0
+
+    def run(self):
+        while True:
+            try:
+                client, _ = self.server.accept()
+            except OSError:
+                return
+            with client, socket.create_connection(("127.0.0.1", self.port)) as broker:
+                try:
+                    self.serve(client, broker)
+                except (OSError, EOFError):
+                    pass
+
+    @staticmethod
+    def frame(sock):
+        data = b""
+        while len(data) < 4 or len(data) < 4 + struct.unpack(">i", data[:4])[0]:
+            piece = sock.recv(65536)
+            if not piece:
+                raise EOFError
+            data += piece
+        return data
+
+    def serve(self, client, broker):
+        while True:
+            request = self.frame(client)
+            broker.sendall(request)
+            answer = self.frame(broker)
+            if struct.unpack(">h", request[4:6])[0] == 0 and self.lost == 0:
+                self.lost += 1
+                return
+            client.sendall(answer)
+
+
+@check
+def an_answer_that_is_lost_does_not_store_twice(world):
+    topic = world.topic()
+    proxy = Forgetful(world.broker.port)
+    proxy.start()
+    done = subprocess.run([world.binary, "produce", topic, "-b", proxy.address], input="a\nb\n",
+                          stderr=subprocess.PIPE, text=True, timeout=SECONDS)
+    proxy.server.close()
+    expect(proxy.lost == 1, "no answer was lost")
+    expect(done.returncode == 0 and "2 records stored" in done.stderr, done.stderr)
+    expect(world.values(topic) == ["a", "b"], "stored: %s" % world.values(topic))
+
+
+# ---- consume
+
+
+@check
+def a_full_output_is_an_error(world):
+    topic = world.topic()
+    world.good("produce", topic, input="a\n")
+    for words in (["consume", topic, "-n", "1"], ["consume", topic], ["topic", "list"]):
+        with open("/dev/full", "w") as full:
+            refused(world, words, "No space left", code=1, stdout=full)
+
+
+@check
+def a_closed_output_is_an_error(world):
+    topic = world.topic()
+    world.good("produce", topic, input="a\n")
+    done = subprocess.run(["sh", "-c", '"$@" >&-', "sh", *world.argv(["consume", topic])],
+                          stderr=subprocess.PIPE, text=True, timeout=SECONDS)
+    expect(done.returncode == 1 and "standard output" in done.stderr, done.stderr)
+    # a reader that goes while there is nothing to print
+    proc = world.start("consume", topic, "-o", "end", stdout=subprocess.PIPE)
+    time.sleep(0.5)
+    proc.stdout.close()
+    expect(proc.wait(5) == 1, "exit code %s" % proc.returncode)
+
+
+@check
+def places_to_begin(world):
+    topic = world.topic()
+    world.good("produce", topic, input="".join("%d\n" % i for i in range(10)))
+    for where, values in (("start:end", range(10)), ("+8:end", (8, 9)), ("-3:end", (7, 8, 9)),
+                          ("5:end", range(5, 10)), ("end:end", ()), (":end", range(10)),
+                          ("@0:end", range(10)), ("@99999999999999:end", ()), ("+50:end", ()),
+                          ("-50:end", range(10))):
+        got = world.good("consume", topic, "-o", where).split()
+        expect(got == [str(v) for v in values], "-o %s gave %s" % (where, got))
+
+
+# ---- words and options
+
+
+@check
+def mistakes_are_told_before_connecting(world):
+    nowhere = ["-b", "127.0.0.1:1"]
+    for words, needle in (
+            (["consume", "t", "-f", "%q"], "%q is unknown"),
+            (["consume", "t", "-f", "\\y"], "\\y is unknown"),
+            (["consume", "t", "-f", "50%"], "nothing follows"),
+            (["consume", "t", "-o", "foo"], "no place to begin"),
+            (["consume", "t", "-o", "-x"], "no place to begin"),
+            (["consume", "t", "-n", "x"], "takes a number"),
+            (["consume", "t", "-n", "-1"], "takes a number"),
+            (["topic", "create", "t", "-p", "0"], "at least one partition"),
+            (["produce", "t", "-K", ""], "-K needs"),
+            (["produce", "t", "-z", "zip"], "-z is"),
+            (["topic", "list", "-X", "tls.enabled=true"], "-X knows brokers")):
+        done = subprocess.run([world.binary, *words, *nowhere], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              timeout=SECONDS)
+        expect(done.returncode == 2 and needle in done.stderr, "%s: %d %s" % (
+            words, done.returncode, done.stderr))
+
+
+@check
+def addresses_that_lead_nowhere(world):
+    for address, needle, code in (("nosuchhost.invalid:9092", "host name nosuchhost.invalid", 1),
+                                  ("127.0.0.1:1", "is it running", 1),
+                                  ("127.0.0.1:port", "no port number", 1),
+                                  ("nosuchhost.invalid:1,127.0.0.1:1", "127.0.0.1:1: ", 1)):
+        done = subprocess.run([world.binary, "topic", "list", "-b", address],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              timeout=SECONDS)
+        expect(done.returncode == code and needle in done.stderr, "%s: %d %s" % (
+            address, done.returncode, done.stderr))
+
+
+@check
+def what_rpk_users_type(world):
+    topic = world.topic()
+    where = "brokers=%s" % world.broker.bootstrap
+    for words, text in ((["topic", "produce", topic], "x\n"), (["produce", topic, "-k", "y"], "y\n")):
+        done = subprocess.run([world.binary, *words, "-X", where], input=text, text=True,
+                              stderr=subprocess.PIPE, timeout=SECONDS)
+        expect(done.returncode == 0, done.stderr)
+    done = subprocess.run([world.binary, "topic", "consume", "-X", where, "-n", "2", "--", topic],
+                          stdout=subprocess.PIPE, text=True, timeout=SECONDS)
+    expect(done.stdout == "x\ny\n", done.stdout)
+    out = world.good("cluster", "info")
+    expect("CLUSTER" in out and str(world.broker.port) in out, out)
+    done = subprocess.run([world.binary, "topic", "describe", "-X", where, "--", "-t"],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=SECONDS)
+    expect(done.returncode == 3 and "-t: UNKNOWN_TOPIC" in done.stderr, done.stderr)
+
+
+# ---- names
+
+
+@check
+def a_group_that_does_not_exist(world):
+    refused(world, ["group", "describe", "nobody"], "there is no group nobody", code=3)
+
+
+@check
+def odd_names_stay_text(world):
+    topic = world.topic()
+    group = 'we"ird\n\x1b[31m\\\u202e'
+    client = raw.Connection(world.broker.bootstrap)
+    end = time.monotonic() + 10
+    while client.ask("FindCoordinator", 4, {"KeyType": 0, "CoordinatorKeys": [group]})[
+            "Coordinators"][0]["ErrorCode"] != 0:
+        expect(time.monotonic() < end, "no coordinator")
+        time.sleep(0.1)
+    done = client.ask("OffsetCommit", 7, {"GroupId": group, "Topics": [{
+        "Name": topic, "Partitions": [{"PartitionIndex": 0, "CommittedOffset": 0,
+                                       "CommittedMetadata": ""}]}]})
+    expect(done["Topics"][0]["Partitions"][0]["ErrorCode"] == 0, "OffsetCommit: %s" % done)
+    client.close()
+    for words in (["group", "list"], ["group", "describe", group]):
+        told = [json.loads(line) for line in world.good(*words, "--format", "json").splitlines()]
+        expect(group in [t.get("group") for t in told], "%s: %s" % (words[:2], told))
+        text = world.good(*words)
+        expect("\x1b" not in text and "\u202e" not in text, repr(text))
+        expect('we"ird\\n\\x1b[31m' in text, repr(text))
+    expect(told[1] == {"topic": topic, "partition": 0, "committed": 0, "end": 0, "lag": 0}, told)
+
+
+@check
+def every_command_prints_json(world):
+    topic = world.topic()
+    world.good("produce", topic, input="\x1b[31m\"\\\n")
+    out = subprocess.run([world.binary, "log", "dump", "--records", "--format", "json", *map(
+        str, world.broker.directory.glob("data/**/%s-0/*.log" % topic))],
+                         stdout=subprocess.PIPE, text=True, timeout=SECONDS).stdout
+    for line in out.splitlines():
+        expect(isinstance(json.loads(line), dict), "log dump: %s" % line)
+    for words in (["version"], ["config", "check", "--set", "listeners=PLAINTEXT://127.0.0.1:1"],
+                  ["config", "list"], ["config", "explain", "log.dirs"], ["explain", "LVE-2101"]):
+        out = subprocess.run([world.binary, *words, "--format", "json"], stdout=subprocess.PIPE,
+                             text=True, timeout=SECONDS).stdout
+        expect(out and all(isinstance(json.loads(line), dict) for line in out.splitlines()),
+               "%s: %s" % (words, out))
+    for words in (["topic", "list"], ["topic", "describe", topic], ["topic", "create", topic + "j"],
+                  ["topic", "add-partitions", topic + "j", "-p", "2"],
+                  ["topic", "alter-config", topic + "j", "-C", "retention.ms=5000"],
+                  ["topic", "delete", topic + "j"], ["consume", topic, "-o", ":end"],
+                  ["cluster", "info"], ["group", "list"]):
+        out = world.good(*words, "--format", "json")
+        for line in out.splitlines():
+            expect(isinstance(json.loads(line), dict), "%s: %s" % (words, line))
+        expect(out or words[0] == "group", "%s printed nothing" % words)
+        expect("\x1b" not in out, "%s: an escape" % words)
+    done = world.run("group", "delete", 'no"group', "--format", "json")
+    expect(json.loads(done.stdout)["group"] == 'no"group', done.stdout)
+    done = world.run("topic", "create", 'a"\x1b[31m', "--format", "json")
+    expect(json.loads(done.stdout)["topic"] == 'a"\x1b[31m', done.stdout)
+    done = world.run("topic", "create", "a\x1b[31m")
+    expect("\x1b" not in done.stdout + done.stderr, repr(done.stderr))
+
+
+def main():
+    parser = argparse.ArgumentParser(description="the command line against a broker")
+    parser.add_argument("--levee", required=True)
+    parser.add_argument("names", nargs="*")
+    args = parser.parse_args()
+    world = World(str(pathlib.Path(args.levee).resolve()))
+    failed = passed = 0
+    try:
+        for function in CHECKS:
+            if args.names and function.__name__ not in args.names:
+                continue
+            try:
+                function(world)
+                passed += 1
+                print("ok %s" % function.__name__, flush=True)
+            except (AssertionError, subprocess.TimeoutExpired, ValueError, OSError) as error:
+                failed += 1
+                print("FAIL %s: %s" % (function.__name__, error), flush=True)
+    finally:
+        world.broker.stop()
+        world.broker.remove()
+    print("%d passed, %d failed" % (passed, failed))
+    return 0 if failed == 0 and passed > 0 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
