@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { UNCOMPRESSED_BYTES_MAX = 1 << 30 };
+enum { UNCOMPRESSED_BYTES_MAX = 1 << 30, BLOCK_BYTES = 4096 };
 
 struct dump {
     const struct cli *cli;
@@ -80,6 +80,47 @@ static enum err print_records(struct dump *dump, const uint8_t *bytes, uint32_t 
     return err == ERR_NOT_FOUND ? OK : err;
 }
 
+static bool is_zero(const uint8_t *bytes, size_t size_bytes)
+{
+    for (size_t i = 0; i < size_bytes; i++)
+        if (bytes[i] != 0)
+            return false;
+    return true;
+}
+
+/* Why the walk ended before the file does.  A segment is written in whole blocks, the last one
+ * filled up with zeros that the next write replaces: that is in order.  More zeros than that are
+ * not. */
+static enum cli_exit tell_tail(const char *path, const uint8_t *bytes, size_t size_bytes,
+                               size_t pos, enum err err)
+{
+    size_t left = size_bytes - pos;
+
+    if (is_zero(bytes + pos, left) && left < BLOCK_BYTES) {
+        fflush(stdout);
+        fprintf(stderr,
+                "levee: %s: the last %zu bytes are not written yet (zeros up to the end of a "
+                "block). A running broker fills its newest segment from its journal, so newer "
+                "records may not be in this file\n",
+                path, left);
+        return CLI_OK;
+    }
+    if (is_zero(bytes + pos, left))
+        return cli_fail(
+            CLI_DEGRADED,
+            "%s: zeros from position %zu to the end, %zu bytes: more than the rest of a "
+            "block. The file was preallocated, or its blocks were never written",
+            path, pos, left);
+    if (err == ERR_TRUNCATED)
+        return cli_fail(CLI_DEGRADED,
+                        "%s: the last batch, at position %zu, is not complete: %zu bytes of it are "
+                        "here. If the broker runs, the rest is not written yet; if it was stopped, "
+                        "the next start completes it from the journal or says that it is lost",
+                        path, pos, left);
+    return cli_fail(CLI_DEGRADED, "%s: the %zu bytes from position %zu on are no batch (%s)", path,
+                    left, pos, err_text(err));
+}
+
 static enum cli_exit dump_bytes(struct dump *dump, const char *path, const uint8_t *bytes,
                                 size_t size_bytes)
 {
@@ -101,11 +142,7 @@ static enum cli_exit dump_bytes(struct dump *dump, const char *path, const uint8
                                 (long long)header.base_offset, err_text(err));
         }
     }
-    if (err == ERR_NOT_FOUND)
-        return CLI_OK;
-    return cli_fail(CLI_DEGRADED, "%s: %zu bytes after position %zu are no batch (%s)%s", path,
-                    size_bytes - walk.pos, walk.pos, err_text(err),
-                    "; the tail of a running broker's active segment looks like this");
+    return err == ERR_NOT_FOUND ? CLI_OK : tell_tail(path, bytes, size_bytes, walk.pos, err);
 }
 
 static enum cli_exit dump_file(struct dump *dump, const char *path)

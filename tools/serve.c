@@ -7,6 +7,7 @@
 #include "base/nearest.h"
 #include "broker/topic_config.h"
 #include "tools/cli.h"
+#include "tools/data_path.h"
 #include "tools/output.h"
 
 #include <stdio.h>
@@ -142,6 +143,12 @@ enum cli_exit command_config_check(struct cli *cli)
 
     if (result != CLI_OK)
         return result;
+    result = data_path_check(
+        config_text(config, config_is_set(config, "log.dirs") ? "log.dirs" : "log.dir"));
+    if (result != CLI_OK) {
+        config_destroy(config);
+        return result;
+    }
     for (uint32_t i = 0; i < config_listener_count(config); i++) {
         const struct config_listener *listener = config_listener_at(config, i);
         struct output_object object;

@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import struct
@@ -345,6 +346,70 @@ def what_rpk_users_type(world):
     done = subprocess.run([world.binary, "topic", "describe", "-X", where, "--", "-t"],
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=SECONDS)
     expect(done.returncode == 3 and "-t: UNKNOWN_TOPIC" in done.stderr, done.stderr)
+
+
+# ---- files
+
+
+def offline(world, *words):
+    return subprocess.run([world.binary, *map(str, words)], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, timeout=SECONDS)
+
+
+@check
+def the_tail_of_a_segment_is_told_in_words(world):
+    topic = world.topic()
+    for _ in range(5):
+        world.good("produce", topic, input="x" * 3000 + "\n")
+    segment = world.broker.directory / "data" / (topic + "-0") / ("0" * 20 + ".log")
+    end = time.monotonic() + 15  # a running broker copies what its journal has, in whole blocks
+    while not segment.stat().st_size:
+        expect(time.monotonic() < end, "%s stays empty" % segment)
+        time.sleep(0.1)
+    done = offline(world, "log", "dump", segment)
+    expect(done.returncode == 0 and "not written yet" in done.stderr, "live: %s" % done)
+    whole = segment.read_bytes().rstrip(b"\0") + b"\0"  # a record ends with its header count, 0
+    with tempfile.TemporaryDirectory(prefix="levee-dump-") as directory:
+        copy = pathlib.Path(directory) / segment.name
+        for name, data, code, needle in (
+                ("padded", whole + bytes(4095), 0, "4095 bytes are not written yet"),
+                ("zeros", whole + bytes(8192), 7, "more than the rest of a block"),
+                ("cut", whole[:-10], 7, "is not complete"),
+                ("noise", whole + b"\xff" * 100, 7, "100 bytes from position")):
+            copy.write_bytes(data)
+            done = offline(world, "log", "dump", copy)
+            expect(done.returncode == code and needle in done.stderr, "%s: %s" % (name, done))
+
+
+@check
+def config_check_looks_at_the_data_directory(world):
+    def told(path):
+        return offline(world, "config", "check", "--set", "log.dirs=%s" % path)
+
+    with tempfile.TemporaryDirectory(prefix="levee-check-") as directory:
+        directory = pathlib.Path(directory)
+        (directory / "file").write_text("")
+        (directory / "there").mkdir()
+        for path in (directory / "there", directory / "new"):
+            expect(told(path).returncode == 0, "%s: %s" % (path, told(path)))
+        expect(not (directory / "new").exists(), "it was created")
+        for path, needle in ((directory / "file", "is not a directory"),
+                             (directory / "file" / "data", "is not a directory"),
+                             (directory / "none" / "data", "does not exist"),
+                             ("%s,%s" % (directory / "there", directory / "new"),
+                              "one directory")):
+            done = told(path)
+            expect(done.returncode == 2 and needle in done.stderr, "%s: %s" % (path, done))
+        # as a user that may not write: root may always
+        directory.chmod(0o755)
+        (directory / "there").chmod(0o555)
+        binary = shutil.copy(world.binary, directory / "levee")
+        for path in (directory / "there", directory / "there" / "new"):
+            done = subprocess.run([binary, "config", "check", "--set", "log.dirs=%s" % path],
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                  timeout=SECONDS, cwd="/",
+                                  user=65534 if os.geteuid() == 0 else None)
+            expect(done.returncode == 2 and "cannot be written" in done.stderr, "%s" % done)
 
 
 # ---- names
