@@ -153,6 +153,42 @@ Test(store, a_full_store_says_so_and_calls_whoever_waits_when_there_is_room)
     cr_assert(eq(u32, hungry.calls, 0));
 }
 
+struct large {
+    struct store_waiter waiter;
+    enum err err;
+};
+
+static bool on_room_for_large(struct store_waiter *waiter)
+{
+    struct large *large = container_of(waiter, struct large, waiter);
+
+    large->err =
+        fixture_append(&(struct fixture_append){.log_index = 1, .value_bytes = 1000000}, NULL);
+    return large->err != ERR_FULL;
+}
+
+Test(store, who_waits_for_the_journal_is_not_passed_by_what_would_fit)
+{
+    struct fixture_append small = {.log_index = 2, .value_bytes = 10};
+    struct fixture_append reserved = {.log_index = 0, .value_bytes = 10};
+    struct large large = {.waiter.room = on_room_for_large};
+
+    up_with(&(struct fixture_options){.seed = 2, .log_count = 3, .reserved_space = true});
+    sim_disk_hold(&fixture.node->disk, SIM_WRITE);
+    while (on_room_for_large(&large.waiter))
+        cr_assert(eq(int, large.err, OK));
+    cr_assert(eq(int, fixture_append(&small, NULL), OK)); /* nobody waits yet */
+    store_wait_room(fixture.store, &large.waiter);
+    cr_assert(eq(int, fixture_append(&small, NULL), ERR_FULL));
+    cr_assert(eq(int, fixture_append(&reserved, NULL), OK)); /* but for what is the broker's own */
+    sim_disk_unhold(&fixture.node->disk, SIM_WRITE);
+    for (int ms = 0; ms < 2000 && large.err == ERR_FULL; ms++)
+        fixture_run_ms(1);
+    cr_assert(eq(int, large.err, OK));
+    cr_assert(eq(int, fixture_append(&small, NULL), OK));
+    cr_assert(fixture_settle());
+}
+
 Test(store, small_batches_one_at_a_time_never_use_up_the_memory)
 {
     up_with(&(struct fixture_options){.seed = 2, .tail_cache_max_bytes = 8 << 20});
