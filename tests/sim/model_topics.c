@@ -41,8 +41,10 @@ uint32_t model_topics_again(struct model_topics *topics, uint32_t old_index)
 {
     const struct model_topic *old = &topics->at[old_index];
     struct model_topic *topic;
+    char name[sizeof(old->name)];
 
-    model_topics_add(topics, old->name, old->partitions_count);
+    memcpy(name, old->name, sizeof(name)); /* both lie in the one array */
+    model_topics_add(topics, name, old->partitions_count);
     topic = &topics->at[topics->count - 1];
     topic->rules = old->rules;
     topic->trims = old->trims;
