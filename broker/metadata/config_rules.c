@@ -244,3 +244,10 @@ bool config_rules_is_changeable(const struct config_key *key)
            strcmp(key->name, "advertised.listeners") != 0 &&
            strcmp(key->name, "listener.security.protocol.map") != 0;
 }
+
+bool config_rules_is_of_listener(const struct config_key *key)
+{
+    return strncmp(key->name, "ssl.keystore.", strlen("ssl.keystore.")) == 0 ||
+           strncmp(key->name, "ssl.truststore.", strlen("ssl.truststore.")) == 0 ||
+           strcmp(key->name, "ssl.key.password") == 0;
+}

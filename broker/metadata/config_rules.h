@@ -18,4 +18,8 @@ bool config_rules_check(const struct config_key *key, struct wire_string value, 
  * are built once, at start. */
 bool config_rules_is_changeable(const struct config_key *key);
 
+/* Key stores and trust stores, which Kafka takes at runtime for one listener only, under its prefix
+ * (DynamicBrokerConfig, SslConfigs.RECONFIGURABLE_CONFIGS). */
+bool config_rules_is_of_listener(const struct config_key *key);
+
 #endif

@@ -213,6 +213,12 @@ static bool apply_change(struct alteration *alteration, const asked_change *chan
         return refuse(
             alteration, KAFKA_INVALID_REQUEST,
             decision_text(decision, "Cannot update these configs dynamically: [%s]", key->name));
+    if (!is_topic && config_rules_is_of_listener(key))
+        return refuse(alteration, KAFKA_INVALID_REQUEST,
+                      decision_text(decision,
+                                    "These security configs can be dynamically updated only "
+                                    "per-listener using the listener prefix: [%s]",
+                                    key->name));
     if (change->config_operation != KAFKA_ALTER_CONFIG_OP_SET &&
         !edit_list(alteration, key, change, &value))
         return false;

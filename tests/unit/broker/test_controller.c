@@ -353,6 +353,16 @@ Test(controller, bad_configs_are_refused_in_the_words_of_kafka)
         alter(4, "1", "log.dirs", 0, "/x", "Cannot update these configs dynamically: [log.dirs]"),
         KAFKA_INVALID_REQUEST));
     cr_expect(eq(i16,
+                 alter(4, "1", "ssl.keystore.location", 0, "/x",
+                       "These security configs can be dynamically updated only per-listener using "
+                       "the listener prefix: [ssl.keystore.location]"),
+                 KAFKA_INVALID_REQUEST));
+    cr_expect(eq(i16,
+                 alter(4, "", "ssl.key.password", 0, "x",
+                       "These security configs can be dynamically updated only per-listener using "
+                       "the listener prefix: [ssl.key.password]"),
+                 KAFKA_INVALID_REQUEST));
+    cr_expect(eq(i16,
                  alter(4, "1001", "log.retention.ms", 0, "1",
                        "Unexpected broker id, expected 1, but received 1001"),
                  KAFKA_INVALID_REQUEST));
