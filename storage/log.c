@@ -108,6 +108,8 @@ static enum err write_window(struct log *log, int64_t end_offset)
 
 void log_freeze_window(struct log *log)
 {
+    log->target_was_cut = log->was_cut;
+    log->target_cut_base_offset = log->cut_base_offset;
     log->was_cut = false; /* the target of this checkpoint knows */
     if (!log->producers_dirty)
         return;

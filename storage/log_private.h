@@ -116,11 +116,13 @@ struct log {
     bool dirty;            /* changed since the last mark */
     bool writing;          /* a segment write is in flight */
     bool closing;
-    bool was_cut;              /* since the last checkpoint began, ... */
-    int64_t cut_base_offset;   /* ... lowest segment that was cut */
-    struct list dirty_node;    /* store.dirty_logs */
-    struct list write_node;    /* store.write_queue */
-    struct list progress_node; /* store.progressed, while events are due */
+    bool was_cut;            /* since the last checkpoint began, ... */
+    int64_t cut_base_offset; /* ... lowest segment that was cut */
+    bool target_was_cut;     /* the same for what came before the checkpoint in progress, ... */
+    int64_t target_cut_base_offset; /* ... whose mark is not durable yet */
+    struct list dirty_node;         /* store.dirty_logs */
+    struct list write_node;         /* store.write_queue */
+    struct list progress_node;      /* store.progressed, while events are due */
     /* what the checkpoint in progress is to reach */
     bool in_checkpoint;
     struct mark target;

@@ -45,7 +45,8 @@ static enum err journal_mark(struct log *log, enum journal_kind kind, int64_t of
 /* A recovery begins in the segment that the mark names, or where the journal cuts the log: without
  * its file it would have to believe that something is missing.  While a checkpoint is under way,
  * which may wait for space, that is the durable mark, the one being written, or the next one:
- * segments below all of them can go, and must, for it is they that give space back. */
+ * segments below all of them can go, and must, for it is they that give space back.  A cut that the
+ * mark being written knows is replayed until that one is durable. */
 static bool recovery_needs(const struct log *log, const struct segment *segment)
 {
     int64_t base_offset = segment->base_offset;
@@ -53,6 +54,8 @@ static bool recovery_needs(const struct log *log, const struct segment *segment)
     return (log->marked_base_offset >= 0 && base_offset >= log->marked_base_offset) ||
            (log->believed_exists && base_offset >= log->believed.segment_base_offset) ||
            (log->in_checkpoint && base_offset >= log->target.segment_base_offset) ||
+           (log->in_checkpoint && log->target_was_cut &&
+            base_offset >= log->target_cut_base_offset) ||
            (log->was_cut && base_offset >= log->cut_base_offset);
 }
 

@@ -246,6 +246,33 @@ Test(log_trim, what_expired_while_the_log_was_cut_and_appended_to_outlives_a_kil
     fixture_check_prefix(0);
 }
 
+/* The checkpoint names the last segment, but until its mark is durable a recovery begins where the
+ * journal cuts the log. */
+Test(log_trim, what_was_cut_before_a_checkpoint_is_needed_until_its_mark_is_durable)
+{
+    struct waited waited = {0};
+
+    fill(0, 90);
+    fixture_checkpoint(); /* names a segment that the cut drops */
+    cr_assert(eq(int, log_truncate(fixture.at[0].log, 30, NULL, NULL), OK));
+    fixture_forget_from(0, 30);
+    fixture.at[0].durable = 30;
+    fixture_run_ms(5);
+    for (int32_t i = 0; i < 40; i++)
+        cr_assert(eq(int, fixture_append(&(struct fixture_append){.value_bytes = 900}, NULL), OK));
+    cr_assert(fixture_settle());
+    cr_assert(eq(int, log_delete_records(fixture.at[0].log, 60, on_done, &waited), OK));
+    store_checkpoint(fixture.store, NULL, NULL);
+    cr_assert(sim_world_run_until(fixture.world, is_done, &waited, SIM_SECOND));
+    cr_assert(fixture.at[0].log->in_checkpoint);
+    fixture.at[0].log_start = 60;
+    fixture_crash(SIM_KILL);
+    cr_assert(fixture_start());
+    cr_assert(not(log_is_quarantined(fixture.at[0].log)));
+    cr_assert(eq(i64, log_start(), 60));
+    fixture_check_prefix(0);
+}
+
 Test(log_trim, retention_of_no_bytes_keeps_none)
 {
     fill(0, 30);
