@@ -167,9 +167,48 @@ void partition_append(struct partition *partition, struct partition_append *appe
     append_queue_add(&partition->appends, &append->op);
 }
 
+static int64_t producer_of(const struct partition_append *append)
+{
+    struct batch_header header;
+    enum err err = batch_parse_header(append->bytes, append->size_bytes, &header);
+
+    return err == OK && batch_has_producer(&header) ? header.producer_id : BATCH_NO_PRODUCER_ID;
+}
+
+/* What the same producer sent after it would overtake it: where the log does not know the producer,
+ * it takes any sequence (I11).  They have the answer that the log gives where it does. */
+static void refuse_followers(struct append_queue *queue, struct list *next, int64_t producer_id)
+{
+    struct list refused;
+    struct list *node;
+
+    list_init(&refused);
+    while ((node = next) != &queue->waiting) {
+        struct append_op *op = container_of(node, struct append_op, node);
+        next = node->next;
+        if (producer_of(container_of(op, struct partition_append, op)) != producer_id)
+            continue;
+        append_queue_cancel(op);
+        list_push_back(&refused, node);
+    }
+    while ((node = list_pop_front(&refused)) != NULL) {
+        struct append_op *op = container_of(node, struct append_op, node);
+        op->done(op, ERR_SEQUENCE);
+    }
+}
+
 void partition_cancel_append(struct partition_append *append)
 {
+    struct append_queue *queue = append->op.queue;
+    struct list *next = append->op.node.next;
+    int64_t producer_id;
+
+    if (queue == NULL)
+        return;
+    producer_id = producer_of(append);
     append_queue_cancel(&append->op);
+    if (producer_id != BATCH_NO_PRODUCER_ID)
+        refuse_followers(queue, next, producer_id);
 }
 
 /* ---- waits */

@@ -85,7 +85,8 @@ must_use enum err partition_check_epoch(const struct partition *partition, int32
  * acknowledged only later: wait for last_offset + 1. */
 void partition_append(struct partition *partition, struct partition_append *append);
 
-/* It is not appended any more, and done does not run; nothing happens when it was appended. */
+/* It is not appended any more, and done does not run; what waits behind it of the same idempotent
+ * producer ends with ERR_SEQUENCE.  Nothing happens when it was appended. */
 void partition_cancel_append(struct partition_append *append);
 
 /* Wake waiter once this broker's own log has what lies below waiter->offset by its durability mode

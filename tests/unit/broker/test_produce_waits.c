@@ -14,6 +14,9 @@ struct produce_ask {
     struct live_ask ask;
     int16_t error_code;
     int64_t base_offset;
+    uint32_t client; /* who asks: an answer comes after those before it */
+    bool has_producer;
+    int32_t sequence;
 };
 
 static void look_produced(struct live_ask *ask, const void *response)
@@ -25,7 +28,7 @@ static void look_produced(struct live_ask *ask, const void *response)
     produce->base_offset = answer->responses.items[0].partition_responses.items[0].base_offset;
 }
 
-/* One record with value_bytes of value to partition 0 of "t". */
+/* One record with value_bytes of value to partition 0 of "t"; of producer 77 when has_producer. */
 static void start_produce(struct produce_ask *produce, int16_t acks, int32_t timeout_ms,
                           uint32_t value_bytes)
 {
@@ -40,6 +43,11 @@ static void start_produce(struct produce_ask *produce, int16_t acks, int32_t tim
     uint32_t size_bytes;
 
     options.max_bytes = VALUE_BYTES + 1000;
+    if (produce->has_producer) {
+        options.producer_id = 77;
+        options.producer_epoch = 0;
+        options.base_sequence = produce->sequence;
+    }
     batch_builder_init(&builder, &options);
     cr_assert(eq(int,
                  batch_builder_add_pair(&builder, NULL, -1, value, (int32_t)value_bytes,
@@ -59,8 +67,9 @@ static void start_produce(struct produce_ask *produce, int16_t acks, int32_t tim
     request.topic_data.count = 1;
     request.acks = acks;
     request.timeout_ms = timeout_ms;
-    *produce = (struct produce_ask){.ask.look = look_produced, .error_code = -1};
-    live_ask_start(&produce->ask, &live.clients[0], API_PRODUCE, 9, &request);
+    produce->ask = (struct live_ask){.look = look_produced};
+    produce->error_code = -1;
+    live_ask_start(&produce->ask, &live.clients[produce->client], API_PRODUCE, 9, &request);
     batch_builder_deinit(&builder);
     mem_free(value);
 }
@@ -136,7 +145,7 @@ Test(produce_waits, what_timed_out_before_it_had_room_is_not_written_later)
 {
     static struct produce_ask asks[ASKS];
     struct uuid id = up(1, NULL);
-    struct produce_ask after;
+    struct produce_ask after = {0};
     int64_t end;
 
     fill_journal(asks, KAFKA_ACKS_ALL_ISR, 1500);
@@ -153,6 +162,35 @@ Test(produce_waits, what_timed_out_before_it_had_room_is_not_written_later)
     cr_assert(live_ask_wait(&after.ask, 5000));
     cr_assert(eq(i16, after.error_code, KAFKA_NONE));
     cr_assert(eq(i64, after.base_offset, end));
+}
+
+/* The log does not know the producer yet, and would take any first sequence of it (I11). */
+Test(produce_waits, what_follows_a_batch_that_timed_out_does_not_overtake_it)
+{
+    static struct produce_ask asks[ASKS];
+    struct produce_ask first = {.client = 1, .has_producer = true, .sequence = 0};
+    struct produce_ask second = {.client = 2, .has_producer = true, .sequence = 1};
+
+    up(1, NULL);
+    live_client(1);
+    live_client(2);
+    fill_journal(asks, KAFKA_ACKS_ALL_ISR, 60000);
+    sim_world_run_until_idle(live.world, SIM_SECOND);
+    start_produce(&first, KAFKA_ACKS_ALL_ISR, 1500, 10);
+    cr_assert(not(live_ask_wait(&first.ask, 1000)));
+    start_produce(&second, KAFKA_ACKS_ALL_ISR, 30000, 10);
+    cr_assert(live_ask_wait(&first.ask, 1000));
+    cr_assert(eq(i16, first.error_code, KAFKA_REQUEST_TIMED_OUT));
+    release_disk();
+    cr_assert(live_ask_wait(&second.ask, 20000));
+    cr_assert(eq(i16, second.error_code, KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER));
+    for (int32_t i = 0; i < 2; i++) {
+        struct produce_ask again = {.client = 1, .has_producer = true, .sequence = i};
+        start_produce(&again, KAFKA_ACKS_ALL_ISR, 30000, 10);
+        cr_assert(live_ask_wait(&again.ask, 20000));
+        cr_assert(eq(i16, again.error_code, KAFKA_NONE));
+        cr_assert(eq(i64, again.base_offset, ASKS + i));
+    }
 }
 
 Test(produce_waits, an_append_goes_on_when_its_client_is_gone_and_ends_with_the_broker)
@@ -176,7 +214,7 @@ static void acks_1_waits_for(const char *durability, bool waits)
 {
     const char *sets[] = {durability, NULL};
     struct uuid id = up(1, sets);
-    struct produce_ask ask;
+    struct produce_ask ask = {0};
 
     sim_disk_hold(&live.broker.node->disk, SIM_WRITE);
     sim_disk_hold(&live.broker.node->disk, SIM_SYNC);
