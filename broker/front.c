@@ -98,7 +98,12 @@ static void on_closing(void *context, struct conn *conn, enum conn_close_reason 
     io_address_format(&conn->peer, peer);
     log_line(front->shard->sink, level, "LVE-3103", "a connection was closed",
              log_str("peer", peer), log_str("reason", conn_close_text(reason)));
-    cancel_requests(conn, reason == CONN_CLOSE_DEADLINE ? REQUEST_CUT : REQUEST_PEER_GONE);
+    cancel_requests(conn, REQUEST_PEER_GONE);
+}
+
+static void on_overdue(void *context, struct conn *conn)
+{
+    cancel_requests(conn, REQUEST_CUT);
 }
 
 static void on_closed(void *context, struct conn *conn)
@@ -114,6 +119,7 @@ static const struct conn_events events = {.opened = on_opened,
                                           .lane = lane_of,
                                           .request = on_request,
                                           .closing = on_closing,
+                                          .overdue = on_overdue,
                                           .closed = on_closed};
 
 /* ---- building */

@@ -386,6 +386,8 @@ bool conn_go_on(struct conn *conn)
         }
     }
     receive(conn);
+    if (conn->state == CONN_LAPSED)
+        conn_server_mark_dirty(conn->server, conn); /* that may have been the last of it */
     return counter_read(&conn->server->counters.requests) > before;
 }
 

@@ -232,7 +232,13 @@ static void on_stop_timer(struct timer *timer)
     struct conn_server *server = container_of(timer, struct conn_server, stop_timer);
 
     list_for_each_safe(node, &server->conns)
-        conn_close(container_of(node, struct conn, node), CONN_CLOSE_DEADLINE);
+    {
+        struct conn *conn = container_of(node, struct conn, node);
+
+        conn_close(conn, CONN_CLOSE_DEADLINE);
+        if (server->events->overdue != NULL)
+            server->events->overdue(server->context, conn);
+    }
 }
 
 void conn_server_init(struct conn_server *server, const struct conn_server_options *options)

@@ -49,6 +49,9 @@ struct conn_events {
     /* Optional.  The connection broke or was closed: conn_is_closing.  Requests that arrived before
      * may still begin (C6). */
     void (*closing)(void *context, struct conn *conn, enum conn_close_reason reason);
+    /* Optional.  The server stops and its deadline has passed, also for those that have closed
+     * before: requests in work are to end (C1). */
+    void (*overdue)(void *context, struct conn *conn);
     /* Optional.  All is over; conn is gone after this. */
     void (*closed)(void *context, struct conn *conn);
 };

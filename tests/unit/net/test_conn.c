@@ -116,6 +116,20 @@ static void on_closing(void *context, struct conn *conn, enum conn_close_reason 
     last_reason = (int)reason;
 }
 
+/* What waits for an event is answered now. */
+static uint32_t overdue_count;
+
+static void on_overdue(void *context, struct conn *conn)
+{
+    overdue_count++;
+    list_for_each(node, &conn->outbox.requests)
+    {
+        struct conn_request *request = container_of(node, struct conn_request, node);
+        if (request->state == CONN_REQUEST_WORKING)
+            conn_answer_none(request);
+    }
+}
+
 static void on_closed(void *context, struct conn *conn)
 {
     closed_count++;
@@ -133,6 +147,7 @@ static const struct conn_events events = {.create = on_create,
                                           .lane = on_lane,
                                           .request = on_request,
                                           .closing = on_closing,
+                                          .overdue = on_overdue,
                                           .closed = on_closed};
 
 static void on_refused(void *context, struct listener *l, const struct io_address *peer,
@@ -798,6 +813,27 @@ Test(conn, a_frame_that_finds_no_memory_goes_on_when_there_is_some, .init = setu
     close(fd);
 }
 
+/* All that will ever come of it is there, and it waits for memory when its peer goes. */
+Test(conn, half_a_frame_that_waited_for_memory_ends_with_its_peer, .init = setup, .fini = finish)
+{
+    enum { SENT = 250000, ANNOUNCED = 260000 };
+    static uint8_t bytes[SENT];
+    int32_t fd = dial_server();
+    struct buf *other;
+
+    slab.budget.max_bytes = 4 << 20;
+    other = buf_create(&slab, 2900 << 10, 1);
+    put_size(bytes, ANNOUNCED);
+    cr_assert(eq(sz, send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL), sizeof(bytes)));
+    close(fd);
+    turns_until(last_reason == CONN_CLOSE_PEER_CLOSED);
+    turns(20);
+    cr_assert(eq(u32, closed_count, 0));
+    buf_unref(other);
+    turns_until(closed_count == 1);
+    cr_assert(eq(u64, slab_used_bytes(&slab), 0));
+}
+
 Test(conn, who_sends_a_frame_too_slowly_is_closed, .fini = finish, .timeout = 60)
 {
     struct conn_limits limits = usual_limits;
@@ -1138,6 +1174,27 @@ Test(conn, stopping_sends_what_is_answered_and_takes_nothing_new, .init = setup)
     cr_assert(eq(int, dup2(late, late), -1));
     close(fd);
     close(quiet);
+    finish();
+}
+
+/* Its peer went away long before, and its request waits all the same (C6). */
+Test(conn, stopping_tells_of_the_deadline_also_who_has_closed_before, .init = setup)
+{
+    int32_t gone = dial_server();
+    int32_t open = dial_server();
+
+    send_number(gone, 1);
+    turns_until(held_count == 1);
+    close(gone);
+    turns_until(last_reason == CONN_CLOSE_PEER_CLOSED);
+    send_number(open, 2);
+    turns_until(held_count == 2);
+    listener_close(&listener, on_listener_closed);
+    conn_server_stop(&server, 100, on_stopped);
+    turns_until(stopped);
+    cr_assert(eq(u32, overdue_count, 2));
+    turns_until(listener_closed);
+    close(open);
     finish();
 }
 
