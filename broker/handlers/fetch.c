@@ -59,9 +59,13 @@ static void give_up_memory(struct fetch *fetch)
     shard_call_finish(&fetch->call);
 }
 
+/* It has waited once, and not again for each part. */
 static void on_memory_timer(struct timer *timer)
 {
-    give_up_memory(container_of(timer, struct fetch, memory_timer));
+    struct fetch *fetch = container_of(timer, struct fetch, memory_timer);
+
+    __atomic_store_n(&fetch->gave_up, true, __ATOMIC_RELAXED);
+    give_up_memory(fetch);
 }
 
 /* What there is goes out.  A fetch that holds nothing waits in line (budget.h: B2). */

@@ -322,6 +322,27 @@ Test(fetch, when_memory_does_not_come_it_is_answered_with_nothing)
     budget_give(reads(), taken);
 }
 
+Test(fetch, when_memory_does_not_come_it_is_waited_for_once_and_not_for_each_partition)
+{
+    struct live_ask ask = {0};
+    uint64_t taken;
+
+    live_start(1, NULL);
+    (void)live_topic(live_client(0), "t", 8);
+    for (int32_t i = 0; i < 8; i++)
+        produce(live_client(0), i, VALUE_BYTES);
+    taken = budget_room_bytes(reads());
+    budget_force(reads(), taken);
+    start_fetch(
+        &ask, live_client(1),
+        &(struct fetch_of){
+            .partitions = 8, .times = 1, .min_bytes = 1, .max_wait_ms = 500, .session_epoch = -1});
+    cr_assert(live_ask_wait(&ask, 8000));
+    cr_assert(eq(u32, got.parts, 8));
+    cr_assert(eq(u32, got.bytes, 0));
+    budget_give(reads(), taken);
+}
+
 Test(fetch, with_little_memory_the_answer_is_smaller)
 {
     struct live_ask ask = {0};
