@@ -123,11 +123,11 @@ static void on_recorded(struct state_write *write, enum err err)
     } else if (member == NULL && err != OK) {
         hand_on(renamed);
     } /* else: the rebalance that began records the new id itself, before anybody is told */
-    coordinator_drop_if_idle(group);
-    free_set_aside(renamed->was);
+    free_set_aside(renamed->was); /* counts in the group's budget, so before the group may go */
     mem_free(renamed->new_id);
     state_write_deinit(write);
     mem_free(renamed);
+    coordinator_drop_if_idle(group);
 }
 
 /* Begin to record the new id; was is ours then.  False: the partition is gone. */
