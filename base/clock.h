@@ -9,6 +9,7 @@
 struct clock {
     uint64_t (*mono_ns)(struct clock *clock);
     int64_t (*wall_ms)(struct clock *clock);
+    uint64_t (*elapsed_ns)(struct clock *clock); /* NULL: mono_ns, as where nothing sleeps */
 };
 
 /* Nanoseconds since some start; never goes back. */
@@ -29,6 +30,12 @@ static inline uint64_t clock_deadline_ns(uint64_t since_ns, uint64_t ms)
     uint64_t span_ns = clock_ns_of_ms(ms);
 
     return span_ns > UINT64_MAX - since_ns ? UINT64_MAX : since_ns + span_ns;
+}
+
+/* As clock_mono_ns, and the time counts in which the machine was suspended (CLOCK_BOOTTIME). */
+static inline uint64_t clock_elapsed_ns(struct clock *clock)
+{
+    return clock->elapsed_ns != 0 ? clock->elapsed_ns(clock) : clock->mono_ns(clock);
 }
 
 /* Milliseconds since 1970-01-01 UTC; may jump. */

@@ -20,6 +20,17 @@ LOG_CODE("LVE-1003", "log lines were suppressed",
          "Cause: one event happened very often. Effect: only some of its lines were written; the "
          "field suppressed has the number of the others, about_code their code. Next step: look "
          "at the lines of that code.")
+LOG_CODE("LVE-1004", "the wall clock was set: nothing goes by age for now",
+         "Cause: the system's clock moved by more than ten minutes against the time that really "
+         "passed (step_ms). Effect: retention.ms, the expiry of idle producers and that of "
+         "committed offsets stand still until the clock is set back, or has run on for "
+         "levee.clock.step.accept.ms (accepted_in_ms), or the broker is started anew; "
+         "retention.bytes acts. Next step: set the clock right; if it is right now, nothing, or "
+         "restart.")
+LOG_CODE("LVE-1005", "the wall clock is believed: age counts again",
+         "Cause: the clock agrees with the time that passed (step_ms near 0), or has kept its new "
+         "time for levee.clock.step.accept.ms. Effect: what is too old by it goes. Next step: "
+         "none.")
 LOG_CODE("LVE-1100", "ready: clients are served",
          "Cause: a start that is done; one line for each listener. Effect: clients are "
          "served at that address. Next step: none.")
@@ -136,12 +147,14 @@ LOG_CODE("LVE-2203", "there are partitions, but no metadata at all",
          "Cause: __cluster_metadata-0 is missing or empty: it was not copied along, or the "
          "directory is not one of levee's. Effect: the broker does not start; nothing is "
          "changed. Next step: bring __cluster_metadata-0 back, or name an empty directory.")
-LOG_CODE("LVE-2204", "a partition is quarantined: its files contradict its durable mark",
-         "Cause: bytes that were on stable storage are damaged, or files are missing, short "
-         "or not readable; the field reason says which. Effect: this partition answers "
-         "KAFKA_STORAGE_ERROR and nothing in it is cut; the others are served. Next step: "
-         "stop, copy its directory away, look at it with levee log dump; bring the files "
-         "back from a copy, or delete the topic.")
+LOG_CODE(
+    "LVE-2204", "a partition is quarantined: its files contradict its durable mark",
+    "Cause: bytes that were on stable storage are damaged, or files are missing, short "
+    "or not readable, or it is one of Apache Kafka's that cannot be served as Kafka does "
+    "(aborted or open transactions); the field reason says which. Effect: this partition answers "
+    "KAFKA_STORAGE_ERROR and nothing in it is cut; the others are served. Next step: "
+    "stop, copy its directory away, look at it with levee log dump; bring the files "
+    "back from a copy, or delete the topic.")
 LOG_CODE("LVE-2205", "a partition of no known topic could not be set aside",
          "Cause: renaming its directory failed: there is a <name>-stray already, or the "
          "file system refused. Effect: the broker does not start. Next step: move the "
@@ -262,8 +275,3 @@ LOG_CODE("LVE-5004", "time passed without a turn of the loop",
 LOG_CODE("LVE-5005", "members did not ask for their assignment",
          "Cause: clients joined a group and did not send SyncGroup within the rebalance timeout. "
          "Effect: they are out of the group, which rebalances. Next step: look at those clients.")
-LOG_CODE("LVE-5006", "the wall clock jumped: committed offsets do not expire",
-         "Cause: the system's clock was set by more than ten minutes. Effect: no committed offset "
-         "expires until the clock agrees again with the time that has passed, or the broker is "
-         "started anew. Next step: set the clock right; if it is right now, restart when "
-         "convenient.")

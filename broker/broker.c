@@ -396,6 +396,7 @@ static void on_start(struct mail *mail)
     struct broker *broker = station->broker;
 
     store_start(station->shard.store);
+    clock_guard_start(&station->shard);
     topic_table_start(station->shard.topics);
     group_coordinator_start(station->shard.groups);
     if (station->shard.index == 0) {

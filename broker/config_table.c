@@ -150,6 +150,8 @@ static const struct config_key keys[] = {
      "How often batches of topics with levee.durability=cache are made durable, in milliseconds."},
     {"levee.checkpoint.interval.ms", CONFIG_I32, CONFIG_ACTS, false, "5000", 10, INT32_MAX, NULL,
      "How often segments are synced and journal space is given back, in milliseconds, while there is something to do."},
+    {"levee.clock.step.accept.ms", CONFIG_I64, CONFIG_ACTS, false, "86400000", 0, INT64_MAX, NULL,
+     "When the wall clock was set by more than ten minutes, nothing goes by age until it agrees again or has run on for so long, in milliseconds."},
     {"levee.disk.reserve.bytes", CONFIG_I64, CONFIG_ACTS, false, "134217728", 0, INT64_MAX, NULL,
      "Below this much free space, in bytes, clients are refused to produce with a retriable error; internal topics, reads and deletes go on."},
     {"levee.durability", CONFIG_STRING, CONFIG_ACTS, false, "sync", 0, 0, "sync,cache",

@@ -15,6 +15,7 @@
 #include "base/metrics.h"
 #include "base/prng.h"
 #include "base/uuid.h"
+#include "broker/clock_guard.h"
 #include "broker/memory.h"
 
 struct conn_server;
@@ -41,6 +42,7 @@ struct shard {
     struct loop loop;
     struct io *io;
     struct clock *clock;
+    struct clock_guard clock_guard;
     struct prng prng;
     struct log_sink *sink;
     struct memory memory;        /* budgets of this shard, by purpose */

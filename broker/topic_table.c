@@ -250,7 +250,7 @@ uint32_t topic_table_count(const struct topic_table *table)
 }
 
 struct housekeeping {
-    int64_t now_ms;
+    int64_t now_ms; /* -1: the clock is not believed */
     int64_t producer_idle_max_ms;
 };
 
@@ -262,14 +262,15 @@ static void keep_house(void *context, struct partition *partition)
         return;
     if (log_apply_retention(partition->log, now->now_ms) > 0)
         partition_start_moved(partition);
-    log_expire_producers(partition->log, now->now_ms, now->producer_idle_max_ms);
+    if (now->now_ms >= 0)
+        log_expire_producers(partition->log, now->now_ms, now->producer_idle_max_ms);
 }
 
 static void on_retention_timer(struct timer *timer)
 {
     struct topic_table *table = container_of(timer, struct topic_table, retention_timer);
     struct housekeeping now = {
-        .now_ms = clock_wall_ms(table->shard->clock),
+        .now_ms = clock_guard_allows(table->shard) ? clock_wall_ms(table->shard->clock) : -1,
         .producer_idle_max_ms =
             config_i64(table->shard->config, table->shard->image, "producer.id.expiration.ms"),
     };

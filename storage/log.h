@@ -207,8 +207,9 @@ must_use enum err log_truncate(struct log *log, int64_t offset,
 
 /* Drop whole segments by retention.ms / retention.bytes, below the high watermark: the active one,
  * too, when all of the log expires (Kafka's UnifiedLog.deleteOldSegments).  Its files go when a
- * mark names a later one.  Returns the number of segments dropped.  The caller's timer decides
- * when.  segment.ms acts at appends alone. */
+ * mark names a later one.  now_ms: wall clock; -1: it is not believed, and size alone counts.  What
+ * is dated more than an hour ahead is as old as its file.  Returns the number of segments dropped.
+ * The caller's timer decides when.  segment.ms acts at appends alone. */
 uint32_t log_apply_retention(struct log *log, int64_t now_ms);
 
 /* Forget idempotent producers without open transaction that wrote nothing for idle_max_ms

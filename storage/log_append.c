@@ -113,8 +113,7 @@ void log_note_batch(struct log *log, struct segment *segment, const struct batch
     if (offset_index_add_batch(&segment->index, last_offset, pos, header->size_bytes))
         time_index_add_entry(&segment->times, false);
     segment->indexes_dirty = true;
-    if (segment->first_timestamp_ms < 0)
-        segment->first_timestamp_ms = header->max_timestamp_ms;
+    segment_note_first_time(segment, header->max_timestamp_ms, true);
     segment->size_bytes = pos + header->size_bytes;
     segment->end_offset = last_offset + 1;
     log->offsets.log_end = last_offset + 1;

@@ -181,6 +181,11 @@ must_use enum err log_roll(struct log *log, int64_t base_offset);
  * has carried it there: its file may be cut where the batches end, once that is committed.  The
  * errors of journal_append and of a read. */
 must_use enum err log_protect_end(struct log *log);
+/* When the segment began, for segment.ms, unless it is known: as its first batch says, which may be
+ * dated years ahead.  is_now: it is being appended, and was not made later than now.  Else it is
+ * read again; one that is more than segment.ms ahead says nothing, and the segment counts as old
+ * enough, so that a time that never comes does not keep it open. */
+void segment_note_first_time(struct segment *segment, int64_t timestamp_ms, bool is_now);
 bool log_must_roll(const struct log *log, uint32_t size_bytes, int64_t last_offset,
                    int64_t timestamp_ms);
 

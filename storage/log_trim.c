@@ -125,6 +125,8 @@ enum err log_delete_records(struct log *log, int64_t offset,
 
 /* ---- retention */
 
+enum { AHEAD_MAX_MS = 3600 * 1000 };
+
 /* When the file was written to, where batches have no time (LogSegment.largestTimestamp); -1: it
  * was not yet. */
 static int64_t file_ms(const struct segment *segment)
@@ -137,9 +139,9 @@ static int64_t file_ms(const struct segment *segment)
     return io->v->file_stat(io, path, &stat) == OK ? stat.mtime_ms : -1;
 }
 
-/* The time of the youngest record; -1: not known.  That of a closed segment is kept, so that a look
- * at retention does not load an index of every log. */
-static int64_t newest_ms(struct segment *segment)
+/* The time of the youngest record as it says; -1: not known.  That of a closed segment is kept, so
+ * that a look at retention does not load an index of every log. */
+static int64_t told_ms(struct segment *segment)
 {
     bool is_closed = segment != log_active(segment->log);
     int64_t newest;
@@ -156,25 +158,45 @@ static int64_t newest_ms(struct segment *segment)
     return newest;
 }
 
-static bool is_too_old(struct segment *segment, int64_t now_ms)
+/* When a segment was surely written by: at the last write to its file, or, where that is dated
+ * later than now (the clock was set back), to one behind it; -1: not known. */
+static int64_t written_by_ms(const struct log *log, uint32_t index, int64_t now_ms)
 {
-    int64_t retention_ms = segment->log->config.retention_ms;
-    int64_t newest = retention_ms < 0 ? -1 : newest_ms(segment);
+    for (; index < log->segment_count; index++) {
+        int64_t ms = file_ms(log->segments[index]);
+        if (ms >= 0 && ms <= now_ms)
+            return ms;
+    }
+    return -1;
+}
 
-    return newest >= 0 && now_ms - newest > retention_ms;
+/* A record that is dated later than anybody's clock is wrong (message.timestamp.after.max.ms is an
+ * hour, unless somebody chose otherwise) is as old as its file: else one of the year 2100 would
+ * keep its segment, and all behind it, until then. */
+static bool is_too_old(const struct log *log, uint32_t index, int64_t now_ms)
+{
+    int64_t retention_ms = log->config.retention_ms;
+    int64_t newest_ms;
+
+    if (retention_ms < 0 || now_ms < 0)
+        return false;
+    newest_ms = told_ms(log->segments[index]);
+    if (newest_ms > now_ms && newest_ms - now_ms > AHEAD_MAX_MS)
+        newest_ms = written_by_ms(log, index, now_ms);
+    return newest_ms >= 0 && now_ms - newest_ms > retention_ms;
 }
 
 /* log_bytes: of it and all behind it. */
-static bool is_expired(struct segment *segment, uint64_t log_bytes, int64_t now_ms)
+static bool is_expired(const struct log *log, uint32_t index, uint64_t log_bytes, int64_t now_ms)
 {
-    const struct log *log = segment->log;
+    const struct segment *segment = log->segments[index];
     int64_t retention_bytes = log->config.retention_bytes;
 
     if (segment->end_offset > log->offsets.high_watermark || segment->io_count > 0 ||
         segment->size_bytes == 0 || segment->written_pos < segment->size_bytes)
         return false;
     return (retention_bytes >= 0 && log_bytes - segment->size_bytes >= (uint64_t)retention_bytes) ||
-           is_too_old(segment, now_ms);
+           is_too_old(log, index, now_ms);
 }
 
 uint32_t log_apply_retention(struct log *log, int64_t now_ms)
@@ -189,7 +211,7 @@ uint32_t log_apply_retention(struct log *log, int64_t now_ms)
     log_drop_below_start(log);
     if (!log->config.retention_by_delete || log->store->stopping)
         return 0;
-    while (count < log->segment_count && is_expired(log->segments[count], log_bytes, now_ms))
+    while (count < log->segment_count && is_expired(log, count, log_bytes, now_ms))
         log_bytes -= log->segments[count++]->size_bytes;
     if (count == 0)
         return 0;

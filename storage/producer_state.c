@@ -386,6 +386,8 @@ uint32_t producer_state_expire(struct producer_state *ps, int64_t now_ms, int64_
     {
         struct producer_entry *entry = container_of(node, struct producer_entry, node);
 
+        if (entry->last_seen_ms > now_ms)
+            entry->last_seen_ms = now_ms; /* the clock was set back */
         if (entry->txn_first_offset < 0 && now_ms - entry->last_seen_ms >= idle_max_ms) {
             remove_entry(ps, entry);
             count++;

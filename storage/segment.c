@@ -270,8 +270,7 @@ static bool note_for_index(void *context, const struct batch_header *header, con
     time_index_note_batch(&segment->times, header->max_timestamp_ms, batch_last_offset(header));
     if (offset_index_add_batch(&segment->index, batch_last_offset(header), pos, header->size_bytes))
         time_index_add_entry(&segment->times, false);
-    if (segment->first_timestamp_ms < 0)
-        segment->first_timestamp_ms = header->max_timestamp_ms;
+    segment_note_first_time(segment, header->max_timestamp_ms, false);
     return true;
 }
 
@@ -371,7 +370,7 @@ static enum err read_first_timestamp(struct segment *segment)
     if (err == OK)
         err = batch_parse_header(bytes, sizeof(bytes), &header);
     if (err == OK)
-        segment->first_timestamp_ms = header.max_timestamp_ms;
+        segment_note_first_time(segment, header.max_timestamp_ms, false);
     return err;
 }
 

@@ -85,10 +85,43 @@ void log_drop_last_segment(struct log *log, bool delete_files)
     segment_free(segment);
 }
 
+void segment_note_first_time(struct segment *segment, int64_t timestamp_ms, bool is_now)
+{
+    int64_t now_ms;
+
+    if (segment->first_timestamp_ms >= 0 || timestamp_ms < 0)
+        return;
+    segment->first_timestamp_ms = timestamp_ms;
+    now_ms = log_wall_ms(segment->log);
+    if (is_now && timestamp_ms > now_ms)
+        segment->first_timestamp_ms = now_ms;
+    else if (timestamp_ms > now_ms && timestamp_ms - now_ms > segment->log->config.segment_ms)
+        segment->first_timestamp_ms = 0;
+}
+
+/* Kafka's LogSegment.timeWaitedForRoll, but that what is dated later than now counts as now. */
+static bool is_time_to_roll(struct segment *active, int64_t timestamp_ms)
+{
+    int64_t segment_ms = active->log->config.segment_ms;
+    int64_t first_ms = active->first_timestamp_ms;
+    int64_t now_ms;
+
+    if (first_ms < 0 || timestamp_ms < 0)
+        return false;
+    if (timestamp_ms >= first_ms && timestamp_ms - first_ms <= segment_ms)
+        return false; /* whatever the clock says */
+    now_ms = log_wall_ms(active->log);
+    if (first_ms > now_ms)
+        active->first_timestamp_ms = first_ms = now_ms; /* the clock was set back */
+    if (timestamp_ms > now_ms)
+        timestamp_ms = now_ms;
+    return timestamp_ms - first_ms > segment_ms;
+}
+
 bool log_must_roll(const struct log *log, uint32_t size_bytes, int64_t last_offset,
                    int64_t timestamp_ms)
 {
-    const struct segment *active = log_active(log);
+    struct segment *active = log_active(log);
 
     if (active->size_bytes == 0)
         return false;
@@ -96,8 +129,7 @@ bool log_must_roll(const struct log *log, uint32_t size_bytes, int64_t last_offs
         return true;
     if (offset_index_is_full(&active->index, last_offset))
         return true;
-    return active->first_timestamp_ms >= 0 && timestamp_ms >= 0 &&
-           timestamp_ms - active->first_timestamp_ms > log->config.segment_ms;
+    return is_time_to_roll(active, timestamp_ms);
 }
 
 void log_begin_segment(struct log *log, int64_t base_offset)

@@ -21,8 +21,6 @@ struct group_coordinator {
     struct hash_map groups; /* by id */
     struct list partitions;
     struct timer expiry;
-    int64_t expiry_wall_ms; /* both clocks when they last agreed (F12) */
-    uint64_t expiry_mono_ns;
     bool started;
     bool stopping;
     bool closing; /* being destroyed: requests and their answers are gone */

@@ -9,8 +9,6 @@
 
 #include <string.h>
 
-enum { CLOCK_JUMP_MAX_MS = 10 * 60 * 1000 };
-
 struct removal {
     struct state_write write;
     struct group *group;
@@ -234,32 +232,12 @@ static void expire_group(struct group *group, int64_t now_ms, int64_t retention_
     state_write_start(&removal->write);
 }
 
-/* The wall clock says how old a commit is, and may jump: while it disagrees with the monotonic one
- * about the time since they last agreed, nothing is expired by it (F12). */
-static bool clocks_agree(struct group_coordinator *groups, int64_t now_ms)
-{
-    uint64_t now_ns = loop_now_ns(&groups->shard->loop);
-    int64_t by_wall_ms = now_ms - groups->expiry_wall_ms;
-    int64_t by_mono_ms = (int64_t)((now_ns - groups->expiry_mono_ns) / 1000000U);
-    int64_t jump_ms = by_wall_ms - by_mono_ms;
-
-    if (jump_ms > CLOCK_JUMP_MAX_MS || jump_ms < -CLOCK_JUMP_MAX_MS) {
-        log_line(groups->shard->sink, LOG_WARN, "LVE-5006",
-                 "the wall clock jumped: committed offsets do not expire",
-                 log_i64("jump_ms", jump_ms));
-        return false;
-    }
-    groups->expiry_wall_ms = now_ms;
-    groups->expiry_mono_ns = now_ns;
-    return true;
-}
-
 static void on_expiry(struct timer *timer)
 {
     struct group_coordinator *groups = container_of(timer, struct group_coordinator, expiry);
     int64_t retention_ms = coordinator_i64(groups, "offsets.retention.minutes") * 60000;
     int64_t now_ms = clock_wall_ms(groups->shard->clock);
-    bool is_safe = clocks_agree(groups, now_ms);
+    bool is_safe = clock_guard_allows(groups->shard);
     size_t cursor = 0;
     struct group *group;
 
@@ -341,8 +319,6 @@ void group_coordinator_start(struct group_coordinator *groups)
     while ((group = hash_map_next(&groups->groups, &cursor)) != NULL)
         group_start_sessions(group); /* each member has a whole session from now on (G10) */
     forget_orphans(groups);
-    groups->expiry_wall_ms = clock_wall_ms(groups->shard->clock);
-    groups->expiry_mono_ns = loop_now_ns(&groups->shard->loop);
     groups->expiry.fire = on_expiry;
     loop_set_timer_ms(&groups->shard->loop, &groups->expiry,
                       (uint64_t)coordinator_i64(groups, "offsets.retention.check.interval.ms"));

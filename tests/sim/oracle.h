@@ -97,6 +97,7 @@ struct oracle {
     bool garbled;        /* something that nobody sent was read */
     int64_t wall_ms;     /* of the broker, now */
     int64_t wall_max_ms; /* the latest time that the broker ever had */
+    int64_t wall_min_ms; /* and the earliest; 0: not known */
     uint64_t acknowledged_count;
     uint64_t reads_count;
 };

@@ -9,6 +9,7 @@
 enum {
     RECORD_OVERHEAD_BYTES = 61 + 250, /* at most: the batch's header, key, headers, lengths */
     FLUSHED_AFTER_SECONDS = 60,       /* in the mode cache: at the latest, whatever stalls */
+    AHEAD_MAX_MS = 3600 * 1000,       /* of the broker's clock: what a record's time counts */
 };
 
 void oracle_set_rules(struct oracle *oracle, uint32_t partition, const struct oracle_rules *rules)
@@ -62,6 +63,8 @@ static bool is_old(struct oracle *oracle, const struct oracle_partition *partiti
         return true;
     if (partition->rules.append_time)
         timestamp_ms = slot->timestamp_ms;
+    if (oracle->wall_min_ms != 0 && timestamp_ms - oracle->wall_min_ms > AHEAD_MAX_MS)
+        return true; /* once it was so far ahead of the broker that its file's time counted */
     return timestamp_ms <= oracle->wall_max_ms - partition->rules.retention_ms;
 }
 

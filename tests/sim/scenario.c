@@ -138,6 +138,8 @@ static void on_event(void *context, const struct history_event *event)
 
     if (wall_ms > s->oracle->wall_max_ms)
         s->oracle->wall_max_ms = wall_ms;
+    if (s->oracle->wall_min_ms == 0 || wall_ms < s->oracle->wall_min_ms)
+        s->oracle->wall_min_ms = wall_ms;
     s->oracle->wall_ms = wall_ms;
     oracle_take(s->oracle, event);
     if (event->kind == HISTORY_ASSIGN)

@@ -447,6 +447,7 @@ static inline void rig_up(const char *const *sets)
     memory_init(&rig.shard.memory, &limits, &rig.shard.loop, &rig.sink);
     rig.shard.image = image_create();
     cr_assert(eq(int, request_pool_create(&rig.shard, &rig.shard.requests), OK));
+    clock_guard_start(&rig.shard);
     rig_open_parts();
     group_coordinator_start(rig.shard.groups);
     rig_create_topic("__consumer_offsets", 1);

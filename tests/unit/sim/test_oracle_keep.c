@@ -146,6 +146,30 @@ Test(oracle_keep, l14_a_log_start_that_nothing_lets_move)
     complains_only_of("L14");
 }
 
+/* The broker's clock was an hour behind the records, and a little more. */
+Test(oracle_keep, what_is_dated_hours_ahead_goes_by_the_time_of_its_file)
+{
+    rules_are((struct oracle_rules){.retention_ms = 500, .retention_bytes = -1});
+    oracle->wall_max_ms = 1001;
+    oracle->wall_min_ms = 1000 - 3600 * 1000;
+    sent(0, 0); /* of time 1000 */
+    sent(1, 1);
+    sent(2, 2);
+    oracle->wall_min_ms--;
+    starts_at(HISTORY_EARLIEST, 2);
+    is_content();
+}
+
+Test(oracle_keep, l14_what_is_dated_an_hour_ahead_is_believed)
+{
+    rules_are((struct oracle_rules){.retention_ms = 500, .retention_bytes = -1});
+    oracle->wall_max_ms = 1001;
+    oracle->wall_min_ms = 1000 - 3600 * 1000;
+    sent(0, 0);
+    starts_at(HISTORY_EARLIEST, 1);
+    complains_only_of("L14");
+}
+
 Test(oracle_keep, l14_by_age_only_what_is_older_goes)
 {
     rules_are((struct oracle_rules){.retention_ms = 500, .retention_bytes = -1});

@@ -259,6 +259,14 @@ Test(producer_state, idle_producers_expire_but_not_open_transactions)
     cr_assert(eq(int, send(1, 0, 77, 1), OK)); /* forgotten, so it may start anywhere */
 }
 
+Test(producer_state, one_that_was_seen_in_the_future_is_idle_from_now_on)
+{
+    cr_assert(eq(int, send(1, 0, 0, 1), OK));
+    cr_assert(eq(u32, producer_state_expire(&ps, NOW_MS - 1000000, 1000), 0)); /* set back */
+    cr_assert(eq(u32, producer_state_expire(&ps, NOW_MS - 999001, 1000), 0));
+    cr_assert(eq(u32, producer_state_expire(&ps, NOW_MS - 999000, 1000), 1));
+}
+
 Test(producer_state, a_new_producer_beyond_the_bound_takes_the_place_of_the_longest_idle)
 {
     producer_state_deinit(&ps);
