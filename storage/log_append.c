@@ -168,7 +168,7 @@ static enum err store_batch(struct log *log, const struct stored_batch *batch)
 static enum err check_producer(struct log *log, const struct batch_header *header,
                                enum producer_origin origin, struct producer_check *out)
 {
-    struct producer_rules rules = {.origin = origin, .never_written = log->offsets.log_end == 0};
+    struct producer_rules rules = {.origin = origin};
 
     *out = (struct producer_check){0};
     if (!batch_has_producer(header))

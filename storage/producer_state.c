@@ -195,14 +195,15 @@ static enum err check_known(const struct producer_entry *entry, const struct bat
     return OK;
 }
 
-/* I11 */
+/* I11: as Kafka 4.3 (decision 0005).  A topic that was deleted and created again is new to a
+ * producer that goes on, as is one that forgot it. */
 static enum err check_unknown(const struct batch_header *header,
                               const struct control_marker *marker,
                               const struct producer_rules *rules)
 {
     if (rules->origin != PRODUCER_CLIENT || marker || header->base_sequence == 0)
         return OK;
-    return rules->never_written || rules->txn_v2 ? ERR_UNKNOWN_PRODUCER : OK;
+    return rules->txn_v2 ? ERR_UNKNOWN_PRODUCER : OK;
 }
 
 enum err producer_state_check(struct producer_state *ps, const struct batch_header *header,

@@ -64,8 +64,7 @@ enum producer_origin {
 
 struct producer_rules {
     enum producer_origin origin;
-    bool never_written; /* the partition never held a record: an unknown producer starts at 0 */
-    bool txn_v2;        /* transaction.version 2 of this producer: the same */
+    bool txn_v2; /* transaction.version 2 of this producer: when unknown, it starts at 0 */
 };
 
 struct producer_check {

@@ -173,7 +173,7 @@ static void on_appended(struct partition_append *append, enum err err)
     int16_t acks = piece->all->acks;
 
     if (err != OK) {
-        if (err == ERR_SEQUENCE || err == ERR_PRODUCER_EPOCH)
+        if (err == ERR_SEQUENCE || err == ERR_PRODUCER_EPOCH || err == ERR_UNKNOWN_PRODUCER)
             answer->log_start_offset = log_offsets(partition->log).log_start;
         finish_with_error(piece, partition_error(err));
         return;

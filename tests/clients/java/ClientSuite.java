@@ -305,6 +305,56 @@ public final class ClientSuite {
         }
     }
 
+    /** A producer goes on where it was; the new partition does not know it. */
+    private void recreatedTopic() throws Exception {
+        String topic = topic("again", 1);
+        List<Future<RecordMetadata>> sent = new ArrayList<>();
+        try (Producer<byte[], byte[]> producer = producer(Map.of("enable.idempotence", true,
+                "metadata.max.age.ms", 1000))) {
+            for (int i = 0; i < 600; i++) {
+                sent.add(producer.send(new ProducerRecord<>(topic, 0, null, bytes(i))));
+                Thread.sleep(5);
+                if (i == 200) {
+                    admin.deleteTopics(List.of(topic)).all().get(30, TimeUnit.SECONDS);
+                    createAgain(topic);
+                }
+            }
+            for (Future<RecordMetadata> each : sent) {
+                each.get(40, TimeUnit.SECONDS);
+            }
+        }
+    }
+
+    private void createAgain(String topic) throws Exception {
+        for (int tries = 0; ; tries++) {
+            try {
+                admin.createTopics(List.of(new NewTopic(topic, Optional.of(1), Optional.empty())))
+                    .all().get(30, TimeUnit.SECONDS);
+                return;
+            } catch (ExecutionException e) {
+                if (!(e.getCause() instanceof TopicExistsException) || tries == 100) {
+                    throw e;
+                }
+                Thread.sleep(100);
+            }
+        }
+    }
+
+    /** Its batch is split, and what is behind it waits for the pieces. */
+    private void tooLargeFirstBatch() throws Exception {
+        String topic = topic("split", 1, Map.of("max.message.bytes", "5000"));
+        List<Future<RecordMetadata>> sent = new ArrayList<>();
+        try (Producer<byte[], byte[]> producer = producer(Map.of("enable.idempotence", true,
+                "linger.ms", 300, "batch.size", 40000))) {
+            for (int i = 0; i < 200; i++) {
+                sent.add(producer.send(new ProducerRecord<>(topic, 0, null, new byte[1500])));
+            }
+            for (Future<RecordMetadata> each : sent) {
+                each.get(40, TimeUnit.SECONDS);
+            }
+        }
+    }
+
     // ---- groups
 
     private static final class Member {
@@ -551,6 +601,8 @@ public final class ClientSuite {
             checks.add("acks_" + acks, () -> suite.acks(acks));
         }
         checks.add("idempotent_producer", suite::idempotent);
+        checks.add("topic_made_again_under_a_live_producer", suite::recreatedTopic);
+        checks.add("too_large_first_batch_is_split", suite::tooLargeFirstBatch);
         checks.add("two_members_rebalance", () -> suite.rebalance("range", RangeAssignor.class));
         checks.add("two_members_rebalance_cooperatively",
             () -> suite.rebalance("sticky", CooperativeStickyAssignor.class));

@@ -162,13 +162,12 @@ Test(producer_state, sequences_wrap_between_and_inside_batches)
 
 Test(producer_state, an_unknown_producer_may_start_anywhere_unless_the_rules_say_zero)
 {
-    const struct producer_rules fresh = {.origin = PRODUCER_CLIENT, .never_written = true};
     const struct producer_rules txn_v2 = {.origin = PRODUCER_CLIENT, .txn_v2 = true};
 
-    cr_assert(eq(int, send_as(&fresh, 1, 0, 5, 1), ERR_UNKNOWN_PRODUCER));
     cr_assert(eq(int, send_as(&txn_v2, 1, 0, 5, 1), ERR_UNKNOWN_PRODUCER));
     cr_assert(eq(u32, producer_state_count(&ps), 0));
-    cr_assert(eq(int, send_as(&fresh, 1, 0, 0, 1), OK));
+    cr_assert(eq(int, send(1, 0, 5, 1), OK)); /* also on a partition that was never written */
+    cr_assert(eq(int, send(1, 0, 0, 1), ERR_SEQUENCE));
     cr_assert(eq(int, send_as(&txn_v2, 2, 0, 0, 1), OK));
     cr_assert(eq(int, send(3, 5, 1234, 1), OK));
 }
