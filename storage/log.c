@@ -153,10 +153,14 @@ static bool apply_to_producers(void *context, const struct batch_header *header,
     struct log *log = context;
     struct producer_rules rules = {.origin = PRODUCER_VERBATIM};
     struct producer_check check_out;
+    struct control_marker marker;
+    struct control_marker *end = batch_is_control(header) ? &marker : NULL;
 
-    if (batch_has_producer(header) && !batch_is_control(header) &&
-        producer_state_check(&log->producers, header, NULL, &rules, &check_out) == OK)
-        producer_state_update(&log->producers, header, NULL, log_wall_ms(log), NULL);
+    if (!batch_has_producer(header) ||
+        (end != NULL && control_parse_marker(bytes, header, end) != OK))
+        return true;
+    if (producer_state_check(&log->producers, header, end, &rules, &check_out) == OK)
+        producer_state_update(&log->producers, header, end, log_wall_ms(log), NULL);
     return true;
 }
 

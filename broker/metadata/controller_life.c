@@ -1,7 +1,8 @@
 /* Start and stop of the controller.  The walk of a start: controller_open replays →
  * controller_begin raises the epoch → decide_registration: bootstrap records of a new cluster, our
- * broker registered and unfenced → after a stop that was not in order decide_raise, a thousand
- * partitions at a time → started.  Of a stop: decide_fencing → a snapshot → stopped. */
+ * broker registered and unfenced → decide_leaders, a thousand partitions at a time: those that
+ * Kafka left without a leader when it stopped in order, and after a stop that was not in order all
+ * that are led → started.  Of a stop: decide_fencing → a snapshot → stopped. */
 #include "base/check.h"
 #include "base/mem.h"
 #include "broker/metadata/controller_private.h"
@@ -196,9 +197,32 @@ static enum err decide_registration(struct controller *controller)
     return err == OK ? add_change(controller, UNFENCE, 0) : err;
 }
 
-/* The next thousand led partitions: a leader tag raises the leader epoch, also with the same
- * leader (kraft.md section 2, rule 1). */
-static enum err decide_raise(struct controller *controller)
+/* Is it without a leader, and are we one that has all of it?  Kafka's controller takes the leader
+ * from a broker that stops in order, and with it, where eligible.leader.replicas.version is 1, the
+ * last member of the in-sync set; of one that has no other replica nobody knows more. */
+static bool is_for_us(const struct image_partition *partition, int32_t node_id)
+{
+    if (partition->leader >= 0)
+        return false;
+    for (uint32_t i = 0; i < partition->isr_count; i++)
+        if (partition->isr[i] == node_id)
+            return true;
+    return partition->isr_count == 0 && partition->replica_count == 1 &&
+           partition->replicas[0] == node_id;
+}
+
+static bool needs_leader_record(const struct controller *controller,
+                                const struct image_partition *partition)
+{
+    if (partition->leader_epoch == INT32_MAX || partition->partition_epoch == INT32_MAX)
+        return false; /* what follows has no number */
+    return (controller->start.unclean && partition->leader == controller->node_id) ||
+           is_for_us(partition, controller->node_id);
+}
+
+/* The next thousand partitions that need it: a leader tag raises the leader epoch, also with the
+ * same leader (kraft.md section 2, rule 1). */
+static enum err decide_leaders(struct controller *controller)
 {
     const struct image *image = controller->shard->image;
     const struct image_topic *topic;
@@ -210,7 +234,7 @@ static enum err decide_raise(struct controller *controller)
             const struct image_partition *partition =
                 &topic->partitions[controller->raise_partition];
             struct partition_change_record *change;
-            if (partition->leader != controller->node_id)
+            if (!needs_leader_record(controller, partition))
                 continue;
             if (controller->records.count == RAISE_RECORDS_MAX)
                 return OK; /* this topic goes on with the next batch */
@@ -220,6 +244,10 @@ static enum err decide_raise(struct controller *controller)
             change->topic_id = topic->id;
             change->partition_id = partition->index;
             change->leader = controller->node_id;
+            if (partition->isr_count == 0) {
+                change->isr.items = &controller->node_id;
+                change->isr.count = 1;
+            }
         }
         controller->raise_cursor = cursor;
         controller->raise_partition = 0;
@@ -257,11 +285,11 @@ static void on_registered(struct controller_call *call)
 {
     struct controller *controller = container_of(call, struct controller, own);
 
-    if (call->err != OK || !controller->start.unclean) {
+    if (call->err != OK) {
         end_start(controller, call->err);
         return;
     }
-    controller->decide_own = decide_raise;
+    controller->decide_own = decide_leaders;
     call->done = on_raised;
     controller_enqueue(controller, call, CALL_OWN);
 }

@@ -95,6 +95,8 @@ enum err image_apply(struct image *image, const struct metadata_record *record, 
         return OK;
     case METADATA_NO_OP:
     case METADATA_REGISTER_CONTROLLER:
+    case METADATA_CLEAR_ELR: /* eligible replicas (KIP-966) are not kept: one broker elects itself
+                              */
         return OK;
     default:
         /* an ACL, a quota or a credential that nobody here obeys must not be passed over */

@@ -27,6 +27,7 @@ enum metadata_type {
     METADATA_END_TRANSACTION = 24,
     METADATA_ABORT_TRANSACTION = 25,
     METADATA_REGISTER_CONTROLLER = 27,
+    METADATA_CLEAR_ELR = 28,
 };
 
 /* One record: body is the struct of its type (struct topic_record, ...). */

@@ -1,9 +1,12 @@
+#include "broker/metadata/delta.h"
 #include "broker/producer_ids.h"
 #include "net/protocol/kafka_errors.h"
+#include "net/protocol/msg_clear_elr_record.h"
 #include "net/protocol/msg_create_partitions.h"
 #include "net/protocol/msg_create_topics.h"
 #include "net/protocol/msg_delete_topics.h"
 #include "net/protocol/msg_incremental_alter_configs.h"
+#include "net/protocol/msg_partition_change_record.h"
 #include "tests/unit/broker/controller_rig.h"
 
 struct asked {
@@ -557,4 +560,68 @@ Test(controller, an_internal_topic_is_not_made_relaxed)
                  NULL));
     cr_expect(
         eq(i16, alter(2, "__consumer_offsets", "levee.durability", 0, "sync", NULL), KAFKA_NONE));
+}
+
+/* ---- what Kafka leaves */
+
+static void apply_everywhere(enum metadata_type type, int16_t version, const void *body)
+{
+    struct metadata_record record = {.type = type, .version = version, .body = body};
+
+    for (uint32_t s = 0; s < RIG_SHARDS; s++) {
+        struct delta delta;
+        delta_init(&delta);
+        cr_assert(eq(int, image_apply(rig.at[s].image, &record, &delta), OK));
+        delta_deinit(&delta);
+    }
+}
+
+/* The leader stops in order; isr_count -1: the in-sync set stays. */
+static void take_leader(int32_t partition, int32_t *replicas, int32_t replica_count, int32_t *isr,
+                        int32_t isr_count)
+{
+    struct partition_change_record body;
+
+    codec_set_defaults(&partition_change_record_desc, &body);
+    body.topic_id = topic_on(0, "t")->id;
+    body.partition_id = partition;
+    body.leader = -1;
+    body.replicas.items = replicas;
+    body.replicas.count = replica_count;
+    body.isr.items = isr;
+    body.isr.count = isr_count;
+    apply_everywhere(METADATA_PARTITION_CHANGE, 1, &body);
+}
+
+Test(controller, partitions_that_kafka_left_without_a_leader_get_one)
+{
+    static int32_t both[] = {RIG_NODE, RIG_NODE + 1};
+    struct controller_start start = {.incarnation_id = {.bytes = {9}},
+                                     .directory_id = {.bytes = {8}}};
+    struct clear_elr_record clear = {.topic_name = wire_string("t")};
+    const struct image_partition *partition;
+
+    make("t", 5);
+    rig_stop();
+    cr_assert(eq(int, rig_open(), OK));
+    take_leader(0, NULL, -1, NULL, -1);              /* the last of the in-sync set stays in it, */
+    take_leader(1, NULL, -1, NULL, 0);               /* or is an eligible replica (KIP-966) */
+    take_leader(2, both, 2, &both[1], 1);            /* another broker has more of this one */
+    take_leader(3, both, 2, NULL, 0);                /* and perhaps of this one */
+    apply_everywhere(METADATA_CLEAR_ELR, 0, &clear); /* Kafka writes it when a minimum changes */
+    controller_begin(rig.controller, &start, rig_on_started, NULL);
+    rig_settle();
+    cr_assert(rig.started && rig.start_err == OK);
+    for (uint32_t s = 0; s < RIG_SHARDS; s++) {
+        for (uint32_t p = 0; p < 2; p++) {
+            partition = &topic_on(s, "t")->partitions[p];
+            cr_expect(eq(i32, partition->leader, RIG_NODE));
+            cr_expect(eq(i32, partition->leader_epoch, 2));
+            cr_expect(eq(u32, partition->isr_count, 1));
+            cr_expect(eq(i32, partition->isr[0], RIG_NODE));
+        }
+        cr_expect(eq(i32, topic_on(s, "t")->partitions[2].leader, -1));
+        cr_expect(eq(i32, topic_on(s, "t")->partitions[3].leader, -1));
+        cr_expect(eq(i32, topic_on(s, "t")->partitions[4].leader_epoch, 0)); /* led all the time */
+    }
 }

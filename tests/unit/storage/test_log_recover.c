@@ -1,4 +1,5 @@
 #include "base/mem.h"
+#include "storage/batch_builder.h"
 #include "storage/log_recover.h"
 #include "tests/support/store_fixture.h"
 
@@ -559,6 +560,97 @@ Test(log_recover, an_adopted_log_starts_where_kafka_says, .init = up)
         fixture_check_content(0, 20000);
         fixture_crash(SIM_POWER_LOSS);
     }
+}
+
+/* ---- transactions of Kafka's */
+
+enum piece { DATA, COMMIT, ABORT };
+
+static void append_transactional(int64_t producer_id, int32_t sequence, enum piece piece)
+{
+    struct batch_builder_options options = batch_builder_options_default();
+    const struct control_marker marker = {.commit = piece == COMMIT};
+    struct log *log = fixture.at[0].log;
+    struct log_append_result result;
+    struct batch_builder builder;
+    struct batch_header header;
+    const uint8_t *bytes;
+    uint32_t size_bytes;
+
+    options.producer_id = producer_id;
+    options.producer_epoch = 0;
+    options.base_sequence = piece == DATA ? sequence : -1;
+    options.transactional = true;
+    options.control = piece != DATA;
+    options.base_offset = log_offsets(log).log_end;
+    options.leader_epoch = 0;
+    batch_builder_init(&builder, &options);
+    if (piece == DATA)
+        cr_assert(eq(int, batch_builder_add_pair(&builder, NULL, -1, "v", 1, 1), OK));
+    else
+        cr_assert(eq(int, batch_builder_add_marker(&builder, &marker, 1), OK));
+    cr_assert(eq(int, batch_builder_finish(&builder, NULL, &bytes, &size_bytes), OK));
+    cr_assert(eq(int, batch_parse_header(bytes, size_bytes, &header), OK));
+    cr_assert(eq(int, log_append_verbatim(log, bytes, size_bytes, &result), OK));
+    batch_builder_deinit(&builder);
+    cr_assert(fixture_settle());
+}
+
+/* As Kafka's directory, at three starts. */
+static void check_taken(bool is_taken)
+{
+    fixture_stop();
+    delete_all(".levee");
+    for (int start = 0; start < 3; start++) {
+        cr_assert(fixture_start());
+        cr_assert(eq(int, log_is_quarantined(fixture.at[0].log), !is_taken));
+        cr_assert(not(log_is_quarantined(fixture.at[1].log)));
+        fixture_crash(SIM_KILL);
+    }
+    cr_assert(fixture_start());
+}
+
+Test(log_recover, a_log_of_kafka_with_committed_transactions_is_adopted, .init = up)
+{
+    append_transactional(7, 0, DATA);
+    append_transactional(8, 0, DATA);
+    append_transactional(7, 1, DATA);
+    append_transactional(7, -1, COMMIT);
+    append_transactional(8, -1, COMMIT);
+    append_transactional(9, -1, ABORT); /* its records are gone, if there were any */
+    check_taken(true);
+    cr_assert(eq(i64, log_offsets(fixture.at[0].log).log_end, 6));
+    cr_assert(eq(i64, producer_state_first_open_offset(log_producers(fixture.at[0].log)), -1));
+}
+
+Test(log_recover, a_log_of_kafka_with_an_aborted_transaction_is_refused, .init = up)
+{
+    append_transactional(7, 0, DATA);
+    append_transactional(7, -1, ABORT);
+    append_transactional(7, 1, DATA);
+    append_transactional(7, -1, COMMIT);
+    check_taken(false);
+}
+
+Test(log_recover, a_log_of_kafka_with_an_open_transaction_is_refused, .init = up)
+{
+    append_transactional(7, 0, DATA);
+    append_transactional(7, -1, COMMIT);
+    append_transactional(8, 0, DATA);
+    check_taken(false);
+}
+
+Test(log_recover, an_aborted_transaction_below_kafkas_log_start_harms_nobody, .init = up)
+{
+    append_transactional(7, 0, DATA);
+    append_transactional(7, -1, ABORT);
+    append_transactional(7, 1, DATA);
+    append_transactional(7, -1, COMMIT);
+    fixture_run_ms(50);
+    cr_assert(eq(int, log_delete_records(fixture.at[0].log, 2, NULL, NULL), OK));
+    fixture_run_ms(50);
+    check_taken(true);
+    cr_assert(eq(i64, log_offsets(fixture.at[0].log).log_start, 2));
 }
 
 /* ---- what Kafka's log cleaner leaves */
