@@ -3,8 +3,8 @@
  * The walk: start_topic resolves and authorizes → append_partition, on the partition's shard:
  * validate, recode when the topic has a codec of its own, append, which may wait for room in the
  * order of arrival (partition_append) → wait_for_ack: acks=all until the high watermark has passed
- * the batch, acks=1 until it is durable here; at most for the client's timeout → all_answered, at
- * home. */
+ * the batch, acks=1 until it is durable (or, by the topic's mode, in the kernel) here; at most for
+ * the client's timeout → all_answered, at home. */
 #include "base/check.h"
 #include "base/mem.h"
 #include "broker/handlers.h"
@@ -182,8 +182,7 @@ static void on_appended(struct partition_append *append, enum err err)
     answer->log_append_time_ms = result->log_append_time_ms;
     answer->log_start_offset = result->log_start_offset;
     piece->ack = (struct partition_waiter){.offset = result->last_offset + 1, .wake = on_ack};
-    if (acks == KAFKA_ACKS_NO_RESPONSE ||
-        (acks == KAFKA_ACKS_LEADER && partition->config.log.relaxed)) {
+    if (acks == KAFKA_ACKS_NO_RESPONSE) {
         finish_piece(piece);
         return;
     }
