@@ -39,10 +39,15 @@ static struct state_queue queue;
 
 static void set_up(void)
 {
+    struct memory_limits limits;
+
     if (shard.image != NULL)
         return;
+    for (int i = 0; i < MEMORY_PURPOSE_COUNT; i++)
+        limits.max_bytes[i] = (uint64_t)1 << 30;
     loop_init(&shard.loop, 0, NULL, &clock);
     shard.clock = &clock;
+    memory_init(&shard.memory, &limits, &shard.loop, NULL);
     prng_init(&shard.prng, 1);
     shard.image = image_create();
     state_queue_init(&queue, &partition);
@@ -50,7 +55,9 @@ static void set_up(void)
 
 /* ---- out again, as records */
 
-static void write_group(struct group *group, struct state_write *write)
+/* The bytes are the builder's, until state_write_deinit. */
+static void write_group(struct group *group, struct state_write *write, const uint8_t **bytes_out,
+                        uint32_t *size_out)
 {
     const struct group_offset *offset;
     size_t cursor = 0;
@@ -64,7 +71,7 @@ static void write_group(struct group *group, struct state_write *write)
             (struct wire_string){(const char *)offset->metadata.bytes, offset->metadata.size_bytes},
             offset->commit_timestamp_ms, offset->expire_timestamp_ms);
     check(write->err == OK);
-    check(batch_builder_finish(&write->builder, NULL, &write->bytes, &write->size_bytes) == OK);
+    check(batch_builder_finish(&write->builder, NULL, bytes_out, size_out) == OK);
 }
 
 static void apply_batch(struct group_coordinator *groups, const uint8_t *bytes, uint32_t size_bytes)
@@ -84,11 +91,15 @@ static void check_same(struct group *group, struct group *again)
 {
     struct state_write write;
     struct state_write write_again;
+    const uint8_t *bytes;
+    const uint8_t *bytes_again;
+    uint32_t size_bytes;
+    uint32_t size_again;
 
-    write_group(group, &write);
-    write_group(again, &write_again);
-    check(write.size_bytes == write_again.size_bytes);
-    check(memcmp(write.bytes, write_again.bytes, write.size_bytes) == 0);
+    write_group(group, &write, &bytes, &size_bytes);
+    write_group(again, &write_again, &bytes_again, &size_again);
+    check(size_bytes == size_again);
+    check(memcmp(bytes, bytes_again, size_bytes) == 0);
     check(group->state == again->state);
     state_write_deinit(&write);
     state_write_deinit(&write_again);
@@ -126,9 +137,11 @@ static void check_groups(struct group_coordinator *groups)
     while ((group = hash_map_next(&groups->groups, &cursor)) != NULL) {
         struct wire_string id = {group->id, (int32_t)group->id_bytes};
         struct state_write write;
+        const uint8_t *bytes;
+        uint32_t size_bytes;
         check_group(group);
-        write_group(group, &write);
-        apply_batch(again, write.bytes, write.size_bytes);
+        write_group(group, &write, &bytes, &size_bytes);
+        apply_batch(again, bytes, size_bytes);
         check_same(group, coordinator_find(again, id));
         state_write_deinit(&write);
         group_start_sessions(group);
