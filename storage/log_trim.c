@@ -201,8 +201,8 @@ static bool is_expired(const struct log *log, uint32_t index, uint64_t log_bytes
 
 uint32_t log_apply_retention(struct log *log, int64_t now_ms)
 {
-    uint64_t log_bytes = log_size_bytes(log);
     uint32_t count = 0;
+    uint64_t log_bytes;
     uint64_t sequence;
     int64_t start;
 
@@ -211,6 +211,7 @@ uint32_t log_apply_retention(struct log *log, int64_t now_ms)
     log_drop_below_start(log);
     if (!log->config.retention_by_delete || log->store->stopping)
         return 0;
+    log_bytes = log_size_bytes(log); /* without what has just gone: that would go twice */
     while (count < log->segment_count && is_expired(log, count, log_bytes, now_ms))
         log_bytes -= log->segments[count++]->size_bytes;
     if (count == 0)
