@@ -6,11 +6,14 @@
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
     BUFFER_GROUP = 0,
     ACCEPT_PAUSE_MS = 100, /* after EMFILE and the like */
+    BIND_PAUSE_MS = 20,
+    BIND_TRIES_MAX = 150, /* three seconds */
 };
 
 static struct ring_repeat *repeat_of(struct io_op *op)
@@ -406,6 +409,20 @@ static enum err name_of(int32_t fd, int (*ask)(int, struct sockaddr *, socklen_t
     return OK;
 }
 
+/* A process that was killed keeps its listening socket until the kernel has ended the accepts of
+ * its ring, which is a moment after wait(2) has told its end. */
+static bool bind_patiently(int32_t fd, const union socket_name *name, socklen_t size)
+{
+    static const struct timespec pause = {.tv_nsec = BIND_PAUSE_MS * 1000000L};
+
+    for (uint32_t tries = 1; bind(fd, &name->any, size) < 0; tries++) {
+        if (errno != EADDRINUSE || tries == BIND_TRIES_MAX)
+            return false;
+        nanosleep(&pause, NULL);
+    }
+    return true;
+}
+
 static enum err bind_and_listen(int32_t fd, const struct io_address *at, uint32_t backlog,
                                 struct io_address *bound_out)
 {
@@ -416,7 +433,7 @@ static enum err bind_and_listen(int32_t fd, const struct io_address *at, uint32_
         return err_from_errno(errno);
     if (at->family == AF_INET6 && !set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0))
         return err_from_errno(errno);
-    if (bind(fd, &name.any, size) < 0 || listen(fd, (int)backlog) < 0)
+    if (!bind_patiently(fd, &name, size) || listen(fd, (int)backlog) < 0)
         return err_from_errno(errno);
     return name_of(fd, getsockname, bound_out);
 }
