@@ -364,7 +364,7 @@ static int32_t listen_on_loopback(struct io_address *bound)
 }
 
 ParameterizedTest(struct io_uring_options *options, io_uring, sockets, .fini = teardown,
-                  .timeout = 60)
+                  .timeout = 600)
 {
     static uint8_t bytes[SENT_BYTES];
     struct io_address bound, local, remote;
@@ -412,7 +412,7 @@ ParameterizedTest(struct io_uring_options *options, io_uring, sockets, .fini = t
 static struct call send_call, into_call, connect_call;
 
 Test(io_uring, connects_sends_pieces_and_receives_into_place, .init = setup, .fini = teardown,
-     .timeout = 60)
+     .timeout = 600)
 {
     static uint8_t sent[8][50000], got[400000];
     struct iovec vec[8];

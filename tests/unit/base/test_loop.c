@@ -268,7 +268,7 @@ static void *play(void *argument)
     return NULL;
 }
 
-Test(loop, two_loops_in_two_threads_exchange_mails_while_sleeping_between, .timeout = 60)
+Test(loop, two_loops_in_two_threads_exchange_mails_while_sleeping_between, .timeout = 600)
 {
     clock_system_init(&real_clock);
     for (int i = 0; i < 2; i++) {

@@ -60,7 +60,7 @@ static void *send_all(void *argument)
     return NULL;
 }
 
-Test(mailbox, keeps_the_order_of_each_of_several_threads_and_loses_nothing, .timeout = 60)
+Test(mailbox, keeps_the_order_of_each_of_several_threads_and_loses_nothing, .timeout = 600)
 {
     pthread_t threads[SENDER_COUNT];
     uint32_t next[SENDER_COUNT] = {0};

@@ -63,7 +63,7 @@ static void teardown(void)
     sim_broker_deinit(&node);
 }
 
-TestSuite(clock_guard, .init = setup, .fini = teardown, .timeout = 120);
+TestSuite(clock_guard, .init = setup, .fini = teardown, .timeout = 600);
 
 static void on_created(struct controller_call *call)
 {

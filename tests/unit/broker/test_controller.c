@@ -37,7 +37,7 @@ static void setup(void)
     rig_start(false);
 }
 
-TestSuite(controller, .init = setup, .fini = rig_down, .timeout = 60);
+TestSuite(controller, .init = setup, .fini = rig_down, .timeout = 600);
 
 /* One topic; the answer lies in asked, whose arena the caller gives back. */
 static struct create_topics_response_creatable_topic_result create(struct asked *asked,

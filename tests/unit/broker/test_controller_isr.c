@@ -83,7 +83,7 @@ static void teardown(void)
     rig_down();
 }
 
-TestSuite(controller_isr, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(controller_isr, .init = setup, .fini = teardown, .timeout = 600);
 
 static const struct image_partition *partition_on(uint32_t shard, int32_t index)
 {

@@ -8,7 +8,7 @@ static void setup(void)
     rig_create_topic("t", 4);
 }
 
-TestSuite(describe_groups, .init = setup, .fini = rig_down, .timeout = 60);
+TestSuite(describe_groups, .init = setup, .fini = rig_down, .timeout = 600);
 
 enum { ALL_OF_A_GROUP = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11 };
 

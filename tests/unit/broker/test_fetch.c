@@ -8,7 +8,7 @@
 #include "storage/batch_builder.h"
 #include "tests/unit/broker/live_rig.h"
 
-TestSuite(fetch, .timeout = 120);
+TestSuite(fetch, .timeout = 600);
 
 enum { VALUE_BYTES = 1000, WAIT_MS = 300000 };
 

@@ -7,7 +7,7 @@ static void setup(void)
     rig_create_topic("t", 4);
 }
 
-TestSuite(group, .init = setup, .fini = rig_down, .timeout = 60);
+TestSuite(group, .init = setup, .fini = rig_down, .timeout = 600);
 
 /* Two members in one generation; the first is the leader. */
 static void two_stable(struct client_member *a, struct client_member *b)

@@ -7,7 +7,7 @@ static void setup(void)
     rig_create_topic("t", 4);
 }
 
-TestSuite(group_members, .init = setup, .fini = rig_down, .timeout = 60);
+TestSuite(group_members, .init = setup, .fini = rig_down, .timeout = 600);
 
 /* ---- ids that were handed out */
 

@@ -10,7 +10,7 @@ static void setup(void)
     rig_create_topic("t", 10);
 }
 
-TestSuite(group_memory, .init = setup, .fini = rig_down, .timeout = 60);
+TestSuite(group_memory, .init = setup, .fini = rig_down, .timeout = 600);
 
 static uint8_t blob[20 << 20];
 

@@ -11,7 +11,7 @@ static void setup(void)
     topic_id = rig_create_topic("t", 4);
 }
 
-TestSuite(group_offsets, .init = setup, .fini = rig_down, .timeout = 60);
+TestSuite(group_offsets, .init = setup, .fini = rig_down, .timeout = 600);
 
 enum { MINUTE_MS = 60 * 1000 };
 

@@ -14,7 +14,7 @@ static void setup(void)
     rig_create_topic("t", 4);
 }
 
-TestSuite(group_records, .init = setup, .fini = rig_down, .timeout = 120);
+TestSuite(group_records, .init = setup, .fini = rig_down, .timeout = 600);
 
 /* The last record of the offsets partition. */
 static struct record last_record(struct batch_reader *reader)

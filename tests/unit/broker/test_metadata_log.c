@@ -11,7 +11,7 @@ static void setup(void)
     rig_up(sets);
 }
 
-TestSuite(metadata_log, .init = setup, .fini = rig_down, .timeout = 60);
+TestSuite(metadata_log, .init = setup, .fini = rig_down, .timeout = 600);
 
 /* ---- a log of its own, beside no controller */
 

@@ -17,7 +17,7 @@ static void setup(void)
     rig.holds = true;
 }
 
-TestSuite(partition, .init = setup, .fini = rig_down, .timeout = 60);
+TestSuite(partition, .init = setup, .fini = rig_down, .timeout = 600);
 
 static struct {
     int32_t leader; /* -2: as it is */

@@ -8,7 +8,7 @@ static void setup(void)
     rig_up(NULL);
 }
 
-TestSuite(sasl_handshake, .init = setup, .fini = rig_down, .timeout = 60);
+TestSuite(sasl_handshake, .init = setup, .fini = rig_down, .timeout = 600);
 
 Test(sasl_handshake, both_steps_say_that_the_listener_does_not_speak_sasl)
 {

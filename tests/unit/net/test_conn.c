@@ -497,7 +497,7 @@ static void *send_big(void *argument)
 }
 
 Test(conn, large_frames_are_received_in_place_and_small_ones_between_them_too, .init = setup,
-     .fini = finish, .timeout = 60)
+     .fini = finish, .timeout = 600)
 {
     pthread_t thread;
 
@@ -515,7 +515,7 @@ Test(conn, large_frames_are_received_in_place_and_small_ones_between_them_too, .
     close(big_fd);
 }
 
-Test(conn, a_slow_reader_is_not_read_any_further, .fini = finish, .timeout = 60)
+Test(conn, a_slow_reader_is_not_read_any_further, .fini = finish, .timeout = 600)
 {
     enum { ANSWER = 256 << 10 };
     struct conn_limits limits = usual_limits;
@@ -757,7 +757,7 @@ Test(conn, without_memory_for_a_request_the_connection_waits, .init = setup, .fi
 
 /* Many send half of a large frame and nothing more; a usual client is served beside them. */
 Test(conn, unfinished_frames_stay_within_their_budget_and_make_way, .init = setup, .fini = finish,
-     .timeout = 60)
+     .timeout = 600)
 {
     enum { COUNT = 12, HALF = 400 << 10 };
     static uint8_t bytes[HALF];
@@ -834,7 +834,7 @@ Test(conn, half_a_frame_that_waited_for_memory_ends_with_its_peer, .init = setup
     cr_assert(eq(u64, slab_used_bytes(&slab), 0));
 }
 
-Test(conn, who_sends_a_frame_too_slowly_is_closed, .fini = finish, .timeout = 60)
+Test(conn, who_sends_a_frame_too_slowly_is_closed, .fini = finish, .timeout = 600)
 {
     struct conn_limits limits = usual_limits;
     uint8_t bytes[8] = {0};
@@ -856,7 +856,7 @@ Test(conn, who_sends_a_frame_too_slowly_is_closed, .fini = finish, .timeout = 60
     close(slow);
 }
 
-Test(conn, who_takes_no_answer_is_closed, .fini = finish, .timeout = 60)
+Test(conn, who_takes_no_answer_is_closed, .fini = finish, .timeout = 600)
 {
     struct conn_limits limits = usual_limits;
     uint64_t begin_ns;
@@ -1330,7 +1330,7 @@ static void *run_side(void *argument)
     return NULL;
 }
 
-Test(conn, two_loops_share_a_listener_by_mail, .timeout = 60)
+Test(conn, two_loops_share_a_listener_by_mail, .timeout = 600)
 {
     struct listener_options listener_options = {.name = "PLAINTEXT",
                                                 .backlog = 128,

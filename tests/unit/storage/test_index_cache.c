@@ -21,7 +21,7 @@ static void up(void)
     cr_assert(fixture_start());
 }
 
-TestSuite(index_cache, .init = up, .fini = fixture_down, .timeout = 120);
+TestSuite(index_cache, .init = up, .fini = fixture_down, .timeout = 600);
 
 static uint32_t loaded_count(void)
 {

@@ -31,7 +31,7 @@ static void teardown(void)
     journal_rig_deinit(&rig);
 }
 
-TestSuite(journal_scan, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(journal_scan, .init = setup, .fini = teardown, .timeout = 600);
 
 static void append_group(uint32_t size_bytes)
 {

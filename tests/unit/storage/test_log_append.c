@@ -20,7 +20,7 @@ static void up(void)
     up_with(&(struct fixture_options){.seed = 1, .segment_bytes = SEGMENT_BYTES});
 }
 
-TestSuite(log_append, .fini = fixture_down, .timeout = 60);
+TestSuite(log_append, .fini = fixture_down, .timeout = 600);
 
 /* ---- reading, beside the list of what was appended */
 

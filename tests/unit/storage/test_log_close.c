@@ -6,7 +6,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-TestSuite(log_close, .fini = fixture_down, .timeout = 120);
+TestSuite(log_close, .fini = fixture_down, .timeout = 600);
 
 struct reader {
     struct log_read read;

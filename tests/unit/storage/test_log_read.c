@@ -7,7 +7,7 @@
 
 enum { OVERHEAD_BYTES = 200 }; /* a batch of one value is at most so much larger than the value */
 
-TestSuite(log_read, .fini = fixture_down, .timeout = 60);
+TestSuite(log_read, .fini = fixture_down, .timeout = 600);
 
 static void append(const struct fixture_append *append)
 {

@@ -15,7 +15,7 @@ static void up(void)
     cr_assert(fixture_start());
 }
 
-TestSuite(log_remainder, .init = up, .fini = fixture_down, .timeout = 60);
+TestSuite(log_remainder, .init = up, .fini = fixture_down, .timeout = 600);
 
 static void append(void)
 {

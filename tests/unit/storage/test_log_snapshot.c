@@ -17,7 +17,7 @@ static void up(void)
     cr_assert(fixture_start());
 }
 
-TestSuite(log_snapshot, .init = up, .fini = fixture_down, .timeout = 120);
+TestSuite(log_snapshot, .init = up, .fini = fixture_down, .timeout = 600);
 
 static struct log *the_log(void)
 {

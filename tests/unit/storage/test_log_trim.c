@@ -26,7 +26,7 @@ static void up(void)
     up_with_seed(1);
 }
 
-TestSuite(log_trim, .init = up, .fini = fixture_down, .timeout = 120);
+TestSuite(log_trim, .init = up, .fini = fixture_down, .timeout = 600);
 
 /* One record of about a kilobyte each, a second apart. */
 static void fill(int32_t first, int32_t count)

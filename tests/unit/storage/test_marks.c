@@ -26,7 +26,7 @@ static void teardown(void)
     journal_rig_deinit(&rig);
 }
 
-TestSuite(marks, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(marks, .init = setup, .fini = teardown, .timeout = 600);
 
 static void open_writer(uint32_t shard, uint64_t next_generation)
 {

@@ -8,7 +8,7 @@
 #include <criterion/new/assert.h>
 #include <inttypes.h>
 
-TestSuite(segment_end, .fini = fixture_down, .timeout = 120);
+TestSuite(segment_end, .fini = fixture_down, .timeout = 600);
 
 static void up_again(const struct fixture_options *options)
 {

@@ -21,7 +21,7 @@ static void up(void)
     up_with(&(struct fixture_options){.seed = 1, .log_count = 3, .segment_bytes = 100000});
 }
 
-TestSuite(store, .fini = fixture_down, .timeout = 120);
+TestSuite(store, .fini = fixture_down, .timeout = 600);
 
 static void fill(uint32_t count)
 {
