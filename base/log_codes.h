@@ -55,7 +55,7 @@ LOG_CODE("LVE-1105", "levee.http.listener cannot be bound",
          "levee.http.listener empty.")
 LOG_CODE("LVE-1106", "stopping",
          "Cause: SIGTERM or SIGINT. Effect: no new requests; what is under way is answered, "
-         "and everything is put in order within 10 s. Next step: none.")
+         "and everything is put in order as long as it makes progress. Next step: none.")
 LOG_CODE("LVE-1107", "stopped without order",
          "Cause: a second signal came, or an orderly stop made no progress for "
          "levee.stop.timeout.ms. Effect: the process ends with exit code 11, as kill -9 would end "
