@@ -158,7 +158,10 @@ enum err image_apply_config(struct image *image, const struct metadata_record *r
         delete_pair(resource, key);
         mem_free(key);
     } else {
-        /* Kafka stores what was sent and trims when it parses (ConfigDef.parseType) */
+        /* Kafka stores what was sent and trims when it parses (ConfigDef.parseType).  Values are
+         * kept as C strings: cut first, then trimmed, so that what a snapshot gives back stays as
+         * it is. */
+        value_bytes = strnlen(value, value_bytes);
         text_trim(&value, &value_bytes);
         set_pair(resource, key, mem_strndup(value, value_bytes));
     }

@@ -150,6 +150,19 @@ Test(image, records_that_cannot_follow_are_refused)
     cr_assert(eq(int, image_apply(image, &record, &delta), ERR_MALFORMED));
 }
 
+Test(image, a_value_with_a_zero_byte_is_cut_there_and_then_trimmed)
+{
+    struct metadata_record record;
+    struct config_record *config = body_of(METADATA_CONFIG, 0, &record);
+
+    config->resource_type = 2;
+    config->resource_name = wire_string("t");
+    config->name = wire_string("retention.ms");
+    config->value = (struct wire_string){"5 \0x", 4};
+    cr_assert(eq(int, image_apply(image, &record, &delta), OK));
+    cr_assert(eq(str, (char *)image_config(image, 2, "t", "retention.ms"), "5"));
+}
+
 Test(image, names_that_no_broker_writes_are_refused)
 {
     struct metadata_record record;
