@@ -620,7 +620,8 @@ int sim_disk_dir_list(struct sim_disk *disk, const char *path,
         struct sim_name name = names.items[i];
         names.items[i] = names.items[left - 1];
         names.items[left - 1] = name;
-        entry(context, name.name, sim_tree_inode(&disk->tree, name.inode)->is_dir);
+        if (sim_tree_inode_or_null(&disk->tree, name.inode) != NULL) /* entry() may lose power */
+            entry(context, name.name, sim_tree_inode(&disk->tree, name.inode)->is_dir);
     }
     sim_names_deinit(&names);
     return 0;
