@@ -51,10 +51,16 @@ static void remove_dir(struct store *store, const char *path)
 static void on_unlinked(struct io_op *op, int32_t result)
 {
     struct file_deletion *deletion = container_of(op, struct file_deletion, io);
+    struct store *store = deletion->store;
+    bool store_is_there = list_is_linked(&deletion->node);
 
-    if (list_is_linked(&deletion->node)) /* the store is still there */
+    if (store_is_there)
         list_remove(&deletion->node);
     mem_free(deletion);
+    if (store_is_there) {
+        store->deletions_in_flight--;
+        store_tell_stopped(store);
+    }
 }
 
 static void on_timer(struct timer *timer)
@@ -62,6 +68,8 @@ static void on_timer(struct timer *timer)
     struct store *store = container_of(timer, struct store, deletion_timer);
     uint64_t now_ns = loop_now_ns(store->loop);
 
+    if (store->state != STORE_RUNNING)
+        return; /* the next start finds what is left */
     list_for_each_safe(node, &store->deletions)
     {
         struct file_deletion *deletion = container_of(node, struct file_deletion, node);
@@ -74,6 +82,7 @@ static void on_timer(struct timer *timer)
             continue;
         }
         deletion->in_flight = true;
+        store->deletions_in_flight++;
         io_unlink(store->io, &deletion->io, deletion->path, on_unlinked);
     }
     arm(store);

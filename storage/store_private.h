@@ -108,6 +108,8 @@ struct store {
     bool stopping;
     void (*stopped)(void *context, enum err err);
     void *stopped_context;
+    bool stop_ended; /* but for the deletions in flight */
+    enum err stop_err;
     uint64_t segment_written_bytes;
     uint64_t space_seen_bytes; /* written at the last look */
     bool short_of_space;       /* as events.space told it */
@@ -115,6 +117,7 @@ struct store {
     enum err failed_err;
     struct task fail_task;
     struct list deletions; /* of struct file_deletion */
+    uint32_t deletions_in_flight;
     struct timer deletion_timer;
 
     struct counter appended_bytes, segment_bytes, checkpoints, journal_groups, cache_hits,
@@ -144,6 +147,8 @@ void checkpointer_on_failed(struct store *store); /* whoever waits is told ERR_S
 bool log_needs_flush(const struct log *log);      /* the checkpoint wants its last partial block */
 void checkpointer_forget(struct log *log);
 struct marks store_make_marks(struct store *store, uint64_t first_sequence, bool clean);
+void store_tell_stopped(struct store *store); /* when its last operation is over */
+
 /* ---- file_deletion.c */
 void file_deletion_add(struct store *store, const char *path, bool is_dir, int64_t delay_ms);
 void file_deletion_scan(struct store *store); /* leftovers of an earlier process */

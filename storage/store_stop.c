@@ -48,13 +48,23 @@ static enum err finish_log(struct log *log)
     return err;
 }
 
-static void end_stop(struct store *store, enum err err)
+/* The kernel may still be at work on files that go; their memory goes with the store. */
+void store_tell_stopped(struct store *store)
 {
     void (*stopped)(void *context, enum err err) = store->stopped;
 
+    if (!store->stop_ended || store->deletions_in_flight > 0)
+        return;
     store->stopped = NULL;
     if (stopped != NULL)
-        stopped(store->stopped_context, err);
+        stopped(store->stopped_context, store->stop_err);
+}
+
+static void end_stop(struct store *store, enum err err)
+{
+    store->stop_ended = true;
+    store->stop_err = err;
+    store_tell_stopped(store);
 }
 
 static void on_journal_stopped(void *context)

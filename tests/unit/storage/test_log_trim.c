@@ -128,6 +128,29 @@ Test(log_trim, a_delete_on_its_way_when_the_store_stops_is_kept)
     fixture_check_content(0, 5000);
 }
 
+Test(log_trim, a_stop_waits_for_files_that_are_being_removed)
+{
+    struct waited waited = {0};
+
+    fixture.at[0].config.file_delete_delay_ms = 0;
+    log_set_config(fixture.at[0].log, &fixture.at[0].config);
+    fill(0, 60);
+    sim_disk_hold(&fixture.node->disk, SIM_UNLINK);
+    delete_records(50);
+    fixture_checkpoint();
+    fixture_run_ms(50);
+    store_stop(fixture.store, on_done, &waited);
+    cr_assert(not(sim_world_run_until(fixture.world, is_done, &waited, 5 * SIM_SECOND)));
+    sim_disk_unhold(&fixture.node->disk, SIM_UNLINK);
+    cr_assert(sim_world_run_until(fixture.world, is_done, &waited, SIM_SECOND));
+    cr_assert(eq(int, waited.err, OK));
+    cr_assert(eq(int, store_stopped_all(fixture.stores, 1), OK));
+    sim_node_stop(fixture.node); /* which checks that nothing is in flight */
+    cr_assert(fixture_start());
+    cr_assert(eq(i64, log_start(), 50));
+    fixture_check_content(0, 5000);
+}
+
 /* ---- retention */
 
 static uint32_t retain(int64_t now_ms)
