@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/sometimes.h"
 
 #include <string.h>
 
@@ -156,8 +157,12 @@ static const struct producer_batch *find_duplicate(const struct producer_entry *
     for (uint8_t i = 0; i < entry->batch_count; i++) {
         const struct producer_batch *batch = &entry->batches[i];
 
-        if (batch->first_sequence == header->base_sequence && batch->last_sequence == last_sequence)
+        if (batch->first_sequence == header->base_sequence &&
+            batch->last_sequence == last_sequence) {
+            SOMETIMES("producer_state: a duplicate of the oldest of five batches",
+                      i == 0 && entry->batch_count == PRODUCER_WINDOW);
             return batch;
+        }
     }
     return NULL;
 }

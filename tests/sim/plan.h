@@ -31,7 +31,8 @@
     X(CLOCK, "clock", true)         /* wall clock steps by days and years */          \
     X(LIMITS, "limits", true)       /* what the broker has limits for, small */       \
     X(LONG, "long", true)           /* hours to 30 days, idle time skipped */         \
-    X(ROT, "rot", true)             /* bytes changed at rest, at the end */
+    X(ROT, "rot", true)             /* bytes changed at rest, at the end */           \
+    X(BUGGIFY, "buggify", true)     /* ways of the product that are right and seldom */
 
 enum plan_part {
 #define PLAN_ENUM(name, text, is_default) PLAN_##name,

@@ -10,6 +10,7 @@
 #include "tests/sim/oracle_group.h"
 #include "tests/sim/plan.h"
 #include "tests/sim/sim_broker.h"
+#include "tests/sim/sim_buggify.h"
 #include "tests/sim/sim_image.h"
 
 #include <inttypes.h>
@@ -48,6 +49,7 @@ struct scenario {
     struct oracle *oracle;
     struct model_topics topics;
     struct sim_broker broker;
+    struct sim_buggify buggify;
     struct sim_disk_options disk; /* with faults; the node's begins and ends without */
     char sets_text[SETS_MAX][SET_BYTES_MAX];
     const char *sets[SETS_MAX + 1];
@@ -1041,8 +1043,10 @@ void scenario_run(const struct scenario_options *options, struct scenario_result
     draw_faults(s);
     draw_members(s);
     draw_broker(s);
+    sim_buggify_begin(&s->buggify, s->broker.node, plan_has(&s->plan, PLAN_BUGGIFY));
     run_phases(s);
     report(s, out);
+    sim_buggify_end(&s->buggify);
     crashes_count = out->stats.process_crashes + out->stats.power_crashes;
     sim_world_destroy(s->world);
     sim_broker_deinit(&s->broker);

@@ -2,11 +2,13 @@
  *
  * A mark that stays at zero in many runs says that the generator does not reach what it was made
  * for: simulate --require-marks fails then.  Marks are set by the scenario, the oracle and the
- * model clients; one table per process, because a run has a process of its own. */
+ * model clients; one table per process, because a run has a process of its own.  The product's own
+ * sites (base/sometimes.h) are counted beside them. */
 #ifndef LEVEE_TESTS_SIM_MARKS_H
 #define LEVEE_TESTS_SIM_MARKS_H
 
 #include <stdint.h>
+#include <stdio.h>
 
 #define SIM_MARKS(X)                                                                    \
     X(DUPLICATE, "a batch that may have been appended was sent again and acknowledged") \
@@ -57,8 +59,11 @@ enum sim_mark {
         SIM_MARK_COUNT
 };
 
+enum { SIM_SITES_MAX = 256 };
+
 struct sim_marks {
     uint64_t counts[SIM_MARK_COUNT];
+    uint64_t sites[SIM_SITES_MAX]; /* by sometimes_at's index: the same in processes of one file */
 };
 
 /* It happened, in this process. */
@@ -69,6 +74,7 @@ void sim_marks_take(struct sim_marks *out);
 
 void sim_marks_add(struct sim_marks *into, const struct sim_marks *from);
 
-const char *sim_marks_text(enum sim_mark mark);
+/* A line for each mark and each site of the product that was never reached; how many. */
+uint32_t sim_marks_print_missing(const struct sim_marks *of, FILE *to);
 
 #endif

@@ -274,8 +274,10 @@ void sim_node_start(struct sim_node *node)
     node->process->crash_kind = node->crash_kind;
     node->crash_at_call = 0;
     node->paused_until_ns = 0;
+    node->starting = true;
     if (node->options.start != NULL)
         node->options.start(node);
+    node->starting = false;
     bury(world);
 }
 

@@ -80,7 +80,8 @@ struct sim_node {
     struct sim_event crash_event; /* of sim_node_crash_within */
     enum sim_crash crash_event_kind;
     uint64_t starts_count;
-    bool ending; /* inside options.end */
+    bool starting; /* inside options.start */
+    bool ending;   /* inside options.end */
 };
 
 struct sim_world_options {

@@ -8,9 +8,9 @@
  * line; behind the seed, after @, the parts of the plan that it had, which are none without).
  * PARTS are names of the plan's parts between commas: exactly these in each run; also those which
  * runs do not have by default; or not those.  --require-marks: a situation that no run came into
- * (sim_marks) is a failure.  --export with one seed: the files after its orderly
- * stop, for logfsck.  Every fiftieth seed runs twice: the hashes must be equal, whatever memory
- * held before.  Exit code 0: all passed.
+ * (sim_marks, and base/sometimes in the product) is a failure.  --export with one seed: the files
+ * after its orderly stop, for logfsck.  Every fiftieth seed runs twice: the hashes must be equal,
+ * whatever memory held before.  Exit code 0: all passed.
  */
 #include "tests/sim/plan.h"
 #include "tests/sim/scenario.h"
@@ -73,6 +73,19 @@ static void fail(struct scenario_result *out, const char *rule, const char *text
     snprintf(out->complaint.text, sizeof(out->complaint.text), "%s (%d)", text, number);
 }
 
+static ssize_t read_all(int fd, void *bytes, size_t size_bytes)
+{
+    size_t got_bytes = 0;
+
+    while (got_bytes < size_bytes) {
+        ssize_t got = read(fd, (char *)bytes + got_bytes, size_bytes - got_bytes);
+        if (got <= 0)
+            break;
+        got_bytes += (size_t)got;
+    }
+    return (ssize_t)got_bytes;
+}
+
 /* The seed's run in a child: what crashed programs leave behind goes with it, and a broken check
  * ends one seed only. */
 static void run_once(const struct simulation *simulation, uint64_t seed, bool again,
@@ -98,7 +111,7 @@ static void run_once(const struct simulation *simulation, uint64_t seed, bool ag
         _exit(write(ends[1], out, sizeof(*out)) == (ssize_t)sizeof(*out) ? 0 : 2);
     }
     close(ends[1]);
-    got = read(ends[0], out, sizeof(*out));
+    got = read_all(ends[0], out, sizeof(*out));
     close(ends[0]);
     waitpid(child, &status, 0);
     if (got == (ssize_t)sizeof(*out))
@@ -197,20 +210,6 @@ static void print_summary(const struct simulation *simulation)
            simulation->passed_count, simulation->failed_count);
 }
 
-/* The situations that no run came into.  False: there is one. */
-static bool print_marks(const struct simulation *simulation)
-{
-    bool all = true;
-
-    for (uint32_t i = 0; i < SIM_MARK_COUNT; i++) {
-        if (simulation->marks.counts[i] > 0)
-            continue;
-        printf("never reached: %s\n", sim_marks_text((enum sim_mark)i));
-        all = false;
-    }
-    return all;
-}
-
 static int usage(void)
 {
     fprintf(stderr, "usage: simulate --seeds N [--seed S] [--trace | --trace-world] [--twice] "
@@ -286,7 +285,7 @@ int main(int argc, char **argv)
         run_seed(&simulation, first_seed + i, simulation.twice || i % TWICE_EVERY == 0);
     }
     print_summary(&simulation);
-    if (simulation.require_marks && !print_marks(&simulation))
+    if (simulation.require_marks && sim_marks_print_missing(&simulation.marks, stdout) > 0)
         return 1;
     return simulation.failed_count == 0 ? 0 : 1;
 }
