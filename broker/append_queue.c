@@ -2,6 +2,30 @@
 
 #include "base/check.h"
 
+enum { PUTS_MAX = 64 }; /* at one go */
+
+/* Room is waited for exactly while the first op could use it. */
+static void renew_wait(struct append_queue *queue)
+{
+    bool wants = !list_is_empty(&queue->waiting) &&
+                 !list_first(&queue->waiting, struct append_op, node)->is_preparing; /* Q5 */
+
+    if (!wants)
+        store_cancel_wait(&queue->room);
+    else if (!list_is_linked(&queue->room.node))
+        store_wait_room(queue->store, &queue->room);
+}
+
+static void finish(struct append_op *op, enum err err)
+{
+    struct append_queue *queue = op->queue;
+
+    list_remove(&op->node);
+    op->queue = NULL;
+    renew_wait(queue);
+    op->done(op, err);
+}
+
 /* Its turn, once there may be room: the first one, and then the others have theirs (Q4). */
 static bool on_room(struct store_waiter *waiter)
 {
@@ -11,11 +35,7 @@ static bool on_room(struct store_waiter *waiter)
 
     if (err == ERR_FULL)
         return false;
-    list_remove(&op->node);
-    op->queue = NULL;
-    if (!list_is_empty(&queue->waiting))
-        store_wait_room(queue->store, &queue->room);
-    op->done(op, err);
+    finish(op, err);
     return true;
 }
 
@@ -25,16 +45,10 @@ void append_queue_init(struct append_queue *queue, struct store *store)
     list_init(&queue->waiting);
 }
 
-static void stop_waiting(struct append_queue *queue)
-{
-    if (list_is_empty(&queue->waiting))
-        store_cancel_wait(&queue->room);
-}
-
 void append_queue_add(struct append_queue *queue, struct append_op *op)
 {
     bool is_first = list_is_empty(&queue->waiting);
-    enum err err = is_first ? op->put(op) : ERR_FULL; /* Q1 */
+    enum err err = is_first && !op->is_preparing ? op->put(op) : ERR_FULL; /* Q1, Q5 */
     bool waits = err == ERR_FULL;
 
     op->queue = NULL;
@@ -47,8 +61,41 @@ void append_queue_add(struct append_queue *queue, struct append_op *op)
     }
     op->queue = queue;
     list_push_back(&queue->waiting, &op->node);
-    if (is_first)
-        store_wait_room(queue->store, &queue->room);
+    renew_wait(queue);
+}
+
+/* At once, and not in a turn of the store's: who waits behind one that prepares lacks no room. */
+static void go_on(struct append_queue *queue)
+{
+    for (uint32_t i = 0; i < PUTS_MAX && !list_is_empty(&queue->waiting); i++) {
+        struct append_op *op = list_first(&queue->waiting, struct append_op, node);
+        enum err err = op->is_preparing ? ERR_FULL : op->put(op);
+        if (err == ERR_FULL)
+            break;
+        finish(op, err);
+    }
+    renew_wait(queue);
+}
+
+void append_queue_ready(struct append_op *op)
+{
+    check(op->queue != NULL && op->is_preparing);
+    op->is_preparing = false;
+    if (list_first(&op->queue->waiting, struct append_op, node) == op)
+        go_on(op->queue);
+}
+
+void append_queue_drop(struct append_op *op)
+{
+    struct append_queue *queue = op->queue;
+    bool was_first;
+
+    if (queue == NULL)
+        return;
+    was_first = list_first(&queue->waiting, struct append_op, node) == op && op->is_preparing;
+    append_queue_cancel(op);
+    if (was_first)
+        go_on(queue);
 }
 
 void append_queue_cancel(struct append_op *op)
@@ -59,7 +106,7 @@ void append_queue_cancel(struct append_op *op)
         return;
     op->queue = NULL;
     list_remove(&op->node);
-    stop_waiting(queue);
+    renew_wait(queue);
 }
 
 void append_queue_end(struct append_queue *queue, enum err err)
@@ -70,7 +117,7 @@ void append_queue_end(struct append_queue *queue, enum err err)
     check(err != OK && err != ERR_FULL);
     list_init(&ended);
     list_splice_back(&ended, &queue->waiting);
-    stop_waiting(queue);
+    renew_wait(queue);
     while ((node = list_pop_front(&ended)) != NULL) {
         struct append_op *op = container_of(node, struct append_op, node);
         op->queue = NULL;

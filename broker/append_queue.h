@@ -7,7 +7,9 @@
  *   Q1  ops are put in the order of append_queue_add
  *   Q2  done runs once, perhaps inside append_queue_add, and not at all after append_queue_cancel
  *   Q3  done never says ERR_FULL
- *   Q4  a turn puts one op; then the other queues of the store have theirs (store_wait_room) */
+ *   Q4  a turn puts one op; then the other queues of the store have theirs (store_wait_room)
+ *   Q5  an op that is preparing holds its place: it is not put, nor is anybody behind it, before
+ *       append_queue_ready */
 #ifndef LEVEE_BROKER_APPEND_QUEUE_H
 #define LEVEE_BROKER_APPEND_QUEUE_H
 
@@ -25,6 +27,7 @@ struct append_queue {
 struct append_op {
     struct list node;
     struct append_queue *queue; /* where it waits, else NULL */
+    bool is_preparing;          /* the caller's, before it is added: put comes later (Q5) */
     /* Write now.  ERR_FULL: no room, nothing was written; it is called again later. */
     enum err (*put)(struct append_op *op);
     /* May be NULL.  Runs once, inside append_queue_add, when the op has to wait: the place to keep
@@ -38,8 +41,14 @@ void append_queue_init(struct append_queue *queue, struct store *store);
 /* put, wait and done are set. */
 void append_queue_add(struct append_queue *queue, struct append_op *op);
 
+/* What was preparing may be put now: at once, when nobody is before it; done may run inside. */
+void append_queue_ready(struct append_op *op);
+
 /* It is not written and done does not run; nothing happens to one that does not wait. */
 void append_queue_cancel(struct append_op *op);
+
+/* The same, and whom a preparing one held up is put: their done runs inside. */
+void append_queue_drop(struct append_op *op);
 
 /* All that wait end with err, in their order; new ones may come. */
 void append_queue_end(struct append_queue *queue, enum err err);

@@ -1,6 +1,7 @@
 #include "broker/broker.h"
 
 #include "base/check.h"
+#include "broker/batch_check.h"
 #include "broker/config.h"
 #include "broker/coordinator/group_coordinator.h"
 #include "broker/descriptors.h"
@@ -199,6 +200,8 @@ static enum err prepare_station(struct broker *broker, uint32_t index)
         shard->fetch_sessions, &shard->prng,
         (uint32_t)config_i64(shard->config, NULL, "max.incremental.fetch.session.cache.slots"),
         memory_budget(&shard->memory, MEMORY_FETCH_SESSIONS));
+    shard->offload = broker->options.offload;
+    shard->checks = batch_checks_create(shard);
     return validation_create(shard->config, &shard->validation);
 }
 
@@ -570,6 +573,8 @@ void broker_close(struct broker *broker, bool clean)
     if (broker == NULL)
         return;
     broker_epoch = broker->controller == NULL ? -1 : controller_broker_epoch(broker->controller);
+    for (uint32_t i = 0; i < broker->shards.count; i++)
+        batch_checks_destroy(broker->stations[i].shard.checks);
     front_destroy(broker->front);
     journal_scan_close(broker->scan);
     marks_set_free(broker->marks);

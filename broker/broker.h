@@ -40,6 +40,7 @@ struct broker_options {
     struct metrics *metrics;   /* filled by broker_open */
     uint32_t descriptor_max;   /* RLIMIT_NOFILE; 0: no limit */
     uint64_t memory_max_bytes; /* what the system gives the process; 0: unknown */
+    struct offload *offload;   /* outlives the loops; NULL: the loops do all work themselves */
 };
 
 /* ERR_LOCKED, ERR_FOREIGN, ERR_NEWER_FORMAT, ERR_CORRUPT and others: told in a log line that says

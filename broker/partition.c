@@ -206,9 +206,14 @@ void partition_cancel_append(struct partition_append *append)
     if (queue == NULL)
         return;
     producer_id = producer_of(append);
-    append_queue_cancel(&append->op);
     if (producer_id != BATCH_NO_PRODUCER_ID)
         refuse_followers(queue, next, producer_id);
+    append_queue_drop(&append->op);
+}
+
+void partition_refuse_append(struct partition_append *append)
+{
+    append_queue_drop(&append->op);
 }
 
 /* ---- waits */

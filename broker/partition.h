@@ -35,8 +35,10 @@ struct partition {
 
 /* One batch for the log.  Embedded in the caller's struct. */
 struct partition_append {
-    struct append_op op;  /* op.wait: the caller's (append_queue.h), or NULL; the rest is inside */
-    const uint8_t *bytes; /* one validated batch; until done */
+    struct append_op op; /* op.wait and op.is_preparing: the caller's (append_queue.h); the rest is
+                          * inside */
+    const uint8_t
+        *bytes; /* one validated batch (while it prepares: what will be one); until done */
     uint32_t size_bytes;
     int64_t max_timestamp_ms; /* of its records (log_append_leader) */
     bool for_all;             /* acks=all: enough replicas are to have it */
@@ -88,6 +90,17 @@ void partition_append(struct partition *partition, struct partition_append *appe
 /* It is not appended any more, and done does not run; what waits behind it of the same idempotent
  * producer ends with ERR_SEQUENCE.  Nothing happens when it was appended. */
 void partition_cancel_append(struct partition_append *append);
+
+/* What was preparing (append_queue.h) may be appended: bytes, size_bytes and max_timestamp_ms are
+ * there. */
+static inline void partition_append_ready(struct partition_append *append)
+{
+    append_queue_ready(&append->op);
+}
+
+/* What was preparing is not to be appended, and done does not run.  What waits behind it is judged
+ * by the log, as if this one had never come. */
+void partition_refuse_append(struct partition_append *append);
 
 /* Wake waiter once this broker's own log has what lies below waiter->offset by its durability mode
  * (acks=1), or once high_watermark >= waiter->offset (acks=all; data); now, inside the call, when

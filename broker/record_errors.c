@@ -87,6 +87,9 @@ void record_errors_fill(struct request *request, const struct record_errors_scen
         if (count <= BATCH_RECORD_ERRORS_MAX)
             for (int32_t i = 0; i < count; i++)
                 (void)add_error(&filling, &info->record_errors[i]);
+        else if (scene->errors != NULL)
+            for (int32_t i = 0; i < count && i < scene->error_count; i++)
+                (void)add_error(&filling, &scene->errors[i]);
         else
             batch_each_error(scene->rules, request->home->validation->context, scene->bytes,
                              scene->size_bytes, add_error, &filling);

@@ -18,6 +18,8 @@ struct record_errors_scene {
     const uint8_t *bytes;            /* as validated */
     uint32_t size_bytes;
     const struct batch_info *info;
+    const struct batch_record_error *errors; /* all, or NULL: they are looked for again */
+    int32_t error_count;
 };
 
 /* Fill record_errors and error_message of answer: every record at fault, up to *left, which is what

@@ -7,6 +7,7 @@
 #include "base/io_system.h"
 #include "base/log_stderr.h"
 #include "base/mem.h"
+#include "base/offload.h"
 #include "base/system_memory.h"
 #include "broker/broker.h"
 
@@ -20,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { KEPT_BYTES_MAX = 16 << 20, LOOK_AT_MEMORY_SECONDS = 5 };
+enum { KEPT_BYTES_MAX = 16 << 20, LOOK_AT_MEMORY_SECONDS = 5, OFFLOAD_THREADS = 2 };
 
 struct server;
 
@@ -45,6 +46,7 @@ struct server {
     struct metrics metrics;
     struct health health;
     struct http *http;
+    struct offload *offload;
     pthread_t main_thread;
     uint32_t stopped;    /* atomic */
     uint32_t failed;     /* atomic */
@@ -266,8 +268,9 @@ static enum err start(struct server *server)
                                      .metrics = &server->metrics,
                                      .descriptor_max = descriptor_limit(),
                                      .memory_max_bytes = memory_limit_bytes()};
-    enum err err = OK;
+    enum err err = offload_create(OFFLOAD_THREADS, &server->offload);
 
+    options.offload = server->offload;
     for (uint32_t i = 0; i < server->shard_count && err == OK; i++)
         err = open_ground(server, i, &server->grounds[i]);
     if (err == OK) {
@@ -367,6 +370,7 @@ enum serve_exit serve(const struct config *config, void (*ready)(const struct co
             (int)result); /* what is in flight stays where it is: nothing more may become durable */
     if (server.broker != NULL)
         end_threads(&server);
+    offload_destroy(server.offload);
     http_stop(server.http);
     broker_close(server.broker, result == SERVE_STOPPED);
     for (uint32_t i = 0; i < server.shard_count; i++)

@@ -18,12 +18,14 @@
 #include "broker/clock_guard.h"
 #include "broker/memory.h"
 
+struct batch_checks;
 struct conn_server;
 struct config;
 struct controller;
 struct fetch_sessions;
 struct group_coordinator;
 struct image;
+struct offload;
 struct stall_watch;
 struct store;
 struct topic_table;
@@ -57,6 +59,8 @@ struct shard {
     struct fetch_sessions *fetch_sessions;
     struct stall_watch *stalls;    /* NULL: nobody measures */
     struct validation *validation; /* codecs and scratch for batches */
+    struct batch_checks *checks;   /* batches that are looked at in turns */
+    struct offload *offload;       /* for what is too long for a turn; NULL: the loop does it */
     struct controller *controller; /* shard 0 only; else NULL */
 };
 

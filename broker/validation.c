@@ -4,21 +4,37 @@
 #include "broker/config.h"
 #include "storage/batch_recode.h"
 
+enum err validation_init(struct validation *validation, uint64_t uncompressed_max_bytes)
+{
+    struct batch_builder_options options = batch_builder_options_default();
+
+    *validation = (struct validation){.context = compression_context_create(),
+                                      .uncompressed_max_bytes = uncompressed_max_bytes};
+    if (validation->context == NULL)
+        return ERR_NOMEM;
+    batch_reader_init(&validation->reader, validation->context, uncompressed_max_bytes);
+    batch_builder_init(&validation->builder, &options);
+    return OK;
+}
+
+void validation_deinit(struct validation *validation)
+{
+    batch_builder_deinit(&validation->builder);
+    batch_reader_deinit(&validation->reader);
+    compression_context_destroy(validation->context);
+}
+
 enum err validation_create(const struct config *config, struct validation **out)
 {
     struct validation *validation = mem_alloc(sizeof(*validation));
-    struct batch_builder_options options = batch_builder_options_default();
+    enum err err = validation_init(
+        validation, (uint64_t)config_i64(config, NULL, "levee.uncompressed.batch.max.bytes"));
 
-    validation->context = compression_context_create();
-    if (validation->context == NULL) {
+    if (err != OK) {
         mem_free(validation);
-        return ERR_NOMEM;
+        return err;
     }
     validation->compressed = config_bool(config, NULL, "levee.validate.compressed");
-    validation->uncompressed_max_bytes =
-        (uint64_t)config_i64(config, NULL, "levee.uncompressed.batch.max.bytes");
-    batch_reader_init(&validation->reader, validation->context, validation->uncompressed_max_bytes);
-    batch_builder_init(&validation->builder, &options);
     *out = validation;
     return OK;
 }
@@ -27,9 +43,7 @@ void validation_destroy(struct validation *validation)
 {
     if (validation == NULL)
         return;
-    batch_builder_deinit(&validation->builder);
-    batch_reader_deinit(&validation->reader);
-    compression_context_destroy(validation->context);
+    validation_deinit(validation);
     mem_free(validation);
 }
 

@@ -1,4 +1,5 @@
-/* validation: one shard's tools for looking into batches: codecs' state, a reader, a builder.
+/* validation: the tools for looking into batches, of a shard or of one look: codecs' state, a
+ * reader, a builder.
  *
  * Memory is taken when a compressed batch first needs it and kept for the next one. */
 #ifndef LEVEE_BROKER_VALIDATION_H
@@ -17,6 +18,10 @@ struct validation {
     bool compressed;                 /* levee.validate.compressed */
     uint64_t uncompressed_max_bytes; /* levee.uncompressed.batch.max.bytes */
 };
+
+/* ERR_NOMEM: nothing is to be given back. */
+must_use enum err validation_init(struct validation *validation, uint64_t uncompressed_max_bytes);
+void validation_deinit(struct validation *validation);
 
 must_use enum err validation_create(const struct config *config, struct validation **out);
 void validation_destroy(struct validation *validation);

@@ -419,6 +419,7 @@ static enum err validate(struct validation *validation, struct compression_conte
     if (err)
         return refuse_stream(out, err, 0, rules);
     err = walk_records(validation, &reader);
+    out->walked_bytes = reader.output_bytes;
     out->max_timestamp_ms = validation->max_timestamp_ms;
     return err;
 }

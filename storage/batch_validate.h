@@ -52,6 +52,7 @@ struct batch_info {
      * the header's where the records were not looked at (validate_compressed).  The log stores this
      * one, or the time of the append. */
     int64_t max_timestamp_ms;
+    uint64_t walked_bytes; /* of records, uncompressed: what the look has cost */
 
     /* When the answer is not OK: */
     char text[BATCH_TEXT_MAX];  /* for the client and the log; no topic name in it */

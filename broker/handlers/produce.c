@@ -1,12 +1,12 @@
 /* Produce (key 0): one batch for each partition, appended by its leader (KIP-98, 467, 516).
  *
  * The walk: start_topic resolves and authorizes → append_partition, on the partition's shard:
- * validate, recode when the topic has a codec of its own, append, which may wait for room in the
- * order of arrival (partition_append) → wait_for_ack: acks=all until the high watermark has passed
- * the batch, acks=1 until it is durable (or, by the topic's mode, in the kernel) here; at most for
- * the client's timeout → all_answered, at home. */
+ * check, and recode when the topic has a codec of its own (batch_check), append, which may wait for
+ * a longer check and for room in the order of arrival (partition_append) → wait_for_ack: acks=all
+ * until the high watermark has passed the batch, acks=1 until it is durable (or, by the topic's
+ * mode, in the kernel) here; at most for the client's timeout → all_answered, at home. */
 #include "base/check.h"
-#include "base/mem.h"
+#include "broker/batch_check.h"
 #include "broker/handlers.h"
 #include "broker/kafka_error.h"
 #include "broker/produce_names.h"
@@ -36,12 +36,10 @@ struct produce_piece {
     answered_partition *answer;
     struct uuid topic_id;
     struct shard *at;
-    struct batch_info info;
-    struct batch_rules rules; /* of the validation */
+    struct batch_check check;
     struct partition_append append;
     struct partition_waiter ack;
     struct timer timeout;
-    uint8_t *kept; /* recoded bytes of an append that waits for room */
 };
 
 struct produce {
@@ -55,8 +53,7 @@ struct produce {
 static void finish_piece(struct produce_piece *piece)
 {
     loop_cancel_timer(&piece->at->loop, &piece->timeout);
-    mem_free(piece->kept);
-    piece->kept = NULL;
+    batch_check_cancel(&piece->check);
     scatter_finish(&piece->piece);
 }
 
@@ -86,7 +83,8 @@ static void on_ack(struct partition_waiter *waiter, enum err err)
         finish_piece(piece);
 }
 
-/* What waits for room is not appended any more; what waits for its acknowledgement may be there. */
+/* What waits for its check or for room is not appended any more; what waits for its acknowledgement
+ * may be there. */
 static void end_wait(struct produce_piece *piece)
 {
     partition_cancel_append(&piece->append);
@@ -122,10 +120,10 @@ static void limit_wait(struct produce_piece *piece)
 
 /* ---- the append */
 
-/* What batch_validate found, in the words that clients know. */
+/* What the check found, in the words that clients know. */
 static void refuse_batch(struct produce_piece *piece, struct partition *partition, enum err err)
 {
-    const struct batch_info *info = &piece->info;
+    const struct batch_info *info = &piece->check.info;
     answered_partition *answer = piece->answer;
 
     log_line(piece->at->sink, LOG_DEBUG, "LVE-4102", "a batch was refused",
@@ -144,24 +142,35 @@ static const uint8_t *records_of(const struct produce_piece *piece)
     return records->slice_count == 0 ? NULL : records->slices[0].bytes;
 }
 
-static enum err validate(struct produce_piece *piece, struct partition *partition,
-                         const uint8_t *bytes, uint32_t size_bytes, int64_t now_ms)
+static void on_checked(struct batch_check *check, enum err err);
+
+static enum err check_batch(struct produce_piece *piece, struct partition *partition)
 {
     const struct topic_config *config = &partition->config;
-    struct validation *validation = piece->at->validation;
+    const struct validation *validation = piece->at->validation;
+    struct request *request = piece->all->request;
 
-    piece->rules = (struct batch_rules){
-        .produce_version = piece->all->request->api_version,
-        .log_append_time = config->log_append_time,
-        .compact = config->compact,
-        .validate_compressed = validation->compressed,
-        .max_message_bytes = (uint32_t)config->max_message_bytes,
-        .uncompressed_max_bytes = validation->uncompressed_max_bytes,
-        .now_ms = now_ms,
-        .timestamp_before_max_ms = config->timestamp_before_max_ms,
-        .timestamp_after_max_ms = config->timestamp_after_max_ms,
+    piece->check = (struct batch_check){
+        .rules =
+            {
+                .produce_version = request->api_version,
+                .log_append_time = config->log_append_time,
+                .compact = config->compact,
+                .validate_compressed = validation->compressed,
+                .max_message_bytes = (uint32_t)config->max_message_bytes,
+                .uncompressed_max_bytes = validation->uncompressed_max_bytes,
+                .now_ms = clock_wall_ms(piece->at->clock),
+                .timestamp_before_max_ms = config->timestamp_before_max_ms,
+                .timestamp_after_max_ms = config->timestamp_after_max_ms,
+            },
+        .codec = config->compression,
+        .bytes = records_of(piece),
+        .size_bytes = piece->asked->records.size_bytes,
+        .frame = request->wire.frame,
+        .owner = request,
+        .done = on_checked,
     };
-    return batch_validate(&piece->rules, validation->context, bytes, size_bytes, &piece->info);
+    return batch_check_start(&piece->check, piece->at);
 }
 
 static void on_appended(struct partition_append *append, enum err err)
@@ -193,21 +202,37 @@ static void on_appended(struct partition_append *append, enum err err)
         partition_wait_ack(partition, &piece->ack);
 }
 
-/* There is no room yet.  The recoder's memory is the next one's. */
+/* It has to wait.  The recoder's memory is the next one's. */
 static enum err keep_piece(struct append_op *op)
 {
     struct produce_piece *piece = container_of(op, struct produce_piece, append.op);
-    struct partition_append *append = &piece->append;
+    enum err err = OK;
 
     limit_wait(piece);
-    if (append->bytes == records_of(piece))
-        return OK; /* the frame's */
-    piece->kept = mem_try_alloc(append->size_bytes);
-    if (piece->kept == NULL)
-        return ERR_NOMEM;
-    memcpy(piece->kept, append->bytes, append->size_bytes);
-    append->bytes = piece->kept;
-    return OK;
+    if (!op->is_preparing) {
+        err = batch_check_keep(&piece->check);
+        piece->append.bytes = piece->check.stored;
+    }
+    return err;
+}
+
+/* The outcome of a check that did not end at once: its place in the order was kept. */
+static void on_checked(struct batch_check *check, enum err err)
+{
+    struct produce_piece *piece = container_of(check, struct produce_piece, check);
+    struct partition_append *append = &piece->append;
+
+    if (err == OK)
+        err = batch_check_keep(check); /* it may have to wait for room */
+    if (err != OK) {
+        partition_refuse_append(append);
+        refuse_batch(piece, append->partition, err);
+        return;
+    }
+    append->bytes = check->stored;
+    append->size_bytes = check->stored_bytes;
+    append->max_timestamp_ms = check->info.max_timestamp_ms;
+    partition_append_ready(append);
 }
 
 /* There are no transactions here yet. */
@@ -223,7 +248,6 @@ static void append_partition(struct produce_piece *piece)
 {
     struct partition *partition =
         topic_table_find(piece->at->topics, &piece->topic_id, piece->asked->index);
-    int64_t now_ms = clock_wall_ms(piece->at->clock);
     uint32_t size_bytes = piece->asked->records.size_bytes;
     const uint8_t *bytes = records_of(piece);
     enum err err;
@@ -236,22 +260,17 @@ static void append_partition(struct produce_piece *piece)
         finish_with_error(piece, KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
         return;
     }
-    err = validate(piece, partition, bytes, size_bytes, now_ms);
-    if (err == OK) /* a batch cut short behind it is not stored, as in Kafka */
-        size_bytes = piece->info.header.size_bytes;
-    if (err == OK && partition->config.compression >= 0 &&
-        batch_codec(&piece->info.header) != partition->config.compression)
-        err = validation_recode(piece->at->validation, partition->config.compression,
-                                (uint32_t)partition->config.max_message_bytes, &bytes, &size_bytes);
-    if (err != OK) {
+    err = check_batch(piece, partition);
+    if (err != OK && err != ERR_AGAIN) {
         refuse_batch(piece, partition, err);
         return;
     }
     piece->append = (struct partition_append){
         .op.wait = keep_piece,
-        .bytes = bytes,
-        .size_bytes = size_bytes,
-        .max_timestamp_ms = piece->info.max_timestamp_ms,
+        .op.is_preparing = err == ERR_AGAIN,
+        .bytes = err == ERR_AGAIN ? bytes : piece->check.stored,
+        .size_bytes = err == ERR_AGAIN ? size_bytes : piece->check.stored_bytes,
+        .max_timestamp_ms = piece->check.info.max_timestamp_ms,
         .for_all = piece->all->acks == KAFKA_ACKS_ALL_ISR,
         .done = on_appended,
     };
@@ -286,14 +305,17 @@ static void tell_record_errors(struct produce_piece *piece, int32_t *left)
     struct record_errors_scene scene = {
         .topic_name = topic == NULL ? "" : topic->name,
         .partition = piece->asked->index,
-        .rules = &piece->rules,
+        .rules = &piece->check.rules,
         .bytes = records_of(piece),
         .size_bytes = piece->asked->records.size_bytes,
-        .info = &piece->info,
+        .info = &piece->check.info,
+        .errors = piece->check.errors,
+        .error_count = piece->check.error_count,
     };
 
     if (piece->answer->error_code != KAFKA_NONE)
         record_errors_fill(request, &scene, piece->answer, left);
+    batch_check_deinit(&piece->check);
 }
 
 static void all_answered(struct scatter *scatter)

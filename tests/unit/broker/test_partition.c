@@ -399,3 +399,110 @@ Test(partition, the_leaders_own_log_is_enough_where_no_more_is_asked)
     partition_end_waits(partition, ERR_STORAGE);
     cr_assert(eq(int, all.err, ERR_STORAGE));
 }
+
+/* ---- the order of appends while one of them is being looked at */
+
+/* One that is not ready, and two that are, behind it. */
+static void start_three(struct try tries[3], uint32_t *order)
+{
+    for (int i = 0; i < 3; i++) {
+        tries[i].order = order;
+        tries[i].append.op.is_preparing = i == 0;
+        start_append(&tries[i], false, -1, 0);
+        cr_assert(eq(int, tries[i].times, 0));
+    }
+    cr_assert(list_is_empty(&disk.rooms)); /* there is room, and nobody asks for some */
+}
+
+static void end_three(struct try tries[3])
+{
+    for (int i = 0; i < 3; i++)
+        batch_builder_deinit(&tries[i].builder);
+}
+
+Test(partition, what_prepares_keeps_its_place_before_those_who_are_ready)
+{
+    struct try tries[3] = {0};
+    uint32_t order = 0;
+
+    start_three(tries, &order);
+    partition_append_ready(&tries[0].append);
+    for (uint32_t i = 0; i < 3; i++) {
+        cr_assert(eq(int, tries[i].times, 1));
+        cr_assert(eq(int, tries[i].err, OK));
+        cr_assert(eq(u32, tries[i].place, i));
+        cr_assert(eq(i64, tries[i].append.result.base_offset, i));
+    }
+    end_three(tries);
+}
+
+Test(partition, what_became_ready_behind_another_that_prepares_waits_for_it)
+{
+    struct try tries[3] = {0};
+    struct try last = {.append.op.is_preparing = true};
+    uint32_t order = 0;
+
+    start_three(tries, &order);
+    last.order = &order;
+    start_append(&last, false, -1, 0);
+    partition_append_ready(&last.append);
+    cr_assert(eq(u32, order, 0));
+    partition_append_ready(&tries[0].append);
+    cr_assert(eq(u32, order, 4));
+    cr_assert(eq(u32, last.place, 3));
+    batch_builder_deinit(&last.builder);
+    end_three(tries);
+}
+
+Test(partition, what_was_refused_lets_the_others_go_on_at_once)
+{
+    struct try tries[3] = {0};
+    uint32_t order = 0;
+
+    start_three(tries, &order);
+    partition_refuse_append(&tries[0].append);
+    cr_assert(eq(int, tries[0].times, 0));
+    cr_assert(eq(i64, tries[1].append.result.base_offset, 0));
+    cr_assert(eq(i64, tries[2].append.result.base_offset, 1));
+    end_three(tries);
+}
+
+Test(partition, so_does_one_that_is_canceled_while_it_prepares)
+{
+    struct try tries[3] = {0};
+    uint32_t order = 0;
+
+    start_three(tries, &order);
+    partition_cancel_append(&tries[0].append);
+    cr_assert(eq(int, tries[0].times, 0));
+    cr_assert(eq(i64, tries[2].append.result.base_offset, 1));
+    end_three(tries);
+}
+
+Test(partition, one_that_is_ready_waits_for_room_like_any_other)
+{
+    struct try tries[3] = {0};
+    uint32_t order = 0;
+
+    start_three(tries, &order);
+    disk.is_full = true;
+    partition_append_ready(&tries[0].append);
+    cr_assert(eq(u32, order, 0));
+    disk_give_room();
+    cr_assert(eq(u32, order, 3));
+    end_three(tries);
+}
+
+Test(partition, what_prepares_ends_with_the_partition)
+{
+    struct try tries[3] = {0};
+    uint32_t order = 0;
+
+    start_three(tries, &order);
+    partition_end_waits(partition, ERR_NOT_FOUND);
+    for (int i = 0; i < 3; i++) {
+        cr_assert(eq(int, tries[i].times, 1));
+        cr_assert(eq(int, tries[i].err, ERR_NOT_FOUND));
+    }
+    end_three(tries);
+}
