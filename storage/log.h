@@ -25,6 +25,7 @@
 
 struct log;
 struct file_read;
+struct log_loan;
 
 /* Idempotent producers that a log remembers (P5): some 16 MiB of them.  Who writes once in the time
  * of so many new producers is not forgotten. */
@@ -136,13 +137,15 @@ struct log_read {
     int64_t bound;      /* exclusive: only batches whose last offset is below it */
     uint32_t max_bytes; /* whole batches up to it ... */
     bool at_least_one;  /* ... but the first one even when larger */
+    bool may_borrow;    /* takes a loan, too */
     void (*done)(struct log_read *read, enum err err); /* after ERR_AGAIN, from the loop */
     /* out */
-    const uint8_t *bytes; /* whole batches back to back, the first holds `offset` or follows */
-    uint32_t size_bytes;  /* 0: nothing */
-    struct buf *buf;      /* they lie in it: a reference that log_read_release gives back */
-    int64_t end_offset;   /* last offset of the last batch + 1; = offset when nothing */
-    uint64_t need_bytes;  /* ERR_NOMEM: that were not to be had; stays for the next try */
+    const uint8_t *bytes;  /* whole batches back to back, the first holds `offset` or follows */
+    uint32_t size_bytes;   /* 0: nothing */
+    struct buf *buf;       /* they lie in it: a reference that log_read_release gives back */
+    struct log_loan *loan; /* or NULL; then they lie in its parts, and buf is its reference */
+    int64_t end_offset;    /* last offset of the last batch + 1; = offset when nothing */
+    uint64_t need_bytes;   /* ERR_NOMEM: that were not to be had; stays for the next try */
     /* inside */
     struct log *log;
     struct file_read *file; /* in flight; the log's own memory, so that the reader may go first */

@@ -1,12 +1,13 @@
 /* Reading: from the tail in memory, else from the segment's file; scans at start.
  *
- * What the tail has is copied: its buffers are the journal's, and a reader that is slow must not
- * keep them.  A file read takes an aligned window that begins at the index entry below the offset
- * and walks from there: a batch that ends before the offset is stepped over by its header, a first
- * batch that does not fit is read again in its size.  What the files lack, the next segment or the
- * tail has. */
+ * What the tail has is lent while the readers hold little of it, and copied otherwise: its buffers
+ * are the journal's, and readers that are slow must not keep them (log_loan.h).  A file read takes
+ * an aligned window that begins at the index entry below the offset and walks from there: a batch
+ * that ends before the offset is stepped over by its header, a first batch that does not fit is
+ * read again in its size.  What the files lack, the next segment or the tail has. */
 #include "base/check.h"
 #include "base/mem.h"
+#include "storage/log_loan.h"
 #include "storage/log_private.h"
 
 #include <errno.h>
@@ -15,7 +16,8 @@
 enum {
     READ_SLACK_BYTES = 64 << 10,
     READ_WINDOW_MAX = 4 << 20,
-    BUF_COST_BYTES = 128, /* of a buf beside its bytes, at most */
+    BUF_COST_BYTES = 128,     /* of a buf beside its bytes, at most */
+    LEND_MIN_BYTES = 4 << 10, /* smaller batches are copied for less than it costs to send each */
 };
 
 /* A read of a window of a segment's file.  It lives until the device is finished, also when its
@@ -99,10 +101,36 @@ static bool has_room(const struct log_read *read, uint32_t size_bytes)
 
 /* ---- from the tail */
 
+/* The batches from first up to end as they are.  False: they are to be copied. */
+static bool lend(struct log_read *read, struct tail_entry *first, const struct list *end,
+                 uint32_t count)
+{
+    struct log_loan *loan;
+
+    if (!read->may_borrow || count > LOG_LOAN_PARTS_MAX ||
+        read->size_bytes / count < LEND_MIN_BYTES)
+        return false;
+    loan = log_loan_create(&read->log->store->lent, count);
+    if (loan == NULL)
+        return false;
+    for (const struct list *node = &first->log_node; node != end; node = node->next) {
+        const struct tail_entry *entry = container_of(node, struct tail_entry, log_node);
+        if (!log_loan_add(loan, entry->bytes, entry->size_bytes, entry->buf)) {
+            buf_unref(&loan->buf);
+            return false;
+        }
+        read->end_offset = entry->end_offset;
+    }
+    read->loan = loan;
+    read->buf = &loan->buf;
+    return true;
+}
+
 static enum err read_tail(struct log_read *read, struct tail_entry *first)
 {
     struct list *end = &read->log->tail;
     struct list *node;
+    uint32_t count = 0;
     uint8_t *to;
     enum err err;
 
@@ -111,10 +139,13 @@ static enum err read_tail(struct log_read *read, struct tail_entry *first)
         if (entry->end_offset > read->bound || !has_room(read, entry->size_bytes))
             break;
         read->size_bytes += entry->size_bytes;
+        count++;
     }
     if (read->size_bytes == 0)
         return OK;
     end = node;
+    if (lend(read, first, end, count))
+        return OK;
     err = take_buf(read, read->size_bytes, 1, &read->buf);
     if (err != OK) {
         read->size_bytes = 0;
@@ -390,6 +421,7 @@ enum err log_read(struct log *log, struct log_read *read)
     read->log = log;
     read->bytes = NULL;
     read->buf = NULL;
+    read->loan = NULL;
     read->size_bytes = 0;
     read->end_offset = read->offset;
     read->file = NULL;
@@ -414,6 +446,7 @@ void log_read_release(struct log_read *read)
     read->file = NULL;
     buf_unref(read->buf);
     read->buf = NULL;
+    read->loan = NULL;
     read->bytes = NULL;
     read->size_bytes = 0;
 }

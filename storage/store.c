@@ -11,6 +11,8 @@ enum {
     LOG_GATHERS_BYTES = 16 << 10, /* on average, before a checkpoint writes it */
     SPACE_CHECK_MS = 1000,
     SPACE_CHECK_BYTES = 4 << 20,
+    LENT_SHARE = 4, /* readers may have so much of what the tail cache may be: journal memory is
+                     * twice the cache or more (memory_limits.h), so it always has some */
     SLACK_BYTES = 64 << 20, /* at most, of group buffers beyond the payload in them */
 };
 
@@ -381,6 +383,7 @@ enum err store_open(const struct store_world *world, const struct store_options 
     slab_init(&store->own_groups, options->tail_cache_max_bytes * 2 + SLACK_BYTES);
     slab_init(&store->own_reads, options->tail_cache_max_bytes + SLACK_BYTES);
     slab_init(&store->oversize, UINT64_MAX);
+    budget_init(&store->lent, "lent", options->tail_cache_max_bytes / LENT_SHARE);
     store->groups = options->group_slab != NULL ? options->group_slab : &store->own_groups;
     store->reads = options->read_slab != NULL ? options->read_slab : &store->own_reads;
     list_init(&store->logs);

@@ -53,6 +53,7 @@ struct store {
     struct slab *groups;  /* group buffers */
     struct slab *reads;   /* what readers hold */
     struct slab oversize; /* of what they hold, a batch that is larger than reads may be */
+    struct budget lent;   /* group buffers that readers have (log_loan.h) */
     struct journal *journal;
     struct marks_writer *marks_writer;
     uint32_t recovery_epoch;

@@ -6,10 +6,10 @@
  * high watermark (fetch_wait.c), which counts what comes → enough has come, the deadline
  * or a cancel stirs: all watches end, and the next round reads again.
  *
- * Memory: what a fetch holds is the reads' (MEMORY_COLD_READS of the partition's shard), never the
- * journal's.  A fetch takes at most a quarter of what is left, so that many slow ones make smaller
- * answers and not errors; a parked one holds nothing; one that gets nothing waits in line, and
- * only while it holds nothing, so that no two wait for each other. */
+ * Memory: what a fetch holds is the reads' (MEMORY_COLD_READS of the partition's shard), or lent
+ * within a bound (storage/log_loan.h).  A fetch takes at most a quarter of what is left, so that
+ * many slow ones make smaller answers and not errors; a parked one holds nothing; one that gets
+ * nothing waits in line, and only while it holds nothing, so that no two wait for each other. */
 #include "base/check.h"
 #include "broker/config.h"
 #include "broker/fetch_session.h"
@@ -127,7 +127,8 @@ static uint32_t budget_of(struct fetch *fetch, const struct fetch_part *part, st
 {
     uint64_t total = fetch->total_bytes;
     uint64_t left = fetch->max_bytes > total ? fetch->max_bytes - total : 0;
-    uint64_t room = budget_room_bytes(memory_budget(&at->memory, MEMORY_COLD_READS)) + total;
+    uint64_t room =
+        budget_room_bytes(memory_budget(&at->memory, MEMORY_COLD_READS)) + fetch->copied_bytes;
     uint64_t share = room / MEMORY_SHARE > total ? room / MEMORY_SHARE - total : 0;
 
     if ((uint32_t)part->max_bytes < left)
@@ -179,6 +180,7 @@ static void read_part(struct shard_call *call)
         read->at_least_one = fetch->total_bytes == 0; /* KIP-74: progress beats the limits */
         if (err == OK && has_bytes(fetch)) {
             read->done = read_is_done;
+            read->may_borrow = true;
             read->need_bytes = fetch->need_bytes;
             fetch->need_bytes = 0;
             err = log_read(partition->log, read);
@@ -210,7 +212,9 @@ static void part_is_read(struct shard_call *call)
     if (part->error_code == KAFKA_NONE && read->size_bytes > 0) {
         part->slice = (struct wire_slice){
             .bytes = read->bytes, .size_bytes = read->size_bytes, .owner = read->buf};
+        part->loan = read->loan;
         fetch->total_bytes += read->size_bytes;
+        fetch->copied_bytes += read->loan == NULL ? read->size_bytes : 0;
         part->counted_offset = read->end_offset;
         part->counted_bytes = read->size_bytes;
         read->buf = NULL; /* the reference moves over */
@@ -299,6 +303,7 @@ void fetch_drop_slices(struct fetch *fetch)
         struct fetch_part *part = &fetch->parts[i];
         buf_unref(part->slice.owner);
         part->slice = (struct wire_slice){0};
+        part->loan = NULL;
     }
 }
 
@@ -308,6 +313,7 @@ void fetch_start_round(struct fetch *fetch)
     fetch->next = 0;
     fetch->turn_parts = 0;
     fetch->total_bytes = 0;
+    fetch->copied_bytes = 0;
     fetch->available_bytes = 0;
     fetch->must_answer = false;
     advance(fetch);

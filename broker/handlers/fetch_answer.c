@@ -1,6 +1,7 @@
 /* The answer of a fetch: what is new in its session, in one array of partitions that its topics
  * share, so that its memory grows with the parts. */
 #include "broker/handlers/fetch_private.h"
+#include "storage/log_loan.h"
 
 static bool has_news(const struct fetch_part *part, const struct fetch_interest *interest)
 {
@@ -8,6 +9,27 @@ static bool has_news(const struct fetch_part *part, const struct fetch_interest 
            part->slice.size_bytes > 0 || part->diverging.epoch >= 0 ||
            part->offsets.high_watermark != interest->answered_high_watermark ||
            part->offsets.log_start != interest->answered_log_start;
+}
+
+/* The batches of a part.  Without memory to list them: none, and the client asks again. */
+static struct wire_records records_of(struct fetch *fetch, const struct fetch_part *part)
+{
+    const struct log_loan *loan = part->loan;
+    struct wire_slice *slices;
+
+    if (loan == NULL)
+        return (struct wire_records){.slices = &part->slice,
+                                     .slice_count = part->slice.size_bytes > 0,
+                                     .size_bytes = part->slice.size_bytes};
+    slices = arena_alloc_array(&fetch->request->arena, loan->part_count, sizeof(*slices));
+    if (slices == NULL)
+        return (struct wire_records){0};
+    for (uint32_t i = 0; i < loan->part_count; i++)
+        slices[i] = (struct wire_slice){.bytes = loan->parts[i].bytes,
+                                        .size_bytes = loan->parts[i].size_bytes,
+                                        .owner = part->slice.owner};
+    return (struct wire_records){
+        .slices = slices, .slice_count = loan->part_count, .size_bytes = part->slice.size_bytes};
 }
 
 static void fill_part(struct fetch *fetch, const struct fetch_part *part,
@@ -25,9 +47,7 @@ static void fill_part(struct fetch *fetch, const struct fetch_part *part,
                 part->error_code == KAFKA_UNKNOWN_TOPIC_ID
             ? 0
             : -1;
-    out->records = (struct wire_records){.slices = &part->slice,
-                                         .slice_count = part->slice.size_bytes > 0,
-                                         .size_bytes = part->slice.size_bytes};
+    out->records = records_of(fetch, part);
 }
 
 static bool same_topic(const struct fetch_part *a, const struct fetch_part *b)

@@ -26,6 +26,7 @@ struct fetch_part {
     struct log_offsets offsets;
     struct fetch_response_epoch_end_offset diverging;
     struct wire_slice slice; /* whole batches; owner NULL: none */
+    struct log_loan *loan;   /* or NULL; then they lie in its parts, and slice has no bytes */
     /* waiting */
     struct shard_call watch;
     struct shard_call unwatch;
@@ -50,6 +51,7 @@ struct fetch {
     uint32_t max_bytes;
     uint32_t min_bytes;
     uint32_t total_bytes;
+    uint32_t copied_bytes;    /* of them: in the readers' budget */
     uint64_t available_bytes; /* towards min_bytes: a part that has more than it may give is full */
     uint32_t turn_parts;      /* in this turn of the loop */
     struct task next_turn;

@@ -1,3 +1,4 @@
+#include "storage/log_loan.h"
 #include "storage/log_private.h"
 #include "tests/support/store_fixture.h"
 
@@ -184,4 +185,94 @@ Test(log_read, without_memory_it_says_what_it_needs_and_gets_it_later)
         if (cold == 0)
             restart_cold();
     }
+}
+
+/* ---- what is lent */
+
+enum { LENT_BATCH_BYTES = 32 << 10 };
+
+/* A read of two batches from offset on, as a reader that takes a loan. */
+static struct log_read borrow(int64_t offset)
+{
+    struct log_read read = {.offset = offset,
+                            .bound = log_offsets(fixture.at[0].log).log_end,
+                            .max_bytes = 2 * LENT_BATCH_BYTES + 1000,
+                            .may_borrow = true};
+
+    cr_assert(eq(int, fixture_read(0, &read), OK));
+    cr_assert(eq(i64, read.end_offset, offset + 2));
+    return read;
+}
+
+static void append_to_lend(uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        append(&(struct fixture_append){.value_bytes = LENT_BATCH_BYTES});
+    cr_assert(fixture_settle());
+}
+
+Test(log_read, large_batches_of_the_tail_are_lent_as_they_are)
+{
+    const struct budget *lent;
+    struct log_read read;
+
+    fixture_up(&(struct fixture_options){.seed = 5});
+    cr_assert(fixture_start());
+    append_to_lend(4);
+    lent = &fixture.store->lent;
+    read = borrow(1);
+    cr_assert(read.loan != NULL && read.bytes == NULL);
+    cr_assert(eq(u32, read.loan->part_count, 2));
+    for (uint32_t i = 0; i < 2; i++) {
+        const struct fixture_batch *batch = &fixture.at[0].batches[1 + i];
+        cr_assert(eq(u32, read.loan->parts[i].size_bytes, batch->size_bytes));
+        cr_assert(eq(int, memcmp(read.loan->parts[i].bytes, batch->bytes, batch->size_bytes), 0));
+    }
+    cr_assert(lt(u64, 2 * LENT_BATCH_BYTES, budget_used_bytes(lent)));
+    log_read_release(&read);
+    cr_assert(eq(u64, budget_used_bytes(lent), 0));
+}
+
+Test(log_read, small_batches_are_copied)
+{
+    struct log_read read = {.bound = 20, .max_bytes = 1 << 20, .may_borrow = true};
+
+    fixture_up(&(struct fixture_options){.seed = 6});
+    cr_assert(fixture_start());
+    for (uint32_t i = 0; i < 20; i++)
+        append(&(struct fixture_append){.value_bytes = 100});
+    cr_assert(fixture_settle());
+    cr_assert(eq(int, fixture_read(0, &read), OK));
+    cr_assert(read.loan == NULL && read.bytes != NULL);
+    cr_assert(eq(i64, read.end_offset, 20));
+    log_read_release(&read);
+}
+
+/* Readers that keep what they have hold a quarter of the cache; the next ones get copies, and
+ * appends find memory. */
+Test(log_read, what_readers_keep_of_the_journal_is_bounded)
+{
+    enum { READERS = 100, CACHE_BYTES = 4 << 20 };
+    struct log_read reads[READERS];
+    uint32_t lent_count = 0;
+
+    fixture_up(&(struct fixture_options){.seed = 7, .tail_cache_max_bytes = CACHE_BYTES});
+    cr_assert(fixture_start());
+    for (uint32_t i = 0; i < READERS; i++) {
+        append_to_lend(2);
+        reads[i] = borrow((int64_t)i * 2);
+        lent_count += reads[i].loan != NULL;
+    }
+    cr_assert(lt(u32, 0, lent_count));
+    cr_assert(lt(u32, lent_count, READERS));
+    cr_assert(le(u64, budget_used_bytes(&fixture.store->lent), CACHE_BYTES / 4));
+    append_to_lend(CACHE_BYTES / LENT_BATCH_BYTES * 2); /* the cache anew, twice */
+    for (uint32_t i = 0; i < READERS; i++) {
+        const struct fixture_batch *batch = &fixture.at[0].batches[i * 2];
+        const uint8_t *bytes =
+            reads[i].loan != NULL ? reads[i].loan->parts[0].bytes : reads[i].bytes;
+        cr_assert(eq(int, memcmp(bytes, batch->bytes, batch->size_bytes), 0));
+        log_read_release(&reads[i]);
+    }
+    cr_assert(eq(u64, budget_used_bytes(&fixture.store->lent), 0));
 }
