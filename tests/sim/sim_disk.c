@@ -380,8 +380,11 @@ void sim_disk_write_interrupted(struct sim_disk *disk, uint64_t inode,
 {
     struct sim_file *file = &sim_tree_inode(&disk->tree, inode)->file;
     uint64_t size = fit(disk, file, write->pos, vec_bytes(write->vec, write->vec_count));
-    uint64_t part = prng_below(&disk->image_prng, size + 1);
+    uint64_t part;
 
+    if (disk->settled)
+        return;
+    part = prng_below(&disk->image_prng, size + 1);
     if (write->direct)
         part -= part % file->unit_bytes; /* a device does not write half a unit */
     switch (prng_below(&disk->image_prng, 4)) {
@@ -426,7 +429,9 @@ int sim_disk_sync_end(struct sim_disk *disk, uint64_t inode, struct sim_capture 
 
 void sim_disk_sync_interrupted(struct sim_disk *disk, uint64_t inode, struct sim_capture *capture)
 {
-    sim_file_persist_some(&sim_tree_inode(&disk->tree, inode)->file, capture, &disk->image_prng);
+    if (!disk->settled)
+        sim_file_persist_some(&sim_tree_inode(&disk->tree, inode)->file, capture,
+                              &disk->image_prng);
     sim_capture_deinit(capture);
     sim_disk_release(disk, inode);
 }
@@ -477,12 +482,13 @@ int sim_disk_syncfs_end(struct sim_disk *disk, struct sim_syncfs *syncfs)
 
 void sim_disk_syncfs_interrupted(struct sim_disk *disk, struct sim_syncfs *syncfs)
 {
-    for (uint64_t i = SIM_ROOT; i < syncfs->count; i++) {
+    for (uint64_t i = SIM_ROOT; i < syncfs->count && !disk->settled; i++) {
         if (disk->tree.inodes[i] != NULL)
             sim_file_persist_some(&disk->tree.inodes[i]->file, &syncfs->captures[i],
                                   &disk->image_prng);
     }
-    sim_tree_persist_some(&disk->tree, syncfs->change_sequence, &disk->image_prng);
+    if (!disk->settled)
+        sim_tree_persist_some(&disk->tree, syncfs->change_sequence, &disk->image_prng);
     syncfs_free(disk, syncfs);
 }
 

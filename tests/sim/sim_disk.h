@@ -109,6 +109,7 @@ struct sim_disk {
     struct list held;  /* of sim_disk_job.node */
     uint64_t stalled_until_ns;
     bool read_only;
+    bool settled; /* what is in flight has had its effect, when the process dies (explore_image) */
 };
 
 void sim_disk_init(struct sim_disk *disk, uint32_t id, struct sim_queue *queue, struct clock *clock,

@@ -469,6 +469,36 @@ static void cut_behind(struct sim_file *file, uint64_t size_bytes)
     }
 }
 
+void sim_file_settle(struct sim_file *file, uint64_t size_bytes)
+{
+    for (uint64_t i = 0; i < file->pages_count; i++) {
+        struct sim_page *page = file->pages[i];
+        if (page == NULL || page->durable == NULL)
+            continue;
+        memcpy(page->cached, page->durable, SIM_PAGE_BYTES);
+        page->dirty = 0;
+        page->diverged = 0;
+        for (uint32_t u = 0; u < SIM_PAGE_UNITS_MAX; u++)
+            page->units[u] = (struct sim_unit){.written = ++file->version};
+        for (uint32_t u = 0; u < SIM_PAGE_UNITS_MAX; u++)
+            page->units[u].durable = page->units[u].written;
+        if (!page->allocated) {
+            page->allocated = true;
+            file->allocated_pages++;
+        }
+        page_join(page);
+    }
+    cut_behind(file, size_bytes);
+    file->version++;
+    file->cached_size = size_bytes;
+    file->durable_size = size_bytes;
+    file->size_version = file->version;
+    file->durable_size_version = file->version;
+    file->size_dirty = false;
+    file->sizes_from = file->sizes_to;
+    file->size_floor = size_bytes;
+}
+
 void sim_file_lose_power(struct sim_file *file, const struct sim_loss *loss, struct prng *prng,
                          struct sim_stats *stats)
 {
@@ -484,28 +514,8 @@ void sim_file_lose_power(struct sim_file *file, const struct sim_loss *loss, str
             if ((page->dirty & 1U << u) != 0)
                 lose_unit(file, i, u, keep, loss, prng, stats);
         }
-        memcpy(page->cached, page->durable, SIM_PAGE_BYTES);
-        page->dirty = 0;
-        page->diverged = 0;
-        for (uint32_t u = 0; u < SIM_PAGE_UNITS_MAX; u++)
-            page->units[u] = (struct sim_unit){.written = ++file->version};
-        for (uint32_t u = 0; u < SIM_PAGE_UNITS_MAX; u++)
-            page->units[u].durable = page->units[u].written;
-        if (!page->allocated) {
-            page->allocated = true;
-            file->allocated_pages++;
-        }
-        page_join(page);
     }
-    cut_behind(file, size);
-    file->version++;
-    file->cached_size = size;
-    file->durable_size = size;
-    file->size_version = file->version;
-    file->durable_size_version = file->version;
-    file->size_dirty = false;
-    file->sizes_from = file->sizes_to;
-    file->size_floor = size;
+    sim_file_settle(file, size);
 }
 
 bool sim_file_flip(struct sim_file *file, uint64_t pos, uint8_t mask)

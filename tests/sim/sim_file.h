@@ -127,6 +127,9 @@ void sim_file_evict(struct sim_file *file);
 void sim_file_lose_power(struct sim_file *file, const struct sim_loss *loss, struct prng *prng,
                          struct sim_stats *stats);
 
+/* What is durable, and that size, is all there is from now on: the end of a power loss. */
+void sim_file_settle(struct sim_file *file, uint64_t size_bytes);
+
 /* Bit rot: change a byte in both views.  False when the file is shorter. */
 bool sim_file_flip(struct sim_file *file, uint64_t pos, uint8_t mask);
 

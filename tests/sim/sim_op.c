@@ -136,6 +136,10 @@ static void job_runs(struct sim_disk_job *job)
     int32_t result = 0;
 
     check_op(sop);
+    if (sop->kind != SIM_OP_READ && sop->sim->process->watch != NULL)
+        sop->sim->process->watch(sop->sim->process, 0, NULL);
+    if (sop->ready)
+        return; /* the process died */
     switch (sop->kind) {
     case SIM_OP_READ:
         result = sim_disk_read(disk, sop->handle->inode, (sop->handle->open_flags & IO_DIRECT) != 0,
@@ -518,7 +522,8 @@ void sim_op_die(struct sim_op *sop)
     sim_disk_forget(process->disk, &sop->job);
     if (!was_ready && sop->handle != NULL && sop->kind == SIM_OP_WRITE)
         sim_disk_write_interrupted(process->disk, sop->handle->inode, &sop->write);
-    if (!was_ready && sop->kind == SIM_OP_UNLINK && prng_chance(&process->prng, 1, 2))
+    if (!was_ready && sop->kind == SIM_OP_UNLINK && !process->disk->settled &&
+        prng_chance(&process->prng, 1, 2))
         (void)sim_disk_unlink(process->disk, sop->path);
     interrupt_sync(sop);
     sop->handle = NULL; /* all handles go now */

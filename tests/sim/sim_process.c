@@ -86,6 +86,8 @@ void sim_process_die(struct sim_process *process, enum sim_crash kind)
 bool sim_process_enter(struct sim_process *process, uint64_t inode,
                        const struct sim_disk_write *write)
 {
+    if (!process->dead && process->watch != NULL)
+        process->watch(process, inode, write);
     if (process->dead)
         return false;
     if (++process->disk_call_count != process->crash_at_call)

@@ -60,6 +60,10 @@ struct sim_process {
     bool crash_after_call;
     enum sim_crash died_of; /* SIM_NO_CRASH: alive, or stopped in order */
     bool dead;
+    /* Before each call and effect that may change the disk; it may end the process.  write: see
+     * sim_process_enter. */
+    void (*watch)(struct sim_process *process, uint64_t inode, const struct sim_disk_write *write);
+    void *watch_context;
 };
 
 /* shards_count: ios to make. */

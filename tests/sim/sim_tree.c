@@ -280,6 +280,54 @@ static void lose_changes(struct sim_tree *tree, struct prng *prng, struct sim_st
     tree->changes_count = 0;
 }
 
+uint32_t sim_tree_fates(const struct sim_tree *tree, size_t change_index)
+{
+    const struct sim_change *change = &tree->changes[change_index];
+
+    if (change->kind == CHANGE_RENAME && !sim_tree_inode(tree, change->inode)->is_dir)
+        return SIM_CHANGE_FATE_COUNT;
+    return SIM_CHANGE_KEPT_WITH_OLD;
+}
+
+void sim_tree_print_change(const struct sim_tree *tree, size_t change_index, FILE *to)
+{
+    static const char *const kinds[] = {"link", "unlink", "rename"};
+    const struct sim_change *change = &tree->changes[change_index];
+
+    fprintf(to, "%s %s%s%s", kinds[change->kind], change->name,
+            change->to_name != NULL ? " to " : "", change->to_name != NULL ? change->to_name : "");
+}
+
+/* The durable names are all there is from now on. */
+static void names_settle(struct sim_tree *tree)
+{
+    for (uint64_t i = SIM_ROOT; i < tree->inodes_count; i++) {
+        struct sim_inode *inode = tree->inodes[i];
+        if (inode == NULL)
+            continue;
+        inode->locked_by = 0;
+        if (inode->is_dir)
+            sim_names_copy(&inode->cached, &inode->durable);
+    }
+    tree->orphan_count = COLLECT_AFTER;
+    sim_tree_collect(tree);
+    for (uint64_t i = SIM_ROOT; i < tree->inodes_count; i++) {
+        if (tree->inodes[i] != NULL)
+            tree->inodes[i]->has_name = true; /* the others are gone */
+    }
+}
+
+void sim_tree_settle(struct sim_tree *tree, const uint8_t *fates)
+{
+    for (size_t i = 0; i < tree->changes_count; i++) {
+        if (fates[i] != SIM_CHANGE_LOST)
+            change_apply(tree, &tree->changes[i], fates[i] == SIM_CHANGE_KEPT_WITH_OLD);
+        change_free(&tree->changes[i]);
+    }
+    tree->changes_count = 0;
+    names_settle(tree);
+}
+
 void sim_tree_lose_power(struct sim_tree *tree, const struct sim_loss *loss, struct prng *prng,
                          struct sim_stats *stats)
 {
@@ -288,18 +336,10 @@ void sim_tree_lose_power(struct sim_tree *tree, const struct sim_loss *loss, str
         struct sim_inode *inode = tree->inodes[i];
         if (inode == NULL)
             continue;
-        inode->locked_by = 0;
-        if (inode->is_dir)
-            sim_names_copy(&inode->cached, &inode->durable);
-        else
+        if (!inode->is_dir)
             sim_file_lose_power(&inode->file, loss, prng, stats);
     }
-    tree->orphan_count = COLLECT_AFTER;
-    sim_tree_collect(tree);
-    for (uint64_t i = SIM_ROOT; i < tree->inodes_count; i++) {
-        if (tree->inodes[i] != NULL)
-            tree->inodes[i]->has_name = true; /* the others are gone */
-    }
+    names_settle(tree);
 }
 
 struct marks {

@@ -15,6 +15,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 enum { SIM_ROOT = 1, SIM_PATH_MAX = 4096, SIM_NAME_MAX = 255 };
 
@@ -85,6 +86,23 @@ void sim_tree_persist_until(struct sim_tree *tree, uint64_t sequence);
 
 /* Some changes up to that sequence are durable. */
 void sim_tree_persist_some(struct sim_tree *tree, uint64_t sequence, struct prng *prng);
+
+enum sim_change_fate {
+    SIM_CHANGE_LOST,
+    SIM_CHANGE_KEPT,
+    SIM_CHANGE_KEPT_WITH_OLD, /* of a rename: the old name of a file stays beside the new one */
+    SIM_CHANGE_FATE_COUNT
+};
+
+/* How many fates the change of that index (below changes_count) may have. */
+uint32_t sim_tree_fates(const struct sim_tree *tree, size_t change_index);
+
+/* What that change is, for people. */
+void sim_tree_print_change(const struct sim_tree *tree, size_t change_index, FILE *to);
+
+/* Reduce the names to the image in which each change has its fate; the caller has settled the
+ * files. */
+void sim_tree_settle(struct sim_tree *tree, const uint8_t *fates);
 
 /* Reduce names and files to a legal image: only that is left, and all of it is durable. */
 void sim_tree_lose_power(struct sim_tree *tree, const struct sim_loss *loss, struct prng *prng,
