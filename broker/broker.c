@@ -67,8 +67,7 @@ static struct log_sink *sink_of(const struct broker *broker)
 static enum err open_dir(struct broker *broker)
 {
     const struct config *config = broker->options.config;
-    const char *path =
-        config_text(config, config_is_set(config, "log.dirs") ? "log.dirs" : "log.dir");
+    const char *path = config_log_dir(config);
     struct prng prng;
     enum err err;
 

@@ -340,6 +340,11 @@ const char *config_text(const struct config *config, const char *name)
     return value != NULL ? value : key->default_text;
 }
 
+const char *config_log_dir(const struct config *config)
+{
+    return config_text(config, config_is_set(config, "log.dirs") ? "log.dirs" : "log.dir");
+}
+
 bool config_is_set(const struct config *config, const char *name)
 {
     return config->values[index_of(must_find(name))] != NULL;

@@ -55,6 +55,7 @@ enum config_source {
     CONFIG_SOURCE_DEFAULT_BROKER = 3,
     CONFIG_SOURCE_STATIC = 4,
     CONFIG_SOURCE_DEFAULT = 5,
+    CONFIG_SOURCE_CLIENT_METRICS = 7,
     CONFIG_SOURCE_GROUP = 8,
 };
 
@@ -104,6 +105,9 @@ must_use enum err config_check(const struct config_key *key, const char *text, c
 /* ---- derived at load, for the code that needs them typed */
 
 int32_t config_node_id(const struct config *config);
+
+/* The data directory: log.dirs, else log.dir. */
+const char *config_log_dir(const struct config *config);
 
 struct config_listener {
     char name[64];  /* PLAINTEXT, or a name mapped by listener.security.protocol.map */

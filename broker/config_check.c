@@ -1,19 +1,107 @@
-/* Is a text a legal value of a key?  The words of the refusals are Kafka's (ConfigDef). */
-#include "base/mem.h"
+#include "broker/config_check.h"
+
 #include "base/text.h"
-#include "broker/config.h"
 #include "broker/config_ip_overrides.h"
+#include "broker/iso_duration.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+struct checking {
+    const struct config_key *key;
+    const char *sent; /* with the blanks around it */
+    size_t sent_bytes;
+    const char *text; /* without */
+    size_t size_bytes;
+    struct config_check_fault *fault;
+};
+
+static enum err refuse(struct checking *checking, const char *value, size_t value_bytes,
+                       const char *why)
+{
+    checking->fault->value = value;
+    checking->fault->value_bytes = value_bytes;
+    snprintf(checking->fault->why, sizeof(checking->fault->why), "%s", why);
+    return ERR_INVALID;
+}
+
+/* Of a text that is not even of the key's type Kafka shows the blanks, too. */
+static enum err refuse_sent(struct checking *checking, const char *why)
+{
+    return refuse(checking, checking->sent, checking->sent_bytes, why);
+}
+
+static enum err refuse_text(struct checking *checking, const char *why)
+{
+    return refuse(checking, checking->text, checking->size_bytes, why);
+}
+
+static void say_bound(const struct config_key *key, bool is_low, char why[64])
+{
+    snprintf(why, 64, "Value must be %s %lld", is_low ? "at least" : "no more than",
+             (long long)(is_low ? key->min : key->max));
+}
+
+static enum err check_number(struct checking *checking)
+{
+    const struct config_key *key = checking->key;
+    int64_t type_max = key->type == CONFIG_I32   ? INT32_MAX
+                       : key->type == CONFIG_I16 ? INT16_MAX
+                                                 : INT64_MAX;
+    char why[64];
+    int64_t value;
+
+    if (text_parse_i64(checking->text, checking->size_bytes, -type_max - 1, type_max, &value)) {
+        snprintf(why, sizeof(why), "Not a number of type %s",
+                 key->type == CONFIG_I32   ? "INT"
+                 : key->type == CONFIG_I16 ? "SHORT"
+                                           : "LONG");
+        return refuse_sent(checking, why);
+    }
+    if (strcmp(key->name, "compression.gzip.level") == 0) {
+        if (value == -1 || (value >= 1 && value <= 9))
+            return OK;
+        return refuse_text(checking, "Value must be between 1 and 9 or equal to -1");
+    }
+    if (value >= key->min && value <= key->max)
+        return OK;
+    say_bound(key, value < key->min, why);
+    return refuse_text(checking, why);
+}
+
+static enum err check_double(struct checking *checking)
+{
+    const struct config_key *key = checking->key;
+    char *shown = checking->fault->space;
+    char text[512]; /* a longer one is no number that anybody meant */
+    char why[64];
+    double value;
+    char *end;
+
+    if (checking->size_bytes >= sizeof(text))
+        return refuse_sent(checking, "Not a number of type DOUBLE");
+    memcpy(text, checking->text, checking->size_bytes);
+    text[checking->size_bytes] = '\0';
+    value = strtod(text, &end);
+    if (*text == '\0' || *end != '\0' || (size_t)(end - text) != checking->size_bytes ||
+        !isfinite(value))
+        return refuse_sent(checking, "Not a number of type DOUBLE");
+    if (value >= (double)key->min && (key->max == INT64_MAX || value <= (double)key->max))
+        return OK;
+    snprintf(shown, sizeof(checking->fault->space), "%.17g", value);
+    if (strspn(shown, "-0123456789") == strlen(shown))
+        snprintf(shown, sizeof(checking->fault->space), "%.1f", value); /* Java prints 2.0 */
+    say_bound(key, value < (double)key->min, why);
+    return refuse(checking, shown, strlen(shown), why);
+}
+
 static bool is_choice(const char *choices, const char *word, size_t word_bytes)
 {
     while (*choices != '\0') {
         size_t size_bytes = strcspn(choices, ",");
-        if (size_bytes == word_bytes && memcmp(choices, word, word_bytes) == 0)
+        if (size_bytes == word_bytes && memcmp(choices, word, size_bytes) == 0)
             return true;
         choices += size_bytes;
         choices += *choices == ',';
@@ -21,115 +109,168 @@ static bool is_choice(const char *choices, const char *word, size_t word_bytes)
     return false;
 }
 
-static enum err check_choices(const struct config_key *key, const char *text, char *out, size_t max)
+static enum err check_choice(struct checking *checking, const char *word, size_t word_bytes)
 {
-    const char *rest = text;
+    const char *choices = checking->key->choices;
+    char why[CONFIG_CHECK_WHY_BYTES];
+    size_t used;
 
-    do {
-        size_t size_bytes = key->type == CONFIG_LIST ? strcspn(rest, ",") : strlen(rest);
+    if (is_choice(choices, word, word_bytes))
+        return OK;
+    used = (size_t)snprintf(why, sizeof(why), "String must be one of: ");
+    for (; *choices != '\0' && used + 2 < sizeof(why); choices++) {
+        why[used++] = *choices;
+        if (*choices == ',')
+            why[used++] = ' ';
+    }
+    why[used] = '\0';
+    return refuse(checking, word, word_bytes, why);
+}
+
+static enum err check_each_choice(struct checking *checking)
+{
+    const char *rest = checking->text;
+    const char *end = checking->text + checking->size_bytes;
+    enum err err = OK;
+
+    while (rest < end && err == OK) {
+        const char *comma = memchr(rest, ',', (size_t)(end - rest));
         const char *word = rest;
-        size_t word_bytes = size_bytes;
-        while (word_bytes > 0 && *word == ' ') {
-            word++;
-            word_bytes--;
-        }
-        if (!is_choice(key->choices, word, word_bytes)) {
-            snprintf(out, max, "Invalid value %s for configuration %s: String must be one of: %s",
-                     text, key->name, key->choices);
-            return ERR_INVALID;
-        }
-        rest += size_bytes;
-        rest += *rest == ',';
-    } while (*rest != '\0');
-    return OK;
+        size_t word_bytes = (size_t)((comma == NULL ? end : comma) - rest);
+        rest += word_bytes + 1;
+        text_trim(&word, &word_bytes);
+        err = check_choice(checking, word, word_bytes);
+    }
+    return err;
 }
 
-static enum err check_number(const struct config_key *key, const char *text, char *out, size_t max)
+static size_t skip_digits(const char **rest, const char *end)
 {
-    static const char *const kinds[] = {[CONFIG_I32] = "32-bit integer",
-                                        [CONFIG_I64] = "64-bit integer",
-                                        [CONFIG_I16] = "16-bit integer"};
-    int64_t value;
-    int64_t type_max = key->type == CONFIG_I32   ? INT32_MAX
-                       : key->type == CONFIG_I16 ? INT16_MAX
-                                                 : INT64_MAX;
+    const char *begin = *rest;
 
-    if (text_parse_i64(text, strlen(text), -type_max - 1, type_max, &value) != OK) {
-        snprintf(out, max, "Invalid value %s for configuration %s: Not a number of type %s", text,
-                 key->name, kinds[key->type]);
-        return ERR_INVALID;
-    }
-    if (value < key->min || value > key->max) {
-        snprintf(out, max, "Invalid value %s for configuration %s: Value must be %s %lld", text,
-                 key->name, value < key->min ? "at least" : "no more than",
-                 (long long)(value < key->min ? key->min : key->max));
-        return ERR_INVALID;
-    }
-    return OK;
+    while (*rest < end && **rest >= '0' && **rest <= '9')
+        (*rest)++;
+    return (size_t)(*rest - begin);
 }
 
-static enum err check_ip_overrides(const struct config_key *key, const char *text, char *out,
-                                   size_t max)
+/* "*", nothing, or [partition]:[broker],... (Kafka's ThrottledReplicaListValidator). */
+static enum err check_throttled(struct checking *checking)
+{
+    const char *rest = checking->text;
+    const char *end = checking->text + checking->size_bytes;
+    char why[256];
+
+    if (checking->size_bytes == 0 || text_equal(checking->text, checking->size_bytes, "*"))
+        return OK;
+    while (skip_digits(&rest, end) > 0 && rest < end && *rest == ':') {
+        rest++;
+        if (skip_digits(&rest, end) == 0)
+            break;
+        if (rest == end)
+            return OK;
+        if (*rest++ != ',')
+            break;
+    }
+    snprintf(why, sizeof(why),
+             "%s must be the literal '*' or a list of replicas in the following format: "
+             "[partitionId]:[brokerId],[partitionId]:[brokerId],...",
+             checking->key->name);
+    checking->fault->is_list = true;
+    return refuse_sent(checking, why);
+}
+
+static enum err check_ip_overrides(struct checking *checking)
 {
     struct config_ip_overrides overrides;
     struct config_ip_fault fault;
 
-    if (config_ip_overrides_parse(text, strlen(text), &overrides, &fault) == OK)
+    if (config_ip_overrides_parse(checking->text, checking->size_bytes, &overrides, &fault) == OK)
         return OK;
-    snprintf(out, max, "Invalid value %.*s for configuration %s: %s", fault.entry_bytes,
-             fault.entry, key->name, fault.why);
-    return ERR_INVALID;
+    return refuse(checking, fault.entry, (size_t)fault.entry_bytes, fault.why);
 }
 
-static enum err check_trimmed(const struct config_key *key, const char *text, char *out, size_t max)
+/* earliest, latest, or a time before now (Kafka's ShareGroupAutoOffsetResetStrategy). */
+static enum err check_offset_reset(struct checking *checking)
 {
-    char *end;
-    double number;
+    static const char by_duration[] = "by_duration:";
+    size_t head_bytes = sizeof(by_duration) - 1;
+    char why[CONFIG_CHECK_WHY_BYTES];
+    int64_t seconds;
+
+    if (text_equal(checking->text, checking->size_bytes, "earliest") ||
+        text_equal(checking->text, checking->size_bytes, "latest"))
+        return OK;
+    if (text_starts_with(checking->text, checking->size_bytes, by_duration) &&
+        iso_duration_parse(checking->text + head_bytes, checking->size_bytes - head_bytes,
+                           &seconds) == OK &&
+        seconds >= 0)
+        return OK;
+    snprintf(why, sizeof(why),
+             "Invalid value `%.*s` for configuration %s. The value must be either 'earliest', "
+             "'latest' or of the format 'by_duration:<PnDTnHnMn.nS>'.",
+             (int)(checking->size_bytes < 200 ? checking->size_bytes : 200), checking->text,
+             checking->key->name);
+    return refuse_text(checking, why);
+}
+
+static enum err check_text(struct checking *checking)
+{
+    const char *name = checking->key->name;
+
+    if (memchr(checking->sent, '\0', checking->sent_bytes) != NULL)
+        return refuse_sent(checking, "A text must not contain the character NUL");
+    if (strcmp(name, "leader.replication.throttled.replicas") == 0 ||
+        strcmp(name, "follower.replication.throttled.replicas") == 0)
+        return check_throttled(checking);
+    if (strcmp(name, "max.connections.per.ip.overrides") == 0)
+        return check_ip_overrides(checking);
+    if (strcmp(name, "share.auto.offset.reset") == 0)
+        return check_offset_reset(checking);
+    if (checking->key->choices == NULL)
+        return OK;
+    return checking->key->type == CONFIG_LIST
+               ? check_each_choice(checking)
+               : check_choice(checking, checking->text, checking->size_bytes);
+}
+
+enum err config_check_value(const struct config_key *key, const char *text, size_t size_bytes,
+                            struct config_check_fault *out)
+{
+    struct checking checking = {.key = key,
+                                .sent = text,
+                                .sent_bytes = size_bytes,
+                                .text = text,
+                                .size_bytes = size_bytes,
+                                .fault = out};
     bool flag;
 
+    out->is_list = false;
+    text_trim(&checking.text, &checking.size_bytes);
     switch (key->type) {
     case CONFIG_I16:
     case CONFIG_I32:
     case CONFIG_I64:
-        return check_number(key, text, out, max);
-    case CONFIG_BOOL:
-        if (text_parse_bool(text, strlen(text), &flag) == OK)
-            return OK;
-        snprintf(out, max,
-                 "Invalid value %s for configuration %s: Expected value to be either true or false",
-                 text, key->name);
-        return ERR_INVALID;
+        return check_number(&checking);
     case CONFIG_DOUBLE:
-        number = strtod(text, &end);
-        if (*text == '\0' || *end != '\0' || !isfinite(number) || number < (double)key->min ||
-            (key->max != INT64_MAX && number > (double)key->max)) {
-            snprintf(out, max, "Invalid value %s for configuration %s: Not a number in its range",
-                     text, key->name);
-            return ERR_INVALID;
-        }
-        return OK;
+        return check_double(&checking);
+    case CONFIG_BOOL:
+        if (text_parse_bool(checking.text, checking.size_bytes, &flag) == OK)
+            return OK;
+        return refuse_sent(&checking, "Expected value to be either true or false");
     default:
-        if (strcmp(key->name, "max.connections.per.ip.overrides") == 0)
-            return check_ip_overrides(key, text, out, max);
-        return key->choices != NULL && *text != '\0' ? check_choices(key, text, out, max) : OK;
+        return check_text(&checking);
     }
 }
 
 enum err config_check(const struct config_key *key, const char *text, char *problem_out,
                       size_t problem_max)
 {
-    char space[1];
-    size_t size_bytes = strlen(text);
-    char *trimmed;
-    enum err err;
+    struct config_check_fault fault;
+    enum err err = config_check_value(key, text, strlen(text), &fault);
 
-    text_trim(&text, &size_bytes);
-    if (text[size_bytes] == '\0') /* nothing behind it to cut off */
-        return check_trimmed(key, text, problem_out != NULL ? problem_out : space,
-                             problem_out != NULL ? problem_max : sizeof(space));
-    trimmed = mem_strndup(text, size_bytes);
-    err = check_trimmed(key, trimmed, problem_out != NULL ? problem_out : space,
-                        problem_out != NULL ? problem_max : sizeof(space));
-    mem_free(trimmed);
+    if (err != OK && problem_out != NULL)
+        snprintf(problem_out, problem_max, "Invalid value %s%.*s%s for configuration %s: %s",
+                 fault.is_list ? "[" : "", (int)fault.value_bytes, fault.value,
+                 fault.is_list ? "]" : "", key->name, fault.why);
     return err;
 }

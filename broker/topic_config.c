@@ -34,88 +34,56 @@ static const char *convert(const char *text, int64_t unit, char space[64])
     return space;
 }
 
-/* A stored text that is no legal value of key does not count (see config.c). */
-static void add_synonym(struct topic_config_synonym *out, uint32_t *count,
-                        const struct config_key *key, const char *text, enum config_source source)
-{
-    struct topic_config_synonym *synonym = &out[*count];
-    const char *name = key->name;
-    int64_t unit = source == CONFIG_SOURCE_TOPIC ? 1 : unit_of(name);
-
-    if (text == NULL || *count == TOPIC_CONFIG_SYNONYMS_MAX ||
-        config_check(key, text, NULL, 0) != OK)
-        return;
-    synonym->name = name;
-    synonym->source = source;
-    synonym->text = convert(text, unit, synonym->text_space);
-    (*count)++;
-}
-
 bool topic_config_is_fixed(const char *topic, const char *name)
 {
     return topic != NULL && topic_is_internal(topic) && strcmp(name, "levee.durability") == 0;
 }
 
+/* The topic's own value; a stored text that is no legal value does not count (see config.c). */
+static const char *own_text(const struct image *image, const char *topic,
+                            const struct config_key *key)
+{
+    const char *text =
+        topic == NULL || image == NULL
+            ? NULL
+            : image_config(image, KAFKA_CONFIG_RESOURCE_TYPE_TOPIC, topic, key->name);
+
+    return text != NULL && config_check(key, text, NULL, 0) == OK ? text : NULL;
+}
+
 uint32_t topic_config_synonyms(const struct config *config, const struct image *image,
                                const char *topic, const char *name,
-                               struct topic_config_synonym out[TOPIC_CONFIG_SYNONYMS_MAX])
+                               struct config_synonym out[CONFIG_SYNONYMS_MAX])
 {
     const struct config_key *key = topic_config_key_find(name);
-    const struct topic_config_origin *origin;
+    const char *own;
     uint32_t count = 0;
-    char id[16];
 
     check(key != NULL);
     if (topic_config_is_fixed(topic, name)) {
-        add_synonym(out, &count, key, key->default_text, CONFIG_SOURCE_DEFAULT);
-        return count;
+        out[0] = (struct config_synonym){name, key->default_text, CONFIG_SOURCE_DEFAULT};
+        return 1;
     }
-    origin = topic_config_origin(key);
-    snprintf(id, sizeof(id), "%d", config_node_id(config));
-    if (topic != NULL && image != NULL)
-        add_synonym(out, &count, key,
-                    image_config(image, KAFKA_CONFIG_RESOURCE_TYPE_TOPIC, topic, name),
-                    CONFIG_SOURCE_TOPIC);
-    for (size_t i = 0; i < TOPIC_CONFIG_ORIGINS_MAX && origin->broker_names[i] != NULL; i++) {
-        const struct config_key *of_broker = config_key_find(origin->broker_names[i]);
-        if (image != NULL) {
-            add_synonym(out, &count, of_broker,
-                        image_config(image, KAFKA_CONFIG_RESOURCE_TYPE_BROKER, id, of_broker->name),
-                        CONFIG_SOURCE_BROKER);
-            add_synonym(out, &count, of_broker,
-                        image_config(image, KAFKA_CONFIG_RESOURCE_TYPE_BROKER, "", of_broker->name),
-                        CONFIG_SOURCE_DEFAULT_BROKER);
-        }
-        if (config_is_set(config, of_broker->name))
-            add_synonym(out, &count, of_broker, config_text(config, of_broker->name),
-                        CONFIG_SOURCE_STATIC);
-    }
-    for (size_t i = 0; i < TOPIC_CONFIG_ORIGINS_MAX && origin->broker_names[i] != NULL; i++) {
-        const struct config_key *of_broker = config_key_find(origin->broker_names[i]);
-        add_synonym(out, &count, of_broker, of_broker->default_text, CONFIG_SOURCE_DEFAULT);
-    }
-    if (origin->broker_names[0] == NULL)
-        add_synonym(out, &count, key, key->default_text, CONFIG_SOURCE_DEFAULT);
-    return count;
+    own = own_text(image, topic, key);
+    if (own != NULL)
+        out[count++] = (struct config_synonym){name, own, CONFIG_SOURCE_TOPIC};
+    return count +
+           config_synonyms(config, image, topic_config_origin(key)->broker_names, out + count);
 }
 
 void topic_config_value(const struct config *config, const struct image *image, const char *topic,
                         const char *name, struct topic_config_value *out)
 {
-    struct topic_config_synonym synonyms[TOPIC_CONFIG_SYNONYMS_MAX];
+    struct config_synonym synonyms[CONFIG_SYNONYMS_MAX];
     uint32_t count = topic_config_synonyms(config, image, topic, name, synonyms);
+    bool is_own = count > 0 && synonyms[0].source == CONFIG_SOURCE_TOPIC;
 
-    *out = (struct topic_config_value){.source = CONFIG_SOURCE_DEFAULT};
-    if (count == 0) {
-        out->text = topic_config_key_find(name)->default_text;
+    *out = (struct topic_config_value){.text = topic_config_key_find(name)->default_text,
+                                       .source = CONFIG_SOURCE_DEFAULT};
+    if (count == 0)
         return;
-    }
     out->source = synonyms[0].source;
-    out->text = synonyms[0].text;
-    if (out->text == synonyms[0].text_space) {
-        memcpy(out->text_space, synonyms[0].text_space, sizeof(out->text_space));
-        out->text = out->text_space;
-    }
+    out->text = convert(synonyms[0].text, is_own ? 1 : unit_of(synonyms[0].name), out->text_space);
 }
 
 enum err topic_config_check(const char *name, const char *value, char *problem_out,

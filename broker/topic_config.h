@@ -6,7 +6,7 @@
 #ifndef LEVEE_BROKER_TOPIC_CONFIG_H
 #define LEVEE_BROKER_TOPIC_CONFIG_H
 
-#include "broker/config.h"
+#include "broker/config_synonyms.h"
 #include "storage/log.h"
 
 struct topic_config {
@@ -38,7 +38,7 @@ must_use enum err topic_config_check(const char *name, const char *value, char *
 bool topic_config_is_fixed(const char *topic, const char *name);
 
 /* Effective text and source of one key of a topic, and its synonyms in Kafka's order (topic,
- * broker, default broker, static, default). */
+ * broker, default broker, static, default). The value is in the topic key's unit. */
 struct topic_config_value {
     const char *text; /* NULL: null; lives until the image changes or in text_space */
     enum config_source source;
@@ -47,15 +47,9 @@ struct topic_config_value {
 void topic_config_value(const struct config *config, const struct image *image, const char *topic,
                         const char *name, struct topic_config_value *out);
 
-struct topic_config_synonym {
-    const char *name;
-    const char *text;
-    enum config_source source;
-    char text_space[64];
-};
-enum { TOPIC_CONFIG_SYNONYMS_MAX = 12 };
+/* Each value in the unit of its own key. */
 uint32_t topic_config_synonyms(const struct config *config, const struct image *image,
                                const char *topic, const char *name,
-                               struct topic_config_synonym out[TOPIC_CONFIG_SYNONYMS_MAX]);
+                               struct config_synonym out[CONFIG_SYNONYMS_MAX]);
 
 #endif

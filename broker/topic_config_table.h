@@ -4,12 +4,10 @@
 
 #include "broker/topic_config.h"
 
-enum { TOPIC_CONFIG_ORIGINS_MAX = 3 };
-
 struct topic_config_origin {
     const char *name;
     /* the first that is set counts; units differ: hours, minutes (NULL ends) */
-    const char *broker_names[TOPIC_CONFIG_ORIGINS_MAX];
+    const char *broker_names[CONFIG_SYNONYM_NAMES_MAX];
 };
 
 /* key: a row of topic_config_keys. */

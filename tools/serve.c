@@ -110,8 +110,8 @@ static void print_welcome(const struct config *config)
             "  echo hello | kcat -b 127.0.0.1:%u -P -t greetings\n"
             "  kcat -b 127.0.0.1:%u -C -t greetings -o beginning -e\n\n",
             listener->host[0] == '\0' ? "*" : listener->host, listener->port,
-            config_text(config, config_is_set(config, "log.dirs") ? "log.dirs" : "log.dir"),
-            http == NULL ? "" : http, at, at, listener->port, listener->port);
+            config_log_dir(config), http == NULL ? "" : http, at, at, listener->port,
+            listener->port);
 }
 
 static enum cli_exit run(const struct cli *cli, bool dev)
@@ -143,8 +143,7 @@ enum cli_exit command_config_check(struct cli *cli)
 
     if (result != CLI_OK)
         return result;
-    result = data_path_check(
-        config_text(config, config_is_set(config, "log.dirs") ? "log.dirs" : "log.dir"));
+    result = data_path_check(config_log_dir(config));
     if (result != CLI_OK) {
         config_destroy(config);
         return result;

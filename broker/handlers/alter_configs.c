@@ -106,6 +106,10 @@ static void on_answered(struct request *request, enum err err)
             out->error_code = heard->responses.items[i].error_code;
             out->error_message = heard->responses.items[i].error_message;
         }
+        if (out->resource_type == KAFKA_CONFIG_RESOURCE_TYPE_BROKER_LOGGER) {
+            out->error_code = KAFKA_INVALID_REQUEST; /* not in this form */
+            out->error_message = wire_string("Unknown resource type 8");
+        }
     }
     request_answer(request);
 }

@@ -2,7 +2,10 @@
  * 226, 569).  Sources and synonyms are those of Kafka's ConfigHelper. */
 #include "base/hash_map.h"
 #include "base/text.h"
+#include "broker/broker_logger.h"
+#include "broker/client_metrics_config.h"
 #include "broker/config.h"
+#include "broker/group_config.h"
 #include "broker/handlers.h"
 #include "broker/metadata/config_rules.h"
 #include "broker/metadata/image.h"
@@ -13,7 +16,6 @@
 #include "net/protocol/kafka_enums.h"
 #include "net/protocol/msg_describe_configs.h"
 
-#include <stdio.h>
 #include <string.h>
 
 typedef struct describe_configs_request_describe_configs_resource asked_resource;
@@ -82,70 +84,100 @@ static void fill_common(struct request *request, const struct config_key *key, a
     out->documentation = wire_string(body->include_documentation ? config_key_doc(key) : NULL);
 }
 
-static bool add_synonym(struct request *request, const struct config_key *key, answered_config *out,
-                        const char *name, const char *text, enum config_source source)
+/* Kafka leaves out the values that stand before the first one of the setting's main key, hence all
+ * of them when that one (log.retention.ms) is not set, and then says that the value is a default.
+ */
+static bool fill_synonyms(struct request *request, const struct config_key *key,
+                          const struct config_synonym *synonyms, uint32_t count,
+                          answered_config *out)
 {
-    struct describe_configs_response_describe_configs_synonym *synonym =
-        &out->synonyms.items[out->synonyms.count++];
+    const struct describe_configs_request *body = request->body;
 
-    synonym->name = wire_string(name);
-    synonym->source = (int8_t)source;
-    return copy(request, key, text, &synonym->value);
+    out->config_source = (int8_t)(count > 0 ? synonyms[0].source : CONFIG_SOURCE_DEFAULT);
+    if (!body->include_synonyms)
+        return true;
+    out->synonyms.items = request_try_array(
+        request, &describe_configs_response_describe_configs_synonym_struct, (int32_t)count);
+    if (out->synonyms.items == NULL)
+        return false;
+    for (uint32_t i = 0; i < count; i++) {
+        struct describe_configs_response_describe_configs_synonym *synonym =
+            &out->synonyms.items[out->synonyms.count++];
+        synonym->name = wire_string(synonyms[i].name);
+        synonym->source = (int8_t)synonyms[i].source;
+        if (!copy(request, key, synonyms[i].text, &synonym->value))
+            return false;
+    }
+    return true;
+}
+
+/* ---- what has keys of its own */
+
+/* One resource whose keys are gone through. */
+struct describing {
+    struct request *request;
+    const struct config *config;
+    const struct image *image;
+    const char *name; /* NUL-terminated */
+    /* False: it is not shown, or there is no memory (is_failed). */
+    bool (*fill)(struct describing *describing, const struct config_key *key, answered_config *out);
+    bool is_failed;
+};
+
+static bool fill_keys(struct describing *describing, const asked_resource *asked,
+                      const struct config_key *keys, uint32_t count, answered_resource *out)
+{
+    const bool *is_asked = find_asked(describing->request, asked, keys, count);
+
+    out->configs.items = request_try_array(
+        describing->request, &describe_configs_response_describe_configs_resource_result_struct,
+        (int32_t)count);
+    if (is_asked == NULL || out->configs.items == NULL)
+        return false;
+    for (uint32_t i = 0; i < count && !describing->is_failed; i++) {
+        answered_config *config = &out->configs.items[out->configs.count];
+        if (!is_asked[i])
+            continue;
+        fill_common(describing->request, &keys[i], config);
+        out->configs.count += describing->fill(describing, &keys[i], config);
+    }
+    return !describing->is_failed;
+}
+
+static bool done(struct describing *describing, bool is_fine)
+{
+    describing->is_failed = !is_fine;
+    return is_fine;
+}
+
+static struct describing describing_of(struct request *request, const char *name)
+{
+    return (struct describing){.request = request,
+                               .config = request->home->config,
+                               .image = request->home->image,
+                               .name = name};
 }
 
 /* ---- topics */
 
-/* Kafka leaves out the broker's synonyms that stand before the first one with the main name, hence
- * all of them when the main one (log.retention.ms) is not set. */
-static bool fill_topic_synonyms(struct request *request, const char *topic,
-                                const struct config_key *key, answered_config *out)
+static bool fill_topic_key(struct describing *describing, const struct config_key *key,
+                           answered_config *out)
 {
-    struct topic_config_synonym synonyms[TOPIC_CONFIG_SYNONYMS_MAX];
+    struct config_synonym synonyms[CONFIG_SYNONYMS_MAX];
     const char *main_name = topic_config_origin(key)->broker_names[0];
-    uint32_t count = topic_config_synonyms(request->home->config, request->home->image, topic,
+    struct topic_config_value value;
+    uint32_t count = topic_config_synonyms(describing->config, describing->image, describing->name,
                                            key->name, synonyms);
-    bool main_seen = main_name == NULL;
+    uint32_t own = count > 0 && synonyms[0].source == CONFIG_SOURCE_TOPIC;
+    uint32_t hidden =
+        main_name == NULL ? 0 : config_synonyms_hidden(synonyms + own, count - own, main_name);
 
-    out->synonyms.items = request_try_array(
-        request, &describe_configs_response_describe_configs_synonym_struct, (int32_t)count);
-    for (uint32_t i = 0; i < count && out->synonyms.items != NULL; i++) {
-        bool is_topics = synonyms[i].source == CONFIG_SOURCE_TOPIC;
-        main_seen = main_seen || strcmp(synonyms[i].name, main_name) == 0;
-        if ((is_topics || main_seen) &&
-            !add_synonym(request, key, out, synonyms[i].name, synonyms[i].text, synonyms[i].source))
-            return false;
-    }
-    return out->synonyms.items != NULL;
-}
-
-static bool fill_topic(struct request *request, const asked_resource *asked, const char *topic,
-                       answered_resource *out)
-{
-    const struct describe_configs_request *body = request->body;
-    uint32_t count;
-    const struct config_key *keys = topic_config_keys(&count);
-    const bool *is_asked = find_asked(request, asked, keys, count);
-
-    out->configs.items = request_try_array(
-        request, &describe_configs_response_describe_configs_resource_result_struct,
-        (int32_t)count);
-    if (is_asked == NULL || out->configs.items == NULL)
-        return false;
-    for (uint32_t i = 0; i < count; i++) {
-        struct topic_config_value value;
-        answered_config *config = &out->configs.items[out->configs.count];
-        if (!is_asked[i])
-            continue;
-        out->configs.count++;
-        topic_config_value(request->home->config, request->home->image, topic, keys[i].name,
-                           &value);
-        fill_common(request, &keys[i], config);
-        config->config_source = (int8_t)value.source;
-        if (!copy(request, &keys[i], value.text, &config->value) ||
-            (body->include_synonyms && !fill_topic_synonyms(request, topic, &keys[i], config)))
-            return false;
-    }
-    return true;
+    for (uint32_t i = own; i + hidden < count; i++)
+        synonyms[i] = synonyms[i + hidden];
+    topic_config_value(describing->config, describing->image, describing->name, key->name, &value);
+    return done(describing,
+                copy(describing->request, key, value.text, &out->value) &&
+                    fill_synonyms(describing->request, key, synonyms, count - hidden, out));
 }
 
 static bool describe_topic(struct request *request, const asked_resource *asked,
@@ -153,6 +185,9 @@ static bool describe_topic(struct request *request, const asked_resource *asked,
 {
     struct wire_string name = asked->resource_name;
     const struct image_topic *topic;
+    struct describing describing;
+    uint32_t count;
+    const struct config_key *keys = topic_config_keys(&count);
 
     if (!topic_name_check(name, &request->arena, &out->error_message)) {
         out->error_code = KAFKA_INVALID_TOPIC_EXCEPTION;
@@ -164,123 +199,192 @@ static bool describe_topic(struct request *request, const asked_resource *asked,
         return true;
     }
     topic = image_topic_by_name(request->home->image, name.text, (size_t)name.size_bytes);
-    if (topic != NULL)
-        return fill_topic(request, asked, topic->name, out);
-    out->error_code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
-    return true;
+    if (topic == NULL) {
+        out->error_code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+        return true;
+    }
+    describing = describing_of(request, topic->name);
+    describing.fill = fill_topic_key;
+    return fill_keys(&describing, asked, keys, count, out);
 }
 
 /* ---- brokers */
 
-/* What has a value for this broker, the strongest first. */
-static bool fill_broker_synonyms(struct request *request, const struct config_key *key,
-                                 answered_config *out)
+static bool fill_broker_key(struct describing *describing, const struct config_key *key,
+                            answered_config *out)
 {
-    const struct config *config = request->home->config;
-    const struct image *image = request->home->image;
-    bool is_fine;
-    char id[16];
-    const char *text;
-
-    snprintf(id, sizeof(id), "%d", config_node_id(config));
-    out->synonyms.items =
-        request_try_array(request, &describe_configs_response_describe_configs_synonym_struct, 4);
-    is_fine = out->synonyms.items != NULL;
-    text = image_config(image, KAFKA_CONFIG_RESOURCE_TYPE_BROKER, id, key->name);
-    if (is_fine && text != NULL)
-        is_fine = add_synonym(request, key, out, key->name, text, CONFIG_SOURCE_BROKER);
-    text = image_config(image, KAFKA_CONFIG_RESOURCE_TYPE_BROKER, "", key->name);
-    if (is_fine && text != NULL)
-        is_fine = add_synonym(request, key, out, key->name, text, CONFIG_SOURCE_DEFAULT_BROKER);
-    if (is_fine && config_is_set(config, key->name))
-        is_fine = add_synonym(request, key, out, key->name, config_text(config, key->name),
-                              CONFIG_SOURCE_STATIC);
-    if (is_fine && key->default_text != NULL)
-        is_fine =
-            add_synonym(request, key, out, key->name, key->default_text, CONFIG_SOURCE_DEFAULT);
-    return is_fine;
-}
-
-static bool fill_synonyms(struct request *request, const struct config_key *key, bool is_cluster,
-                          const char *common, answered_config *out)
-{
-    if (!is_cluster)
-        return fill_broker_synonyms(request, key, out);
-    out->synonyms.items =
-        request_try_array(request, &describe_configs_response_describe_configs_synonym_struct, 1);
-    return out->synonyms.items != NULL &&
-           add_synonym(request, key, out, key->name, common, CONFIG_SOURCE_DEFAULT_BROKER);
-}
-
-/* is_cluster: the resource "", which holds only what was set for all brokers. */
-static bool fill_broker(struct request *request, const asked_resource *asked, bool is_cluster,
-                        answered_resource *out)
-{
-    const struct describe_configs_request *body = request->body;
-    const struct config *config = request->home->config;
-    const struct image *image = request->home->image;
+    struct config_synonym synonyms[CONFIG_SYNONYMS_MAX];
+    const char *names[CONFIG_SYNONYM_NAMES_MAX];
+    const char *value = config_string(describing->config, describing->image, key->name);
     uint32_t count;
-    const struct config_key *keys = config_keys(&count);
-    const bool *is_asked = find_asked(request, asked, keys, count);
+    uint32_t hidden;
 
-    out->configs.items = request_try_array(
-        request, &describe_configs_response_describe_configs_resource_result_struct,
-        (int32_t)count);
-    if (is_asked == NULL || out->configs.items == NULL)
+    if (key->internal)
         return false;
-    for (uint32_t i = 0; i < count; i++) {
-        const struct config_key *key = &keys[i];
-        const char *common = image_config(image, KAFKA_CONFIG_RESOURCE_TYPE_BROKER, "", key->name);
-        const char *value = is_cluster ? common : config_string(config, image, key->name);
-        answered_config *answer = &out->configs.items[out->configs.count];
-        if (key->internal || !is_asked[i] || (is_cluster && common == NULL))
-            continue;
-        out->configs.count++;
-        fill_common(request, key, answer);
-        answer->read_only = !config_rules_is_changeable(key);
-        answer->config_source = (int8_t)(is_cluster ? CONFIG_SOURCE_DEFAULT_BROKER
-                                                    : config_source_of(config, image, key->name));
-        if (!copy(request, key, value, &answer->value) ||
-            (body->include_synonyms && !fill_synonyms(request, key, is_cluster, common, answer)))
-            return false;
-    }
-    return true;
+    config_synonyms_names(key->name, names);
+    count = config_synonyms(describing->config, describing->image, names, synonyms);
+    hidden = config_synonyms_hidden(synonyms, count, key->name);
+    out->read_only = !config_rules_is_changeable(key);
+    return done(describing, copy(describing->request, key, value, &out->value) &&
+                                fill_synonyms(describing->request, key, synonyms + hidden,
+                                              count - hidden, out));
 }
 
-static bool describe_broker(struct request *request, const asked_resource *asked,
-                            answered_resource *out)
+/* The resource "" holds only what was set for all brokers. */
+static bool fill_cluster_key(struct describing *describing, const struct config_key *key,
+                             answered_config *out)
+{
+    const char *text =
+        image_config(describing->image, KAFKA_CONFIG_RESOURCE_TYPE_BROKER, "", key->name);
+    struct config_synonym synonym = {key->name, text, CONFIG_SOURCE_DEFAULT_BROKER};
+
+    if (key->internal || text == NULL)
+        return false;
+    out->read_only = !config_rules_is_changeable(key);
+    return done(describing, copy(describing->request, key, text, &out->value) &&
+                                fill_synonyms(describing->request, key, &synonym, 1, out));
+}
+
+/* Is the name that of this broker?  Otherwise *out says why not. */
+static bool check_broker_name(struct request *request, const asked_resource *asked,
+                              const char *or_empty, answered_resource *out)
 {
     struct wire_string name = asked->resource_name;
     int32_t node_id = config_node_id(request->home->config);
     int64_t id = node_id;
 
-    if (name.size_bytes > 0 &&
-        text_parse_i64(name.text, (size_t)name.size_bytes, INT32_MIN, INT32_MAX, &id) != OK) {
-        out->error_code = KAFKA_INVALID_REQUEST;
+    if (text_parse_i64(name.text, (size_t)name.size_bytes, INT32_MIN, INT32_MAX, &id) != OK)
         out->error_message =
             topic_name_text(&request->arena, "Broker id must be an integer, but it is: ", name, "");
+    else if (id != node_id)
+        out->error_message = wire_string(
+            arena_printf(&request->arena, "Unexpected broker id, expected %d%s but received %d",
+                         node_id, or_empty, (int)id));
+    else
         return true;
-    }
-    if (id != node_id) {
+    out->error_code = KAFKA_INVALID_REQUEST;
+    return false;
+}
+
+static bool describe_broker(struct request *request, const asked_resource *asked,
+                            answered_resource *out)
+{
+    struct describing describing = describing_of(request, "");
+    bool is_cluster = asked->resource_name.size_bytes == 0;
+    uint32_t count;
+    const struct config_key *keys = config_keys(&count);
+
+    if (!is_cluster && !check_broker_name(request, asked, " or empty string,", out))
+        return true;
+    describing.fill = is_cluster ? fill_cluster_key : fill_broker_key;
+    return fill_keys(&describing, asked, keys, count, out);
+}
+
+/* ---- loggers */
+
+static bool is_logger_asked(const asked_resource *asked)
+{
+    for (int32_t i = 0; i < asked->configuration_keys.count; i++)
+        if (wire_string_is(asked->configuration_keys.items[i], broker_logger_name))
+            return true;
+    return asked->configuration_keys.count <= 0;
+}
+
+static bool describe_logger(struct request *request, const asked_resource *asked,
+                            answered_resource *out)
+{
+    const struct describe_configs_request *body = request->body;
+    answered_config *config;
+
+    if (asked->resource_name.size_bytes == 0) {
         out->error_code = KAFKA_INVALID_REQUEST;
-        out->error_message = wire_string(arena_printf(
-            &request->arena, "Unexpected broker id, expected %d or empty string, but received %d",
-            node_id, (int)id));
+        out->error_message = wire_string("Broker id must not be empty");
         return true;
     }
-    return fill_broker(request, asked, name.size_bytes == 0, out);
+    if (!check_broker_name(request, asked, "", out) || !is_logger_asked(asked))
+        return true;
+    out->configs.items = request_try_array(
+        request, &describe_configs_response_describe_configs_resource_result_struct, 1);
+    if (out->configs.items == NULL)
+        return false;
+    out->configs.count = 1;
+    config = &out->configs.items[0];
+    config->name = wire_string(broker_logger_name);
+    config->value = wire_string(broker_logger_level_name(request->home->sink->min_level));
+    config->config_source = KAFKA_CONFIG_SOURCE_DYNAMIC_BROKER_LOGGER_CONFIG;
+    config->documentation = wire_string(body->include_documentation ? "" : NULL);
+    return true;
+}
+
+/* ---- groups and client metrics, which need not be there */
+
+static bool fill_group_key(struct describing *describing, const struct config_key *key,
+                           answered_config *out)
+{
+    struct config_synonym synonyms[CONFIG_SYNONYMS_MAX];
+    uint32_t count = group_config_synonyms(describing->config, describing->image, describing->name,
+                                           key, synonyms);
+
+    return done(describing, copy(describing->request, key,
+                                 count == 0 ? key->default_text : synonyms[0].text, &out->value) &&
+                                fill_synonyms(describing->request, key, synonyms, count, out));
+}
+
+static bool fill_metrics_key(struct describing *describing, const struct config_key *key,
+                             answered_config *out)
+{
+    const char *text = image_config(describing->image, KAFKA_CONFIG_RESOURCE_TYPE_CLIENT_METRICS,
+                                    describing->name, key->name);
+    struct config_synonym synonym = {key->name, text, CONFIG_SOURCE_CLIENT_METRICS};
+
+    return done(
+        describing,
+        copy(describing->request, key, text == NULL ? key->default_text : text, &out->value) &&
+            fill_synonyms(describing->request, key, &synonym, text != NULL, out));
+}
+
+static bool describe_named(struct request *request, const asked_resource *asked,
+                           answered_resource *out)
+{
+    bool is_group = asked->resource_type == KAFKA_CONFIG_RESOURCE_TYPE_GROUP;
+    struct describing describing;
+    struct wire_string name;
+    uint32_t count;
+    const struct config_key *keys =
+        is_group ? group_config_keys(&count) : client_metrics_config_keys(&count);
+
+    if (asked->resource_name.size_bytes == 0) {
+        out->error_code = KAFKA_INVALID_REQUEST;
+        out->error_message =
+            wire_string(is_group ? "Group name must not be empty"
+                                 : "Client metrics subscription name must not be empty");
+        return true;
+    }
+    if (!request_try_text(request, asked->resource_name, &name))
+        return false;
+    describing = describing_of(request, name.text);
+    describing.fill = is_group ? fill_group_key : fill_metrics_key;
+    return fill_keys(&describing, asked, keys, count, out);
 }
 
 static bool describe_one(struct request *request, const asked_resource *asked,
                          answered_resource *out)
 {
-    if (asked->resource_type == KAFKA_CONFIG_RESOURCE_TYPE_TOPIC)
+    switch (asked->resource_type) {
+    case KAFKA_CONFIG_RESOURCE_TYPE_TOPIC:
         return describe_topic(request, asked, out);
-    if (asked->resource_type == KAFKA_CONFIG_RESOURCE_TYPE_BROKER)
+    case KAFKA_CONFIG_RESOURCE_TYPE_BROKER:
         return describe_broker(request, asked, out);
-    out->error_code = KAFKA_INVALID_REQUEST;
-    out->error_message = wire_string(invalid_request_text);
-    return true;
+    case KAFKA_CONFIG_RESOURCE_TYPE_BROKER_LOGGER:
+        return describe_logger(request, asked, out);
+    case KAFKA_CONFIG_RESOURCE_TYPE_GROUP:
+    case KAFKA_CONFIG_RESOURCE_TYPE_CLIENT_METRICS:
+        return describe_named(request, asked, out);
+    default:
+        out->error_code = KAFKA_INVALID_REQUEST;
+        out->error_message = wire_string(invalid_request_text);
+        return true;
+    }
 }
 
 /* What names a resource: the first byte is its type. */

@@ -4,6 +4,7 @@
  * the shards where they live; answer leaves out what is not there. */
 #include "base/hash_map.h"
 #include "broker/config.h"
+#include "broker/cordon.h"
 #include "broker/handlers.h"
 #include "broker/metadata/image.h"
 #include "broker/shard_tour.h"
@@ -184,8 +185,9 @@ static void fill_dir(struct request *request, answered_dir *out)
     struct io *io = request->home->io;
     struct io_space space;
 
-    out->log_dir = wire_string(
-        config_text(config, config_is_set(config, "log.dirs") ? "log.dirs" : "log.dir"));
+    out->log_dir = wire_string(config_log_dir(config));
+    out->is_cordoned =
+        cordon_covers(config, config_string(config, request->home->image, cordon_key));
     if (io->v->dir_space(io, out->log_dir.text, &space) != OK)
         return; /* -1: not known */
     out->total_bytes = (int64_t)space.total_bytes;

@@ -1,5 +1,5 @@
 /* ListConfigResources (key 74; version 0 was ListClientMetricsResources): what has configurations
- * (KIP-1000, 1142).  Client metrics and groups have none here, hence no resources. */
+ * (KIP-1000, 1142).  Groups and client metrics are there as long as something is set for them. */
 #include "broker/config.h"
 #include "broker/handlers.h"
 #include "broker/metadata/image.h"
@@ -72,26 +72,57 @@ static bool add_brokers(struct request *request, int8_t type,
     return true;
 }
 
+struct naming {
+    struct request *request;
+    int8_t type;
+    bool is_failed;
+};
+
+static void add_named(void *context, const char *name_text)
+{
+    struct naming *naming = context;
+    struct wire_string name;
+
+    if (naming->is_failed || !request_try_text(naming->request, wire_string(name_text), &name))
+        naming->is_failed = true;
+    else
+        add(naming->request->response, naming->type, name);
+}
+
+static bool add_type(struct request *request, int8_t type)
+{
+    const struct image *image = request->home->image;
+    struct naming naming = {request, type, false};
+
+    switch (type) {
+    case KAFKA_CONFIG_RESOURCE_TYPE_TOPIC:
+        add_topics(image, request->response);
+        return true;
+    case KAFKA_CONFIG_RESOURCE_TYPE_BROKER:
+    case KAFKA_CONFIG_RESOURCE_TYPE_BROKER_LOGGER:
+        return add_brokers(request, type, request->response);
+    default:
+        image_config_each_resource(image, type, add_named, &naming);
+        return !naming.is_failed;
+    }
+}
+
 static bool fill(struct request *request, const bool asked[array_count(known_types)])
 {
     const struct image *image = request->home->image;
     struct list_config_resources_response *response = request->response;
-    uint32_t count_max = image_topic_count(image) + 2 * image_broker_count(image);
+    uint32_t count_max =
+        image_topic_count(image) + 2 * image_broker_count(image) +
+        image_config_resource_count(image, KAFKA_CONFIG_RESOURCE_TYPE_GROUP) +
+        image_config_resource_count(image, KAFKA_CONFIG_RESOURCE_TYPE_CLIENT_METRICS);
 
     response->config_resources.items = request_try_array(
         request, &list_config_resources_response_config_resource_struct, (int32_t)count_max);
     if (response->config_resources.items == NULL)
         return false;
-    for (size_t k = 0; k < array_count(known_types); k++) {
-        if (!asked[k])
-            continue;
-        if (known_types[k] == KAFKA_CONFIG_RESOURCE_TYPE_TOPIC)
-            add_topics(image, response);
-        else if ((known_types[k] == KAFKA_CONFIG_RESOURCE_TYPE_BROKER ||
-                  known_types[k] == KAFKA_CONFIG_RESOURCE_TYPE_BROKER_LOGGER) &&
-                 !add_brokers(request, known_types[k], response))
+    for (size_t k = 0; k < array_count(known_types); k++)
+        if (asked[k] && !add_type(request, known_types[k]))
             return false;
-    }
     return true;
 }
 

@@ -1,7 +1,7 @@
-/* config_rules: is a config value that a client sends legal, and if not, why, in Kafka's words.
+/* config_rules: may a client set a config to a value, and if not, why, in Kafka's words.
  *
- * config_check and topic_config_check say the same of a file; here the wording is that of Apache
- * Kafka's ConfigDef, LogConfig and their validators, since clients and tools show it. Pure. */
+ * Whether the value is legal as such says config_check; here is what only a change at runtime must
+ * obey.  Clients and tools show the sentences.  Pure. */
 #ifndef LEVEE_BROKER_METADATA_CONFIG_RULES_H
 #define LEVEE_BROKER_METADATA_CONFIG_RULES_H
 

@@ -92,6 +92,7 @@ static enum err decide(struct controller *controller, struct controller_call *ca
         .image = controller->shard->image,
         .prng = &controller->shard->prng,
         .node_id = controller->node_id,
+        .broker_epoch = controller->broker_epoch,
         .directory_id = controller->directory_id,
         .arena = is_auto ? &controller->arena : call->arena,
         .records = &controller->records,
@@ -106,6 +107,8 @@ static enum err decide(struct controller *controller, struct controller_call *ca
         return decide_create_partitions(&decision, call->request, call->response);
     case CALL_ALTER_CONFIGS:
         return decide_alter_configs(&decision, call->request, call->response);
+    case CALL_UPDATE_FEATURES:
+        return decide_update_features(&decision, call->request, call->response);
     case CALL_ALTER_PARTITION:
         return decide_alter_partition(&decision, call->version, call->request, call->response);
     case CALL_PRODUCER_IDS:
@@ -260,6 +263,11 @@ void controller_create_partitions(struct controller *controller, struct controll
 void controller_alter_configs(struct controller *controller, struct controller_call *call)
 {
     controller_enqueue(controller, call, CALL_ALTER_CONFIGS);
+}
+
+void controller_update_features(struct controller *controller, struct controller_call *call)
+{
+    controller_enqueue(controller, call, CALL_UPDATE_FEATURES);
 }
 
 void controller_alter_partition(struct controller *controller, struct controller_call *call)

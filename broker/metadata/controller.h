@@ -57,6 +57,9 @@ void controller_delete_topics(struct controller *controller, struct controller_c
 void controller_create_partitions(struct controller *controller, struct controller_call *call);
 void controller_alter_configs(struct controller *controller, struct controller_call *call);
 
+/* The levels of features; all are changed or none. */
+void controller_update_features(struct controller *controller, struct controller_call *call);
+
 /* A leader's change of an in-sync set; the answer is per partition, with the partition epoch that
  * is committed (KIP-497, 841, 903).  For in_sync: the change is accepted with KAFKA_NONE, refused
  * with KAFKA_INELIGIBLE_REPLICA or KAFKA_OPERATION_NOT_ATTEMPTED, undecided after anything else. */

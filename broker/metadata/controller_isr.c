@@ -208,7 +208,10 @@ static enum err change_partition(struct altering *altering, const struct uuid *t
     is_new_isr = !is_same_isr(partition, answer->isr.items, count);
     if (!is_new_isr && !is_recovered)
         return OK;
-    change = metadata_records_add(records, METADATA_PARTITION_CHANGE, 1);
+    change = metadata_records_add(
+        records, METADATA_PARTITION_CHANGE,
+        features_record_version(METADATA_PARTITION_CHANGE,
+                                image_metadata_level(altering->decision->image)));
     if (change == NULL)
         return ERR_NOMEM;
     change->topic_id = *topic_id;

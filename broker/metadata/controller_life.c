@@ -5,6 +5,7 @@
  * that are led → started.  Of a stop: decide_fencing → a snapshot → stopped. */
 #include "base/check.h"
 #include "base/mem.h"
+#include "broker/cordon.h"
 #include "broker/metadata/controller_private.h"
 #include "broker/metadata/features.h"
 #include "broker/producer_ids.h"
@@ -32,7 +33,7 @@ enum err controller_open(struct shard *shard, const char *cluster_id, int32_t no
         .io = shard->io,
         .clock = shard->clock,
         .sink = shard->sink,
-        .dir = config_text(config, config_is_set(config, "log.dirs") ? "log.dirs" : "log.dir"),
+        .dir = config_log_dir(config),
     };
     struct metadata_log_options options = {
         .segment_bytes = (uint32_t)config_i64(config, NULL, "metadata.log.segment.bytes"),
@@ -99,6 +100,21 @@ enum err controller_replay_into(struct controller *controller, struct image *ima
 
 /* ---- starting */
 
+/* What is finalized, or will be by this batch. */
+static int16_t level_of(const struct controller *controller)
+{
+    int16_t level = image_metadata_level(controller->shard->image);
+
+    return level == 0 ? feature_find(features_metadata_version)->new_cluster_level : level;
+}
+
+/* A record at the version of our level; NULL: no memory. */
+static void *add_record(struct controller *controller, enum metadata_type type)
+{
+    return metadata_records_add(&controller->records, type,
+                                features_record_version(type, level_of(controller)));
+}
+
 static enum err add_bootstrap(struct controller *controller)
 {
     struct begin_transaction_record *begin =
@@ -128,6 +144,7 @@ static enum err fill_registration(struct controller *controller,
 {
     const struct config *config = controller->shard->config;
     struct arena *arena = &controller->arena;
+    int16_t level = level_of(controller);
     uint32_t listener_count = config_listener_count(config);
 
     record->broker_id = controller->node_id;
@@ -162,14 +179,21 @@ static enum err fill_registration(struct controller *controller,
             .max_supported_version = feature_at(i)->max_level,
         };
     record->log_dirs.items[0] = controller->start.directory_id;
+    if (level < FEATURES_DIRECTORIES)
+        return OK;
     record->log_dirs.count = 1;
+    if (level < FEATURES_CORDONED)
+        return OK;
+    record->cordoned_log_dirs.items = record->log_dirs.items;
+    record->cordoned_log_dirs.count =
+        cordon_covers(config, config_string(config, controller->shard->image, cordon_key));
     return OK;
 }
 
 static enum err add_change(struct controller *controller, int8_t fenced, int8_t shutdown)
 {
     struct broker_registration_change_record *change =
-        metadata_records_add(&controller->records, METADATA_BROKER_REGISTRATION_CHANGE, 2);
+        add_record(controller, METADATA_BROKER_REGISTRATION_CHANGE);
 
     if (change == NULL)
         return ERR_NOMEM;
@@ -185,14 +209,14 @@ static enum err decide_registration(struct controller *controller)
     struct register_broker_record *record;
     enum err err = OK;
 
-    if (image_feature_level(controller->shard->image, "metadata.version") == 0)
+    if (image_metadata_level(controller->shard->image) == 0)
         err = add_bootstrap(controller);
     if (err != OK)
         return err;
     /* the epoch of a broker is the offset of its registration */
     controller->broker_epoch =
         metadata_log_end(controller->log) + (int64_t)controller->records.count;
-    record = metadata_records_add(&controller->records, METADATA_REGISTER_BROKER, 3);
+    record = add_record(controller, METADATA_REGISTER_BROKER);
     err = record == NULL ? ERR_NOMEM : fill_registration(controller, record);
     return err == OK ? add_change(controller, UNFENCE, 0) : err;
 }
@@ -238,7 +262,7 @@ static enum err decide_leaders(struct controller *controller)
                 continue;
             if (controller->records.count == RAISE_RECORDS_MAX)
                 return OK; /* this topic goes on with the next batch */
-            change = metadata_records_add(&controller->records, METADATA_PARTITION_CHANGE, 1);
+            change = add_record(controller, METADATA_PARTITION_CHANGE);
             if (change == NULL)
                 return ERR_NOMEM;
             change->topic_id = topic->id;

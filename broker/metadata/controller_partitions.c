@@ -54,12 +54,7 @@ static bool check_assignments(struct decision *decision, const struct image_topi
     }
     if (asked->assignments.count < 0 && (uint32_t)factor > live)
         return refuse(answer, KAFKA_INVALID_REPLICATION_FACTOR,
-                      decision_text(decision,
-                                    "Unable to replicate the partition %d time(s): The target "
-                                    "replication factor of %d cannot be reached because only %u "
-                                    "broker(s) are registered or some brokers have all their log "
-                                    "directories cordoned.",
-                                    factor, factor, live));
+                      decision_too_few_brokers(decision, factor, live));
     return true;
 }
 

@@ -154,6 +154,14 @@ static bool check_assignments(struct decision *decision, const asked_topic *aske
     return true;
 }
 
+static struct wire_string cannot_place(struct decision *decision, int64_t factor, uint32_t live)
+{
+    struct wire_string why = decision_too_few_brokers(decision, factor, live);
+
+    return decision_text(decision, "Unable to replicate the partition %d time(s): %.*s",
+                         (int)factor, why.size_bytes, why.text == NULL ? "" : why.text);
+}
+
 static bool check_counts(struct decision *decision, const asked_topic *asked,
                          answered_topic *answer)
 {
@@ -176,12 +184,7 @@ static bool check_counts(struct decision *decision, const asked_topic *asked,
         factor = config_i64(decision->config, decision->image, "default.replication.factor");
     if (factor > (int64_t)live || live == 0)
         return refuse(answer, KAFKA_INVALID_REPLICATION_FACTOR,
-                      decision_text(decision,
-                                    "Unable to replicate the partition %d time(s): The target "
-                                    "replication factor of %d cannot be reached because only %u "
-                                    "broker(s) are registered or some brokers have all their log "
-                                    "directories cordoned.",
-                                    (int)factor, (int)factor, live));
+                      cannot_place(decision, factor, live));
     answer->num_partitions = (int32_t)partitions;
     answer->replication_factor = (int16_t)factor;
     return true;

@@ -28,8 +28,9 @@ struct wire_string decision_copy(struct decision *decision, struct wire_string t
 enum err decision_add_partition(struct decision *decision, const struct uuid *topic_id,
                                 int32_t index, const int32_t *replicas, int32_t replica_count)
 {
-    struct partition_record *record =
-        metadata_records_add(decision->records, METADATA_PARTITION, 1);
+    int16_t level = image_metadata_level(decision->image);
+    struct partition_record *record = metadata_records_add(
+        decision->records, METADATA_PARTITION, features_record_version(METADATA_PARTITION, level));
     struct arena *arena = decision->records->arena;
     size_t count = (size_t)replica_count;
     int32_t *ids = arena_alloc_array(arena, count, sizeof(*ids));
@@ -48,8 +49,10 @@ enum err decision_add_partition(struct decision *decision, const struct uuid *to
     record->replicas.count = replica_count;
     record->isr.items = ids;
     record->isr.count = replica_count;
-    record->directories.items = directories;
-    record->directories.count = replica_count;
+    if (level >= FEATURES_DIRECTORIES) {
+        record->directories.items = directories;
+        record->directories.count = replica_count;
+    }
     record->leader = ids[0];
     record->leader_epoch = 0;
     record->partition_epoch = 0;
@@ -61,16 +64,43 @@ static bool is_live(const struct image_broker *broker)
     return !broker->fenced && !broker->in_controlled_shutdown;
 }
 
+/* Has it a directory that takes new replicas? (KIP-1066) */
+static bool has_place(const struct image_broker *broker)
+{
+    uint32_t cordoned_count = 0;
+
+    for (uint32_t i = 0; i < broker->log_dir_count; i++)
+        for (uint32_t c = 0; c < broker->cordoned_count; c++)
+            if (uuid_equal(&broker->log_dirs[i], &broker->cordoned[c])) {
+                cordoned_count++;
+                break;
+            }
+    return broker->log_dir_count == 0 || cordoned_count < broker->log_dir_count;
+}
+
 uint32_t decision_live_brokers(const struct decision *decision, int32_t *first_out)
 {
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < image_broker_count(decision->image); i++) {
         const struct image_broker *broker = image_broker_at(decision->image, i);
-        if (is_live(broker) && count++ == 0)
+        if (is_live(broker) && has_place(broker) && count++ == 0)
             *first_out = broker->id;
     }
     return count;
+}
+
+struct wire_string decision_too_few_brokers(struct decision *decision, int64_t factor,
+                                            uint32_t live)
+{
+    if (live == 0)
+        return wire_string(
+            "All brokers are currently fenced, or have all their log directories cordoned.");
+    return decision_text(decision,
+                         "The target replication factor of %lld cannot be reached because only %u "
+                         "broker(s) are registered or some brokers have all their log directories "
+                         "cordoned.",
+                         (long long)factor, live);
 }
 
 /* The smallest of brokers that is above floor; false: none is. */

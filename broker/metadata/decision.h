@@ -11,12 +11,14 @@
 
 #include "base/prng.h"
 #include "broker/config.h"
+#include "broker/metadata/features.h"
 #include "broker/metadata/image.h"
 #include "net/protocol/msg_alter_partition.h"
 #include "net/protocol/msg_create_partitions.h"
 #include "net/protocol/msg_create_topics.h"
 #include "net/protocol/msg_delete_topics.h"
 #include "net/protocol/msg_incremental_alter_configs.h"
+#include "net/protocol/msg_update_features.h"
 
 enum { DECISION_RECORDS_MAX = 10000 };
 
@@ -25,6 +27,7 @@ struct decision {
     const struct image *image;
     struct prng *prng;
     int32_t node_id;
+    int64_t broker_epoch;
     struct uuid directory_id; /* of the broker's only log directory */
     struct arena *arena;      /* of the answer */
     struct metadata_records *records;
@@ -41,6 +44,9 @@ must_use enum err decide_delete_topics(struct decision *decision, int16_t versio
 must_use enum err decide_create_partitions(struct decision *decision,
                                            const struct create_partitions_request *request,
                                            struct create_partitions_response *response);
+must_use enum err decide_update_features(struct decision *decision,
+                                         const struct update_features_request *request,
+                                         struct update_features_response *response);
 must_use enum err decide_alter_configs(struct decision *decision,
                                        const struct incremental_alter_configs_request *request,
                                        struct incremental_alter_configs_response *response);
@@ -71,8 +77,13 @@ must_use enum err decision_add_partition(struct decision *decision, const struct
                                          int32_t index, const int32_t *replicas,
                                          int32_t replica_count);
 
-/* Brokers that take new replicas: registered, not fenced, not shutting down. */
+/* Brokers that take new replicas: registered, not fenced, not shutting down, with a directory that
+ * is not cordoned. */
 uint32_t decision_live_brokers(const struct decision *decision, int32_t *first_out);
+
+/* Why a factor cannot be reached with so many of them (StripedReplicaPlacer). */
+struct wire_string decision_too_few_brokers(struct decision *decision, int64_t factor,
+                                            uint32_t live);
 
 /* A manual assignment of one partition (INVALID_REPLICA_ASSIGNMENT otherwise): known brokers, none
  * twice, factor as before (-1: none before), at least one live.  message_out: null when fine. */

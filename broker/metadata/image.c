@@ -1,5 +1,6 @@
 #include "base/check.h"
 #include "base/mem.h"
+#include "broker/metadata/features.h"
 #include "broker/metadata/image_private.h"
 #include "net/protocol/kafka_enums.h"
 #include "net/protocol/msg_config_record.h"
@@ -128,6 +129,11 @@ int16_t image_feature_level(const struct image *image, const char *name)
     return 0;
 }
 
+int16_t image_metadata_level(const struct image *image)
+{
+    return image_feature_level(image, features_metadata_version);
+}
+
 uint32_t image_feature_count(const struct image *image)
 {
     return image->feature_count;
@@ -150,12 +156,14 @@ int64_t image_next_producer_id(const struct image *image)
 struct visit {
     enum err (*call)(void *context, const struct metadata_record *record);
     void *context;
+    int16_t level;
 };
 
-static enum err emit(const struct visit *visit, enum metadata_type type, int16_t version,
-                     const void *body)
+/* At the version of the image's level: what it lacks is left out. */
+static enum err emit(const struct visit *visit, enum metadata_type type, const void *body)
 {
-    struct metadata_record record = {.type = type, .version = version, .body = body};
+    struct metadata_record record = {
+        .type = type, .version = features_record_version(type, visit->level), .body = body};
 
     return visit->call(visit->context, &record);
 }
@@ -170,8 +178,8 @@ static enum err emit_features(const struct image *image, const struct visit *vis
             const struct image_feature *feature = &image->features[i];
             struct feature_level_record record = {.name = wire_string(feature->name),
                                                   .feature_level = feature->level};
-            if ((strcmp(feature->name, "metadata.version") == 0) == (pass == 0))
-                err = emit(visit, METADATA_FEATURE_LEVEL, 0, &record);
+            if ((strcmp(feature->name, features_metadata_version) == 0) == (pass == 0))
+                err = emit(visit, METADATA_FEATURE_LEVEL, &record);
         }
     return err;
 }
@@ -199,9 +207,15 @@ static enum err emit_broker(const struct image_broker *broker, const struct visi
             .security_protocol = broker->endpoints[i].security_protocol};
     record.end_points.items = endpoints;
     record.end_points.count = (int32_t)broker->endpoint_count;
-    record.log_dirs.items = broker->log_dirs;
-    record.log_dirs.count = (int32_t)broker->log_dir_count;
-    err = emit(visit, METADATA_REGISTER_BROKER, 3, &record);
+    if (visit->level >= FEATURES_DIRECTORIES) {
+        record.log_dirs.items = broker->log_dirs;
+        record.log_dirs.count = (int32_t)broker->log_dir_count;
+    }
+    if (visit->level >= FEATURES_CORDONED) {
+        record.cordoned_log_dirs.items = broker->cordoned;
+        record.cordoned_log_dirs.count = (int32_t)broker->cordoned_count;
+    }
+    err = emit(visit, METADATA_REGISTER_BROKER, &record);
     mem_free(endpoints);
     return err;
 }
@@ -224,16 +238,17 @@ static enum err emit_partition(const struct image_topic *topic,
     record.replicas.count = (int32_t)partition->replica_count;
     record.isr.items = partition->isr;
     record.isr.count = (int32_t)partition->isr_count;
-    record.directories.items = partition->directories;
-    record.directories.count =
-        partition->directories == NULL ? 0 : (int32_t)partition->replica_count;
-    return emit(visit, METADATA_PARTITION, 1, &record);
+    if (visit->level >= FEATURES_DIRECTORIES && partition->directories != NULL) {
+        record.directories.items = partition->directories;
+        record.directories.count = (int32_t)partition->replica_count;
+    }
+    return emit(visit, METADATA_PARTITION, &record);
 }
 
 static enum err emit_topic(const struct image_topic *topic, const struct visit *visit)
 {
     struct topic_record record = {.name = wire_string(topic->name), .topic_id = topic->id};
-    enum err err = emit(visit, METADATA_TOPIC, 0, &record);
+    enum err err = emit(visit, METADATA_TOPIC, &record);
 
     for (uint32_t i = 0; i < topic->partition_count && err == OK; i++)
         err = emit_partition(topic, &topic->partitions[i], visit);
@@ -252,7 +267,7 @@ static enum err emit_configs(const struct image *image, const struct visit *visi
                                            .resource_name = wire_string(resource->id + 1),
                                            .name = wire_string(resource->pairs[i].key),
                                            .value = wire_string(resource->pairs[i].value)};
-            err = emit(visit, METADATA_CONFIG, 0, &record);
+            err = emit(visit, METADATA_CONFIG, &record);
         }
     return err;
 }
@@ -261,7 +276,7 @@ enum err image_each_record(const struct image *image,
                            enum err (*call)(void *context, const struct metadata_record *record),
                            void *context)
 {
-    struct visit visit = {call, context};
+    struct visit visit = {call, context, image_metadata_level(image)};
     struct producer_ids_record ids = {
         .broker_id = -1, .broker_epoch = -1, .next_producer_id = image->next_producer_id};
     enum err err = emit_features(image, &visit);
@@ -273,6 +288,6 @@ enum err image_each_record(const struct image *image,
     if (err == OK)
         err = emit_configs(image, &visit);
     if (err == OK && image->next_producer_id > 0)
-        err = emit(&visit, METADATA_PRODUCER_IDS, 0, &ids);
+        err = emit(&visit, METADATA_PRODUCER_IDS, &ids);
     return err;
 }

@@ -54,6 +54,8 @@ struct image_broker {
     struct image_endpoint *endpoints;
     uint32_t log_dir_count;
     struct uuid *log_dirs;
+    uint32_t cordoned_count;
+    struct uuid *cordoned; /* of log_dirs: they take no new replicas (KIP-1066) */
 };
 
 struct image_feature {
@@ -90,17 +92,26 @@ const struct image_broker *image_broker_find(const struct image *image, int32_t 
 
 /* Finalized feature level; 0 when absent. */
 int16_t image_feature_level(const struct image *image, const char *name);
+/* Of metadata.version. */
+int16_t image_metadata_level(const struct image *image);
 uint32_t image_feature_count(const struct image *image);
 const struct image_feature *image_feature_at(const struct image *image, uint32_t index);
 
-/* A stored config value, or NULL: not set.  type: 2 topic, 4 broker ("" = cluster default), 32
- * group (Kafka's numbers). */
+/* A stored config value, or NULL: not set.  type: 2 topic, 4 broker ("" = cluster default), 16
+ * client metrics, 32 group (Kafka's numbers). */
 const char *image_config(const struct image *image, int8_t type, const char *resource,
                          const char *key);
 /* Visit the set configs of a resource in order of key. */
 void image_config_each(const struct image *image, int8_t type, const char *resource,
                        void (*visit)(void *context, const char *key, const char *value),
                        void *context);
+
+/* How many resources of a type have configs, and their names, the oldest first: visit may run
+ * nothing that changes the image. */
+uint32_t image_config_resource_count(const struct image *image, int8_t type);
+bool image_config_has_resource(const struct image *image, int8_t type, const char *resource);
+void image_config_each_resource(const struct image *image, int8_t type,
+                                void (*visit)(void *context, const char *resource), void *context);
 
 /* First producer id not yet in a reserved block. */
 int64_t image_next_producer_id(const struct image *image);

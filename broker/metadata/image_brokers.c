@@ -16,6 +16,7 @@ static void clear_broker(struct image_broker *broker)
     }
     mem_free(broker->endpoints);
     mem_free(broker->log_dirs);
+    mem_free(broker->cordoned);
     mem_free(broker->rack);
 }
 
@@ -39,13 +40,17 @@ static char *copy_text(struct wire_string text)
     return text.text == NULL ? NULL : mem_strndup(text.text, (size_t)text.size_bytes);
 }
 
-static void set_log_dirs(struct image_broker *broker, const struct uuid *dirs, int32_t count)
+/* count < 0: null, which is none. */
+static void set_dirs(struct uuid **dirs_io, uint32_t *count_io, const struct uuid *dirs,
+                     int32_t count)
 {
-    mem_free(broker->log_dirs);
-    broker->log_dirs = mem_alloc((size_t)count * sizeof(*dirs));
-    broker->log_dir_count = (uint32_t)count;
-    if (count > 0)
-        memcpy(broker->log_dirs, dirs, (size_t)count * sizeof(*dirs));
+    size_t size_bytes = count < 0 ? 0 : (size_t)count * sizeof(*dirs);
+
+    mem_free(*dirs_io);
+    *dirs_io = mem_alloc(size_bytes);
+    *count_io = count < 0 ? 0 : (uint32_t)count;
+    if (size_bytes > 0)
+        memcpy(*dirs_io, dirs, size_bytes);
 }
 
 /* A registration replaces whatever was known of that id. */
@@ -80,7 +85,10 @@ static void register_broker(struct image *image, const struct register_broker_re
             .host = copy_text(record->end_points.items[i].host),
             .port = record->end_points.items[i].port,
             .security_protocol = record->end_points.items[i].security_protocol};
-    set_log_dirs(broker, record->log_dirs.items, record->log_dirs.count);
+    set_dirs(&broker->log_dirs, &broker->log_dir_count, record->log_dirs.items,
+             record->log_dirs.count);
+    set_dirs(&broker->cordoned, &broker->cordoned_count, record->cordoned_log_dirs.items,
+             record->cordoned_log_dirs.count);
 }
 
 static enum err unregister_broker(struct image *image,
@@ -109,7 +117,11 @@ static enum err change_broker(struct image *image,
     if (record->in_controlled_shutdown > 0)
         broker->in_controlled_shutdown = true;
     if (record->log_dirs.count > 0) /* empty means unchanged */
-        set_log_dirs(broker, record->log_dirs.items, record->log_dirs.count);
+        set_dirs(&broker->log_dirs, &broker->log_dir_count, record->log_dirs.items,
+                 record->log_dirs.count);
+    if (record->cordoned_log_dirs.count >= 0) /* null means unchanged */
+        set_dirs(&broker->cordoned, &broker->cordoned_count, record->cordoned_log_dirs.items,
+                 record->cordoned_log_dirs.count);
     return OK;
 }
 

@@ -11,13 +11,21 @@
 static struct config_resource *find_resource(const struct image *image, int8_t type,
                                              const char *name, size_t name_bytes)
 {
-    char id[1 + 512];
+    char space[1 + 512];
+    char *id = name_bytes < sizeof(space) ? space : mem_alloc(1 + name_bytes);
+    struct config_resource *resource;
 
-    if (name_bytes >= sizeof(id))
-        return NULL;
     id[0] = (char)type;
     memcpy(id + 1, name, name_bytes);
-    return hash_map_find(&image->configs, id, 1 + name_bytes);
+    resource = hash_map_find(&image->configs, id, 1 + name_bytes);
+    if (id != space)
+        mem_free(id);
+    return resource;
+}
+
+static uint32_t *count_of(struct image *image, int8_t type)
+{
+    return &image->config_counts[(uint8_t)type % IMAGE_CONFIG_TYPES];
 }
 
 static struct config_resource *add_resource(struct image *image, int8_t type, const char *name,
@@ -32,6 +40,7 @@ static struct config_resource *add_resource(struct image *image, int8_t type, co
     memcpy(resource->id + 1, name, name_bytes);
     err = hash_map_insert(&image->configs, resource->id, resource->id_bytes, resource);
     check(err == OK);
+    (*count_of(image, type))++;
     return resource;
 }
 
@@ -56,14 +65,19 @@ void image_free_configs(struct image *image)
     hash_map_deinit(&image->configs);
 }
 
+static void remove_resource(struct image *image, struct config_resource *resource)
+{
+    hash_map_remove(&image->configs, resource->id, resource->id_bytes);
+    (*count_of(image, (int8_t)resource->id[0]))--;
+    free_resource(resource);
+}
+
 void image_remove_configs(struct image *image, int8_t type, const char *name)
 {
     struct config_resource *resource = find_resource(image, type, name, strlen(name));
 
-    if (resource == NULL)
-        return;
-    hash_map_remove(&image->configs, resource->id, resource->id_bytes);
-    free_resource(resource);
+    if (resource != NULL)
+        remove_resource(image, resource);
 }
 
 /* Index of key, or of where it would stand. */
@@ -147,9 +161,11 @@ enum err image_apply_config(struct image *image, const struct metadata_record *r
         find_resource(image, config->resource_type, config->resource_name.text, name_bytes);
     char *key;
 
-    if (config->name.size_bytes <= 0 || name_bytes > 500 || !is_name(config->name) ||
-        !is_name(config->resource_name))
+    if (config->name.size_bytes <= 0 || name_bytes > IMAGE_CONFIG_NAME_MAX ||
+        config->resource_type < 0 || !is_name(config->name) || !is_name(config->resource_name))
         return ERR_MALFORMED;
+    if (value == NULL && resource == NULL)
+        return OK; /* there is nothing to delete */
     if (resource == NULL)
         resource =
             add_resource(image, config->resource_type, config->resource_name.text, name_bytes);
@@ -157,6 +173,8 @@ enum err image_apply_config(struct image *image, const struct metadata_record *r
     if (value == NULL) {
         delete_pair(resource, key);
         mem_free(key);
+        if (resource->count == 0)
+            remove_resource(image, resource);
     } else {
         /* Kafka stores what was sent and trims when it parses (ConfigDef.parseType).  Values are
          * kept as C strings: cut first, then trimmed, so that what a snapshot gives back stays as
@@ -189,4 +207,25 @@ void image_config_each(const struct image *image, int8_t type, const char *name,
 
     for (uint32_t i = 0; resource != NULL && i < resource->count; i++)
         visit(context, resource->pairs[i].key, resource->pairs[i].value);
+}
+
+uint32_t image_config_resource_count(const struct image *image, int8_t type)
+{
+    return image->config_counts[(uint8_t)type % IMAGE_CONFIG_TYPES];
+}
+
+bool image_config_has_resource(const struct image *image, int8_t type, const char *name)
+{
+    return find_resource(image, type, name, strlen(name)) != NULL;
+}
+
+void image_config_each_resource(const struct image *image, int8_t type,
+                                void (*visit)(void *context, const char *resource), void *context)
+{
+    const struct config_resource *resource;
+    size_t cursor = 0;
+
+    while ((resource = hash_map_next(&image->configs, &cursor)) != NULL)
+        if (resource->id[0] == (char)type)
+            visit(context, resource->id + 1);
 }

@@ -5,6 +5,8 @@
 #include "broker/metadata/delta.h"
 #include "broker/metadata/image.h"
 
+enum { IMAGE_CONFIG_TYPES = 128, IMAGE_CONFIG_NAME_MAX = INT16_MAX /* as a topic's or group's */ };
+
 struct topic_entry {
     struct image_topic topic; /* first: lookups return it */
     size_t name_bytes;
@@ -36,7 +38,8 @@ struct image {
     uint32_t broker_count;
     struct image_feature *features; /* by rising name */
     uint32_t feature_count;
-    struct hash_map configs; /* config_resource by id */
+    struct hash_map configs;                    /* config_resource by id */
+    uint32_t config_counts[IMAGE_CONFIG_TYPES]; /* resources, by type */
     int64_t next_producer_id;
 };
 

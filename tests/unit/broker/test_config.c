@@ -286,6 +286,48 @@ Test(config, rows_stand_in_order_and_every_default_is_legal)
     }
 }
 
+/* There is one book of rules. */
+Test(config, a_file_and_a_request_are_judged_alike)
+{
+    static const char *const values[] = {"",     "0",      "-1",   "1",     " 9 ", "10",
+                                         "true", " zstd ", "zstd", "sync,", "x\n", "0.5",
+                                         "*",    "1:2",    "1:",   "latest"};
+    struct wire_string stored;
+    struct wire_string problem;
+    struct arena arena;
+    uint32_t judged_count = 0;
+    uint32_t count;
+    const struct config_key *keys = config_keys(&count);
+
+    arena_init(&arena, 1 << 24);
+    for (uint32_t i = 0; i < count; i++)
+        for (size_t v = 0; v < array_count(values); v++) {
+            char said[512] = "";
+            bool is_legal = config_check(&keys[i], values[v], said, sizeof(said)) == OK;
+            bool may_be_set =
+                config_rules_check(&keys[i], wire_string(values[v]), &arena, &stored, &problem);
+            cr_expect(eq(int, may_be_set, is_legal), "%s=%s", keys[i].name, values[v]);
+            if (!is_legal && !may_be_set)
+                cr_expect(wire_string_is(problem, said), "%s", said);
+            judged_count += is_legal;
+        }
+    cr_assert(lt(u32, count, judged_count));
+    arena_deinit(&arena);
+}
+
+Test(config, what_kafka_would_refuse_is_refused_in_a_file_too)
+{
+    const struct config_key *level = config_key_find("compression.gzip.level");
+    char problem[256];
+
+    cr_assert(eq(int, config_check(level, "0", problem, sizeof(problem)), ERR_INVALID));
+    cr_assert(
+        eq(str, problem,
+           "Invalid value 0 for configuration compression.gzip.level: Value must be between 1 "
+           "and 9 or equal to -1"));
+    cr_assert(eq(int, config_check(config_key_find("compression.type"), "", NULL, 0), ERR_INVALID));
+}
+
 Test(config, a_fraction_is_a_finite_number_in_its_range)
 {
     static const char *const bad[] = {"nan", "-nan", "inf", "1e999", "-0.1", "1.5", "", "0.5x"};

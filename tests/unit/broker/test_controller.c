@@ -77,7 +77,7 @@ Test(controller, a_new_cluster_has_a_level_and_a_live_broker_on_every_shard)
     for (uint32_t i = 0; i < RIG_SHARDS; i++) {
         const struct image *image = rig.at[i].image;
         const struct image_broker *broker = image_broker_find(image, RIG_NODE);
-        cr_assert(eq(i16, image_feature_level(image, "metadata.version"), 22));
+        cr_assert(eq(i16, image_metadata_level(image), 30));
         cr_assert(ne(ptr, (void *)broker, NULL));
         cr_assert(not(broker->fenced));
         cr_assert(eq(i64, broker->epoch, controller_broker_epoch(rig.controller)));

@@ -112,6 +112,16 @@ static enum err set_config(int8_t type, const char *resource, const char *key, c
     return image_apply(image, &record, &delta);
 }
 
+static void set_level(int16_t level)
+{
+    struct metadata_record record;
+    struct feature_level_record *feature = body_of(METADATA_FEATURE_LEVEL, 0, &record);
+
+    feature->name = wire_string("metadata.version");
+    feature->feature_level = level;
+    cr_assert(eq(int, image_apply(image, &record, &delta), OK));
+}
+
 Test(image, a_change_without_the_leader_tag_raises_the_partition_epoch_alone)
 {
     const struct image_partition *partition;
@@ -227,6 +237,7 @@ Test(image, there_is_a_directory_for_each_replica_or_none)
     struct partition_record *partition;
     struct partition_change_record *change;
 
+    set_level(30); /* directories are told from 17 on */
     cr_assert(eq(int, add_topic("t", 1), OK));
     partition = body_of(METADATA_PARTITION, 1, &record);
     partition->topic_id = id_of(1);
@@ -290,6 +301,26 @@ Test(image, a_registration_change_must_name_the_epoch_that_is_registered)
     change->fenced = 0; /* says nothing */
     cr_assert(eq(int, image_apply(image, &record, &delta), OK));
     cr_assert(not(image_broker_find(image, 1)->fenced));
+}
+
+Test(image, a_resource_is_there_as_long_as_something_is_set_for_it)
+{
+    char name[2000];
+
+    memset(name, 'g', sizeof(name));
+    name[sizeof(name) - 1] = '\0';
+    cr_assert(eq(int, set_config(32, name, "consumer.session.timeout.ms", "50000"), OK));
+    cr_assert(eq(int, set_config(32, name, "share.isolation.level", "read_committed"), OK));
+    cr_assert(eq(int, set_config(16, "m", "interval.ms", "1000"), OK));
+    cr_assert(eq(u32, image_config_resource_count(image, 32), 1));
+    cr_assert(image_config_has_resource(image, 32, name));
+    cr_assert(eq(int, set_config(32, name, "share.isolation.level", NULL), OK));
+    cr_assert(eq(u32, image_config_resource_count(image, 32), 1));
+    cr_assert(eq(int, set_config(32, name, "consumer.session.timeout.ms", NULL), OK));
+    cr_assert(eq(int, set_config(32, name, "consumer.session.timeout.ms", NULL), OK));
+    cr_assert(eq(u32, image_config_resource_count(image, 32), 0));
+    cr_assert(not(image_config_has_resource(image, 32, name)));
+    cr_assert(eq(u32, image_config_resource_count(image, 16), 1));
 }
 
 /* ---- an image that is rebuilt from its records is the same image */

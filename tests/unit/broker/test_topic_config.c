@@ -146,7 +146,7 @@ Test(topic_config, what_the_rules_accept_can_be_resolved)
 
 Test(topic_config, synonyms_are_told_from_the_strongest_to_the_default)
 {
-    struct topic_config_synonym synonyms[TOPIC_CONFIG_SYNONYMS_MAX];
+    struct config_synonym synonyms[CONFIG_SYNONYMS_MAX];
     uint32_t count;
 
     with_sets((const char *[]){"node.id=1", "log.segment.bytes=2000000", NULL});
@@ -168,7 +168,7 @@ Test(topic_config, internal_topics_are_sync_whatever_was_set)
 {
     static const char *const internal[] = {"__consumer_offsets", "__transaction_state",
                                            "__share_group_state"};
-    struct topic_config_synonym synonyms[TOPIC_CONFIG_SYNONYMS_MAX];
+    struct config_synonym synonyms[CONFIG_SYNONYMS_MAX];
     struct topic_config_value value;
     struct topic_config topic;
 
