@@ -44,6 +44,11 @@ def java(bootstrap, only):
     return toolchains.java_classes() + ["ClientSuite", bootstrap, *only], {}
 
 
+def java_admin(bootstrap, only):
+    toolchains.java_classes()
+    return python_suite("java_admin.py", lambda: sys.executable)(bootstrap, only)
+
+
 def franz_go(bootstrap, only):
     return [toolchains.go_program(), "suite", bootstrap, *only], {}
 
@@ -65,6 +70,7 @@ ALL = {
     "confluent-kafka": python_suite("confluent.py", toolchains.python),
     "kafka-python": python_suite("kafka_python.py", toolchains.python),
     "java": java,
+    "java-admin": java_admin,
     "franz-go": franz_go,
     "kafkajs": kafkajs,
     "tools": tools,
