@@ -1,7 +1,7 @@
 /* simulate: runs scenarios, one for each seed, and says which fail.
  *
  *   simulate --seeds N [--seed S] [--trace | --trace-world] [--regressions FILE] [--threads no]
- *            [--twice] [--no-fork] [--until-failure] [--export DIRECTORY]
+ *            [--twice] [--no-fork] [--jobs N] [--until-failure] [--export DIRECTORY]
  *            [--only PARTS | --with PARTS | --without PARTS] [--require-marks]
  *
  * Seeds S, S + 1, ...; before them those of the regressions file (a seed and its cause on each
@@ -10,7 +10,8 @@
  * runs do not have by default; or not those.  --require-marks: a situation that no run came into
  * (sim_marks, and base/sometimes in the product) is a failure.  --export with one seed: the files
  * after its orderly stop, for logfsck.  Every fiftieth seed runs twice: the hashes must be equal,
- * whatever memory held before.  Exit code 0: all passed.
+ * whatever memory held before.  --jobs: so many runs at once (one for each processor); what is
+ * printed does not depend on it.  Exit code 0: all passed.
  */
 #include "tests/sim/plan.h"
 #include "tests/sim/scenario.h"
@@ -24,13 +25,23 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { TWICE_EVERY = 50, SECONDS_MAX = 120 /* of real time, for one seed */ };
+enum { TWICE_EVERY = 50, SECONDS_MAX = 120 /* of real time, for one seed */, JOBS_MAX = 64 };
+
+/* A seed whose run has begun in a child. */
+struct run {
+    uint64_t seed;
+    bool twice;
+    pid_t child; /* 0: none, it has run here */
+    int end;     /* of the pipe from which its result comes */
+    struct scenario_result result;
+};
 
 struct simulation {
     bool trace;
     bool trace_world;
     bool twice;   /* each */
     bool no_fork; /* for a debugger */
+    uint64_t jobs;
     const char *export_dir;
     uint32_t parts;
     bool parts_forced;
@@ -46,6 +57,14 @@ struct simulation {
     uint64_t hash;
     uint64_t passed_count;
     uint64_t failed_count;
+};
+
+/* Which seeds run. */
+struct seeds {
+    uint64_t first;
+    uint64_t count;
+    bool until_failure;
+    uint64_t twice_every; /* 0: none twice */
 };
 
 /* The seed's run in this process. */
@@ -88,49 +107,58 @@ static ssize_t read_all(int fd, void *bytes, size_t size_bytes)
 
 /* The seed's run in a child: what crashed programs leave behind goes with it, and a broken check
  * ends one seed only. */
-static void run_once(const struct simulation *simulation, uint64_t seed, bool again,
-                     struct scenario_result *out)
+static void start(const struct simulation *simulation, struct run *run, bool again)
 {
     int ends[2];
-    int status;
-    pid_t child;
-    ssize_t got;
 
-    *out = (struct scenario_result){0};
+    run->result = (struct scenario_result){0};
+    run->child = 0;
     if (simulation->no_fork) {
-        run_here(simulation, seed, again, out);
+        run_here(simulation, run->seed, again, &run->result);
         return;
     }
     fflush(NULL);
-    if (pipe(ends) != 0 || (child = fork()) < 0) {
+    if (pipe(ends) != 0 || (run->child = fork()) < 0) {
         perror("simulate");
         exit(2);
     }
-    if (child == 0) {
-        run_here(simulation, seed, again, out);
-        _exit(write(ends[1], out, sizeof(*out)) == (ssize_t)sizeof(*out) ? 0 : 2);
+    if (run->child == 0) {
+        run_here(simulation, run->seed, again, &run->result);
+        _exit(write(ends[1], &run->result, sizeof(run->result)) == (ssize_t)sizeof(run->result)
+                  ? 0
+                  : 2);
     }
     close(ends[1]);
-    got = read_all(ends[0], out, sizeof(*out));
-    close(ends[0]);
-    waitpid(child, &status, 0);
-    if (got == (ssize_t)sizeof(*out))
-        return;
-    *out = (struct scenario_result){0};
-    if (WIFSIGNALED(status))
-        fail(out, "STOPPED", WTERMSIG(status) == SIGALRM ? "no end in sight" : "a check failed",
-             WTERMSIG(status));
-    else
-        fail(out, "STOPPED", "the run exited", WEXITSTATUS(status));
+    run->end = ends[0];
 }
 
-static void run_seed(struct simulation *simulation, uint64_t seed, bool twice)
+static void finish(struct run *run)
 {
-    struct scenario_result result;
-    struct scenario_result again;
+    struct scenario_result *result = &run->result;
+    ssize_t got;
+    int status;
+
+    if (run->child == 0)
+        return;
+    got = read_all(run->end, result, sizeof(*result));
+    close(run->end);
+    waitpid(run->child, &status, 0);
+    if (got == (ssize_t)sizeof(*result))
+        return;
+    *result = (struct scenario_result){0};
+    if (WIFSIGNALED(status))
+        fail(result, "STOPPED", WTERMSIG(status) == SIGALRM ? "no end in sight" : "a check failed",
+             WTERMSIG(status));
+    else
+        fail(result, "STOPPED", "the run exited", WEXITSTATUS(status));
+}
+
+/* Count what came out. */
+static void take_result(struct simulation *simulation, struct run *run)
+{
+    struct scenario_result result = run->result;
     char parts[PLAN_NAME_MAX];
 
-    run_once(simulation, seed, false, &result);
     sim_stats_add(&simulation->stats, &result.stats);
     sim_marks_add(&simulation->marks, &result.marks);
     simulation->virtual_ns += result.virtual_ns;
@@ -140,14 +168,15 @@ static void run_seed(struct simulation *simulation, uint64_t seed, bool twice)
     simulation->kept_count += result.kept_count;
     simulation->shard_changes_count += result.shard_changes_count;
     simulation->hash = (simulation->hash ^ result.hash) * 0x100000001b3ULL;
-    if (twice && !result.failed) {
-        run_once(simulation, seed, true, &again);
-        if (again.hash != result.hash) {
+    if (run->twice && !result.failed) {
+        start(simulation, run, true);
+        finish(run);
+        if (run->result.hash != result.hash) {
             result.failed = true;
             snprintf(result.complaint.rule, sizeof(result.complaint.rule), "HASH");
             snprintf(result.complaint.text, sizeof(result.complaint.text),
                      "two runs of one seed differ: %016" PRIx64 " and %016" PRIx64, result.hash,
-                     again.hash);
+                     run->result.hash);
         }
     }
     if (!result.failed) {
@@ -156,10 +185,32 @@ static void run_seed(struct simulation *simulation, uint64_t seed, bool twice)
     }
     simulation->failed_count++;
     plan_format(result.parts, parts);
-    printf("seed %" PRIu64 " (%s): %s partition %" PRIu32 " at %.6f s: %s\n", seed, parts,
+    printf("seed %" PRIu64 " (%s): %s partition %" PRIu32 " at %.6f s: %s\n", run->seed, parts,
            result.complaint.rule, result.complaint.partition,
            (double)result.complaint.time_ns / 1e9, result.complaint.text);
     fflush(stdout);
+}
+
+/* Results are taken in the order of the seeds. */
+static void run_seeds(struct simulation *simulation, const struct seeds *seeds)
+{
+    struct run runs[JOBS_MAX];
+    uint64_t started = 0;
+
+    for (uint64_t taken = 0; taken < seeds->count; taken++) {
+        struct run *run = &runs[taken % simulation->jobs];
+        bool enough = seeds->until_failure && simulation->failed_count > 0;
+        for (; !enough && started < seeds->count && started < taken + simulation->jobs; started++) {
+            runs[started % simulation->jobs] =
+                (struct run){.seed = seeds->first + started,
+                             .twice = seeds->twice_every != 0 && started % seeds->twice_every == 0};
+            start(simulation, &runs[started % simulation->jobs], false);
+        }
+        if (taken == started)
+            return;
+        finish(run);
+        take_result(simulation, run);
+    }
 }
 
 /* Lines "seed cause" or "seed@parts cause"; # begins a remark. */
@@ -187,7 +238,7 @@ static void run_regressions(struct simulation *simulation, const char *path)
             }
         }
         if (end != line)
-            run_seed(simulation, seed, false);
+            run_seeds(simulation, &(struct seeds){.first = seed, .count = 1});
     }
     simulation->parts = parts;
     simulation->parts_forced = forced;
@@ -212,9 +263,10 @@ static void print_summary(const struct simulation *simulation)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: simulate --seeds N [--seed S] [--trace | --trace-world] [--twice] "
-                    "[--regressions FILE] [--export DIRECTORY] [--until-failure] [--no-fork] "
-                    "[--only PARTS | --with PARTS | --without PARTS] [--require-marks]\n");
+    fprintf(stderr,
+            "usage: simulate --seeds N [--seed S] [--trace | --trace-world] [--twice] "
+            "[--regressions FILE] [--export DIRECTORY] [--until-failure] [--no-fork] "
+            "[--jobs N] [--only PARTS | --with PARTS | --without PARTS] [--require-marks]\n");
     return 2;
 }
 
@@ -242,10 +294,12 @@ int main(int argc, char **argv)
 {
     struct simulation simulation = {.hash = 0xcbf29ce484222325ULL, .parts = plan_default_parts()};
     const char *regressions = NULL;
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
     uint64_t seeds_count = 1;
     uint64_t first_seed = 1;
     bool until_failure = false;
 
+    simulation.jobs = processors < 1 ? 1 : processors > JOBS_MAX ? JOBS_MAX : (uint64_t)processors;
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
         if (strcmp(argv[i], "--trace") == 0)
@@ -266,6 +320,8 @@ int main(int argc, char **argv)
             seeds_count = strtoull(argv[++i], NULL, 0);
         else if (strcmp(argv[i], "--seed") == 0)
             first_seed = strtoull(argv[++i], NULL, 0);
+        else if (strcmp(argv[i], "--jobs") == 0)
+            simulation.jobs = strtoull(argv[++i], NULL, 0);
         else if (strcmp(argv[i], "--regressions") == 0)
             regressions = argv[++i];
         else if (strcmp(argv[i], "--export") == 0)
@@ -277,13 +333,16 @@ int main(int argc, char **argv)
         else
             return usage();
     }
+    if (simulation.trace || simulation.trace_world)
+        simulation.jobs = 1; /* their lines are in order */
+    if (simulation.jobs < 1 || simulation.jobs > JOBS_MAX)
+        return usage();
     if (regressions != NULL)
         run_regressions(&simulation, regressions);
-    for (uint64_t i = 0; i < seeds_count; i++) {
-        if (until_failure && simulation.failed_count > 0)
-            break;
-        run_seed(&simulation, first_seed + i, simulation.twice || i % TWICE_EVERY == 0);
-    }
+    run_seeds(&simulation, &(struct seeds){.first = first_seed,
+                                           .count = seeds_count,
+                                           .until_failure = until_failure,
+                                           .twice_every = simulation.twice ? 1 : TWICE_EVERY});
     print_summary(&simulation);
     if (simulation.require_marks && sim_marks_print_missing(&simulation.marks, stdout) > 0)
         return 1;
