@@ -51,11 +51,11 @@ static uint64_t bucket_end(const struct histogram *histogram, size_t index)
 
 enum err histogram_init(struct histogram *histogram, uint32_t digits)
 {
-    uint32_t half_bits = digits == 2 ? 7 : 10;
+    uint32_t half_bits = digits == 1 ? 4 : digits == 2 ? 7 : 10;
     uint32_t counts_count = (MAX_BITS - half_bits + 2) << half_bits;
     uint64_t *counts;
 
-    check(digits == 2 || digits == 3);
+    check(digits >= 1 && digits <= 3);
     counts = mem_try_alloc(counts_count * sizeof(*counts));
     if (counts == NULL)
         return ERR_NOMEM;

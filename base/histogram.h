@@ -2,7 +2,7 @@
  *
  * The layout of HdrHistogram with lowest discernible value 1 and highest trackable value 2^40:
  * values below 2 * half_count have a bucket each; every doubling above has half_count buckets.
- * half_count is 128 for 2 significant digits (35 KiB) and 1024 for 3 (256 KiB).
+ * half_count is 16 for 1 significant digit (5 KiB), 128 for 2 (35 KiB) and 1024 for 3 (256 KiB).
  *
  * One loop records.  Other threads may read at the same time (merge, percentile, encode): all words
  * are relaxed atomics, so they see each count whole, but perhaps not those of the last moment. */
@@ -20,14 +20,14 @@ struct histogram {
     uint64_t *counts;
     uint32_t counts_count;
     uint32_t half_bits; /* 2^half_bits = half_count */
-    uint32_t digits;    /* 2 or 3 */
+    uint32_t digits;    /* 1 to 3 */
     uint64_t total_count;
     uint64_t sum; /* of the values as given, saturated to HISTOGRAM_VALUE_MAX */
     uint64_t min; /* UINT64_MAX when empty */
     uint64_t max; /* 0 when empty */
 };
 
-/* digits: 2 or 3.  ERR_NOMEM. */
+/* digits: 1 to 3.  ERR_NOMEM. */
 must_use enum err histogram_init(struct histogram *histogram, uint32_t digits);
 
 /* A zeroed histogram is accepted. */

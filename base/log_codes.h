@@ -48,11 +48,11 @@ LOG_CODE("LVE-1103", "the kernel gives no io_uring",
          "kernel answered.")
 LOG_CODE("LVE-1104", "metrics and health are served",
          "Cause: levee.http.listener names an address. Effect: /metrics, /livez and /readyz "
-         "are answered there. Next step: none.")
+         "are answered there, also during recovery. Next step: none.")
 LOG_CODE("LVE-1105", "levee.http.listener cannot be bound",
          "Cause: another process has the address, or it is no address of this machine. "
-         "Effect: the broker does not start. Next step: choose another address, or set "
-         "levee.http.listener empty.")
+         "Effect: the broker does not start, and has not touched its data. Next step: choose "
+         "another address, or set levee.http.listener empty.")
 LOG_CODE("LVE-1106", "stopping",
          "Cause: SIGTERM or SIGINT. Effect: no new requests; what is under way is answered, "
          "and everything is put in order as long as it makes progress. Next step: none.")
@@ -80,6 +80,12 @@ LOG_CODE("LVE-1111", "the descriptor limit is too low to serve anybody",
          "Cause: RLIMIT_NOFILE (field limit) leaves fewer than 64 descriptors for connections "
          "once segment files and the broker's own are counted. Effect: the broker does not start. "
          "Next step: raise the limit (ulimit -n, LimitNOFILE= of systemd) to 1024 or more.")
+LOG_CODE("LVE-1112", "metrics leave out what is beyond their limit",
+         "Cause: there are more partitions, or more committed offsets of groups, than "
+         "levee.metrics.rows.max (fields partitions, offsets and groups say how many are left "
+         "out). Effect: /metrics has no rows for them; sums over all topics and groups are whole. "
+         "Told once; levee_metrics_left_out goes on telling. Next step: raise the limit if the "
+         "collector of the metrics can take so many series.")
 LOG_CODE("LVE-2001", "the data directory cannot be used",
          "Cause: another process has it locked, it belongs to another cluster or node, its "
          "format is newer than this version, or it cannot be created, read or written. "

@@ -14,26 +14,20 @@
 
 /* What was registered. */
 struct metric {
-    const char *name;
-    const char *help;
+    struct metric *next; /* atomic */
+    const struct metric_family *family;
     char *label_text;
-    enum metric_type type;
     const struct counter *counter;
     const struct gauge *gauge;
     const struct histogram *histogram;
-    double unit;
-    const uint64_t *bounds;
-    size_t bound_count;
 };
 
 /* What one scrape has seen.  Whole numbers are summed apart, since a double would round them. */
 struct sample {
-    const struct metric *metric; /* of a histogram */
-    const char *name;
-    const char *help;
+    const struct metric_family *family;
     const char *label_text;
     char *label_copy; /* ours: label_text of a collector */
-    enum metric_type type;
+    const struct histogram *histogram;
     int64_t whole;
     double rest;
 };
@@ -46,11 +40,10 @@ struct metrics_scrape {
     size_t out_max_bytes;
 };
 
-const uint64_t metrics_latency_us_bounds[] = {
+static const uint64_t latency_us_bounds[] = {
     100,   250,    500,    1000,   2500,    5000,    10000,   25000,
     50000, 100000, 250000, 500000, 1000000, 2500000, 5000000, 10000000,
 };
-const size_t metrics_latency_us_bound_count = array_count(metrics_latency_us_bounds);
 
 void metrics_init(struct metrics *metrics)
 {
@@ -59,9 +52,13 @@ void metrics_init(struct metrics *metrics)
 
 void metrics_deinit(struct metrics *metrics)
 {
-    for (size_t i = 0; i < metrics->entry_count; i++)
-        mem_free(metrics->entries[i].label_text);
-    mem_free(metrics->entries);
+    struct metric *metric;
+
+    while ((metric = metrics->first) != NULL) {
+        metrics->first = metric->next;
+        mem_free(metric->label_text);
+        mem_free(metric);
+    }
     *metrics = (struct metrics){0};
 }
 
@@ -74,57 +71,60 @@ static bool is_name(const char *name)
            strspn(name, allowed) == strlen(name);
 }
 
-static struct metric *add(struct metrics *metrics, const char *name, const char *help,
-                          const char *label_text, enum metric_type type)
+static void add(struct metrics *metrics, const struct metric *what)
 {
-    struct metric *metric;
+    struct metric *metric = mem_alloc(sizeof(*metric));
 
-    check(is_name(name));
-    if (metrics->entry_count == metrics->entry_max) {
-        metrics->entry_max = metrics->entry_max == 0 ? 64 : metrics->entry_max * 2;
-        metrics->entries =
-            mem_realloc(metrics->entries, metrics->entry_max * sizeof(*metrics->entries));
-    }
-    metric = &metrics->entries[metrics->entry_count++];
-    *metric = (struct metric){
-        .name = name, .help = help, .label_text = mem_strdup(label_text), .type = type};
-    return metric;
+    check(is_name(what->family->name));
+    *metric = *what;
+    metric->label_text = mem_strdup(what->label_text);
+    __atomic_store_n(metrics->last == NULL ? &metrics->first : &metrics->last->next, metric,
+                     __ATOMIC_RELEASE);
+    metrics->last = metric;
 }
 
-void metrics_add_counter(struct metrics *metrics, const char *name, const char *help,
+void metrics_add_counter(struct metrics *metrics, const struct metric_family *family,
                          const char *label_text, const struct counter *counter)
 {
-    add(metrics, name, help, label_text, METRIC_COUNTER)->counter = counter;
+    check(family->type == METRIC_COUNTER);
+    add(metrics, &(struct metric){.family = family,
+                                  .label_text = (char *)(uintptr_t)label_text,
+                                  .counter = counter});
 }
 
-void metrics_add_gauge(struct metrics *metrics, const char *name, const char *help,
+void metrics_add_gauge(struct metrics *metrics, const struct metric_family *family,
                        const char *label_text, const struct gauge *gauge)
 {
-    add(metrics, name, help, label_text, METRIC_GAUGE)->gauge = gauge;
+    check(family->type == METRIC_GAUGE || family->type == METRIC_UNTYPED);
+    add(metrics, &(struct metric){.family = family,
+                                  .label_text = (char *)(uintptr_t)label_text,
+                                  .gauge = gauge});
 }
 
-void metrics_add_histogram(struct metrics *metrics, const char *name, const char *help,
-                           const char *label_text, const struct histogram *histogram, double unit,
-                           const uint64_t *bounds, size_t bound_count)
+static bool is_of_histograms(const struct metric_family *family)
 {
-    struct metric *metric = add(metrics, name, help, label_text, METRIC_HISTOGRAM);
+    return family->type == METRIC_HISTOGRAM || family->type == METRIC_SUMMARY;
+}
 
-    for (size_t i = 1; i < bound_count; i++)
-        check(bounds[i - 1] < bounds[i]);
-    metric->histogram = histogram;
-    metric->unit = unit;
-    metric->bounds = bounds;
-    metric->bound_count = bound_count;
+void metrics_add_histogram(struct metrics *metrics, const struct metric_family *family,
+                           const char *label_text, const struct histogram *histogram)
+{
+    check(is_of_histograms(family));
+    for (size_t i = 1; i < family->bound_count; i++)
+        check(family->bounds[i - 1] < family->bounds[i]);
+    add(metrics, &(struct metric){.family = family,
+                                  .label_text = (char *)(uintptr_t)label_text,
+                                  .histogram = histogram});
 }
 
 void metrics_add_collector(struct metrics *metrics, struct metrics_collector *collector)
 {
-    struct metrics_collector **end = &metrics->collectors;
+    struct metrics_collector **end = &metrics->first_collector;
 
     while (*end != NULL)
         end = &(*end)->next;
     collector->next = NULL;
-    *end = collector;
+    __atomic_store_n(end, collector, __ATOMIC_RELEASE);
 }
 
 static struct sample *add_sample(struct metrics_scrape *scrape)
@@ -136,34 +136,46 @@ static struct sample *add_sample(struct metrics_scrape *scrape)
     return &scrape->samples[scrape->count++];
 }
 
-void metrics_sample(struct metrics_scrape *scrape, enum metric_type type, const char *name,
-                    const char *help, const char *label_text, double value)
+static double unit_of(const struct metric_family *family)
+{
+    return family->unit == 0 ? 1 : family->unit;
+}
+
+void metrics_sample(struct metrics_scrape *scrape, const struct metric_family *family,
+                    const char *label_text, double value)
 {
     const double exact_max = 9007199254740992.0; /* 2^53 */
     bool is_whole = value >= -exact_max && value <= exact_max && (double)(int64_t)value == value;
     char *label_copy = mem_strdup(label_text);
 
-    check(type == METRIC_COUNTER || type == METRIC_GAUGE);
-    check(is_name(name));
+    check(is_name(family->name) && !is_of_histograms(family));
     *add_sample(scrape) = (struct sample){
-        .name = name,
-        .help = help,
+        .family = family,
         .label_text = label_copy,
         .label_copy = label_copy,
-        .type = type,
         .whole = is_whole ? (int64_t)value : 0,
         .rest = is_whole ? 0 : value,
     };
 }
 
+void metrics_sample_histogram(struct metrics_scrape *scrape, const struct metric_family *family,
+                              const char *label_text, const struct histogram *histogram)
+{
+    char *label_copy = mem_strdup(label_text);
+
+    check(is_name(family->name) && is_of_histograms(family));
+    *add_sample(scrape) = (struct sample){.family = family,
+                                          .label_text = label_copy,
+                                          .label_copy = label_copy,
+                                          .histogram = histogram};
+}
+
 static void sample_metric(struct metrics_scrape *scrape, const struct metric *metric)
 {
     struct sample sample = {
-        .metric = metric,
-        .name = metric->name,
-        .help = metric->help,
+        .family = metric->family,
         .label_text = metric->label_text,
-        .type = metric->type,
+        .histogram = metric->histogram,
     };
 
     if (metric->counter != NULL)
@@ -177,7 +189,7 @@ static int compare_samples(const void *a, const void *b)
 {
     const struct sample *left = a;
     const struct sample *right = b;
-    int order = strcmp(left->name, right->name);
+    int order = left->family == right->family ? 0 : strcmp(left->family->name, right->family->name);
 
     return order != 0 ? order : strcmp(left->label_text, right->label_text);
 }
@@ -215,23 +227,24 @@ static void print_double(struct metrics_scrape *scrape, double value)
         print(scrape, "%.15g", value);
 }
 
-static void print_family(struct metrics_scrape *scrape, const struct sample *sample)
+static void print_family(struct metrics_scrape *scrape, const struct metric_family *family)
 {
-    static const char *const types[] = {"counter", "gauge", "histogram"};
+    static const char *const types[] = {"counter", "gauge", "histogram", "summary", "untyped"};
 
-    print(scrape, "# HELP %s ", sample->name);
-    for (const char *c = sample->help; *c != '\0'; c++) {
+    print(scrape, "# HELP %s ", family->name);
+    for (const char *c = family->help; *c != '\0'; c++) {
         if (*c == '\\' || *c == '\n')
             print(scrape, *c == '\n' ? "\\n" : "\\\\");
         else
             print(scrape, "%c", *c);
     }
-    print(scrape, "\n# TYPE %s %s\n", sample->name, types[sample->type]);
+    print(scrape, "\n# TYPE %s %s\n", family->name, types[family->type]);
 }
 
-/* count samples of the same name and labels. */
+/* count samples of the same family and labels. */
 static void print_number(struct metrics_scrape *scrape, const struct sample *samples, size_t count)
 {
+    const struct metric_family *family = samples[0].family;
     bool has_labels = samples[0].label_text[0] != '\0';
     uint64_t whole = 0; /* wraps as a counter does */
     double rest = 0;
@@ -240,46 +253,106 @@ static void print_number(struct metrics_scrape *scrape, const struct sample *sam
         whole += (uint64_t)samples[i].whole;
         rest += samples[i].rest;
     }
-    print(scrape, "%s%s%s%s ", samples[0].name, has_labels ? "{" : "", samples[0].label_text,
+    print(scrape, "%s%s%s%s ", family->name, has_labels ? "{" : "", samples[0].label_text,
           has_labels ? "}" : "");
-    if (rest != 0) /* NaN too */
-        print_double(scrape, (double)(int64_t)whole + rest);
-    else if (samples[0].type == METRIC_COUNTER)
+    if (rest != 0 || family->unit != 0) /* NaN too */
+        print_double(scrape, ((double)(int64_t)whole + rest) * unit_of(family));
+    else if (family->type == METRIC_COUNTER)
         print(scrape, "%" PRIu64, whole);
     else
         print(scrape, "%" PRId64, (int64_t)whole);
     print(scrape, "\n");
 }
 
+/* name, a suffix and the labels, one more among them if more is not "". */
+static void print_name(struct metrics_scrape *scrape, const struct sample *sample,
+                       const char *suffix, const char *more)
+{
+    bool has_labels = sample->label_text[0] != '\0';
+    bool has_more = more[0] != '\0';
+
+    print(scrape, "%s%s%s%s%s%s%s ", sample->family->name, suffix,
+          has_labels || has_more ? "{" : "", sample->label_text, has_labels && has_more ? "," : "",
+          more, has_labels || has_more ? "}" : "");
+}
+
+static void print_sum_and_count(struct metrics_scrape *scrape, const struct sample *samples,
+                                size_t count, uint64_t total)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < count; i++)
+        sum += (double)histogram_sum(samples[i].histogram) * unit_of(samples[i].family);
+    print_name(scrape, &samples[0], "_sum", "");
+    print_double(scrape, sum);
+    print(scrape, "\n");
+    print_name(scrape, &samples[0], "_count", "");
+    print(scrape, "%" PRIu64 "\n", total);
+}
+
 static void print_histogram(struct metrics_scrape *scrape, const struct sample *samples,
                             size_t count)
 {
-    const struct metric *first = samples[0].metric;
-    const char *labels = first->label_text;
-    const char *comma = labels[0] != '\0' ? "," : "";
-    const char *open = labels[0] != '\0' ? "{" : "";
-    const char *close = labels[0] != '\0' ? "}" : "";
-    uint64_t *counts = mem_alloc(first->bound_count * sizeof(*counts));
+    const struct metric_family *family = samples[0].family;
+    const uint64_t *bounds = family->bounds != NULL ? family->bounds : latency_us_bounds;
+    size_t bound_count =
+        family->bounds != NULL ? family->bound_count : array_count(latency_us_bounds);
+    uint64_t *counts = mem_alloc(bound_count * sizeof(*counts));
     uint64_t total = 0;
-    double sum = 0;
 
-    for (size_t i = 0; i < count; i++) {
-        const struct metric *metric = samples[i].metric;
-        check(metric->bounds == first->bounds && metric->bound_count == first->bound_count);
-        total +=
-            histogram_count_up_to(metric->histogram, metric->bounds, metric->bound_count, counts);
-        sum += (double)histogram_sum(metric->histogram) * metric->unit;
+    for (size_t i = 0; i < count; i++)
+        total += histogram_count_up_to(samples[i].histogram, bounds, bound_count, counts);
+    for (size_t i = 0; i < bound_count; i++) {
+        char le[48];
+        snprintf(le, sizeof(le), "le=\"%.15g\"", (double)bounds[i] * unit_of(family));
+        print_name(scrape, &samples[0], "_bucket", le);
+        print(scrape, "%" PRIu64 "\n", counts[i]);
     }
-    for (size_t i = 0; i < first->bound_count; i++) {
-        print(scrape, "%s_bucket{%s%sle=\"", first->name, labels, comma);
-        print_double(scrape, (double)first->bounds[i] * first->unit);
-        print(scrape, "\"} %" PRIu64 "\n", counts[i]);
-    }
-    print(scrape, "%s_bucket{%s%sle=\"+Inf\"} %" PRIu64 "\n", first->name, labels, comma, total);
-    print(scrape, "%s_sum%s%s%s ", first->name, open, labels, close);
-    print_double(scrape, sum);
-    print(scrape, "\n%s_count%s%s%s %" PRIu64 "\n", first->name, open, labels, close, total);
+    print_name(scrape, &samples[0], "_bucket", "le=\"+Inf\"");
+    print(scrape, "%" PRIu64 "\n", total);
+    print_sum_and_count(scrape, samples, count, total);
     mem_free(counts);
+}
+
+/* The percentiles that Kafka's metrics reporters tell. */
+static void print_summary(struct metrics_scrape *scrape, const struct sample *samples, size_t count)
+{
+    static const struct {
+        const char *label;
+        double percent;
+    } quantiles[] = {
+        {"quantile=\"0.50\"", 50}, {"quantile=\"0.75\"", 75}, {"quantile=\"0.95\"", 95},
+        {"quantile=\"0.98\"", 98}, {"quantile=\"0.99\"", 99}, {"quantile=\"0.999\"", 99.9},
+    };
+    struct histogram all;
+    bool has_all = histogram_init(&all, samples[0].histogram->digits) == OK;
+
+    if (!has_all)
+        return; /* no memory: left out this time */
+    for (size_t i = 0; i < count; i++)
+        histogram_merge(&all, samples[i].histogram);
+    for (size_t i = 0; i < array_count(quantiles); i++) {
+        print_name(scrape, &samples[0], "", quantiles[i].label);
+        if (histogram_count(&all) == 0)
+            print_double(scrape, NAN);
+        else
+            print_double(scrape, (double)histogram_percentile(&all, quantiles[i].percent) *
+                                     unit_of(samples[0].family));
+        print(scrape, "\n");
+    }
+    print_sum_and_count(scrape, samples, count, histogram_count(&all));
+    histogram_deinit(&all);
+}
+
+/* count samples of the same family and labels. */
+static void print_same(struct metrics_scrape *scrape, const struct sample *samples, size_t count)
+{
+    if (samples[0].family->type == METRIC_HISTOGRAM)
+        print_histogram(scrape, samples, count);
+    else if (samples[0].family->type == METRIC_SUMMARY)
+        print_summary(scrape, samples, count);
+    else
+        print_number(scrape, samples, count);
 }
 
 static void print_samples(struct metrics_scrape *scrape)
@@ -288,32 +361,32 @@ static void print_samples(struct metrics_scrape *scrape)
     size_t count;
 
     for (size_t i = 0; i < scrape->count; i += count) {
-        bool is_new = i == 0 || strcmp(samples[i - 1].name, samples[i].name) != 0;
+        bool is_new = i == 0 || strcmp(samples[i - 1].family->name, samples[i].family->name) != 0;
         if (is_new)
-            print_family(scrape, &samples[i]);
+            print_family(scrape, samples[i].family);
         else
-            check(samples[i - 1].type == samples[i].type);
+            check(samples[i - 1].family->type == samples[i].family->type);
         for (count = 1; i + count < scrape->count; count++) {
             if (compare_samples(&samples[i], &samples[i + count]) != 0)
                 break;
-            check(samples[i].type == samples[i + count].type);
+            check(samples[i].family->type == samples[i + count].family->type);
         }
-        if (samples[i].type == METRIC_HISTOGRAM)
-            print_histogram(scrape, &samples[i], count);
-        else
-            print_number(scrape, &samples[i], count);
+        print_same(scrape, &samples[i], count);
     }
 }
 
 void metrics_write(const struct metrics *metrics, struct metrics_text *out)
 {
     struct metrics_scrape scrape = {.out = out, .out_max_bytes = 4096};
+    const struct metric *metric = __atomic_load_n(&metrics->first, __ATOMIC_ACQUIRE);
+    struct metrics_collector *collector =
+        __atomic_load_n(&metrics->first_collector, __ATOMIC_ACQUIRE);
 
     *out = (struct metrics_text){.bytes = mem_alloc(scrape.out_max_bytes)};
-    for (size_t i = 0; i < metrics->entry_count; i++)
-        sample_metric(&scrape, &metrics->entries[i]);
-    for (struct metrics_collector *c = metrics->collectors; c != NULL; c = c->next)
-        c->collect(c, &scrape);
+    for (; metric != NULL; metric = __atomic_load_n(&metric->next, __ATOMIC_ACQUIRE))
+        sample_metric(&scrape, metric);
+    for (; collector != NULL; collector = __atomic_load_n(&collector->next, __ATOMIC_ACQUIRE))
+        collector->collect(collector, &scrape);
     if (scrape.count > 0)
         qsort(scrape.samples, scrape.count, sizeof(*scrape.samples), compare_samples);
     print_samples(&scrape);

@@ -3,8 +3,9 @@
  * A counter belongs to one loop, which alone changes it, without locks; any thread may read it.
  * Several loops register a counter each under the same name and labels: the text has their sum.
  *
- * The registry is filled before the first scrape and does not change afterwards; then any one
- * thread at a time may scrape.  Collectors run on that thread and read only what is atomic. */
+ * The registry grows only, filled by one thread at a time; meanwhile any one thread may scrape, and
+ * sees what was added before.  Collectors run on that thread and read only what is atomic, or what
+ * was handed over to it.  What metrics there are: base/metric_list.h. */
 #ifndef LEVEE_BASE_METRICS_H
 #define LEVEE_BASE_METRICS_H
 
@@ -55,16 +56,33 @@ static inline int64_t gauge_read(const struct gauge *gauge)
     return __atomic_load_n(&gauge->value, __ATOMIC_RELAXED);
 }
 
-enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
+enum metric_type {
+    METRIC_COUNTER,
+    METRIC_GAUGE,
+    METRIC_HISTOGRAM,
+    METRIC_SUMMARY, /* of a histogram: its percentiles */
+    METRIC_UNTYPED, /* a gauge whose name, which others gave, says something else */
+};
+
+/* Everything of one name.  Constant. */
+struct metric_family {
+    const char *name; /* [a-zA-Z_:][a-zA-Z0-9_:]*, a counter's ends in _total */
+    const char *help; /* one sentence */
+    enum metric_type type;
+    double unit;            /* what a value of 1 is in the unit of the name (0.000001 for
+                             * microseconds under "..._seconds"); 0 counts as 1 */
+    const uint64_t *bounds; /* of a histogram, rising, in its own unit; NULL: 16 from 100 us to 10 s
+                             * for what is recorded in microseconds */
+    size_t bound_count;
+};
 
 struct metric;
 struct metrics_scrape;
 
 struct metrics {
-    struct metric *entries;
-    size_t entry_count;
-    size_t entry_max;
-    struct metrics_collector *collectors; /* in order of registration */
+    struct metric *first;                      /* atomic, as the links behind it are */
+    struct metric *last;                       /* of the thread that adds */
+    struct metrics_collector *first_collector; /* atomic, as the links are; in order of adding */
 };
 
 /* Embed; collect is called at each scrape and hands its samples to metrics_sample. */
@@ -86,32 +104,28 @@ void metrics_init(struct metrics *metrics);
 /* A zeroed registry is accepted. */
 void metrics_deinit(struct metrics *metrics);
 
-/* name: [a-zA-Z_:][a-zA-Z0-9_:]*, a counter's ends in _total.  help: one sentence.  label_text:
- * `topic="a",partition="0"` (build it with metrics_label) or "".  name and help stay the caller's,
- * label_text is copied.  One name has one type and help.  The counter must outlive the registry. */
-void metrics_add_counter(struct metrics *metrics, const char *name, const char *help,
+/* label_text: `topic="a",partition="0"` (build it with metrics_label) or ""; it is copied.  The
+ * family has that type (a gauge's may be METRIC_UNTYPED, a histogram's METRIC_SUMMARY); it and what
+ * is added must outlive the registry. */
+void metrics_add_counter(struct metrics *metrics, const struct metric_family *family,
                          const char *label_text, const struct counter *counter);
-void metrics_add_gauge(struct metrics *metrics, const char *name, const char *help,
+void metrics_add_gauge(struct metrics *metrics, const struct metric_family *family,
                        const char *label_text, const struct gauge *gauge);
 
-/* bounds: bound_count rising upper bounds in the histogram's unit; unit: what a value of 1 is in
- * the unit of the name (0.000001 for microseconds under "..._seconds").  The counts are as exact
- * as the histogram's digits. Histograms of one name and label text have the same bounds. */
-void metrics_add_histogram(struct metrics *metrics, const char *name, const char *help,
-                           const char *label_text, const struct histogram *histogram, double unit,
-                           const uint64_t *bounds, size_t bound_count);
-
-/* 16 bounds from 100 us to 10 s, for latencies recorded in microseconds. */
-extern const uint64_t metrics_latency_us_bounds[];
-extern const size_t metrics_latency_us_bound_count;
+/* The counts are as exact as the histogram's digits; histograms of one family and label text have
+ * the same digits. */
+void metrics_add_histogram(struct metrics *metrics, const struct metric_family *family,
+                           const char *label_text, const struct histogram *histogram);
 
 /* The collector stays the caller's. */
 void metrics_add_collector(struct metrics *metrics, struct metrics_collector *collector);
 
-/* Within collect: one sample, METRIC_COUNTER or METRIC_GAUGE; same rules as metrics_add_*, and
- * samples of the same name and labels are summed.  label_text is copied, name and help are not. */
-void metrics_sample(struct metrics_scrape *scrape, enum metric_type type, const char *name,
-                    const char *help, const char *label_text, double value);
+/* Within collect: one sample; same rules as metrics_add_*, and samples of the same family and
+ * labels are summed.  value counts in the family's unit.  label_text is copied. */
+void metrics_sample(struct metrics_scrape *scrape, const struct metric_family *family,
+                    const char *label_text, double value);
+void metrics_sample_histogram(struct metrics_scrape *scrape, const struct metric_family *family,
+                              const char *label_text, const struct histogram *histogram);
 
 /* All families by name, each with its samples by label text.  out is the caller's: metrics_text_
  * deinit. */

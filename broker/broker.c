@@ -7,15 +7,18 @@
 #include "broker/descriptors.h"
 #include "broker/fetch_session.h"
 #include "broker/front.h"
+#include "broker/health.h"
 #include "broker/last_words.h"
 #include "broker/metadata/controller.h"
 #include "broker/metadata/delta.h"
 #include "broker/metadata/image.h"
+#include "broker/request_metrics.h"
+#include "broker/scrape.h"
+#include "broker/shard_metrics.h"
 #include "broker/stall_watch.h"
 #include "broker/stray_logs.h"
 #include "broker/topic_table.h"
 #include "broker/validation.h"
-#include "net/conn_server.h"
 #include "storage/journal_scan.h"
 #include "storage/log_dir.h"
 #include "storage/marks.h"
@@ -28,6 +31,7 @@ struct station {
     struct shard shard;
     struct broker *broker;
     struct stall_watch stalls;
+    struct request_metrics request_metrics;
     struct mail start_mail;
     struct mail serve_mail;
     struct mail drain_mail;
@@ -50,6 +54,7 @@ struct broker {
     struct memory_limits memory_limits; /* of a shard */
     struct controller *controller;
     struct last_words *last_words;
+    struct scrape *scrape;
     struct mail stop_mail;
     uint32_t pending_count; /* shards that still work on the current step; shard 0's */
     enum err result;
@@ -123,8 +128,7 @@ static void on_store_failed(void *context, enum err err)
     log_line(station->shard.sink, LOG_ERROR, "LVE-2101",
              "the data directory has failed and is stopped for good", log_err(err));
     station->store_failed = true;
-    health_set(&station->broker->options.health->live, false);
-    health_set(&station->broker->options.health->ready, false);
+    health_set(station->broker->options.health, HEALTH_FAILED);
     topic_table_fail(station->shard.topics);
     if (station->shard.controller != NULL)
         controller_fail(station->shard.controller, err);
@@ -193,6 +197,7 @@ static enum err prepare_station(struct broker *broker, uint32_t index)
     stall_watch_init(&station->stalls, &shard->loop, shard->sink,
                      (uint64_t)config_i64(shard->config, NULL, "levee.loop.stall.warn.ms"));
     shard->stalls = &station->stalls;
+    shard->request_metrics = &station->request_metrics;
     shard->image = image_create();
     shard->fetch_sessions = mem_alloc(sizeof(*shard->fetch_sessions));
     fetch_sessions_init(
@@ -217,20 +222,6 @@ static enum err open_station(struct broker *broker, uint32_t index)
     return err;
 }
 
-/* Every partition of the image, as if all topics had just been created. */
-static void open_partitions(struct shard *shard)
-{
-    struct delta delta;
-    size_t cursor = 0;
-    const struct image_topic *topic;
-
-    delta_init(&delta);
-    while ((topic = image_topic_next(shard->image, &cursor)) != NULL)
-        delta_note_topic(&delta, &topic->id, topic->name, DELTA_TOPIC_CREATED, 0);
-    topic_table_publish(shard->topics, &delta);
-    delta_deinit(&delta);
-}
-
 static void publish(struct shard *shard, const struct delta *delta)
 {
     for (uint32_t i = 0; i < delta->topic_count; i++)
@@ -253,7 +244,7 @@ static enum err open_metadata(struct broker *broker)
     controller_set_publisher(broker->controller, publish);
     err = stray_logs_set_aside(first->io, broker->dir.path, first->image, first->sink);
     for (uint32_t i = 0; i < broker->options.shard_count && err == OK; i++) {
-        open_partitions(broker->shards.at[i]);
+        topic_table_open_all(broker->shards.at[i]->topics);
         err = topic_table_open_err(broker->shards.at[i]->topics);
     }
     return err;
@@ -330,6 +321,19 @@ static void share_memory(struct broker *broker)
              log_u64("fetch_sessions", limits->max_bytes[MEMORY_FETCH_SESSIONS]));
 }
 
+static void register_metrics(struct broker *broker)
+{
+    struct metrics *metrics = broker->options.metrics;
+
+    for (uint32_t i = 0; i < broker->shards.count; i++)
+        shard_metrics_register(broker->shards.at[i], metrics);
+    front_register_metrics(broker->front, metrics);
+    broker->scrape =
+        scrape_create(&broker->shards,
+                      (uint32_t)config_i64(broker->options.config, NULL, "levee.metrics.rows.max"));
+    scrape_register(broker->scrape, metrics);
+}
+
 enum err broker_open(const struct broker_options *options, struct broker **out)
 {
     struct broker *broker = mem_alloc(sizeof(*broker));
@@ -352,12 +356,7 @@ enum err broker_open(const struct broker_options *options, struct broker **out)
         broker_close(broker, false);
         return err;
     }
-    for (uint32_t i = 0; i < options->shard_count; i++) {
-        store_register_metrics(broker->shards.at[i]->store, options->metrics);
-        stall_watch_register_metrics(&broker->stations[i].stalls, options->metrics);
-        memory_register_metrics(&broker->shards.at[i]->memory, options->metrics);
-    }
-    front_register_metrics(broker->front, options->metrics);
+    register_metrics(broker);
     *out = broker;
     return OK;
 }
@@ -388,7 +387,7 @@ static void on_controller_started(void *context, enum err err)
         station->serve_mail.deliver = on_serve;
         loop_post(&station->shard.loop, &station->serve_mail);
     }
-    health_set(&broker->options.health->ready, true);
+    health_set(broker->options.health, HEALTH_READY);
     broker->options.events->ready(broker->options.context);
 }
 
@@ -411,7 +410,6 @@ static void on_start(struct mail *mail)
 
 void broker_start(struct broker *broker)
 {
-    health_set(&broker->options.health->live, true);
     /* shard 0 last: when the controller begins, every other loop has its mail */
     for (uint32_t i = broker->shards.count; i-- > 0;) {
         struct station *station = &broker->stations[i];
@@ -424,13 +422,8 @@ uint64_t broker_progress(const struct broker *broker)
 {
     uint64_t progress = 0;
 
-    for (uint32_t i = 0; i < broker->shards.count; i++) {
-        const struct conn_counters *counters = &broker->shards.at[i]->conns->counters;
-        progress +=
-            counter_read(&counters->out_bytes) + store_progress(broker->shards.at[i]->store);
-        for (uint32_t reason = 0; reason < CONN_CLOSE_COUNT; reason++)
-            progress += counter_read(&counters->closed[reason]);
-    }
+    for (uint32_t i = 0; i < broker->shards.count; i++)
+        progress += shard_metrics_progress(broker->shards.at[i]);
     return progress;
 }
 
@@ -531,7 +524,7 @@ static void on_stop(struct mail *mail)
 {
     struct broker *broker = container_of(mail, struct broker, stop_mail);
 
-    health_set(&broker->options.health->ready, false);
+    health_set(broker->options.health, HEALTH_STOPPING);
     each_shard(broker, offsetof(struct station, drain_mail), on_drain);
 }
 
@@ -562,6 +555,7 @@ static void close_station(struct station *station)
         fetch_sessions_deinit(shard->fetch_sessions);
     mem_free(shard->fetch_sessions);
     image_destroy(shard->image);
+    request_metrics_deinit(&station->request_metrics);
     loop_deinit(&shard->loop);
 }
 
@@ -574,6 +568,7 @@ void broker_close(struct broker *broker, bool clean)
     broker_epoch = broker->controller == NULL ? -1 : controller_broker_epoch(broker->controller);
     for (uint32_t i = 0; i < broker->shards.count; i++)
         batch_checks_destroy(broker->stations[i].shard.checks);
+    scrape_destroy(broker->scrape);
     front_destroy(broker->front);
     journal_scan_close(broker->scan);
     marks_set_free(broker->marks);
@@ -590,6 +585,11 @@ struct shard *broker_shard(struct broker *broker, uint32_t index)
 {
     check(index < broker->shards.count);
     return broker->shards.at[index];
+}
+
+struct scrape *broker_scrape(struct broker *broker)
+{
+    return broker->scrape;
 }
 
 uint16_t broker_listener_port(const struct broker *broker, uint32_t listener_index)

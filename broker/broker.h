@@ -11,10 +11,11 @@
 #ifndef LEVEE_BROKER_BROKER_H
 #define LEVEE_BROKER_BROKER_H
 
-#include "broker/http.h"
 #include "broker/shard.h"
 
 struct broker;
+struct health;
+struct scrape;
 
 /* What one shard stands on; the caller's, and outlives the broker. */
 struct broker_ground {
@@ -37,7 +38,7 @@ struct broker_options {
     const struct broker_events *events;
     void *context;
     struct health *health;
-    struct metrics *metrics;   /* filled by broker_open */
+    struct metrics *metrics;   /* filled at the end of broker_open */
     uint32_t descriptor_max;   /* RLIMIT_NOFILE; 0: no limit */
     uint64_t memory_max_bytes; /* what the system gives the process; 0: unknown */
     struct offload *offload;   /* outlives the loops; NULL: the loops do all work themselves */
@@ -55,6 +56,9 @@ void broker_close(struct broker *broker, bool clean);
 uint64_t broker_progress(const struct broker *broker);
 
 struct shard *broker_shard(struct broker *broker, uint32_t index);
+
+/* To ask its loops for what /metrics tells, from broker_start to the end of the loops. */
+struct scrape *broker_scrape(struct broker *broker);
 
 /* The port that a listener got (it may have asked for 0). */
 uint16_t broker_listener_port(const struct broker *broker, uint32_t listener_index);

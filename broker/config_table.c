@@ -171,6 +171,8 @@ static const struct config_key keys[] = {
      "Requests of one connection that are worked on at a time; beyond it the connection is not read."},
     {"levee.memory.max.bytes", CONFIG_I64, CONFIG_ACTS, false, "-1", INT64_MIN, INT64_MAX, NULL,
      "Memory that the whole process may use, in bytes; budgets and caches that are not set are parts of it. 0 or less: the limit of its cgroup, else three quarters of the machine's memory."},
+    {"levee.metrics.rows.max", CONFIG_I32, CONFIG_ACTS, false, "2000", 0, 100000, NULL,
+     "Most partitions, and most committed offsets of groups, that /metrics tells one by one; levee_metrics_left_out has the number of the others."},
     {"levee.open.files.max", CONFIG_I32, CONFIG_ACTS, false, "16384", 16, INT32_MAX, NULL,
      "Segment files of a shard that are kept open."},
     {"levee.request.stall.ms", CONFIG_I64, CONFIG_ACTS, false, "30000", 0, INT32_MAX, NULL,

@@ -88,6 +88,7 @@ static void answer_unknown_api_versions(struct request *request)
     request->api = api_find(API_API_VERSIONS);
     request->body = NULL;
     request->api_version = 0;
+    request_measure(request);
     if (request_prepare_response(request))
         handle_api_versions(request);
     else
@@ -125,6 +126,7 @@ static void decode_and_handle(struct request *request)
         request_refuse(request, err == OK ? ERR_UNSUPPORTED : err);
         return;
     }
+    request_measure(request);
     body = arena_alloc(&request->arena, request->api->request->body->size_bytes);
     err = body == NULL ? ERR_NOMEM
                        : codec_decode(request->api->request, request->api_version, &reader,
@@ -142,11 +144,15 @@ static void decode_and_handle(struct request *request)
 
 void dispatch(struct request *request)
 {
-    struct stall_watch *stalls = request->home->stalls;
+    struct shard *home = request->home;
     struct io_address peer = request->wire.conn->peer; /* the request may be gone afterwards */
     const struct api_desc *api = api_find(peek_key(request));
-    uint64_t began_ns = stall_watch_begin(stalls);
+    uint64_t began_ns = clock_mono_ns(home->clock);
+    uint64_t ended_ns;
 
+    request_begin_work(request, began_ns);
     decode_and_handle(request);
-    stall_watch_end(stalls, began_ns, api == NULL ? "?" : api->name, &peer);
+    ended_ns = clock_mono_ns(home->clock);
+    request_end_work(home->requests, ended_ns);
+    stall_watch_note(home->stalls, ended_ns - began_ns, api == NULL ? "?" : api->name, &peer);
 }

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/metric_family.h"
 #include "net/protocol/kafka_errors.h"
 
 #include <assert.h>
@@ -37,6 +38,7 @@ static uint64_t cost_of_session(void)
 static void free_interest(struct fetch_session *session, struct fetch_interest *interest)
 {
     budget_give(session->sessions->budget, cost_of_interest(interest->topic_name_bytes));
+    gauge_add(&session->sessions->partitions, -1);
     list_remove(&interest->node);
     mem_free(interest->topic_name);
     mem_free(interest);
@@ -48,6 +50,7 @@ static void free_session(struct fetch_session *session)
         free_interest(session, list_first(&session->order, struct fetch_interest, node));
     hash_map_deinit(&session->interests);
     budget_give(session->sessions->budget, cost_of_session());
+    gauge_add(&session->sessions->sessions, -1);
     mem_free(session);
 }
 
@@ -90,6 +93,15 @@ void fetch_sessions_deinit(struct fetch_sessions *sessions)
     hash_map_deinit(&sessions->by_id);
 }
 
+void fetch_sessions_register_metrics(const struct fetch_sessions *sessions, struct metrics *metrics)
+{
+    metrics_add_gauge(metrics, metric_family(FAMILY_FETCH_SESSIONS), "", &sessions->sessions);
+    metrics_add_gauge(metrics, metric_family(FAMILY_FETCH_SESSION_PARTITIONS), "",
+                      &sessions->partitions);
+    metrics_add_counter(metrics, metric_family(FAMILY_FETCH_SESSION_EVICTIONS), "",
+                        &sessions->evictions);
+}
+
 struct fetch_session *fetch_sessions_find(struct fetch_sessions *sessions, int32_t id)
 {
     return hash_map_find(&sessions->by_id, &id, sizeof(id));
@@ -122,6 +134,12 @@ static struct fetch_session *find_victim(const struct fetch_sessions *sessions,
     return victim;
 }
 
+static void evict(struct fetch_session *session)
+{
+    counter_add(&session->sessions->evictions, 1);
+    drop_session(session);
+}
+
 static bool take_room(struct fetch_sessions *sessions, const struct fetch_ask *ask,
                       uint64_t partition_count)
 {
@@ -130,13 +148,13 @@ static bool take_room(struct fetch_sessions *sessions, const struct fetch_ask *a
     if (sessions->max_count == 0)
         return false;
     if (ask->owner->count >= FETCH_SESSIONS_OWN_MAX)
-        drop_session(list_first(&ask->owner->sessions, struct fetch_session, of_owner));
+        evict(list_first(&ask->owner->sessions, struct fetch_session, of_owner));
     if (hash_map_count(&sessions->by_id) < sessions->max_count)
         return true;
     victim = find_victim(sessions, partition_count, ask->now_ns);
     if (victim == NULL)
         return false;
-    drop_session(victim);
+    evict(victim);
     return true;
 }
 
@@ -150,6 +168,7 @@ static struct fetch_session *create_session(struct fetch_sessions *sessions,
     if (!budget_take(sessions->budget, cost_of_session()))
         return NULL;
     session = mem_alloc(sizeof(*session));
+    gauge_add(&sessions->sessions, 1);
     session->sessions = sessions;
     session->owner = ask->owner;
     do
@@ -214,6 +233,7 @@ static bool add_to_session(struct fetch_session *session,
         err = hash_map_insert(&session->interests, &interest->key, sizeof(interest->key), interest);
         check(err == OK);
         list_push_back(&session->order, &interest->node);
+        gauge_add(&session->sessions->partitions, 1);
     }
     fill_interest(interest, asked);
     return true;

@@ -18,6 +18,7 @@
 #include "base/budget.h"
 #include "base/hash_map.h"
 #include "base/list.h"
+#include "base/metrics.h"
 #include "base/prng.h"
 #include "base/uuid.h"
 #include "net/protocol/msg_fetch.h"
@@ -74,12 +75,17 @@ struct fetch_sessions {
     struct hash_map by_id;
     struct list by_age; /* longest unused first */
     uint32_t max_count;
+    struct gauge sessions;   /* in the cache, or held */
+    struct gauge partitions; /* that they remember */
+    struct counter evictions;
 };
 
 /* budget: of what sessions remember; the caller's. */
 void fetch_sessions_init(struct fetch_sessions *sessions, struct prng *prng, uint32_t max_count,
                          struct budget *budget);
 void fetch_sessions_deinit(struct fetch_sessions *sessions);
+void fetch_sessions_register_metrics(const struct fetch_sessions *sessions,
+                                     struct metrics *metrics);
 
 /* The connection is over. */
 void fetch_sessions_drop_owner(struct fetch_session_owner *owner);

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "broker/config.h"
 #include "broker/config_ip_overrides.h"
+#include "broker/connection_metrics.h"
 #include "broker/dispatch.h"
 #include "broker/fetch_session.h"
 #include "broker/metadata/image.h"
@@ -374,24 +375,7 @@ void front_stop_shard(struct front *front, struct shard *shard, void (*done)(voi
 
 void front_register_metrics(struct front *front, struct metrics *metrics)
 {
-    for (uint32_t i = 0; i < front->shards->count; i++) {
-        struct conn_counters *counters = &front->fronts[i].server.counters;
-        metrics_add_gauge(metrics, "kafka_server_socket_server_metrics_connection_count",
-                          "Connections now.", "", &counters->open);
-        metrics_add_counter(metrics, "levee_connections_opened_total", "Connections accepted.", "",
-                            &counters->opened);
-        metrics_add_counter(metrics, "levee_requests_total", "Requests received.", "",
-                            &counters->requests);
-        metrics_add_counter(metrics, "levee_network_in_bytes_total", "Bytes received.", "",
-                            &counters->in_bytes);
-        metrics_add_counter(metrics, "levee_network_out_bytes_total", "Bytes sent.", "",
-                            &counters->out_bytes);
-        metrics_add_counter(metrics, "levee_connections_blocked_total",
-                            "Times that a connection was not read any further.", "",
-                            &counters->blocked);
-    }
-    metrics_add_counter(metrics, "levee_connections_refused_total", "Connections not let in.",
-                        "limit=\"max.connections\"", &front->admission.refused_by_total);
-    metrics_add_counter(metrics, "levee_connections_refused_total", "Connections not let in.",
-                        "limit=\"max.connections.per.ip\"", &front->admission.refused_by_ip);
+    for (uint32_t i = 0; i < front->shards->count; i++)
+        connection_metrics_register(&front->fronts[i].server.counters, metrics);
+    connection_metrics_register_admission(&front->admission, metrics);
 }

@@ -2,17 +2,26 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "broker/scrape.h"
 
+#include <errno.h>
 #include <microhttpd.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
-enum { CONNECTIONS_MAX = 32, IDLE_SECONDS = 30 };
+enum { CONNECTIONS_MAX = 32, IDLE_SECONDS = 30, SCRAPE_WAIT_SECONDS = 5, STACK_BYTES = 256 << 10 };
 
 struct http {
     struct MHD_Daemon *daemon;
     const struct metrics *metrics;
     const struct health *health;
+    pthread_mutex_t metrics_mutex; /* H1; and of scrape */
+    struct scrape *scrape;
+    pthread_mutex_t gathered_mutex; /* of gathered */
+    pthread_cond_t is_gathered;
+    bool gathered;
 };
 
 static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status, const char *type,
@@ -30,13 +39,65 @@ static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status
     return result;
 }
 
-static enum MHD_Result answer_health(struct MHD_Connection *connection, bool good,
-                                     const char *good_text, const char *bad_text)
+static enum MHD_Result answer_health(struct http *http, struct MHD_Connection *connection,
+                                     bool is_live)
 {
-    const char *text = good ? good_text : bad_text;
+    static const struct {
+        const char *text;
+        bool live;
+        bool ready;
+    } states[] = {
+        [HEALTH_RECOVERING] = {"recovering\n", true, false},
+        [HEALTH_READY] = {"ready\n", true, true},
+        [HEALTH_STOPPING] = {"stopping\n", true, false},
+        [HEALTH_FAILED] = {"failed: the data directory; see the log\n", false, false},
+    };
+    enum health_state state = health_get(http->health);
+    bool good = is_live ? states[state].live : states[state].ready;
 
-    return answer(connection, good ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE, "text/plain", text,
-                  strlen(text));
+    return answer(connection, good ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE, "text/plain",
+                  states[state].text, strlen(states[state].text));
+}
+
+/* ---- metrics */
+
+/* On a loop. */
+static void on_gathered(void *context)
+{
+    struct http *http = context;
+
+    pthread_mutex_lock(&http->gathered_mutex);
+    http->gathered = true;
+    pthread_cond_signal(&http->is_gathered);
+    pthread_mutex_unlock(&http->gathered_mutex);
+}
+
+/* Ask the loops; what they tell comes with the registry, if it comes in time. */
+static void gather(struct http *http)
+{
+    struct timespec until;
+    int failed = 0;
+
+    pthread_mutex_lock(&http->gathered_mutex);
+    http->gathered = false;
+    pthread_mutex_unlock(&http->gathered_mutex);
+    if (http->scrape == NULL || !scrape_start(http->scrape, on_gathered, http))
+        return;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += SCRAPE_WAIT_SECONDS;
+    pthread_mutex_lock(&http->gathered_mutex);
+    while (!http->gathered && failed == 0)
+        failed = pthread_cond_timedwait(&http->is_gathered, &http->gathered_mutex, &until);
+    pthread_mutex_unlock(&http->gathered_mutex);
+}
+
+void http_set_scrape(struct http *http, struct scrape *scrape)
+{
+    if (http == NULL)
+        return;
+    pthread_mutex_lock(&http->metrics_mutex);
+    http->scrape = scrape;
+    pthread_mutex_unlock(&http->metrics_mutex);
 }
 
 static enum MHD_Result answer_metrics(struct http *http, struct MHD_Connection *connection)
@@ -44,7 +105,10 @@ static enum MHD_Result answer_metrics(struct http *http, struct MHD_Connection *
     struct metrics_text text;
     enum MHD_Result result;
 
+    pthread_mutex_lock(&http->metrics_mutex);
+    gather(http);
     metrics_write(http->metrics, &text);
+    pthread_mutex_unlock(&http->metrics_mutex);
     result = answer(connection, MHD_HTTP_OK, METRICS_CONTENT_TYPE, text.bytes, text.size_bytes);
     metrics_text_deinit(&text);
     return result;
@@ -63,13 +127,13 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     if (strcmp(url, "/metrics") == 0 || strcmp(url, "/public_metrics") == 0)
         return answer_metrics(http, connection);
     if (strcmp(url, "/livez") == 0)
-        return answer_health(connection, health_is(&http->health->live), "live\n",
-                             "the log directory has failed; see the log\n");
+        return answer_health(http, connection, true);
     if (strcmp(url, "/readyz") == 0)
-        return answer_health(connection, health_is(&http->health->ready), "ready\n",
-                             "not ready: starting, stopping or failed\n");
+        return answer_health(http, connection, false);
     return answer(connection, MHD_HTTP_NOT_FOUND, "text/plain", not_found, strlen(not_found));
 }
+
+/* ---- life */
 
 static bool parse_address(const char *address, struct sockaddr_in *in, struct sockaddr_in6 *in6,
                           bool *is_v6)
@@ -103,6 +167,26 @@ static bool parse_address(const char *address, struct sockaddr_in *in, struct so
     return true;
 }
 
+static void init_waiting(struct http *http)
+{
+    pthread_condattr_t attributes;
+
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_mutex_init(&http->metrics_mutex, NULL);
+    pthread_mutex_init(&http->gathered_mutex, NULL);
+    pthread_cond_init(&http->is_gathered, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+static void free_http(struct http *http)
+{
+    pthread_mutex_destroy(&http->metrics_mutex);
+    pthread_mutex_destroy(&http->gathered_mutex);
+    pthread_cond_destroy(&http->is_gathered);
+    mem_free(http);
+}
+
 enum err http_start(const char *address, const struct metrics *metrics, const struct health *health,
                     struct http **out, uint16_t *port_out)
 {
@@ -117,15 +201,19 @@ enum err http_start(const char *address, const struct metrics *metrics, const st
     http = mem_alloc(sizeof(*http));
     http->metrics = metrics;
     http->health = health;
+    init_waiting(http);
+    errno = 0;
     http->daemon = MHD_start_daemon(
-        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_AUTO | (is_v6 ? MHD_USE_IPv6 : 0U), 0, NULL, NULL,
-        on_request, http, MHD_OPTION_SOCK_ADDR,
+        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION |
+            (is_v6 ? MHD_USE_IPv6 : 0U),
+        0, NULL, NULL, on_request, http, MHD_OPTION_SOCK_ADDR,
         is_v6 ? (struct sockaddr *)(void *)&in6 : (struct sockaddr *)(void *)&in,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)IDLE_SECONDS, MHD_OPTION_END);
+        (unsigned)IDLE_SECONDS, MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_BYTES, MHD_OPTION_END);
     if (http->daemon == NULL) {
-        mem_free(http);
-        return ERR_IN_USE;
+        enum err err = errno == 0 ? ERR_IN_USE : err_from_errno(errno);
+        free_http(http);
+        return err;
     }
     info = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_BIND_PORT);
     *port_out = info == NULL ? 0 : info->port;
@@ -138,5 +226,5 @@ void http_stop(struct http *http)
     if (http == NULL)
         return;
     MHD_stop_daemon(http->daemon);
-    mem_free(http);
+    free_http(http);
 }

@@ -2,7 +2,7 @@
 
 #include "base/check.h"
 #include "base/log_line.h"
-#include "base/metrics.h"
+#include "base/metric_family.h"
 
 #include <string.h>
 
@@ -37,11 +37,11 @@ void memory_register_metrics(const struct memory *memory, struct metrics *metric
         enum err err =
             metrics_label(label, sizeof(label), "budget", budget->name, strlen(budget->name));
         check(err == OK);
-        metrics_add_gauge(metrics, "levee_memory_used_bytes", "Bytes in use, by purpose.", label,
+        metrics_add_gauge(metrics, metric_family(FAMILY_MEMORY_USED), label,
                           (const struct gauge *)(const void *)&budget->used_bytes);
-        metrics_add_gauge(metrics, "levee_memory_max_bytes", "The limit of a purpose.", label,
+        metrics_add_gauge(metrics, metric_family(FAMILY_MEMORY_MAX), label,
                           (const struct gauge *)(const void *)&budget->max_bytes);
-        metrics_add_counter(metrics, "levee_memory_refusals_total",
-                            "Times that a purpose was at its limit.", label, &budget->refusals);
+        metrics_add_counter(metrics, metric_family(FAMILY_MEMORY_REFUSALS), label,
+                            &budget->refusals);
     }
 }

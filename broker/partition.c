@@ -2,6 +2,12 @@
 
 #include "base/check.h"
 
+void partition_count(struct partition *partition, enum topic_metric metric, uint64_t n)
+{
+    topic_metrics_count(&partition->metrics, metric, n);
+    topic_metrics_count(&partition->shard->topic_metrics, metric, n);
+}
+
 void partition_init_waits(struct partition *partition)
 {
     append_queue_init(&partition->appends, partition->shard->store);
@@ -145,9 +151,9 @@ static enum err put(struct append_op *op)
                             append->max_timestamp_ms, partition->leader_epoch,
                             clock_wall_ms(partition->shard->clock), result);
     if (err == OK && !result->duplicate) {
-        counter_add(&partition->bytes_in, append->size_bytes);
-        counter_add(&partition->messages_in,
-                    (uint64_t)(result->last_offset - result->base_offset + 1));
+        partition_count(partition, TOPIC_METRIC_BYTES_IN, append->size_bytes);
+        partition_count(partition, TOPIC_METRIC_MESSAGES_IN,
+                        (uint64_t)(result->last_offset - result->base_offset + 1));
     }
     return err;
 }

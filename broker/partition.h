@@ -30,7 +30,7 @@ struct partition {
     struct list own_waiters;  /* of partition_waiter, by rising offset */
     struct list ack_waiters;  /* of partition_waiter, by rising offset */
     struct list data_waiters; /* of partition_waiter */
-    struct counter bytes_in, bytes_out, messages_in;
+    struct topic_metrics metrics;
 };
 
 /* One batch for the log.  Embedded in the caller's struct. */
@@ -54,6 +54,9 @@ struct partition_waiter {
     int64_t from_offset; /* data: or until the log starts above it */
     void (*wake)(struct partition_waiter *waiter, enum err err);
 };
+
+/* Count for the partition, and for all of its shard; on its loop. */
+void partition_count(struct partition *partition, enum topic_metric metric, uint64_t n);
 
 /* Nobody waits; shard is set. */
 void partition_init_waits(struct partition *partition);

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "broker/dispatch.h"
+#include "broker/request_metrics.h"
 #include "broker/stall_watch.h"
 
 #include <string.h>
@@ -18,6 +19,9 @@ struct request_pool {
     struct shard *shard;
     struct request *free; /* linked by releases */
     uint32_t free_count;
+    struct request *working;     /* its first work is being done, and it has not left; or NULL */
+    struct api_metrics *metrics; /* of what is being worked on */
+    uint64_t began_ns;
 };
 
 enum err request_pool_create(struct shard *shard, struct request_pool **out)
@@ -43,12 +47,91 @@ void request_pool_destroy(struct request_pool *pool)
     mem_free(pool);
 }
 
+/* ---- how long it took (request_metrics) */
+
+static uint64_t span_ns(uint64_t from_ns, uint64_t to_ns)
+{
+    return to_ns > from_ns ? to_ns - from_ns : 0;
+}
+
+void request_begin_work(struct request *request, uint64_t now_ns)
+{
+    struct request_pool *pool = request->home->requests;
+
+    request->began_ns = now_ns;
+    pool->working = request;
+    pool->metrics = NULL;
+    pool->began_ns = now_ns;
+}
+
+void request_measure(struct request *request)
+{
+    struct request_pool *pool = request->home->requests;
+
+    request->metrics = request_metrics_begin(request->home->request_metrics, request->api);
+    if (request->metrics == NULL)
+        return;
+    pool->metrics = request->metrics;
+    request_metrics_took(request->metrics, REQUEST_PHASE_QUEUE,
+                         span_ns(request->wire.received_ns, request->began_ns));
+}
+
+void request_end_work(struct request_pool *pool, uint64_t now_ns)
+{
+    struct request *request = pool->working;
+    uint64_t took_ns = span_ns(pool->began_ns, now_ns);
+
+    pool->working = NULL;
+    if (pool->metrics != NULL)
+        request_metrics_took(pool->metrics, REQUEST_PHASE_LOCAL, took_ns);
+    if (request == NULL)
+        return;
+    request->local_ns = took_ns;
+    if (request->outcome != REQUEST_RUNNING)
+        request->answered_ns = now_ns;
+}
+
+/* It is answered, at home. */
+static void measure_answer(struct request *request)
+{
+    struct request_pool *pool = request->home->requests;
+    uint64_t now_ns = loop_now_ns(&request->home->loop);
+    uint64_t remote_ns = 0;
+
+    if (request->metrics == NULL)
+        return;
+    request_metrics_answered(request->metrics, request->api_version,
+                             request->outcome == REQUEST_ANSWER ? request->response : NULL,
+                             request->outcome == REQUEST_CLOSE);
+    if (pool->working != request) { /* in a later turn, or it was elsewhere */
+        request->answered_ns = now_ns;
+        remote_ns = span_ns(request->began_ns + request->local_ns, now_ns);
+    }
+    if (request->outcome != REQUEST_CLOSE)
+        request_metrics_took(request->metrics, REQUEST_PHASE_REMOTE, remote_ns);
+}
+
+/* Its answer is sent or dropped. */
+static void measure_end(struct request *request)
+{
+    uint64_t now_ns = loop_now_ns(&request->home->loop);
+
+    if (request->metrics == NULL || request->outcome == REQUEST_CLOSE)
+        return;
+    if (now_ns < request->answered_ns)
+        now_ns = request->answered_ns;
+    request_metrics_took(request->metrics, REQUEST_PHASE_SEND, now_ns - request->answered_ns);
+    request_metrics_took(request->metrics, REQUEST_PHASE_TOTAL,
+                         span_ns(request->wire.received_ns, now_ns));
+}
+
 /* The answer was sent or dropped: everything the request holds goes back. */
 static void on_release(struct conn_request *wire)
 {
     struct request *request = container_of(wire, struct request, wire);
     struct request_pool *pool = request->home->requests;
 
+    measure_end(request);
     while (request->releases != NULL) {
         struct request_release *release = request->releases;
         request->releases = release->next;
@@ -80,11 +163,8 @@ struct conn_request *request_pool_take(struct request_pool *pool)
             return NULL;
         arena_init(&arena, DECODE_BYTES_MAX);
     }
-    *request = (struct request){.wire.release = on_release,
-                                .home = pool->shard,
-                                .at = pool->shard,
-                                .arena = arena,
-                                .started_ns = loop_now_ns(&pool->shard->loop)};
+    *request = (struct request){
+        .wire.release = on_release, .home = pool->shard, .at = pool->shard, .arena = arena};
     request->arena.max_bytes = DECODE_BYTES_MAX;
     return &request->wire;
 }
@@ -114,6 +194,7 @@ static void end_at_home(struct request *request)
 
     if (list_is_linked(&request->cancel_task.node))
         list_remove(&request->cancel_task.node);
+    measure_answer(request);
     switch (request->outcome) {
     case REQUEST_SILENT:
         conn_answer_none(&request->wire);
@@ -213,6 +294,8 @@ void request_run_on(struct request *request, struct shard *target,
     }
     check(request->at == request->home || target == request->home); /* R3 */
     if (request->at == request->home) {
+        if (request->began_ns != 0 && request->home->requests->working == request)
+            request->home->requests->working = NULL; /* from now on it is the other shard's */
         request->away = target;
         request->told = request->canceled;
         request->heard = request->canceled;

@@ -33,6 +33,7 @@ enum request_cancel {
     REQUEST_CUT,       /* the broker stops, and its patience is over: end whatever waits */
 };
 
+struct api_metrics;
 struct request;
 struct shard_tour;
 typedef void request_cancel_fn(struct request *request, enum request_cancel why);
@@ -51,7 +52,10 @@ struct request {
     int16_t api_version;
     int32_t correlation_id;
     struct wire_string client_id;
-    uint64_t started_ns;
+    struct api_metrics *metrics; /* NULL: nobody measures */
+    uint64_t began_ns;           /* its work */
+    uint64_t local_ns;           /* what its first work took */
+    uint64_t answered_ns;
     const void *body;        /* decoded: struct <name>_request */
     void *response;          /* struct <name>_response with defaults set; the handler fills it */
     struct shard_tour *tour; /* of a handler that visits every shard */
@@ -86,6 +90,14 @@ void request_pool_destroy(struct request_pool *pool);
 
 /* A fresh request; NULL: no memory. */
 struct conn_request *request_pool_take(struct request_pool *pool);
+
+/* On the home shard, around the first work for a request, of which only the connection is known
+ * afterwards: it may be gone. */
+void request_begin_work(struct request *request, uint64_t now_ns);
+void request_end_work(struct request_pool *pool, uint64_t now_ns);
+
+/* In between: its API is known, and has a handler. */
+void request_measure(struct request *request);
 
 /* Encode response at the request's version and send it.  Any shard; request is gone. */
 void request_answer(struct request *request);

@@ -10,6 +10,8 @@
 #include "base/offload.h"
 #include "base/system_memory.h"
 #include "broker/broker.h"
+#include "broker/http.h"
+#include "broker/process_metrics.h"
 
 #include <malloc.h>
 #include <pthread.h>
@@ -44,6 +46,7 @@ struct server {
     uint32_t shard_count;
     struct broker *broker;
     struct metrics metrics;
+    struct process_metrics process_metrics;
     struct health health;
     struct http *http;
     struct offload *offload;
@@ -273,13 +276,17 @@ static enum err start(struct server *server)
     options.offload = server->offload;
     for (uint32_t i = 0; i < server->shard_count && err == OK; i++)
         err = open_ground(server, i, &server->grounds[i]);
+    if (err == OK) { /* as the listeners: who cannot have the address leaves the directory alone */
+        process_metrics_register(&server->process_metrics, &server->health,
+                                 clock_wall_ms(&server->shards[0].clock), server->shard_count,
+                                 &server->metrics);
+        err = start_http(server);
+    }
     if (err == OK) {
         err = broker_open(&options, &server->broker);
         for (uint32_t i = 0; i < server->shard_count; i++)
             log_sink_report_suppressed(&server->shards[i].log.sink); /* of many bad partitions */
     }
-    if (err == OK)
-        err = start_http(server);
     if (err != OK)
         return err;
     broker_start(server->broker);
@@ -289,6 +296,8 @@ static enum err start(struct server *server)
         if (!server->shards[i].running)
             err = ERR_NOMEM;
     }
+    if (err == OK)
+        http_set_scrape(server->http, broker_scrape(server->broker));
     return err;
 }
 
@@ -368,6 +377,7 @@ enum serve_exit serve(const struct config *config, void (*ready)(const struct co
     if (result == SERVE_STORAGE_DEAD || result == SERVE_STOP_TIMED_OUT)
         _exit(
             (int)result); /* what is in flight stays where it is: nothing more may become durable */
+    http_set_scrape(server.http, NULL);
     if (server.broker != NULL)
         end_threads(&server);
     offload_destroy(server.offload);

@@ -17,6 +17,7 @@
 #include "base/uuid.h"
 #include "broker/clock_guard.h"
 #include "broker/memory.h"
+#include "broker/topic_metrics.h"
 
 struct batch_checks;
 struct conn_server;
@@ -29,6 +30,7 @@ struct offload;
 struct stall_watch;
 struct store;
 struct topic_table;
+struct request_metrics;
 struct request_pool;
 struct validation;
 
@@ -56,6 +58,8 @@ struct shard {
     struct group_coordinator *groups; /* groups that live here */
     struct conn_server *conns;
     struct request_pool *requests;
+    struct request_metrics *request_metrics;
+    struct topic_metrics topic_metrics; /* of all its partitions, and of topics not found */
     struct fetch_sessions *fetch_sessions;
     struct stall_watch *stalls;    /* NULL: nobody measures */
     struct validation *validation; /* codecs and scratch for batches */

@@ -1,5 +1,7 @@
 #include "broker/stall_watch.h"
 
+#include "base/metric_family.h"
+
 static void on_turn(struct loop *loop, void *context)
 {
     struct stall_watch *watch = context;
@@ -7,7 +9,8 @@ static void on_turn(struct loop *loop, void *context)
     const struct stall_work *longest = &watch->longest;
     char peer[IO_ADDRESS_TEXT_MAX] = "";
 
-    if (took_ns >= watch->limit_ns) {
+    counter_add(&watch->busy_us, took_ns / 1000U);
+    if (watch->limit_ns > 0 && took_ns >= watch->limit_ns) {
         if (longest->api != NULL)
             io_address_format(&longest->peer, peer);
         counter_add(&watch->stalls, 1);
@@ -25,8 +28,7 @@ void stall_watch_init(struct stall_watch *watch, struct loop *loop, struct log_s
                       uint64_t limit_ms)
 {
     *watch = (struct stall_watch){.loop = loop, .sink = sink, .limit_ns = limit_ms * 1000000U};
-    if (limit_ms > 0)
-        loop_set_turn_end(loop, on_turn, watch);
+    loop_set_turn_end(loop, on_turn, watch);
 }
 
 uint64_t stall_watch_begin(const struct stall_watch *watch)
@@ -34,23 +36,24 @@ uint64_t stall_watch_begin(const struct stall_watch *watch)
     return watch == NULL || watch->limit_ns == 0 ? 0 : clock_mono_ns(watch->loop->clock);
 }
 
+void stall_watch_note(struct stall_watch *watch, uint64_t took_ns, const char *api,
+                      const struct io_address *peer)
+{
+    if (watch != NULL && took_ns > watch->longest.took_ns)
+        watch->longest = (struct stall_work){api, *peer, took_ns};
+}
+
 void stall_watch_end(struct stall_watch *watch, uint64_t began_ns, const char *api,
                      const struct io_address *peer)
 {
-    uint64_t took_ns;
-
     if (watch == NULL || watch->limit_ns == 0)
         return;
-    took_ns = clock_mono_ns(watch->loop->clock) - began_ns;
-    if (took_ns > watch->longest.took_ns)
-        watch->longest = (struct stall_work){api, *peer, took_ns};
+    stall_watch_note(watch, clock_mono_ns(watch->loop->clock) - began_ns, api, peer);
 }
 
 void stall_watch_register_metrics(const struct stall_watch *watch, struct metrics *metrics)
 {
-    metrics_add_counter(metrics, "levee_loop_stalls_total",
-                        "Turns of a loop that took longer than levee.loop.stall.warn.ms.", "",
-                        &watch->stalls);
-    metrics_add_counter(metrics, "levee_loop_stalled_milliseconds_total",
-                        "Milliseconds that those turns took.", "", &watch->stalled_ms);
+    metrics_add_counter(metrics, metric_family(FAMILY_LOOP_STALLS), "", &watch->stalls);
+    metrics_add_counter(metrics, metric_family(FAMILY_LOOP_STALLED), "", &watch->stalled_ms);
+    metrics_add_counter(metrics, metric_family(FAMILY_LOOP_BUSY), "", &watch->busy_us);
 }

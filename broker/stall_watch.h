@@ -25,9 +25,10 @@ struct stall_watch {
     struct stall_work longest; /* of this turn */
     struct counter stalls;
     struct counter stalled_ms; /* of all stalls together */
+    struct counter busy_us;    /* of all turns together */
 };
 
-/* limit_ms 0: nothing is watched.  loop and sink stay the caller's. */
+/* limit_ms 0: turns are timed, and none is a stall.  loop and sink stay the caller's. */
 void stall_watch_init(struct stall_watch *watch, struct loop *loop, struct log_sink *sink,
                       uint64_t limit_ms);
 
@@ -35,6 +36,10 @@ void stall_watch_init(struct stall_watch *watch, struct loop *loop, struct log_s
 uint64_t stall_watch_begin(const struct stall_watch *watch);
 void stall_watch_end(struct stall_watch *watch, uint64_t began_ns, const char *api,
                      const struct io_address *peer);
+
+/* The same in one, where the clock was read anyway. */
+void stall_watch_note(struct stall_watch *watch, uint64_t took_ns, const char *api,
+                      const struct io_address *peer);
 
 void stall_watch_register_metrics(const struct stall_watch *watch, struct metrics *metrics);
 

@@ -234,6 +234,19 @@ void topic_table_publish(struct topic_table *table, const struct delta *delta)
             follow_config(table, &entry->partition);
 }
 
+void topic_table_open_all(struct topic_table *table)
+{
+    struct delta delta;
+    size_t cursor = 0;
+    const struct image_topic *topic;
+
+    delta_init(&delta);
+    while ((topic = image_topic_next(table->shard->image, &cursor)) != NULL)
+        delta_note_topic(&delta, &topic->id, topic->name, DELTA_TOPIC_CREATED, 0);
+    topic_table_publish(table, &delta);
+    delta_deinit(&delta);
+}
+
 void topic_table_each(struct topic_table *table,
                       void (*visit)(void *context, struct partition *partition), void *context)
 {

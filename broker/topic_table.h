@@ -17,6 +17,9 @@ void topic_table_destroy(struct topic_table *table); /* closes every log */
 struct partition *topic_table_find(struct topic_table *table, const struct uuid *topic_id,
                                    int32_t index);
 
+/* Every partition of the image that is this shard's, as if all topics had just been created. */
+void topic_table_open_all(struct topic_table *table);
+
 /* Bring logs in step with the image: deletions first, then creations, then changed epochs and
  * configs (kraft.md section 2, rule 3).  The image has the delta already. */
 void topic_table_publish(struct topic_table *table, const struct delta *delta);

@@ -200,7 +200,8 @@ static bool start_request(struct conn *conn)
         conn_server_memory_back(server);
     }
     request->bytes = request->frame->bytes;
-    request->received_ns = loop_now_ns(server->loop);
+    request->received_ns = conn->whole_ns;
+    conn->whole_ns = 0;
     server->queued_request_bytes += request->size_bytes;
     counter_add(&server->counters.requests, 1);
     outbox_add(&conn->outbox, request);
@@ -218,6 +219,8 @@ static uint32_t take_bytes(struct conn *conn, const uint8_t *bytes, uint32_t siz
         enum err err;
 
         if (frame_is_whole(&conn->frame)) {
+            if (conn->whole_ns == 0)
+                conn->whole_ns = loop_now_ns(conn->server->loop);
             if (!start_request(conn))
                 break;
             continue;

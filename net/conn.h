@@ -91,6 +91,7 @@ struct conn {
     uint64_t hungry_ns;     /* since when it waits for memory */
     uint64_t frame_mark_ns; /* when frame_mark_bytes of the current frame were there; 0: not yet */
     uint32_t frame_mark_bytes;
+    uint64_t whole_ns; /* since when the frame is whole and has not begun; 0: it is not */
     uint64_t in_bytes;
     uint64_t out_bytes;
     struct io_address local;

@@ -38,8 +38,10 @@ static void finish(struct store *store)
         log_window_is_marked(log);
     }
     store->step = CHECKPOINT_IDLE;
-    counter_add(&store->checkpoints, 1);
+    counter_add(&store->metrics.checkpoints, 1);
+    storage_metrics_end(&store->metrics, STORAGE_CHECKPOINT, store->checkpoint_began_ns);
     journal_release(store->journal, store->checkpoint_sequence);
+    store_note_journal(store);
     if (store->checkpoint_again) {
         store->checkpoint_again = false;
         begin(store);
@@ -135,7 +137,7 @@ static void on_synced(struct io_op *op, int32_t result)
         store_fail(store, err_from_errno(-result));
         return;
     }
-    counter_add(&store->syncs, 1);
+    storage_metrics_end(&store->metrics, STORAGE_CHECKPOINT_SYNC, store->sync_began_ns);
     if (BUG_MARK_BEFORE_SYNC)
         finish(store);
     else
@@ -154,6 +156,7 @@ static void start_sync(struct store *store)
             return;
         }
     }
+    store->sync_began_ns = storage_metrics_begin(&store->metrics);
     io_syncfs(store->io, &store->sync_op, store->world.dir->dir_fd, on_synced);
 }
 
@@ -281,6 +284,7 @@ static void begin(struct store *store)
         set_target(log);
         list_push_back(&store->targets, &log->target_node);
     }
+    store->checkpoint_began_ns = storage_metrics_begin(&store->metrics);
     store->checkpoint_sequence = journal_seal(store->journal);
     journal_sync(store->journal); /* relaxed groups too */
     store->step = CHECKPOINT_COMMIT;

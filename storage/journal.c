@@ -16,6 +16,7 @@
 #include "storage/bug_bank.h"
 #include "storage/journal_format.h"
 #include "storage/journal_private.h"
+#include "storage/storage_metrics.h"
 
 enum {
     WRITES_MAX = 2,
@@ -163,6 +164,7 @@ static void drop_held(struct journal *journal)
 
     while ((group = first_of(&journal->held)) != NULL &&
            group->sequence <= journal->durable_sequence) {
+        storage_metrics_end(journal->options.metrics, STORAGE_JOURNAL_COMMIT, group->began_ns);
         list_remove(&group->node);
         give_group(journal, group);
     }
@@ -227,6 +229,7 @@ static void on_synced(struct io_op *op, int32_t result)
         fail(journal, result < 0 ? err_from_errno(-result) : OK);
         return;
     }
+    storage_metrics_end(journal->options.metrics, STORAGE_JOURNAL_SYNC, journal->sync_began_ns);
     journal->stats.syncs++;
     journal->sync_extent->synced_sequence = journal->sync_through;
     advance(journal);
@@ -247,6 +250,7 @@ static void sync_if_wanted(struct journal *journal)
     journal->sync_through = extent->last_sequence < journal->written_sequence
                                 ? extent->last_sequence
                                 : journal->written_sequence;
+    journal->sync_began_ns = storage_metrics_begin(journal->options.metrics);
     io_sync(journal->loop->io, &journal->sync_op, extent->fd, on_synced);
 }
 
@@ -267,6 +271,7 @@ static void on_written(struct io_op *op, int32_t result)
         fail(journal, err);
         return;
     }
+    storage_metrics_end(journal->options.metrics, STORAGE_JOURNAL_WRITE, group->write_began_ns);
     group->written = true;
     journal->pending_bytes -= group->done_bytes;
     journal_group_deinit(group); /* whoever reads the bytes has his own reference */
@@ -305,6 +310,7 @@ static void write_group(struct journal *journal, struct journal_group *group)
         want_durable(journal, group->sequence);
     }
     group->started = true;
+    group->write_began_ns = storage_metrics_begin(journal->options.metrics);
     journal->writing_count++;
     journal->extents.busy = true;
     journal_group_write(group, journal->loop->io, on_written);

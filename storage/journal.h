@@ -29,6 +29,7 @@
 #include <stdint.h>
 
 struct journal;
+struct storage_metrics;
 
 enum journal_kind {
     JOURNAL_APPEND = 1,    /* payload: whole batches, at `pos` of the segment; none: the prefix is
@@ -79,6 +80,7 @@ struct journal_options {
     uint32_t second_in_flight_bytes; /* 256 KiB: an open group this large may overtake waiting */
     uint32_t pending_max_bytes;      /* open + in flight, beyond which append says ERR_FULL */
     struct slab *slab;               /* group buffers */
+    struct storage_metrics *metrics; /* for its times; NULL: nobody measures */
 };
 
 /* Find or create extents in dir (synchronous calls; directory synced), adopting existing ones as

@@ -1,6 +1,7 @@
 #include "base/check.h"
 #include "storage/journal_format.h"
 #include "storage/journal_private.h"
+#include "storage/storage_metrics.h"
 
 #include <string.h>
 
@@ -98,6 +99,8 @@ enum err journal_append(struct journal *journal, const struct journal_entry *ent
     group = journal->open;
     payload = copy_entry(journal_group_add(group, &journal->memory, (uint32_t)entry_bytes), entry,
                          vec, vec_count);
+    if (group->entry_count == 1)
+        group->began_ns = storage_metrics_begin(journal->options.metrics);
     group->relaxed = group->relaxed && relaxed;
     journal->stats.entries++;
     journal->stats.payload_bytes += entry->payload_bytes;

@@ -41,6 +41,8 @@ struct journal_group {
     bool relaxed; /* no entry asks for a sync */
     bool started; /* its write is on its way, or done */
     bool written;
+    uint64_t began_ns; /* its first entry */
+    uint64_t write_began_ns;
     /* while it is written */
     struct io_op op;
     int32_t fd;

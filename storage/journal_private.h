@@ -30,6 +30,7 @@ struct journal {
     uint64_t sync_wanted; /* all up to it shall become durable */
     struct io_op sync_op;
     struct journal_extent *sync_extent;
+    uint64_t sync_began_ns;
     uint64_t sync_through; /* what a running sync covers of sync_extent */
     struct task commit;
     struct task notify;

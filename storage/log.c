@@ -374,6 +374,11 @@ const struct producer_state *log_producers(const struct log *log)
     return &log->producers;
 }
 
+uint32_t log_segment_count(const struct log *log)
+{
+    return log->segment_count;
+}
+
 uint64_t log_size_bytes(const struct log *log)
 {
     uint64_t sum = 0;

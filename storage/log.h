@@ -92,6 +92,12 @@ struct log_offsets log_offsets(const struct log *log);
 struct epoch_cache *log_epochs(struct log *log); /* read only for callers */
 const struct producer_state *log_producers(const struct log *log);
 uint64_t log_size_bytes(const struct log *log);
+uint32_t log_segment_count(const struct log *log);
+
+/* About when the record at offset was made, by its timestamp, without reading a file: exact for the
+ * first record of a batch in memory; else as the time index has it, or the segment: not earlier
+ * than that record.  -1: nothing is known. */
+int64_t log_timestamp_near(const struct log *log, int64_t offset);
 
 /* ---- appending */
 

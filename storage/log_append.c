@@ -161,7 +161,7 @@ static enum err store_batch(struct log *log, const struct stored_batch *batch)
     log_mark_dirty(log);
     if (log->config.relaxed)
         store_note_relaxed(store);
-    counter_add(&store->appended_bytes, header->size_bytes);
+    counter_add(&store->metrics.appended_bytes, header->size_bytes);
     return OK;
 }
 

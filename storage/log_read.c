@@ -403,7 +403,7 @@ static enum err read_file(struct log_read *read)
     uint32_t index = 0;
     enum err err;
 
-    counter_add(&log->store->cache_misses, 1);
+    counter_add(&log->store->metrics.cache_misses, 1);
     log_segment_of(log, read->offset, &index);
     file = mem_alloc(sizeof(*file));
     *file = (struct file_read){.read = read, .log = log};
@@ -433,7 +433,7 @@ enum err log_read(struct log *log, struct log_read *read)
         return OK;
     entry = log_tail_find(log, read->offset);
     if (entry != NULL) {
-        counter_add(&log->store->cache_hits, 1);
+        counter_add(&log->store->metrics.cache_hits, 1);
         return read_tail(read, entry);
     }
     return read_file(read);

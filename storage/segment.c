@@ -85,6 +85,7 @@ enum err segment_open_file(struct segment *segment)
     }
     list_push_back(&store->open_segments, &segment->lru);
     store->open_segment_count++;
+    gauge_set(&store->metrics.open_segments, store->open_segment_count);
     return OK;
 }
 
@@ -100,6 +101,7 @@ void segment_close_file(struct segment *segment)
         return; /* its log is closing */
     list_remove(&segment->lru);
     store->open_segment_count--;
+    gauge_set(&store->metrics.open_segments, store->open_segment_count);
 }
 
 void segment_io_ended(struct segment *segment)
@@ -113,12 +115,15 @@ void segment_io_ended(struct segment *segment)
 
 void segment_leave_store(struct segment *segment)
 {
+    struct store *store = segment->log->store;
+
     index_cache_forget(segment);
     if (segment->io_count == 0) {
         segment_close_file(segment);
     } else if (list_is_linked(&segment->lru)) {
         list_remove(&segment->lru);
-        segment->log->store->open_segment_count--;
+        store->open_segment_count--;
+        gauge_set(&store->metrics.open_segments, store->open_segment_count);
     }
 }
 

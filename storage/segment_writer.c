@@ -109,7 +109,8 @@ static void finish_write(struct segment_write *write, enum err err)
         segment->padded = true;
         keep_head(segment, write);
         mark_written(log, write->last);
-        counter_add(&store->segment_bytes, write->size_bytes);
+        counter_add(&store->metrics.segment_bytes, write->size_bytes);
+        storage_metrics_end(&store->metrics, STORAGE_SEGMENT_WRITE, write->began_ns);
         store->segment_written_bytes += write->size_bytes;
     }
     free_write(write);
@@ -216,6 +217,7 @@ static enum err start_write(struct store *store, struct log *log)
     }
     memset(write->bytes + (end_pos - file_pos), 0, size_bytes - (end_pos - file_pos));
     log->writing = true;
+    write->began_ns = storage_metrics_begin(&store->metrics);
     segment->io_count++;
     store->write_bytes += size_bytes;
     store->write_count++;

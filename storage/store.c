@@ -195,6 +195,13 @@ static bool journal_asks_for_checkpoint(const struct store *store)
            store->options.journal_max_bytes / 4 + (uint64_t)store->log_count * LOG_GATHERS_BYTES;
 }
 
+void store_note_journal(struct store *store)
+{
+    gauge_set(&store->metrics.journal_used_bytes, (int64_t)journal_used_bytes(store->journal));
+    gauge_set(&store->metrics.journal_capacity_bytes,
+              (int64_t)journal_capacity_bytes(store->journal));
+}
+
 static void on_journal_committed(void *context, uint64_t sequence)
 {
     struct store *store = context;
@@ -205,7 +212,8 @@ static void on_journal_committed(void *context, uint64_t sequence)
     store->committed = sequence;
     if (store->written < sequence)
         store->written = sequence;
-    counter_add(&store->journal_groups, sequence - from);
+    counter_add(&store->metrics.journal_groups, sequence - from);
+    store_note_journal(store);
     advance(store, from, sequence, true);
     list_for_each(node, &store->progressed)
     {
@@ -267,9 +275,12 @@ enum err store_open_journal(struct store *store)
         .second_in_flight_bytes = SECOND_IN_FLIGHT_BYTES,
         .pending_max_bytes = PENDING_BYTES_MAX,
         .slab = store->groups,
+        .metrics = &store->metrics,
     };
     enum err err = journal_open(store->loop, &options, &journal_events, store, &store->journal);
 
+    if (err == OK)
+        store_note_journal(store);
     if (err == OK && !journal_is_direct(store->journal))
         log_line(store->world.sink, LOG_INFO, "LVE-2105",
                  "the file system refuses O_DIRECT: the journal is written and synced instead",
@@ -285,6 +296,7 @@ static void tell_space(struct store *store, bool is_short)
     if (is_short == store->short_of_space)
         return;
     store->short_of_space = is_short;
+    gauge_set(&store->metrics.disk_is_short, is_short);
     store->events->space(store->events_context, is_short);
 }
 
@@ -303,8 +315,10 @@ static void look_at_space(struct store *store)
     if (store->dirty_bytes == 0 && store->step != CHECKPOINT_FILES &&
         store->step != CHECKPOINT_MARK)
         store->write_refused = false; /* nothing is left that would try */
-    if (store->io->v->dir_space(store->io, store->world.dir->path, &space) == OK)
-        tell_space(store, store->write_refused || space.free_bytes < store->options.reserve_bytes);
+    if (store->io->v->dir_space(store->io, store->world.dir->path, &space) != OK)
+        return;
+    gauge_set(&store->metrics.disk_free_bytes, (int64_t)space.free_bytes);
+    tell_space(store, store->write_refused || space.free_bytes < store->options.reserve_bytes);
 }
 
 static void on_space_timer(struct timer *timer)
@@ -401,6 +415,9 @@ enum err store_open(const struct store_world *world, const struct store_options 
     store->fail_task.run = on_fail_task;
     store->space_timer.fire = on_space_timer;
     store->relaxed_timer.fire = on_relaxed_timer;
+    storage_metrics_init(&store->metrics, store->loop->clock);
+    gauge_set(&store->metrics.journal_max_bytes, (int64_t)options->journal_max_bytes);
+    gauge_set(&store->metrics.disk_reserve_bytes, (int64_t)options->reserve_bytes);
     segment_writer_init(store);
     checkpointer_init(store);
     *out = store;
@@ -448,6 +465,7 @@ void store_close(struct store *store)
     log_tail_free_spares(store);
     journal_close(store->journal);
     marks_writer_close(store->marks_writer);
+    storage_metrics_deinit(&store->metrics);
     mem_free(store);
 }
 
@@ -463,22 +481,13 @@ bool store_is_short_of_space(const struct store *store)
 
 uint64_t store_progress(const struct store *store)
 {
-    return counter_read(&store->appended_bytes) + counter_read(&store->segment_bytes) +
-           counter_read(&store->journal_groups) + counter_read(&store->checkpoints);
+    const struct storage_metrics *metrics = &store->metrics;
+
+    return counter_read(&metrics->appended_bytes) + counter_read(&metrics->segment_bytes) +
+           counter_read(&metrics->journal_groups) + counter_read(&metrics->checkpoints);
 }
 
 void store_register_metrics(struct store *store, struct metrics *metrics)
 {
-    metrics_add_counter(metrics, "levee_log_appended_bytes_total", "Bytes of batches appended.", "",
-                        &store->appended_bytes);
-    metrics_add_counter(metrics, "levee_log_segment_bytes_total", "Bytes written to segments.", "",
-                        &store->segment_bytes);
-    metrics_add_counter(metrics, "levee_journal_groups_total", "Journal groups committed.", "",
-                        &store->journal_groups);
-    metrics_add_counter(metrics, "levee_checkpoints_total", "Checkpoints completed.", "",
-                        &store->checkpoints);
-    metrics_add_counter(metrics, "levee_tail_cache_hits_total", "Reads served from memory.", "",
-                        &store->cache_hits);
-    metrics_add_counter(metrics, "levee_tail_cache_misses_total", "Reads served from files.", "",
-                        &store->cache_misses);
+    storage_metrics_register(&store->metrics, store->options.shard == 0, metrics);
 }

@@ -6,6 +6,7 @@
 #include "storage/journal.h"
 #include "storage/log_names.h"
 #include "storage/marks.h"
+#include "storage/storage_metrics.h"
 #include "storage/store.h"
 
 struct segment;
@@ -24,6 +25,7 @@ struct segment_write {
     uint32_t size_bytes;
     uint32_t done_bytes;
     uint32_t fruitless_count;
+    uint64_t began_ns;
     uint64_t file_pos;       /* of bytes[0], block-aligned */
     uint64_t end_pos;        /* logical end of what it holds */
     struct tail_entry *last; /* newest entry that it holds */
@@ -120,12 +122,14 @@ struct store {
     struct list deletions; /* of struct file_deletion */
     uint32_t deletions_in_flight;
     struct timer deletion_timer;
+    uint64_t checkpoint_began_ns;
+    uint64_t sync_began_ns; /* of the checkpoint's sync */
 
-    struct counter appended_bytes, segment_bytes, checkpoints, journal_groups, cache_hits,
-        cache_misses, syncs;
+    struct storage_metrics metrics;
 };
 
 void store_fail(struct store *store, enum err err);
+void store_note_journal(struct store *store); /* how full it is, for the metrics */
 void store_touch_space(struct store *store);
 void store_look_at_space(struct store *store); /* now, if much was written since the last look */
 void store_lacks_space(struct store *store);   /* ENOSPC; whoever got it tries again (S5) */

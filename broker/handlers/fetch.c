@@ -86,6 +86,30 @@ static void lack_memory(struct fetch *fetch)
                 fetch->need_bytes + BUF_COST_BYTES);
 }
 
+/* What a part was given, on its shard; partition NULL: it is gone meanwhile. */
+static void count_read(struct fetch *fetch, struct partition *partition, enum err err)
+{
+    struct fetch_part *part = &fetch->parts[fetch->next];
+    uint32_t size_bytes = fetch->read.size_bytes;
+
+    if (partition == NULL) {
+        topic_metrics_count(&fetch->call.target->topic_metrics, TOPIC_METRIC_FETCHES_FAILED,
+                            err != OK);
+    } else if (err != OK) {
+        partition_count(partition, TOPIC_METRIC_FETCHES_FAILED, 1);
+    } else if (size_bytes > part->billed_bytes) {
+        partition_count(partition, TOPIC_METRIC_BYTES_OUT, size_bytes - part->billed_bytes);
+        part->billed_bytes = size_bytes;
+    }
+}
+
+static struct partition *partition_of(const struct fetch *fetch)
+{
+    const struct fetch_part *part = &fetch->parts[fetch->next];
+
+    return topic_table_find(fetch->call.target->topics, &part->topic_id, part->partition);
+}
+
 static void read_is_done(struct log_read *read, enum err err)
 {
     struct fetch *fetch = container_of(read, struct fetch, read);
@@ -94,6 +118,7 @@ static void read_is_done(struct log_read *read, enum err err)
         lack_memory(fetch);
         return;
     }
+    count_read(fetch, partition_of(fetch), err);
     if (err != OK)
         fetch->parts[fetch->next].error_code = kafka_error(err);
     shard_call_finish(&fetch->call);
@@ -151,17 +176,18 @@ static void read_part(struct shard_call *call)
 {
     struct fetch *fetch = container_of(call, struct fetch, call);
     struct fetch_part *part = &fetch->parts[fetch->next];
-    struct partition *partition =
-        topic_table_find(call->target->topics, &part->topic_id, part->partition);
+    struct partition *partition = partition_of(fetch);
     struct log_read *read = &fetch->read;
     bool diverges = false;
     enum err err;
 
     if (partition == NULL) {
+        count_read(fetch, NULL, ERR_NOT_FOUND);
         part->error_code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
         shard_call_finish(call);
         return;
     }
+    partition_count(partition, TOPIC_METRIC_FETCHES, 1);
     part->offsets = log_offsets(partition->log);
     err = partition_check_epoch(partition, part->current_leader_epoch);
     if (err == OK && log_is_quarantined(partition->log))
@@ -192,9 +218,8 @@ static void read_part(struct shard_call *call)
         lack_memory(fetch);
         return;
     }
-    if (err == OK)
-        counter_add(&partition->bytes_out, read->size_bytes);
-    else
+    count_read(fetch, partition, err);
+    if (err != OK)
         part->error_code = kafka_error(err);
     shard_call_finish(call);
 }
@@ -260,6 +285,8 @@ static void start_part(struct fetch *fetch)
                      topic->name, strlen(topic->name)))
         part->error_code = KAFKA_TOPIC_AUTHORIZATION_FAILED;
     if (part->error_code != KAFKA_NONE) {
+        topic_metrics_count(&home->topic_metrics, TOPIC_METRIC_FETCHES, 1);
+        topic_metrics_count(&home->topic_metrics, TOPIC_METRIC_FETCHES_FAILED, 1);
         part_is_read(&fetch->call);
         return;
     }

@@ -21,6 +21,7 @@ struct fetch_part {
     int32_t last_fetched_epoch;
     int64_t fetch_offset;
     bool was_answered;
+    uint32_t billed_bytes; /* counted as read: a round after a wait reads them again */
     /* filled by a round */
     int16_t error_code;
     struct log_offsets offsets;

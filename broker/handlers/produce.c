@@ -57,8 +57,22 @@ static void finish_piece(struct produce_piece *piece)
     scatter_finish(&piece->piece);
 }
 
+/* On the piece's shard. */
+static void count(const struct produce_piece *piece, enum topic_metric metric, uint64_t n)
+{
+    struct partition *partition =
+        topic_table_find(piece->at->topics, &piece->topic_id, piece->asked->index);
+
+    if (partition != NULL)
+        partition_count(partition, metric, n);
+    else
+        topic_metrics_count(&piece->at->topic_metrics, metric, n);
+}
+
 static void finish_with_error(struct produce_piece *piece, int16_t error_code)
 {
+    count(piece, TOPIC_METRIC_PRODUCES_FAILED, 1);
+    count(piece, TOPIC_METRIC_BYTES_REJECTED, piece->asked->records.size_bytes);
     piece->answer->error_code = error_code;
     piece->answer->base_offset = -1;
     piece->answer->log_append_time_ms = -1;
@@ -252,6 +266,7 @@ static void append_partition(struct produce_piece *piece)
     const uint8_t *bytes = records_of(piece);
     enum err err;
 
+    count(piece, TOPIC_METRIC_PRODUCES, 1);
     if (partition == NULL) {
         finish_with_error(piece, KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
         return;
@@ -359,6 +374,13 @@ static int16_t check_topic(struct request *request, const asked_topic *asked,
     return topic_is_internal(topic->name) ? KAFKA_INVALID_TOPIC_EXCEPTION : KAFKA_NONE;
 }
 
+/* Of what has no partition, or cannot be asked of one. */
+static void refuse_unseen(struct shard *home)
+{
+    topic_metrics_count(&home->topic_metrics, TOPIC_METRIC_PRODUCES, 1);
+    topic_metrics_count(&home->topic_metrics, TOPIC_METRIC_PRODUCES_FAILED, 1);
+}
+
 static void start_partition(struct produce *all, const struct image_topic *topic,
                             const asked_partition *asked, answered_partition *answer)
 {
@@ -369,8 +391,10 @@ static void start_partition(struct produce *all, const struct image_topic *topic
         answer->error_code = KAFKA_INVALID_REQUIRED_ACKS;
     else if (!topic_ref_has(topic, asked->index))
         answer->error_code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
-    if (answer->error_code != KAFKA_NONE)
+    if (answer->error_code != KAFKA_NONE) {
+        refuse_unseen(home);
         return;
+    }
     piece = request_alloc(all->request, 1, sizeof(*piece));
     piece->all = all;
     piece->asked = asked;
@@ -423,6 +447,8 @@ void handle_produce(struct request *request)
             answer->base_offset = -1;
             if (topic_error == KAFKA_NONE)
                 start_partition(all, topic, &asked->partition_data.items[p], answer);
+            else
+                refuse_unseen(request->home);
         }
     }
     request_on_cancel(request, on_cancel, all);

@@ -84,6 +84,9 @@ const struct image_topic *image_topic_by_name(const struct image *image, const c
 uint32_t image_topic_count(const struct image *image);
 /* Topics in order of name. cursor starts at 0; NULL at the end.  The image must not change. */
 const struct image_topic *image_topic_next(const struct image *image, size_t *cursor);
+/* The first topic whose name is behind this one ("": of all); NULL: there is none.  For a walk
+ * during which the image changes. */
+const struct image_topic *image_topic_after(const struct image *image, const char *name);
 uint64_t image_partition_count(const struct image *image);
 
 uint32_t image_broker_count(const struct image *image);

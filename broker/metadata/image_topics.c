@@ -247,6 +247,15 @@ const struct image_topic *image_topic_next(const struct image *image, size_t *cu
     return *cursor < image->topic_count ? &image->topics[(*cursor)++]->topic : NULL;
 }
 
+const struct image_topic *image_topic_after(const struct image *image, const char *name)
+{
+    uint32_t place = place_of(image, name);
+
+    if (place < image->topic_count && strcmp(image->topics[place]->topic.name, name) == 0)
+        place++;
+    return place < image->topic_count ? &image->topics[place]->topic : NULL;
+}
+
 uint64_t image_partition_count(const struct image *image)
 {
     return image->partition_count;

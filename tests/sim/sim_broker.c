@@ -66,6 +66,7 @@ static void start(struct sim_node *node)
     broker->quarantined = false;
     broker->ready = broker->failed = broker->stopping = broker->stopped = false;
     broker->broker = NULL;
+    broker->health = (struct health){0};
     metrics_init(&broker->metrics);
     for (uint32_t i = 0; i < broker->shards_count; i++) {
         log_sink_init(&broker->logs[i].sink, write_line, sim_node_clock(node), LOG_DEBUG,

@@ -11,6 +11,7 @@
 
 #include "broker/broker.h"
 #include "broker/config.h"
+#include "broker/health.h"
 #include "tests/sim/sim_world.h"
 
 enum { SIM_BROKER_PORT = 9092 };

@@ -1,6 +1,6 @@
 #include "base/histogram.h"
 #include "base/mem.h"
-#include "base/metrics.h"
+#include "base/metric_family.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -11,6 +11,15 @@
 
 static struct metrics metrics;
 static struct metrics_text text;
+
+static const struct metric_family a_gauge = {"levee_a", "First.", METRIC_GAUGE, 0, NULL, 0};
+static const struct metric_family b_counter = {
+    "levee_b_total", "Second.", METRIC_COUNTER, 0, NULL, 0};
+static const struct metric_family lag = {"levee_lag", "Lag.", METRIC_GAUGE, 0, NULL, 0};
+static const struct metric_family shared = {
+    "levee_shared_total", "Shared.", METRIC_COUNTER, 0, NULL, 0};
+static const struct metric_family odd = {
+    "levee_odd", "A \\ and\na line.", METRIC_GAUGE, 0, NULL, 0};
 static uint64_t before;
 
 static void setup(void)
@@ -40,11 +49,11 @@ Test(metrics, groups_by_family_and_sums_the_loops, .init = setup, .fini = teardo
     struct counter other = {0};
     struct gauge gauge = {0};
 
-    metrics_add_counter(&metrics, "levee_b_total", "Second.", "topic=\"z\"", &loops[0]);
-    metrics_add_gauge(&metrics, "levee_a", "First.", "", &gauge);
-    metrics_add_counter(&metrics, "levee_b_total", "Second.", "topic=\"a\"", &other);
-    metrics_add_counter(&metrics, "levee_b_total", "Second.", "topic=\"z\"", &loops[1]);
-    metrics_add_counter(&metrics, "levee_b_total", "Second.", "topic=\"z\"", &loops[2]);
+    metrics_add_counter(&metrics, &b_counter, "topic=\"z\"", &loops[0]);
+    metrics_add_gauge(&metrics, &a_gauge, "", &gauge);
+    metrics_add_counter(&metrics, &b_counter, "topic=\"a\"", &other);
+    metrics_add_counter(&metrics, &b_counter, "topic=\"z\"", &loops[1]);
+    metrics_add_counter(&metrics, &b_counter, "topic=\"z\"", &loops[2]);
     for (uint64_t i = 0; i < 3; i++)
         counter_add(&loops[i], 10 * i + 1);
     counter_add(&other, 9007199254740993); /* no double holds it */
@@ -64,15 +73,13 @@ static void collect(struct metrics_collector *collector, struct metrics_scrape *
     char labels[64] = "";
 
     cr_assert(eq(int, metrics_label(labels, sizeof(labels), "group", "g1", 2), OK));
-    metrics_sample(scrape, METRIC_GAUGE, "levee_lag", "Lag.", labels, 1.5);
-    metrics_sample(scrape, METRIC_GAUGE, "levee_lag", "Lag.", labels, 2);
+    metrics_sample(scrape, &lag, labels, 1.5);
+    metrics_sample(scrape, &lag, labels, 2);
     labels[0] = '\0'; /* samples keep their own copy */
-    metrics_sample(scrape, METRIC_COUNTER, "levee_shared_total", "Shared.", "", 40);
-    metrics_sample(scrape, METRIC_GAUGE, "levee_odd", "A \\ and\na line.", "kind=\"inf\"",
-                   INFINITY);
-    metrics_sample(scrape, METRIC_GAUGE, "levee_odd", "A \\ and\na line.", "kind=\"nan\"", NAN);
-    metrics_sample(scrape, METRIC_GAUGE, "levee_odd", "A \\ and\na line.", "kind=\"neg\"",
-                   -INFINITY);
+    metrics_sample(scrape, &shared, "", 40);
+    metrics_sample(scrape, &odd, "kind=\"inf\"", INFINITY);
+    metrics_sample(scrape, &odd, "kind=\"nan\"", NAN);
+    metrics_sample(scrape, &odd, "kind=\"neg\"", -INFINITY);
 }
 
 Test(metrics, collectors_and_counters_share_families, .init = setup, .fini = teardown)
@@ -81,7 +88,7 @@ Test(metrics, collectors_and_counters_share_families, .init = setup, .fini = tea
     struct counter counter = {.value = 2};
 
     metrics_add_collector(&metrics, &collectors[0]);
-    metrics_add_counter(&metrics, "levee_shared_total", "Shared.", "", &counter);
+    metrics_add_counter(&metrics, &shared, "", &counter);
     expect("# HELP levee_lag Lag.\n"
            "# TYPE levee_lag gauge\n"
            "levee_lag{group=\"g1\"} 3.5\n"
@@ -102,6 +109,8 @@ Test(metrics, collectors_and_counters_share_families, .init = setup, .fini = tea
 Test(metrics, histograms_of_the_loops_become_one, .init = setup, .fini = teardown)
 {
     static const uint64_t bounds[] = {100, 1000, 10000};
+    static const struct metric_family sync = {
+        "levee_sync_seconds", "Time.", METRIC_HISTOGRAM, 0.000001, bounds, 3};
     struct histogram a;
     struct histogram b;
 
@@ -110,10 +119,8 @@ Test(metrics, histograms_of_the_loops_become_one, .init = setup, .fini = teardow
     histogram_record(&a, 50);
     histogram_record(&b, 500);
     histogram_record(&b, 20000);
-    metrics_add_histogram(&metrics, "levee_sync_seconds", "Time.", "dir=\"0\"", &a, 0.000001,
-                          bounds, 3);
-    metrics_add_histogram(&metrics, "levee_sync_seconds", "Time.", "dir=\"0\"", &b, 0.000001,
-                          bounds, 3);
+    metrics_add_histogram(&metrics, &sync, "dir=\"0\"", &a);
+    metrics_add_histogram(&metrics, &sync, "dir=\"0\"", &b);
     expect("# HELP levee_sync_seconds Time.\n"
            "# TYPE levee_sync_seconds histogram\n"
            "levee_sync_seconds_bucket{dir=\"0\",le=\"0.0001\"} 1\n"
@@ -128,17 +135,116 @@ Test(metrics, histograms_of_the_loops_become_one, .init = setup, .fini = teardow
 
 Test(metrics, a_histogram_without_labels_has_no_empty_braces, .init = setup, .fini = teardown)
 {
+    static const struct metric_family x = {"levee_x_seconds", "X.", METRIC_HISTOGRAM,
+                                           0.000001,          NULL, 0};
     struct histogram histogram;
 
     cr_assert(eq(int, histogram_init(&histogram, 2), OK));
-    metrics_add_histogram(&metrics, "levee_x_seconds", "X.", "", &histogram, 0.000001,
-                          metrics_latency_us_bounds, metrics_latency_us_bound_count);
+    metrics_add_histogram(&metrics, &x, "", &histogram);
     metrics_write(&metrics, &text);
     cr_assert(ne(ptr, strstr(text.bytes, "levee_x_seconds_bucket{le=\"0.00025\"} 0\n"), NULL));
     cr_assert(ne(ptr, strstr(text.bytes, "levee_x_seconds_bucket{le=\"10\"} 0\n"), NULL));
     cr_assert(
         ne(ptr, strstr(text.bytes, "\nlevee_x_seconds_sum 0\nlevee_x_seconds_count 0\n"), NULL));
     histogram_deinit(&histogram);
+}
+
+Test(metrics, a_summary_tells_percentiles_in_its_unit, .init = setup, .fini = teardown)
+{
+    static const struct metric_family times = {"levee_timems", "Time.", METRIC_SUMMARY,
+                                               0.001,          NULL,    0};
+    struct histogram loops[2];
+
+    for (size_t i = 0; i < 2; i++) {
+        cr_assert(eq(int, histogram_init(&loops[i], 1), OK));
+        metrics_add_histogram(&metrics, &times, "", &loops[i]);
+    }
+    expect("# HELP levee_timems Time.\n"
+           "# TYPE levee_timems summary\n"
+           "levee_timems{quantile=\"0.50\"} NaN\n"
+           "levee_timems{quantile=\"0.75\"} NaN\n"
+           "levee_timems{quantile=\"0.95\"} NaN\n"
+           "levee_timems{quantile=\"0.98\"} NaN\n"
+           "levee_timems{quantile=\"0.99\"} NaN\n"
+           "levee_timems{quantile=\"0.999\"} NaN\n"
+           "levee_timems_sum 0\n"
+           "levee_timems_count 0\n");
+    histogram_record_n(&loops[0], 10, 94);
+    histogram_record_n(&loops[1], 2000, 6);
+    expect("# HELP levee_timems Time.\n"
+           "# TYPE levee_timems summary\n"
+           "levee_timems{quantile=\"0.50\"} 0.01\n"
+           "levee_timems{quantile=\"0.75\"} 0.01\n"
+           "levee_timems{quantile=\"0.95\"} 2\n"
+           "levee_timems{quantile=\"0.98\"} 2\n"
+           "levee_timems{quantile=\"0.99\"} 2\n"
+           "levee_timems{quantile=\"0.999\"} 2\n"
+           "levee_timems_sum 12.94\n"
+           "levee_timems_count 100\n");
+    for (size_t i = 0; i < 2; i++)
+        histogram_deinit(&loops[i]);
+}
+
+Test(metrics, a_unit_turns_whole_numbers_into_those_of_the_name, .init = setup, .fini = teardown)
+{
+    static const struct metric_family stalled = {
+        "levee_stalled_seconds_total", "Time.", METRIC_COUNTER, 0.001, NULL, 0};
+    static const struct metric_family count = {"levee_x_count", "X.", METRIC_UNTYPED, 0, NULL, 0};
+    struct counter loops[2] = {{1500}, {250}};
+    struct gauge open = {3};
+
+    metrics_add_counter(&metrics, &stalled, "", &loops[0]);
+    metrics_add_counter(&metrics, &stalled, "", &loops[1]);
+    metrics_add_gauge(&metrics, &count, "", &open);
+    expect("# HELP levee_stalled_seconds_total Time.\n"
+           "# TYPE levee_stalled_seconds_total counter\n"
+           "levee_stalled_seconds_total 1.75\n"
+           "# HELP levee_x_count X.\n"
+           "# TYPE levee_x_count untyped\n"
+           "levee_x_count 3\n");
+}
+
+Test(metrics, what_is_added_between_two_scrapes_is_in_the_second, .init = setup, .fini = teardown)
+{
+    struct counter counter = {1};
+    struct gauge gauge = {2};
+
+    metrics_add_gauge(&metrics, &a_gauge, "", &gauge);
+    metrics_write(&metrics, &text);
+    cr_assert(strstr(text.bytes, "levee_b_total") == NULL);
+    metrics_text_deinit(&text);
+    metrics_add_counter(&metrics, &b_counter, "", &counter);
+    metrics_write(&metrics, &text);
+    cr_assert(strstr(text.bytes, "levee_a 2\n") != NULL);
+    cr_assert(strstr(text.bytes, "levee_b_total 1\n") != NULL);
+}
+
+/* What promtool check metrics asks of names and help texts. */
+Test(metrics, names_of_the_list_follow_the_rules_of_prometheus)
+{
+    static const char *const units[] = {"_milliseconds_", "_microseconds_", "_minutes_", "_hours_",
+                                        "_kilobytes_",    "_megabytes_",    "_ms_",      "_us_",
+                                        "_kb_",           "_mb_",           "_percent_"};
+
+    for (int id = 0; id < FAMILY_COUNT; id++) {
+        const struct metric_family *family = metric_family((enum metric_id)id);
+        const char *name = family->name;
+        size_t size = strlen(name);
+        char words[128];
+        bool is_total = size > 6 && strcmp(name + size - 6, "_total") == 0;
+        cr_assert(strlen(family->help) > 0 && family->help[strlen(family->help) - 1] == '.');
+        cr_assert(eq(int, is_total, family->type == METRIC_COUNTER), "%s", name);
+        cr_assert(strspn(name, "abcdefghijklmnopqrstuvwxyz_0123456789") == size, "%s", name);
+        snprintf(words, sizeof(words), "%s_", name);
+        for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++)
+            cr_assert(strstr(words, units[i]) == NULL, "%s", name);
+        if (family->type != METRIC_UNTYPED)
+            cr_assert(strcmp(name + size - 6, "_count") != 0 &&
+                          strcmp(name + size - 4, "_sum") != 0,
+                      "%s", name);
+        for (int other = 0; other < id; other++)
+            cr_assert(strcmp(name, metric_family((enum metric_id)other)->name) != 0, "%s", name);
+    }
 }
 
 Test(metrics, label_text_is_escaped_or_left_alone)
@@ -159,6 +265,8 @@ Test(metrics, an_empty_registry_gives_an_empty_text, .init = setup, .fini = tear
 
 Test(metrics, many_samples_fit, .init = setup, .fini = teardown)
 {
+    static const struct metric_family many = {
+        "levee_many_total", "Many.", METRIC_COUNTER, 0, NULL, 0};
     static struct counter counters[1000];
     size_t lines = 0;
 
@@ -166,7 +274,7 @@ Test(metrics, many_samples_fit, .init = setup, .fini = teardown)
         char labels[32];
         snprintf(labels, sizeof(labels), "partition=\"%03zu\"", i);
         counters[i].value = i;
-        metrics_add_counter(&metrics, "levee_many_total", "Many.", labels, &counters[i]);
+        metrics_add_counter(&metrics, &many, labels, &counters[i]);
     }
     metrics_write(&metrics, &text);
     for (char *c = text.bytes; *c != '\0'; c++)
@@ -177,17 +285,20 @@ Test(metrics, many_samples_fit, .init = setup, .fini = teardown)
 
 Test(metrics, one_name_with_two_types_stops_the_process, .init = setup, .signal = SIGABRT)
 {
+    static const struct metric_family one = {"levee_x", "X.", METRIC_COUNTER, 0, NULL, 0};
+    static const struct metric_family two = {"levee_x", "X.", METRIC_GAUGE, 0, NULL, 0};
     struct counter counter = {0};
     struct gauge gauge = {0};
 
-    metrics_add_counter(&metrics, "levee_x", "X.", "", &counter);
-    metrics_add_gauge(&metrics, "levee_x", "X.", "", &gauge);
+    metrics_add_counter(&metrics, &one, "", &counter);
+    metrics_add_gauge(&metrics, &two, "", &gauge);
     metrics_write(&metrics, &text);
 }
 
 Test(metrics, a_name_that_prometheus_refuses_stops_the_process, .init = setup, .signal = SIGABRT)
 {
+    static const struct metric_family bad = {"levee-x", "X.", METRIC_COUNTER, 0, NULL, 0};
     struct counter counter = {0};
 
-    metrics_add_counter(&metrics, "levee-x", "X.", "", &counter);
+    metrics_add_counter(&metrics, &bad, "", &counter);
 }

@@ -232,14 +232,14 @@ Test(store, with_few_logs_a_quarter_of_the_journal_asks_for_a_checkpoint)
             eq(int, fixture_append(&(struct fixture_append){.value_bytes = 100000}, NULL), OK));
         cr_assert(fixture_settle());
     }
-    cr_assert(eq(u64, counter_read(&fixture.store->checkpoints), 0));
+    cr_assert(eq(u64, counter_read(&fixture.store->metrics.checkpoints), 0));
     for (int i = 0; i < 30; i++) {
         cr_assert(
             eq(int, fixture_append(&(struct fixture_append){.value_bytes = 100000}, NULL), OK));
         cr_assert(fixture_settle());
     }
     fixture_run_ms(1000);
-    cr_assert(eq(u64, counter_read(&fixture.store->checkpoints), 1));
+    cr_assert(eq(u64, counter_read(&fixture.store->metrics.checkpoints), 1));
 }
 
 /* ---- failures of the device are final (S3, F4, F5) */

@@ -1,0 +1,238 @@
+/* metric_list: every metric that /metrics may tell.
+ *
+ * No include guard: included by whoever needs the list, with METRIC_FAMILY(id, type, name, unit,
+ * help) defined.  docs/metrics.md is made from it (docs/metrics_doc.py), so it keeps its shape.
+ *   id    of enum metric_id, without FAMILY_
+ *   type  of enum metric_type, without METRIC_
+ *   name  Kafka's as the JMX exporter tells it, or kafka_exporter's, where there is one; else
+ *         levee_...  (without process_, which Prometheus gave)
+ *   unit  struct metric_family; 0: the values are in the unit of the name
+ *   help  one sentence; labels in braces at its end */
+
+/* clang-format off */
+
+/* process */
+METRIC_FAMILY(CPU, COUNTER, "process_cpu_seconds_total", 0.000001,
+    "Time of all processors that the process has used.")
+METRIC_FAMILY(FDS, GAUGE, "process_open_fds", 0,
+    "Open descriptors.")
+METRIC_FAMILY(FDS_MAX, GAUGE, "process_max_fds", 0,
+    "Descriptors that there may be.")
+METRIC_FAMILY(VIRTUAL_MEMORY, GAUGE, "process_virtual_memory_bytes", 0,
+    "Address space in use.")
+METRIC_FAMILY(RESIDENT_MEMORY, GAUGE, "process_resident_memory_bytes", 0,
+    "Memory in use.")
+METRIC_FAMILY(START_TIME, GAUGE, "process_start_time_seconds", 0.001,
+    "When the process started, since 1970.")
+METRIC_FAMILY(BUILD_INFO, GAUGE, "levee_build_info", 0,
+    "1; what runs {version, compiler}.")
+METRIC_FAMILY(IO_BACKEND, GAUGE, "levee_io_backend_info", 0,
+    "1; how files and sockets are reached {backend}.")
+METRIC_FAMILY(BROKER_STATE, GAUGE, "kafka_server_kafkaserver_brokerstate", 0,
+    "2 recovering, 3 serving clients, 6 stopping, 0 the data directory has failed.")
+METRIC_FAMILY(SHARDS, GAUGE, "levee_shards", 0,
+    "Loops, each a thread (levee.shards).")
+METRIC_FAMILY(LOOP_STALLS, COUNTER, "levee_loop_stalls_total", 0,
+    "Turns of a loop that took longer than levee.loop.stall.warn.ms.")
+METRIC_FAMILY(LOOP_STALLED, COUNTER, "levee_loop_stalled_seconds_total", 0.001,
+    "What those turns took.")
+METRIC_FAMILY(LOOP_BUSY, COUNTER, "levee_loop_busy_seconds_total", 0.000001,
+    "What all turns took: the rate by levee_shards is how busy the loops are.")
+
+/* memory */
+METRIC_FAMILY(MEMORY_USED, GAUGE, "levee_memory_used_bytes", 0,
+    "Bytes in use, by purpose {budget}.")
+METRIC_FAMILY(MEMORY_MAX, GAUGE, "levee_memory_max_bytes", 0,
+    "The limit of a purpose {budget}.")
+METRIC_FAMILY(MEMORY_REFUSALS, COUNTER, "levee_memory_refusals_total", 0,
+    "Times that a purpose was at its limit {budget}.")
+
+/* connections */
+METRIC_FAMILY(CONNECTIONS, UNTYPED, "kafka_server_socket_server_metrics_connection_count", 0,
+    "Connections now.")
+METRIC_FAMILY(CONNECTIONS_OPENED, COUNTER, "kafka_server_socket_server_metrics_connection_creation_total", 0,
+    "Connections accepted.")
+METRIC_FAMILY(CONNECTIONS_ENDED, COUNTER, "kafka_server_socket_server_metrics_connection_close_total", 0,
+    "Connections closed, for whatever reason.")
+METRIC_FAMILY(CONNECTIONS_CLOSED, COUNTER, "levee_connections_closed_total", 0,
+    "Connections closed, by reason {reason}.")
+METRIC_FAMILY(CONNECTIONS_REFUSED, COUNTER, "levee_connections_refused_total", 0,
+    "Connections not let in, by the limit that was reached {limit}.")
+METRIC_FAMILY(CONNECTIONS_BLOCKED, COUNTER, "levee_connections_blocked_total", 0,
+    "Times that a connection was not read any further for now.")
+METRIC_FAMILY(NETWORK_IN, COUNTER, "kafka_server_socket_server_metrics_incoming_byte_total", 0,
+    "Bytes received.")
+METRIC_FAMILY(NETWORK_OUT, COUNTER, "kafka_server_socket_server_metrics_outgoing_byte_total", 0,
+    "Bytes sent.")
+
+/* requests */
+METRIC_FAMILY(REQUESTS_RECEIVED, COUNTER, "levee_requests_total", 0,
+    "Requests received, also those that cannot be read.")
+METRIC_FAMILY(REQUESTS, COUNTER, "kafka_network_requestmetrics_requests_total", 0,
+    "Requests that were answered, or needed no answer {request, version}.")
+METRIC_FAMILY(REQUEST_ERRORS, COUNTER, "kafka_network_requestmetrics_errors_total", 0,
+    "Error codes of answers, each as often as it stands there (for each partition), NONE too {request, error}.")
+METRIC_FAMILY(REQUEST_QUEUE, SUMMARY, "kafka_network_requestmetrics_requestqueuetimems", 0.001,
+    "Milliseconds from a whole request to the begin of its work, since the start {request, quantile}.")
+METRIC_FAMILY(REQUEST_LOCAL, SUMMARY, "kafka_network_requestmetrics_localtimems", 0.001,
+    "Milliseconds that the loop of the connection worked on it, since the start {request, quantile}.")
+METRIC_FAMILY(REQUEST_REMOTE, SUMMARY, "kafka_network_requestmetrics_remotetimems", 0.001,
+    "Milliseconds that it waited after that: for the device, for data, for members, for other loops {request, quantile}.")
+METRIC_FAMILY(REQUEST_SEND, SUMMARY, "kafka_network_requestmetrics_responsesendtimems", 0.001,
+    "Milliseconds from the answer to its last byte given to the kernel, since the start {request, quantile}.")
+METRIC_FAMILY(REQUEST_TOTAL, SUMMARY, "kafka_network_requestmetrics_totaltimems", 0.001,
+    "Milliseconds from a whole request to the end of its answer, since the start {request, quantile}.")
+METRIC_FAMILY(REQUEST_SECONDS, HISTOGRAM, "levee_request_seconds", 0.000001,
+    "The same times as histograms: phase is queue, local, remote, send or total {request, phase, le}.")
+METRIC_FAMILY(REQUESTS_IN_WORK, GAUGE, "levee_requests_in_work", 0,
+    "Requests that have begun and are not answered: what they wait for follows from what they are {request}.")
+METRIC_FAMILY(PURGATORY, GAUGE, "kafka_server_delayedoperationpurgatory_purgatorysize", 0,
+    "The same by purpose: Produce waits for the device, Fetch for data, Rebalance for members {delayedoperation}.")
+METRIC_FAMILY(FETCH_SESSIONS, GAUGE, "kafka_server_fetchsessioncache_numincrementalfetchsessions", 0,
+    "Fetch sessions.")
+METRIC_FAMILY(FETCH_SESSION_PARTITIONS, GAUGE, "kafka_server_fetchsessioncache_numincrementalfetchpartitionscached", 0,
+    "Partitions that fetch sessions remember.")
+METRIC_FAMILY(FETCH_SESSION_EVICTIONS, COUNTER, "kafka_server_fetchsessioncache_incrementalfetchsessionevictions_total", 0,
+    "Fetch sessions that gave way to another one.")
+
+/* topics; without the label topic: of all topics together, also those that are gone or left out */
+METRIC_FAMILY(TOPIC_BYTES_IN, COUNTER, "kafka_server_brokertopicmetrics_bytesin_total", 0,
+    "Bytes of batches appended; offsets of groups count for their topic {topic}.")
+METRIC_FAMILY(TOPIC_BYTES_OUT, COUNTER, "kafka_server_brokertopicmetrics_bytesout_total", 0,
+    "Bytes of batches read for clients {topic}.")
+METRIC_FAMILY(TOPIC_BYTES_REJECTED, COUNTER, "kafka_server_brokertopicmetrics_bytesrejected_total", 0,
+    "Bytes of batches that were refused {topic}.")
+METRIC_FAMILY(TOPIC_MESSAGES_IN, COUNTER, "kafka_server_brokertopicmetrics_messagesin_total", 0,
+    "Records appended {topic}.")
+METRIC_FAMILY(TOPIC_PRODUCES, COUNTER, "kafka_server_brokertopicmetrics_totalproducerequests_total", 0,
+    "Partitions in Produce requests {topic}.")
+METRIC_FAMILY(TOPIC_FETCHES, COUNTER, "kafka_server_brokertopicmetrics_totalfetchrequests_total", 0,
+    "Reads for Fetch requests, one a partition; a request that waited reads again {topic}.")
+METRIC_FAMILY(TOPIC_PRODUCES_FAILED, COUNTER, "kafka_server_brokertopicmetrics_failedproducerequests_total", 0,
+    "Those of Produce that were answered with an error {topic}.")
+METRIC_FAMILY(TOPIC_FETCHES_FAILED, COUNTER, "kafka_server_brokertopicmetrics_failedfetchrequests_total", 0,
+    "Those of Fetch that were answered with an error {topic}.")
+METRIC_FAMILY(TOPIC_PARTITIONS, GAUGE, "kafka_topic_partitions", 0,
+    "Partitions of a topic {topic}.")
+
+/* partitions */
+METRIC_FAMILY(PARTITION_CURRENT, GAUGE, "kafka_topic_partition_current_offset", 0,
+    "High watermark: what consumers see ends there {topic, partition}.")
+METRIC_FAMILY(PARTITION_OLDEST, GAUGE, "kafka_topic_partition_oldest_offset", 0,
+    "First offset that there is {topic, partition}.")
+METRIC_FAMILY(PARTITION_LEADER, GAUGE, "kafka_topic_partition_leader", 0,
+    "Broker id of the leader, -1: none {topic, partition}.")
+METRIC_FAMILY(PARTITION_PREFERRED, GAUGE, "kafka_topic_partition_leader_is_preferred", 0,
+    "1: the leader is the first replica {topic, partition}.")
+METRIC_FAMILY(PARTITION_REPLICAS, GAUGE, "kafka_topic_partition_replicas", 0,
+    "Replicas {topic, partition}.")
+METRIC_FAMILY(PARTITION_IN_SYNC, GAUGE, "kafka_topic_partition_in_sync_replica", 0,
+    "Replicas in sync {topic, partition}.")
+METRIC_FAMILY(PARTITION_UNDER_REPLICATED, GAUGE, "kafka_topic_partition_under_replicated_partition", 0,
+    "1: fewer are in sync than there are replicas {topic, partition}.")
+METRIC_FAMILY(PARTITION_UNDER_MIN, GAUGE, "kafka_cluster_partition_underminisr", 0,
+    "1: fewer are in sync than min.insync.replicas wants {topic, partition}.")
+METRIC_FAMILY(LOG_SIZE, GAUGE, "kafka_log_log_size", 0,
+    "Bytes of a partition {topic, partition}.")
+METRIC_FAMILY(LOG_START, GAUGE, "kafka_log_log_logstartoffset", 0,
+    "First offset of the log {topic, partition}.")
+METRIC_FAMILY(LOG_END, GAUGE, "kafka_log_log_logendoffset", 0,
+    "Next offset of the log, above the high watermark while something is not durable {topic, partition}.")
+METRIC_FAMILY(LOG_SEGMENTS, GAUGE, "kafka_log_log_numlogsegments", 0,
+    "Segments of a partition {topic, partition}.")
+
+/* all partitions together */
+METRIC_FAMILY(LEADERS, GAUGE, "kafka_server_replicamanager_leadercount", 0,
+    "Partitions that this broker leads.")
+METRIC_FAMILY(PARTITIONS, GAUGE, "kafka_server_replicamanager_partitioncount", 0,
+    "Partitions that this broker has.")
+METRIC_FAMILY(UNDER_REPLICATED, GAUGE, "kafka_server_replicamanager_underreplicatedpartitions", 0,
+    "Led partitions with fewer replicas in sync than they have.")
+METRIC_FAMILY(UNDER_MIN_ISR, GAUGE, "kafka_server_replicamanager_underminisrpartitioncount", 0,
+    "Led partitions with fewer replicas in sync than min.insync.replicas wants.")
+METRIC_FAMILY(AT_MIN_ISR, GAUGE, "kafka_server_replicamanager_atminisrpartitioncount", 0,
+    "Led partitions with just as many.")
+METRIC_FAMILY(OFFLINE_REPLICAS, GAUGE, "kafka_server_replicamanager_offlinereplicacount", 0,
+    "Partitions that are not served: quarantined.")
+METRIC_FAMILY(ACTIVE_CONTROLLER, GAUGE, "kafka_controller_kafkacontroller_activecontrollercount", 0,
+    "1: the controller is here.")
+METRIC_FAMILY(OFFLINE_PARTITIONS, GAUGE, "kafka_controller_kafkacontroller_offlinepartitionscount", 0,
+    "Partitions without a leader.")
+METRIC_FAMILY(TOPICS, GAUGE, "kafka_controller_kafkacontroller_globaltopiccount", 0,
+    "Topics.")
+METRIC_FAMILY(GLOBAL_PARTITIONS, GAUGE, "kafka_controller_kafkacontroller_globalpartitioncount", 0,
+    "Partitions of all topics.")
+METRIC_FAMILY(BROKERS, GAUGE, "kafka_brokers", 0,
+    "Brokers of the cluster.")
+METRIC_FAMILY(OFFLINE_LOG_DIRS, GAUGE, "kafka_log_logmanager_offlinelogdirectorycount", 0,
+    "1: the data directory has failed.")
+
+/* groups */
+METRIC_FAMILY(GROUPS, GAUGE, "kafka_coordinator_group_groupmetadatamanager_numgroups", 0,
+    "Consumer groups.")
+METRIC_FAMILY(GROUP_OFFSETS, GAUGE, "kafka_coordinator_group_groupmetadatamanager_numoffsets", 0,
+    "Offsets that groups have committed.")
+METRIC_FAMILY(GROUPS_EMPTY, GAUGE, "kafka_coordinator_group_groupmetadatamanager_numgroupsempty", 0,
+    "Groups without members.")
+METRIC_FAMILY(GROUPS_PREPARING, GAUGE, "kafka_coordinator_group_groupmetadatamanager_numgroupspreparingrebalance", 0,
+    "Groups whose members are to join anew.")
+METRIC_FAMILY(GROUPS_COMPLETING, GAUGE, "kafka_coordinator_group_groupmetadatamanager_numgroupscompletingrebalance", 0,
+    "Groups that wait for their assignment.")
+METRIC_FAMILY(GROUPS_STABLE, GAUGE, "kafka_coordinator_group_groupmetadatamanager_numgroupsstable", 0,
+    "Groups whose members have their assignment.")
+METRIC_FAMILY(GROUPS_DEAD, GAUGE, "kafka_coordinator_group_groupmetadatamanager_numgroupsdead", 0,
+    "Groups that are going away.")
+METRIC_FAMILY(GROUP_MEMBERS, GAUGE, "kafka_consumergroup_members", 0,
+    "Members of a group {consumergroup}.")
+METRIC_FAMILY(GROUP_OFFSET, GAUGE, "kafka_consumergroup_current_offset", 0,
+    "Committed offset {consumergroup, topic, partition}.")
+METRIC_FAMILY(GROUP_LAG, GAUGE, "kafka_consumergroup_lag", 0,
+    "Records between the committed offset and the high watermark {consumergroup, topic, partition}.")
+METRIC_FAMILY(GROUP_LAG_SUM, UNTYPED, "kafka_consumergroup_lag_sum", 0,
+    "The same of all partitions of a topic {consumergroup, topic}.")
+METRIC_FAMILY(GROUP_LAG_SECONDS, GAUGE, "levee_group_lag_seconds", 0.001,
+    "Age of the oldest record that the group has not passed, by its timestamp; 0: it is at the end {group, topic, partition}.")
+
+/* storage */
+METRIC_FAMILY(APPENDED_BYTES, COUNTER, "levee_log_appended_bytes_total", 0,
+    "Bytes of batches appended, those of internal topics too.")
+METRIC_FAMILY(SEGMENT_BYTES, COUNTER, "levee_log_segment_bytes_total", 0,
+    "Bytes written to segments.")
+METRIC_FAMILY(SEGMENTS_OPEN, GAUGE, "levee_segment_files_open", 0,
+    "Segment files that are open.")
+METRIC_FAMILY(JOURNAL_GROUPS, COUNTER, "levee_journal_groups_total", 0,
+    "Journal groups committed: appends for one group say how well they share a sync.")
+METRIC_FAMILY(JOURNAL_USED, GAUGE, "levee_journal_used_bytes", 0,
+    "Bytes of the journal that are not in segments and marks yet.")
+METRIC_FAMILY(JOURNAL_CAPACITY, GAUGE, "levee_journal_capacity_bytes", 0,
+    "Bytes of the journal's files.")
+METRIC_FAMILY(JOURNAL_MAX, GAUGE, "levee_journal_max_bytes", 0,
+    "What the journal may grow to (levee.journal.max.bytes, of all shards).")
+METRIC_FAMILY(JOURNAL_COMMIT, HISTOGRAM, "levee_journal_commit_seconds", 0.000001,
+    "From the first entry of a journal group to its being durable: what acks=all waits for {le}.")
+METRIC_FAMILY(DEVICE_WRITE, HISTOGRAM, "levee_device_write_seconds", 0.000001,
+    "Writes to the device; those of the journal include the sync where O_DSYNC is used {file, le}.")
+METRIC_FAMILY(DEVICE_SYNC, HISTOGRAM, "levee_fsync_seconds", 0.000001,
+    "Syncs by themselves: of the journal, where O_DIRECT is refused or topics are relaxed, and of checkpoints {file, le}.")
+METRIC_FAMILY(CHECKPOINTS, COUNTER, "levee_checkpoints_total", 0,
+    "Checkpoints completed.")
+METRIC_FAMILY(CHECKPOINT, HISTOGRAM, "levee_checkpoint_seconds", 0.000001,
+    "What a checkpoint took {le}.")
+METRIC_FAMILY(TAIL_CACHE_HITS, COUNTER, "levee_tail_cache_hits_total", 0,
+    "Reads served from memory.")
+METRIC_FAMILY(TAIL_CACHE_MISSES, COUNTER, "levee_tail_cache_misses_total", 0,
+    "Reads served from files.")
+METRIC_FAMILY(DISK_FREE, GAUGE, "levee_disk_free_bytes", 0,
+    "Free space of the data directory, as last looked at.")
+METRIC_FAMILY(DISK_RESERVE, GAUGE, "levee_disk_reserve_bytes", 0,
+    "Below it produce is refused (levee.disk.reserve.bytes).")
+METRIC_FAMILY(DISK_SHORT, GAUGE, "levee_disk_is_short", 0,
+    "1: produce is refused for want of space.")
+
+/* metrics themselves */
+METRIC_FAMILY(METRICS_COMPLETE, GAUGE, "levee_metrics_complete", 0,
+    "1: the loops were asked and have answered; 0: they had no time, or do not run, and topics, partitions and groups are missing.")
+METRIC_FAMILY(METRICS_LEFT_OUT, GAUGE, "levee_metrics_left_out", 0,
+    "Partitions, and committed offsets of groups, beyond levee.metrics.rows.max, that are not told one by one {kind}.")
+
+/* clang-format on */
