@@ -4,7 +4,8 @@
 usage: suite.py --levee PATH [--require] [--shards N ...]
 
 For one shard and for two, side by side (most checks wait): the questions of conformance.py, the
-client suites of run.py.  Then once: the command line on its own broker, the main job on the distribution's package index with kill -9,
+client suites of run.py.  Then once: the command line on its own broker, /metrics against what was
+done, the main job on the distribution's package index with kill -9,
 and Apache Kafka's dump tool on a stopped directory.  `ok NAME` or `FAIL NAME` a stage, then
 `N passed, N failed`.
 """
@@ -78,6 +79,7 @@ def main():
     for thread in threads:
         thread.join()
     results.append(stage("commands", [HERE / "commands.py", "--levee", binary], 300))
+    results.append(stage("metrics", [HERE / "metrics.py", "--levee", binary, *require], 200))
     results.append(stage("main job", [HERE / "main_job.py", "--levee", binary], 600))
     results.append(stage("dump-log", [HERE / "dump_log.py", "--levee", binary], 300))
     passed = sum(map(bool, results))

@@ -26,7 +26,7 @@ import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGES = ("README.md", "docs/quickstart.md")
-GENERATED = ("tools/config_doc.py", "docs/log_codes_doc.py")
+GENERATED = ("tools/config_doc.py", "docs/log_codes_doc.py", "docs/metrics_doc.py")
 BLOCK = re.compile(r"<!-- run -->\n+```sh\n(.*?)```", re.S)
 BLOCK_SECONDS = 30
 PROGRAMS = ("kcat", "curl")
