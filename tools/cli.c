@@ -34,11 +34,11 @@ static const struct cli_command commands[] = {
      command_topic_add_partitions},
     {"topic", "alter-config", "bXtfS", "TOPIC", 1, 1, "set (-C k=v) or reset (-C k=) configuration",
      NULL, command_topic_alter_config},
-    {"topic", "produce", "bXtfpkKzal", "TOPIC", 1, 1, "the same as levee produce", NULL,
+    {"topic", "produce", "bXtfpkKzalF", "TOPIC", 1, 1, "the same as levee produce", NULL,
      command_produce},
     {"topic", "consume", "bXtfponF", "TOPIC", 1, 1, "the same as levee consume", NULL,
      command_consume},
-    {"produce", NULL, "bXtfpkKzal", "TOPIC", 1, 1, "write each line of standard input as a record",
+    {"produce", NULL, "bXtfpkKzalF", "TOPIC", 1, 1, "write each line of standard input as a record",
      "What is read is stored at the latest after --linger; Ctrl-C stores what was read first.\n"
      "Examples: printf 'k1:v1\\nk2:v2\\n' | levee produce orders -K :\n"
      "          tail -f access.log | levee produce access",
@@ -79,7 +79,7 @@ static const struct option_row option_rows[] = {
     {'b', "-b", "--brokers", "HOST:PORT,...", "where a broker is (127.0.0.1:9092)"},
     {'X', "-X", "--config-opt", "KEY=VALUE", "as rpk has it: brokers=HOST:PORT,..."},
     {'t', NULL, "--timeout", "MS", "how long to wait for an answer (30000)"},
-    {'f', NULL, "--format", "text|json", "form of the output (text)"},
+    {'f', NULL, "--format", "text|json", "form of the output (text); of records also a template"},
     {'c', "-c", "--config", "FILE", "server.properties to read"},
     {'s', NULL, "--set", "KEY=VALUE", "one configuration value; may be repeated"},
     {'P', NULL, "--port", "PORT", "listen on 127.0.0.1:PORT; metrics on PORT + 552"},
@@ -89,7 +89,7 @@ static const struct option_row option_rows[] = {
     {'r', "-r", "--replicas", "N", "replication factor (the broker's default)"},
     {'o', "-o", "--offset", "WHERE", "where to begin, and :end to stop at the end (start)"},
     {'n', "-n", "--num", "COUNT", "stop after so many records"},
-    {'F', "-f", "--record-format", "TEXT", "how to print a record (%v\\n)"},
+    {'F', "-f", "--record-format", "TEMPLATE", "form of a record (%v\\n), as rpk has it; or json"},
     {'k', "-k", "--key", "KEY", "key of every record"},
     {'K', "-K", "--key-delimiter", "TEXT", "a line is key, this text, value"},
     {'z', "-z", "--compression", "CODEC", "none, gzip, snappy, lz4 or zstd (none)"},
@@ -238,11 +238,42 @@ static enum cli_exit set_rpk(struct cli *cli, const char *value)
     return CLI_OK;
 }
 
-static enum cli_exit set_option(struct cli *cli, const struct option_row *row, const char *value)
+/* -f and --format are one in rpk: of records a template, too. */
+static enum cli_exit set_format(struct cli *cli, const struct cli_command *command,
+                                const struct option_row *row, const char *value)
+{
+    bool is_produce = command->run == command_produce;
+    const char *name = row->letter == 'f' ? row->long_name : row->short_name;
+    char problem[256];
+
+    if (strcmp(value, "json") == 0 || strcmp(value, "text") == 0) {
+        cli->json = strcmp(value, "json") == 0;
+        return CLI_OK;
+    }
+    if (!is_produce && command->run != command_consume)
+        return cli_fail(CLI_USAGE, "%s is text or json, not \"%s\"", name, value);
+    if (strpbrk(value, "%\\") == NULL)
+        return cli_fail(CLI_USAGE, "%s is text, json or a template, not \"%s\"; %s", name, value,
+                        is_produce ? RECORD_FORMAT_INPUT_HELP : RECORD_FORMAT_HELP);
+    cli->record_format = value;
+    if (is_produce) {
+        static char delimiter[RECORD_FORMAT_DELIMITER_MAX];
+        if (!record_format_read(value, delimiter, problem, sizeof(problem)))
+            return cli_fail(CLI_USAGE, "%s: %s; %s", name, problem, RECORD_FORMAT_INPUT_HELP);
+        cli->key_demanded = delimiter[0] != '\0';
+        cli->key_delimiter = cli->key_demanded ? delimiter : NULL;
+        return CLI_OK;
+    }
+    if (!record_format_check(value, problem, sizeof(problem)))
+        return cli_fail(CLI_USAGE, "%s: %s; %s", name, problem, RECORD_FORMAT_HELP);
+    return CLI_OK;
+}
+
+static enum cli_exit set_option(struct cli *cli, const struct cli_command *command,
+                                const struct option_row *row, const char *value)
 {
     enum cli_exit result = CLI_OK;
     int64_t number = 0;
-    char problem[128];
 
     switch (row->letter) {
     case 'b':
@@ -259,10 +290,8 @@ static enum cli_exit set_option(struct cli *cli, const struct option_row *row, c
         cli->linger_ms = (int32_t)number;
         break;
     case 'f':
-        if (strcmp(value, "json") != 0 && strcmp(value, "text") != 0)
-            return cli_fail(CLI_USAGE, "--format is text or json, not \"%s\"", value);
-        cli->json = strcmp(value, "json") == 0;
-        break;
+    case 'F':
+        return set_format(cli, command, row, value);
     case 'c':
         cli->file = value;
         break;
@@ -287,11 +316,6 @@ static enum cli_exit set_option(struct cli *cli, const struct option_row *row, c
         break;
     case 'n':
         result = set_number(row->long_name, value, 0, INT64_MAX, &cli->count);
-        break;
-    case 'F':
-        cli->record_format = value;
-        if (!record_format_check(value, problem, sizeof(problem)))
-            return cli_fail(CLI_USAGE, "-f: %s; %s", problem, RECORD_FORMAT_HELP);
         break;
     case 'k':
         cli->key = value;
@@ -377,7 +401,7 @@ static enum cli_exit parse(struct cli *cli, const struct cli_command *command, i
                 return cli_fail(CLI_USAGE, "%s needs a value: %s", row->long_name, row->argument);
             value = argv[i];
         }
-        result = set_option(cli, row, value);
+        result = set_option(cli, command, row, value);
         if (result != CLI_OK)
             return result;
     }

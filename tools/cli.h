@@ -35,9 +35,10 @@ struct cli {
     int32_t replicas;                 /* -r */
     const char *offset;               /* -o */
     int64_t count;                    /* -n, -1: without end */
-    const char *record_format;        /* -f */
+    const char *record_format;        /* -f, or --format TEMPLATE */
     const char *key;                  /* -k */
     const char *key_delimiter;        /* -K */
+    bool key_demanded;                /* a line without the delimiter is an error */
     const char *codec;                /* -z */
     int32_t acks;                     /* --acks */
     int32_t linger_ms;                /* --linger */

@@ -44,7 +44,9 @@ enum cli_exit command_cluster_info(struct cli *cli)
     struct client *client;
     struct arena arena;
     struct metadata_request request;
+    const struct metadata_response *response;
     const void *answer;
+    struct patience patience = patience_begin(cli->timeout_ms);
     enum cli_exit result = cli_connect(cli, &client);
     enum err err;
 
@@ -54,13 +56,21 @@ enum cli_exit command_cluster_info(struct cli *cli)
     codec_set_defaults(&metadata_request_desc, &request);
     request.allow_auto_topic_creation = false;
     request.topics.count = -1;
-    err = client_call(client, API_METADATA, &request, &arena, &answer);
+    do {
+        arena_reset(&arena);
+        err = client_call(client, API_METADATA, &request, &arena, &answer);
+        response = answer;
+    } while (err == OK ? patience_with_kafka(&patience, response->error_code)
+                       : patience_with(&patience, err));
     if (err != OK)
         result = cli_call_failed("Metadata", err);
+    else if (response->error_code != KAFKA_NONE)
+        result = cli_fail(cli_exit_of_kafka(response->error_code), "Metadata: %s",
+                          kafka_error_name(response->error_code));
     else if (cli->json)
-        print_json(answer);
+        print_json(response);
     else
-        print_text(answer);
+        print_text(response);
     arena_deinit(&arena);
     client_close(client);
     return result;

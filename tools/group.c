@@ -7,7 +7,7 @@
 #include "net/protocol/msg_list_groups.h"
 #include "net/protocol/msg_list_offsets.h"
 #include "net/protocol/msg_offset_fetch.h"
-#include "tools/cli.h"
+#include "tools/admin_call.h"
 #include "tools/output.h"
 
 #include <stdio.h>
@@ -93,58 +93,53 @@ static enum cli_exit find_coordinator(const struct cli *cli, struct client *clie
                                                kafka_error_name(error_code));
 }
 
-enum cli_exit command_group_delete(struct cli *cli)
+static enum err ask_delete(struct admin_call *call, const struct wire_string *names, int32_t count,
+                           struct admin_outcome *outcomes, int32_t *outcome_count)
 {
-    struct client *client;
-    struct arena arena;
     struct delete_groups_request request;
-    struct wire_string names[CLI_WORDS_MAX];
+    struct wire_string asked[CLI_WORDS_MAX];
     const struct delete_groups_response *response;
     const void *answer;
-    enum cli_exit result = cli_connect(cli, &client);
     enum err err;
+
+    codec_set_defaults(&delete_groups_request_desc, &request);
+    for (int32_t i = 0; i < count; i++)
+        asked[i] = names[i];
+    request.groups_names.items = asked;
+    request.groups_names.count = count;
+    err = client_call(call->client, API_DELETE_GROUPS, &request, &call->arena, &answer);
+    if (err != OK)
+        return err;
+    response = answer;
+    if (response->results.count != count)
+        return ERR_MALFORMED;
+    for (int32_t i = 0; i < count; i++)
+        outcomes[i] =
+            (struct admin_outcome){response->results.items[i].group_id,
+                                   response->results.items[i].error_code, (struct wire_string){0}};
+    *outcome_count = count;
+    return OK;
+}
+
+enum cli_exit command_group_delete(struct cli *cli)
+{
+    struct admin_call call = {cli, "DeleteGroups", "group", "deleted", ask_delete};
+    struct client *client;
+    enum cli_exit result = cli_connect(cli, &client);
 
     if (result != CLI_OK)
         return result;
-    arena_init(&arena, ARENA_BYTES);
-    codec_set_defaults(&delete_groups_request_desc, &request);
-    for (int i = 0; i < cli->word_count; i++)
-        names[i] = wire_string(cli->words[i]);
-    request.groups_names.items = names;
-    request.groups_names.count = cli->word_count;
     result = find_coordinator(cli, client, cli->words[0]);
-    if (result != CLI_OK)
-        goto close;
-    err = client_call(client, API_DELETE_GROUPS, &request, &arena, &answer);
-    response = answer;
-    if (err != OK)
-        result = cli_call_failed("DeleteGroups", err);
-    for (int32_t i = 0; err == OK && i < response->results.count; i++) {
-        int16_t error_code = response->results.items[i].error_code;
-        struct wire_string name = response->results.items[i].group_id;
-        if (cli->json) {
-            struct output_object object;
-            output_begin(&object);
-            output_string(&object, "group", name);
-            output_text(&object, "error", kafka_error_name(error_code));
-            output_end(&object);
-        } else if (error_code == KAFKA_NONE) {
-            output_line("%.*s deleted", CLI_TEXT(name));
-        }
-        if (error_code != KAFKA_NONE)
-            result = cli_fail(cli_exit_of_kafka(error_code), "%.*s: %s", CLI_TEXT(name),
-                              kafka_error_name(error_code));
-    }
-close:
-    arena_deinit(&arena);
+    if (result == CLI_OK)
+        result = admin_call_run_on(&call, client);
     client_close(client);
     return result;
 }
 
 /* ---- describe */
 
-/* End of a partition, or -1. */
-static int64_t end_of(struct client *client, const char *topic_name, int32_t partition)
+static enum err ask_end(struct client *client, const char *topic_name, int32_t partition,
+                        int64_t *end_out, int16_t *error_out)
 {
     struct list_offsets_request request;
     struct list_offsets_request_list_offsets_topic topic;
@@ -152,7 +147,7 @@ static int64_t end_of(struct client *client, const char *topic_name, int32_t par
     const struct list_offsets_response *response;
     const void *answer;
     struct arena arena;
-    int64_t end = -1;
+    enum err err;
 
     arena_init(&arena, 1 << 20);
     codec_set_defaults(&list_offsets_request_desc, &request);
@@ -166,13 +161,33 @@ static int64_t end_of(struct client *client, const char *topic_name, int32_t par
     topic.partitions.count = 1;
     request.topics.items = &topic;
     request.topics.count = 1;
-    if (client_call(client, API_LIST_OFFSETS, &request, &arena, &answer) == OK) {
-        response = answer;
-        if (response->topics.count == 1 && response->topics.items[0].partitions.count == 1)
-            end = response->topics.items[0].partitions.items[0].offset;
+    err = client_call(client, API_LIST_OFFSETS, &request, &arena, &answer);
+    response = answer;
+    if (err == OK &&
+        (response->topics.count != 1 || response->topics.items[0].partitions.count != 1))
+        err = ERR_MALFORMED;
+    if (err == OK) {
+        *end_out = response->topics.items[0].partitions.items[0].offset;
+        *error_out = response->topics.items[0].partitions.items[0].error_code;
     }
     arena_deinit(&arena);
-    return end;
+    return err;
+}
+
+/* End of a partition, or -1: it is not known, for instance of a topic that is gone. */
+static int64_t end_of(const struct cli *cli, struct client *client, const char *topic,
+                      int32_t partition)
+{
+    struct patience patience = patience_begin(cli->timeout_ms);
+    int16_t error_code = KAFKA_NONE;
+    int64_t end = -1;
+    enum err err;
+
+    do {
+        err = ask_end(client, topic, partition, &end, &error_code);
+    } while (err == OK ? patience_with_kafka(&patience, error_code)
+                       : patience_with(&patience, err));
+    return err == OK && error_code == KAFKA_NONE ? end : -1;
 }
 
 struct commit {
@@ -207,6 +222,7 @@ static enum cli_exit print_offsets(const struct cli *cli, struct client *client,
     struct offset_fetch_request request;
     const struct offset_fetch_response *response;
     const void *answer;
+    struct patience patience = patience_begin(cli->timeout_ms);
     struct commit *commits;
     size_t count = 0;
     enum err err;
@@ -214,10 +230,17 @@ static enum cli_exit print_offsets(const struct cli *cli, struct client *client,
     codec_set_defaults(&offset_fetch_request_desc, &request);
     request.group_id = wire_string(cli->words[0]);
     request.topics.count = -1;
-    err = client_call_at_most(client, API_OFFSET_FETCH, 7, &request, arena, &answer);
-    response = answer;
+    do {
+        arena_reset(arena);
+        err = client_call_at_most(client, API_OFFSET_FETCH, 7, &request, arena, &answer);
+        response = answer;
+    } while (err == OK ? patience_with_kafka(&patience, response->error_code)
+                       : patience_with(&patience, err));
     if (err != OK)
         return cli_call_failed("OffsetFetch", err);
+    if (response->error_code != KAFKA_NONE)
+        return cli_fail(cli_exit_of_kafka(response->error_code), "%s: %s", cli->words[0],
+                        kafka_error_name(response->error_code));
     for (int32_t t = 0; t < response->topics.count; t++)
         count += (size_t)response->topics.items[t].partitions.count;
     commits = arena_alloc_array(arena, count, sizeof(*commits));
@@ -238,7 +261,7 @@ static enum cli_exit print_offsets(const struct cli *cli, struct client *client,
     if (!cli->json)
         output_line("%-40s %9s %12s %12s %10s", "TOPIC", "PARTITION", "COMMITTED", "END", "LAG");
     for (size_t i = 0; i < count; i++)
-        print_commit(cli, &commits[i], end_of(client, commits[i].topic, commits[i].partition));
+        print_commit(cli, &commits[i], end_of(cli, client, commits[i].topic, commits[i].partition));
     return CLI_OK;
 }
 

@@ -47,6 +47,9 @@ static enum cli_exit add_line(struct record_sender *sender, const char *line, si
             key_bytes = (int32_t)(end - line);
             size_bytes -= (size_t)key_bytes + strlen(cli->key_delimiter);
             line = end + strlen(cli->key_delimiter);
+        } else if (cli->key_demanded) {
+            return cli_fail(CLI_FAILED, "a line does not fit the format: it has no \"%s\"",
+                            cli->key_delimiter);
         }
     }
     return record_sender_add(sender, key, key_bytes, line, (int32_t)size_bytes);

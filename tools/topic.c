@@ -6,7 +6,7 @@
 #include "net/protocol/msg_describe_configs.h"
 #include "net/protocol/msg_incremental_alter_configs.h"
 #include "net/protocol/msg_metadata.h"
-#include "tools/cli.h"
+#include "tools/admin_call.h"
 #include "tools/output.h"
 
 #include <stdio.h>
@@ -32,31 +32,6 @@ static void close_session(struct session *session)
     arena_deinit(&session->arena);
 }
 
-/* One line for one topic; the first failure decides the exit code. */
-static void tell(const struct cli *cli, struct wire_string name, int16_t error_code,
-                 struct wire_string message, const char *done, enum cli_exit *result)
-{
-    const char *error = kafka_error_name(error_code);
-
-    if (cli->json) {
-        struct output_object object;
-        output_begin(&object);
-        output_string(&object, "topic", name);
-        output_text(&object, "error", error);
-        output_string(&object, "message", message);
-        output_end(&object);
-    } else if (error_code == KAFKA_NONE) {
-        output_line("%.*s %s", CLI_TEXT(name), done);
-    }
-    if (error_code == KAFKA_NONE)
-        return;
-    if (!cli->json)
-        cli_fail(CLI_FAILED, "%.*s: %s%s%.*s", CLI_TEXT(name), error,
-                 message.size_bytes > 0 ? ": " : "", CLI_TEXT(message));
-    if (*result == CLI_OK)
-        *result = cli_exit_of_kafka(error_code);
-}
-
 /* "key=value" → both halves; value null when nothing follows the equals sign. */
 static bool split_set(const char *set, struct wire_string *key, struct wire_string *value)
 {
@@ -69,138 +44,152 @@ static bool split_set(const char *set, struct wire_string *key, struct wire_stri
     return true;
 }
 
-enum cli_exit command_topic_create(struct cli *cli)
+/* An answer has as many items as were asked about, or it is none. */
+#define COPY_OUTCOMES(items_, count_, name_)                                                   \
+    do {                                                                                       \
+        if ((count_) != count)                                                                 \
+            return ERR_MALFORMED;                                                              \
+        for (int32_t i_ = 0; i_ < count; i_++)                                                 \
+            outcomes[i_] = (struct admin_outcome){(items_)[i_].name_, (items_)[i_].error_code, \
+                                                  (items_)[i_].error_message};                 \
+        *outcome_count = count;                                                                \
+    } while (0)
+
+static enum err ask_create(struct admin_call *call, const struct wire_string *names, int32_t count,
+                           struct admin_outcome *outcomes, int32_t *outcome_count)
 {
-    struct session session = {0};
+    const struct cli *cli = call->cli;
     struct create_topics_request request;
     struct create_topics_request_creatable_topic topics[CLI_WORDS_MAX];
     struct create_topics_request_creatable_topic_config configs[CLI_SETS_MAX];
     const struct create_topics_response *response;
     const void *answer;
-    enum cli_exit result;
     enum err err;
 
-    if (cli->partitions == 0)
-        return cli_fail(CLI_USAGE, "-p 0: a topic has at least one partition");
     codec_set_defaults(&create_topics_request_desc, &request);
     for (int i = 0; i < cli->set_count; i++)
-        if (!split_set(cli->sets[i], &configs[i].name, &configs[i].value))
-            return cli_fail(CLI_USAGE, "-C %s: write key=value", cli->sets[i]);
-    for (int i = 0; i < cli->word_count; i++) {
+        split_set(cli->sets[i], &configs[i].name, &configs[i].value);
+    for (int32_t i = 0; i < count; i++) {
         codec_set_struct_defaults(&create_topics_request_creatable_topic_struct, &topics[i]);
-        topics[i].name = wire_string(cli->words[i]);
+        topics[i].name = names[i];
         topics[i].num_partitions = cli->partitions;
         topics[i].replication_factor = (int16_t)cli->replicas;
         topics[i].configs.items = configs;
         topics[i].configs.count = cli->set_count;
     }
     request.topics.items = topics;
-    request.topics.count = cli->word_count;
+    request.topics.count = count;
     request.timeout_ms = cli->timeout_ms;
-    result = open_session(cli, &session);
-    if (result != CLI_OK)
-        return result;
-    err = client_call(session.client, API_CREATE_TOPICS, &request, &session.arena, &answer);
-    response = answer;
+    err = client_call(call->client, API_CREATE_TOPICS, &request, &call->arena, &answer);
     if (err != OK)
-        result = cli_call_failed("CreateTopics", err);
-    for (int32_t i = 0; err == OK && i < response->topics.count; i++)
-        tell(cli, response->topics.items[i].name, response->topics.items[i].error_code,
-             response->topics.items[i].error_message, "created", &result);
-    close_session(&session);
-    return result;
+        return err;
+    response = answer;
+    COPY_OUTCOMES(response->topics.items, response->topics.count, name);
+    return OK;
+}
+
+enum cli_exit command_topic_create(struct cli *cli)
+{
+    struct admin_call call = {cli, "CreateTopics", "topic", "created", ask_create};
+    struct wire_string key;
+    struct wire_string value;
+
+    if (cli->partitions == 0)
+        return cli_fail(CLI_USAGE, "-p 0: a topic has at least one partition");
+    for (int i = 0; i < cli->set_count; i++)
+        if (!split_set(cli->sets[i], &key, &value))
+            return cli_fail(CLI_USAGE, "-C %s: write key=value", cli->sets[i]);
+    return admin_call_run(&call);
+}
+
+static enum err ask_delete(struct admin_call *call, const struct wire_string *names, int32_t count,
+                           struct admin_outcome *outcomes, int32_t *outcome_count)
+{
+    struct delete_topics_request request;
+    struct delete_topics_request_delete_topic_state topics[CLI_WORDS_MAX];
+    struct wire_string by_name[CLI_WORDS_MAX];
+    const struct delete_topics_response *response;
+    const void *answer;
+    enum err err;
+
+    codec_set_defaults(&delete_topics_request_desc, &request);
+    for (int32_t i = 0; i < count; i++) {
+        codec_set_struct_defaults(&delete_topics_request_delete_topic_state_struct, &topics[i]);
+        topics[i].name = names[i];
+        by_name[i] = names[i];
+    }
+    if (client_version(call->client, API_DELETE_TOPICS) >= 6) {
+        request.topics.items = topics;
+        request.topics.count = count;
+    } else {
+        request.topic_names.items = by_name;
+        request.topic_names.count = count;
+    }
+    request.timeout_ms = call->cli->timeout_ms;
+    err = client_call(call->client, API_DELETE_TOPICS, &request, &call->arena, &answer);
+    if (err != OK)
+        return err;
+    response = answer;
+    COPY_OUTCOMES(response->responses.items, response->responses.count, name);
+    return OK;
 }
 
 enum cli_exit command_topic_delete(struct cli *cli)
 {
-    struct session session = {0};
-    struct delete_topics_request request;
-    struct delete_topics_request_delete_topic_state topics[CLI_WORDS_MAX];
-    struct wire_string names[CLI_WORDS_MAX];
-    const struct delete_topics_response *response;
-    const void *answer;
-    enum cli_exit result = open_session(cli, &session);
-    enum err err;
+    struct admin_call call = {cli, "DeleteTopics", "topic", "deleted", ask_delete};
 
-    if (result != CLI_OK)
-        return result;
-    codec_set_defaults(&delete_topics_request_desc, &request);
-    for (int i = 0; i < cli->word_count; i++) {
-        codec_set_struct_defaults(&delete_topics_request_delete_topic_state_struct, &topics[i]);
-        topics[i].name = wire_string(cli->words[i]);
-        names[i] = topics[i].name;
-    }
-    if (client_version(session.client, API_DELETE_TOPICS) >= 6) {
-        request.topics.items = topics;
-        request.topics.count = cli->word_count;
-    } else {
-        request.topic_names.items = names;
-        request.topic_names.count = cli->word_count;
-    }
-    request.timeout_ms = cli->timeout_ms;
-    err = client_call(session.client, API_DELETE_TOPICS, &request, &session.arena, &answer);
-    response = answer;
-    if (err != OK)
-        result = cli_call_failed("DeleteTopics", err);
-    for (int32_t i = 0; err == OK && i < response->responses.count; i++)
-        tell(cli, response->responses.items[i].name, response->responses.items[i].error_code,
-             response->responses.items[i].error_message, "deleted", &result);
-    close_session(&session);
-    return result;
+    return admin_call_run(&call);
 }
 
-enum cli_exit command_topic_add_partitions(struct cli *cli)
+static enum err ask_grow(struct admin_call *call, const struct wire_string *names, int32_t count,
+                         struct admin_outcome *outcomes, int32_t *outcome_count)
 {
-    struct session session = {0};
     struct create_partitions_request request;
     struct create_partitions_request_create_partitions_topic topic;
     const struct create_partitions_response *response;
     const void *answer;
-    enum cli_exit result;
     enum err err;
 
-    if (cli->partitions < 1)
-        return cli_fail(CLI_USAGE, "-p COUNT is needed: the new number of partitions");
-    result = open_session(cli, &session);
-    if (result != CLI_OK)
-        return result;
     codec_set_defaults(&create_partitions_request_desc, &request);
     codec_set_struct_defaults(&create_partitions_request_create_partitions_topic_struct, &topic);
-    topic.name = wire_string(cli->words[0]);
-    topic.count = cli->partitions;
+    topic.name = names[0];
+    topic.count = call->cli->partitions;
     topic.assignments.count = -1;
     request.topics.items = &topic;
     request.topics.count = 1;
-    request.timeout_ms = cli->timeout_ms;
-    err = client_call(session.client, API_CREATE_PARTITIONS, &request, &session.arena, &answer);
-    response = answer;
+    request.timeout_ms = call->cli->timeout_ms;
+    err = client_call(call->client, API_CREATE_PARTITIONS, &request, &call->arena, &answer);
     if (err != OK)
-        result = cli_call_failed("CreatePartitions", err);
-    for (int32_t i = 0; err == OK && i < response->results.count; i++)
-        tell(cli, response->results.items[i].name, response->results.items[i].error_code,
-             response->results.items[i].error_message, "grown", &result);
-    close_session(&session);
-    return result;
+        return err;
+    response = answer;
+    COPY_OUTCOMES(response->results.items, response->results.count, name);
+    return OK;
 }
 
-enum cli_exit command_topic_alter_config(struct cli *cli)
+enum cli_exit command_topic_add_partitions(struct cli *cli)
 {
-    struct session session = {0};
+    struct admin_call call = {cli, "CreatePartitions", "topic", "grown", ask_grow};
+
+    if (cli->partitions < 1)
+        return cli_fail(CLI_USAGE, "-p COUNT is needed: the new number of partitions");
+    return admin_call_run(&call);
+}
+
+static enum err ask_alter(struct admin_call *call, const struct wire_string *names, int32_t count,
+                          struct admin_outcome *outcomes, int32_t *outcome_count)
+{
+    const struct cli *cli = call->cli;
     struct incremental_alter_configs_request request;
     struct incremental_alter_configs_request_alter_configs_resource resource;
     struct incremental_alter_configs_request_alterable_config configs[CLI_SETS_MAX];
     const struct incremental_alter_configs_response *response;
     const void *answer;
-    enum cli_exit result;
     enum err err;
 
-    if (cli->set_count == 0)
-        return cli_fail(CLI_USAGE, "-C key=value is needed");
     for (int i = 0; i < cli->set_count; i++) {
         codec_set_struct_defaults(&incremental_alter_configs_request_alterable_config_struct,
                                   &configs[i]);
-        if (!split_set(cli->sets[i], &configs[i].name, &configs[i].value))
-            return cli_fail(CLI_USAGE, "-C %s: write key=value, or key= to reset", cli->sets[i]);
+        split_set(cli->sets[i], &configs[i].name, &configs[i].value);
         configs[i].config_operation = configs[i].value.text == NULL ? KAFKA_ALTER_CONFIG_OP_DELETE
                                                                     : KAFKA_ALTER_CONFIG_OP_SET;
     }
@@ -208,32 +197,47 @@ enum cli_exit command_topic_alter_config(struct cli *cli)
     codec_set_struct_defaults(&incremental_alter_configs_request_alter_configs_resource_struct,
                               &resource);
     resource.resource_type = KAFKA_CONFIG_RESOURCE_TYPE_TOPIC;
-    resource.resource_name = wire_string(cli->words[0]);
+    resource.resource_name = names[0];
     resource.configs.items = configs;
     resource.configs.count = cli->set_count;
     request.resources.items = &resource;
     request.resources.count = 1;
-    result = open_session(cli, &session);
-    if (result != CLI_OK)
-        return result;
-    err = client_call(session.client, API_INCREMENTAL_ALTER_CONFIGS, &request, &session.arena,
-                      &answer);
-    response = answer;
+    err = client_call(call->client, API_INCREMENTAL_ALTER_CONFIGS, &request, &call->arena, &answer);
     if (err != OK)
-        result = cli_call_failed("IncrementalAlterConfigs", err);
-    for (int32_t i = 0; err == OK && i < response->responses.count; i++)
-        tell(cli, response->responses.items[i].resource_name,
-             response->responses.items[i].error_code, response->responses.items[i].error_message,
-             "changed", &result);
-    close_session(&session);
-    return result;
+        return err;
+    response = answer;
+    COPY_OUTCOMES(response->responses.items, response->responses.count, resource_name);
+    return OK;
+}
+
+enum cli_exit command_topic_alter_config(struct cli *cli)
+{
+    struct admin_call call = {cli, "IncrementalAlterConfigs", "topic", "changed", ask_alter};
+    struct wire_string key;
+    struct wire_string value;
+
+    if (cli->set_count == 0)
+        return cli_fail(CLI_USAGE, "-C key=value is needed");
+    for (int i = 0; i < cli->set_count; i++)
+        if (!split_set(cli->sets[i], &key, &value))
+            return cli_fail(CLI_USAGE, "-C %s: write key=value, or key= to reset", cli->sets[i]);
+    return admin_call_run(&call);
 }
 
 /* ---- list and describe */
 
-static enum cli_exit ask_metadata(struct session *session, const char *topic,
+/* Of the whole, or of the one topic that is asked for. */
+static int16_t error_of(const struct metadata_response *response, const char *topic)
+{
+    if (response->error_code == KAFKA_NONE && topic != NULL && response->topics.count == 1)
+        return response->topics.items[0].error_code;
+    return response->error_code;
+}
+
+static enum cli_exit ask_metadata(const struct cli *cli, struct session *session, const char *topic,
                                   const struct metadata_response **out)
 {
+    struct patience patience = patience_begin(cli->timeout_ms);
     struct metadata_request request;
     struct metadata_request_topic one;
     const void *answer;
@@ -248,10 +252,17 @@ static enum cli_exit ask_metadata(struct session *session, const char *topic,
         request.topics.items = &one;
         request.topics.count = 1;
     }
-    err = client_call(session->client, API_METADATA, &request, &session->arena, &answer);
+    do {
+        arena_reset(&session->arena);
+        err = client_call(session->client, API_METADATA, &request, &session->arena, &answer);
+        *out = answer;
+    } while (err == OK ? patience_with_kafka(&patience, error_of(*out, topic))
+                       : patience_with(&patience, err));
     if (err != OK)
         return cli_call_failed("Metadata", err);
-    *out = answer;
+    if ((*out)->error_code != KAFKA_NONE)
+        return cli_fail(cli_exit_of_kafka((*out)->error_code), "Metadata: %s",
+                        kafka_error_name((*out)->error_code));
     return CLI_OK;
 }
 
@@ -262,7 +273,7 @@ enum cli_exit command_topic_list(struct cli *cli)
     enum cli_exit result = open_session(cli, &session);
 
     if (result == CLI_OK)
-        result = ask_metadata(&session, NULL, &response);
+        result = ask_metadata(cli, &session, NULL, &response);
     if (result == CLI_OK && !cli->json)
         output_line("%-40s %10s %8s", "NAME", "PARTITIONS", "REPLICAS");
     for (int32_t i = 0; result == CLI_OK && i < response->topics.count; i++) {
@@ -290,6 +301,7 @@ static enum cli_exit describe_configs(const struct cli *cli, struct session *ses
 {
     struct describe_configs_request request;
     struct describe_configs_request_describe_configs_resource resource;
+    struct patience patience = patience_begin(cli->timeout_ms);
     const struct describe_configs_response *response;
     const void *answer;
     enum err err;
@@ -302,14 +314,23 @@ static enum cli_exit describe_configs(const struct cli *cli, struct session *ses
     resource.configuration_keys.count = -1;
     request.resources.items = &resource;
     request.resources.count = 1;
-    err = client_call(session->client, API_DESCRIBE_CONFIGS, &request, &session->arena, &answer);
-    response = answer;
+    do {
+        arena_reset(&session->arena);
+        err =
+            client_call(session->client, API_DESCRIBE_CONFIGS, &request, &session->arena, &answer);
+        response = answer;
+        if (err == OK && response->results.count != 1)
+            err = ERR_MALFORMED;
+    } while (err == OK ? patience_with_kafka(&patience, response->results.items[0].error_code)
+                       : patience_with(&patience, err));
     if (err != OK)
         return cli_call_failed("DescribeConfigs", err);
+    if (response->results.items[0].error_code != KAFKA_NONE)
+        return cli_fail(cli_exit_of_kafka(response->results.items[0].error_code), "%s: %s",
+                        cli->words[0], kafka_error_name(response->results.items[0].error_code));
     if (!cli->json)
         puts("\nCONFIG (those that differ from the default)");
-    for (int32_t i = 0; response->results.count > 0 && i < response->results.items[0].configs.count;
-         i++) {
+    for (int32_t i = 0; i < response->results.items[0].configs.count; i++) {
         const struct describe_configs_response_describe_configs_resource_result *config =
             &response->results.items[0].configs.items[i];
         if (cli->json) {
@@ -336,7 +357,7 @@ enum cli_exit command_topic_describe(struct cli *cli)
     enum cli_exit result = open_session(cli, &session);
 
     if (result == CLI_OK)
-        result = ask_metadata(&session, cli->words[0], &response);
+        result = ask_metadata(cli, &session, cli->words[0], &response);
     if (result == CLI_OK && response->topics.count == 1 &&
         response->topics.items[0].error_code != KAFKA_NONE)
         result = cli_fail(cli_exit_of_kafka(response->topics.items[0].error_code), "%s: %s",

@@ -241,6 +241,150 @@ class Forgetful(threading.Thread):
             client.sendall(answer)
 
 
+class Refusing(Forgetful):
+    """Answers the first requests of some APIs itself, with an error; passes on the others.
+
+    refuse: {api: (how many requests, answer of a decoded request)}; asked: what it was asked."""
+
+    def __init__(self, port, refuse):
+        super().__init__(port)
+        self.refuse = {raw.APIS[name].key: [name, *what] for name, what in refuse.items()}
+        self.asked = []
+
+    def serve(self, client, broker):
+        while True:
+            request = self.frame(client)
+            answer = self.refusal(request)
+            if answer is None:
+                broker.sendall(request)
+                answer = self.frame(broker)
+            client.sendall(answer)
+
+    def refusal(self, frame):
+        key, version, correlation_id = struct.unpack(">hhi", frame[4:12])
+        name, left, make = self.refuse.get(key, (None, 0, None))
+        if name is None:
+            return None
+        api = raw.APIS[name]
+        flexible = version >= api.flexible_from
+        reader = raw.Reader(frame[12:])
+        reader.take(reader.number(">h"))  # the client's id
+        if flexible:
+            reader.uvarint()
+        request = raw.decode_fields(api.request, reader, version, flexible)
+        self.asked.append((name, request))
+        if left == 0:
+            return None
+        self.refuse[key][1] -= 1
+        body = struct.pack(">i", correlation_id) + (b"\0" if flexible else b"")
+        body += raw.encode_fields(api.response, make(request), version, flexible)
+        return struct.pack(">i", len(body)) + body
+
+
+def through(world, refuse, *words):
+    """The command over such a broker; (what it came to, what was asked)."""
+    proxy = Refusing(world.broker.port, refuse)
+    proxy.start()
+    done = subprocess.run([world.binary, *words, "-b", proxy.address], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=SECONDS)
+    proxy.server.close()
+    return done, proxy.asked
+
+
+# What a broker says that is not ready: NOT_CONTROLLER, COORDINATOR_LOAD_IN_PROGRESS, ...
+UNREADY = {
+    "CreateTopics": lambda r: {"Topics": [{"Name": t["Name"], "ErrorCode": 41} for t in r["Topics"]]},
+    "DeleteTopics": lambda r: {"Responses": [
+        {"Name": t["Name"], "ErrorCode": 41} for t in r["Topics"]]},
+    "CreatePartitions": lambda r: {"Results": [
+        {"Name": t["Name"], "ErrorCode": 41} for t in r["Topics"]]},
+    "IncrementalAlterConfigs": lambda r: {"Responses": [
+        {"ErrorCode": 41, "ResourceType": 2, "ResourceName": t["ResourceName"]}
+        for t in r["Resources"]]},
+    "DescribeConfigs": lambda r: {"Results": [
+        {"ErrorCode": 41, "ResourceType": 2, "ResourceName": t["ResourceName"]}
+        for t in r["Resources"]]},
+    "Metadata": lambda r: {"Topics": [{"Name": t["Name"], "ErrorCode": 5} for t in r["Topics"]]},
+    "ListGroups": lambda r: {"ErrorCode": 14},
+    "FindCoordinator": lambda r: {"ErrorCode": 15, "NodeId": -1},
+    "DescribeGroups": lambda r: {"Groups": [{"GroupId": g, "ErrorCode": 14} for g in r["Groups"]]},
+    "OffsetFetch": lambda r: {"ErrorCode": 14},
+    "DeleteGroups": lambda r: {"Results": [
+        {"GroupId": g, "ErrorCode": 16} for g in r["GroupsNames"]]},
+    "ListOffsets": lambda r: {"Topics": [{"Name": t["Name"], "Partitions": [
+        {"PartitionIndex": p["PartitionIndex"], "ErrorCode": 6, "Offset": -1, "Timestamp": -1}
+        for p in t["Partitions"]]} for t in r["Topics"]]},
+}
+
+
+def commit(world, group, topic):
+    client = raw.Connection(world.broker.bootstrap)
+    end = time.monotonic() + 10
+    while client.ask("FindCoordinator", 4, {"KeyType": 0, "CoordinatorKeys": [group]})[
+            "Coordinators"][0]["ErrorCode"] != 0:
+        expect(time.monotonic() < end, "no coordinator")
+        time.sleep(0.1)
+    while True:
+        done = client.ask("OffsetCommit", 7, {"GroupId": group, "Topics": [{
+            "Name": topic, "Partitions": [{"PartitionIndex": 0, "CommittedOffset": 0,
+                                           "CommittedMetadata": ""}]}]})
+        if done["Topics"][0]["Partitions"][0]["ErrorCode"] == 0:
+            break
+        expect(time.monotonic() < end, "OffsetCommit: %s" % done)
+        time.sleep(0.1)
+    client.close()
+
+
+@check
+def errors_that_pass_are_waited_out(world):
+    topic, group = world.topic(), "waiting"
+    commit(world, group, topic)
+    for words, names in (
+            (["topic", "create", topic + "a", topic + "b"], ["CreateTopics"]),
+            (["topic", "add-partitions", topic + "a", "-p", "2"], ["CreatePartitions"]),
+            (["topic", "alter-config", topic + "a", "-C", "retention.ms=5000"],
+             ["IncrementalAlterConfigs"]),
+            (["topic", "describe", topic + "a"], ["Metadata", "DescribeConfigs"]),
+            (["topic", "delete", topic + "a", topic + "b"], ["DeleteTopics"]),
+            (["group", "list"], ["ListGroups"]),
+            (["group", "describe", group],
+             ["FindCoordinator", "DescribeGroups", "OffsetFetch", "ListOffsets"]),
+            (["group", "delete", group], ["FindCoordinator", "DeleteGroups"])):
+        done, asked = through(world, {n: (2, UNREADY[n]) for n in names}, *words)
+        expect(done.returncode == 0, "%s: exit code %d: %s" % (words, done.returncode, done.stderr))
+        for name in names:
+            count = sum(n == name for n, _ in asked)
+            expect(count == 3, "%s: %s was asked %d times" % (words, name, count))
+
+
+@check
+def errors_that_stay_end_with_the_timeout(world):
+    for words, name in ((["topic", "create", "never"], "CreateTopics"),
+                        (["group", "list"], "ListGroups"),
+                        (["topic", "describe", "never"], "Metadata")):
+        begin = time.monotonic()
+        done, asked = through(world, {name: (-1, UNREADY[name])}, *words, "--timeout", "600")
+        expect(done.returncode != 0 and len(asked) > 1, "%s: %s %d" % (words, done, len(asked)))
+        expect(time.monotonic() - begin < 3, "%s took %s s" % (words, time.monotonic() - begin))
+    # one that says that the broker goes on by itself is told at once
+    done, asked = through(world, {"CreateTopics": (-1, lambda r: {"Topics": [
+        {"Name": "late", "ErrorCode": 7}]})}, "topic", "create", "late")
+    expect(done.returncode == 6 and len(asked) == 1, "%s %d" % (done, len(asked)))
+
+
+@check
+def what_was_done_is_not_asked_again(world):
+    topic = world.topic()
+    done, asked = through(world, {"CreateTopics": (1, lambda r: {"Topics": [
+        {"Name": topic + "x", "ErrorCode": 0}, {"Name": topic + "y", "ErrorCode": 41}]})},
+                          "topic", "create", topic + "x", topic + "y")
+    expect(done.returncode == 0, done.stderr)
+    expect([[t["Name"] for t in r["Topics"]] for _, r in asked]
+           == [[topic + "x", topic + "y"], [topic + "y"]], asked)
+    expect(sorted(done.stdout.split()) == sorted(
+        [topic + "x", "created", topic + "y", "created"]), done.stdout)
+
+
 @check
 def an_answer_that_is_lost_does_not_store_twice(world):
     topic = world.topic()
@@ -292,6 +436,35 @@ def places_to_begin(world):
         expect(got == [str(v) for v in values], "-o %s gave %s" % (where, got))
 
 
+@check
+def templates_of_rpk(world):
+    topic = world.topic()
+    world.good("produce", topic, "--format", "%k %v\\n", input="a 1\nb 2 3\n")
+    world.good("topic", "produce", topic, "-f", "%k\\x3a%%%v\\n", input="c:%4\n")
+    for option in ("-f", "--format"):
+        got = world.good("topic", "consume", topic, "-o", ":end", option, "%o %p %t %k=%v %H%{%}\\n")
+        expect(got == "".join("%d 0 %s %s 0{}\n" % (i, topic, pair) for i, pair in enumerate(
+            ("a=1", "b=2 3", "c=4"))), got)
+        got = world.good("consume", topic, "-o", ":end", option, "json")
+        expect([json.loads(line)["key"] for line in got.splitlines()] == ["a", "b", "c"], got)
+    done = world.run("produce", topic, "--format", "%k %v\\n", input="x y\nlonely\n")
+    expect(done.returncode == 1 and "does not fit the format" in done.stderr, done.stderr)
+
+
+@check
+def headers_are_printed_by_their_template(world):
+    topic = world.topic()
+    client = raw.Connection(world.broker.bootstrap)
+    records = raw.record(0, b"k", b"v", headers=((b"a", b"1"), (b"b", None)))
+    done = client.ask("Produce", 9, {"Acks": -1, "TimeoutMs": 10000, "TopicData": [
+        {"Name": topic, "PartitionData": [{"Index": 0, "Records": raw.batch(
+            [b"v"], records=records)}]}]})
+    client.close()
+    expect(done["Responses"][0]["PartitionResponses"][0]["ErrorCode"] == 0, done)
+    got = world.good("consume", topic, "-o", ":end", "-f", "%H:%h{%k(%K)=%v(%V)%};}%v\\n")
+    expect(got == "2:a(1)=1(1)};b(1)=(0)};v\n", got)
+
+
 # ---- words and options
 
 
@@ -300,6 +473,17 @@ def mistakes_are_told_before_connecting(world):
     nowhere = ["-b", "127.0.0.1:1"]
     for words, needle in (
             (["consume", "t", "-f", "%q"], "%q is unknown"),
+            (["consume", "t", "--format", "%q"], "%q is unknown"),
+            (["consume", "t", "--format", "xml"], "a template, not"),
+            (["consume", "t", "-f", "%v{hex}"], "modifiers are unknown"),
+            (["consume", "t", "-f", "%h"], "is followed by {"),
+            (["consume", "t", "-f", "%h{%k"], "has no }"),
+            (["consume", "t", "-f", "%h{%o}"], "%o is unknown in %h"),
+            (["produce", "t", "-f", "%v"], "templates of input are"),
+            (["produce", "t", "-f", "%k%v\\n"], "templates of input are"),
+            (["produce", "t", "-f", "%V{big4}%v"], "templates of input are"),
+            (["produce", "t", "--format", "%p %v\\n"], "templates of input are"),
+            (["topic", "list", "--format", "%v"], "is text or json"),
             (["consume", "t", "-f", "\\y"], "\\y is unknown"),
             (["consume", "t", "-f", "50%"], "nothing follows"),
             (["consume", "t", "-o", "foo"], "no place to begin"),

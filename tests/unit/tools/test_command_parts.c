@@ -86,6 +86,42 @@ Test(record_format, refuses_unknown_verbs_and_escapes)
     cr_assert(not(is_right("\\xg0")));
 }
 
+Test(record_format, headers_have_a_template_of_their_own)
+{
+    cr_assert(is_right("%h{%k=%v %K%V%%%{%}\\n}%%%{%}"));
+    cr_assert(not(is_right("%h")));
+    cr_assert(not(is_right("%h{")));
+    cr_assert(not(is_right("%h{%}")));
+    cr_assert(not(is_right("%h{%o}")));
+    cr_assert(not(is_right("%h{%h{}}")));
+    cr_assert(not(is_right("%v{hex}")));
+}
+
+static const char *read_format(const char *format)
+{
+    static char delimiter[RECORD_FORMAT_DELIMITER_MAX];
+    char problem[256];
+
+    return record_format_read(format, delimiter, problem, sizeof(problem)) ? delimiter : NULL;
+}
+
+Test(record_format, a_template_of_input_is_a_value_or_a_key_text_and_a_value)
+{
+    static const char *const wrong[] = {
+        "",           "%v",          "%k%v\\n",    "%k %v",        "%v %k\\n",
+        "x%v\\n",     "%k %p %v\\n", "%k\\n%v\\n", "%k\\x00%v\\n", "%k\\q%v\\n",
+        "%v\\n%v\\n", "%k %v\\n ",   "%V %v\\n"};
+    char far[200];
+
+    cr_assert(eq(str, (char *)read_format("%v\\n"), ""));
+    cr_assert(eq(str, (char *)read_format("%k %v\\n"), " "));
+    cr_assert(eq(str, (char *)read_format("%k\\t%%%{\\x41%v\\n"), "\t%{A"));
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+        cr_assert(eq(ptr, (void *)read_format(wrong[i]), NULL), "\"%s\"", wrong[i]);
+    snprintf(far, sizeof(far), "%%k%0100d%%v\\n", 0);
+    cr_assert(eq(ptr, (void *)read_format(far), NULL));
+}
+
 Test(record_format, prints_what_the_verbs_name)
 {
     struct record record;
