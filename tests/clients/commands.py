@@ -424,6 +424,51 @@ def a_closed_output_is_an_error(world):
     expect(proc.wait(5) == 1, "exit code %s" % proc.returncode)
 
 
+class Recording(Forgetful):
+    """Passes bytes on, whatever they are, and keeps what the command sent."""
+
+    def __init__(self, port):
+        super().__init__(port)
+        self.sent = b""
+
+    def serve(self, client, broker):
+        threading.Thread(target=self.answers, args=(client, broker), daemon=True).start()
+        while True:
+            data = client.recv(65536)
+            if not data:
+                return
+            self.sent += data
+            broker.sendall(data)
+
+    @staticmethod
+    def answers(client, broker):
+        try:
+            while data := broker.recv(65536):
+                client.sendall(data)
+        except OSError:
+            pass
+
+
+@check
+def a_closed_descriptor_is_never_the_brokers(world):
+    topic = world.topic()
+    world.good("produce", topic, input="to-nobody\n")
+    for closed, words, text, needle in (
+            (">&-", ["consume", topic, "-n", "1"], b"to-nobody", "standard output"),
+            ("2>&-", ["topic", "describe", "not-there"], b"levee: ", None),
+            ("<&-", ["produce", topic], None, "standard input")):
+        proxy = Recording(world.broker.port)
+        proxy.start()
+        done = subprocess.run(["sh", "-c", '"$@" ' + closed, "sh", world.binary, *words, "-b",
+                               proxy.address], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              stdin=subprocess.DEVNULL, text=True, timeout=SECONDS)
+        proxy.server.close()
+        expect(done.returncode not in (0, 2), "%s: exit code %d" % (words, done.returncode))
+        expect(proxy.sent, "%s asked nothing" % words)
+        expect(text is None or text not in proxy.sent, "%s wrote to the broker" % words)
+        expect(needle is None or needle in done.stderr, "%s: %s" % (words, done.stderr))
+
+
 @check
 def places_to_begin(world):
     topic = world.topic()
