@@ -5,6 +5,7 @@ the broker answers feeds the pools of known ids, so two runs differ as far as it
 """
 import struct
 
+import fuzz_schema
 import raw
 
 TOPICS = ["fa", "fb", "fc", "fd.x", "fd_x"]
@@ -64,9 +65,12 @@ class Requests:
         """advertised: {key: (least, greatest version)} as the broker says."""
         self.chance = chance
         self.advertised = advertised
+        self.apis = fuzz_schema.apis(advertised)  # by key: all of them
         self.known = {name: [] for name in LEARNT}
         self.batches = [self.make_batch() for _ in range(80)] + [None, b""]
         self.keys = [key for key in advertised for _ in range(WEIGHTS.get(key, 1))]
+        self.spoken = {(key, version) for key, (low, high) in advertised.items()
+                       for version in range(low, high + 1)}
         self.old = []  # payloads for splices
 
     def learn(self, body):
@@ -128,11 +132,14 @@ class Requests:
             return self.name(name, parent, key)
         if name in GROUP_FIELDS and kind == "string":
             return chance.choice(ODD_GROUPS)
-        if name in CHOICES:
+        if name in CHOICES and (kind == "string") == any(
+                isinstance(value, str) for value in CHOICES[name]):
             return chance.choice(CHOICES[name])
         return {"bool": lambda: chance.random() < .4,
                 "i8": lambda: chance.choice((0, 0, 0, 1, 2, 3, 4, -1, 127, -128)),
                 "i16": lambda: chance.choice((0, 1, 1, -1, -1, 2, 32767, -32768)),
+                "u16": lambda: chance.choice((0, 1, 9092, 65535)),
+                "f64": lambda: chance.choice((0.0, 1.5, -1.0, 1e300, float("inf"), float("nan"))),
                 "i32": lambda: chance.choice(I32), "i64": lambda: chance.choice(I64),
                 "uuid": lambda: chance.choice((raw.NO_ID, "00" * 15 + "01", "ab" * 16)),
                 "bytes": lambda: chance.choice((b"", b"m", b"m", b"\0" * 50, b"m" * 3000, None)),
@@ -154,12 +161,14 @@ class Requests:
         key = chance.choice(self.keys)
         low, high = self.advertised[key]
         version = chance.choice((high, high, chance.randint(low, high)))
-        api = raw.APIS.get(key)
-        if api is None or not api.min <= version <= api.max:  # no schema here: small numbers
+        if chance.random() < .005:  # what is not advertised: small numbers
+            key, version = chance.choice((key, chance.randrange(-1, 100))), chance.randint(-1, 20)
+        if (key, version) not in self.spoken:
             body = bytes(chance.choice((0, 0, 0, 1, 1, 2, 3, 0xFF)) for _ in range(
                 chance.randrange(60)))
             return key, version, raw.request_header(key, version, correlation_id, "fuzz",
                                                     chance.random() < .7) + body
+        api = self.apis[key]
         flexible = version >= api.flexible_from
         root = {f.name: self.value(f, "", version, key) for f in api.request
                 if f.in_version(version) and (f.tag is None or chance.random() < .2)}

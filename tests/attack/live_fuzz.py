@@ -53,6 +53,11 @@ ROUNDS = [
      "max.incremental.fetch.session.cache.slots=0", "message.max.bytes=2000",
      "log.segment.bytes=1048576", "levee.checkpoint.interval.ms=50",
      "log.retention.check.interval.ms=100", "offsets.retention.minutes=1"],
+    ["levee.shards=2", "connections.max.idle.ms=300", "max.connections.per.ip=60",
+     "group.max.size=2", "group.min.session.timeout.ms=1", "log.retention.ms=100",
+     "offset.metadata.max.bytes=16", "max.incremental.fetch.session.cache.slots=1",
+     "levee.tail.cache.bytes=4194304", "producer.id.expiration.ms=1000",
+     "levee.open.files.max=16", "log.index.interval.bytes=0"],
 ]
 COMMON = ["auto.create.topics.enable=true", "num.partitions=2", "offsets.topic.num.partitions=4"]
 SANITIZERS = {
@@ -235,8 +240,8 @@ class Round:
             if not client.honest:
                 payload, size, bent = self.requests.bend(payload)
             client.bent = client.bent or bent
-            if key in raw.APIS and not client.bent and version <= raw.APIS[key].max:
-                client.known[self.number] = raw.APIS[key], version
+            if (key, version) in self.requests.spoken and not client.bent:
+                client.known[self.number] = self.requests.apis[key], version
             data += struct.pack(">i", size) + payload
             client.sent += 1
             self.counts["requests"] += 1
