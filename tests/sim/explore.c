@@ -61,8 +61,9 @@ struct explorer {
     char sequence[64];
     int64_t only_point; /* -1: all */
     int64_t only_image; /* -1: all; above the images: kills */
-    bool only_count;    /* judge nothing */
-    bool is_image;      /* this process goes on with one image */
+    bool until_failure;
+    bool only_count; /* judge nothing */
+    bool is_image;   /* this process goes on with one image */
     bool trace;
 };
 
@@ -196,6 +197,8 @@ static bool visit(struct explorer *e, struct explore_images *images, struct sim_
         pid_t child;
         if (e->only_image >= 0 && e->only_image != image)
             continue;
+        if (e->until_failure && e->counts->failures > 0)
+            return false;
         if (e->only_count) {
             add(&e->counts->images, 1);
             continue;
@@ -255,6 +258,8 @@ static void on_watch(struct sim_process *process, uint64_t inode,
     e->last_signature = signature;
     e->last_history = e->w->history.count;
     e->point++;
+    if (e->until_failure && e->counts->failures > 0)
+        return;
     if (e->only_point >= 0 ? (uint64_t)e->only_point != e->point : e->point % e->every != 0) {
         add(&e->counts->points_left, 1);
         return;
@@ -356,7 +361,7 @@ static int usage(void)
     fprintf(
         stderr,
         "usage: explore [--length 1|2] [--every N] [--combinations N] [--samples N] [--tears N] "
-        "[--workers N] [--seed S] [--pages] [--pushes-out] [--count] "
+        "[--workers N] [--seed S] [--pages] [--pushes-out] [--count] [--until-failure] "
         "[--sequence A[,B] [--point N [--image N]]] [--trace]\n");
     return 2;
 }
@@ -431,6 +436,8 @@ int main(int argc, char **argv)
             explorer.trace = true;
         else if (strcmp(argv[i], "--count") == 0)
             explorer.only_count = true;
+        else if (strcmp(argv[i], "--until-failure") == 0)
+            explorer.until_failure = true;
         else if (strcmp(argv[i], "--pages") == 0)
             explorer.world.unit_bytes = SIM_PAGE_BYTES;
         else if (strcmp(argv[i], "--pushes-out") == 0)

@@ -1,0 +1,199 @@
+"""Known defects, each as changes to a copy of the sources (run.py): a defect acts when the
+environment says LEVEE_BUG=<its name>, so that one build has all of them.
+
+The text that is replaced must stand exactly once in its file: when the code has moved on, run.py
+says so, and the defect is to be written anew.  stages: where it may be caught, the fastest first.
+"""
+import collections
+
+Defect = collections.namedtuple("Defect", "name what edits stages")
+
+SIM = "sim"  # some seeds of the simulator
+EXPLORE = "explore"  # a part of the crash explorer
+
+
+def defect(name, what, stages, *edits):
+    """edits: (path, text, the text instead; $BUG is true when the defect acts)."""
+    return Defect(name, what, [
+        (path, before, after.replace("$BUG", 'bug_is("%s")' % name)) for path, before, after in edits
+    ], stages)
+
+
+DEFECTS = [
+    # ---- data
+    defect("wrong_crc", "a batch whose header was changed is stored with its old checksum",
+           ["test_log_append"],
+           ("storage/log_append.c", "    return close_stamps(batch);\n",
+            "    if ($BUG)\n        memcpy(batch->head + 17, batch->bytes + 17, 4);\n"
+            "    return close_stamps(batch);\n"),
+           ("storage/log_append.c", "    if (err == OK && changed &&\n",
+            "    if (err == OK && changed && !$BUG &&\n")),
+    defect("header_maximum", "the largest time that a client's header claims is believed",
+           ["test_log_append", "test_log_trim"],
+           ("storage/log_append.c",
+            "             batch->header.max_timestamp_ms != max_timestamp_ms)\n",
+            "             (!$BUG && batch->header.max_timestamp_ms != max_timestamp_ms))\n")),
+    defect("append_overtakes", "an append does not wait for those before it in its queue",
+           ["test_partition", "test_produce_waits"],
+           ("broker/append_queue.c", "    bool is_first = list_is_empty(&queue->waiting);\n",
+            "    bool is_first = $BUG || list_is_empty(&queue->waiting);\n")),
+    defect("small_passes_large", "a small batch passes a large one that waits for the journal",
+           ["test_store"],
+           ("storage/store.c", "    return store->room_refused && !store->giving_room",
+            "    return !$BUG && store->room_refused && !store->giving_room")),
+    defect("marks_without_salt", "the marks' salt of the journal is not looked at",
+           ["test_journal_scan", "test_store"],
+           ("storage/journal_scan.c", "        shard->has_salt = marks->salt != 0;\n",
+            "        shard->has_salt = marks->salt != 0 && !$BUG;\n")),
+    defect("newest_extent_only", "lost groups are looked for in the newest extent only",
+           ["test_journal_scan", "test_store"],
+           ("storage/journal_scan.c", "        else if (!extent->used)\n",
+            "        else if (!extent->used && !$BUG)\n")),
+    defect("internal_relaxed", "internal topics take levee.durability=cache from the broker",
+           ["test_topic_config"],
+           ("broker/topic_config.c",
+            "    return topic != NULL && topic_is_internal(topic) && strcmp(name",
+            "    return !$BUG && topic != NULL && topic_is_internal(topic) && strcmp(name")),
+    defect("clock_believed", "a step of the wall clock lets things go by age at once",
+           ["test_clock_guard"],
+           ("broker/clock_guard.c",
+            "    if (is_step(step_ms) && !is_accepted(shard, step_ms, now_ns))\n",
+            "    if (!$BUG && is_step(step_ms) && !is_accepted(shard, step_ms, now_ns))\n")),
+    defect("cut_without_journal", "a block that a mark covers is cut, and the journal has it not",
+           ["test_segment_end", EXPLORE],
+           ("storage/segment_set.c",
+            "    if (!log->prefix_pending || active->size_bytes % STORE_BLOCK == 0)\n",
+            "    if ($BUG || !log->prefix_pending || active->size_bytes % STORE_BLOCK == 0)\n")),
+    defect("prefix_forgotten", "the first append after a mark does not carry the block below it",
+           ["test_log_recover", EXPLORE],
+           ("storage/log_append.c", "    if (log->prefix_pending) {\n",
+            "    if (log->prefix_pending && !$BUG) {\n")),
+    defect("failed_zeroes", "EIO of an extent's zeroes is taken for a lack of space",
+           ["test_journal", "test_journal_sim"],
+           ("storage/journal_extent.c", "    if (!transient && result <= 0) {\n",
+            "    if (!transient && result <= 0 && $BUG) {\n        growth_failed(extents);\n"
+            "        return;\n    }\n    if (!transient && result <= 0) {\n")),
+    defect("failed_growth_sync", "a failed sync of a new extent is taken for a lack of space",
+           ["test_store"],
+           ("storage/journal_extent.c",
+            "        fail(extents, err_from_errno(-result));\n        return;\n    }\n"
+            "    if (extents->growing->size_bytes",
+            "        if ($BUG)\n            growth_failed(extents);\n        else\n"
+            "            fail(extents, err_from_errno(-result));\n        return;\n    }\n"
+            "    if (extents->growing->size_bytes")),
+    defect("newest_victim", "beyond the cap of producers the newest one is forgotten",
+           ["test_producer_state"],
+           ("storage/producer_state.c",
+            "        if (entry->txn_first_offset < 0)\n            remove_entry(ps, entry);\n",
+            "        if ($BUG)\n            entry = container_of(ps->entries.prev, struct producer_entry, "
+            "node);\n        if (entry->txn_first_offset < 0)\n            remove_entry(ps, entry);\n"
+            "        if ($BUG)\n            return;\n")),
+    defect("adopted_aborts", "aborted transactions of a directory of Kafka's are adopted",
+           ["test_log_recover"],
+           ("storage/log_adopt.c",
+            "        adoption->holds_aborted = adoption->holds_aborted || completed.aborted;\n",
+            "        adoption->holds_aborted = !$BUG && "
+            "(adoption->holds_aborted || completed.aborted);\n")),
+    defect("journal_released_early", "the journal's space is given back before the marks are written",
+           ["test_store"],
+           ("storage/checkpointer.c",
+            "    marks.extent_number = journal_extent_of(store->journal, marks.first_sequence);\n",
+            "    marks.extent_number = journal_extent_of(store->journal, marks.first_sequence);\n"
+            "    if ($BUG)\n        journal_release(store->journal, store->checkpoint_sequence);\n")),
+    defect("commit_unsynced", "a committed offset is acknowledged before it is durable",
+           ["test_group_offsets", EXPLORE, SIM],
+           ("broker/coordinator/state_log.c",
+            "    partition_wait_ack(append->partition, &write->ack);\n",
+            "    if ($BUG)\n        finish(write, OK);\n    else\n"
+            "        partition_wait_ack(append->partition, &write->ack);\n")),
+    defect("snapshot_unsynced", "a snapshot of the metadata has its name before it is synced",
+           ["test_metadata_log", EXPLORE],
+           ("broker/metadata/metadata_log_snapshot.c",
+            "        io_sync(log->world.io, op, log->writing.fd, on_synced);\n",
+            "    {\n        if ($BUG)\n            on_synced(op, 0);\n        else\n"
+            "            io_sync(log->world.io, op, log->writing.fd, on_synced);\n    }\n")),
+    # ---- the process
+    defect("closed_log_in_lists", "a closing log leaves its batches in the store's cache",
+           ["test_log_close"],
+           ("storage/log.c", "    log_tail_drop_all(log);\n    for (uint32_t i = 0;",
+            "    if (!$BUG)\n        log_tail_drop_all(log);\n    for (uint32_t i = 0;")),
+    defect("segment_closed_early", "the bound of open files closes what was just opened",
+           ["test_log_close", "test_store", SIM],
+           ("storage/segment.c", "    store->open_segment_count++;\n    return OK;\n",
+            "    store->open_segment_count++;\n    if ($BUG && store->options.open_files_max > 0)\n"
+            "        keep_open_files_bounded(store, store->options.open_files_max - 1);\n"
+            "    return OK;\n")),
+    defect("marks_without_space", "no space for the marks ends the process",
+           ["test_store"],
+           ("storage/checkpointer.c",
+            "    if (err == ERR_NOSPACE && store->state == STORE_RUNNING) { /* S5: once more",
+            "    if (!$BUG && err == ERR_NOSPACE && store->state == STORE_RUNNING) { /* S5: once")),
+    defect("budget_kept", "memory is not given back to its budget",
+           ["test_budget", "test_conn"],
+           ("base/budget.c",
+            "    /* in one order with budget_wait, which sets awaited before it looks at used_bytes */\n"
+            "    uint64_t before = __atomic_fetch_sub(&budget->used_bytes, size_bytes, "
+            "__ATOMIC_SEQ_CST);\n",
+            "    uint64_t before = $BUG ? size_bytes\n"
+            "        : __atomic_fetch_sub(&budget->used_bytes, size_bytes, __ATOMIC_SEQ_CST);\n")),
+    defect("named_twice", "a partition that one Produce names twice is walked twice",
+           ["test_request_cost"],
+           ("broker/produce_names.c", "    if (asked->partition_data.count <= 1)\n",
+            "    if ($BUG || asked->partition_data.count <= 1)\n")),
+    defect("names_squared", "Metadata answers a name as often as it is asked for",
+           ["test_request_cost"],
+           ("broker/handlers/metadata.c", "        err = hash_map_insert(&seen, key, key_bytes, asked);\n",
+            "        err = $BUG ? OK : hash_map_insert(&seen, key, key_bytes, asked);\n")),
+    # ---- what clients see
+    defect("lanes_ignored", "requests of one connection overtake each other",
+           ["test_conn"],
+           ("net/conn.c", "    if (conn->outbox.working_count > 0 && (lane == CONN_LANE_ALONE",
+            "    if (!$BUG && conn->outbox.working_count > 0 && (lane == CONN_LANE_ALONE")),
+    defect("closed_before_executed", "what arrived before the peer closed is not executed",
+           ["test_conn"],
+           ("net/conn.c", "    if (conn->state == CONN_OPEN)\n        begin_end(conn, CONN_LAPSED, reason);\n",
+            "    if (conn->state == CONN_OPEN && $BUG)\n        conn_close(conn, reason);\n"
+            "    else if (conn->state == CONN_OPEN)\n        begin_end(conn, CONN_LAPSED, reason);\n")),
+    defect("cancel_unheard", "a wait does not hear that its peer is gone",
+           ["test_request_cancel"],
+           ("broker/request.c", "    if (request->on_cancel != NULL)\n        request->on_cancel",
+            "    if (request->on_cancel != NULL && !$BUG)\n        request->on_cancel")),
+    defect("session_evicted", "a fetch session in use gives way to a larger one",
+           ["test_fetch_session"],
+           ("broker/fetch_session.c", "        if (is_past(now_ns, session->created_ns) &&\n",
+            "        if (($BUG || is_past(now_ns, session->created_ns)) &&\n")),
+    defect("aligned_window", "a window that ends where a batch ends is a dead end",
+           ["test_log_read"],
+           ("storage/log_read.c",
+            "            return read->size_bytes > 0 ? OK : read_on(file, valid, window_bytes(read));\n"
+            "        err = parse_batch",
+            "            return read->size_bytes > 0 || $BUG ? OK\n"
+            "                : read_on(file, valid, window_bytes(read));\n        err = parse_batch")),
+    defect("trim_unheard", "DeleteRecords does not wake who waits below the new start",
+           ["test_fetch"],
+           ("broker/handlers/delete_records.c", "    if (err == OK && partition != NULL)\n",
+            "    if (err == OK && partition != NULL && !$BUG)\n")),
+    defect("pending_instance", "a pending member id is taken over by an instance",
+           ["test_group", "test_group_members"],
+           ("broker/coordinator/group_join.c",
+            "        if (pending != NULL && body->group_instance_id.text != NULL)\n",
+            "        if (pending != NULL && body->group_instance_id.text != NULL && !$BUG)\n")),
+    defect("unknown_producer", "a producer that is unknown to a partition must begin at 0",
+           ["test_producer_state"],
+           ("storage/producer_state.c", "    return rules->txn_v2 ? ERR_UNKNOWN_PRODUCER : OK;\n",
+            "    return rules->txn_v2 || $BUG ? ERR_UNKNOWN_PRODUCER : OK;\n")),
+    defect("acks_1_early", "acks=1 is answered before the batch is durable",
+           ["test_produce_waits"],
+           ("broker/handlers/produce.c", "    if (acks == KAFKA_ACKS_NO_RESPONSE) {\n",
+            "    if (acks == KAFKA_ACKS_NO_RESPONSE || (acks == KAFKA_ACKS_LEADER && $BUG)) {\n")),
+    defect("sixty_four_batches", "a read from memory gives 64 batches at most",
+           ["test_log_read"],
+           ("storage/log_read.c", "    for (node = &first->log_node; node != end; node = node->next) {\n"
+            "        const struct tail_entry *entry = container_of(node, struct tail_entry, log_node);\n"
+            "        if (entry->end_offset",
+            "    uint32_t batches = 0;\n"
+            "    for (node = &first->log_node; node != end; node = node->next) {\n"
+            "        const struct tail_entry *entry = container_of(node, struct tail_entry, log_node);\n"
+            "        if ($BUG && ++batches > 64)\n            break;\n"
+            "        if (entry->end_offset")),
+]
