@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/sometimes.h"
 
 struct outbox_send {
     struct io_op op;
@@ -170,9 +171,9 @@ static void on_sent(struct io_op *op, int32_t result)
     outbox->events->sent(outbox, (uint32_t)result, OK);
 }
 
-/* Call each for the pieces that can be sent now, at most OUTBOX_VEC_MAX and INT32_MAX bytes;
- * returns their number.  vec NULL: only count. */
-static uint32_t gather(struct outbox *outbox, struct iovec *vec)
+/* Call each for the pieces that can be sent now, at most pieces_max and INT32_MAX bytes; returns
+ * their number.  vec NULL: only count. */
+static uint32_t gather(struct outbox *outbox, struct iovec *vec, uint32_t pieces_max)
 {
     uint32_t index = outbox->head_segment_index;
     uint32_t pos = outbox->head_segment_pos;
@@ -193,7 +194,7 @@ static uint32_t gather(struct outbox *outbox, struct iovec *vec)
 
             if (size_bytes == 0)
                 continue;
-            if (count == OUTBOX_VEC_MAX || room_bytes == 0)
+            if (count == pieces_max || room_bytes == 0)
                 return count;
             if (size_bytes > room_bytes)
                 size_bytes = room_bytes;
@@ -214,6 +215,7 @@ static uint32_t gather(struct outbox *outbox, struct iovec *vec)
 bool outbox_flush(struct outbox *outbox, struct io *io, int32_t fd)
 {
     struct conn_request *first;
+    uint32_t pieces_max = BUGGIFY("outbox: pieces are sent one by one") ? 1 : OUTBOX_VEC_MAX;
     uint32_t vec_count;
 
     if (outbox->send != NULL)
@@ -222,14 +224,14 @@ bool outbox_flush(struct outbox *outbox, struct io *io, int32_t fd)
     first = first_of(outbox);
     if (first == NULL || first->state != CONN_REQUEST_ANSWERED)
         return first != NULL && first->state == CONN_REQUEST_CLOSE;
-    vec_count = gather(outbox, NULL);
+    vec_count = gather(outbox, NULL, pieces_max);
     outbox->send = send_take(outbox->pool, vec_count);
     if (outbox->send == NULL) {
         outbox->events->sent(outbox, 0, ERR_NOMEM);
         return false;
     }
     outbox->send->outbox = outbox;
-    gather(outbox, outbox->send->vec);
+    gather(outbox, outbox->send->vec, pieces_max);
     io_sendv(io, &outbox->send->op, fd, outbox->send->vec, vec_count, on_sent);
     return false;
 }

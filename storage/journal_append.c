@@ -1,4 +1,5 @@
 #include "base/check.h"
+#include "base/sometimes.h"
 #include "storage/journal_format.h"
 #include "storage/journal_private.h"
 #include "storage/storage_metrics.h"
@@ -46,7 +47,8 @@ static enum err refuse(struct journal *journal, uint64_t size_bytes)
 /* Does the open group take one more entry, which makes it so large? */
 static bool fits_open_group(const struct journal *journal, uint64_t size_bytes)
 {
-    return journal->open->entry_count > 0 && size_bytes <= journal->options.group_max_bytes &&
+    return journal->open->entry_count > 0 && !BUGGIFY("journal: a group closes early") &&
+           size_bytes <= journal->options.group_max_bytes &&
            journal_extents_has_room_here(&journal->extents, journal_format_round_up(size_bytes));
 }
 

@@ -7,6 +7,7 @@
  * read again in its size.  What the files lack, the next segment or the tail has. */
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/sometimes.h"
 #include "storage/log_loan.h"
 #include "storage/log_private.h"
 
@@ -207,6 +208,8 @@ static enum err read_on(struct file_read *file, uint64_t valid, uint64_t need_by
 
 static uint64_t window_bytes(const struct log_read *read)
 {
+    if (BUGGIFY("log read: a window is small"))
+        return READ_SLACK_BYTES;
     return (uint64_t)READ_SLACK_BYTES +
            (read->max_bytes < READ_WINDOW_MAX ? read->max_bytes : READ_WINDOW_MAX);
 }

@@ -1,6 +1,7 @@
 /* A log's segments in order of base offset: finding, rolling, dropping. */
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/sometimes.h"
 #include "storage/log_private.h"
 
 #include <string.h>
@@ -125,7 +126,8 @@ bool log_must_roll(const struct log *log, uint32_t size_bytes, int64_t last_offs
 
     if (active->size_bytes == 0)
         return false;
-    if (active->size_bytes + size_bytes > log->config.segment_bytes)
+    if (active->size_bytes + size_bytes > log->config.segment_bytes ||
+        BUGGIFY("log: a segment is closed early"))
         return true;
     if (offset_index_is_full(&active->index, last_offset))
         return true;

@@ -8,6 +8,7 @@
  * journal (journal.h, prefix_bytes). */
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/sometimes.h"
 #include "storage/log_private.h"
 
 #include <errno.h>
@@ -32,7 +33,8 @@ static bool is_due(const struct log *log)
     if (log->writing || first == NULL || first->sequence > log->store->committed)
         return false;
     return log_needs_flush(log) || segment_is_closed(log, first->segment) ||
-           log->ready_bytes >= log->store->options.segment_write_bytes;
+           log->ready_bytes >= log->store->options.segment_write_bytes ||
+           BUGGIFY("segment writer: a small piece is written");
 }
 
 void store_kick_writes(struct store *store, struct log *log)

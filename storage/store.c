@@ -1,6 +1,7 @@
 /* A store's construction, its room and space, its reactions to the journal. */
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/sometimes.h"
 #include "storage/log_private.h"
 
 enum {
@@ -116,7 +117,8 @@ static bool is_over_budget(const struct store *store)
  * tail gets no holes. */
 void store_evict(struct store *store)
 {
-    while (!list_is_empty(&store->evictable) && is_over_budget(store)) {
+    while (!list_is_empty(&store->evictable) &&
+           (is_over_budget(store) || BUGGIFY("tail cache: a batch goes early"))) {
         struct tail_entry *entry = list_first(&store->evictable, struct tail_entry, cache_node);
         check(entry->written && entry->log->tail.next == &entry->log_node);
         log_tail_remove(entry);
@@ -228,7 +230,8 @@ static void on_journal_committed(void *context, uint64_t sequence)
         log_commit_waiter_run(waiter, OK);
     }
     checkpointer_on_commit(store);
-    if (store->step == CHECKPOINT_IDLE && journal_asks_for_checkpoint(store))
+    if (store->step == CHECKPOINT_IDLE &&
+        (journal_asks_for_checkpoint(store) || BUGGIFY("store: a checkpoint begins early")))
         store_checkpoint(store, NULL, NULL);
     /* a store that has something to checkpoint has a timer; an idle one has none */
     if (store->step == CHECKPOINT_IDLE && !list_is_linked(&store->checkpoint_timer.node))
