@@ -86,7 +86,7 @@ def copy_sources(tree):
     listed = run(["git", "-C", str(ROOT), "ls-files", "-z"], 60).stdout.split("\0")
     for name in filter(None, listed):
         source = ROOT / name
-        if not source.is_file() or name.startswith(("docs/", "tests/clients/")):
+        if not source.is_file():
             continue
         data = texts[name].encode() if name in texts else source.read_bytes()
         write_if_other(tree / name, data)
@@ -131,7 +131,7 @@ def complaint(stage, done):
     for pattern in (
         r"^seed (\d+ .*)$",  # the simulator
         r"^\s*((?:L|I|G|OPEN|LATE|WIRE|STOPPED|ORDER)\d*: .*)$",  # the explorer
-        r"^\[FAIL\] (\S+?):",
+        r"^\[FAIL\] (\S+?): ",
         r"^\[CRASH\] (\S+)",
         r"^\[----\] +(.*)$",
     ):

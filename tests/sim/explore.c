@@ -260,7 +260,9 @@ static void on_watch(struct sim_process *process, uint64_t inode,
     e->point++;
     if (e->until_failure && e->counts->failures > 0)
         return;
-    if (e->only_point >= 0 ? (uint64_t)e->only_point != e->point : e->point % e->every != 0) {
+    if (e->only_point >= 0
+            ? (uint64_t)e->only_point != e->point
+            : (XXH3_64bits(e->sequence, strlen(e->sequence)) + e->point) % e->every != 0) {
         add(&e->counts->points_left, 1);
         return;
     }
