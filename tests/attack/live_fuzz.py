@@ -53,7 +53,7 @@ ROUNDS = [
      "max.incremental.fetch.session.cache.slots=0", "message.max.bytes=2000",
      "log.segment.bytes=1048576", "levee.checkpoint.interval.ms=50",
      "log.retention.check.interval.ms=100", "offsets.retention.minutes=1"],
-    ["levee.shards=2", "connections.max.idle.ms=300", "max.connections.per.ip=60",
+    ["levee.shards=2", "connections.max.idle.ms=300",
      "group.max.size=2", "group.min.session.timeout.ms=1", "log.retention.ms=100",
      "offset.metadata.max.bytes=16", "max.incremental.fetch.session.cache.slots=1",
      "levee.tail.cache.bytes=4194304", "producer.id.expiration.ms=1000",

@@ -9,7 +9,7 @@ import collections
 Defect = collections.namedtuple("Defect", "name what edits stages")
 
 SIM = "sim"  # some seeds of the simulator
-EXPLORE = "explore"  # a part of the crash explorer
+EXPLORE = "explore:"  # the crash explorer, with the sequence that follows
 
 
 def defect(name, what, stages, *edits):
@@ -60,12 +60,12 @@ DEFECTS = [
             "    if (is_step(step_ms) && !is_accepted(shard, step_ms, now_ns))\n",
             "    if (!$BUG && is_step(step_ms) && !is_accepted(shard, step_ms, now_ns))\n")),
     defect("cut_without_journal", "a block that a mark covers is cut, and the journal has it not",
-           ["test_segment_end", EXPLORE],
+           ["test_segment_end", EXPLORE + "roll,checkpoint"],
            ("storage/segment_set.c",
             "    if (!log->prefix_pending || active->size_bytes % STORE_BLOCK == 0)\n",
             "    if ($BUG || !log->prefix_pending || active->size_bytes % STORE_BLOCK == 0)\n")),
     defect("prefix_forgotten", "the first append after a mark does not carry the block below it",
-           ["test_log_recover", EXPLORE],
+           ["test_log_recover", EXPLORE + "checkpoint,produce"],
            ("storage/log_append.c", "    if (log->prefix_pending) {\n",
             "    if (log->prefix_pending && !$BUG) {\n")),
     defect("failed_zeroes", "EIO of an extent's zeroes is taken for a lack of space",
@@ -101,13 +101,13 @@ DEFECTS = [
             "    marks.extent_number = journal_extent_of(store->journal, marks.first_sequence);\n"
             "    if ($BUG)\n        journal_release(store->journal, store->checkpoint_sequence);\n")),
     defect("commit_unsynced", "a committed offset is acknowledged before it is durable",
-           ["test_group_offsets", EXPLORE, SIM],
+           ["test_group_offsets", EXPLORE + "commit"],
            ("broker/coordinator/state_log.c",
             "    partition_wait_ack(append->partition, &write->ack);\n",
             "    if ($BUG)\n        finish(write, OK);\n    else\n"
             "        partition_wait_ack(append->partition, &write->ack);\n")),
     defect("snapshot_unsynced", "a snapshot of the metadata has its name before it is synced",
-           ["test_metadata_log", EXPLORE],
+           ["test_metadata_log", EXPLORE + "snapshot"],
            ("broker/metadata/metadata_log_snapshot.c",
             "        io_sync(log->world.io, op, log->writing.fd, on_synced);\n",
             "    {\n        if ($BUG)\n            on_synced(op, 0);\n        else\n"

@@ -98,7 +98,7 @@ def copy_sources(tree):
 def target_of(stage):
     if stage == defects.SIM:
         return "tests/sim/simulate"
-    if stage == defects.EXPLORE:
+    if stage.startswith(defects.EXPLORE):
         return "tests/sim/explore"
     return f"tests/unit/{stage}"
 
@@ -121,8 +121,9 @@ def command_of(directory, stage, options):
     program = str(directory / target_of(stage))
     if stage == defects.SIM:
         return [program, "--seeds", str(options.seeds), "--seed", str(options.seed), "--until-failure"]
-    if stage == defects.EXPLORE:
-        return [program, "--every", str(options.every), "--until-failure"]
+    if stage.startswith(defects.EXPLORE):
+        sequence = stage[len(defects.EXPLORE):]
+        return [program, "--sequence", sequence, "--every", str(options.every), "--until-failure"]
     return [program, "-j2"]
 
 
@@ -162,7 +163,7 @@ def run_table(chosen, options):
     for one in chosen:
         start = time.monotonic()
         caught = None
-        for stage in one.stages:
+        for stage in options.stage or one.stages:
             if stage not in sound:
                 sound[stage] = stage_fails(directory, stage, "", options)
             if sound[stage] is not None:
@@ -223,11 +224,12 @@ def main():
     parser.add_argument("defects", nargs="*", metavar="DEFECT", help=", ".join(CONSTANTS + named))
     parser.add_argument("--seeds", type=int, default=400)
     parser.add_argument("--seed", type=int, default=1, help="the first")
-    parser.add_argument("--every", type=int, default=7, help="of so many crash points one is explored")
+    parser.add_argument("--every", type=int, default=1, help="of so many crash points one is explored")
     parser.add_argument("--build-root", type=pathlib.Path, default=ROOT / ".cache")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--simulator-only", action="store_true", help="no unit tests of bug_bank.h's")
     parser.add_argument("--table", action="store_true", help="only the defects of defects.py")
+    parser.add_argument("--stage", action="append", help="instead of those of the table")
     parser.add_argument("--build-only", action="store_true")
     parser.add_argument("--no-build", action="store_true", help="what was built last")
     options = parser.parse_args()
