@@ -105,6 +105,68 @@ size_t text_utf8_next(const char *text, size_t size_bytes, uint32_t *out)
     return size;
 }
 
+bool text_is_utf8(const char *text, size_t size_bytes)
+{
+    size_t pos = 0;
+    uint32_t code_point;
+    uint64_t word;
+
+    while (pos < size_bytes) {
+        size_t used;
+        if (pos + sizeof(word) <= size_bytes) {
+            memcpy(&word, text + pos, sizeof(word));
+            if ((word & 0x8080808080808080ULL) == 0) {
+                pos += sizeof(word);
+                continue;
+            }
+        }
+        used = text_utf8_next(text + pos, size_bytes - pos, &code_point);
+        if (used == 0)
+            return false;
+        pos += used;
+    }
+    return true;
+}
+
+/* Bytes of the ill-formed piece at the front: a sequence that is cut short is one piece up to where
+ * it is cut, a surrogate is one; of what can begin no sequence each byte is one. */
+static size_t ill_bytes(const uint8_t *bytes, size_t size_bytes)
+{
+    uint8_t lead = bytes[0];
+    size_t size = lead < 0xc2 || lead > 0xf4 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    uint8_t low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80; /* of the second byte */
+    uint8_t high = lead == 0xf4 ? 0x8f : 0xbf;
+    size_t used = 1;
+
+    while (used < size && used < size_bytes && bytes[used] >= low && bytes[used] <= high) {
+        low = 0x80;
+        high = 0xbf;
+        used++;
+    }
+    return used;
+}
+
+size_t text_utf8_mend(const char *text, size_t size_bytes, char *out)
+{
+    size_t pos = 0;
+    size_t written = 0;
+    uint32_t code_point;
+
+    while (pos < size_bytes) {
+        size_t used = text_utf8_next(text + pos, size_bytes - pos, &code_point);
+        if (used > 0) {
+            memcpy(out + written, text + pos, used);
+            written += used;
+        } else {
+            used = ill_bytes((const uint8_t *)text + pos, size_bytes - pos);
+            memcpy(out + written, "\xef\xbf\xbd", 3);
+            written += 3;
+        }
+        pos += used;
+    }
+    return written;
+}
+
 size_t text_utf8_put(char out[static 4], uint32_t code_point)
 {
     check(code_point <= 0x10ffff && (code_point < 0xd800 || code_point >= 0xe000));

@@ -41,6 +41,13 @@ must_use enum err text_parse_bool(const char *text, size_t size_bytes, bool *out
  * none.  *out is its code point. */
 size_t text_utf8_next(const char *text, size_t size_bytes, uint32_t *out);
 
+/* Is it well-formed UTF-8 from its begin to its end? */
+bool text_is_utf8(const char *text, size_t size_bytes);
+
+/* A copy in which each ill-formed piece is U+FFFD, the pieces being those that Java's decoder has.
+ * out: room for three times size_bytes.  The bytes written. */
+size_t text_utf8_mend(const char *text, size_t size_bytes, char *out);
+
 /* Writes code_point (not a surrogate, at most 0x10ffff) as UTF-8; 1..4 bytes. */
 size_t text_utf8_put(char out[static 4], uint32_t code_point);
 

@@ -2,6 +2,7 @@
  *
  * Mirrors codec_encode.c: a struct is its untagged fields in order, then, in flexible versions, the
  * tagged section: count, then by ascending tag: tag, size, value. */
+#include "base/text.h"
 #include "net/protocol/codec.h"
 #include "net/protocol/codec_private.h"
 #include "net/protocol/field_type.h"
@@ -47,14 +48,33 @@ static inline enum err decode_number(const struct field_desc *field, struct wire
     }
 }
 
-static enum err decode_string(struct wire_reader *reader, bool compact, bool nullable,
-                              struct wire_string *out)
+/* Kafka's decoder puts U+FFFD for what is not UTF-8 and goes on: whoever is told the name could not
+ * read it otherwise. */
+static enum err mend(const struct decoder *decoder, struct wire_string *text_io)
+{
+    size_t size_bytes = (size_t)text_io->size_bytes;
+    char *space;
+
+    if (text_io->text == NULL || text_is_utf8(text_io->text, size_bytes))
+        return OK;
+    space = arena_alloc(decoder->arena, size_bytes * 3);
+    if (space == NULL)
+        return ERR_NOMEM;
+    size_bytes = text_utf8_mend(text_io->text, size_bytes, space);
+    if (size_bytes > WIRE_STRING_BYTES_MAX)
+        return ERR_MALFORMED; /* no answer could name it */
+    *text_io = (struct wire_string){space, (int32_t)size_bytes};
+    return OK;
+}
+
+static enum err decode_string(const struct decoder *decoder, struct wire_reader *reader,
+                              bool compact, bool nullable, struct wire_string *out)
 {
     enum err err = wire_read_string(reader, compact, out);
 
     if (!err && out->text == NULL && !nullable)
         return ERR_MALFORMED;
-    return err;
+    return err ? err : mend(decoder, out);
 }
 
 static enum err decode_bytes(struct wire_reader *reader, bool compact, bool nullable,
@@ -133,7 +153,7 @@ static inline enum err decode_value(const struct decoder *decoder, const struct 
         return decode_array(decoder, field, reader, nullable, at);
     switch ((enum field_type)field->type) {
     case FIELD_STRING:
-        return decode_string(reader, compact, nullable, at);
+        return decode_string(decoder, reader, compact, nullable, at);
     case FIELD_BYTES:
         return decode_bytes(reader, compact, nullable, at);
     case FIELD_RECORDS:
@@ -143,7 +163,7 @@ static inline enum err decode_value(const struct decoder *decoder, const struct 
         const uint8_t *bytes = NULL;
         err = decode_vbytes(reader, nullable, &bytes, &string->size_bytes);
         string->text = (const char *)bytes;
-        return err;
+        return err ? err : mend(decoder, string);
     }
     case FIELD_VBYTES: {
         struct wire_bytes *bytes = at;
@@ -193,7 +213,7 @@ static enum err decode_items(const struct decoder *decoder, const struct field_d
         return err;
     case FIELD_STRING:
         for (size_t i = 0; i < count && !err; i++)
-            err = decode_string(reader, compact, false, (void *)(items + i * item_bytes));
+            err = decode_string(decoder, reader, compact, false, (void *)(items + i * item_bytes));
         return err;
     case FIELD_BYTES:
         for (size_t i = 0; i < count && !err; i++)

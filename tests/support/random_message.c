@@ -1,5 +1,6 @@
 #include "tests/support/random_message.h"
 
+#include "base/text.h"
 #include "net/protocol/field_type.h"
 
 enum {
@@ -27,6 +28,25 @@ static const uint8_t *random_bytes(struct prng *prng, struct arena *arena, int32
     prng_fill(prng, bytes, size);
     *size_bytes = (int32_t)size;
     return bytes;
+}
+
+/* Text as it comes back: what is not UTF-8 would not. */
+static struct wire_string random_text(struct prng *prng, struct arena *arena)
+{
+    static const uint32_t wide[] = {0xe4, 0x20ac, 0x1f600, 0xfffd};
+    int32_t size_bytes;
+    char *text = (char *)(uintptr_t)random_bytes(prng, arena, &size_bytes);
+
+    for (int32_t i = 0; i < size_bytes; i++) {
+        char bytes[4];
+        size_t used = text_utf8_put(bytes, wide[prng_below(prng, array_count(wide))]);
+        text[i] = (char)(text[i] & 0x7f);
+        if (used > (size_t)(size_bytes - i) || prng_chance(prng, 3, 4))
+            continue;
+        memcpy(text + i, bytes, used);
+        i += (int32_t)used - 1;
+    }
+    return (struct wire_string){text, size_bytes};
 }
 
 /* One byte order and sign bit at a time: random 64 bits never show 0, 1, -1 or the limits. */
@@ -66,8 +86,7 @@ static void random_item(const struct field_desc *field, int16_t version, unsigne
         break;
     case FIELD_STRING:
     case FIELD_VSTRING: {
-        struct wire_string *string = at;
-        string->text = (const char *)random_bytes(prng, arena, &string->size_bytes);
+        *(struct wire_string *)at = random_text(prng, arena);
         break;
     }
     case FIELD_BYTES:

@@ -228,5 +228,33 @@ def what_acks_1_acknowledged_is_seen_at_once(client):
     c.close()
 
 
+@check
+def names_that_are_not_utf8_can_be_read(client):
+    """Kafka reads them with U+FFFD for what is ill-formed: its answers never carry the bytes."""
+    group, topic = name("bad").encode() + b"\xfe\xe2\x82", client.topic("utf8")
+    read = name("bad") + "\ufffd\ufffd"
+    c = client.open()
+    end = time.monotonic() + 30
+    while True:
+        found = c.ask("FindCoordinator", 4, {"KeyType": 0, "CoordinatorKeys": [group]})
+        same(found["Coordinators"][0]["Key"], read, "key of FindCoordinator")
+        done = c.ask("OffsetCommit", 7, {"GroupId": group, "Topics": [{
+            "Name": topic, "Partitions": [{"PartitionIndex": 0, "CommittedOffset": 0,
+                                           "CommittedMetadata": b"said\xff"}]}]})
+        if done["Topics"][0]["Partitions"][0]["ErrorCode"] == 0:
+            break
+        need(time.monotonic() < end, "OffsetCommit: %s" % done)
+        time.sleep(0.2)
+    listed = [g["GroupId"] for g in c.ask("ListGroups", 4, {"StatesFilter": []})["Groups"]]
+    need(read in listed, "ListGroups: %s" % listed)
+    told = c.ask("OffsetFetch", 7, {"GroupId": read, "Topics": [
+        {"Name": topic, "PartitionIndexes": [0]}]})["Topics"][0]["Partitions"][0]
+    same((told["CommittedOffset"], told["Metadata"]), (0, "said\ufffd"), "committed")
+    unknown = c.ask("Metadata", 9, {"Topics": [{"Name": b"x\xff"}],
+                                    "AllowAutoTopicCreation": False})["Topics"][0]
+    same((unknown["Name"], unknown["ErrorCode"]), ("x\ufffd", 17), "an unknown topic")
+    c.close()
+
+
 if __name__ == "__main__":
     exit_with(main(Client, seconds=240))

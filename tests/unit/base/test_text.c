@@ -2,6 +2,7 @@
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
+#include <stdio.h>
 
 static enum err parse(const char *text, int64_t min, int64_t max, int64_t *out)
 {
@@ -102,6 +103,58 @@ Test(text, refuses_what_rfc_3629_forbids)
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         cr_assert(eq(sz, text_utf8_next(bad[i], strlen(bad[i]), &code_point), 0));
     cr_assert(eq(sz, text_utf8_next("", 0, &code_point), 0));
+}
+
+/* What Java's String makes of bytes. */
+Test(text, mends_ill_formed_utf8_as_java_does)
+{
+    static const struct {
+        const char *bad;
+        const char *mended; /* R: U+FFFD */
+    } rows[] = {{"\xc0\x80", "RR"},
+                {"\xe2\x82"
+                 "A",
+                 "RA"},
+                {"\xe2\x82", "R"},
+                {"\xed\xa0\x80", "R"},
+                {"\xf0\x9f\x98", "R"},
+                {"\xf8\x88", "RR"},
+                {"\xf5\x80\x80\x80", "RRRR"},
+                {"\xe0\x80\x80", "RRR"},
+                {"\xf4\x90\x80\x80", "RRRR"},
+                {"\xfe", "R"},
+                {"\x80\x80", "RR"},
+                {"\xf0\x9f"
+                 "A",
+                 "RA"},
+                {"\xed\xbf\xbf"
+                 "A",
+                 "RA"},
+                {"\xf0\x80\x80\x80", "RRRR"},
+                {"\xf4\x8f\xbf", "R"},
+                {"\xc3"
+                 "A",
+                 "RA"},
+                {"a\xc3\xa4\xff", "a\xc3\xa4R"},
+                {"\xed\xa0", "R"}};
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char out[64];
+        char want[64] = "";
+        size_t size_bytes = text_utf8_mend(rows[i].bad, strlen(rows[i].bad), out);
+        for (const char *c = rows[i].mended; *c != '\0'; c++) {
+            size_t at = strlen(want);
+            snprintf(want + at, sizeof(want) - at, "%.*s", *c == 'R' ? 3 : 1,
+                     *c == 'R' ? "\xef\xbf\xbd" : c);
+        }
+        out[size_bytes] = '\0';
+        cr_expect(eq(str, out, want), "row %zu", i);
+        cr_expect(not(text_is_utf8(rows[i].bad, strlen(rows[i].bad))));
+        cr_expect(text_is_utf8(out, size_bytes));
+    }
+    cr_expect(text_is_utf8("", 0));
+    cr_expect(text_is_utf8("plain text of some length", 25));
+    cr_expect(not(text_is_utf8("plain text of some length\xff", 26)));
 }
 
 Test(text, trim_takes_what_java_takes)

@@ -3,6 +3,7 @@
 #include "net/protocol/kafka_enums.h"
 #include "net/protocol/kafka_errors.h"
 #include "net/protocol/msg_consumer_group_member_metadata_record.h"
+#include "net/protocol/msg_heartbeat.h"
 #include "net/protocol/msg_layouts.h"
 
 #include <criterion/criterion.h>
@@ -364,6 +365,35 @@ Test(codec, strings_and_records_point_into_the_frame, .init = setup, .fini = tea
     cr_assert(eq(u32, partition->records.slice_count, 1));
     cr_assert(eq(u32, partition->records.size_bytes, 3));
     cr_assert(eq(ptr, (void *)partition->records.slices[0].bytes, (void *)(frame + 18)));
+}
+
+/* Kafka's decoder does so: whoever is told a name can read it. */
+Test(codec, a_text_that_is_not_utf8_is_mended, .init = setup, .fini = teardown)
+{
+    struct heartbeat_request request;
+    struct wire_bytes frame;
+    uint8_t *bytes;
+
+    cr_assert(eq(int,
+                 decode_literal(&heartbeat_request_desc, 0,
+                                "\0\3a\xfe"
+                                "b\0\0\0\1\0\4\xe2\x82\xac!",
+                                &request),
+                 OK));
+    cr_assert(wire_string_is(request.group_id, "a\xef\xbf\xbd"
+                                               "b"));
+    cr_assert(wire_string_is(request.member_id, "\xe2\x82\xac!"));
+    /* one that no answer could name any more */
+    codec_set_defaults(&heartbeat_request_desc, &request);
+    bytes = arena_alloc(&f.arena, 20000);
+    cr_assert(ne(ptr, bytes, NULL));
+    memset(bytes, 0xff, 20000);
+    request.group_id = (struct wire_string){(const char *)bytes, 20000};
+    cr_assert(eq(int, codec_encode(&heartbeat_request_desc, 0, &request, &f.writer), OK));
+    frame = written();
+    wire_reader_init(&f.reader, frame.bytes, (size_t)frame.size_bytes);
+    cr_assert(eq(int, codec_decode(&heartbeat_request_desc, 0, &f.reader, &f.arena, &request),
+                 ERR_MALFORMED));
 }
 
 Test(codec, what_follows_a_message_is_left_in_the_reader, .init = setup, .fini = teardown)
