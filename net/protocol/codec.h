@@ -19,11 +19,11 @@ static inline bool codec_has_version(const struct message_desc *desc, int16_t ve
 /* Read one message of the given version.  Fields that the version lacks, and tagged fields that
  * were not sent, get their defaults; unknown tagged fields are skipped.  An array is allocated
  * only once its count fits into the bytes left, so a false count costs nothing.  Text that is not
- * UTF-8 has U+FFFD for each ill-formed piece, as Kafka's decoder makes it.  What follows the message
- * is left in the reader for the caller to judge.
- * ERR_TRUNCATED: the bytes end early (also when a count cannot fit).  ERR_MALFORMED: null where the
- * version has none, tags out of order or of another size than stated, a bad length.  ERR_NOMEM: the
- * arena's limit.  ERR_UNSUPPORTED: no such version.  On failure *out is undefined. */
+ * UTF-8 has U+FFFD for each ill-formed piece, as Kafka's decoder makes it.  What follows the
+ * message is left in the reader for the caller to judge. ERR_TRUNCATED: the bytes end early (also
+ * when a count cannot fit).  ERR_MALFORMED: null where the version has none, tags out of order or
+ * of another size than stated, a bad length.  ERR_NOMEM: the arena's limit.  ERR_UNSUPPORTED: no
+ * such version.  On failure *out is undefined. */
 must_use enum err codec_decode(const struct message_desc *desc, int16_t version,
                                struct wire_reader *reader, struct arena *arena, void *out);
 
