@@ -129,6 +129,29 @@ void histogram_merge(struct histogram *into, const struct histogram *from)
         set(&into->max, get(&from->max));
 }
 
+void histogram_subtract(struct histogram *into, const struct histogram *from)
+{
+    uint64_t total = 0;
+
+    check(into->digits == from->digits);
+    set(&into->min, UINT64_MAX);
+    set(&into->max, 0);
+    for (size_t i = 0; i < into->counts_count; i++) {
+        uint64_t count = get(&into->counts[i]);
+        uint64_t less = get(&from->counts[i]);
+        count = count > less ? count - less : 0;
+        set(&into->counts[i], count);
+        if (count == 0)
+            continue;
+        if (total == 0)
+            set(&into->min, bucket_end(into, i));
+        set(&into->max, bucket_end(into, i));
+        total += count;
+    }
+    set(&into->total_count, total);
+    set(&into->sum, get(&into->sum) - get(&from->sum));
+}
+
 uint64_t histogram_count(const struct histogram *histogram)
 {
     return get(&histogram->total_count);

@@ -45,6 +45,10 @@ void histogram_record_n(struct histogram *histogram, uint64_t value, uint64_t co
 /* Adds everything of from to into; both have the same digits. */
 void histogram_merge(struct histogram *into, const struct histogram *from);
 
+/* Takes away everything of from, an earlier state of the same values, by the thread that records in
+ * into; both have the same digits.  min and max are then as exact as the digits. */
+void histogram_subtract(struct histogram *into, const struct histogram *from);
+
 uint64_t histogram_count(const struct histogram *histogram);
 
 /* The smallest value that is not below percent (0..100) of the values: the highest value of its

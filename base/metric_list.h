@@ -73,15 +73,15 @@ METRIC_FAMILY(REQUESTS, COUNTER, "kafka_network_requestmetrics_requests_total", 
 METRIC_FAMILY(REQUEST_ERRORS, COUNTER, "kafka_network_requestmetrics_errors_total", 0,
     "Error codes of answers, each as often as it stands there (for each partition), NONE too {request, error}.")
 METRIC_FAMILY(REQUEST_QUEUE, SUMMARY, "kafka_network_requestmetrics_requestqueuetimems", 0.001,
-    "Milliseconds from a whole request to the begin of its work, since the start {request, quantile}.")
+    "Milliseconds from a whole request to the begin of its work, in the last minutes {request, quantile}.")
 METRIC_FAMILY(REQUEST_LOCAL, SUMMARY, "kafka_network_requestmetrics_localtimems", 0.001,
-    "Milliseconds that the loop of the connection worked on it, since the start {request, quantile}.")
+    "Milliseconds that the loop of the connection worked on it, in the last minutes {request, quantile}.")
 METRIC_FAMILY(REQUEST_REMOTE, SUMMARY, "kafka_network_requestmetrics_remotetimems", 0.001,
-    "Milliseconds that it waited after that: for the device, for data, for members, for other loops {request, quantile}.")
+    "Milliseconds that it waited after that: for the device, for data, for members, for other loops; in the last minutes {request, quantile}.")
 METRIC_FAMILY(REQUEST_SEND, SUMMARY, "kafka_network_requestmetrics_responsesendtimems", 0.001,
-    "Milliseconds from the answer to its last byte given to the kernel, since the start {request, quantile}.")
+    "Milliseconds from the answer to its last byte given to the kernel, in the last minutes {request, quantile}.")
 METRIC_FAMILY(REQUEST_TOTAL, SUMMARY, "kafka_network_requestmetrics_totaltimems", 0.001,
-    "Milliseconds from a whole request to the end of its answer, since the start {request, quantile}.")
+    "Milliseconds from a whole request to the end of its answer, in the last minutes {request, quantile}.")
 METRIC_FAMILY(REQUEST_SECONDS, HISTOGRAM, "levee_request_seconds", 0.000001,
     "The same times as histograms: phase is queue, local, remote, send or total {request, phase, le}.")
 METRIC_FAMILY(REQUESTS_IN_WORK, GAUGE, "levee_requests_in_work", 0,

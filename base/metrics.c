@@ -28,6 +28,7 @@ struct sample {
     const char *label_text;
     char *label_copy; /* ours: label_text of a collector */
     const struct histogram *histogram;
+    const struct histogram *recent; /* NULL: percentiles are those of histogram */
     int64_t whole;
     double rest;
 };
@@ -168,6 +169,15 @@ void metrics_sample_histogram(struct metrics_scrape *scrape, const struct metric
                                           .label_text = label_copy,
                                           .label_copy = label_copy,
                                           .histogram = histogram};
+}
+
+void metrics_sample_summary(struct metrics_scrape *scrape, const struct metric_family *family,
+                            const char *label_text, const struct histogram *all,
+                            const struct histogram *recent)
+{
+    check(family->type == METRIC_SUMMARY);
+    metrics_sample_histogram(scrape, family, label_text, all);
+    scrape->samples[scrape->count - 1].recent = recent;
 }
 
 static void sample_metric(struct metrics_scrape *scrape, const struct metric *metric)
@@ -324,24 +334,27 @@ static void print_summary(struct metrics_scrape *scrape, const struct sample *sa
         {"quantile=\"0.50\"", 50}, {"quantile=\"0.75\"", 75}, {"quantile=\"0.95\"", 95},
         {"quantile=\"0.98\"", 98}, {"quantile=\"0.99\"", 99}, {"quantile=\"0.999\"", 99.9},
     };
-    struct histogram all;
-    bool has_all = histogram_init(&all, samples[0].histogram->digits) == OK;
+    struct histogram merged;
+    uint64_t total = 0;
 
-    if (!has_all)
+    if (histogram_init(&merged, samples[0].histogram->digits) != OK)
         return; /* no memory: left out this time */
-    for (size_t i = 0; i < count; i++)
-        histogram_merge(&all, samples[i].histogram);
+    for (size_t i = 0; i < count; i++) {
+        histogram_merge(&merged,
+                        samples[i].recent != NULL ? samples[i].recent : samples[i].histogram);
+        total += histogram_count(samples[i].histogram);
+    }
     for (size_t i = 0; i < array_count(quantiles); i++) {
         print_name(scrape, &samples[0], "", quantiles[i].label);
-        if (histogram_count(&all) == 0)
+        if (histogram_count(&merged) == 0)
             print_double(scrape, NAN);
         else
-            print_double(scrape, (double)histogram_percentile(&all, quantiles[i].percent) *
+            print_double(scrape, (double)histogram_percentile(&merged, quantiles[i].percent) *
                                      unit_of(samples[0].family));
         print(scrape, "\n");
     }
-    print_sum_and_count(scrape, samples, count, histogram_count(&all));
-    histogram_deinit(&all);
+    print_sum_and_count(scrape, samples, count, total);
+    histogram_deinit(&merged);
 }
 
 /* count samples of the same family and labels. */

@@ -127,6 +127,12 @@ void metrics_sample(struct metrics_scrape *scrape, const struct metric_family *f
 void metrics_sample_histogram(struct metrics_scrape *scrape, const struct metric_family *family,
                               const char *label_text, const struct histogram *histogram);
 
+/* One of METRIC_SUMMARY, alone with its labels: percentiles are those of recent, sum and count
+ * those of all, as Kafka's are.  Both stay until the text is written. */
+void metrics_sample_summary(struct metrics_scrape *scrape, const struct metric_family *family,
+                            const char *label_text, const struct histogram *all,
+                            const struct histogram *recent);
+
 /* All families by name, each with its samples by label text.  out is the caller's: metrics_text_
  * deinit. */
 void metrics_write(const struct metrics *metrics, struct metrics_text *out);

@@ -10,9 +10,8 @@
 #include "broker/health.h"
 #include "broker/last_words.h"
 #include "broker/metadata/controller.h"
-#include "broker/metadata/delta.h"
 #include "broker/metadata/image.h"
-#include "broker/request_metrics.h"
+#include "broker/request_summaries.h"
 #include "broker/scrape.h"
 #include "broker/shard_metrics.h"
 #include "broker/stall_watch.h"
@@ -55,6 +54,7 @@ struct broker {
     struct controller *controller;
     struct last_words *last_words;
     struct scrape *scrape;
+    struct request_summaries summaries;
     struct mail stop_mail;
     uint32_t pending_count; /* shards that still work on the current step; shard 0's */
     enum err result;
@@ -332,6 +332,7 @@ static void register_metrics(struct broker *broker)
         scrape_create(&broker->shards,
                       (uint32_t)config_i64(broker->options.config, NULL, "levee.metrics.rows.max"));
     scrape_register(broker->scrape, metrics);
+    request_summaries_register(&broker->summaries, &broker->shards, metrics);
 }
 
 enum err broker_open(const struct broker_options *options, struct broker **out)
@@ -569,6 +570,7 @@ void broker_close(struct broker *broker, bool clean)
     for (uint32_t i = 0; i < broker->shards.count; i++)
         batch_checks_destroy(broker->stations[i].shard.checks);
     scrape_destroy(broker->scrape);
+    request_summaries_deinit(&broker->summaries);
     front_destroy(broker->front);
     journal_scan_close(broker->scan);
     marks_set_free(broker->marks);

@@ -133,28 +133,35 @@ static void tell_counts(const struct api_metrics *api, struct metrics_scrape *sc
     }
 }
 
-static void tell_times(const struct api_metrics *api, struct metrics_scrape *scrape)
+const char *request_phase_name(enum request_phase phase)
 {
-    static const struct {
-        enum metric_id summary;
-        const char *name;
-    } phases[REQUEST_PHASE_COUNT] = {
-        [REQUEST_PHASE_QUEUE] = {FAMILY_REQUEST_QUEUE, "queue"},
-        [REQUEST_PHASE_LOCAL] = {FAMILY_REQUEST_LOCAL, "local"},
-        [REQUEST_PHASE_REMOTE] = {FAMILY_REQUEST_REMOTE, "remote"},
-        [REQUEST_PHASE_SEND] = {FAMILY_REQUEST_SEND, "send"},
-        [REQUEST_PHASE_TOTAL] = {FAMILY_REQUEST_TOTAL, "total"},
+    static const char *const names[REQUEST_PHASE_COUNT] = {
+        [REQUEST_PHASE_QUEUE] = "queue",   [REQUEST_PHASE_LOCAL] = "local",
+        [REQUEST_PHASE_REMOTE] = "remote", [REQUEST_PHASE_SEND] = "send",
+        [REQUEST_PHASE_TOTAL] = "total",
     };
 
+    check((unsigned)phase < REQUEST_PHASE_COUNT);
+    return names[phase];
+}
+
+static void tell_times(const struct api_metrics *api, struct metrics_scrape *scrape)
+{
     for (int phase = 0; phase < REQUEST_PHASE_COUNT; phase++) {
         char label[LABEL_BYTES] = "";
         add_label(label, "request", api->api->name);
-        metrics_sample_histogram(scrape, metric_family(phases[phase].summary), label,
-                                 &api->phases[phase]);
-        add_label(label, "phase", phases[phase].name);
+        add_label(label, "phase", request_phase_name((enum request_phase)phase));
         metrics_sample_histogram(scrape, metric_family(FAMILY_REQUEST_SECONDS), label,
                                  &api->phases[phase]);
     }
+}
+
+const struct histogram *request_metrics_times(const struct request_metrics *metrics, int key,
+                                              enum request_phase phase)
+{
+    const struct api_metrics *api = __atomic_load_n(&metrics->apis[key], __ATOMIC_ACQUIRE);
+
+    return api == NULL ? NULL : &api->phases[phase];
 }
 
 static const char *purpose_of(int key)

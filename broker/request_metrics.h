@@ -40,6 +40,12 @@ void request_metrics_deinit(struct request_metrics *metrics);
 
 void request_metrics_register(struct request_metrics *metrics, struct metrics *registry);
 
+/* Any thread: microseconds of that phase; NULL: no request had that key. */
+const struct histogram *request_metrics_times(const struct request_metrics *metrics, int key,
+                                              enum request_phase phase);
+
+const char *request_phase_name(enum request_phase phase);
+
 /* A request for this API begins its work; NULL: A2. */
 struct api_metrics *request_metrics_begin(struct request_metrics *metrics,
                                           const struct api_desc *api);

@@ -20,8 +20,8 @@ those of kafka_exporter, where there is one; dashboards made for them work. The 
 Counters and times are kept by each loop without locks and read as they are. Topics, partitions and groups are told by the loops themselves, in slices, when
 somebody asks: `levee_metrics_complete` is 0 while they cannot (during recovery), or had no time within five seconds. Rows one by one end at
 `levee.metrics.rows.max` partitions (whole topics, in order of name) and as many committed offsets; `levee_metrics_left_out` counts the rest, and sums stay whole.
-A topic's counters begin anew when it is made anew; all counters begin at 0 with the process. Summaries (`quantile`) look back to the start of the process; for the
-last minutes take the histogram: `histogram_quantile(0.99, sum by (le, request) (rate(levee_request_seconds_bucket{phase="total"}[5m])))`.
+A topic's counters begin anew when it is made anew; all counters begin at 0 with the process. Summaries (`quantile`, NaN without requests) look back between two and
+a half and five minutes, their `_sum` and `_count` to the start; for other times take the histogram: `histogram_quantile(0.99, sum by (le, request) (rate(levee_request_seconds_bucket{phase="total"}[5m])))`.
 Labels that are no UTF-8 are told with `\\x00` for each byte that is none.
 
 What to be woken by: `levee_disk_is_short`, `kafka_log_logmanager_offlinelogdirectorycount`, `kafka_server_replicamanager_offlinereplicacount` (quarantined), a

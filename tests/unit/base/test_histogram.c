@@ -199,3 +199,29 @@ Test(histogram, counts_up_to_bounds)
     cr_assert(eq(u64, counts[1], 20));
     histogram_deinit(&histogram);
 }
+
+Test(histogram, what_was_before_can_be_taken_away)
+{
+    struct histogram before;
+    struct histogram now;
+
+    cr_assert(eq(int, histogram_init(&before, 1), OK));
+    cr_assert(eq(int, histogram_init(&now, 1), OK));
+    histogram_record_n(&before, 5, 10);
+    histogram_record_n(&before, 100000, 3);
+    histogram_merge(&now, &before);
+    histogram_record_n(&now, 20, 4);
+    histogram_subtract(&now, &before);
+    cr_assert(eq(u64, histogram_count(&now), 4));
+    cr_assert(eq(u64, histogram_sum(&now), 80));
+    cr_assert(eq(u64, histogram_min(&now), 20));
+    cr_assert(eq(u64, histogram_max(&now), 20));
+    cr_assert(eq(u64, histogram_percentile(&now, 99.9), 20));
+    histogram_reset(&before);
+    histogram_merge(&before, &now);
+    histogram_subtract(&now, &before);
+    cr_assert(eq(u64, histogram_count(&now), 0));
+    cr_assert(eq(u64, histogram_percentile(&now, 50), 0));
+    histogram_deinit(&before);
+    histogram_deinit(&now);
+}

@@ -263,6 +263,11 @@ Test(scrape, values_are_what_was_done_by_three_shards)
     values_are_what_was_done(3);
 }
 
+static bool never(void *context)
+{
+    return false;
+}
+
 Test(scrape, a_waiting_fetch_is_seen_and_its_bytes_count_once)
 {
     struct live_ask ask = {0};
@@ -289,9 +294,30 @@ Test(scrape, a_waiting_fetch_is_seen_and_its_bytes_count_once)
     expect_value("levee_request_seconds_bucket{request=\"Fetch\",phase=\"queue\",le=\"0.1\"}", 1);
 }
 
-static bool never(void *context)
+Test(scrape, percentiles_forget_and_counts_do_not)
 {
-    return false;
+    static const char slowest[] =
+        "kafka_network_requestmetrics_totaltimems{request=\"Fetch\",quantile=\"0.999\"}";
+    struct live_ask ask = {0};
+
+    live_start(2, NULL);
+    (void)live_topic(live_client(0), "t", 1);
+    start_fetch(&ask, live_client(1), 0, -1);
+    cr_assert(not(live_ask_wait(&ask, 100)));
+    (void)produce("t", 0, 1);
+    cr_assert(live_ask_wait(&ask, 60000));
+    for (int i = 0; i < 3; i++) { /* its window ends with the third */
+        scrape();
+        cr_assert(value_of(slowest) >= 100, "%g", value_of(slowest));
+        (void)sim_world_run_until(live.world, never, NULL, 140 * SIM_SECOND);
+    }
+    start_fetch(&ask, live_client(1), 0, -1); /* a fast one */
+    cr_assert(live_ask_wait(&ask, 60000));
+    (void)sim_world_run_until(live.world, never, NULL, 40 * SIM_SECOND);
+    scrape();
+    cr_assert(value_of(slowest) < 100, "%g", value_of(slowest));
+    expect_value("kafka_network_requestmetrics_totaltimems_count{request=\"Fetch\"}", 2);
+    expect_value("levee_request_seconds_count{request=\"Fetch\",phase=\"total\"}", 2);
 }
 
 Test(scrape, lag_in_seconds_is_the_age_of_what_is_next)
