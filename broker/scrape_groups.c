@@ -4,6 +4,7 @@
  * over (scrape.h, S4), never tell it twice. */
 #include "base/mem.h"
 #include "broker/coordinator/coordinator_private.h"
+#include "broker/coordinator/group_offsets.h"
 #include "broker/metadata/image.h"
 #include "broker/scrape_private.h"
 
@@ -12,7 +13,7 @@
 static void leave_out(struct scrape *scrape, const struct group *group)
 {
     scrape->totals.left_groups++;
-    scrape->totals.left_offsets += hash_map_count(&group->offsets);
+    scrape->totals.left_offsets += group->offset_count;
 }
 
 /* True: its offsets are told, too. */
@@ -22,7 +23,7 @@ static bool begin_group(struct scrape *scrape, const struct group *group)
     const char *id = NULL;
 
     totals->groups++;
-    totals->group_offsets += hash_map_count(&group->offsets);
+    totals->group_offsets += group->offset_count;
     totals->by_state[group->state]++;
     if (scrape->group_count < scrape->rows_max && group->id_bytes <= SCRAPE_NAME_BYTES_MAX)
         id = arena_strndup(&scrape->arena, group->id, group->id_bytes);
@@ -90,7 +91,7 @@ static uint32_t go_on_inside(struct scrape *scrape, uint32_t rows_left)
     uint32_t rows = 0;
 
     while (rows < rows_left) {
-        offset = group == NULL ? NULL : hash_map_next(&group->offsets, &scrape->inside_cursor);
+        offset = group == NULL ? NULL : group_next_offset(group, &scrape->inside_cursor);
         if (offset == NULL) {
             scrape->is_inside = false;
             break;

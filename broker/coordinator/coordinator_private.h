@@ -18,9 +18,16 @@ struct coordinator_partition {
 
 struct group_coordinator {
     struct shard *shard;
-    struct hash_map groups; /* by id */
+    struct hash_map groups;        /* by id */
+    struct list all;               /* of group.node: the same */
+    struct hash_map offset_topics; /* of offset_topic, by name */
     struct list partitions;
     struct timer expiry;
+    struct task sweep;     /* what group_expiry.c does in slices */
+    struct list forgotten; /* of forgotten_topic */
+    uint64_t round;        /* the latest sweep's number */
+    uint64_t expiry_round; /* the number of the sweep by time; 0: none is under way */
+    uint32_t tombstones;   /* of sweeps, being recorded */
     bool started;
     bool stopping;
     bool closing; /* being destroyed: requests and their answers are gone */
@@ -48,12 +55,14 @@ bool coordinator_write_init(struct group *group, struct state_write *write,
 int16_t coordinator_write_error(enum err err);
 int64_t coordinator_i64(const struct group_coordinator *groups, const char *name);
 
-/* ---- group_expiry.c: records that nothing is left, then done */
-void group_delete(struct group *group, void (*done)(void *context, int16_t error_code),
-                  void *context);
-
-/* The offsets of a topic that does not exist any more. */
-void group_forget_topic(struct group *group, const char *topic);
+/* ---- group_expiry.c */
+struct group_removal;
+void group_expiry_init(struct group_coordinator *groups);
+void group_expiry_deinit(struct group_coordinator *groups);
+/* Was the topic of a commit deleted while it was being recorded?  Then its tombstone is added to
+ * *removal, which is begun with the first one. */
+void group_forget_vanished(struct group *group, const char *topic, int32_t partition,
+                           struct group_removal **removal);
 
 /* ---- group_records.c */
 void group_write_metadata(struct group *group, struct state_write *write,

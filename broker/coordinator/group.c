@@ -2,8 +2,8 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "broker/coordinator/group_offsets.h"
 
-#include <stdio.h>
 #include <string.h>
 
 const char *group_state_name(enum group_state state)
@@ -31,12 +31,6 @@ static uint64_t bytes_of_group(const struct group *group)
 static uint64_t bytes_of_pending(const struct group_pending *pending)
 {
     return sizeof(*pending) + text_bytes(pending->id);
-}
-
-static uint64_t bytes_of_offset(const struct group_offset *offset)
-{
-    return sizeof(*offset) + offset->key_bytes + text_bytes(offset->topic) +
-           (uint64_t)offset->metadata.size_bytes + ENTRY_BYTES;
 }
 
 static uint64_t bytes_of_member(const struct group_member *member)
@@ -216,15 +210,6 @@ void group_remove_pending(struct group_pending *pending)
     mem_free(pending);
 }
 
-static void free_offset(struct group *group, struct group_offset *offset)
-{
-    budget_give(group->budget, bytes_of_offset(offset));
-    mem_free(offset->key);
-    mem_free(offset->topic);
-    mem_free(offset->metadata.bytes);
-    mem_free(offset);
-}
-
 void group_reset(struct group *group)
 {
     check(group->member_count == 0);
@@ -244,17 +229,12 @@ int32_t group_next_generation(int32_t generation)
 
 void group_destroy(struct group *group)
 {
-    size_t cursor = 0;
-    struct group_offset *offset;
-
     check(!list_is_linked(&group->rebalance.node) && group->writes == 0);
     while (!list_is_empty(&group->members))
         group_remove_member(list_first(&group->members, struct group_member, node));
     while (!list_is_empty(&group->pending))
         group_remove_pending(list_first(&group->pending, struct group_pending, node));
-    while ((offset = hash_map_next(&group->offsets, &cursor)) != NULL)
-        free_offset(group, offset);
-    hash_map_deinit(&group->offsets);
+    group_drop_offsets(group);
     hash_map_deinit(&group->member_ids);
     hash_map_deinit(&group->instances);
     budget_give(group->budget, bytes_of_group(group));
@@ -371,62 +351,4 @@ const char *group_vote(const struct group *group)
             return ballot.names[choice];
     }
     return NULL;
-}
-
-/* ---- offsets */
-
-static size_t make_key(char *out, size_t max_bytes, const char *topic, int32_t partition)
-{
-    int size = snprintf(out, max_bytes, "%s\n%d", topic, partition);
-
-    check(size > 0 && (size_t)size < max_bytes);
-    return (size_t)size;
-}
-
-enum { KEY_BYTES_MAX = 300 };
-
-struct group_offset *group_find_offset(const struct group *group, const char *topic,
-                                       int32_t partition)
-{
-    char key[KEY_BYTES_MAX];
-
-    return hash_map_find(&group->offsets, key, make_key(key, sizeof(key), topic, partition));
-}
-
-void group_set_offset(struct group *group, const char *topic, const struct uuid *topic_id,
-                      int32_t partition, int64_t offset, int32_t leader_epoch,
-                      struct wire_string metadata, int64_t commit_ms, int64_t expire_ms)
-{
-    struct group_offset *entry = group_find_offset(group, topic, partition);
-    char key[KEY_BYTES_MAX];
-
-    if (entry == NULL) {
-        enum err err;
-        entry = mem_alloc(sizeof(*entry));
-        entry->key_bytes = make_key(key, sizeof(key), topic, partition);
-        entry->key = mem_strndup(key, entry->key_bytes);
-        entry->topic = mem_strdup(topic);
-        entry->partition = partition;
-        err = hash_map_insert(&group->offsets, entry->key, entry->key_bytes, entry);
-        check(err == OK);
-    } else {
-        budget_give(group->budget, bytes_of_offset(entry));
-    }
-    entry->topic_id = *topic_id;
-    entry->offset = offset;
-    entry->leader_epoch = leader_epoch;
-    entry->commit_timestamp_ms = commit_ms;
-    entry->expire_timestamp_ms = expire_ms;
-    group_set_bytes(&entry->metadata, (const uint8_t *)metadata.text, metadata.size_bytes);
-    budget_force(group->budget, bytes_of_offset(entry));
-}
-
-void group_remove_offset(struct group *group, const char *topic, int32_t partition)
-{
-    struct group_offset *entry = group_find_offset(group, topic, partition);
-
-    if (entry == NULL)
-        return;
-    hash_map_remove(&group->offsets, entry->key, entry->key_bytes);
-    free_offset(group, entry);
 }

@@ -1,7 +1,7 @@
 /* group: one consumer group in memory: members, generation, committed offsets.
  *
- * Owned by the group_coordinator of its shard.  group.c keeps the data, group_rebalance.c moves the
- * state, group_records.c turns both into records and back.
+ * Owned by the group_coordinator of its shard.  group.c keeps the data and group_offsets.c the
+ * offsets, group_rebalance.c moves the state, group_records.c turns both into records and back.
  *   EMPTY → PREPARING (a first member joins) → COMPLETING (all joined; generation + 1; the leader
  * is to send the assignment) → STABLE (the assignment is recorded) → PREPARING (somebody joins,
  *   leaves, or is gone) ...; no members left → EMPTY.  (KIP-62, KIP-134; Kafka's ClassicGroup)
@@ -74,20 +74,10 @@ struct group_pending {
     struct timer expiry;
 };
 
-struct group_offset {
-    char *key; /* topic, NUL, partition as text: unique */
-    size_t key_bytes;
-    char *topic;
-    struct uuid topic_id; /* zero: written by somebody who did not say */
-    int32_t partition;
-    int64_t offset;
-    int32_t leader_epoch;
-    struct group_bytes metadata;
-    int64_t commit_timestamp_ms;
-    int64_t expire_timestamp_ms; /* -1: by offsets.retention.minutes */
-};
-
 struct group {
+    struct list node; /* of the coordinator's; what a sweep has looked at last is at the end */
+    uint64_t round;   /* of that sweep */
+    bool is_expiring; /* its writes are the sweep's, which has not come to all of its offsets */
     char *id;
     size_t id_bytes;
     struct group_coordinator *coordinator;
@@ -107,7 +97,8 @@ struct group {
     struct list pending;
     uint32_t pending_count;
     struct list renames; /* of group_rename.c: new ids of static members that are being recorded */
-    struct hash_map offsets; /* of group_offset */
+    struct hash_map offsets; /* of group_offsets.h */
+    uint32_t offset_count;   /* of them, recorded */
     struct timer rebalance;  /* who has not joined by then, or later synced, is out */
     uint64_t delay_left_ms;  /* of the initial delay */
     bool initial_delay;      /* the rebalance timer is the initial delay */
@@ -159,14 +150,5 @@ bool group_supports(const struct group *group, const struct wire_string *names, 
 /* The protocol that most members prefer among those that all have (Kafka's vote); of equal ones the
  * choice of the older member.  NULL: they have none in common. */
 const char *group_vote(const struct group *group);
-
-/* ---- offsets */
-struct group_offset *group_find_offset(const struct group *group, const char *topic,
-                                       int32_t partition);
-/* Insert or replace; texts are copied. */
-void group_set_offset(struct group *group, const char *topic, const struct uuid *topic_id,
-                      int32_t partition, int64_t offset, int32_t leader_epoch,
-                      struct wire_string metadata, int64_t commit_ms, int64_t expire_ms);
-void group_remove_offset(struct group *group, const char *topic, int32_t partition);
 
 #endif

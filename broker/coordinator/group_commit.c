@@ -2,6 +2,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "broker/coordinator/coordinator_private.h"
+#include "broker/coordinator/group_removal.h"
 #include "broker/metadata/image.h"
 #include "broker/topic_ref.h"
 #include "net/protocol/msg_offset_commit.h"
@@ -98,6 +99,18 @@ static void free_commit(struct commit_write *commit)
     mem_free(commit);
 }
 
+/* Topics that were deleted meanwhile: what was just recorded goes, too. */
+static void forget_vanished(struct commit_write *commit)
+{
+    struct group_removal *removal = NULL;
+
+    for (uint32_t i = 0; i < commit->count; i++)
+        group_forget_vanished(commit->group, commit->offsets[i].topic, commit->offsets[i].partition,
+                              &removal);
+    if (removal != NULL)
+        group_removal_start(removal, NULL, NULL);
+}
+
 static void on_recorded(struct state_write *write, enum err err)
 {
     struct commit_write *commit = container_of(write, struct commit_write, write);
@@ -107,16 +120,15 @@ static void on_recorded(struct state_write *write, enum err err)
 
     loop_cancel_timer(&groups->shard->loop, &commit->deadline);
     group->writes--;
-    for (uint32_t i = 0; i < commit->count && err == OK; i++) {
+    for (uint32_t i = 0; i < commit->count; i++) {
         const struct committed *done = &commit->offsets[i];
-        group_set_offset(group, done->topic, &done->topic_id, done->partition, done->offset,
-                         done->leader_epoch, done->metadata, commit->now_ms, commit->expire_ms);
+        if (err == OK)
+            group_set_offset(group, done->topic, &done->topic_id, done->partition, done->offset,
+                             done->leader_epoch, done->metadata, commit->now_ms, commit->expire_ms);
+        group_end_offset(group, done->topic, done->partition);
     }
-    for (uint32_t i = 0; i < commit->count && err == OK; i++)
-        if (image_topic_by_id(groups->shard->image, &commit->offsets[i].topic_id) == NULL) {
-            group_forget_topic(group, commit->offsets[i].topic); /* deleted meanwhile */
-            break;
-        }
+    if (err == OK)
+        forget_vanished(commit);
     free_commit(commit);
     coordinator_drop_if_idle(group);
     if (request != NULL && !groups->closing)
@@ -184,6 +196,7 @@ static void take(struct commit_write *commit, const struct image_topic *topic,
     out->leader_epoch = commit->expire_ms >= 0 ? -1 : asked->committed_leader_epoch;
     out->metadata.text = mem_strndup(metadata == NULL ? "" : metadata, metadata_bytes);
     out->metadata.size_bytes = (int32_t)metadata_bytes;
+    group_begin_offset(commit->group, out->topic, out->partition);
     group_write_offset(commit->group, &commit->write, out->topic, &out->topic_id, out->partition,
                        out->offset, out->leader_epoch, out->metadata, commit->now_ms,
                        commit->expire_ms);

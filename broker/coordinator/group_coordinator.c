@@ -17,7 +17,10 @@ enum err group_coordinator_create(struct shard *shard, struct group_coordinator 
 
     groups->shard = shard;
     hash_map_init(&groups->groups, prng_u64(&shard->prng));
+    hash_map_init(&groups->offset_topics, prng_u64(&shard->prng));
     list_init(&groups->partitions);
+    list_init(&groups->all);
+    group_expiry_init(groups);
     *out = groups;
     return OK;
 }
@@ -27,6 +30,7 @@ static void remove_group(struct group *group)
     struct group_coordinator *groups = group->coordinator;
 
     hash_map_remove(&groups->groups, group->id, group->id_bytes);
+    list_remove(&group->node);
     group_cancel_timers(group);
     group_destroy(group);
 }
@@ -65,7 +69,8 @@ void group_coordinator_destroy(struct group_coordinator *groups)
     while ((group = hash_map_next(&groups->groups, &cursor)) != NULL)
         remove_group(group);
     hash_map_deinit(&groups->groups);
-    loop_cancel_timer(&groups->shard->loop, &groups->expiry);
+    hash_map_deinit(&groups->offset_topics);
+    group_expiry_deinit(groups);
     mem_free(groups);
 }
 
@@ -240,6 +245,7 @@ struct group *coordinator_get(struct group_coordinator *groups, struct wire_stri
                          prng_u64(&groups->shard->prng));
     err = hash_map_insert(&groups->groups, group->id, group->id_bytes, group);
     check(err == OK);
+    list_push_back(&groups->all, &group->node);
     return group;
 }
 
@@ -274,7 +280,7 @@ bool coordinator_admit(struct group_coordinator *groups, uint64_t bytes)
 void coordinator_drop_if_idle(struct group *group)
 {
     if (group->member_count > 0 || group->pending_count > 0 || group->writes > 0 ||
-        hash_map_count(&group->offsets) > 0)
+        group->offset_count > 0)
         return;
     if (group->state != GROUP_EMPTY && group->state != GROUP_DEAD)
         return;

@@ -37,7 +37,8 @@ void group_leave(struct group_coordinator *groups, struct request *request);
 void group_offset_commit(struct group_coordinator *groups, struct request *request);
 void group_offset_delete(struct group_coordinator *groups, struct request *request);
 
-/* A topic was deleted: forget its offsets (as records). */
+/* A topic was deleted, and the image has it no more: its offsets go, as records, in slices.  Until
+ * then nobody is told them (group_offset_is_orphan). */
 void group_coordinator_topic_deleted(struct group_coordinator *groups, const char *topic);
 
 /* On the shard's loop: expiry of offsets and empty groups starts. */

@@ -1,176 +1,151 @@
-/* What goes away by itself or with its topic: offsets (G7, KIP-211), empty groups; as tombstones,
- * applied when they are durable. */
+/* What goes away by itself: offsets (G7, KIP-211) and empty groups by time, offsets with their
+ * topic.
+ *
+ * Both are sweeps in slices: a turn looks at LOOKS_MAX things and goes on in the next one, and
+ * while TOMBSTONES_MAX are on their way into the log it waits for them.  What a sweep has looked at
+ * it puts at the end of its list, with its number: the sweep is over when it meets the number. */
 #include "base/check.h"
 #include "base/mem.h"
 #include "broker/coordinator/coordinator_private.h"
+#include "broker/coordinator/group_removal.h"
 #include "broker/coordinator/group_subscription.h"
 #include "broker/metadata/image.h"
-#include "net/protocol/msg_offset_delete.h"
 
 #include <string.h>
 
-struct removal {
-    struct state_write write;
-    struct group *group;
-    struct removed_offset {
-        struct removed_offset *next;
-        int32_t partition;
-        char topic[];
-    } * offsets;
-    bool whole;         /* the group too, */
-    int32_t generation; /* unless it has moved on from this one */
-    void (*done)(void *context, int16_t error_code);
-    void *context;
+enum {
+    LOOKS_MAX = 1024,         /* a turn: offsets, groups */
+    TOMBSTONE_LOOKS = 8,      /* one of them costs as much */
+    OF_GROUP_MAX = 1000,      /* tombstones of one group at a time */
+    TOMBSTONES_MAX = 1 << 14, /* on their way */
 };
 
-static void on_recorded(struct state_write *write, enum err err)
-{
-    struct removal *removal = container_of(write, struct removal, write);
-    struct group *group = removal->group;
-    bool is_heard = removal->done != NULL && !group->coordinator->closing;
+/* A topic whose offsets are to go. */
+struct forgotten_topic {
+    struct list node;
+    uint64_t round;
+    bool deleted; /* just now: what does not say its id goes, too */
+    char name[];
+};
 
-    group->writes--;
-    while (removal->offsets != NULL) {
-        struct removed_offset *offset = removal->offsets;
-        removal->offsets = offset->next;
-        if (err == OK)
-            group_remove_offset(group, offset->topic, offset->partition);
-        mem_free(offset);
-    }
-    if (err == OK && removal->whole && group->state == GROUP_EMPTY &&
-        group->generation == removal->generation) {
-        group_reset(group); /* as a start applies it */
-        group_end_pending(group);
-    }
-    coordinator_drop_if_idle(group);
-    if (is_heard)
-        removal->done(removal->context, coordinator_write_error(err));
-    state_write_deinit(write);
-    mem_free(removal);
+static void sweep_later(struct group_coordinator *groups)
+{
+    if (groups->started && !groups->stopping)
+        loop_defer(&groups->shard->loop, &groups->sweep);
 }
 
-static struct removal *removal_create(struct group *group)
+static void on_swept(void *context, int16_t error_code)
 {
-    struct removal *removal = mem_alloc(sizeof(*removal));
-
-    removal->group = group;
-    removal->generation = group->generation;
-    if (!coordinator_write_init(group, &removal->write, on_recorded)) {
-        mem_free(removal);
-        return NULL;
-    }
-    group->writes++;
-    return removal;
+    sweep_later(context);
 }
 
-static void remove_one(struct removal *removal, const struct group_offset *offset)
+static void start_removal(struct group_coordinator *groups, struct group_removal *removal)
 {
-    size_t topic_bytes = strlen(offset->topic) + 1;
-    struct removed_offset *entry = mem_alloc(sizeof(*entry) + topic_bytes);
-
-    memcpy(entry->topic, offset->topic, topic_bytes);
-    entry->partition = offset->partition;
-    entry->next = removal->offsets;
-    removal->offsets = entry;
-    group_write_offset_tombstone(removal->group, &removal->write, offset->topic, offset->partition);
+    group_removal_count_in(removal, &groups->tombstones);
+    group_removal_start(removal, on_swept, groups);
 }
 
-void group_delete(struct group *group, void (*done)(void *context, int16_t error_code),
-                  void *context)
-{
-    struct removal *removal = removal_create(group);
-    size_t cursor = 0;
-    const struct group_offset *offset;
+/* ---- with its topic */
 
-    if (removal == NULL) {
-        done(context, KAFKA_NOT_COORDINATOR);
-        return;
-    }
-    removal->whole = true;
-    removal->done = done;
-    removal->context = context;
-    while ((offset = hash_map_next(&group->offsets, &cursor)) != NULL)
-        remove_one(removal, offset);
-    group_write_tombstone(group, &removal->write);
-    state_write_start(&removal->write);
+/* R1: a commit that is being recorded looks for itself whether its topic has gone (group_commit.c).
+ */
+static bool goes(const struct group_offset *offset, const struct shard *shard, bool deleted)
+{
+    return offset->is_recorded && !offset->is_leaving && offset->pending_count == 0 &&
+           (group_offset_is_orphan(offset, shard->image) ||
+            (deleted && uuid_is_zero(&offset->topic_id)));
 }
 
-/* ---- asked for (KIP-496) */
-
-static int16_t check_deletion(struct group_coordinator *groups,
-                              const struct offset_delete_request *body, struct group **group_out)
+/* Some that stand together and are of one group.  False: the topic has been gone through. */
+static bool forget_some(struct group_coordinator *groups, struct forgotten_topic *forgotten,
+                        uint32_t *looks)
 {
-    int32_t index;
-    int16_t error_code = coordinator_check(groups, body->group_id, &index);
-    struct group *group = coordinator_find(groups, body->group_id);
+    struct offset_topic *topic = offset_topic_find(groups, forgotten->name);
+    struct group_removal *removal = NULL;
+    struct group *group = NULL;
+    uint32_t count = 0;
+    bool is_over = topic == NULL;
 
-    *group_out = group;
-    if (error_code != KAFKA_NONE)
-        return error_code;
-    if (group == NULL || group->state == GROUP_DEAD)
-        return KAFKA_GROUP_ID_NOT_FOUND;
-    if (group->state != GROUP_EMPTY && !group_is_of_consumers(group))
-        return KAFKA_NON_EMPTY_GROUP; /* nobody knows what it reads */
-    return KAFKA_NONE;
-}
-
-static void delete_offsets(struct removal *removal, const struct offset_delete_request *body,
-                           struct offset_delete_response *response)
-{
-    struct group *group = removal->group;
-    struct group_subscription subscription;
-
-    group_subscription_init(&subscription, group, prng_u64(&group->coordinator->shard->prng));
-    for (int32_t t = 0; t < body->topics.count; t++) {
-        const struct offset_delete_request_topic *asked = &body->topics.items[t];
-        struct offset_delete_response_topic *out = &response->topics.items[t];
-        char name[256] = "";
-        if (asked->name.size_bytes < (int32_t)sizeof(name))
-            memcpy(name, asked->name.text, (size_t)asked->name.size_bytes);
-        for (int32_t p = 0; p < asked->partitions.count; p++) {
-            const struct group_offset *offset =
-                group_find_offset(group, name, asked->partitions.items[p].partition_index);
-            if (out->partitions.items[p].error_code != KAFKA_NONE)
-                continue;
-            if (group_subscription_has(&subscription, name))
-                out->partitions.items[p].error_code = KAFKA_GROUP_SUBSCRIBED_TO_TOPIC;
-            else if (offset != NULL)
-                remove_one(removal, offset);
-        }
-    }
-    group_subscription_deinit(&subscription);
-}
-
-static void on_offsets_deleted(void *context, int16_t error_code)
-{
-    struct request *request = context;
-    struct offset_delete_response *response = request->response;
-
-    response->error_code = error_code;
-    request_answer(request);
-}
-
-void group_offset_delete(struct group_coordinator *groups, struct request *request)
-{
-    struct offset_delete_response *response = request->response;
-    struct removal *removal = NULL;
-    struct group *group;
-
-    response->error_code = check_deletion(groups, request->body, &group);
-    if (response->error_code == KAFKA_NONE) {
-        removal = removal_create(group);
+    while (!is_over && *looks < LOOKS_MAX && count < OF_GROUP_MAX) {
+        struct group_offset *offset = list_first(&topic->offsets, struct group_offset, node);
+        is_over = offset->round == forgotten->round;
+        if (is_over || (removal != NULL && offset->group != group))
+            break;
+        list_remove(&offset->node);
+        list_push_back(&topic->offsets, &offset->node);
+        offset->round = forgotten->round;
+        *looks += 1;
+        if (!goes(offset, groups->shard, forgotten->deleted))
+            continue;
+        group = offset->group;
         if (removal == NULL)
-            response->error_code = KAFKA_NOT_COORDINATOR;
+            removal = group_removal_begin(group);
+        if (removal == NULL)
+            continue; /* its partition is not served */
+        group_removal_add(removal, offset);
+        *looks += TOMBSTONE_LOOKS;
+        count++;
     }
-    if (removal == NULL) {
-        response->topics.count = 0;
-        request_answer(request);
+    if (removal != NULL)
+        start_removal(groups, removal);
+    return !is_over;
+}
+
+static void forget_topics(struct group_coordinator *groups, uint32_t *looks)
+{
+    while (!list_is_empty(&groups->forgotten) && *looks < LOOKS_MAX &&
+           groups->tombstones < TOMBSTONES_MAX) {
+        struct forgotten_topic *forgotten =
+            list_first(&groups->forgotten, struct forgotten_topic, node);
+        *looks += 1;
+        if (forget_some(groups, forgotten, looks))
+            continue;
+        list_remove(&forgotten->node);
+        mem_free(forgotten);
+    }
+}
+
+static void forget_topic(struct group_coordinator *groups, const char *name, bool deleted)
+{
+    size_t name_bytes = strlen(name) + 1;
+    struct forgotten_topic *forgotten;
+
+    if (offset_topic_find(groups, name) == NULL)
         return;
-    }
-    delete_offsets(removal, request->body, response);
-    removal->done = on_offsets_deleted;
-    removal->context = request;
-    state_write_start(&removal->write);
+    forgotten = mem_alloc(sizeof(*forgotten) + name_bytes);
+    forgotten->round = ++groups->round;
+    forgotten->deleted = deleted;
+    memcpy(forgotten->name, name, name_bytes);
+    list_push_back(&groups->forgotten, &forgotten->node);
+    sweep_later(groups);
+}
+
+void group_coordinator_topic_deleted(struct group_coordinator *groups, const char *topic)
+{
+    forget_topic(groups, topic, true);
+}
+
+void group_forget_vanished(struct group *group, const char *topic, int32_t partition,
+                           struct group_removal **removal)
+{
+    struct group_offset *offset = group_find_offset(group, topic, partition);
+
+    if (offset == NULL || !goes(offset, group->coordinator->shard, false))
+        return;
+    if (*removal == NULL)
+        *removal = group_removal_begin(group);
+    if (*removal != NULL)
+        group_removal_add(*removal, offset);
+}
+
+/* Topics that were deleted, and a crash came before their offsets' tombstones. */
+static void forget_orphans(struct group_coordinator *groups)
+{
+    size_t cursor = 0;
+    const struct offset_topic *topic;
+
+    while ((topic = hash_map_next(&groups->offset_topics, &cursor)) != NULL)
+        forget_topic(groups, topic->name, false);
 }
 
 /* ---- by time */
@@ -200,115 +175,109 @@ static bool is_expired(const struct group *group, const struct group_offset *off
     return is_past(since, now_ms, retention_ms);
 }
 
-static void expire_group(struct group *group, int64_t now_ms, int64_t retention_ms)
+/* What has expired of the group, and the group when it is empty and nothing is left, however short
+ * that has been so (Kafka's GroupMetadataManager.maybeDeleteGroup).  The number of looks. */
+static uint32_t expire_group(struct group *group)
 {
+    struct group_coordinator *groups = group->coordinator;
+    int64_t retention_ms = coordinator_i64(groups, "offsets.retention.minutes") * 60000;
+    int64_t now_ms = clock_wall_ms(groups->shard->clock);
     struct group_subscription subscription;
-    struct removal *removal = NULL;
+    struct group_removal *removal = NULL;
+    uint32_t looks = 1;
+    uint32_t count = 0;
     size_t cursor = 0;
-    size_t left = hash_map_count(&group->offsets);
-    const struct group_offset *offset;
+    struct group_offset *offset;
 
-    if (group->writes > 0 || group->pending_count > 0)
-        return;
+    if ((group->writes > 0 && !group->is_expiring) || group->pending_count > 0)
+        return looks;
     if (group->state != GROUP_EMPTY && group->state != GROUP_STABLE)
-        return;
-    group_subscription_init(&subscription, group, prng_u64(&group->coordinator->shard->prng));
+        return looks;
+    group_subscription_init(&subscription, group, prng_u64(&groups->shard->prng));
     if (group->state == GROUP_EMPTY || subscription.is_known)
-        removal = removal_create(group);
-    while (removal != NULL && (offset = hash_map_next(&group->offsets, &cursor)) != NULL)
-        if (is_expired(group, offset, now_ms, retention_ms) &&
-            !group_subscription_has(&subscription, offset->topic)) {
-            remove_one(removal, offset);
-            left--;
-        }
+        removal = group_removal_begin(group);
+    while (removal != NULL && count < OF_GROUP_MAX &&
+           (offset = group_next_offset(group, &cursor)) != NULL) {
+        looks++;
+        if (offset->is_leaving || offset->pending_count > 0 || /* R1 */
+            !is_expired(group, offset, now_ms, retention_ms) ||
+            group_subscription_has(&subscription, offset->topic))
+            continue;
+        group_removal_add(removal, offset);
+        looks += TOMBSTONE_LOOKS;
+        count++;
+    }
     group_subscription_deinit(&subscription);
     if (removal == NULL)
-        return;
-    if (left == 0 && group->state == GROUP_EMPTY &&
-        is_past(group->state_timestamp_ms, now_ms, retention_ms)) {
-        removal->whole = true;
-        group_write_tombstone(group, &removal->write);
+        return looks;
+    if (count == group->offset_count && group->state == GROUP_EMPTY)
+        group_removal_add_group(removal);
+    group->is_expiring = count == OF_GROUP_MAX; /* there may be more: it has another turn */
+    if (group->is_expiring)
+        group->round = 0;
+    start_removal(groups, removal);
+    return looks;
+}
+
+static void expire_groups(struct group_coordinator *groups, uint32_t *looks)
+{
+    while (groups->expiry_round != 0 && *looks < LOOKS_MAX && groups->tombstones < TOMBSTONES_MAX) {
+        struct group *group = list_first(&groups->all, struct group, node);
+        if (list_is_empty(&groups->all) || group->round == groups->expiry_round ||
+            !clock_guard_allows(groups->shard)) {
+            groups->expiry_round = 0;
+            return;
+        }
+        list_remove(&group->node);
+        list_push_back(&groups->all, &group->node);
+        group->round = groups->expiry_round;
+        *looks += expire_group(group);
     }
-    state_write_start(&removal->write);
 }
 
 static void on_expiry(struct timer *timer)
 {
     struct group_coordinator *groups = container_of(timer, struct group_coordinator, expiry);
-    int64_t retention_ms = coordinator_i64(groups, "offsets.retention.minutes") * 60000;
-    int64_t now_ms = clock_wall_ms(groups->shard->clock);
-    bool is_safe = clock_guard_allows(groups->shard);
-    size_t cursor = 0;
-    struct group *group;
 
-    while (is_safe && (group = hash_map_next(&groups->groups, &cursor)) != NULL)
-        expire_group(group, now_ms, retention_ms);
+    groups->expiry_round = ++groups->round;
+    sweep_later(groups);
     loop_set_timer_ms(&groups->shard->loop, &groups->expiry,
                       (uint64_t)coordinator_i64(groups, "offsets.retention.check.interval.ms"));
 }
 
-/* ---- with its topic */
+/* ---- sweeping */
 
-static void forget_offsets(struct group *group,
-                           bool (*goes)(const struct group_offset *offset, const void *context),
-                           const void *context)
+static void on_sweep(struct task *task)
 {
-    struct removal *removal = NULL;
-    size_t cursor = 0;
-    const struct group_offset *offset;
+    struct group_coordinator *groups = container_of(task, struct group_coordinator, sweep);
+    uint32_t looks = 0;
 
-    while ((offset = hash_map_next(&group->offsets, &cursor)) != NULL) {
-        if (!goes(offset, context))
-            continue;
-        if (removal == NULL)
-            removal = removal_create(group);
-        if (removal == NULL)
-            return; /* the partition is not served */
-        remove_one(removal, offset);
-    }
-    if (removal != NULL)
-        state_write_start(&removal->write);
+    if (groups->stopping)
+        return;
+    forget_topics(groups, &looks);
+    expire_groups(groups, &looks);
+    if ((!list_is_empty(&groups->forgotten) || groups->expiry_round != 0) &&
+        groups->tombstones < TOMBSTONES_MAX)
+        sweep_later(groups);
 }
 
-static bool is_of_topic(const struct group_offset *offset, const void *context)
+void group_expiry_init(struct group_coordinator *groups)
 {
-    return strcmp(offset->topic, context) == 0;
+    list_init(&groups->forgotten);
+    groups->sweep.run = on_sweep;
+    groups->expiry.fire = on_expiry;
 }
 
-void group_forget_topic(struct group *group, const char *topic)
+void group_expiry_deinit(struct group_coordinator *groups)
 {
-    forget_offsets(group, is_of_topic, topic);
+    struct list *node;
+
+    while ((node = list_pop_front(&groups->forgotten)) != NULL)
+        mem_free(container_of(node, struct forgotten_topic, node));
+    loop_cancel_timer(&groups->shard->loop, &groups->expiry);
+    if (list_is_linked(&groups->sweep.node))
+        list_remove(&groups->sweep.node);
 }
-
-void group_coordinator_topic_deleted(struct group_coordinator *groups, const char *topic)
-{
-    size_t cursor = 0;
-    struct group *group;
-
-    while ((group = hash_map_next(&groups->groups, &cursor)) != NULL)
-        group_forget_topic(group, topic);
-}
-
-/* The topic with this id was deleted, and a crash came before its offsets' tombstones: ids are
- * never used again.  Without an id nothing is known, and the offset stays. */
-static bool is_orphan(const struct group_offset *offset, const void *context)
-{
-    const struct shard *shard = context;
-
-    return !uuid_is_zero(&offset->topic_id) &&
-           image_topic_by_id(shard->image, &offset->topic_id) == NULL;
-}
-
-static void forget_orphans(struct group_coordinator *groups)
-{
-    size_t cursor = 0;
-    struct group *group;
-
-    while ((group = hash_map_next(&groups->groups, &cursor)) != NULL)
-        forget_offsets(group, is_orphan, groups->shard);
-}
-
-/* ---- starting */
 
 void group_coordinator_start(struct group_coordinator *groups)
 {
@@ -319,7 +288,6 @@ void group_coordinator_start(struct group_coordinator *groups)
     while ((group = hash_map_next(&groups->groups, &cursor)) != NULL)
         group_start_sessions(group); /* each member has a whole session from now on (G10) */
     forget_orphans(groups);
-    groups->expiry.fire = on_expiry;
     loop_set_timer_ms(&groups->shard->loop, &groups->expiry,
                       (uint64_t)coordinator_i64(groups, "offsets.retention.check.interval.ms"));
 }

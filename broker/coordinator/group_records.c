@@ -2,6 +2,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "broker/coordinator/coordinator_private.h"
+#include "broker/coordinator/group_offsets.h"
 #include "net/protocol/kafka_tables.h"
 #include "net/protocol/msg_group_metadata_record.h"
 #include "net/protocol/msg_legacy_offset_commit_record.h"

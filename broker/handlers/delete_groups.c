@@ -1,5 +1,6 @@
 /* DeleteGroups (key 42; KIP-229). */
 #include "broker/coordinator/coordinator_private.h"
+#include "broker/coordinator/group_removal.h"
 #include "broker/coordinator/group_route.h"
 #include "broker/handlers.h"
 #include "broker/scatter.h"
@@ -9,6 +10,7 @@
 struct delete_piece {
     struct scatter_piece piece;
     struct delete_groups_response_deletable_group_result *answer;
+    struct group_removal *removal; /* NULL: not begun, or done */
 };
 
 struct deleting {
@@ -20,6 +22,7 @@ static void on_deleted(void *context, int16_t error_code)
 {
     struct delete_piece *piece = context;
 
+    piece->removal = NULL;
     piece->answer->error_code = error_code;
     scatter_finish(&piece->piece);
 }
@@ -35,10 +38,32 @@ static void delete_one(struct scatter_piece *scattered, struct shard *at)
         error_code = KAFKA_GROUP_ID_NOT_FOUND;
     if (error_code == KAFKA_NONE && group->state != GROUP_EMPTY)
         error_code = KAFKA_NON_EMPTY_GROUP;
+    if (error_code == KAFKA_NONE) {
+        piece->removal = group_removal_begin_all(group);
+        error_code = piece->removal == NULL ? KAFKA_NOT_COORDINATOR : KAFKA_NONE;
+    }
     if (error_code != KAFKA_NONE)
         on_deleted(piece, error_code);
     else
-        group_delete(group, on_deleted, piece);
+        group_removal_start(piece->removal, on_deleted, piece);
+}
+
+/* Nobody takes the answer, or the broker waits no longer: the removal goes on without us. */
+static void cancel_one(struct scatter_piece *scattered, int why)
+{
+    struct delete_piece *piece = container_of(scattered, struct delete_piece, piece);
+
+    if (why == REQUEST_STOPPING)
+        return;
+    group_removal_forget(piece->removal);
+    on_deleted(piece, KAFKA_COORDINATOR_NOT_AVAILABLE);
+}
+
+static void on_cancel(struct request *request, enum request_cancel why)
+{
+    struct deleting *all = request->cancel_context;
+
+    scatter_cancel(&all->scatter, (int)why);
 }
 
 static void all_answered(struct scatter *scatter)
@@ -62,9 +87,11 @@ void handle_delete_groups(struct request *request)
         struct wire_string name = body->groups_names.items[i];
         piece->answer = &response->results.items[i];
         piece->answer->group_id = name;
+        piece->piece.cancel = cancel_one;
         piece->answer->error_code = group_may(request, name, KAFKA_ACL_OPERATION_DELETE);
         if (piece->answer->error_code == KAFKA_NONE)
             scatter_start(&all->scatter, &piece->piece, group_shard(request, name), delete_one);
     }
+    request_on_cancel(request, on_cancel, all);
     scatter_end(&all->scatter);
 }

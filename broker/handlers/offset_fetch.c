@@ -1,6 +1,7 @@
 /* OffsetFetch (key 9; KIP-447, 709): each group is asked on its shard, into memory of the piece's
  * own, and the answer is put together at home. */
 #include "broker/coordinator/coordinator_private.h"
+#include "broker/coordinator/group_offsets.h"
 #include "broker/coordinator/group_route.h"
 #include "broker/coordinator/group_scatter.h"
 #include "broker/handlers.h"
@@ -69,6 +70,16 @@ static void fill_offset(struct fetch_piece *piece, const struct group_offset *of
         out->metadata = keep(piece, offset->metadata.bytes, (size_t)offset->metadata.size_bytes);
 }
 
+/* NULL: none, or of a topic that does not exist any more. */
+static const struct group_offset *find(const struct shard *at, const struct group *group,
+                                       const char *topic, int32_t partition)
+{
+    const struct group_offset *offset =
+        group == NULL || topic == NULL ? NULL : group_find_offset(group, topic, partition);
+
+    return offset == NULL || group_offset_is_orphan(offset, at->image) ? NULL : offset;
+}
+
 static void fill_asked(struct fetch_piece *piece, const struct shard *at, const struct group *group)
 {
     piece->answer->topics.items =
@@ -91,10 +102,7 @@ static void fill_asked(struct fetch_piece *piece, const struct shard *at, const 
         for (int32_t p = 0; p < out->partitions.count; p++) {
             const char *known = !piece->by_id ? name : topic == NULL ? NULL : topic->name;
             int32_t index = asked->partition_indexes.items[p];
-            fill_offset(piece,
-                        group == NULL || known == NULL ? NULL
-                                                       : group_find_offset(group, known, index),
-                        index, &out->partitions.items[p]);
+            fill_offset(piece, find(at, group, known, index), index, &out->partitions.items[p]);
             if (piece->by_id && topic == NULL)
                 out->partitions.items[p].error_code = KAFKA_UNKNOWN_TOPIC_ID;
         }
@@ -148,7 +156,8 @@ static uint32_t count_topics(const struct group_offset *const *offsets, uint32_t
 /* Everything that the group has, by rising topic and partition. */
 static void fill_all(struct fetch_piece *piece, const struct shard *at, const struct group *group)
 {
-    uint32_t total = group == NULL ? 0 : (uint32_t)hash_map_count(&group->offsets);
+    uint32_t total = group == NULL ? 0 : group->offset_count;
+    const struct group_offset *offset;
     const struct group_offset **offsets =
         arena_alloc_array(piece->arena, total, sizeof(const struct group_offset *));
     uint32_t count = 0;
@@ -159,13 +168,14 @@ static void fill_all(struct fetch_piece *piece, const struct shard *at, const st
     piece->cost += total;
     if (offsets == NULL || total == 0)
         return;
-    while (count < total)
-        offsets[count++] = hash_map_next(&group->offsets, &cursor);
-    qsort(offsets, total, sizeof(const struct group_offset *), by_topic);
+    while ((offset = group_next_offset(group, &cursor)) != NULL)
+        if (!group_offset_is_orphan(offset, at->image))
+            offsets[count++] = offset;
+    qsort(offsets, count, sizeof(const struct group_offset *), by_topic);
     piece->answer->topics.items = new_array(piece, &offset_fetch_response_topics_struct,
-                                            (int32_t)count_topics(offsets, total), &filled);
-    for (uint32_t i = 0; i < total && filled > 0;)
-        i += fill_topic(piece, at, &offsets[i], total - i);
+                                            (int32_t)count_topics(offsets, count), &filled);
+    for (uint32_t i = 0; i < count && filled > 0;)
+        i += fill_topic(piece, at, &offsets[i], count - i);
 }
 
 static uint32_t ask_group(struct group_scatter_piece *shard_piece, uint32_t index)

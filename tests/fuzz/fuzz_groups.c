@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "broker/coordinator/coordinator_private.h"
+#include "broker/coordinator/group_offsets.h"
 #include "broker/metadata/image.h"
 #include "net/protocol/kafka_tables.h"
 #include "net/protocol/msg_consumer_protocol.h"
@@ -64,7 +65,7 @@ static void write_group(struct group *group, struct state_write *write, const ui
 
     state_write_init(write, &queue, NULL);
     group_write_metadata(group, write, NULL);
-    while ((offset = hash_map_next(&group->offsets, &cursor)) != NULL)
+    while ((offset = group_next_offset(group, &cursor)) != NULL)
         group_write_offset(
             group, write, offset->topic, &offset->topic_id, offset->partition, offset->offset,
             offset->leader_epoch,

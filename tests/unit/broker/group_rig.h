@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "broker/config.h"
 #include "broker/coordinator/coordinator_private.h"
+#include "broker/coordinator/group_offsets.h"
 #include "broker/metadata/delta.h"
 #include "broker/metadata/image.h"
 #include "broker/request.h"
@@ -264,8 +265,7 @@ static inline void rig_problem(void *context, const char *text)
     cr_assert(false, "%s", text);
 }
 
-/* Durable, and everything that follows from it, until nothing moves. */
-static inline void rig_settle(void)
+static inline void rig_run_tasks(void)
 {
     struct list *node;
 
@@ -274,8 +274,16 @@ static inline void rig_settle(void)
         task->run(task);
         rig.task_count++;
     }
-    for (int i = 0; i < 20 && !rig.holds; i++)
+}
+
+/* Durable, and everything that follows from it, until nothing moves. */
+static inline void rig_settle(void)
+{
+    rig_run_tasks();
+    for (int i = 0; i < 20 && !rig.holds; i++) {
         disk_commit();
+        rig_run_tasks();
+    }
 }
 
 /* Time passes: timers fire at their ticks. */

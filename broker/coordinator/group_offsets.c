@@ -1,0 +1,186 @@
+#include "broker/coordinator/group_offsets.h"
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "broker/coordinator/coordinator_private.h"
+#include "broker/metadata/image.h"
+
+#include <string.h>
+
+enum { ENTRY_BYTES = 128 }; /* of tables and the allocator's rounding, roughly */
+
+static uint64_t bytes_of(const struct group_offset *offset)
+{
+    return sizeof(*offset) + (uint64_t)offset->metadata.size_bytes + ENTRY_BYTES;
+}
+
+static uint64_t bytes_of_topic(const struct offset_topic *topic)
+{
+    return sizeof(*topic) + topic->name_bytes + ENTRY_BYTES;
+}
+
+/* ---- names */
+
+struct offset_topic *offset_topic_find(const struct group_coordinator *groups, const char *name)
+{
+    return hash_map_find(&groups->offset_topics, name, strlen(name));
+}
+
+static struct offset_topic *get_topic(struct group *group, const char *name)
+{
+    struct group_coordinator *groups = group->coordinator;
+    struct offset_topic *topic = offset_topic_find(groups, name);
+    enum err err;
+
+    if (topic != NULL)
+        return topic;
+    topic = mem_alloc(sizeof(*topic));
+    topic->name = mem_strdup(name);
+    topic->name_bytes = strlen(name);
+    list_init(&topic->offsets);
+    err = hash_map_insert(&groups->offset_topics, topic->name, topic->name_bytes, topic);
+    check(err == OK);
+    budget_force(group->budget, bytes_of_topic(topic));
+    return topic;
+}
+
+static void drop_topic(struct group *group, struct offset_topic *topic)
+{
+    if (!list_is_empty(&topic->offsets))
+        return;
+    hash_map_remove(&group->coordinator->offset_topics, topic->name, topic->name_bytes);
+    budget_give(group->budget, bytes_of_topic(topic));
+    mem_free(topic->name);
+    mem_free(topic);
+}
+
+/* ---- offsets */
+
+static struct group_offset *find_entry(const struct group *group, const char *topic,
+                                       int32_t partition)
+{
+    struct offset_key key = {.topic = offset_topic_find(group->coordinator, topic),
+                             .partition = partition};
+
+    return key.topic == NULL ? NULL : hash_map_find(&group->offsets, &key, sizeof(key));
+}
+
+static struct group_offset *get_entry(struct group *group, const char *topic, int32_t partition)
+{
+    struct group_offset *entry = find_entry(group, topic, partition);
+    enum err err;
+
+    if (entry != NULL)
+        return entry;
+    entry = mem_alloc(sizeof(*entry));
+    entry->group = group;
+    entry->of = get_topic(group, topic);
+    entry->topic = entry->of->name;
+    entry->partition = partition;
+    entry->key = (struct offset_key){.topic = entry->of, .partition = partition};
+    entry->offset = -1;
+    err = hash_map_insert(&group->offsets, &entry->key, sizeof(entry->key), entry);
+    check(err == OK);
+    list_push_back(&entry->of->offsets, &entry->node); /* F1 */
+    budget_force(group->budget, bytes_of(entry));
+    return entry;
+}
+
+static void free_entry(struct group_offset *entry)
+{
+    struct group *group = entry->group;
+    struct offset_topic *topic = entry->of;
+
+    group->offset_count -= entry->is_recorded;
+    list_remove(&entry->node);
+    budget_give(group->budget, bytes_of(entry));
+    mem_free(entry->metadata.bytes);
+    mem_free(entry);
+    drop_topic(group, topic);
+}
+
+/* Nothing is known of it any more. */
+static void drop_if_unused(struct group_offset *entry)
+{
+    if (entry->is_recorded || entry->pending_count > 0)
+        return;
+    hash_map_remove(&entry->group->offsets, &entry->key, sizeof(entry->key));
+    free_entry(entry);
+}
+
+struct group_offset *group_find_offset(const struct group *group, const char *topic,
+                                       int32_t partition)
+{
+    struct group_offset *entry = find_entry(group, topic, partition);
+
+    return entry == NULL || !entry->is_recorded ? NULL : entry;
+}
+
+struct group_offset *group_next_offset(const struct group *group, size_t *cursor)
+{
+    struct group_offset *entry;
+
+    while ((entry = hash_map_next(&group->offsets, cursor)) != NULL)
+        if (entry->is_recorded)
+            return entry;
+    return NULL;
+}
+
+void group_set_offset(struct group *group, const char *topic, const struct uuid *topic_id,
+                      int32_t partition, int64_t offset, int32_t leader_epoch,
+                      struct wire_string metadata, int64_t commit_ms, int64_t expire_ms)
+{
+    struct group_offset *entry = get_entry(group, topic, partition);
+
+    budget_give(group->budget, bytes_of(entry));
+    group->offset_count += !entry->is_recorded;
+    entry->is_recorded = true;
+    entry->topic_id = *topic_id;
+    entry->offset = offset;
+    entry->leader_epoch = leader_epoch;
+    entry->commit_timestamp_ms = commit_ms;
+    entry->expire_timestamp_ms = expire_ms;
+    group_set_bytes(&entry->metadata, (const uint8_t *)metadata.text, metadata.size_bytes);
+    budget_force(group->budget, bytes_of(entry));
+}
+
+void group_remove_offset(struct group *group, const char *topic, int32_t partition)
+{
+    struct group_offset *entry = group_find_offset(group, topic, partition);
+
+    if (entry == NULL)
+        return;
+    group->offset_count--;
+    entry->is_recorded = false;
+    entry->is_leaving = false;
+    drop_if_unused(entry);
+}
+
+void group_begin_offset(struct group *group, const char *topic, int32_t partition)
+{
+    get_entry(group, topic, partition)->pending_count++;
+}
+
+void group_end_offset(struct group *group, const char *topic, int32_t partition)
+{
+    struct group_offset *entry = find_entry(group, topic, partition);
+
+    check(entry != NULL && entry->pending_count > 0);
+    entry->pending_count--;
+    drop_if_unused(entry);
+}
+
+bool group_offset_is_orphan(const struct group_offset *offset, const struct image *image)
+{
+    return !uuid_is_zero(&offset->topic_id) && image_topic_by_id(image, &offset->topic_id) == NULL;
+}
+
+void group_drop_offsets(struct group *group)
+{
+    size_t cursor = 0;
+    struct group_offset *entry;
+
+    while ((entry = hash_map_next(&group->offsets, &cursor)) != NULL)
+        free_entry(entry);
+    hash_map_deinit(&group->offsets);
+}

@@ -1,0 +1,74 @@
+/* group_offsets: the committed offsets of groups in memory, by group and by topic.
+ *
+ * Each group finds its own by topic and partition; the coordinator finds all of one topic, so that
+ * what goes with a topic costs what there is of it, and no more.  On the coordinator's loop.
+ *   F1  an offset stands in its group's table and in its topic's list, or in neither
+ *   F2  a name stays as long as an offset has it: who keeps an offset may keep offset->topic
+ *   F3  while commits of an offset are being recorded (pending_count), its newest record in the log
+ *       is not the one that is in memory */
+#ifndef LEVEE_BROKER_COORDINATOR_GROUP_OFFSETS_H
+#define LEVEE_BROKER_COORDINATOR_GROUP_OFFSETS_H
+
+#include "broker/coordinator/group.h"
+
+struct image;
+
+/* A name, and the offsets of all groups in it. */
+struct offset_topic {
+    char *name;
+    size_t name_bytes;
+    struct list offsets; /* of group_offset; those that a sweep has looked at last are at the end */
+};
+
+struct offset_key {
+    const struct offset_topic *topic;
+    int64_t partition;
+};
+
+struct group_offset {
+    struct list node; /* offset_topic.offsets */
+    struct group *group;
+    struct offset_topic *of;
+    struct offset_key key;
+    const char *topic;    /* its name */
+    struct uuid topic_id; /* zero: written by somebody who did not say */
+    int32_t partition;
+    int64_t offset;
+    int32_t leader_epoch;
+    struct group_bytes metadata;
+    int64_t commit_timestamp_ms;
+    int64_t expire_timestamp_ms; /* -1: by offsets.retention.minutes */
+    uint64_t round;              /* of the sweep that has looked at it */
+    uint32_t pending_count;      /* commits of it that are being recorded */
+    bool is_recorded;            /* else there is only what is pending */
+    bool is_leaving;             /* its tombstone is being recorded */
+};
+
+/* NULL: none was committed (and recorded). */
+struct group_offset *group_find_offset(const struct group *group, const char *topic,
+                                       int32_t partition);
+
+/* Those that are recorded: cursor starts at 0, NULL at the end; as hash_map_next. */
+struct group_offset *group_next_offset(const struct group *group, size_t *cursor);
+
+/* Insert or replace; texts are copied. */
+void group_set_offset(struct group *group, const char *topic, const struct uuid *topic_id,
+                      int32_t partition, int64_t offset, int32_t leader_epoch,
+                      struct wire_string metadata, int64_t commit_ms, int64_t expire_ms);
+void group_remove_offset(struct group *group, const char *topic, int32_t partition);
+
+/* A commit of it is being recorded, and no longer is (F3). */
+void group_begin_offset(struct group *group, const char *topic, int32_t partition);
+void group_end_offset(struct group *group, const char *topic, int32_t partition);
+
+/* The topic that it was committed for exists no more: its id is gone, whoever has the name now.
+ * (Ids are never used again.  Without an id nothing is known, and the offset counts.) */
+bool group_offset_is_orphan(const struct group_offset *offset, const struct image *image);
+
+/* All of a group that ends. */
+void group_drop_offsets(struct group *group);
+
+/* NULL: nobody has an offset in it. */
+struct offset_topic *offset_topic_find(const struct group_coordinator *groups, const char *name);
+
+#endif
