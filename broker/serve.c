@@ -11,6 +11,7 @@
 #include "base/system_memory.h"
 #include "broker/broker.h"
 #include "broker/http.h"
+#include "broker/kept_memory.h"
 #include "broker/process_metrics.h"
 
 #include <malloc.h>
@@ -23,7 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { KEPT_BYTES_MAX = 16 << 20, LOOK_AT_MEMORY_SECONDS = 5, OFFLOAD_THREADS = 2 };
+enum { LOOK_AT_MEMORY_SECONDS = 5, OFFLOAD_THREADS = 2 };
 
 struct server;
 
@@ -51,9 +52,9 @@ struct server {
     struct http *http;
     struct offload *offload;
     pthread_t main_thread;
-    uint32_t stopped;    /* atomic */
-    uint32_t failed;     /* atomic */
-    uint64_t kept_bytes; /* after the last malloc_trim */
+    uint32_t stopped; /* atomic */
+    uint32_t failed;  /* atomic */
+    struct kept_memory kept_memory;
     enum err stop_err;
 };
 
@@ -210,14 +211,10 @@ static uint64_t kept_bytes(void)
  * container is judged by what it holds. */
 static void give_memory_back(struct server *server)
 {
-    uint64_t kept = kept_bytes();
-
-    if (kept < server->kept_bytes)
-        server->kept_bytes = kept;
-    if (kept < server->kept_bytes + KEPT_BYTES_MAX)
+    if (!kept_memory_goes(&server->kept_memory, kept_bytes(), broker_progress(server->broker)))
         return;
     malloc_trim(0);
-    server->kept_bytes = kept_bytes();
+    kept_memory_is_gone(&server->kept_memory, kept_bytes());
 }
 
 static void block_signals(sigset_t *waited_for)
