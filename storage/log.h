@@ -180,8 +180,10 @@ must_use enum err log_scan(struct log *log, int64_t offset,
                            void *context);
 
 /* ListOffsets by time: the smallest offset below bound whose timestamp is >= timestamp_ms.
- * special: also MAX_TIMESTAMP (the newest of the largest timestamp). Same OK/ERR_AGAIN shape;
- * offset_out -1 when there is none. */
+ * special: also MAX_TIMESTAMP (the newest of the largest timestamp).  found_offset -1: there is
+ * none.  The shape of log_read, at once and through done; and ERR_FULL: it has looked at as much as
+ * it may at one go.  After that, and after ERR_NOMEM once there are read.need_bytes,
+ * log_lookup_resume goes on where it was. */
 struct log_time_lookup {
     int64_t timestamp_ms;
     int64_t bound;
@@ -194,6 +196,9 @@ struct log_time_lookup {
     int64_t scan_offset;  /* inside */
 };
 must_use enum err log_lookup_time(struct log *log, struct log_time_lookup *lookup);
+must_use enum err log_lookup_resume(struct log *log, struct log_time_lookup *lookup);
+
+/* Also while a file is being read: done never runs then. */
 void log_lookup_release(struct log_time_lookup *lookup);
 
 /* ---- trimming */

@@ -3,6 +3,8 @@
 #include "storage/batch_reader.h"
 #include "storage/log_private.h"
 
+enum { READ_BYTES = 256 << 10, READS_MAX = 16 }; /* at one go */
+
 static void on_lookup_read(struct log_read *read, enum err err);
 
 static bool has_hit(struct log_time_lookup *lookup, const struct batch_header *header,
@@ -56,18 +58,20 @@ static enum err search_bytes(struct log_time_lookup *lookup, bool *found_out)
     return OK;
 }
 
-/* One more piece of log; OK: finished (found or at the end). */
+/* From scan_offset, which stands behind what was searched; OK: finished (found or at the end). */
 static enum err search_on(struct log_time_lookup *lookup)
 {
     struct log_read *read = &lookup->read;
     bool found = false;
     enum err err = OK;
 
-    while (err == OK && lookup->scan_offset < lookup->bound) {
+    for (uint32_t reads = 0; err == OK && lookup->scan_offset < lookup->bound; reads++) {
         struct log *log = read->log;
+        if (reads == READS_MAX)
+            return ERR_FULL;
         read->offset = lookup->scan_offset;
         read->bound = lookup->bound;
-        read->max_bytes = 256 << 10;
+        read->max_bytes = READ_BYTES;
         read->at_least_one = true;
         read->done = on_lookup_read;
         err = log_read(log, read);
@@ -164,6 +168,16 @@ enum err log_lookup_time(struct log *log, struct log_time_lookup *lookup)
     if (err == OK)
         err = place_lookup(log, lookup);
     return err == OK ? search_on(lookup) : err;
+}
+
+enum err log_lookup_resume(struct log *log, struct log_time_lookup *lookup)
+{
+    if (log->quarantined)
+        return ERR_QUARANTINED;
+    lookup->read.log = log;
+    if (lookup->scan_offset < log->offsets.log_start)
+        lookup->scan_offset = log->offsets.log_start;
+    return search_on(lookup);
 }
 
 void log_lookup_release(struct log_time_lookup *lookup)

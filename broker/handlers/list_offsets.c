@@ -1,6 +1,7 @@
 /* ListOffsets (key 2): earliest, latest, by time and the other special timestamps
  * (KIP-79, 734, 1005; protocol/enums.tsv). Each partition is asked on its own shard. */
 #include "base/hash_map.h"
+#include "broker/config.h"
 #include "broker/handlers.h"
 #include "broker/kafka_error.h"
 #include "broker/request.h"
@@ -15,6 +16,8 @@ typedef struct list_offsets_response_list_offsets_partition_response answered_pa
 
 enum { BUF_COST_BYTES = 128 }; /* of a buf beside its bytes, at most */
 
+struct list_offsets;
+
 struct offset_piece {
     struct scatter_piece piece;
     struct offset_piece *next; /* of the request */
@@ -26,8 +29,11 @@ struct offset_piece {
     } key;
     bool is_repeated; /* named more than once */
     bool read_committed;
+    struct list_offsets *all;
     struct log_time_lookup lookup;
     struct budget_waiter memory_waiter; /* for what a lookup reads */
+    struct task next_turn;
+    struct timer timeout;
 };
 
 struct list_offsets {
@@ -36,6 +42,7 @@ struct list_offsets {
     struct offset_piece *first;
     struct offset_piece **last;
     struct hash_map named; /* of offset_piece.key */
+    uint64_t timeout_ms;
 };
 
 static void finish_with(struct offset_piece *piece, int64_t offset, int64_t timestamp_ms,
@@ -53,44 +60,78 @@ static void finish_with_error(struct offset_piece *piece, int16_t error_code)
     scatter_finish(&piece->piece);
 }
 
+/* ---- lookups by time: they read, wait for memory in the order of asking (B2 of budget.h), have
+ * their turns, and go on where they were; at most for the time that the request gives them */
+
 static struct budget *reads_of(struct offset_piece *piece)
 {
     return memory_budget(&piece->piece.call.target->memory, MEMORY_COLD_READS);
 }
 
-static void ask_partition(struct scatter_piece *scattered, struct shard *at);
+/* Nothing of it is under way any more. */
+static void end_lookup(struct offset_piece *piece)
+{
+    budget_cancel_wait(reads_of(piece), &piece->memory_waiter);
+    if (list_is_linked(&piece->next_turn.node))
+        list_remove(&piece->next_turn.node);
+    loop_cancel_timer(&piece->piece.call.target->loop, &piece->timeout);
+    log_lookup_release(&piece->lookup);
+}
+
+static void lookup_is_done(struct log_time_lookup *lookup, enum err err);
+
+static void resume_lookup(struct offset_piece *piece)
+{
+    struct partition *partition = topic_table_find(piece->piece.call.target->topics,
+                                                   &piece->key.topic_id, piece->key.partition);
+    enum err err = ERR_NOT_FOUND;
+
+    if (partition != NULL)
+        err = log_lookup_resume(partition->log, &piece->lookup);
+    if (err != ERR_AGAIN)
+        lookup_is_done(&piece->lookup, err);
+}
 
 static void on_memory(struct budget_waiter *waiter)
 {
-    struct offset_piece *piece = container_of(waiter, struct offset_piece, memory_waiter);
-
-    ask_partition(&piece->piece, piece->piece.call.target);
+    resume_lookup(container_of(waiter, struct offset_piece, memory_waiter));
 }
 
-/* A lookup holds one read at a time, so those that wait in line never wait for each other. */
-static void wait_for_memory(struct offset_piece *piece)
+static void on_next_turn(struct task *task)
 {
-    piece->memory_waiter.room = on_memory;
-    budget_wait(reads_of(piece), &piece->memory_waiter,
-                piece->lookup.read.need_bytes + BUF_COST_BYTES);
+    resume_lookup(container_of(task, struct offset_piece, next_turn));
+}
+
+static void on_timeout(struct timer *timer)
+{
+    struct offset_piece *piece = container_of(timer, struct offset_piece, timeout);
+
+    end_lookup(piece);
+    finish_with_error(piece, KAFKA_REQUEST_TIMED_OUT);
 }
 
 static void cancel_lookup(struct scatter_piece *scattered, int why)
 {
-    struct offset_piece *piece = container_of(scattered, struct offset_piece, piece);
-
-    if (!list_is_linked(&piece->memory_waiter.node))
-        return; /* the device ends it */
-    budget_cancel_wait(reads_of(piece), &piece->memory_waiter);
-    finish_with_error(piece, KAFKA_REQUEST_TIMED_OUT);
+    on_timeout(&container_of(scattered, struct offset_piece, piece)->timeout);
 }
 
+/* A lookup holds one read at a time, so those that wait in line never wait for each other. */
 static void lookup_is_done(struct log_time_lookup *lookup, enum err err)
 {
     struct offset_piece *piece = container_of(lookup, struct offset_piece, lookup);
 
-    if (err == ERR_NOMEM && lookup->read.need_bytes > 0)
-        wait_for_memory(piece);
+    if (err == ERR_NOMEM && lookup->read.need_bytes > 0) {
+        budget_wait(reads_of(piece), &piece->memory_waiter,
+                    lookup->read.need_bytes + BUF_COST_BYTES);
+        return;
+    }
+    if (err == ERR_FULL) {
+        loop_defer(&piece->piece.call.target->loop, &piece->next_turn);
+        return;
+    }
+    end_lookup(piece);
+    if (err == ERR_NOT_FOUND)
+        finish_with_error(piece, KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
     else if (err != OK)
         finish_with_error(piece, kafka_error(err));
     else
@@ -102,6 +143,10 @@ static void look_up_time(struct offset_piece *piece, struct partition *partition
 {
     enum err err;
 
+    piece->memory_waiter.room = on_memory;
+    piece->next_turn.run = on_next_turn;
+    piece->timeout.fire = on_timeout;
+    loop_set_timer_ms(&piece->piece.call.target->loop, &piece->timeout, piece->all->timeout_ms);
     piece->lookup = (struct log_time_lookup){
         .timestamp_ms = piece->asked->timestamp,
         .bound = bound,
@@ -207,6 +252,7 @@ static void add_partition(struct list_offsets *all, const struct image_topic *to
         return;
     }
     piece = request_alloc(all->request, 1, sizeof(*piece));
+    piece->all = all;
     piece->asked = asked;
     piece->answer = answer;
     piece->key = key;
@@ -240,6 +286,18 @@ static void ask_all(struct list_offsets *all)
     scatter_end(&all->scatter);
 }
 
+/* As in Kafka's ReplicaManager.fetchOffset. */
+static uint64_t timeout_ms_of(const struct request *request)
+{
+    const struct list_offsets_request *body = request->body;
+    int64_t timeout_ms = body->timeout_ms;
+
+    if (request->api_version < 10)
+        timeout_ms = config_i64(request->home->config, request->home->image,
+                                "remote.list.offsets.request.timeout.ms");
+    return timeout_ms < 0 ? 0 : (uint64_t)timeout_ms;
+}
+
 void handle_list_offsets(struct request *request)
 {
     const struct list_offsets_request *body = request->body;
@@ -247,6 +305,7 @@ void handle_list_offsets(struct request *request)
     struct list_offsets *all = request_alloc(request, 1, sizeof(*all));
 
     all->request = request;
+    all->timeout_ms = timeout_ms_of(request);
     all->last = &all->first;
     hash_map_init(&all->named, prng_u64(&request->home->prng));
     response->topics.items = request_new_array(
