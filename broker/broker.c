@@ -222,12 +222,13 @@ static enum err open_station(struct broker *broker, uint32_t index)
     return err;
 }
 
-static void publish(struct shard *shard, const struct delta *delta)
+static bool publish(struct shard *shard, const struct delta *delta, struct delta_cursor *cursor)
 {
-    for (uint32_t i = 0; i < delta->topic_count; i++)
+    for (uint32_t i = 0; i < delta->topic_count && !cursor->has_begun; i++)
         if (delta->topics[i].changes & DELTA_TOPIC_DELETED)
             group_coordinator_topic_deleted(shard->groups, delta->topics[i].name);
-    topic_table_publish(shard->topics, delta);
+    cursor->has_begun = true;
+    return topic_table_publish_some(shard->topics, delta, cursor);
 }
 
 static enum err open_metadata(struct broker *broker)

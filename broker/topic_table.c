@@ -173,15 +173,6 @@ static void delete_partition(struct topic_table *table, struct table_entry *entr
     free_entry(entry);
 }
 
-static void delete_topic(struct topic_table *table, const struct delta_topic *change)
-{
-    for (uint32_t i = 0; i < change->old_partition_count; i++) {
-        struct table_entry *entry = find_entry(table, &change->id, (int32_t)i);
-        if (entry != NULL)
-            delete_partition(table, entry);
-    }
-}
-
 static void follow_config(struct topic_table *table, struct partition *partition)
 {
     topic_config_resolve(table->shard->config, table->shard->image, partition->topic_name,
@@ -190,27 +181,125 @@ static void follow_config(struct topic_table *table, struct partition *partition
     partition_follow_config(partition);
 }
 
-static void follow_topic(struct topic_table *table, const struct delta_topic *change)
-{
-    const struct image_topic *topic = image_topic_by_id(table->shard->image, &change->id);
+/* ---- publishing, in slices */
 
-    if (topic == NULL)
-        return; /* created and deleted in one delta */
-    for (uint32_t i = 0; i < topic->partition_count; i++) {
-        const struct image_partition *state = &topic->partitions[i];
-        struct partition *partition;
-        if (shard_of_partition(table->shard->shards, &topic->id, state->index) != table->shard)
-            continue;
-        partition = topic_table_find(table, &topic->id, state->index);
-        if (partition == NULL) {
-            open_partition(table, topic, state);
+/* What a slice may cost, and what it is made of: microseconds, roughly (ext4, a cloud disk). */
+enum {
+    SLICE_US = 8000,
+    OPEN_US = 250,
+    DELETE_US = 100,
+    CONFIG_US = 30,
+    FOLLOW_US = 2,
+};
+
+enum publish_step { STEP_DELETIONS, STEP_CHANGES, STEP_CONFIGS, STEP_DONE };
+
+static uint32_t follow_partition(struct topic_table *table, const struct image_topic *topic,
+                                 uint32_t index, uint32_t changes)
+{
+    const struct image_partition *state = &topic->partitions[index];
+    struct partition *partition;
+
+    if (shard_of_partition(table->shard->shards, &topic->id, state->index) != table->shard)
+        return 0;
+    partition = topic_table_find(table, &topic->id, state->index);
+    if (partition == NULL) {
+        open_partition(table, topic, state);
+        return OPEN_US;
+    }
+    if (follow_state(partition, state) == OK)
+        partition_publish(partition); /* a smaller set may allow more */
+    if (changes & DELTA_TOPIC_CONFIG)
+        follow_config(table, partition);
+    return changes & DELTA_TOPIC_CONFIG ? CONFIG_US : FOLLOW_US;
+}
+
+static uint32_t delete_one(struct topic_table *table, const struct uuid *id, uint32_t index)
+{
+    struct table_entry *entry = find_entry(table, id, (int32_t)index);
+
+    if (entry == NULL)
+        return 0;
+    delete_partition(table, entry);
+    return DELETE_US;
+}
+
+/* The topic that cursor stands at, in the order of the step: its partitions; false: there is none,
+ * the step is over. */
+static bool look_at(const struct topic_table *table, const struct delta *delta,
+                    const struct delta_cursor *cursor, const struct image_topic **topic_out,
+                    uint32_t *partitions_out)
+{
+    size_t image_cursor = cursor->topic;
+    const struct delta_topic *change;
+    const struct image_topic *topic;
+
+    if (cursor->step == STEP_CONFIGS) {
+        topic = image_topic_next(table->shard->image, &image_cursor);
+        *partitions_out = topic == NULL ? 0 : topic->partition_count;
+        *topic_out = topic;
+        return delta->broker_configs && topic != NULL;
+    }
+    if (cursor->topic == delta->topic_count)
+        return false;
+    change = &delta->topics[cursor->topic];
+    topic = image_topic_by_id(table->shard->image, &change->id);
+    *topic_out = topic;
+    if (cursor->step == STEP_DELETIONS)
+        *partitions_out = change->changes & DELTA_TOPIC_DELETED ? change->old_partition_count : 0;
+    else /* NULL: created and deleted in one delta */
+        *partitions_out =
+            change->changes & DELTA_TOPIC_DELETED || topic == NULL ? 0 : topic->partition_count;
+    return true;
+}
+
+static uint32_t renew_config(struct topic_table *table, const struct uuid *id, uint32_t index)
+{
+    struct table_entry *entry = find_entry(table, id, (int32_t)index);
+
+    if (entry == NULL)
+        return 0;
+    follow_config(table, &entry->partition);
+    return CONFIG_US;
+}
+
+static uint32_t step_on(struct topic_table *table, const struct delta *delta,
+                        const struct delta_cursor *cursor, const struct image_topic *topic)
+{
+    const struct delta_topic *change;
+
+    if (cursor->step == STEP_CONFIGS)
+        return renew_config(table, &topic->id, cursor->partition);
+    change = &delta->topics[cursor->topic];
+    if (cursor->step == STEP_DELETIONS)
+        return delete_one(table, &change->id, cursor->partition);
+    return follow_partition(table, topic, cursor->partition, change->changes);
+}
+
+bool topic_table_publish_some(struct topic_table *table, const struct delta *delta,
+                              struct delta_cursor *cursor)
+{
+    uint32_t spent_us = 0;
+
+    while (spent_us < SLICE_US && cursor->step != STEP_DONE) {
+        const struct image_topic *topic;
+        uint32_t partitions;
+        if (!look_at(table, delta, cursor, &topic, &partitions)) {
+            cursor->step++;
+            cursor->topic = 0;
             continue;
         }
-        if (follow_state(partition, state) == OK)
-            partition_publish(partition); /* a smaller set may allow more */
-        if (change->changes & DELTA_TOPIC_CONFIG)
-            follow_config(table, partition);
+        spent_us++;
+        while (cursor->partition < partitions && spent_us < SLICE_US) {
+            spent_us += step_on(table, delta, cursor, topic);
+            cursor->partition++;
+        }
+        if (cursor->partition < partitions)
+            break;
+        cursor->partition = 0;
+        cursor->topic++;
     }
+    return cursor->step == STEP_DONE;
 }
 
 enum err topic_table_open_err(const struct topic_table *table)
@@ -220,18 +309,10 @@ enum err topic_table_open_err(const struct topic_table *table)
 
 void topic_table_publish(struct topic_table *table, const struct delta *delta)
 {
-    size_t cursor = 0;
-    struct table_entry *entry;
+    struct delta_cursor cursor = {0};
 
-    for (uint32_t i = 0; i < delta->topic_count; i++)
-        if (delta->topics[i].changes & DELTA_TOPIC_DELETED)
-            delete_topic(table, &delta->topics[i]);
-    for (uint32_t i = 0; i < delta->topic_count; i++)
-        if (!(delta->topics[i].changes & DELTA_TOPIC_DELETED))
-            follow_topic(table, &delta->topics[i]);
-    if (delta->broker_configs)
-        while ((entry = hash_map_next(&table->partitions, &cursor)) != NULL)
-            follow_config(table, &entry->partition);
+    while (!topic_table_publish_some(table, delta, &cursor))
+        continue;
 }
 
 void topic_table_open_all(struct topic_table *table)

@@ -24,6 +24,11 @@ void topic_table_open_all(struct topic_table *table);
  * configs (kraft.md section 2, rule 3).  The image has the delta already. */
 void topic_table_publish(struct topic_table *table, const struct delta *delta);
 
+/* The same in slices: a log is opened in a quarter of a millisecond, and there may be thousands.
+ * False: call it again in the next turn; no other delta comes between. */
+must_use bool topic_table_publish_some(struct topic_table *table, const struct delta *delta,
+                                       struct delta_cursor *cursor);
+
 /* The first failure to open a log, or OK.  A broker that starts must not go on with one: the
  * journal is used anew after the recovery, and has what the log is missing. */
 enum err topic_table_open_err(const struct topic_table *table);

@@ -296,7 +296,7 @@ struct producer_ids *controller_producer_ids(struct controller *controller)
     return controller->producer_ids;
 }
 
-void controller_set_publisher(struct controller *controller, shard_publish_fn *publish)
+void controller_set_publisher(struct controller *controller, image_published_fn *publish)
 {
     controller->publish.published = publish;
 }

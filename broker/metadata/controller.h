@@ -15,6 +15,7 @@
 #define LEVEE_BROKER_METADATA_CONTROLLER_H
 
 #include "base/arena.h"
+#include "broker/metadata/image_publish.h"
 #include "broker/shard.h"
 #include "net/protocol/codec.h"
 
@@ -122,7 +123,6 @@ int64_t controller_broker_epoch(const struct controller *controller);
 
 /* The bytes of committed records, to be applied by every shard: serve.c registers how a shard
  * publishes (topic_table, coordinators) after its image has them. */
-typedef void shard_publish_fn(struct shard *shard, const struct delta *delta);
-void controller_set_publisher(struct controller *controller, shard_publish_fn *publish);
+void controller_set_publisher(struct controller *controller, image_published_fn *publish);
 
 #endif

@@ -30,6 +30,14 @@ struct delta {
     bool features;
 };
 
+/* How far a publisher has come with a delta that it follows in slices; zeroed at first. */
+struct delta_cursor {
+    bool has_begun;
+    uint8_t step;       /* the publisher's */
+    uint32_t topic;     /* of the delta, or of the image */
+    uint32_t partition; /* of the topic */
+};
+
 void delta_init(struct delta *delta);
 void delta_deinit(struct delta *delta);
 

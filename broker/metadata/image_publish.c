@@ -15,26 +15,41 @@ void image_publish_deinit(struct image_publish *publish)
     *publish = (struct image_publish){0};
 }
 
+static void follow(struct image_publish_slot *slot)
+{
+    struct shard *shard = slot->call.target;
+    image_published_fn *published = slot->publish->published;
+
+    if (published != NULL && !published(shard, &slot->delta, &slot->cursor)) {
+        loop_defer(&shard->loop, &slot->next_turn);
+        return;
+    }
+    delta_deinit(&slot->delta);
+    shard_call_finish(&slot->call);
+}
+
+static void on_next_turn(struct task *task)
+{
+    follow(container_of(task, struct image_publish_slot, next_turn));
+}
+
 /* On the slot's shard. */
 static void apply(struct shard_call *call)
 {
     struct image_publish_slot *slot = container_of(call, struct image_publish_slot, call);
     struct image_publish *publish = slot->publish;
-    struct shard *shard = call->target;
-    struct delta delta;
     enum err err;
 
     if (!slot->ready) {
-        image_replay_init(&slot->replay, shard->image);
+        image_replay_init(&slot->replay, call->target->image);
         slot->ready = true;
     }
-    delta_init(&delta);
-    err = image_replay_batch(&slot->replay, publish->bytes, publish->size_bytes, &delta);
+    delta_init(&slot->delta);
+    slot->cursor = (struct delta_cursor){0};
+    slot->next_turn.run = on_next_turn;
+    err = image_replay_batch(&slot->replay, publish->bytes, publish->size_bytes, &slot->delta);
     check(err == OK); /* P2 */
-    if (publish->published != NULL)
-        publish->published(shard, &delta);
-    delta_deinit(&delta);
-    shard_call_finish(call);
+    follow(slot);
 }
 
 static void drop_one(struct image_publish *publish)

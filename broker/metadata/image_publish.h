@@ -1,7 +1,9 @@
 /* image_publish: committed records on their way to the images of all shards.
  *
  * Owned by the controller; starts and ends on shard 0.  Each shard applies the bytes to its own
- * image and tells its publishers; shard 0 is first, the others run at the same time.
+ * image and tells its publishers, which follow in slices; shard 0 is first, the others run at the
+ * same time.  Until the shipment has ended a shard may know of a topic whose partitions are not
+ * open yet, or still have some of a topic that is gone.
  *   P1  one shipment at a time
  *   P2  an image that cannot take a committed record stops the process: the decision that wrote it
  *       was wrong, and shards would disagree */
@@ -11,7 +13,10 @@
 #include "broker/metadata/image_replay.h"
 #include "broker/shard.h"
 
-typedef void image_published_fn(struct shard *shard, const struct delta *delta);
+/* True: everything follows the image now.  False: that was a slice, and the shard's next turn calls
+ * it again. */
+typedef bool image_published_fn(struct shard *shard, const struct delta *delta,
+                                struct delta_cursor *cursor);
 
 struct image_publish;
 
@@ -21,6 +26,9 @@ struct image_publish_slot {
     struct image_publish *publish;
     struct image_replay replay;
     bool ready; /* replay is initialized */
+    struct delta delta;
+    struct delta_cursor cursor;
+    struct task next_turn;
 };
 
 struct image_publish {

@@ -206,9 +206,11 @@ static inline void rig_program_end(struct sim_node *node, enum sim_crash kind)
 {
 }
 
-static inline void rig_published(struct shard *shard, const struct delta *delta)
+static inline bool rig_published(struct shard *shard, const struct delta *delta,
+                                 struct delta_cursor *cursor)
 {
     rig.published[shard->index]++;
+    return true;
 }
 
 /* sets: "key=value", ends with NULL; or NULL. */

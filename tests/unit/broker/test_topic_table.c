@@ -1,0 +1,130 @@
+/* What the metadata changes is followed in slices, and answered when all of it is there. */
+#include "broker/topic_table.h"
+#include "net/protocol/msg_delete_topics.h"
+#include "net/protocol/msg_incremental_alter_configs.h"
+#include "tests/unit/broker/live_rig.h"
+
+enum { PARTITIONS = 600, SLICE_MAX = 100 /* partitions, opened or deleted */ };
+
+struct watch {
+    struct live_ask *ask;
+    struct shard *shard;
+    uint64_t turn;
+    uint32_t count;
+    uint32_t most;   /* changes in one turn */
+    uint32_t slices; /* turns with changes */
+};
+
+/* After each event of the world. */
+static bool watch_turns(void *context)
+{
+    struct watch *watch = context;
+    uint32_t count = topic_table_count(watch->shard->topics);
+    uint32_t changed = count > watch->count ? count - watch->count : watch->count - count;
+
+    watch->most = changed > watch->most ? changed : watch->most;
+    watch->slices += changed > 0;
+    watch->count = count;
+    return watch->ask->is_done;
+}
+
+static void follow(struct watch *watch, struct live_ask *ask)
+{
+    watch->ask = ask;
+    watch->most = 0;
+    watch->slices = 0;
+    cr_assert(sim_world_run_until(live.world, watch_turns, watch, 60 * SIM_SECOND));
+    cr_assert(eq(int, ask->err, OK));
+    cr_assert(le(u32, watch->most, SLICE_MAX));
+    cr_assert(le(u32, PARTITIONS / SLICE_MAX, watch->slices));
+}
+
+static struct watch start(uint32_t shards_count)
+{
+    struct watch watch;
+
+    live_start(shards_count, NULL);
+    live_client(0);
+    watch = (struct watch){.shard = broker_shard(live.broker.broker, 0)};
+    watch.count = topic_table_count(watch.shard->topics);
+    return watch;
+}
+
+static void create(struct live_ask *ask, struct uuid *id)
+{
+    struct create_topics_request_creatable_topic topic;
+    struct create_topics_request request;
+
+    codec_set_defaults(&create_topics_request_desc, &request);
+    codec_set_struct_defaults(&create_topics_request_creatable_topic_struct, &topic);
+    topic.name = wire_string("t");
+    topic.num_partitions = PARTITIONS;
+    topic.replication_factor = -1;
+    request.topics.items = &topic;
+    request.topics.count = 1;
+    request.timeout_ms = 60000;
+    *ask = (struct live_ask){.look = live_look_created, .context = id};
+    live_ask_start(ask, live_client(0), API_CREATE_TOPICS, 7, &request);
+}
+
+static void delete (struct live_ask *ask)
+{
+    struct wire_string name = wire_string("t");
+    struct delete_topics_request request;
+
+    codec_set_defaults(&delete_topics_request_desc, &request);
+    request.topic_names.items = &name;
+    request.topic_names.count = 1;
+    request.timeout_ms = 60000;
+    *ask = (struct live_ask){0};
+    live_ask_start(ask, live_client(0), API_DELETE_TOPICS, 5, &request);
+}
+
+Test(topic_table, many_partitions_are_opened_and_deleted_in_slices, .timeout = 600)
+{
+    struct watch watch = start(1);
+    uint32_t before = watch.count;
+    struct live_ask ask;
+    struct uuid id;
+
+    create(&ask, &id);
+    follow(&watch, &ask);
+    cr_assert(eq(u32, watch.count, before + PARTITIONS)); /* all of it was there at the answer */
+    cr_assert_not_null(topic_table_find(watch.shard->topics, &id, PARTITIONS - 1));
+    delete (&ask);
+    follow(&watch, &ask);
+    cr_assert(eq(u32, watch.count, before));
+}
+
+Test(topic_table, a_change_behind_one_that_is_being_followed_waits_for_it, .timeout = 600)
+{
+    struct watch watch = start(1);
+    uint32_t before = watch.count;
+    struct live_ask first;
+    struct live_ask second;
+    struct live_ask third;
+    struct uuid id;
+    struct uuid again;
+
+    create(&first, &id);
+    delete (&second);
+    create(&third, &again);
+    cr_assert(live_ask_wait(&third, 60000));
+    cr_assert(eq(u32, topic_table_count(watch.shard->topics), before + PARTITIONS));
+    cr_assert_null(topic_table_find(watch.shard->topics, &id, 0));
+    cr_assert_not_null(topic_table_find(watch.shard->topics, &again, 0));
+}
+
+Test(topic_table, a_stop_in_the_middle_comes_to_an_end, .timeout = 600)
+{
+    struct watch watch = start(2);
+    struct live_ask ask;
+    struct uuid id;
+
+    create(&ask, &id);
+    watch.ask = &ask;
+    while (watch.slices < 2)
+        sim_world_run_until(live.world, watch_turns, &watch, SIM_MS / 10);
+    cr_assert(not(ask.is_done));
+    cr_assert(lt(u64, live_stop_ms(), 5000));
+}
