@@ -181,7 +181,7 @@ static void settle_doubt(struct oracle *oracle, const struct history_event *even
 }
 
 /* value stands at offset: L1, I1, L5. */
-static struct oracle_slot *place(struct oracle *oracle, const struct history_event *event)
+struct oracle_slot *oracle_private_place(struct oracle *oracle, const struct history_event *event)
 {
     struct oracle_slot *slot = slot_at(oracle, event);
     struct oracle_send *send = oracle_private_send(oracle, event->value);
@@ -277,7 +277,7 @@ static void take_send_ok(struct oracle *oracle, const struct history_event *even
         send->fate = FATE_OK;
         return;
     }
-    slot = place(oracle, event);
+    slot = oracle_private_place(oracle, event);
     if (slot == NULL)
         return;
     send->fate = FATE_OK;
@@ -317,7 +317,7 @@ static void take_producer_id(struct oracle *oracle, const struct history_event *
 
 static void take_read(struct oracle *oracle, const struct history_event *event)
 {
-    struct oracle_slot *slot = place(oracle, event);
+    struct oracle_slot *slot = oracle_private_place(oracle, event);
 
     oracle->reads_count++;
     if (event->value_bytes < 0)
@@ -328,7 +328,7 @@ static void take_read(struct oracle *oracle, const struct history_event *event)
         slot->read = true;
 }
 
-static void raise(int64_t *known, int64_t seen)
+void oracle_private_raise(int64_t *known, int64_t seen)
 {
     if (seen > *known)
         *known = seen;
@@ -362,8 +362,8 @@ static void take_watermarks(struct oracle *oracle, const struct history_event *e
         oracle_private_complain(oracle, "L6", event, "log start %" PRId64 " after %" PRId64,
                                 event->low, event->floor_low);
     oracle_keep_take_start(oracle, event);
-    raise(&partition->stable, event->stable);
-    raise(&partition->high, event->high);
+    oracle_private_raise(&partition->stable, event->stable);
+    oracle_private_raise(&partition->high, event->high);
 }
 
 /* Somebody was told that an offset is out of range, and asked where the log starts. */
@@ -387,182 +387,6 @@ void oracle_floors(const struct oracle *oracle, uint32_t partition, struct histo
     out->floor_low = oracle->partitions[partition].low;
     out->floor_stable = oracle->partitions[partition].stable;
     out->floor_high = oracle->partitions[partition].high;
-}
-
-/* ---- audits: everything of a partition is read, while nobody writes */
-
-static void take_audit(struct oracle *oracle, const struct history_event *event)
-{
-    struct oracle_partition *partition = &oracle->partitions[event->partition];
-
-    if (event->offset > 0)
-        sim_mark(MARK_AUDIT_OF_REST);
-    partition->audit++;
-    partition->audit_next = partition->audit_start = event->offset < 0 ? 0 : event->offset;
-    partition->runs_count = 0;
-}
-
-/* The run of the record's producer and epoch, or of its client and session without an id. */
-static struct oracle_run *run_of(struct oracle_partition *partition,
-                                 const struct oracle_run *wanted)
-{
-    uint64_t capacity = partition->runs_capacity;
-    struct oracle_run *run;
-
-    for (uint32_t i = partition->runs_count; i-- > 0;) {
-        run = &partition->runs[i];
-        if (run->producer_id == wanted->producer_id &&
-            run->producer_epoch == wanted->producer_epoch && run->client == wanted->client &&
-            run->session == wanted->session)
-            return run;
-    }
-    partition->runs = oracle_private_grown(partition->runs, (uint64_t)partition->runs_count + 1,
-                                           &capacity, sizeof(*run));
-    partition->runs_capacity = (uint32_t)capacity;
-    run = &partition->runs[partition->runs_count++];
-    *run = *wanted;
-    return run;
-}
-
-/* L7 for what was acknowledged and for what was not: a producer's records of one session stand in
- * the order in which it sent them. */
-static void check_run_order(struct oracle *oracle, const struct history_event *event)
-{
-    struct oracle_partition *partition = &oracle->partitions[event->partition];
-    const struct oracle_send *send = oracle_private_send(oracle, event->value);
-    struct oracle_run wanted = {
-        .producer_id = -1, .client = history_value_client(event->value), .session = send->session};
-    struct oracle_run *run = run_of(partition, &wanted);
-    uint64_t counter = history_value_counter(event->value);
-
-    if (counter < run->next_counter)
-        oracle_private_complain(oracle, "L7", event,
-                                "value %" PRIx64 " stands behind one that was sent after it",
-                                event->value);
-    run->next_counter = counter + 1;
-}
-
-static void take_audit_read(struct oracle *oracle, const struct history_event *event)
-{
-    struct oracle_partition *partition = &oracle->partitions[event->partition];
-    struct oracle_run wanted = {.producer_id = event->producer_id,
-                                .producer_epoch = event->producer_epoch,
-                                .next_sequence = -1};
-    struct oracle_slot *slot;
-    struct oracle_run *run;
-
-    if (event->offset != partition->audit_next)
-        oracle_private_complain(oracle, "L2", event, "offset %" PRId64 " follows %" PRId64,
-                                event->offset, partition->audit_next - 1);
-    partition->audit_next = event->offset + 1;
-    slot = place(oracle, event);
-    if (slot != NULL) {
-        slot->audit = partition->audit;
-        slot->read = true;
-        check_run_order(oracle, event);
-    }
-    if (event->producer_id < 0)
-        return;
-    run = run_of(partition, &wanted);
-    if (run->next_sequence < 0) /* the first of a log that begins later is any */
-        run->next_sequence = partition->audit_start > 0 ? event->sequence : 0;
-    if (event->sequence > run->next_sequence && partition->power_lost_ns != 0)
-        run->next_sequence = event->sequence; /* what came before is lost, and so is its producer */
-    if (event->sequence != run->next_sequence)
-        oracle_private_complain(oracle, "I2", event,
-                                "producer %" PRId64 " epoch %" PRId32 " has sequence %" PRId32
-                                " where %" PRId32 " is due",
-                                event->producer_id, event->producer_epoch, event->sequence,
-                                run->next_sequence);
-    run->next_sequence = event->sequence + 1;
-}
-
-static void take_audit_end(struct oracle *oracle, const struct history_event *event)
-{
-    struct oracle_partition *partition = &oracle->partitions[event->partition];
-
-    if (event->high != partition->audit_next)
-        oracle_private_complain(oracle, "L2", event,
-                                "the log ends at %" PRId64 " and was readable to %" PRId64,
-                                event->high, partition->audit_next);
-    for (int64_t offset = 0; offset < partition->slots_count; offset++) {
-        const struct oracle_slot *slot = &partition->slots[offset];
-        struct history_event gone = *event;
-        if (!slot->known || slot->audit == partition->audit || offset < partition->audit_start)
-            continue;
-        if (slot->in_doubt) {
-            oracle_keep_cut(oracle, partition, offset);
-            break;
-        }
-        gone.offset = offset;
-        gone.value = slot->value;
-        if (slot->acknowledged)
-            oracle_private_complain(oracle, "L3", &gone,
-                                    "value %" PRIx64 " was acknowledged at offset %" PRId64
-                                    " and is gone",
-                                    slot->value, offset);
-        else
-            oracle_private_complain(oracle, "L4", &gone,
-                                    "value %" PRIx64 " was read at offset %" PRId64 " and is gone",
-                                    slot->value, offset);
-    }
-}
-
-/* ---- committed offsets: one client writes, in one group of its own */
-
-static void take_commit(struct oracle *oracle, const struct history_event *event)
-{
-    raise(&oracle->clients[event->client].attempted[event->partition], (int64_t)event->value);
-    oracle->clients[event->client].attempted_wall_ms[event->partition] = oracle->wall_ms;
-}
-
-static void take_commit_ok(struct oracle *oracle, const struct history_event *event)
-{
-    struct oracle_client *client = &oracle->clients[event->client];
-
-    client->committed_wall_ms[event->partition] = client->attempted_wall_ms[event->partition];
-    raise(&oracle->clients[event->client].committed[event->partition], (int64_t)event->value);
-}
-
-int64_t oracle_committed(const struct oracle *oracle, uint32_t client, uint32_t partition)
-{
-    return oracle->clients[client].committed[partition];
-}
-
-static void take_commit_info(struct oracle *oracle, const struct history_event *event)
-{
-    struct oracle_client *client = &oracle->clients[event->client];
-
-    client->doubts = oracle_private_grown(client->doubts, client->doubts_count + 1,
-                                          &client->doubts_capacity, sizeof(*client->doubts));
-    client->doubts[client->doubts_count++] =
-        (struct oracle_doubt){event->partition, (int64_t)event->value};
-}
-
-/* Offsets of a client grow, so all between the last acknowledged and the largest attempted are
- * allowed; and each of unknown fate, because the network may still hold its request. */
-static void take_committed(struct oracle *oracle, const struct history_event *event)
-{
-    struct oracle_client *client = &oracle->clients[event->client];
-
-    if (event->offset == -1 && event->floor_high >= 0 && oracle->offsets_retention_ms > 0 &&
-        oracle->wall_max_ms - client->committed_wall_ms[event->partition] >=
-            oracle->offsets_retention_ms) {
-        sim_mark(MARK_OFFSET_EXPIRED);
-        client->committed[event->partition] = -1;
-        return;
-    }
-    for (uint64_t i = 0; i < client->doubts_count; i++)
-        if (client->doubts[i].partition == event->partition &&
-            client->doubts[i].offset == event->offset)
-            return;
-    if (event->offset < event->floor_high)
-        oracle_private_complain(oracle, "G3", event, "committed %" PRId64 " and now %" PRId64,
-                                event->floor_high, event->offset);
-    if (event->offset > client->attempted[event->partition])
-        oracle_private_complain(oracle, "G4", event,
-                                "offset %" PRId64 " and nobody committed over %" PRId64,
-                                event->offset, client->attempted[event->partition]);
 }
 
 /* ---- all of it */
@@ -619,7 +443,7 @@ void oracle_take(void *context, const struct history_event *event)
         take_earliest(oracle, event);
         break;
     case HISTORY_DELETE:
-        raise(&oracle->partitions[event->partition].delete_asked, event->offset);
+        oracle_private_raise(&oracle->partitions[event->partition].delete_asked, event->offset);
         break;
     case HISTORY_DELETE_OK:
         oracle_keep_take_start(oracle, event);
@@ -637,22 +461,22 @@ void oracle_take(void *context, const struct history_event *event)
         take_producer_id(oracle, event);
         break;
     case HISTORY_AUDIT:
-        take_audit(oracle, event);
+        oracle_audit_take(oracle, event);
         break;
     case HISTORY_AUDIT_READ:
-        take_audit_read(oracle, event);
+        oracle_audit_take_read(oracle, event);
         break;
     case HISTORY_AUDIT_END:
-        take_audit_end(oracle, event);
+        oracle_audit_take_end(oracle, event);
         break;
     case HISTORY_COMMIT:
-        take_commit(oracle, event);
+        oracle_commit_take(oracle, event);
         break;
     case HISTORY_COMMIT_OK:
-        take_commit_ok(oracle, event);
+        oracle_commit_take_ok(oracle, event);
         break;
     case HISTORY_COMMITTED:
-        take_committed(oracle, event);
+        oracle_commit_take_fetched(oracle, event);
         break;
     case HISTORY_WIRE:
         oracle_private_complain(oracle, "WIRE", event,
@@ -664,7 +488,7 @@ void oracle_take(void *context, const struct history_event *event)
                                 "client %" PRIu32 " was not done by its deadline", event->client);
         break;
     case HISTORY_COMMIT_INFO:
-        take_commit_info(oracle, event);
+        oracle_commit_take_info(oracle, event);
         break;
     case HISTORY_BROKER_UP:
     case HISTORY_BROKER_DOWN:

@@ -55,4 +55,21 @@ void *oracle_private_grown(void *items, uint64_t needed, uint64_t *capacity, siz
 /* NULL: nobody has sent this value. */
 struct oracle_send *oracle_private_send(struct oracle *oracle, uint64_t value);
 
+/* value stands at offset: L1, I1, L5.  NULL: it says nothing about the log as it is now. */
+struct oracle_slot *oracle_private_place(struct oracle *oracle, const struct history_event *event);
+
+/* The larger of what is known and what was seen. */
+void oracle_private_raise(int64_t *known, int64_t seen);
+
+/* ---- events, by the part that judges them */
+
+void oracle_audit_take(struct oracle *oracle, const struct history_event *event);
+void oracle_audit_take_read(struct oracle *oracle, const struct history_event *event);
+void oracle_audit_take_end(struct oracle *oracle, const struct history_event *event);
+
+void oracle_commit_take(struct oracle *oracle, const struct history_event *event);
+void oracle_commit_take_ok(struct oracle *oracle, const struct history_event *event);
+void oracle_commit_take_info(struct oracle *oracle, const struct history_event *event);
+void oracle_commit_take_fetched(struct oracle *oracle, const struct history_event *event);
+
 #endif
