@@ -23,6 +23,7 @@ struct oracle *oracle_create(void)
     for (uint32_t p = 0; p < HISTORY_PARTITIONS_MAX; p++)
         oracle->partitions[p].rules.retention_ms = oracle->partitions[p].rules.retention_bytes = -1;
     oracle->groups = oracle_groups_create();
+    oracle_age_init(&oracle->age);
     return oracle;
 }
 
@@ -39,6 +40,7 @@ void oracle_destroy(struct oracle *oracle)
         mem_free(oracle->clients[c].doubts);
     }
     oracle_groups_destroy(oracle->groups);
+    oracle_age_deinit(&oracle->age);
     mem_free(oracle->producer_ids);
     mem_free(oracle);
 }
@@ -181,6 +183,23 @@ static void settle_doubt(struct oracle *oracle, const struct history_event *even
 }
 
 /* value stands at offset: L1, I1, L5. */
+/* I1.  What the partition knew of the producer may have been over by age, and its clock wrong: then
+ * a batch that is sent again is new. */
+static void check_again(struct oracle *oracle, const struct history_event *event,
+                        const struct oracle_send *send)
+{
+    int64_t higher = send->offset > event->offset ? send->offset : event->offset;
+    struct oracle_slot *slot = &oracle->partitions[event->partition].slots[higher];
+
+    if (!slot->again && send->sequence >= 0 && oracle->producers_idle_ms > 0 &&
+        oracle_age_is_over(&oracle->age, send->sent_ns, oracle->producers_idle_ms))
+        slot->again = true;
+    if (!slot->again)
+        oracle_private_complain(oracle, "I1", event,
+                                "value %" PRIx64 " is at offset %" PRId64 " and at %" PRId64,
+                                event->value, send->offset, event->offset);
+}
+
 struct oracle_slot *oracle_private_place(struct oracle *oracle, const struct history_event *event)
 {
     struct oracle_slot *slot = slot_at(oracle, event);
@@ -206,10 +225,8 @@ struct oracle_slot *oracle_private_place(struct oracle *oracle, const struct his
         return NULL;
     }
     if (send->offset >= 0 && send->offset != event->offset)
-        oracle_private_complain(oracle, "I1", event,
-                                "value %" PRIx64 " is at offset %" PRId64 " and at %" PRId64,
-                                event->value, send->offset, event->offset);
-    send->offset = event->offset;
+        check_again(oracle, event, send);
+    oracle_private_raise(&send->offset, event->offset);
     if (!slot->known)
         slot->since_ns = event->time_ns;
     if (!slot->known && oracle_keep_is_stale(oracle, event))
@@ -236,6 +253,7 @@ static void take_send(struct oracle *oracle, const struct history_event *event)
     client->sends[counter] = (struct oracle_send){.fate = FATE_OPEN,
                                                   .partition = event->partition,
                                                   .session = event->session,
+                                                  .sent_ns = event->time_ns,
                                                   .sequence = event->sequence,
                                                   .timestamp_ms = event->timestamp_ms,
                                                   .value_bytes = event->value_bytes,

@@ -16,15 +16,17 @@
  *   L14 the log start moved over records that neither age nor size nor a request lets go
  *   ORDER  a request was overtaken by one behind it on the same connection
  *   WIRE, LATE                                       what the client itself complained about
- * L1 compares key, headers (the client does that) and times.  L7 holds for everything that an audit
- * reads, acknowledged or not.  Of a topic in the mode cache, a power loss may take the newest
- * records; then others may take their offsets.  The rules for holes assume topics without
- * compaction and transactions. */
+ * What goes by age (records, committed offsets, what is known of a producer, which I1 to I4 rest
+ * on) may go when the broker's clock said so, and not before: oracle_age. L1 compares key, headers
+ * (the client does that) and times.  L7 holds for everything that an audit reads, acknowledged or
+ * not.  Of a topic in the mode cache, a power loss may take the newest records; then others may
+ * take their offsets.  The rules for holes assume topics without compaction and transactions. */
 #ifndef LEVEE_TESTS_ORACLE_H
 #define LEVEE_TESTS_ORACLE_H
 
 #include "base/check.h"
 #include "tests/sim/history.h"
+#include "tests/sim/oracle_age.h"
 
 #include <stdarg.h>
 
@@ -72,11 +74,11 @@ struct oracle_client {
     struct oracle_send *sends; /* by counter */
     uint64_t sends_count;
     uint64_t sends_capacity;
-    int64_t committed[HISTORY_PARTITIONS_MAX];         /* acknowledged last; -1: none */
-    int64_t attempted_wall_ms[HISTORY_PARTITIONS_MAX]; /* when the newest was asked for */
-    int64_t committed_wall_ms[HISTORY_PARTITIONS_MAX]; /* when the acknowledged one was asked for */
-    int64_t attempted[HISTORY_PARTITIONS_MAX];         /* the largest ever asked for; -1: none */
-    struct oracle_doubt *doubts;                       /* commits that may still take effect */
+    int64_t committed[HISTORY_PARTITIONS_MAX];     /* acknowledged last; -1: none */
+    uint64_t attempted_ns[HISTORY_PARTITIONS_MAX]; /* when the newest was asked for */
+    uint64_t committed_ns[HISTORY_PARTITIONS_MAX]; /* when the acknowledged one was asked for */
+    int64_t attempted[HISTORY_PARTITIONS_MAX];     /* the largest ever asked for; -1: none */
+    struct oracle_doubt *doubts;                   /* commits that may still take effect */
     uint64_t doubts_count;
     uint64_t doubts_capacity;
 };
@@ -93,11 +95,11 @@ struct oracle {
     struct oracle_complaint complaints[ORACLE_COMPLAINTS_MAX];
     uint64_t complaints_count;    /* all; the first are kept */
     int64_t offsets_retention_ms; /* 0: for ever */
+    int64_t producers_idle_ms;    /* producer.id.expiration.ms; 0: for ever */
+    struct oracle_age age;        /* of the broker's clock */
     bool rotten;         /* bytes at rest were changed: what cannot be read is no complaint */
     bool garbled;        /* something that nobody sent was read */
-    int64_t wall_ms;     /* of the broker, now */
-    int64_t wall_max_ms; /* the latest time that the broker ever had */
-    int64_t wall_min_ms; /* and the earliest; 0: not known */
+    int64_t wall_min_ms; /* the earliest time that the broker ever had; 0: not known */
     uint64_t acknowledged_count;
     uint64_t reads_count;
 };

@@ -40,7 +40,7 @@ static struct oracle_run *run_of(struct oracle_partition *partition,
 
 /* L7 for what was acknowledged and for what was not: a producer's records of one session stand in
  * the order in which it sent them. */
-static void check_run_order(struct oracle *oracle, const struct history_event *event)
+static void check_run_order(struct oracle *oracle, const struct history_event *event, bool again)
 {
     struct oracle_partition *partition = &oracle->partitions[event->partition];
     const struct oracle_send *send = oracle_private_send(oracle, event->value);
@@ -49,7 +49,7 @@ static void check_run_order(struct oracle *oracle, const struct history_event *e
     struct oracle_run *run = run_of(partition, &wanted);
     uint64_t counter = history_value_counter(event->value);
 
-    if (counter < run->next_counter)
+    if (counter < run->next_counter && !again)
         oracle_private_complain(oracle, "L7", event,
                                 "value %" PRIx64 " stands behind one that was sent after it",
                                 event->value);
@@ -73,7 +73,7 @@ void oracle_audit_take_read(struct oracle *oracle, const struct history_event *e
     if (slot != NULL) {
         slot->audit = partition->audit;
         slot->read = true;
-        check_run_order(oracle, event);
+        check_run_order(oracle, event, slot->again);
     }
     if (event->producer_id < 0)
         return;
@@ -82,6 +82,8 @@ void oracle_audit_take_read(struct oracle *oracle, const struct history_event *e
         run->next_sequence = partition->audit_start > 0 ? event->sequence : 0;
     if (event->sequence > run->next_sequence && partition->power_lost_ns != 0)
         run->next_sequence = event->sequence; /* what came before is lost, and so is its producer */
+    if (slot != NULL && slot->again)
+        run->next_sequence = event->sequence; /* the producer was forgotten */
     if (event->sequence != run->next_sequence)
         oracle_private_complain(oracle, "I2", event,
                                 "producer %" PRId64 " epoch %" PRId32 " has sequence %" PRId32

@@ -8,14 +8,14 @@ void oracle_commit_take(struct oracle *oracle, const struct history_event *event
 {
     oracle_private_raise(&oracle->clients[event->client].attempted[event->partition],
                          (int64_t)event->value);
-    oracle->clients[event->client].attempted_wall_ms[event->partition] = oracle->wall_ms;
+    oracle->clients[event->client].attempted_ns[event->partition] = event->time_ns;
 }
 
 void oracle_commit_take_ok(struct oracle *oracle, const struct history_event *event)
 {
     struct oracle_client *client = &oracle->clients[event->client];
 
-    client->committed_wall_ms[event->partition] = client->attempted_wall_ms[event->partition];
+    client->committed_ns[event->partition] = client->attempted_ns[event->partition];
     oracle_private_raise(&oracle->clients[event->client].committed[event->partition],
                          (int64_t)event->value);
 }
@@ -42,8 +42,8 @@ void oracle_commit_take_fetched(struct oracle *oracle, const struct history_even
     struct oracle_client *client = &oracle->clients[event->client];
 
     if (event->offset == -1 && event->floor_high >= 0 && oracle->offsets_retention_ms > 0 &&
-        oracle->wall_max_ms - client->committed_wall_ms[event->partition] >=
-            oracle->offsets_retention_ms) {
+        oracle_age_is_over(&oracle->age, client->committed_ns[event->partition],
+                           oracle->offsets_retention_ms)) {
         sim_mark(MARK_OFFSET_EXPIRED);
         client->committed[event->partition] = -1;
         return;

@@ -65,7 +65,8 @@ static bool is_old(struct oracle *oracle, const struct oracle_partition *partiti
         timestamp_ms = slot->timestamp_ms;
     if (oracle->wall_min_ms != 0 && timestamp_ms - oracle->wall_min_ms > AHEAD_MAX_MS)
         return true; /* once it was so far ahead of the broker that its file's time counted */
-    return timestamp_ms <= oracle->wall_max_ms - partition->rules.retention_ms;
+    return timestamp_ms <=
+           oracle_age_highest_ms(&oracle->age, send->sent_ns) - partition->rules.retention_ms;
 }
 
 void oracle_keep_take_start(struct oracle *oracle, const struct history_event *event)

@@ -16,6 +16,7 @@ struct oracle_slot {
     bool acknowledged;
     bool read;
     bool timestamp_known;
+    bool again;    /* the value stands lower too: its producer was forgotten meanwhile */
     bool in_doubt; /* the power was lost, and the topic may have lost it */
 };
 
@@ -24,7 +25,8 @@ struct oracle_send {
     uint32_t partition;
     uint32_t session;
     int32_t sequence;
-    int64_t offset; /* -1: never seen */
+    uint64_t sent_ns; /* the first time */
+    int64_t offset;   /* -1: never seen; stored again: the highest */
     int64_t timestamp_ms;
     int32_t value_bytes;
     bool forbidden;

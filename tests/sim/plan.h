@@ -13,11 +13,11 @@
 
 #define PLAN_PARTS(X)                                                                 \
     X(RECORDS, "records", true) /* keys, headers, small values, times of their own */ \
-    X(SIZES, "sizes", false)    /* 1 B to 4 MiB mixed in one connection */            \
+    X(SIZES, "sizes", true)     /* 1 B to 4 MiB mixed in one connection */            \
     X(LIES, "lies", true)       /* headers that are wrong and are put right */        \
     X(REFUSED, "refused", true) /* batches that must be refused */                    \
     X(ACKS_ZERO, "acks-0", true)                                                      \
-    X(ACKS_ONE, "acks-1", false)                                                      \
+    X(ACKS_ONE, "acks-1", true)                                                       \
     X(CACHE, "cache", true)             /* topics with levee.durability=cache */      \
     X(APPEND_TIME, "append-time", true) /* topics with LogAppendTime */               \
     X(RECODE, "recode", true)           /* topics with a codec of their own */        \

@@ -34,6 +34,7 @@ enum {
 
 #define MIXED_MESSAGE_BYTES_MAX 8388608
 #define MIXED_BYTES_LIMIT (12ULL << 20) /* of one producer */
+#define DAY_MS 86400000LL
 #define YEAR_MS 31536000000
 #define RETENTION_DEFAULT_MS 604800000
 
@@ -131,6 +132,17 @@ static void crash_assignment(struct scenario *s, const struct history_event *eve
         sim_node_crash_within(node, 8 * SIM_MS, crash_kind(s, &s->members_prng));
 }
 
+/* As the broker may see it, which believes any time until it is up. */
+static void look_at_clock(struct scenario *s)
+{
+    int64_t wall_ms = clock_wall_ms(sim_node_clock(s->broker.node));
+
+    if (s->broker.ready)
+        oracle_age_look(&s->oracle->age, sim_world_now_ns(s->world), wall_ms);
+    else
+        oracle_age_start(&s->oracle->age, sim_world_now_ns(s->world), wall_ms);
+}
+
 static void on_event(void *context, const struct history_event *event)
 {
     struct scenario *s = context;
@@ -138,11 +150,9 @@ static void on_event(void *context, const struct history_event *event)
     char text[HISTORY_TEXT_MAX];
     int64_t wall_ms = clock_wall_ms(sim_node_clock(s->broker.node));
 
-    if (wall_ms > s->oracle->wall_max_ms)
-        s->oracle->wall_max_ms = wall_ms;
     if (s->oracle->wall_min_ms == 0 || wall_ms < s->oracle->wall_min_ms)
         s->oracle->wall_min_ms = wall_ms;
-    s->oracle->wall_ms = wall_ms;
+    look_at_clock(s);
     oracle_take(s->oracle, event);
     if (event->kind == HISTORY_ASSIGN)
         crash_assignment(s, event);
@@ -175,7 +185,8 @@ static void draw_limits(struct scenario *s)
     set(s, "levee.max.in.flight.requests.per.connection=%" PRIu64, plan_pick_of(plan, 1, 2, 5, 64));
     set(s, "levee.open.files.max=%" PRIu64, plan_pick_of(plan, 16, 20, 16384));
     set(s, "max.incremental.fetch.session.cache.slots=%" PRIu64, plan_pick_of(plan, 0, 1, 1000));
-    set(s, "producer.id.expiration.ms=%" PRIu64, plan_pick_of(plan, 86400000, 604800000));
+    s->oracle->producers_idle_ms = (int64_t)plan_pick_of(plan, 86400000, 604800000);
+    set(s, "producer.id.expiration.ms=%" PRId64, s->oracle->producers_idle_ms);
 }
 
 static void draw_broker(struct scenario *s)
@@ -201,6 +212,7 @@ static void draw_broker(struct scenario *s)
     set(s, "offsets.topic.num.partitions=%" PRIu32, draw(s, 1, 3));
     set(s, "offsets.topic.segment.bytes=1048576");
     s->oracle->offsets_retention_ms = 10080 * 60000LL;
+    s->oracle->producers_idle_ms = DAY_MS;
     if (plan_has(&s->plan, PLAN_LONG)) {
         uint64_t minutes = plan_pick_of(&s->plan, 60, 1440, 10080);
         set(s, "offsets.retention.minutes=%" PRIu64, minutes);
@@ -574,6 +586,7 @@ static void start_broker(struct scenario *s)
         if (interrupted)
             sim_node_crash_at_call(node, draw_of(s, 10, 100, 1000) * draw(s, 1, 10) / 10,
                                    crash_kind(s, &s->prng));
+        s->broker.ready = false; /* as it will be: look_at_clock */
         tell_broker(s, HISTORY_BROKER_UP);
         sim_node_start(node);
         say(s, "broker started: %s%s", err_name(s->broker.open_err),
@@ -635,6 +648,13 @@ static int64_t clock_step_ms(struct scenario *s)
     return plan_odds(&s->plan, 1, 2) ? step_ms : -step_ms;
 }
 
+static void jump_wall(struct scenario *s, int64_t step_ms)
+{
+    look_at_clock(s);
+    sim_node_jump_wall(s->broker.node, step_ms);
+    look_at_clock(s);
+}
+
 /* Little more space than what is written, or as much as ever again. */
 static void draw_space(struct scenario *s)
 {
@@ -673,7 +693,7 @@ static void draw_fault(struct scenario *s)
         break;
     case 4:
         if (s->clock_faults)
-            sim_node_jump_wall(node, (int64_t)draw(s, 0, 2000000) - 1000000 + clock_step_ms(s));
+            jump_wall(s, (int64_t)draw(s, 0, 2000000) - 1000000 + clock_step_ms(s));
         break;
     case 5:
         if (s->stop_faults)

@@ -59,6 +59,11 @@ static void starts_at(enum history_kind kind, int64_t low)
     history_add(&history, &event);
 }
 
+static void clock_shows(int64_t wall_ms)
+{
+    oracle_age_look(&oracle->age, 10ULL * SECOND, wall_ms);
+}
+
 static void rules_are(struct oracle_rules rules)
 {
     oracle_set_rules(oracle, P, &rules);
@@ -150,7 +155,7 @@ Test(oracle_keep, l14_a_log_start_that_nothing_lets_move)
 Test(oracle_keep, what_is_dated_hours_ahead_goes_by_the_time_of_its_file)
 {
     rules_are((struct oracle_rules){.retention_ms = 500, .retention_bytes = -1});
-    oracle->wall_max_ms = 1001;
+    clock_shows(1001);
     oracle->wall_min_ms = 1000 - 3600 * 1000;
     sent(0, 0); /* of time 1000 */
     sent(1, 1);
@@ -163,7 +168,7 @@ Test(oracle_keep, what_is_dated_hours_ahead_goes_by_the_time_of_its_file)
 Test(oracle_keep, l14_what_is_dated_an_hour_ahead_is_believed)
 {
     rules_are((struct oracle_rules){.retention_ms = 500, .retention_bytes = -1});
-    oracle->wall_max_ms = 1001;
+    clock_shows(1001);
     oracle->wall_min_ms = 1000 - 3600 * 1000;
     sent(0, 0);
     starts_at(HISTORY_EARLIEST, 1);
@@ -173,7 +178,7 @@ Test(oracle_keep, l14_what_is_dated_an_hour_ahead_is_believed)
 Test(oracle_keep, l14_by_age_only_what_is_older_goes)
 {
     rules_are((struct oracle_rules){.retention_ms = 500, .retention_bytes = -1});
-    oracle->wall_max_ms = 1501;
+    clock_shows(1501);
     sent(0, 0);
     sent(1, 1);
     sent(2, 2); /* of time 1002 */
@@ -220,7 +225,7 @@ Test(oracle_keep, l4_out_of_range_and_above_the_log_start)
 Test(oracle_keep, an_audit_begins_at_the_log_start)
 {
     rules_are((struct oracle_rules){.retention_ms = 500, .retention_bytes = -1});
-    oracle->wall_max_ms = 1500;
+    clock_shows(1500);
     sent(0, 0);
     sent(1, 1);
     starts_at(HISTORY_EARLIEST, 1);
