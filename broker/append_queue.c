@@ -1,6 +1,7 @@
 #include "broker/append_queue.h"
 
 #include "base/check.h"
+#include "base/sometimes.h"
 
 enum { PUTS_MAX = 64 }; /* at one go */
 
@@ -35,6 +36,8 @@ static bool on_room(struct store_waiter *waiter)
 
     if (err == ERR_FULL)
         return false;
+    SOMETIMES("append_queue: an append had room with another one behind it",
+              op->node.next != &queue->waiting);
     finish(op, err);
     return true;
 }

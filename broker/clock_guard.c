@@ -1,6 +1,7 @@
 #include "broker/clock_guard.h"
 
 #include "base/clock.h"
+#include "base/sometimes.h"
 #include "broker/config.h"
 #include "broker/shard.h"
 
@@ -50,8 +51,10 @@ bool clock_guard_allows(struct shard *shard)
     int64_t passed_ms = (int64_t)((now_ns - guard->elapsed_ns) / 1000000U);
     int64_t step_ms = wall_ms - guard->wall_ms - passed_ms;
 
+    SOMETIMES("clock_guard: the wall clock was not believed", is_step(step_ms));
     if (is_step(step_ms) && !is_accepted(shard, step_ms, now_ns))
         return false;
+    SOMETIMES("clock_guard: a step was believed after a while", is_step(step_ms));
     if (guard->doubting && shard->index == 0)
         log_line(shard->sink, LOG_WARN, "LVE-1005", "the wall clock is believed: age counts again",
                  log_i64("step_ms", step_ms));

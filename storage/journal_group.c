@@ -1,6 +1,7 @@
 #include "storage/journal_group.h"
 
 #include "base/check.h"
+#include "base/sometimes.h"
 #include "storage/journal_format.h"
 
 #include <errno.h>
@@ -173,6 +174,8 @@ enum err journal_group_on_written(struct journal_group *group, int32_t result)
     }
     group->fruitless_count = 0;
     group->done_bytes += whole_bytes; /* a rest below IO_ALIGN is written again: O_DIRECT */
+    SOMETIMES("journal: a write ended inside a group",
+              whole_bytes > 0 && group->done_bytes < group->size_bytes);
     while (whole_bytes > 0) {
         struct iovec *piece = &group->vec[group->piece_index];
         if (whole_bytes < piece->iov_len) {

@@ -16,6 +16,7 @@
 #include "base/check.h"
 #include "base/hash_map.h"
 #include "base/mem.h"
+#include "base/sometimes.h"
 #include "storage/journal_format.h"
 #include "storage/scan_extent.h"
 
@@ -314,6 +315,8 @@ static enum err walk(struct journal_scan *scan, struct scan_shard *shard)
             return err;
         next = extent_with(scan, shard, shard->last_sequence + 1, true);
         if (next == NULL || next == extent) {
+            SOMETIMES("journal_scan: the last group was torn",
+                      next_is_torn(scan, shard, err, &head));
             scan->stats.torn_groups += next_is_torn(scan, shard, err, &head);
             break;
         }

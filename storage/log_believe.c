@@ -1,6 +1,7 @@
 /* The segments of a log up to its mark: every one there and whole, the last batches of each sound,
  * the torn block mended, what lies above the mark cut off; then epochs and producers. */
 #include "base/mem.h"
+#include "base/sometimes.h"
 #include "storage/log_recover.h"
 
 #include <stdio.h>
@@ -185,6 +186,7 @@ static enum err repair_block(struct log *log, const struct mark *bound,
              file_bytes >= bound->pos) {
         err = io->v->file_open(io, path, IO_WRITE, &fd);
         if (err == OK) {
+            SOMETIMES("log_believe: a block below the mark was written again", true);
             err = io->v->file_write(io, fd, first->prefix, first->entry.prefix_bytes,
                                     bound->pos - first->entry.prefix_bytes);
             io->v->close(io, fd);

@@ -324,6 +324,7 @@ static void forget_idlest(struct producer_state *ps)
             return;
         if (entry->txn_first_offset < 0)
             remove_entry(ps, entry);
+        SOMETIMES("producer_state: a producer was forgotten for others", true);
     }
 }
 
@@ -395,6 +396,7 @@ uint32_t producer_state_expire(struct producer_state *ps, int64_t now_ms, int64_
         if (entry->last_seen_ms > now_ms)
             entry->last_seen_ms = now_ms; /* the clock was set back */
         if (entry->txn_first_offset < 0 && now_ms - entry->last_seen_ms >= idle_max_ms) {
+            SOMETIMES("producer_state: a producer was forgotten for its age", true);
             remove_entry(ps, entry);
             count++;
         }

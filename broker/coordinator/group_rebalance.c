@@ -7,6 +7,7 @@
  * answered. */
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/sometimes.h"
 #include "broker/coordinator/coordinator_private.h"
 
 #include <string.h>
@@ -136,6 +137,7 @@ static void on_session_end(struct timer *timer)
 
     if (was_asleep(group, timer, &member->is_excused, session_of(member)))
         return;
+    SOMETIMES("group: a member was not heard of for its session timeout", true);
     log_line(group->coordinator->shard->sink, LOG_INFO, "LVE-5003",
              "a member was not heard of for its session timeout and is out of its group",
              log_text("group", group->id, group->id_bytes), log_str("member", member->id),

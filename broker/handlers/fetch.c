@@ -11,6 +11,7 @@
  * many slow ones make smaller answers and not errors; a parked one holds nothing; one that gets
  * nothing waits in line, and only while it holds nothing, so that no two wait for each other. */
 #include "base/check.h"
+#include "base/sometimes.h"
 #include "broker/config.h"
 #include "broker/fetch_session.h"
 #include "broker/handlers.h"
@@ -48,6 +49,7 @@ static void on_memory(struct budget_waiter *waiter)
 {
     struct fetch *fetch = container_of(waiter, struct fetch, memory_waiter);
 
+    SOMETIMES("fetch: one waited for memory and got it", true);
     end_memory_wait(fetch);
     read_part(&fetch->call);
 }
