@@ -1,6 +1,7 @@
 #include "base/mem.h"
 
 #include "base/check.h"
+#include "base/sometimes.h"
 
 #include <malloc.h>
 #include <stdatomic.h>
@@ -14,6 +15,8 @@ static atomic_ullong fail_countdown;
 
 static bool told_to_fail(void)
 {
+    if (BUGGIFY("mem: an allocation is refused"))
+        return true;
     if (atomic_load_explicit(&fail_countdown, memory_order_relaxed) == 0)
         return false;
     return atomic_fetch_sub_explicit(&fail_countdown, 1, memory_order_relaxed) == 1;

@@ -151,22 +151,29 @@ static enum err open_store(struct station *station)
     static const struct store_events events = {.failed = on_store_failed, .space = on_store_space};
     struct broker *broker = station->broker;
     const struct config *config = broker->options.config;
+    const struct broker_sizes *sizes = &broker->options.sizes;
     struct shard *shard = &station->shard;
     struct store_world world = {
         .loop = &shard->loop, .prng = &shard->prng, .sink = shard->sink, .dir = &broker->dir};
     struct store_options options = {
         .shard = shard->index,
         .shard_count = broker->options.shard_count,
-        .journal_max_bytes = (uint64_t)config_i64(config, NULL, "levee.journal.max.bytes"),
+        .journal_max_bytes =
+            broker_sizes_or(sizes->journal_max_bytes,
+                            (uint64_t)config_i64(config, NULL, "levee.journal.max.bytes")),
+        .journal_pending_max_bytes = sizes->journal_pending_max_bytes,
         .tail_cache_max_bytes = broker->memory_limits.tail_cache_bytes,
         .checkpoint_interval_ms =
             (uint32_t)config_i64(config, NULL, "levee.checkpoint.interval.ms"),
-        .segment_write_bytes = 256 << 10,
-        .segment_in_flight_max_bytes = 1 << 20,
+        .segment_write_bytes = (uint32_t)broker_sizes_or(sizes->segment_write_bytes, 256 << 10),
+        .segment_in_flight_max_bytes =
+            (uint32_t)broker_sizes_or(sizes->segment_in_flight_max_bytes, 1 << 20),
         .relaxed_sync_interval_ms =
             (uint32_t)config_i64(config, NULL, "levee.cache.flush.interval.ms"),
         .reserve_bytes = (uint64_t)config_i64(config, NULL, "levee.disk.reserve.bytes"),
-        .index_cache_max_bytes = 16 << 20,
+        .index_cache_max_bytes = broker_sizes_or(sizes->index_cache_max_bytes, 16 << 20),
+        .read_window_max_bytes = sizes->read_window_max_bytes,
+        .log_producers_max = sizes->log_producers_max,
         .open_files_max = broker->descriptors.files_per_shard,
         .group_slab = memory_slab(&shard->memory, MEMORY_JOURNAL),
         .read_slab = memory_slab(&shard->memory, MEMORY_COLD_READS),
@@ -206,6 +213,8 @@ static enum err prepare_station(struct broker *broker, uint32_t index)
         memory_budget(&shard->memory, MEMORY_FETCH_SESSIONS));
     shard->offload = broker->options.offload;
     shard->checks = batch_checks_create(shard);
+    shard->fetch_sessions->stale_ms = broker_sizes_or(broker->options.sizes.fetch_session_stale_ms,
+                                                      shard->fetch_sessions->stale_ms);
     return validation_create(shard->config, &shard->validation);
 }
 
@@ -276,7 +285,8 @@ static enum err open_front(struct broker *broker)
         err = prepare_station(broker, i);
     if (err == OK)
         err = front_create(broker->options.config, &broker->shards,
-                           broker->descriptors.connections_max, &broker->front);
+                           broker->descriptors.connections_max,
+                           broker->options.sizes.conn_answers_max_bytes, &broker->front);
     return err == OK ? front_listen(broker->front) : err;
 }
 
@@ -310,6 +320,7 @@ static void share_memory(struct broker *broker)
 
     memory_limits_share(broker->options.config, broker->options.memory_max_bytes,
                         broker->shards.count, limits, &total_bytes);
+    broker_sizes_limit(&broker->options.sizes, limits);
     log_line(sink_of(broker), LOG_INFO, "LVE-1110", "memory was shared out",
              log_u64("bytes", total_bytes), log_u64("tail_cache", limits->tail_cache_bytes),
              log_u64("journal", limits->max_bytes[MEMORY_JOURNAL]),

@@ -11,6 +11,7 @@
 #ifndef LEVEE_BROKER_BROKER_H
 #define LEVEE_BROKER_BROKER_H
 
+#include "broker/broker_sizes.h"
 #include "broker/shard.h"
 
 struct broker;
@@ -42,6 +43,7 @@ struct broker_options {
     uint32_t descriptor_max;   /* RLIMIT_NOFILE; 0: no limit */
     uint64_t memory_max_bytes; /* what the system gives the process; 0: unknown */
     struct offload *offload;   /* outlives the loops; NULL: the loops do all work themselves */
+    struct broker_sizes sizes; /* zero: the product's */
 };
 
 /* ERR_LOCKED, ERR_FOREIGN, ERR_NEWER_FORMAT, ERR_CORRUPT and others: told in a log line that says

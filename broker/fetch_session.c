@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/metric_family.h"
+#include "base/sometimes.h"
 #include "net/protocol/kafka_errors.h"
 
 #include <assert.h>
@@ -21,6 +22,7 @@ void fetch_sessions_init(struct fetch_sessions *sessions, struct prng *prng, uin
     sessions->prng = prng;
     sessions->budget = budget;
     sessions->max_count = max_count;
+    sessions->stale_ms = FETCH_SESSION_STALE_MS;
     hash_map_init(&sessions->by_id, prng_u64(prng));
     list_init(&sessions->by_age);
 }
@@ -73,6 +75,7 @@ static void drop_session(struct fetch_session *session)
     list_remove(&session->by_age);
     list_remove(&session->of_owner);
     session->owner->count--;
+    SOMETIMES("fetch_session: one in use gave way", session->hold_count > 0);
     session->is_gone = true;
     if (session->hold_count == 0)
         free_session(session);
@@ -109,9 +112,9 @@ struct fetch_session *fetch_sessions_find(struct fetch_sessions *sessions, int32
 
 /* ---- room for a new one (F2, F3) */
 
-static bool is_past(uint64_t now_ns, uint64_t then_ns)
+static bool is_past(const struct fetch_sessions *sessions, uint64_t now_ns, uint64_t then_ns)
 {
-    return now_ns - then_ns > (uint64_t)FETCH_SESSION_STALE_MS * 1000000;
+    return now_ns - then_ns > sessions->stale_ms * 1000000;
 }
 
 /* The session that gives way to one of partition_count; NULL: none does. */
@@ -123,9 +126,9 @@ static struct fetch_session *find_victim(const struct fetch_sessions *sessions,
     list_for_each(node, &sessions->by_age)
     {
         struct fetch_session *session = container_of(node, struct fetch_session, by_age);
-        if (is_past(now_ns, session->used_ns))
+        if (is_past(sessions, now_ns, session->used_ns))
             return session; /* the first is the stalest */
-        if (is_past(now_ns, session->created_ns) &&
+        if (is_past(sessions, now_ns, session->created_ns) &&
             hash_map_count(&session->interests) < partition_count &&
             (victim == NULL ||
              hash_map_count(&session->interests) < hash_map_count(&victim->interests)))

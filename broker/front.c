@@ -32,8 +32,9 @@ struct front {
     struct front_shard *fronts;
     struct conn_server **servers; /* for the listeners */
     struct admission admission;
-    uint32_t connections_max; /* that there can be; 0: no limit */
-    int64_t limits_offset;    /* of the image that the limits were read from */
+    uint32_t connections_max;   /* that there can be; 0: no limit */
+    uint64_t answers_max_bytes; /* unsent, of a connection */
+    int64_t limits_offset;      /* of the image that the limits were read from */
     struct listener listeners[LISTENERS_MAX];
     uint32_t listener_count;
     uint32_t closed_count;
@@ -157,7 +158,7 @@ static void init_server(struct front *front, uint32_t index)
                 .request_max_bytes = request_limit(config, memory),
                 .in_flight_max = (uint32_t)config_i64(
                     config, NULL, "levee.max.in.flight.requests.per.connection"),
-                .answer_max_bytes = ANSWER_BYTES_MAX,
+                .answer_max_bytes = front->answers_max_bytes,
                 .answer_stall_ms = ms_or_none(config, "levee.answer.stall.ms"),
                 .frame_stall_ms = ms_or_none(config, "levee.request.stall.ms"),
                 .idle_max_ms = idle_ms < 0 ? 0 : (uint64_t)idle_ms,
@@ -228,7 +229,7 @@ static void on_admission_refresh(void *context)
 }
 
 enum err front_create(const struct config *config, const struct shards *shards,
-                      uint32_t connections_max, struct front **out)
+                      uint32_t connections_max, uint64_t answers_max_bytes, struct front **out)
 {
     struct front *front = mem_alloc(sizeof(*front));
     struct config_ip_overrides overrides;
@@ -236,6 +237,7 @@ enum err front_create(const struct config *config, const struct shards *shards,
     enum err err = OK;
 
     front->config = config;
+    front->answers_max_bytes = answers_max_bytes != 0 ? answers_max_bytes : ANSWER_BYTES_MAX;
     front->shards = shards;
     front->connections_max = connections_max;
     read_limits(front, &overrides, &limits);

@@ -12,9 +12,11 @@ struct front;
 struct metrics;
 
 /* Servers for every shard; nothing listens yet.  connections_max: more than that there
- * cannot be, whatever max.connections says; 0: no such limit. */
+ * cannot be, whatever max.connections says; 0: no such limit.  answers_max_bytes: unsent ones of a
+ * connection, beyond which it is not read; 0: the product's. */
 must_use enum err front_create(const struct config *config, const struct shards *shards,
-                               uint32_t connections_max, struct front **out);
+                               uint32_t connections_max, uint64_t answers_max_bytes,
+                               struct front **out);
 void front_destroy(struct front *front);
 
 /* Before the loops run: bind the listeners; who connects waits in the kernel until

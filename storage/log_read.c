@@ -16,7 +16,6 @@
 
 enum {
     READ_SLACK_BYTES = 64 << 10,
-    READ_WINDOW_MAX = 4 << 20,
     BUF_COST_BYTES = 128,     /* of a buf beside its bytes, at most */
     LEND_MIN_BYTES = 4 << 10, /* smaller batches are copied for less than it costs to send each */
 };
@@ -206,12 +205,13 @@ static enum err read_on(struct file_read *file, uint64_t valid, uint64_t need_by
     return read_window(file, need_bytes);
 }
 
-static uint64_t window_bytes(const struct log_read *read)
+static uint64_t window_bytes(const struct log *log, const struct log_read *read)
 {
+    uint32_t max_bytes = log->store->options.read_window_max_bytes;
+
     if (BUGGIFY("log read: a window is small"))
         return READ_SLACK_BYTES;
-    return (uint64_t)READ_SLACK_BYTES +
-           (read->max_bytes < READ_WINDOW_MAX ? read->max_bytes : READ_WINDOW_MAX);
+    return (uint64_t)READ_SLACK_BYTES + (read->max_bytes < max_bytes ? read->max_bytes : max_bytes);
 }
 
 /* The whole batches of the window that the reader may have.  ERR_AGAIN: another window is being
@@ -228,12 +228,12 @@ static enum err take_batches(struct file_read *file, uint32_t got_bytes)
         const uint8_t *bytes = file->buf->bytes + (file->batch_pos - file->window_pos);
         enum err err;
         if (file->batch_pos >= valid)
-            return read->size_bytes > 0 ? OK : read_on(file, valid, window_bytes(read));
+            return read->size_bytes > 0 ? OK : read_on(file, valid, window_bytes(file->log, read));
         err = parse_batch(file, bytes, valid - file->batch_pos, &header);
         if (err != OK && read->size_bytes > 0)
             return OK; /* the next read finds out what it is */
         if (err == ERR_TRUNCATED)
-            return read_on(file, valid, window_bytes(read));
+            return read_on(file, valid, window_bytes(file->log, read));
         if (err != OK)
             return err;
         if (batch_last_offset(&header) >= read->offset) {
@@ -270,7 +270,7 @@ static enum err doubt_index(struct file_read *file)
         segment_rebuild_indexes(file->segment) != OK)
         return ERR_CORRUPT;
     place_read(file, read->offset);
-    return read_window(file, window_bytes(read));
+    return read_window(file, window_bytes(file->log, read));
 }
 
 static void leave_segment(struct file_read *file)
@@ -382,7 +382,7 @@ static enum err read_segment(struct file_read *file, uint32_t index)
         file->end_pos = segment->written_pos;
         place_read(file, read->offset);
         if (file->batch_pos < file->end_pos)
-            return read_window(file, window_bytes(read));
+            return read_window(file, window_bytes(file->log, read));
     }
     if (list_is_empty(&log->tail))
         return OK;

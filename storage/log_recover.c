@@ -276,7 +276,8 @@ enum err log_open(struct store *store, const struct log_id *id, const char *name
     log->prefix_pending = true;
     list_init(&log->tail);
     epoch_cache_init(&log->epochs);
-    producer_state_init(&log->producers, prng_u64(store->world.prng), LOG_PRODUCERS_MAX);
+    producer_state_init(&log->producers, prng_u64(store->world.prng),
+                        store->options.log_producers_max);
     log_names_format_dir(dir_name, name, id->partition);
     snprintf(dir, sizeof(dir), "%s/%s", store->world.dir->path, dir_name);
     log->dir = mem_strdup(dir);

@@ -9,6 +9,7 @@ enum {
     GROUP_BYTES = 1 << 20,
     SECOND_IN_FLIGHT_BYTES = 256 << 10,
     PENDING_BYTES_MAX = 16 << 20,
+    READ_WINDOW_BYTES_MAX = 4 << 20,
     LOG_GATHERS_BYTES = 16 << 10, /* on average, before a checkpoint writes it */
     SPACE_CHECK_MS = 1000,
     SPACE_CHECK_BYTES = 4 << 20,
@@ -276,7 +277,7 @@ enum err store_open_journal(struct store *store)
         .max_bytes = store->options.journal_max_bytes,
         .group_max_bytes = GROUP_BYTES,
         .second_in_flight_bytes = SECOND_IN_FLIGHT_BYTES,
-        .pending_max_bytes = PENDING_BYTES_MAX,
+        .pending_max_bytes = store->options.journal_pending_max_bytes,
         .slab = store->groups,
         .metrics = &store->metrics,
     };
@@ -389,6 +390,12 @@ enum err store_open(const struct store_world *world, const struct store_options 
 
     store->world = *world;
     store->options = *options;
+    if (options->journal_pending_max_bytes == 0)
+        store->options.journal_pending_max_bytes = PENDING_BYTES_MAX;
+    if (options->read_window_max_bytes == 0)
+        store->options.read_window_max_bytes = READ_WINDOW_BYTES_MAX;
+    if (options->log_producers_max == 0)
+        store->options.log_producers_max = LOG_PRODUCERS_MAX;
     store->events = events;
     store->events_context = context;
     store->loop = world->loop;
