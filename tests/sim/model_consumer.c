@@ -6,8 +6,14 @@
 #include "net/protocol/msg_list_offsets.h"
 #include "storage/batch_reader.h"
 #include "tests/sim/model_record.h"
+#include "tests/sim/sim_marks.h"
 
-enum { REWIND_ODDS = 20, UNCOMPRESSED_BYTES_MAX = 64 << 20, EARLIEST = -2 };
+enum {
+    REWIND_ODDS = 20,
+    NEW_SESSION_ODDS = 30,
+    UNCOMPRESSED_BYTES_MAX = 64 << 20,
+    EARLIEST = -2,
+};
 
 static void tell(struct model_consumer *consumer, enum history_kind kind, uint32_t partition,
                  int64_t offset, uint64_t value)
@@ -154,12 +160,33 @@ static void take_partition(struct model_consumer *consumer, uint32_t partition,
         finish_audit_of(consumer, partition, data->high_watermark);
 }
 
+/* A session that the broker has lost, or that went with its connection, begins anew. */
+static void take_session(struct model_consumer *consumer, enum err err,
+                         const struct fetch_response *response)
+{
+    struct consumer_session *session = &consumer->session;
+
+    if (err == ERR_NOT_FOUND && response->error_code == KAFKA_FETCH_SESSION_ID_NOT_FOUND)
+        sim_mark(MARK_SESSION_LOST);
+    if (err != OK) {
+        session->id = 0;
+        return;
+    }
+    if (session->id != 0)
+        sim_mark(MARK_SESSION_GOES_ON);
+    session->id = consumer->options.sessions ? response->session_id : 0;
+    session->next_epoch++;
+}
+
 static void on_fetched(struct model_call *call, enum err err, const void *answer)
 {
     struct model_consumer *consumer = container_of(call, struct model_consumer, call);
     const struct fetch_response *response = answer;
 
     consumer->busy = false;
+    if (err == OK && response->error_code != KAFKA_NONE)
+        err = ERR_NOT_FOUND;
+    take_session(consumer, err, response);
     for (int32_t t = 0; err == OK && t < response->responses.count; t++) {
         const struct fetch_response_fetchable_topic_response *topic = &response->responses.items[t];
         for (uint32_t i = 0; i < consumer->topics->count; i++) {
@@ -254,6 +281,15 @@ static bool wants(struct model_consumer *consumer, uint32_t partition)
     return true;
 }
 
+static void note_asked(struct model_consumer *consumer, uint32_t partition)
+{
+    struct consumer_partition *at = &consumer->partitions[partition];
+
+    at->asked = true;
+    at->asked_offset = at->position;
+    oracle_floors(consumer->oracle, partition, &at->floors);
+}
+
 static void put_partition(struct model_consumer *consumer, uint32_t partition, int32_t index,
                           struct fetch_request_fetch_partition *out)
 {
@@ -263,47 +299,101 @@ static void put_partition(struct model_consumer *consumer, uint32_t partition, i
     out->partition = index;
     out->fetch_offset = at->position;
     out->partition_max_bytes = (int32_t)consumer->options.partition_bytes_max;
-    at->asked = true;
-    at->asked_offset = at->position;
-    oracle_floors(consumer->oracle, partition, &at->floors);
+    at->session_offset = at->position;
+    at->in_session = consumer->options.sessions;
+    note_asked(consumer, partition);
+}
+
+/* Of a request: what it lists, and what the session is to forget. */
+struct wishes {
+    struct fetch_request_fetch_partition partitions[HISTORY_PARTITIONS_MAX];
+    struct fetch_request_fetch_topic topics[MODEL_TOPICS_MAX];
+    int32_t forgotten_numbers[HISTORY_PARTITIONS_MAX];
+    struct fetch_request_forgotten_topic forgotten[MODEL_TOPICS_MAX];
+};
+
+/* What the session knows stays as it is, is said anew because it has moved, or is to go. */
+static bool is_forgotten(struct model_consumer *consumer, const struct model_topic *known,
+                         uint32_t partition)
+{
+    struct consumer_partition *at = &consumer->partitions[partition];
+
+    if (!at->in_session)
+        return false;
+    if (!known->gone && (wants(consumer, partition) || prng_chance(&consumer->client.prng, 3, 4)))
+        return false;
+    at->in_session = false;
+    return true;
+}
+
+static void put_topic(struct model_consumer *consumer, const struct model_topic *known,
+                      struct wishes *wishes, struct fetch_request *request)
+{
+    struct fetch_request_fetch_topic *topic = &wishes->topics[request->topics.count];
+    struct fetch_request_forgotten_topic *forgotten =
+        &wishes->forgotten[request->forgotten_topics_data.count];
+
+    codec_set_struct_defaults(&fetch_request_fetch_topic_struct, topic);
+    codec_set_struct_defaults(&fetch_request_forgotten_topic_struct, forgotten);
+    topic->topic = forgotten->topic = wire_string(known->name);
+    topic->topic_id = forgotten->topic_id = known->id;
+    topic->partitions.items = &wishes->partitions[known->first_partition];
+    forgotten->partitions.items = &wishes->forgotten_numbers[known->first_partition];
+    for (uint32_t p = 0; p < known->partitions_count; p++) {
+        uint32_t partition = known->first_partition + p;
+        struct consumer_partition *at = &consumer->partitions[partition];
+        if (is_forgotten(consumer, known, partition))
+            forgotten->partitions.items[forgotten->partitions.count++] = (int32_t)p;
+        else if (at->in_session ? at->position != at->session_offset
+                                : !known->gone && wants(consumer, partition))
+            put_partition(consumer, partition, (int32_t)p,
+                          &topic->partitions.items[topic->partitions.count++]);
+        else if (at->in_session)
+            note_asked(consumer, partition);
+    }
+    request->topics.count += topic->partitions.count > 0;
+    request->forgotten_topics_data.count += forgotten->partitions.count > 0;
+}
+
+/* Goes on with the session that there is, or asks for one. */
+static void choose_session(struct model_consumer *consumer)
+{
+    struct consumer_session *session = &consumer->session;
+
+    if (session->id != 0 && !prng_chance(&consumer->client.prng, 1, NEW_SESSION_ODDS))
+        return;
+    *session = (struct consumer_session){
+        .next_epoch = consumer->options.sessions ? 0 : -1,
+        .version = model_client_version(&consumer->client, API_FETCH, 10, 18)};
+    if (session->version < consumer->options.version_min)
+        session->version = consumer->options.version_min;
+    for (uint32_t p = 0; p < HISTORY_PARTITIONS_MAX; p++)
+        consumer->partitions[p].in_session = false;
 }
 
 static void fetch(struct model_consumer *consumer)
 {
-    struct fetch_request_fetch_partition partitions[HISTORY_PARTITIONS_MAX];
-    struct fetch_request_fetch_topic topics[MODEL_TOPICS_MAX];
+    struct wishes wishes;
     struct fetch_request request;
-    int16_t version = model_client_version(&consumer->client, API_FETCH, 10, 18);
 
-    if (version < consumer->options.version_min)
-        version = consumer->options.version_min;
-
+    choose_session(consumer);
     codec_set_defaults(&fetch_request_desc, &request);
-    request.topics.items = topics;
-    for (uint32_t t = 0; t < consumer->topics->count; t++) {
-        const struct model_topic *known = &consumer->topics->at[t];
-        struct fetch_request_fetch_topic *topic = &topics[request.topics.count];
-        if (uuid_is_zero(&known->id) || known->gone)
-            continue;
-        codec_set_struct_defaults(&fetch_request_fetch_topic_struct, topic);
-        topic->topic = wire_string(known->name);
-        topic->topic_id = known->id;
-        topic->partitions.items = &partitions[known->first_partition];
-        for (uint32_t p = 0; p < known->partitions_count; p++)
-            if (wants(consumer, known->first_partition + p))
-                put_partition(consumer, known->first_partition + p, (int32_t)p,
-                              &topic->partitions.items[topic->partitions.count++]);
-        if (topic->partitions.count > 0)
-            request.topics.count++;
-    }
-    if (request.topics.count == 0)
+    request.session_id = consumer->session.id;
+    request.session_epoch = consumer->session.next_epoch;
+    request.topics.items = wishes.topics;
+    request.forgotten_topics_data.items = wishes.forgotten;
+    for (uint32_t t = 0; t < consumer->topics->count; t++)
+        if (!uuid_is_zero(&consumer->topics->at[t].id))
+            put_topic(consumer, &consumer->topics->at[t], &wishes, &request);
+    if (request.topics.count == 0 && consumer->session.id == 0)
         return;
     request.max_wait_ms = consumer->auditing ? 100 : (int32_t)consumer->options.max_wait_ms;
     request.min_bytes = 1;
     request.max_bytes = (int32_t)consumer->options.bytes_max;
     consumer->asked_ns = sim_world_now_ns(consumer->client.node->world);
     consumer->busy = true;
-    model_client_call(&consumer->client, &consumer->call, API_FETCH, version, &request, on_fetched);
+    model_client_call(&consumer->client, &consumer->call, API_FETCH, consumer->session.version,
+                      &request, on_fetched);
 }
 
 static void on_tick(struct timer *timer)

@@ -4,6 +4,8 @@
  * asks for partitions in any order and number.  In an audit it reads each partition once, from the
  * start to the high watermark, and tells that as an audit.
  * A position that is out of range is told; then the log start is asked for, told, and read from.
+ * With sessions it says only what has changed, now and then begins a new one without ending the
+ * old, and begins anew when the broker has lost it.
  *   N1  watermarks are told with what was known when the question was asked
  *   N2  the position moves to behind the last batch of an answer, so that each visible offset is
  *       covered once (L8) */
@@ -22,6 +24,7 @@ struct model_consumer_options {
     uint32_t pause_max_ms;
     int16_t version_min; /* 13: topics have ids, so that a name may be used again */
     bool auditor;        /* idle but for audits */
+    bool sessions;       /* incremental fetches (KIP-227); not for an auditor */
 };
 
 struct consumer_partition {
@@ -30,7 +33,16 @@ struct consumer_partition {
     int64_t asked_offset;        /* of the fetch in flight */
     struct history_event floors; /* when it was asked */
     bool asked;
-    bool audited; /* in this audit: done */
+    bool audited;           /* in this audit: done */
+    bool in_session;        /* the broker knows it */
+    int64_t session_offset; /* and where it reads on */
+};
+
+/* What the broker remembers for us. */
+struct consumer_session {
+    int32_t id; /* 0: none */
+    int32_t next_epoch;
+    int16_t version; /* of all its fetches: topics have names or ids */
 };
 
 struct model_consumer {
@@ -39,6 +51,7 @@ struct model_consumer {
     const struct model_topics *topics;
     const struct oracle *oracle;
     struct consumer_partition partitions[HISTORY_PARTITIONS_MAX];
+    struct consumer_session session;
     struct compression_context *compression;
     struct model_call call;
     struct timer tick;

@@ -183,7 +183,33 @@ static void settle_doubt(struct oracle *oracle, const struct history_event *even
 }
 
 /* value stands at offset: L1, I1, L5. */
-/* I1.  What the partition knew of the producer may have been over by age, and its clock wrong: then
+static bool is_over(const struct oracle *oracle, const struct oracle_send *send)
+{
+    return oracle->producers_idle_ms > 0 &&
+           oracle_age_is_over(&oracle->age, send->sent_ns, oracle->producers_idle_ms);
+}
+
+/* Did more producers come to the partition than it remembers? */
+static bool is_crowded_out(const struct oracle *oracle, uint32_t partition)
+{
+    uint32_t count = 0;
+
+    for (uint32_t c = 0; c < HISTORY_CLIENTS_MAX && oracle->producers_max > 0; c++) {
+        const struct oracle_client *client = &oracle->clients[c];
+        uint32_t session = UINT32_MAX; /* the last that wrote there; they follow each other */
+        for (uint64_t i = 0; i < client->sends_count; i++) {
+            const struct oracle_send *send = &client->sends[i];
+            if (send->fate == FATE_NONE || send->partition != partition || send->sequence < 0 ||
+                send->session == session)
+                continue;
+            session = send->session;
+            count++;
+        }
+    }
+    return count > oracle->producers_max;
+}
+
+/* I1.  What the partition knew of the producer may have been over by age, or gone for others: then
  * a batch that is sent again is new. */
 static void check_again(struct oracle *oracle, const struct history_event *event,
                         const struct oracle_send *send)
@@ -191,8 +217,8 @@ static void check_again(struct oracle *oracle, const struct history_event *event
     int64_t higher = send->offset > event->offset ? send->offset : event->offset;
     struct oracle_slot *slot = &oracle->partitions[event->partition].slots[higher];
 
-    if (!slot->again && send->sequence >= 0 && oracle->producers_idle_ms > 0 &&
-        oracle_age_is_over(&oracle->age, send->sent_ns, oracle->producers_idle_ms))
+    if (!slot->again && send->sequence >= 0 &&
+        (is_over(oracle, send) || is_crowded_out(oracle, event->partition)))
         slot->again = true;
     if (!slot->again)
         oracle_private_complain(oracle, "I1", event,

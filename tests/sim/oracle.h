@@ -96,6 +96,7 @@ struct oracle {
     uint64_t complaints_count;    /* all; the first are kept */
     int64_t offsets_retention_ms; /* 0: for ever */
     int64_t producers_idle_ms;    /* producer.id.expiration.ms; 0: for ever */
+    uint32_t producers_max;       /* that a partition remembers; 0: all */
     struct oracle_age age;        /* of the broker's clock */
     bool rotten;         /* bytes at rest were changed: what cannot be read is no complaint */
     bool garbled;        /* something that nobody sent was read */

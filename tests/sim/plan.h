@@ -11,28 +11,30 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PLAN_PARTS(X)                                                                 \
-    X(RECORDS, "records", true) /* keys, headers, small values, times of their own */ \
-    X(SIZES, "sizes", true)     /* 1 B to 4 MiB mixed in one connection */            \
-    X(LIES, "lies", true)       /* headers that are wrong and are put right */        \
-    X(REFUSED, "refused", true) /* batches that must be refused */                    \
-    X(ACKS_ZERO, "acks-0", true)                                                      \
-    X(ACKS_ONE, "acks-1", true)                                                       \
-    X(CACHE, "cache", true)             /* topics with levee.durability=cache */      \
-    X(APPEND_TIME, "append-time", true) /* topics with LogAppendTime */               \
-    X(RECODE, "recode", true)           /* topics with a codec of their own */        \
-    X(SLOW, "slow", true)               /* consumers that read slowly, or stop */     \
-    X(HANG_UP, "hang-up", true)         /* peers that close at any byte */            \
-    X(PIPELINES, "pipelines", true)     /* commit then read, create then produce */   \
-    X(DELETE_RECORDS, "delete-records", true)                                         \
-    X(RETENTION, "retention", true) /* by time and size, and segment.ms */            \
-    X(RECREATE, "recreate", true)   /* topics deleted and created again under load */ \
-    X(FULL_DISK, "full-disk", true) /* little more space than what is written */      \
-    X(CLOCK, "clock", true)         /* wall clock steps by days and years */          \
-    X(LIMITS, "limits", true)       /* what the broker has limits for, small */       \
-    X(LONG, "long", true)           /* hours to 30 days, idle time skipped */         \
-    X(ROT, "rot", true)             /* bytes changed at rest, at the end */           \
-    X(BUGGIFY, "buggify", true)     /* ways of the product that are right and seldom */
+#define PLAN_PARTS(X)                                                                      \
+    X(RECORDS, "records", true) /* keys, headers, small values, times of their own */      \
+    X(SIZES, "sizes", true)     /* 1 B to 4 MiB mixed in one connection */                 \
+    X(LIES, "lies", true)       /* headers that are wrong and are put right */             \
+    X(REFUSED, "refused", true) /* batches that must be refused */                         \
+    X(ACKS_ZERO, "acks-0", true)                                                           \
+    X(ACKS_ONE, "acks-1", true)                                                            \
+    X(CACHE, "cache", true)             /* topics with levee.durability=cache */           \
+    X(APPEND_TIME, "append-time", true) /* topics with LogAppendTime */                    \
+    X(RECODE, "recode", true)           /* topics with a codec of their own */             \
+    X(SLOW, "slow", true)               /* consumers that read slowly, or stop */          \
+    X(HANG_UP, "hang-up", true)         /* peers that close at any byte */                 \
+    X(PIPELINES, "pipelines", true)     /* commit then read, create then produce */        \
+    X(DELETE_RECORDS, "delete-records", true)                                              \
+    X(RETENTION, "retention", true)      /* by time and size, and segment.ms */            \
+    X(RECREATE, "recreate", true)        /* topics deleted and created again under load */ \
+    X(FULL_DISK, "full-disk", true)      /* little more space than what is written */      \
+    X(CLOCK, "clock", true)              /* wall clock steps by days and years */          \
+    X(LIMITS, "limits", true)            /* what the broker has limits for, small */       \
+    X(LONG, "long", true)                /* hours to 30 days, idle time skipped */         \
+    X(ROT, "rot", true)                  /* bytes changed at rest, at the end */           \
+    X(SESSIONS, "sessions", true)        /* fetches that say only what has changed */      \
+    X(ALLOCATIONS, "allocations", false) /* memory is refused now and then */              \
+    X(BUGGIFY, "buggify", true)          /* ways of the product that are right and seldom */
 
 enum plan_part {
 #define PLAN_ENUM(name, text, is_default) PLAN_##name,

@@ -192,6 +192,14 @@ static void crash_and_start(struct scenario *s)
     scenario_lives_start(s);
 }
 
+static void on_finding(void *context, const char *rule, const char *text)
+{
+    struct scenario *s = context;
+
+    if (oracle_first(s->oracle) == NULL)
+        oracle_complain(s->oracle, rule, sim_world_now_ns(s->world), text);
+}
+
 static void run_phases(struct scenario *s)
 {
     scenario_lives_start(s);
@@ -277,6 +285,10 @@ void scenario_run(const struct scenario_options *options, struct scenario_result
     scenario_draw_members(s);
     scenario_draw_broker(s);
     sim_buggify_begin(&s->buggify, s->broker.node, plan_has(&s->plan, PLAN_BUGGIFY));
+    sim_watch_begin(&s->watch, &s->broker, on_finding, s);
+    if (plan_has(&s->plan, PLAN_ALLOCATIONS))
+        s->allocation_odds = plan_pick_of(&s->plan, 300, 3000, 30000);
+    scenario_lives_set_faults(s, false);
     run_phases(s);
     report(s, out);
     sim_buggify_end(&s->buggify);

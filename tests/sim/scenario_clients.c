@@ -133,6 +133,7 @@ static void start_client(struct sim_node *node)
         };
         if (plan_has(&s->plan, PLAN_RECREATE))
             options.version_min = VERSION_WITH_IDS;
+        options.sessions = plan_has(&s->plan, PLAN_SESSIONS) && !options.auditor;
         if (options.auditor)
             options.bytes_max = options.partition_bytes_max = 1 << 20;
         model_consumer_init(&s->consumers[id - 1 - s->producers_count], node, &s->history, &client,

@@ -19,16 +19,58 @@ printf_like(2, 3) static void set(struct scenario *s, const char *format, ...)
     s->sets_count++;
 }
 
+/* Sizes of the store; what the largest batch needs must fit. */
+static void draw_store_sizes(struct scenario *s, struct broker_sizes *sizes)
+{
+    struct plan *plan = &s->plan;
+    bool mixed = plan_has(plan, PLAN_SIZES);
+
+    sizes->journal_pending_max_bytes = (uint32_t)plan_pick_of(plan, 0, 4096, 65536, 1 << 20);
+    sizes->journal_max_bytes =
+        mixed ? plan_pick_of(plan, 0, 32 << 20) : plan_pick_of(plan, 0, 1 << 20, 3 << 20);
+    sizes->segment_write_bytes = (uint32_t)plan_pick_of(plan, 0, 4096, 16384);
+    sizes->segment_in_flight_max_bytes = (uint32_t)plan_pick_of(plan, 0, 16384);
+    sizes->index_cache_max_bytes = plan_pick_of(plan, 0, 1, 4096);
+    sizes->read_window_max_bytes = (uint32_t)plan_pick_of(plan, 0, 1, 4096, 65536);
+    sizes->log_producers_max = (uint32_t)plan_pick_of(plan, 0, 0, 0, 2);
+    s->oracle->producers_max = sizes->log_producers_max;
+    if (!mixed)
+        sizes->tail_cache_bytes = plan_pick_of(plan, 0, 32768, 262144);
+    if (sizes->tail_cache_bytes > 0)
+        sizes->memory_bytes[MEMORY_JOURNAL] = plan_pick_of(plan, 2 << 20, 4 << 20);
+}
+
+/* Budgets of a shard.  A frame may have half of what frames have. */
+static void draw_memory(struct scenario *s, struct broker_sizes *sizes)
+{
+    struct plan *plan = &s->plan;
+    uint64_t frame_bytes = plan_has(plan, PLAN_SIZES) ? 32 << 20 : 2 << 20;
+
+    sizes->memory_bytes[MEMORY_COLD_READS] = plan_pick_of(plan, 0, 65536, 1 << 20);
+    sizes->memory_bytes[MEMORY_FRAMES] = plan_pick_of(plan, 0, frame_bytes);
+    sizes->memory_bytes[MEMORY_REQUESTS] = plan_pick_of(plan, 0, frame_bytes);
+    sizes->memory_bytes[MEMORY_ANSWERS] = plan_pick_of(plan, 0, 65536, 1 << 20);
+    sizes->memory_bytes[MEMORY_FETCH_SESSIONS] = plan_pick_of(plan, 0, 1, 2000, 10000);
+    sizes->conn_answers_max_bytes = plan_pick_of(plan, 0, 1, 4096);
+    sizes->fetch_session_stale_ms = (uint32_t)plan_pick_of(plan, 0, 1, 20);
+}
+
 /* What is bounded, drawn small. */
-static void draw_limits(struct scenario *s)
+static void draw_limits(struct scenario *s, struct broker_sizes *sizes)
 {
     struct plan *plan = &s->plan;
 
+    draw_store_sizes(s, sizes);
+    draw_memory(s, sizes);
     set(s, "levee.max.in.flight.requests.per.connection=%" PRIu64, plan_pick_of(plan, 1, 2, 5, 64));
     set(s, "levee.open.files.max=%" PRIu64, plan_pick_of(plan, 16, 20, 16384));
     set(s, "max.incremental.fetch.session.cache.slots=%" PRIu64, plan_pick_of(plan, 0, 1, 1000));
+    set(s, "max.connections.per.ip=%" PRIu64, plan_pick_of(plan, 1, 2, 1000));
+    set(s, "connections.max.idle.ms=%" PRIu64, plan_pick_of(plan, 1000, 5000));
     s->oracle->producers_idle_ms = (int64_t)plan_pick_of(plan, 86400000, 604800000);
     set(s, "producer.id.expiration.ms=%" PRId64, s->oracle->producers_idle_ms);
+    s->oracle->age.accept_ms = (int64_t)plan_pick_of(plan, 0, 60000, DAY_MS);
+    set(s, "levee.clock.step.accept.ms=%" PRId64, s->oracle->age.accept_ms);
 }
 
 void scenario_draw_broker(struct scenario *s)
@@ -64,7 +106,7 @@ void scenario_draw_broker(struct scenario *s)
         set(s, "log.retention.check.interval.ms=%" PRIu64,
             plan_pick_of(&s->plan, 50, 1000, 300000));
     if (plan_has(&s->plan, PLAN_LIMITS))
-        draw_limits(s);
+        draw_limits(s, &options.sizes);
     sim_broker_init(&s->broker, s->world, "broker", &options);
     s->disk = s->broker.node->disk.options; /* with what init filled in */
     sim_disk_heal(&s->broker.node->disk);

@@ -15,6 +15,8 @@ static bool needs_attention(void *context)
 void scenario_lives_set_faults(struct scenario *s, bool on)
 {
     s->faults_on = on;
+    sim_watch_disturb(&s->watch);
+    sim_buggify_set(&s->buggify, "mem: an allocation is refused", on ? s->allocation_odds : 0);
     if (on) {
         s->broker.node->disk.options = s->disk;
         s->world->net.no_faults = false;
@@ -85,6 +87,7 @@ void scenario_lives_start(struct scenario *s)
         s->broker.ready = false; /* as it will be: look_at_clock */
         scenario_lives_tell(s, HISTORY_BROKER_UP);
         sim_node_start(node);
+        sim_watch_disturb(&s->watch);
         scenario_say(s, "broker started: %s%s", err_name(s->broker.open_err),
                      sim_node_is_running(node) ? "" : ", died meanwhile");
         if (sim_node_is_running(node) && s->broker.open_err == OK)

@@ -15,6 +15,7 @@
 #include "tests/sim/scenario.h"
 #include "tests/sim/sim_broker.h"
 #include "tests/sim/sim_buggify.h"
+#include "tests/sim/sim_watch.h"
 
 enum {
     PRODUCERS_MAX = 4,
@@ -50,6 +51,8 @@ struct scenario {
     struct model_topics topics;
     struct sim_broker broker;
     struct sim_buggify buggify;
+    struct sim_watch watch;
+    uint64_t allocation_odds;     /* one of so many is refused while there are faults; 0: none */
     struct sim_disk_options disk; /* with faults; the node's begins and ends without */
     char sets_text[SETS_MAX][SET_BYTES_MAX];
     const char *sets[SETS_MAX + 1];

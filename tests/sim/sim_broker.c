@@ -61,7 +61,8 @@ static void start(struct sim_node *node)
                                      .events = &events,
                                      .context = broker,
                                      .health = &broker->health,
-                                     .metrics = &broker->metrics};
+                                     .metrics = &broker->metrics,
+                                     .sizes = broker->sizes};
 
     broker->quarantined = false;
     broker->ready = broker->failed = broker->stopping = broker->stopped = false;
@@ -132,8 +133,9 @@ void sim_broker_init(struct sim_broker *broker, struct sim_world *world, const c
 {
     struct config_load_options load = {.sets = options->sets};
 
-    *broker =
-        (struct sim_broker){.shards_count = options->shards_count, .print_log = options->print_log};
+    *broker = (struct sim_broker){.shards_count = options->shards_count,
+                                  .print_log = options->print_log,
+                                  .sizes = options->sizes};
     check(config_load(NULL, &load, print_problem, ignore_note, NULL, &broker->config) == OK);
     broker->logs = mem_alloc(SIM_SHARDS_MAX * sizeof(*broker->logs));
     sim_world_fork(world, "broker seeds", &broker->prng);

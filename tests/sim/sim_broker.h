@@ -17,6 +17,7 @@
 enum { SIM_BROKER_PORT = 9092 };
 
 struct sim_broker;
+struct sim_watch;
 
 struct sim_broker_log {
     struct log_sink sink;
@@ -32,8 +33,10 @@ struct sim_broker {
     struct metrics metrics;
     struct health health;
     struct prng prng;
+    struct broker_sizes sizes;
     uint32_t shards_count;
     bool print_log;
+    struct sim_watch *watch; /* NULL: nobody looks in */
     /* of the running process */
     enum err open_err;
     bool ready;
@@ -49,6 +52,7 @@ struct sim_broker_options {
     const char *const *sets; /* "key=value", ends with NULL */
     const struct sim_disk_options *disk;
     bool print_log; /* log lines to standard error */
+    struct broker_sizes sizes;
 };
 
 /* A node with a broker that does not run yet; sim_node_start starts it. */

@@ -37,6 +37,8 @@
     X(RECORDS_DELETED, "DeleteRecords moved a log start")                               \
     X(LOG_START_BY_AGE, "a log start moved over records that are too old")              \
     X(LOG_START_BY_SIZE, "a log start moved because of retention.bytes")                \
+    X(SESSION_GOES_ON, "a fetch said only what had changed")                            \
+    X(SESSION_LOST, "a fetch session was gone when its client went on with it")         \
     X(OUT_OF_RANGE, "a reader was told that its offset is gone")                        \
     X(AUDIT_OF_REST, "an audit read a log that no longer begins at 0")                  \
     X(TOPIC_AGAIN, "a topic was deleted and created again")                             \

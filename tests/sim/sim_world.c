@@ -138,6 +138,8 @@ static void turn(struct sim_world *world, struct sim_node *node, uint32_t shard)
     world->queue.stats.turns++;
     world->turning = node;
     check(loop_turn(node->shards[shard].loop, 0) == OK);
+    if (node->options.turned != NULL)
+        node->options.turned(node, shard);
     world->turning = NULL;
     node->shards[shard].busy_until_ns = world->queue.now_ns + time;
 }

@@ -57,6 +57,8 @@ struct sim_node_options {
      * complete with -ECANCELED when sim_node_drain turns the loops; so the program may be taken
      * down in its ordinary way, or its memory just freed. */
     void (*end)(struct sim_node *node, enum sim_crash kind);
+    /* Optional.  After each turn of one of its loops. */
+    void (*turned)(struct sim_node *node, uint32_t shard);
     void *context;
 };
 
