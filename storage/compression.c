@@ -311,8 +311,10 @@ static enum err read_snappy_block(struct compression_reader *reader, const uint8
         return ERR_MALFORMED;
     if (made_bytes / SNAPPY_EXPANSION_MAX > size_bytes)
         return ERR_MALFORMED; /* no input of this size can make so much */
-    if (made_bytes > reader->output_max_bytes - reader->output_bytes)
+    if (made_bytes > reader->output_max_bytes - reader->output_bytes) {
+        reader->output_bytes += made_bytes; /* how far it would have gone */
         return ERR_TOO_LARGE;
+    }
     if (made_bytes > context->block_bytes) {
         mem_free(context->block);
         context->block_bytes = 0; /* in case that there is no memory */

@@ -372,6 +372,7 @@ Test(batch_validate, bombs_are_refused_with_little_memory)
         rules.uncompressed_max_bytes = 1 << 20;
         before = mem_used_bytes();
         cr_assert(eq(int, validate(&batch), ERR_TOO_LARGE), "codec %d: %s", codec, info.text);
+        cr_assert(lt(u64, rules.uncompressed_max_bytes, info.walked_bytes)); /* it says why */
         rules.uncompressed_max_bytes = 64 << 20;
         cr_assert(eq(int, validate(&batch), OK), "codec %d: %s", codec, info.text);
         cr_assert(mem_used_bytes() < before + (1 << 20));
