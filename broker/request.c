@@ -1,7 +1,6 @@
 #include "broker/request.h"
 
 #include "base/check.h"
-#include "base/sometimes.h"
 #include "broker/dispatch.h"
 #include "broker/request_metrics.h"
 #include "broker/stall_watch.h"
@@ -330,7 +329,6 @@ static void on_cancel_back(struct mail *mail)
     request->asking = false;
     if (request->arrived) {
         request->arrived = false;
-        SOMETIMES("request: it came home while its cancellation was under way", true);
         come_home(request);
     } else if (request->told < request->canceled) {
         ask_there(request);

@@ -6,7 +6,6 @@
  * bytes below it in its block, because that block is covered by the mark and will be rewritten. */
 #include "base/check.h"
 #include "base/mem.h"
-#include "base/sometimes.h"
 #include "storage/bug_bank.h"
 #include "storage/log_private.h"
 
@@ -104,7 +103,6 @@ static void on_marked(void *context, enum err err)
     struct store *store = context;
 
     if (err == ERR_NOSPACE && store->state == STORE_RUNNING) { /* S5: once more, the same step */
-        SOMETIMES("checkpointer: the marks had no space", true);
         store_lacks_space(store);
         loop_set_timer_ms(store->loop, &store->files_retry_timer, 1000);
         return;

@@ -146,8 +146,6 @@ static void on_written(struct io_op *op, int32_t result)
     write->fruitless_count = result < STORE_BLOCK ? write->fruitless_count + 1 : 0;
     if (result > 0) /* O_DIRECT goes on at a block: a short write's last block is written again */
         write->done_bytes += (uint32_t)result & ~(uint32_t)(STORE_BLOCK - 1);
-    SOMETIMES("segment_writer: a write was short, inside a block",
-              result > 0 && result % STORE_BLOCK != 0 && write->done_bytes < write->size_bytes);
     if (write->done_bytes == write->size_bytes)
         finish_write(write, OK);
     else if (write->fruitless_count == FRUITLESS_MAX)

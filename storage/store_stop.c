@@ -7,7 +7,6 @@
  * all logs, those that it has are cut and synced, a checkpoint gives the room back, and the next
  * ones follow. */
 #include "base/mem.h"
-#include "base/sometimes.h"
 #include "storage/log_private.h"
 
 static enum err make_empty_file(struct segment *segment)
@@ -54,8 +53,6 @@ void store_tell_stopped(struct store *store)
 {
     void (*stopped)(void *context, enum err err) = store->stopped;
 
-    SOMETIMES("store_stop: files were being removed",
-              store->stop_ended && store->deletions_in_flight > 0);
     if (!store->stop_ended || store->deletions_in_flight > 0)
         return;
     store->stopped = NULL;

@@ -6,7 +6,6 @@
  * until the high watermark has passed the batch, acks=1 until it is durable (or, by the topic's
  * mode, in the kernel) here; at most for the client's timeout → all_answered, at home. */
 #include "base/check.h"
-#include "base/sometimes.h"
 #include "broker/batch_check.h"
 #include "broker/handlers.h"
 #include "broker/kafka_error.h"
@@ -102,8 +101,6 @@ static void on_ack(struct partition_waiter *waiter, enum err err)
  * may be there. */
 static void end_wait(struct produce_piece *piece)
 {
-    SOMETIMES("produce: an append that waited for room was given up",
-              append_op_is_waiting(&piece->append.op));
     partition_cancel_append(&piece->append);
     partition_cancel_wait(&piece->ack);
     finish_with_error(piece, KAFKA_REQUEST_TIMED_OUT);

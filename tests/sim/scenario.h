@@ -14,6 +14,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* The site in base/mem.c at which the part allocations refuses memory. */
+#define SCENARIO_ALLOCATION_SITE "mem: an allocation is refused"
+
 struct scenario_options {
     uint64_t seed;
     uint32_t parts;         /* of the plan that runs may have */

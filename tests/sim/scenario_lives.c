@@ -16,7 +16,7 @@ void scenario_lives_set_faults(struct scenario *s, bool on)
 {
     s->faults_on = on;
     sim_watch_disturb(&s->watch);
-    sim_buggify_set(&s->buggify, "mem: an allocation is refused", on ? s->allocation_odds : 0);
+    sim_buggify_set(&s->buggify, SCENARIO_ALLOCATION_SITE, on ? s->allocation_odds : 0);
     if (on) {
         s->broker.node->disk.options = s->disk;
         s->world->net.no_faults = false;

@@ -54,7 +54,7 @@ static bool is_first(uint32_t index)
     return true;
 }
 
-uint32_t sim_marks_print_missing(const struct sim_marks *of, FILE *to)
+uint32_t sim_marks_print_missing(const struct sim_marks *of, FILE *to, const char *idle)
 {
     uint32_t count = 0;
 
@@ -66,7 +66,8 @@ uint32_t sim_marks_print_missing(const struct sim_marks *of, FILE *to)
     }
     for (uint32_t i = 0; i < sometimes_count(); i++) {
         const struct sometimes_site *site = sometimes_at(i);
-        if (!is_first(i) || is_reached(of, site->name))
+        if (!is_first(i) || is_reached(of, site->name) ||
+            (idle != NULL && strcmp(site->name, idle) == 0))
             continue;
         fprintf(to, "%s: %s\n",
                 site->kind == SOMETIMES_MARK ? "never reached in the product" : "never made harder",

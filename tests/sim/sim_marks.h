@@ -76,7 +76,8 @@ void sim_marks_take(struct sim_marks *out);
 
 void sim_marks_add(struct sim_marks *into, const struct sim_marks *from);
 
-/* A line for each mark and each site of the product that was never reached; how many. */
-uint32_t sim_marks_print_missing(const struct sim_marks *of, FILE *to);
+/* A line for each mark and each site of the product that was never reached, but for the site named
+ * idle (NULL: none); how many. */
+uint32_t sim_marks_print_missing(const struct sim_marks *of, FILE *to, const char *idle);
 
 #endif
