@@ -151,34 +151,25 @@ static enum err open_store(struct station *station)
     static const struct store_events events = {.failed = on_store_failed, .space = on_store_space};
     struct broker *broker = station->broker;
     const struct config *config = broker->options.config;
-    const struct broker_sizes *sizes = &broker->options.sizes;
     struct shard *shard = &station->shard;
     struct store_world world = {
         .loop = &shard->loop, .prng = &shard->prng, .sink = shard->sink, .dir = &broker->dir};
     struct store_options options = {
         .shard = shard->index,
         .shard_count = broker->options.shard_count,
-        .journal_max_bytes =
-            broker_sizes_or(sizes->journal_max_bytes,
-                            (uint64_t)config_i64(config, NULL, "levee.journal.max.bytes")),
-        .journal_pending_max_bytes = sizes->journal_pending_max_bytes,
+        .journal_max_bytes = (uint64_t)config_i64(config, NULL, "levee.journal.max.bytes"),
         .tail_cache_max_bytes = broker->memory_limits.tail_cache_bytes,
         .checkpoint_interval_ms =
             (uint32_t)config_i64(config, NULL, "levee.checkpoint.interval.ms"),
-        .segment_write_bytes = (uint32_t)broker_sizes_or(sizes->segment_write_bytes, 256 << 10),
-        .segment_in_flight_max_bytes =
-            (uint32_t)broker_sizes_or(sizes->segment_in_flight_max_bytes, 1 << 20),
         .relaxed_sync_interval_ms =
             (uint32_t)config_i64(config, NULL, "levee.cache.flush.interval.ms"),
         .reserve_bytes = (uint64_t)config_i64(config, NULL, "levee.disk.reserve.bytes"),
-        .index_cache_max_bytes = broker_sizes_or(sizes->index_cache_max_bytes, 16 << 20),
-        .read_window_max_bytes = sizes->read_window_max_bytes,
-        .log_producers_max = sizes->log_producers_max,
         .open_files_max = broker->descriptors.files_per_shard,
         .group_slab = memory_slab(&shard->memory, MEMORY_JOURNAL),
         .read_slab = memory_slab(&shard->memory, MEMORY_COLD_READS),
     };
 
+    broker_sizes_fill(&broker->options.sizes, &options);
     return store_open(&world, &options, broker->marks, broker->scan, &events, station,
                       &shard->store);
 }
@@ -321,16 +312,7 @@ static void share_memory(struct broker *broker)
     memory_limits_share(broker->options.config, broker->options.memory_max_bytes,
                         broker->shards.count, limits, &total_bytes);
     broker_sizes_limit(&broker->options.sizes, limits);
-    log_line(sink_of(broker), LOG_INFO, "LVE-1110", "memory was shared out",
-             log_u64("bytes", total_bytes), log_u64("tail_cache", limits->tail_cache_bytes),
-             log_u64("journal", limits->max_bytes[MEMORY_JOURNAL]),
-             log_u64("cold_reads", limits->max_bytes[MEMORY_COLD_READS]),
-             log_u64("frames", limits->max_bytes[MEMORY_FRAMES]),
-             log_u64("requests", limits->max_bytes[MEMORY_REQUESTS]),
-             log_u64("decoded", limits->max_bytes[MEMORY_DECODED]),
-             log_u64("answers", limits->max_bytes[MEMORY_ANSWERS]),
-             log_u64("groups", limits->max_bytes[MEMORY_GROUPS]),
-             log_u64("fetch_sessions", limits->max_bytes[MEMORY_FETCH_SESSIONS]));
+    memory_limits_log(limits, total_bytes, sink_of(broker));
 }
 
 static void register_metrics(struct broker *broker)

@@ -23,11 +23,16 @@ struct broker_sizes {
     uint64_t memory_bytes[MEMORY_PURPOSE_COUNT]; /* of a shard; the same */
 };
 
-/* The larger sizes of the product where sizes has none. */
+/* The product's where sizes has none. */
 static inline uint64_t broker_sizes_or(uint64_t size, uint64_t otherwise)
 {
     return size != 0 ? size : otherwise;
 }
+
+struct store_options;
+
+/* The sizes of a store: those of the product, but for what is set. */
+void broker_sizes_fill(const struct broker_sizes *sizes, struct store_options *options);
 
 /* What is set of them, in place of what was shared out. */
 void broker_sizes_limit(const struct broker_sizes *sizes, struct memory_limits *limits);

@@ -78,7 +78,7 @@ struct fetch_sessions {
     struct gauge sessions;   /* in the cache, or held */
     struct gauge partitions; /* that they remember */
     struct counter evictions;
-    uint64_t stale_ms;       /* FETCH_SESSION_STALE_MS */
+    uint64_t stale_ms; /* FETCH_SESSION_STALE_MS */
 };
 
 /* budget: of what sessions remember; the caller's. */

@@ -1,6 +1,7 @@
 #include "broker/memory_limits.h"
 
 #include "base/check.h"
+#include "base/log_line.h"
 #include "broker/config.h"
 
 enum { MIB = 1 << 20, TOTAL_MIN_BYTES = 64 * MIB };
@@ -70,4 +71,19 @@ void memory_limits_share(const struct config *config, uint64_t system_bytes, uin
         out->max_bytes[MEMORY_REQUESTS] = (uint64_t)queued_bytes / shard_count;
     share_journal(config, out);
     *total_out = total_bytes;
+}
+
+void memory_limits_log(const struct memory_limits *limits, uint64_t total_bytes,
+                       struct log_sink *sink)
+{
+    log_line(sink, LOG_INFO, "LVE-1110", "memory was shared out", log_u64("bytes", total_bytes),
+             log_u64("tail_cache", limits->tail_cache_bytes),
+             log_u64("journal", limits->max_bytes[MEMORY_JOURNAL]),
+             log_u64("cold_reads", limits->max_bytes[MEMORY_COLD_READS]),
+             log_u64("frames", limits->max_bytes[MEMORY_FRAMES]),
+             log_u64("requests", limits->max_bytes[MEMORY_REQUESTS]),
+             log_u64("decoded", limits->max_bytes[MEMORY_DECODED]),
+             log_u64("answers", limits->max_bytes[MEMORY_ANSWERS]),
+             log_u64("groups", limits->max_bytes[MEMORY_GROUPS]),
+             log_u64("fetch_sessions", limits->max_bytes[MEMORY_FETCH_SESSIONS]));
 }

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 struct config;
+struct log_sink;
 
 enum memory_purpose {
     MEMORY_JOURNAL,        /* groups of the journal, and with them the tail cache; never lent */
@@ -34,5 +35,9 @@ struct memory_limits {
  * key levee.memory.max.bytes, when set, counts instead.  total_out: what was shared out. */
 void memory_limits_share(const struct config *config, uint64_t system_bytes, uint32_t shard_count,
                          struct memory_limits *out, uint64_t *total_out);
+
+/* What was shared out, in one line (LVE-1110). */
+void memory_limits_log(const struct memory_limits *limits, uint64_t total_bytes,
+                       struct log_sink *sink);
 
 #endif

@@ -1,6 +1,5 @@
 #include "base/check.h"
 #include "base/mem.h"
-#include "base/sometimes.h"
 #include "net/conn_private.h"
 
 #include <errno.h>
@@ -390,7 +389,6 @@ bool conn_go_on(struct conn *conn)
         }
     }
     receive(conn);
-    SOMETIMES("conn: a request was executed whose client had gone", conn->state == CONN_LAPSED);
     if (conn->state == CONN_LAPSED)
         conn_server_mark_dirty(conn->server, conn); /* that may have been the last of it */
     return counter_read(&conn->server->counters.requests) > before;
