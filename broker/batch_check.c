@@ -371,9 +371,12 @@ static void on_turn(struct task *task)
 
     while (!list_is_empty(&checks->later.lines) && left_ns(checks) > 0) {
         struct batch_check *check = lines_next(&checks->later);
+        bool rest_is_short = left_ns(checks) < LONG_NS;
         enum err err = try(checks, check, false);
         if (err != ERR_AGAIN)
             check->done(check, err);
+        else if (rest_is_short)
+            break; /* it is in line again, for the whole of the next turn */
     }
     if (!list_is_empty(&checks->later.lines))
         loop_defer(&checks->shard->loop, &checks->task);
