@@ -112,6 +112,29 @@ DEFECTS = [
             "        io_sync(log->world.io, op, log->writing.fd, on_synced);\n",
             "    {\n        if ($BUG)\n            on_synced(op, 0);\n        else\n"
             "            io_sync(log->world.io, op, log->writing.fd, on_synced);\n    }\n")),
+    defect("no_dir_fsync", "a new file's directory is not synced",
+           [SIM],
+           ("storage/bug_bank.h",
+            "    BUG_NO_DIR_FSYNC = LEVEE_BUG_NO_DIR_FSYNC, /* a new file's directory is not synced */\n",
+            "#define BUG_NO_DIR_FSYNC $BUG\n")),
+    defect("ack_on_submission", "a batch is committed when its write is handed over",
+           [EXPLORE + "produce", SIM],
+           ("storage/bug_bank.h",
+            "    BUG_ACK_ON_SUBMISSION =\n        LEVEE_BUG_ACK_ON_SUBMISSION,                   "
+            "/* committed when the write is handed over */\n",
+            "#define BUG_ACK_ON_SUBMISSION $BUG\n")),
+    defect("mark_before_sync", "marks are written before the syncfs that they speak of",
+           [EXPLORE + "checkpoint", SIM],
+           ("storage/bug_bank.h",
+            "    BUG_MARK_BEFORE_SYNC = LEVEE_BUG_MARK_BEFORE_SYNC, "
+            "/* marks are written before the syncfs */\n",
+            "#define BUG_MARK_BEFORE_SYNC $BUG\n")),
+    defect("serve_before_sync", "what a recovery has written is served unsynced",
+           [EXPLORE + "produce", SIM],
+           ("storage/bug_bank.h",
+            "    BUG_SERVE_BEFORE_SYNC = LEVEE_BUG_SERVE_BEFORE_SYNC, "
+            "/* recovered bytes are served unsynced */\n",
+            "#define BUG_SERVE_BEFORE_SYNC $BUG\n")),
     # ---- the process
     defect("closed_log_in_lists", "a closing log leaves its batches in the store's cache",
            ["test_log_close"],
@@ -119,10 +142,9 @@ DEFECTS = [
             "    if (!$BUG)\n        log_tail_drop_all(log);\n    for (uint32_t i = 0;")),
     defect("segment_closed_early", "the bound of open files closes what was just opened",
            ["test_log_close", "test_store", SIM],
-           ("storage/segment.c", "    store->open_segment_count++;\n    return OK;\n",
+           ("storage/segment.c", "    store->open_segment_count++;\n",
             "    store->open_segment_count++;\n    if ($BUG && store->options.open_files_max > 0)\n"
-            "        keep_open_files_bounded(store, store->options.open_files_max - 1);\n"
-            "    return OK;\n")),
+            "        keep_open_files_bounded(store, store->options.open_files_max - 1);\n")),
     defect("marks_without_space", "no space for the marks ends the process",
            ["test_store"],
            ("storage/checkpointer.c",
