@@ -15,6 +15,8 @@ static enum err add_member(struct group_subscription *subscription, struct group
     int32_t count;
     enum err err;
 
+    if (metadata.size_bytes == 0) /* null, too */
+        return ERR_MALFORMED;
     wire_reader_init(&reader, metadata.bytes, (size_t)metadata.size_bytes);
     err = wire_read_int16(&reader, &version);
     if (err == OK)

@@ -416,6 +416,19 @@ Test(group_offsets, offset_of_a_topic_that_members_read_is_not_deleted)
     cr_assert(eq(i16, group_error, KAFKA_NON_EMPTY_GROUP));
 }
 
+Test(group_offsets, a_member_without_metadata_holds_no_offset)
+{
+    struct client_member a = a_client();
+    int16_t group_error;
+
+    a.metadata = (struct wire_bytes){0};
+    become_stable(&a, "g");
+    cr_assert(eq(i16, commit(&a, "g", "t", 0, 5), KAFKA_NONE));
+    cr_assert(eq(i16, delete_offset("g", "t", 0, &group_error), KAFKA_NONE));
+    cr_assert(eq(i16, group_error, KAFKA_NONE));
+    cr_assert(eq(i64, fetch_offset("g", "t", 0), -1));
+}
+
 /* ---- topics that go */
 
 Test(group_offsets, offsets_of_a_deleted_topic_go_with_it)
