@@ -1,5 +1,6 @@
 #include "base/arena.h"
 
+#include "base/budget.h"
 #include "base/check.h"
 #include "base/mem.h"
 
@@ -7,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ARENA_BLOCK_BYTES_MIN = 4096 - 64, ARENA_ALIGN = 16 };
+enum { ARENA_BLOCK_BYTES_MIN = 4096 - 64, ARENA_ALIGN = 16, ARENA_LARGE_BYTES = 64 << 10 };
 
 struct arena_block {
     struct arena_block *next;
@@ -17,48 +18,99 @@ struct arena_block {
 
 void arena_init(struct arena *arena, size_t max_bytes)
 {
-    *arena = (struct arena){.max_bytes = max_bytes};
+    *arena = (struct arena){.max_bytes = max_bytes, .allocs_left = SIZE_MAX};
 }
 
-static void free_after(struct arena *arena, struct arena_block *last_kept)
+static uint64_t cost_of(const struct arena_block *block)
 {
-    struct arena_block *block = last_kept != NULL ? last_kept->next : arena->blocks;
+    return sizeof(*block) + block->size_bytes;
+}
 
-    while (block != NULL) {
-        struct arena_block *next = block->next;
-        arena->total_bytes -= block->size_bytes;
-        mem_free(block);
-        block = next;
-    }
-    if (last_kept != NULL)
-        last_kept->next = NULL;
-    else
-        arena->blocks = NULL;
+static void free_block(struct arena *arena, struct arena_block *block)
+{
+    arena->total_bytes -= block->size_bytes;
+    if (arena->budget != NULL)
+        budget_give(arena->budget, cost_of(block));
+    mem_free(block);
 }
 
 void arena_deinit(struct arena *arena)
 {
-    free_after(arena, NULL);
+    while (arena->blocks != NULL) {
+        struct arena_block *next = arena->blocks->next;
+        free_block(arena, arena->blocks);
+        arena->blocks = next;
+    }
     arena->used_bytes = 0;
 }
 
 void arena_reset(struct arena *arena)
 {
-    if (arena->blocks != NULL) {
-        /* the oldest block is the smallest: keep that one, so that one large request does not
-         * leave its size behind */
-        struct arena_block *oldest = arena->blocks;
-        while (oldest->next != NULL)
-            oldest = oldest->next;
-        while (arena->blocks != oldest) {
-            struct arena_block *next = arena->blocks->next;
-            arena->total_bytes -= arena->blocks->size_bytes;
-            mem_free(arena->blocks);
-            arena->blocks = next;
-        }
-        memset(oldest->bytes, 0, oldest->size_bytes);
+    /* the oldest block is the smallest: keep that one, so that one large request does not leave its
+     * size behind */
+    while (arena->blocks != NULL && arena->blocks->next != NULL) {
+        struct arena_block *next = arena->blocks->next;
+        free_block(arena, arena->blocks);
+        arena->blocks = next;
     }
+    if (arena->blocks != NULL && arena->blocks->size_bytes > ARENA_BLOCK_BYTES_MIN) {
+        free_block(arena, arena->blocks);
+        arena->blocks = NULL;
+    }
+    if (arena->blocks != NULL)
+        memset(arena->blocks->bytes, 0, arena->blocks->size_bytes);
     arena->used_bytes = 0;
+}
+
+uint64_t arena_cost_bytes(const struct arena *arena)
+{
+    uint64_t cost_bytes = 0;
+
+    for (const struct arena_block *block = arena->blocks; block != NULL; block = block->next)
+        cost_bytes += cost_of(block);
+    return cost_bytes;
+}
+
+void arena_set_budget(struct arena *arena, struct budget *budget)
+{
+    uint64_t cost_bytes = arena_cost_bytes(arena);
+
+    if (budget != NULL && cost_bytes > 0)
+        budget_force(budget, cost_bytes);
+    if (arena->budget != NULL && cost_bytes > 0)
+        budget_give(arena->budget, cost_bytes);
+    arena->budget = budget;
+}
+
+static uint64_t bytes_to_leave(const struct arena *arena, size_t size_bytes)
+{
+    bool is_large = arena->total_bytes + size_bytes > ARENA_LARGE_BYTES;
+
+    return is_large ? arena->budget->max_bytes / 8 : 0;
+}
+
+static bool has_room(const struct arena *arena, size_t size_bytes)
+{
+    return arena->budget == NULL ||
+           budget_room_bytes(arena->budget) >=
+               bytes_to_leave(arena, size_bytes) + size_bytes + sizeof(struct arena_block);
+}
+
+/* A block that the budget counts. */
+static struct arena_block *new_block(struct arena *arena, size_t size_bytes)
+{
+    uint64_t cost_bytes = sizeof(struct arena_block) + size_bytes;
+    struct arena_block *block;
+
+    if (arena->budget != NULL &&
+        !budget_take_more(arena->budget, cost_bytes, bytes_to_leave(arena, size_bytes)))
+        return NULL;
+    block = mem_try_alloc(cost_bytes);
+    if (block != NULL)
+        block->size_bytes = size_bytes;
+    else if (arena->budget != NULL)
+        budget_give(arena->budget, cost_bytes);
+    return block;
 }
 
 static bool add_block(struct arena *arena, size_t need_bytes)
@@ -68,14 +120,13 @@ static bool add_block(struct arena *arena, size_t need_bytes)
 
     if (size_bytes < need_bytes)
         size_bytes = need_bytes;
-    if (arena->total_bytes + size_bytes > arena->max_bytes)
+    if (arena->total_bytes + size_bytes > arena->max_bytes || !has_room(arena, size_bytes))
         size_bytes = need_bytes;
     if (arena->total_bytes + size_bytes > arena->max_bytes)
         return false;
-    block = mem_try_alloc(sizeof(*block) + size_bytes);
+    block = new_block(arena, size_bytes);
     if (block == NULL)
         return false;
-    block->size_bytes = size_bytes;
     block->next = arena->blocks;
     arena->blocks = block;
     arena->total_bytes += size_bytes;
@@ -88,8 +139,10 @@ void *arena_alloc(struct arena *arena, size_t size_bytes)
     size_t rounded;
     void *memory;
 
-    if (size_bytes > SIZE_MAX / 2)
+    if (size_bytes > SIZE_MAX / 2 || arena->allocs_left == 0)
         return NULL;
+    if (arena->allocs_left != SIZE_MAX)
+        arena->allocs_left--;
     rounded = (size_bytes + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
     if (arena->blocks == NULL || arena->blocks->size_bytes - arena->used_bytes < rounded) {
         if (rounded > arena->max_bytes || !add_block(arena, rounded))

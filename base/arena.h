@@ -1,7 +1,9 @@
 /* arena: memory that dies together, in practice with one request.
  *
- * Owned by one loop at a time.  Grows in blocks up to a limit set at init; reset keeps the first
- * block.  Nothing is freed singly. */
+ * Owned by one loop at a time.  Grows in blocks up to a limit set at init, and, where it has one,
+ * within a budget, which may belong to another loop and of which a large arena leaves an eighth to
+ * small ones; reset keeps a first block of the usual size.
+ * Nothing is freed singly. */
 #ifndef LEVEE_BASE_ARENA_H
 #define LEVEE_BASE_ARENA_H
 
@@ -11,12 +13,15 @@
 #include <stdint.h>
 
 struct arena_block;
+struct budget;
 
 struct arena {
     struct arena_block *blocks; /* newest first */
     size_t used_bytes;          /* in the newest block */
     size_t total_bytes;         /* of all blocks */
     size_t max_bytes;           /* total_bytes never passes it */
+    size_t allocs_left;         /* then none succeeds; SIZE_MAX: no limit.  For tests */
+    struct budget *budget;      /* counts the blocks, or NULL */
 };
 
 /* No memory is taken before the first alloc.  max_bytes: the limit of all blocks together. */
@@ -28,7 +33,15 @@ void arena_deinit(struct arena *arena);
 /* Forgets everything that was handed out and keeps one block for the next use. */
 void arena_reset(struct arena *arena);
 
-/* size_bytes, zeroed, aligned to 16.  NULL when the limit would be passed. */
+/* Its blocks count there from now on, those that it has past the limit if need be; NULL: they do
+ * not count.  What counted elsewhere goes back there. */
+void arena_set_budget(struct arena *arena, struct budget *budget);
+
+/* What its blocks cost. */
+uint64_t arena_cost_bytes(const struct arena *arena);
+
+/* size_bytes, zeroed, aligned to 16.  NULL when the limit or the budget would be passed, or the
+ * process has no more. */
 must_use void *arena_alloc(struct arena *arena, size_t size_bytes);
 
 /* count * size_bytes, zeroed, checked against overflow.  NULL when the limit would be passed. */

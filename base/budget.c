@@ -38,16 +38,25 @@ uint64_t budget_room_bytes(const struct budget *budget)
 
 /* ---- taking and giving */
 
-static bool take_within_limit(struct budget *budget, uint64_t size_bytes)
+static bool take_within_limit(struct budget *budget, uint64_t size_bytes, uint64_t leave_bytes)
 {
+    uint64_t max_bytes = budget->max_bytes - leave_bytes;
     uint64_t used = budget_used_bytes(budget);
 
     do {
-        if (size_bytes > budget->max_bytes || used > budget->max_bytes - size_bytes)
+        if (size_bytes > max_bytes || used > max_bytes - size_bytes)
             return false; /* B1 */
     } while (!__atomic_compare_exchange_n(&budget->used_bytes, &used, used + size_bytes, true,
                                           __ATOMIC_RELAXED, __ATOMIC_RELAXED));
     return true;
+}
+
+bool budget_take_more(struct budget *budget, uint64_t size_bytes, uint64_t leave_bytes)
+{
+    if (take_within_limit(budget, size_bytes, leave_bytes))
+        return true;
+    __atomic_fetch_add(&budget->refusals.value, 1, __ATOMIC_RELAXED);
+    return false;
 }
 
 static bool refuse(struct budget *budget, uint64_t size_bytes)
@@ -62,7 +71,7 @@ bool budget_take(struct budget *budget, uint64_t size_bytes)
 {
     bool behind = __atomic_load_n(&budget->awaited, __ATOMIC_RELAXED) && !budget->serving; /* B2 */
 
-    return (!behind && take_within_limit(budget, size_bytes)) || refuse(budget, size_bytes);
+    return (!behind && take_within_limit(budget, size_bytes, 0)) || refuse(budget, size_bytes);
 }
 
 bool budget_has_room(struct budget *budget, uint64_t size_bytes, uint64_t leave_bytes)

@@ -54,6 +54,11 @@ void budget_set_loop(struct budget *budget, struct loop *loop);
 /* False: that would pass the limit, or somebody waits already (B2); it was counted and told. */
 must_use bool budget_take(struct budget *budget, uint64_t size_bytes);
 
+/* More for what has begun, which those who wait wait for: B2 does not hold.  leave_bytes are to
+ * stay free for others.  Any thread; false: that would pass the limit, which is counted and not
+ * told. */
+must_use bool budget_take_more(struct budget *budget, uint64_t size_bytes, uint64_t leave_bytes);
+
 /* As budget_take without taking, and leave_bytes are to stay free for others. */
 must_use bool budget_has_room(struct budget *budget, uint64_t size_bytes, uint64_t leave_bytes);
 

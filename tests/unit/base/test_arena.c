@@ -1,4 +1,5 @@
 #include "base/arena.h"
+#include "base/budget.h"
 #include "base/mem.h"
 
 #include <criterion/criterion.h>
@@ -55,5 +56,71 @@ Test(arena, printf_writes_the_whole_text)
 
     arena_init(&arena, 1 << 20);
     cr_assert(eq(str, arena_printf(&arena, "%s-%d", "topic", 7), "topic-7"));
+    arena_deinit(&arena);
+}
+
+Test(arena, blocks_count_in_a_budget_and_grow_within_it)
+{
+    struct arena arena;
+    struct budget budget;
+    uint64_t cost_bytes;
+
+    budget_init(&budget, "test", 20000);
+    arena_init(&arena, 1 << 20);
+    cr_assert(ne(ptr, arena_alloc(&arena, 100), NULL));
+    cost_bytes = arena_cost_bytes(&arena);
+    arena_set_budget(&arena, &budget); /* what it has counts from now on */
+    cr_assert(eq(u64, budget_used_bytes(&budget), cost_bytes));
+    cr_assert(ne(ptr, arena_alloc(&arena, 9000), NULL));
+    cr_assert(eq(u64, budget_used_bytes(&budget), arena_cost_bytes(&arena)));
+    cr_assert(eq(ptr, arena_alloc(&arena, 9000), NULL));
+    cr_assert(eq(u64, counter_read(&budget.refusals), 1));
+    arena_reset(&arena);
+    cr_assert(eq(u64, budget_used_bytes(&budget), cost_bytes));
+    arena_set_budget(&arena, NULL);
+    cr_assert(eq(u64, budget_used_bytes(&budget), 0));
+    arena_deinit(&arena);
+    budget_deinit(&budget);
+}
+
+/* Twice its size would pass the budget, what is asked for does not. */
+Test(arena, takes_what_it_needs_where_more_has_no_room)
+{
+    struct arena arena;
+    struct budget budget;
+
+    budget_init(&budget, "test", 10000);
+    arena_init(&arena, 1 << 20);
+    arena_set_budget(&arena, &budget);
+    cr_assert(ne(ptr, arena_alloc(&arena, 4000), NULL));
+    cr_assert(ne(ptr, arena_alloc(&arena, 4000), NULL));
+    cr_assert(ne(ptr, arena_alloc(&arena, 1000), NULL));
+    cr_assert(eq(ptr, arena_alloc(&arena, 1000), NULL));
+    arena_deinit(&arena);
+    budget_deinit(&budget);
+}
+
+Test(arena, reset_does_not_keep_a_large_first_block)
+{
+    struct arena arena;
+    uint64_t before = mem_used_count();
+
+    arena_init(&arena, 1 << 20);
+    cr_assert(ne(ptr, arena_alloc(&arena, 500000), NULL));
+    arena_reset(&arena);
+    cr_assert(eq(u64, mem_used_count(), before));
+    arena_deinit(&arena);
+}
+
+Test(arena, a_test_may_end_its_memory)
+{
+    struct arena arena;
+
+    arena_init(&arena, 1 << 20);
+    arena.allocs_left = 2;
+    cr_assert(ne(ptr, arena_alloc(&arena, 1), NULL));
+    cr_assert(ne(ptr, arena_alloc(&arena, 1), NULL));
+    cr_assert(eq(ptr, arena_alloc(&arena, 1), NULL));
+    cr_assert(eq(ptr, arena_alloc(&arena, 1), NULL));
     arena_deinit(&arena);
 }
