@@ -205,10 +205,12 @@ LOG_CODE("LVE-3105", "a listener cannot be opened",
          "port needs a privilege. Effect: the broker does not start. Next step: stop the "
          "other process, or change listeners.")
 LOG_CODE("LVE-3106", "request closed its connection: there is no memory for its answer",
-         "Cause: what a client asked for at once is larger than one request may hold, or the "
-         "process has no memory left. Effect: its connection is closed; an admin request may "
-         "have been carried out. Next step: let the client ask for less at a time; compare "
-         "held_bytes with the memory of the machine.")
+         "Cause: what a client asked for at once is larger than one request may hold or than the "
+         "budget of decoded requests has room for, or the process has no memory left. Effect: its "
+         "connection is closed; an admin request may have been carried out. Next step: let the "
+         "client ask for less at a time; compare held_bytes with the budget "
+         "(levee_memory_used_bytes and levee_memory_max_bytes of decoded) and the memory of the "
+         "machine, and raise levee.memory.max.bytes.")
 LOG_CODE("LVE-3107", "the loop was held",
          "Cause: a turn of a shard's loop took longer than levee.loop.stall.warn.ms: a request "
          "that is very large (api and peer name the one that ran longest in that turn, held_ms "

@@ -43,11 +43,12 @@ struct front {
 
 /* ---- requests of connections */
 
-static struct conn_request *on_create(void *context, struct conn *conn)
+static enum err on_create(void *context, struct conn *conn, uint8_t lane, struct conn_request **out)
 {
     struct front_shard *front = context;
 
-    return request_pool_take(front->shard->requests);
+    return request_pool_take(front->shard->requests, conn->frame.size_bytes,
+                             lane != CONN_LANE_ALONE, out);
 }
 
 static void on_request(void *context, struct conn_request *wire)
@@ -82,9 +83,55 @@ static uint8_t lane_of(void *context, const uint8_t *bytes, uint32_t size_bytes)
     return is_produce ? CONN_LANE_ALONE + 1 : CONN_LANE_ALONE;
 }
 
+enum { PRESSED_AFTER_MS = 1000, HOLDS_MUCH_BYTES = 64 << 10 };
+
+static bool holds_much(const struct request *request)
+{
+    uint64_t arena_bytes = request->away == NULL ? request->arena.total_bytes : 0;
+
+    return request->wire.size_bytes + arena_bytes > HOLDS_MUCH_BYTES;
+}
+
+/* Returns how many were told. */
+static uint32_t press(struct front_shard *front, bool all)
+{
+    uint64_t now_ns = loop_now_ns(&front->shard->loop);
+    uint32_t count = 0;
+
+    list_for_each(conn_node, &front->server.conns)
+    {
+        const struct conn *conn = container_of(conn_node, struct conn, node);
+
+        list_for_each(node, &conn->outbox.requests)
+        {
+            struct conn_request *wire = container_of(node, struct conn_request, node);
+            struct request *request = container_of(wire, struct request, wire);
+
+            if (wire->state != CONN_REQUEST_WORKING ||
+                now_ns - wire->received_ns < PRESSED_AFTER_MS * 1000000ULL ||
+                (!all && !holds_much(request)))
+                continue;
+            request_cancel(request, REQUEST_PRESSED);
+            count++;
+        }
+    }
+    return count;
+}
+
+/* Requests find no memory: those that merely wait give theirs back, the large ones first. */
+static void on_pressed(void *context)
+{
+    struct front_shard *front = context;
+
+    if (press(front, false) == 0)
+        (void)press(front, true);
+}
+
 static void on_opened(void *context, struct conn *conn)
 {
-    conn->user = mem_alloc(sizeof(struct client));
+    conn->user = mem_try_alloc(sizeof(struct client));
+    if (conn->user == NULL)
+        conn_close(conn, CONN_CLOSE_NO_MEMORY);
 }
 
 static void on_closing(void *context, struct conn *conn, enum conn_close_reason reason)
@@ -112,7 +159,8 @@ static void on_closed(void *context, struct conn *conn)
 {
     struct client *client = conn->user;
 
-    fetch_sessions_drop_owner(&client->fetch_sessions);
+    if (client != NULL)
+        fetch_sessions_drop_owner(&client->fetch_sessions);
     mem_free(client);
 }
 
@@ -120,19 +168,21 @@ static const struct conn_events events = {.opened = on_opened,
                                           .create = on_create,
                                           .lane = lane_of,
                                           .request = on_request,
+                                          .pressed = on_pressed,
                                           .closing = on_closing,
                                           .overdue = on_overdue,
                                           .closed = on_closed};
 
 /* ---- building */
 
-/* A request is received whole before it is judged: a larger one than this would never be. */
+/* A request is received whole before it is judged.  One that grows lies there twice for a moment,
+ * and an eighth is for what others have received: a larger one would never be whole. */
 static uint32_t request_limit(const struct config *config, struct memory *memory)
 {
     uint64_t limit = (uint64_t)config_i64(config, NULL, "socket.request.max.bytes");
     uint64_t frames_max = memory_budget(memory, MEMORY_FRAMES)->max_bytes;
 
-    return (uint32_t)(limit < frames_max / 2 ? limit : frames_max / 2);
+    return (uint32_t)(limit < frames_max / 16 * 7 ? limit : frames_max / 16 * 7);
 }
 
 static uint64_t ms_or_none(const struct config *config, const char *name)

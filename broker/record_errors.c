@@ -27,19 +27,21 @@ static const char *text_of(struct request *request, const struct record_errors_s
                         (long long)to);
 }
 
-/* Kafka shows the first three in the sentence. */
+/* Kafka shows the first three in the sentence.  NULL: there is no memory, and so no sentence. */
 static const char *summary_of(struct request *request,
                               const struct produce_response_partition_produce_response *answer,
                               int32_t total)
 {
     const char *list = "";
 
-    for (int32_t i = 0; i < answer->record_errors.count && i < SHOWN_MAX; i++) {
+    for (int32_t i = 0; i < answer->record_errors.count && i < SHOWN_MAX && list != NULL; i++) {
         struct wire_string text = answer->record_errors.items[i].batch_index_error_message;
         list = arena_printf(&request->arena, "%s%sRecordError(batchIndex=%d, message='%.*s')", list,
                             i == 0 ? "" : ", ", answer->record_errors.items[i].batch_index,
                             text.size_bytes, text.text);
     }
+    if (list == NULL)
+        return NULL;
     return arena_printf(&request->arena,
                         "One or more records have been rejected due to %d record errors in total, "
                         "and only showing the first three errors at most: [%s]",
@@ -81,8 +83,10 @@ void record_errors_fill(struct request *request, const struct record_errors_scen
     if (info->record_error_count == 0)
         return;
     if (count > 0) {
-        answer->record_errors.items = request_new_array(
+        answer->record_errors.items = request_try_array(
             request, &produce_response_batch_index_and_error_message_struct, count);
+        if (answer->record_errors.items == NULL)
+            return; /* the batch is refused all the same */
         answer->record_errors.count = count;
         if (count <= BATCH_RECORD_ERRORS_MAX)
             for (int32_t i = 0; i < count; i++)

@@ -4,6 +4,7 @@
 #include "broker/dispatch.h"
 #include "broker/request_metrics.h"
 #include "broker/stall_watch.h"
+#include "net/conn_server.h"
 
 #include <string.h>
 
@@ -12,16 +13,25 @@ enum {
     POOL_MAX = 256,               /* requests kept for the next ones */
 };
 
-static const size_t handle_bytes_max = (size_t)8 << 30;   /* bounded by what was decoded */
+/* What a frame is taken to unfold to: a large one to several times its size; what it really takes
+ * is counted.  The records of a produced one stay as they are. */
+enum {
+    UNFOLD_FACTOR = 4,
+    PRODUCE_UNFOLD_BYTES_MAX = 64 << 10,
+    REQUEST_BYTES = sizeof(struct request) + 4096, /* of any, with its arena's first block */
+    LARGE_BYTES = 64 << 10,
+};
+
 static const size_t answer_bytes_max = (size_t)512 << 20; /* with what was decoded */
 
 struct request_pool {
     struct shard *shard;
-    struct request *free; /* linked by releases */
+    struct request *free;
     uint32_t free_count;
     struct request *working;     /* its first work is being done, and it has not left; or NULL */
     struct api_metrics *metrics; /* of what is being worked on */
     uint64_t began_ns;
+    size_t allocs_max;
 };
 
 enum err request_pool_create(struct shard *shard, struct request_pool **out)
@@ -29,6 +39,7 @@ enum err request_pool_create(struct shard *shard, struct request_pool **out)
     struct request_pool *pool = mem_alloc(sizeof(*pool));
 
     pool->shard = shard;
+    pool->allocs_max = SIZE_MAX;
     *out = pool;
     return OK;
 }
@@ -125,34 +136,108 @@ static void measure_end(struct request *request)
                          span_ns(request->wire.received_ns, now_ns));
 }
 
-/* The answer was sent or dropped: everything the request holds goes back. */
+void request_pool_limit_allocs(struct request_pool *pool, size_t allocs_max)
+{
+    pool->allocs_max = allocs_max;
+}
+
+static struct budget *budget_of(const struct request *request)
+{
+    return memory_budget(&request->home->memory, MEMORY_DECODED);
+}
+
+/* ---- the end: first of what the answer was made of, then of the answer */
+
+static void run_releases(struct request *request)
+{
+    while (request->release_count > 0) {
+        struct request_release *last = &request->releases[--request->release_count];
+        last->release(last->context);
+    }
+}
+
+/* The answer is handed out or there is none: nothing that it was made of is needed any more. */
+static void spend(struct request *request)
+{
+    struct conn_server *server = request->home->conns;
+
+    request->is_spent = true;
+    run_releases(request);
+    conn_request_drop_frame(&request->wire);
+    arena_reset(&request->arena);
+    arena_set_budget(&request->arena, NULL);
+    budget_give(budget_of(request), sizeof(*request));
+    if (server != NULL)
+        conn_server_resume(server); /* there may be room for the next one */
+}
+
+static void on_spent_task(struct task *task)
+{
+    spend(container_of(task, struct request, spent_task));
+}
+
+/* Soon, but not now: whoever answers may still look at what is his. */
+static void spend_soon(struct request *request)
+{
+    request->spent_task.run = on_spent_task;
+    loop_defer(&request->home->loop, &request->spent_task);
+}
+
+/* The answer was sent or dropped. */
 static void on_release(struct conn_request *wire)
 {
     struct request *request = container_of(wire, struct request, wire);
     struct request_pool *pool = request->home->requests;
 
     measure_end(request);
-    while (request->releases != NULL) {
-        struct request_release *release = request->releases;
-        request->releases = release->next;
-        release->release(release->context);
-    }
+    if (list_is_linked(&request->spent_task.node))
+        list_remove(&request->spent_task.node);
+    if (!request->is_spent)
+        spend(request);
+    if (request->outcome == REQUEST_ANSWER)
+        for (uint32_t i = 0; i < request->segment_count; i++)
+            buf_unref(request->segments[i].owner);
+    arena_deinit(&request->answer);
     if (pool->free_count == POOL_MAX) {
         arena_deinit(&request->arena);
         mem_free(request);
         return;
     }
-    arena_reset(&request->arena);
     request->next_free = pool->free;
     pool->free = request;
     pool->free_count++;
 }
 
-struct conn_request *request_pool_take(struct request_pool *pool)
+/* ---- the beginning */
+
+static bool has_room(const struct budget *budget, uint32_t size_bytes, bool is_produce)
 {
+    uint64_t unfolded_bytes = (uint64_t)size_bytes * UNFOLD_FACTOR;
+    uint64_t used_bytes = budget_used_bytes(budget);
+    uint64_t max_bytes = budget->max_bytes;
+
+    if (used_bytes == 0)
+        return true;
+    if (is_produce && unfolded_bytes > PRODUCE_UNFOLD_BYTES_MAX)
+        unfolded_bytes = PRODUCE_UNFOLD_BYTES_MAX;
+    if (unfolded_bytes > max_bytes / 2)
+        unfolded_bytes = max_bytes / 2;
+    if (is_produce || unfolded_bytes > LARGE_BYTES)
+        max_bytes = max_bytes / 4 * 3;
+    else
+        max_bytes = max_bytes / 8 * 7; /* the rest is for what grows */
+    return used_bytes <= max_bytes && REQUEST_BYTES + unfolded_bytes <= max_bytes - used_bytes;
+}
+
+enum err request_pool_take(struct request_pool *pool, uint32_t size_bytes, bool is_produce,
+                           struct conn_request **out)
+{
+    struct budget *budget = memory_budget(&pool->shard->memory, MEMORY_DECODED);
     struct request *request = pool->free;
     struct arena arena;
 
+    if (!has_room(budget, size_bytes, is_produce))
+        return ERR_FULL;
     if (request != NULL) {
         pool->free = request->next_free;
         pool->free_count--;
@@ -160,23 +245,40 @@ struct conn_request *request_pool_take(struct request_pool *pool)
     } else {
         request = mem_try_alloc(sizeof(*request));
         if (request == NULL)
-            return NULL;
+            return ERR_NOMEM;
         arena_init(&arena, DECODE_BYTES_MAX);
     }
     *request = (struct request){
         .wire.release = on_release, .home = pool->shard, .at = pool->shard, .arena = arena};
     request->arena.max_bytes = DECODE_BYTES_MAX;
-    return &request->wire;
+    request->arena.allocs_left = pool->allocs_max;
+    arena_set_budget(&request->arena, budget);
+    budget_force(budget, sizeof(*request)); /* there was room */
+    *out = &request->wire;
+    return OK;
 }
 
 /* ---- answering: always on the home shard */
 
+static void tell_no_memory(const struct request *request)
+{
+    log_line(request->at->sink, LOG_WARN, "LVE-3106",
+             "request closed its connection: there is no memory for its answer",
+             log_str("api", request->api->name), log_u64("request_bytes", request->wire.size_bytes),
+             log_u64("held_bytes", request->arena.total_bytes));
+}
+
+/* Into memory that outlives the arena: a small answer into the request itself. */
 static enum err encode(struct request *request)
 {
     struct wire_writer writer;
     enum err err;
 
-    wire_writer_init(&writer, &request->arena);
+    arena_init(&request->answer, answer_bytes_max);
+    request->answer.allocs_left = request->arena.allocs_left;
+    arena_set_budget(&request->answer, budget_of(request));
+    wire_writer_init_with(&writer, &request->answer, request->small, sizeof(request->small));
+    wire_writer_lend_segments(&writer, request->few_segments, REQUEST_FEW_SEGMENTS);
     wire_writer_begin_frame(&writer);
     err = header_encode_response(&writer, request->api, request->api_version,
                                  request->correlation_id);
@@ -188,6 +290,17 @@ static enum err encode(struct request *request)
                      : wire_writer_segments(&writer, &request->segments, &request->segment_count);
 }
 
+/* The encoded answer has its references of its own, and is its budget's from now on. */
+static void hand_out(struct request *request)
+{
+    for (uint32_t i = 0; i < request->segment_count; i++)
+        if (request->segments[i].owner != NULL)
+            buf_ref(request->segments[i].owner);
+    request->wire.answer_bytes = arena_cost_bytes(&request->answer);
+    arena_set_budget(&request->answer, NULL);
+    conn_answer(&request->wire, request->segments, request->segment_count);
+}
+
 static void end_at_home(struct request *request)
 {
     enum err err;
@@ -195,6 +308,7 @@ static void end_at_home(struct request *request)
     if (list_is_linked(&request->cancel_task.node))
         list_remove(&request->cancel_task.node);
     measure_answer(request);
+    spend_soon(request);
     switch (request->outcome) {
     case REQUEST_SILENT:
         conn_answer_none(&request->wire);
@@ -207,7 +321,14 @@ static void end_at_home(struct request *request)
     }
     err = encode(request);
     if (err == OK) {
-        conn_answer(&request->wire, request->segments, request->segment_count);
+        hand_out(request);
+        return;
+    }
+    request->outcome = REQUEST_CLOSE;
+    arena_deinit(&request->answer);
+    if (err == ERR_NOMEM) {
+        tell_no_memory(request);
+        conn_answer_close(&request->wire);
         return;
     }
     log_line(request->home->sink, LOG_ERROR, "LVE-3102", "an answer could not be encoded",
@@ -241,6 +362,7 @@ void request_close(struct request *request)
 static void forget_wait(struct request *request)
 {
     request->on_cancel = NULL;
+    request->passed_on = REQUEST_NOT_CANCELED;
     if (list_is_linked(&request->hear_task.node))
         list_remove(&request->hear_task.node);
 }
@@ -313,11 +435,14 @@ void request_run_on(struct request *request, struct shard *target,
  * mail is out the request may come home, where it waits for the mail: nobody else touches it then.
  */
 
+/* A reason may reach whoever waits on two ways: as news, and because he began to wait after it. */
 static void hear(struct request *request, enum request_cancel why)
 {
     request->heard = why;
-    if (request->on_cancel != NULL)
-        request->on_cancel(request, why);
+    if (request->on_cancel == NULL || why <= request->passed_on)
+        return;
+    request->passed_on = why;
+    request->on_cancel(request, why);
 }
 
 static void ask_there(struct request *request);
@@ -426,53 +551,21 @@ bool request_try_text(struct request *request, struct wire_string text, struct w
 
 void request_refuse_memory(struct request *request)
 {
-    log_line(request->at->sink, LOG_WARN, "LVE-3106",
-             "request closed its connection: there is no memory for its answer",
-             log_str("api", request->api->name), log_u64("request_bytes", request->wire.size_bytes),
-             log_u64("held_bytes", request->arena.total_bytes));
+    tell_no_memory(request);
     request_close(request);
-}
-
-void *request_alloc(struct request *request, size_t count, size_t size_bytes)
-{
-    void *memory = arena_alloc_array(&request->arena, count, size_bytes);
-
-    check(memory != NULL); /* counts are bounded by the frame that was admitted */
-    return memory;
-}
-
-void *request_new_array(struct request *request, const struct struct_desc *element, int32_t count)
-{
-    void *items = codec_new_array(element, &request->arena, count < 0 ? 0 : (size_t)count);
-
-    check(items != NULL);
-    return items;
-}
-
-const char *request_text(struct request *request, struct wire_string text)
-{
-    char *copy;
-
-    if (text.text == NULL)
-        return NULL;
-    copy = arena_strndup(&request->arena, text.text, (size_t)text.size_bytes);
-    check(copy != NULL);
-    return copy;
 }
 
 void request_on_release(struct request *request, void (*release)(void *context), void *context)
 {
-    struct request_release *entry = request_alloc(request, 1, sizeof(*entry));
-
-    *entry = (struct request_release){request->releases, release, context};
-    request->releases = entry;
+    check(request->release_count < REQUEST_RELEASES_MAX);
+    request->releases[request->release_count++] = (struct request_release){release, context};
 }
 
 bool request_prepare_response(struct request *request)
 {
     const struct message_desc *desc = request->api->response;
 
-    request->arena.max_bytes = handle_bytes_max;
+    request->arena.max_bytes = answer_bytes_max;
     request->response = request_try_alloc(request, 1, desc->body->size_bytes);
     if (request->response == NULL)
         return false;

@@ -2,11 +2,14 @@
  *
  * Made for a connection on its home shard, which also sends the answer; a handler may let it run
  * on another shard (request_run_on) and answers from wherever it is.  Everything a request needs
- * lies in its arena and dies with it.
+ * lies in its arena, which counts in home's budget of decoded requests and goes back as soon as the
+ * answer is handed out; the encoded answer has memory of its own until it is sent.
  *   R1  each request is answered exactly once: request_answer, request_no_answer or request_close
  *   R2  body and response are the handler's until then
  *   R3  a request leaves its home for one other shard at a time, and comes back from there
- *   R4  whoever makes a request wait says how the waiting ends early: request_on_cancel */
+ *   R4  whoever makes a request wait says how the waiting ends early: request_on_cancel
+ *   R5  memory that cannot be had is an ordinary error: each allocation may give NULL, and a
+ *       handler allocates before it does what cannot be undone */
 #ifndef LEVEE_BROKER_REQUEST_H
 #define LEVEE_BROKER_REQUEST_H
 
@@ -19,15 +22,21 @@
 #include "net/protocol/kafka_errors.h"
 
 struct request_release {
-    struct request_release *next;
     void (*release)(void *context);
     void *context;
+};
+
+enum {
+    REQUEST_RELEASES_MAX = 2,  /* of one request */
+    REQUEST_SMALL_BYTES = 192, /* an answer up to this size needs no memory of its own */
+    REQUEST_FEW_SEGMENTS = 4,  /* nor do so many pieces of an answer */
 };
 
 /* Why a wait is to end before what it waits for has come, the weaker reason first. */
 enum request_cancel {
     REQUEST_NOT_CANCELED,
-    REQUEST_STOPPING,  /* the broker stops: answer now with what there is; effects go on */
+    REQUEST_PRESSED,  /* others wait for what it holds: answer now, if what there is is an answer */
+    REQUEST_STOPPING, /* the broker stops: answer now with what there is; effects go on */
     REQUEST_PEER_GONE, /* nobody takes the answer: end what serves it alone, never an effect that
                           was asked for while the peer was there */
     REQUEST_CUT,       /* the broker stops, and its patience is over: end whatever waits */
@@ -59,9 +68,16 @@ struct request {
     const void *body;        /* decoded: struct <name>_request */
     void *response;          /* struct <name>_response with defaults set; the handler fills it */
     struct shard_tour *tour; /* of a handler that visits every shard */
-    struct request_release *releases;    /* newest first */
-    const struct wire_segment *segments; /* the encoded answer */
+    struct request_release releases[REQUEST_RELEASES_MAX]; /* oldest first */
+    uint32_t release_count;
+    /* the encoded answer, which outlives what it was made of */
     uint32_t segment_count;
+    const struct wire_segment *segments;
+    struct arena answer;
+    struct wire_segment few_segments[REQUEST_FEW_SEGMENTS];
+    uint8_t small[REQUEST_SMALL_BYTES];
+    struct task spent_task;
+    bool is_spent; /* the arena is given back */
     enum { REQUEST_RUNNING, REQUEST_ANSWER, REQUEST_SILENT, REQUEST_CLOSE } outcome;
     /* cancellation: home's part, and the part of the shard where the request is */
     enum request_cancel canceled;
@@ -71,7 +87,8 @@ struct request {
     bool asking;  /* cancel_mail is out: what comes home waits for it */
     bool arrived; /* came home meanwhile */
     enum request_cancel heard;
-    request_cancel_fn *on_cancel; /* NULL: nothing waits */
+    enum request_cancel passed_on; /* to on_cancel */
+    request_cancel_fn *on_cancel;  /* NULL: nothing waits */
     void *cancel_context;
     struct task hear_task;
 };
@@ -88,8 +105,16 @@ struct client {
 must_use enum err request_pool_create(struct shard *shard, struct request_pool **out);
 void request_pool_destroy(struct request_pool *pool);
 
-/* A fresh request; NULL: no memory. */
-struct conn_request *request_pool_take(struct request_pool *pool);
+/* A fresh request for a frame of size_bytes.  ERR_FULL: what the frame may unfold to has no room in
+ * the budget of decoded requests; ask again when a request has gone.  A produced frame is not
+ * unfolded, but leaves a quarter of the budget to others, as a large one does to small ones.
+ * ERR_NOMEM: the process has none. */
+must_use enum err request_pool_take(struct request_pool *pool, uint32_t size_bytes, bool is_produce,
+                                    struct conn_request **out);
+
+/* The memory of each request taken from now on ends after so many allocations (SIZE_MAX: it does
+ * not), for tests. */
+void request_pool_limit_allocs(struct request_pool *pool, size_t allocs_max);
 
 /* On the home shard, around the first work for a request, of which only the connection is known
  * afterwards: it may be gone. */
@@ -130,15 +155,13 @@ void request_cancel(struct request *request, enum request_cancel why);
 void request_run_on(struct request *request, struct shard *target,
                     void (*continue_at)(struct request *request));
 
-/* A wire_string copied into the arena with a NUL behind it; NULL stays NULL. */
-const char *request_text(struct request *request, struct wire_string text);
-
-/* Run release(context) when the answer has been sent or dropped. Any number; last in, first out. */
+/* Run release(context) on the home shard when the answer has been handed out or dropped, while what
+ * it is made of is still there; last in, first out. */
 void request_on_release(struct request *request, void (*release)(void *context), void *context);
 
-/* Memory of a handler, zeroed, gone with the request.  NULL: the request's limit is reached, or
- * the process has no more; then request_refuse.  On the shard where the request is, and while no
- * piece of it runs elsewhere. */
+/* Memory of a handler, zeroed, gone when the request is answered.  NULL: the request's limit or the
+ * budget is reached, or the process has no more; then request_refuse_memory.  On the shard where
+ * the request is, and while no piece of it runs elsewhere. */
 must_use void *request_try_alloc(struct request *request, size_t count, size_t size_bytes);
 
 /* The same for the items of an array field, with their defaults; count < 0 (null) counts as 0. */
@@ -152,13 +175,6 @@ must_use bool request_try_text(struct request *request, struct wire_string text,
 /* There is no memory for the answer: the connection is closed after the answers before it, which is
  * how Kafka refuses what it cannot answer, and a log line says so. */
 void request_refuse_memory(struct request *request);
-
-/* Allocation of a handler: zeroed, never NULL: counts are bounded by the frame that was admitted.
- * On the shard where the request is, and while no piece of it runs elsewhere. */
-void *request_alloc(struct request *request, size_t count, size_t size_bytes);
-
-/* The items of an array field, with their defaults; count < 0 (null) counts as 0. */
-void *request_new_array(struct request *request, const struct struct_desc *element, int32_t count);
 
 /* Authorization seam: with no authorizer everything is allowed.  resource_type and operation are
  * Kafka's numbers (enums.tsv). */

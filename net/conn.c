@@ -5,6 +5,9 @@
 #include <errno.h>
 #include <string.h>
 
+/* What the backend hands over in one piece, at most. */
+enum { STASH_ROOM_BYTES = 64 << 10 };
+
 /* A connection's bytes walk like this:
  *
  *   on_received (a piece in a shared buffer) -> take_bytes -> frame_read until the frame is whole
@@ -71,8 +74,7 @@ void conn_close(struct conn *conn, enum conn_close_reason reason)
 
     if (conn->state == CONN_CLOSING)
         return;
-    if (list_is_linked(&conn->wait_node))
-        list_remove(&conn->wait_node);
+    conn_server_end_wait(server, conn);
     if (conn->fd >= 0)
         server->io->v->shutdown(server->io, conn->fd);
     io_cancel(server->io, &conn->recv.op);
@@ -162,16 +164,30 @@ static bool has_own_room(const struct conn *conn)
            conn->outbox.queued_bytes < limits->answer_max_bytes;
 }
 
+static void cancel_recv(struct conn *conn)
+{
+    if (conn->recv_canceled)
+        return;
+    conn->recv_canceled = true;
+    io_cancel(conn->server->io, &conn->recv.op);
+}
+
+/* Would the stash find room for a piece too many? */
+static bool has_stash_room(const struct conn *conn)
+{
+    return budget_room_bytes(&conn->server->slab->budget) >= STASH_ROOM_BYTES;
+}
+
 static void block(struct conn *conn, enum conn_block why)
 {
     counter_add(&conn->server->counters.blocked, 1);
     conn->block = (uint8_t)why;
-    if (why == CONN_WAITS_SERVER) {
-        conn->waits_in_lane = next_lane(conn) != CONN_LANE_ALONE;
+    if (why == CONN_WAITS_SERVER)
         conn_server_wait(conn->server, conn);
-    } else if (why == CONN_WAITS_MEMORY) {
+    else if (why == CONN_WAITS_MEMORY)
         conn_server_wait_memory(conn->server, conn);
-    }
+    if (conn->recv.op.in_flight && !conn->receiving_in_place && !has_stash_room(conn))
+        cancel_recv(conn);
     update_idle(conn);
 }
 
@@ -180,21 +196,33 @@ static bool start_request(struct conn *conn)
 {
     struct conn_server *server = conn->server;
     struct conn_request *request = NULL;
+    enum conn_kind kind;
+    enum err err = ERR_FULL;
+    uint8_t lane;
 
     if (!has_own_room(conn)) {
         block(conn, CONN_WAITS_OWN);
         return false;
     }
-    if (conn_server_has_budget(server, conn, next_lane(conn)))
-        request = server->events->create(server->context, conn);
-    if (request == NULL) {
+    lane = next_lane(conn);
+    if (conn_server_has_budget(server, conn, lane, &kind))
+        err = server->events->create(server->context, conn, lane, &request);
+    if (err == ERR_FULL) {
+        conn->kind = (uint8_t)kind;
         block(conn, CONN_WAITS_SERVER);
         return false;
     }
+    if (err != OK) {
+        conn_close(conn, reason_of(err));
+        return false;
+    }
+    conn->is_its_turn = false;
     request->conn = conn;
-    conn->lane = next_lane(conn);
+    request->kind = (uint8_t)kind;
+    conn->lane = lane;
     request->frame = frame_take(&conn->frame, &request->size_bytes);
     conn->frame_mark_ns = 0;
+    conn->frame_look_bytes = 0;
     if (server->request_slab != NULL) {
         buf_recharge_anyway(request->frame, server->request_slab);
         conn_server_memory_back(server);
@@ -203,6 +231,7 @@ static bool start_request(struct conn *conn)
     request->received_ns = conn->whole_ns;
     conn->whole_ns = 0;
     server->queued_request_bytes += request->size_bytes;
+    server->kind_bytes[kind] += request->size_bytes;
     counter_add(&server->counters.requests, 1);
     outbox_add(&conn->outbox, request);
     update_idle(conn);
@@ -244,7 +273,7 @@ static uint32_t take_bytes(struct conn *conn, const uint8_t *bytes, uint32_t siz
 }
 
 /* Keep bytes for conn_go_on.  The stash grows by what TCP has under way until the receiving ends,
- * which the backend's shared buffers bound. */
+ * which the backend's shared buffers bound.  Frames leave room for it (frame.h, I1). */
 static void stash(struct conn *conn, const uint8_t *bytes, uint32_t size_bytes)
 {
     uint32_t kept_bytes = conn->stash_bytes - conn->stash_pos;
@@ -263,14 +292,6 @@ static void stash(struct conn *conn, const uint8_t *bytes, uint32_t size_bytes)
     conn->stash_bytes = kept_bytes + size_bytes;
 }
 
-static void cancel_recv(struct conn *conn)
-{
-    if (conn->recv_canceled)
-        return;
-    conn->recv_canceled = true;
-    io_cancel(conn->server->io, &conn->recv.op);
-}
-
 static void count_in(struct conn *conn, uint32_t size_bytes)
 {
     conn->in_bytes += size_bytes;
@@ -281,7 +302,8 @@ static void count_in(struct conn *conn, uint32_t size_bytes)
 static void on_placed(struct io_op *op, int32_t result);
 
 /* Receive on, unless that is under way or may not be.  A blocked connection is received from until
- * a piece too many has come: so we learn that its peer went away. */
+ * a piece too many has come, as long as there is room for that: so we learn that its peer went
+ * away. */
 static void receive(struct conn *conn)
 {
     struct io *io = conn->server->io;
@@ -289,7 +311,8 @@ static void receive(struct conn *conn)
     uint8_t *bytes;
 
     if (conn->state == CONN_CLOSING || conn->input_ended || conn->recv.op.in_flight ||
-        conn->block == CONN_WAITS_MEMORY || (conn->block != CONN_GOES && conn->stash != NULL))
+        conn->block == CONN_WAITS_MEMORY ||
+        (conn->block != CONN_GOES && (conn->stash != NULL || !has_stash_room(conn))))
         return;
     conn->recv_canceled = false;
     conn->receiving_in_place = takes_requests(conn) && frame_wants_bytes_in_place(&conn->frame);
@@ -373,7 +396,7 @@ bool conn_go_on(struct conn *conn)
 
     if (!takes_requests(conn))
         return false;
-    conn->block = CONN_GOES;
+    conn_server_end_wait(conn->server, conn);
     update_idle(conn);
     if (conn->stash == NULL) {
         (void)take_bytes(conn, NULL, 0);
@@ -411,13 +434,15 @@ static void count_answer(struct conn_request *request, const struct wire_segment
                          uint32_t segment_count)
 {
     struct budget *answers = request->conn->server->answers;
+    uint64_t own_bytes = 0;
 
     if (answers == NULL)
         return;
-    request->answer_bytes = 0;
     for (uint32_t i = 0; i < segment_count; i++)
         if (segments[i].owner == NULL)
-            request->answer_bytes += segments[i].size_bytes;
+            own_bytes += segments[i].size_bytes;
+    if (request->answer_bytes < own_bytes)
+        request->answer_bytes = own_bytes;
     budget_force(answers, request->answer_bytes);
 }
 
@@ -431,12 +456,14 @@ void conn_answer(struct conn_request *request, const struct wire_segment *segmen
 
 void conn_answer_none(struct conn_request *request)
 {
+    request->answer_bytes = 0;
     outbox_answer_none(&request->conn->outbox, request);
     conn_is_answered(request);
 }
 
 void conn_answer_close(struct conn_request *request)
 {
+    request->answer_bytes = 0;
     outbox_answer_close(&request->conn->outbox, request);
     conn_is_answered(request);
 }
@@ -451,6 +478,7 @@ void conn_request_drop_frame(struct conn_request *request)
     request->frame = NULL;
     request->bytes = NULL;
     server->queued_request_bytes -= request->size_bytes;
+    server->kind_bytes[request->kind] -= request->size_bytes;
     conn_server_budget_back(server);
 }
 
@@ -486,11 +514,20 @@ static void on_sent(struct outbox *outbox, uint32_t sent_bytes, enum err err)
     conn_server_mark_dirty(server, conn);
 }
 
+/* Time runs for the peer as long as there is something for it to take. */
+static void mark_answers(struct conn *conn)
+{
+    if (conn->outbox.send == NULL) {
+        conn->answer_mark_ns = 0;
+    } else if (conn->answer_mark_ns == 0) {
+        conn->answer_mark_ns = loop_now_ns(conn->server->loop);
+        conn->answer_mark_bytes = conn->out_bytes;
+    }
+}
+
 /* What is ready leaves, or is dropped. */
 static void flush_answers(struct conn *conn)
 {
-    if (conn->outbox.send == NULL)
-        conn->sent_ns = loop_now_ns(conn->server->loop); /* of the one that begins here */
     if (conn->state == CONN_LAPSED) {
         if (conn->outbox.send == NULL && outbox_drop_answered(&conn->outbox))
             conn_close(conn, CONN_CLOSE_REFUSED);
@@ -499,6 +536,7 @@ static void flush_answers(struct conn *conn)
     } else if (conn->state == CONN_DRAINING && conn->outbox.request_count == 0) {
         conn_close(conn, CONN_CLOSE_STOPPED);
     }
+    mark_answers(conn);
 }
 
 /* Nothing is left to begin of what a lapsed peer has sent. */
@@ -530,9 +568,7 @@ void conn_drain(struct conn *conn)
     if (conn->state != CONN_OPEN)
         return;
     conn->state = CONN_DRAINING;
-    conn->block = CONN_GOES;
-    if (list_is_linked(&conn->wait_node))
-        list_remove(&conn->wait_node);
+    conn_server_end_wait(conn->server, conn);
     update_idle(conn);
     receive(conn);
     conn_server_mark_dirty(conn->server, conn);

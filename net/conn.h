@@ -29,7 +29,7 @@ struct listener;
     X(MALFORMED, "a request with a size below 1")                                  \
     X(TOO_LARGE, "a request larger than socket.request.max.bytes")                 \
     X(NO_MEMORY, "no memory for a request that is being received, or for a send")  \
-    X(UNTAKEN, "it took no byte of its answers for levee.answer.stall.ms")         \
+    X(UNTAKEN, "it took its answers too slowly: levee.answer.stall.ms")            \
     X(SLOW, "a request that came too slowly: levee.request.stall.ms")              \
     X(IDLE, "idle for longer than connections.max.idle.ms")                        \
     X(REFUSED, "a request that has no answer")                                     \
@@ -86,12 +86,14 @@ struct conn {
     struct conn_ticket *ticket;
     void *user; /* the owner's; NULL at first */
     uint64_t id;
-    uint64_t active_ns;     /* loop_now_ns when bytes last came or went */
-    uint64_t sent_ns;       /* when the send under way began */
-    uint64_t hungry_ns;     /* since when it waits for memory */
+    uint64_t active_ns;      /* loop_now_ns when bytes last came or went */
+    uint64_t wait_ns;        /* since when it waits for the server or for memory */
+    uint64_t answer_mark_ns; /* when out_bytes were answer_mark_bytes; 0: there is none to take */
+    uint64_t answer_mark_bytes;
     uint64_t frame_mark_ns; /* when frame_mark_bytes of the current frame were there; 0: not yet */
     uint32_t frame_mark_bytes;
-    uint64_t whole_ns; /* since when the frame is whole and has not begun; 0: it is not */
+    uint32_t frame_look_bytes; /* of the current frame, when it was last looked at */
+    uint64_t whole_ns;         /* since when the frame is whole and has not begun; 0: it is not */
     uint64_t in_bytes;
     uint64_t out_bytes;
     struct io_address local;
@@ -100,9 +102,10 @@ struct conn {
     uint8_t state;
     uint8_t block;
     uint8_t close_reason;
-    uint8_t lane;       /* of the requests in work */
-    bool waits_in_lane; /* CONN_WAITS_SERVER: its next request is not CONN_LANE_ALONE */
-    bool input_ended;   /* there is nothing more to receive */
+    uint8_t lane;     /* of the requests in work */
+    uint8_t kind;     /* CONN_WAITS_SERVER: enum conn_kind */
+    bool is_its_turn; /* among those who waited: its next request is not behind them */
+    bool input_ended; /* there is nothing more to receive */
     bool receiving_in_place;
     bool recv_canceled;
     struct frame_reader frame;

@@ -26,7 +26,7 @@ void conn_server_mark_dirty(struct conn_server *server, struct conn *conn);
 /* conn may go on: conn_go_on soon. */
 void conn_server_mark_ready(struct conn_server *server, struct conn *conn);
 
-/* conn waits for V2, V4 or create; or for memory of a frame. */
+/* conn, blocked with its kind set, waits for V2, V4 or create; or for memory of a frame. */
 void conn_server_wait(struct conn_server *server, struct conn *conn);
 void conn_server_wait_memory(struct conn_server *server, struct conn *conn);
 
@@ -34,9 +34,16 @@ void conn_server_wait_memory(struct conn_server *server, struct conn *conn);
 void conn_server_budget_back(struct conn_server *server);
 void conn_server_memory_back(struct conn_server *server);
 
-/* May the whole frame of conn begin, as far as V2 and V4 are concerned? */
-bool conn_server_has_budget(const struct conn_server *server, const struct conn *conn,
-                            uint8_t lane);
+/* Those that wait for memory of a frame go on now, the one that waits longest first. */
+void conn_server_feed_hungry(struct conn_server *server);
+
+/* May the whole frame of conn begin, as far as V2, V3 and V4 are concerned? *kind_out: what it is,
+ * or what it waits as. */
+bool conn_server_has_budget(const struct conn_server *server, const struct conn *conn, uint8_t lane,
+                            enum conn_kind *kind_out);
+
+/* conn waits no longer, for whatever it waited. */
+void conn_server_end_wait(struct conn_server *server, struct conn *conn);
 
 /* ---- conn_watch.c */
 

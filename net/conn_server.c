@@ -17,11 +17,33 @@ static void run_flush(struct task *task)
         conn_flush(container_of(node, struct conn, dirty_node));
 }
 
-/* Let the ready ones go on until one of their kind finds the budget spent again.  If that one got
+static uint64_t quarter_of_requests(const struct conn_server *server)
+{
+    return server->request_slab == NULL ? UINT64_MAX : server->request_slab->budget.max_bytes / 4;
+}
+
+/* Within the part of V2 in which a kind goes on past the other. */
+static bool is_within_own_part(const struct conn_server *server, const struct conn *conn,
+                               enum conn_kind kind)
+{
+    return server->kind_bytes[kind] + conn->frame.size_bytes <= quarter_of_requests(server);
+}
+
+/* Has somebody else, for whom there is no room, the right of way (V3)? */
+static bool is_behind(const struct conn_server *server, const struct conn *conn,
+                      enum conn_kind kind, const bool blocked[CONN_KIND_COUNT])
+{
+    if (blocked[kind])
+        return true;
+    return kind != CONN_OWING && blocked[kind == CONN_BULK ? CONN_SMALL : CONN_BULK] &&
+           !is_within_own_part(server, conn, kind);
+}
+
+/* Let the ready ones go on, but for those behind one of them that finds no room.  If that one got
  * nothing it keeps its place in front; else it goes to the back (V3). */
 static void go_on_ready(struct conn_server *server)
 {
-    bool spent[2] = {false, false};
+    bool spent[CONN_KIND_COUNT] = {false};
     struct list ready, first, last;
     struct list *node;
 
@@ -31,30 +53,38 @@ static void go_on_ready(struct conn_server *server)
     list_splice_back(&ready, &server->ready);
     while ((node = list_pop_front(&ready)) != NULL) {
         struct conn *conn = container_of(node, struct conn, wait_node);
+        bool waited = conn->block == CONN_WAITS_SERVER;
+        uint64_t since_ns = conn->wait_ns;
         bool got_something;
 
-        if (conn->block == CONN_WAITS_SERVER && spent[conn->waits_in_lane]) {
+        if (waited && is_behind(server, conn, (enum conn_kind)conn->kind, spent)) {
             list_push_back(&first, &conn->wait_node);
             continue;
         }
+        conn->is_its_turn = waited;
         got_something = conn_go_on(conn);
+        conn->is_its_turn = false;
         if (conn->block != CONN_WAITS_SERVER)
             continue;
-        spent[conn->waits_in_lane] = true;
         list_remove(&conn->wait_node);
-        list_push_back(got_something ? &last : &first, &conn->wait_node);
+        if (got_something || !waited) {
+            list_push_back(&last, &conn->wait_node);
+            continue;
+        }
+        spent[conn->kind] = true;
+        conn->wait_ns = since_ns;
+        list_push_back(&first, &conn->wait_node);
     }
     list_splice_back(&first, &server->waiting);
     list_splice_back(&first, &last);
     list_splice_back(&server->waiting, &first);
 }
 
-/* The one that waits longest first, as long as there is memory. */
-static void feed_hungry(struct conn_server *server)
+void conn_server_feed_hungry(struct conn_server *server)
 {
     while (!list_is_empty(&server->hungry)) {
         struct conn *conn = list_first(&server->hungry, struct conn, wait_node);
-        uint64_t since_ns = conn->hungry_ns;
+        uint64_t since_ns = conn->wait_ns;
 
         list_remove(&conn->wait_node);
         (void)conn_go_on(conn);
@@ -62,7 +92,7 @@ static void feed_hungry(struct conn_server *server)
             continue;
         list_remove(&conn->wait_node);
         list_push_front(&server->hungry, &conn->wait_node);
-        conn->hungry_ns = since_ns;
+        conn->wait_ns = since_ns;
         return;
     }
 }
@@ -72,7 +102,7 @@ static void run_go_on(struct task *task)
     struct conn_server *server = container_of(task, struct conn_server, go_on_task);
 
     go_on_ready(server);
-    feed_hungry(server);
+    conn_server_feed_hungry(server);
 }
 
 static void tell_stopped(struct task *task)
@@ -149,7 +179,47 @@ void conn_server_mark_ready(struct conn_server *server, struct conn *conn)
 void conn_server_wait(struct conn_server *server, struct conn *conn)
 {
     check(!list_is_linked(&conn->wait_node));
+    conn->wait_ns = loop_now_ns(server->loop);
     list_push_back(&server->waiting, &conn->wait_node);
+    server->waiting_count[conn->kind]++;
+    if (!timer_is_set(&server->press_timer))
+        loop_set_timer_ms(server->loop, &server->press_timer, CONN_PRESS_MS);
+}
+
+void conn_server_end_wait(struct conn_server *server, struct conn *conn)
+{
+    if (list_is_linked(&conn->wait_node))
+        list_remove(&conn->wait_node);
+    if (conn->block == CONN_WAITS_SERVER)
+        server->waiting_count[conn->kind]--;
+    conn->block = CONN_GOES;
+}
+
+static uint32_t waiting_count(const struct conn_server *server)
+{
+    uint32_t count = 0;
+
+    for (int kind = 0; kind < CONN_KIND_COUNT; kind++)
+        count += server->waiting_count[kind];
+    return count;
+}
+
+/* Who waits long waits for those that wait for something else. */
+static void on_press_timer(struct timer *timer)
+{
+    struct conn_server *server = container_of(timer, struct conn_server, press_timer);
+    bool is_pressed = false;
+
+    list_for_each(node, &server->waiting)
+    {
+        const struct conn *conn = container_of(node, struct conn, wait_node);
+        is_pressed |= loop_now_ns(server->loop) - conn->wait_ns >= CONN_PRESS_MS * 1000000ULL;
+    }
+    if (is_pressed && server->events->pressed != NULL)
+        server->events->pressed(server->context);
+    conn_server_budget_back(server);
+    if (waiting_count(server) > 0)
+        loop_set_timer_ms(server->loop, &server->press_timer, CONN_PRESS_MS);
 }
 
 void conn_server_budget_back(struct conn_server *server)
@@ -163,7 +233,7 @@ void conn_server_budget_back(struct conn_server *server)
 void conn_server_wait_memory(struct conn_server *server, struct conn *conn)
 {
     check(!list_is_linked(&conn->wait_node));
-    conn->hungry_ns = loop_now_ns(server->loop);
+    conn->wait_ns = loop_now_ns(server->loop);
     list_push_back(&server->hungry, &conn->wait_node);
 }
 
@@ -173,11 +243,14 @@ void conn_server_memory_back(struct conn_server *server)
         loop_defer(server->loop, &server->go_on_task);
 }
 
-/* V2: one that is alone may pass the limit. */
-static bool has_request_room(const struct conn_server *server, uint32_t size_bytes, uint8_t lane)
+/* V2: one bulk request may pass the limit when no other is in work, or all that are. */
+static bool has_request_room(const struct conn_server *server, const struct conn *conn,
+                             enum conn_kind kind)
 {
+    uint32_t size_bytes = conn->frame.size_bytes;
     const struct budget *budget;
-    uint64_t used_bytes, max_bytes;
+    uint64_t bulk_max_bytes;
+    uint64_t used_bytes;
 
     if (server->limits.queued_request_max_bytes != 0 &&
         server->queued_request_bytes >= server->limits.queued_request_max_bytes)
@@ -186,22 +259,38 @@ static bool has_request_room(const struct conn_server *server, uint32_t size_byt
         return true;
     budget = &server->request_slab->budget;
     used_bytes = budget_used_bytes(budget);
-    max_bytes = lane == CONN_LANE_ALONE ? budget->max_bytes : budget->max_bytes / 4 * 3;
-    return used_bytes == 0 || (used_bytes < max_bytes && size_bytes <= max_bytes - used_bytes);
+    bulk_max_bytes = budget->max_bytes / 4 * 3;
+    if (used_bytes == 0)
+        return true;
+    if (kind == CONN_BULK && size_bytes > bulk_max_bytes)
+        return server->kind_bytes[CONN_BULK] == 0;
+    if (size_bytes > budget->max_bytes || used_bytes > budget->max_bytes - size_bytes)
+        return false;
+    return kind == CONN_SMALL || server->kind_bytes[CONN_BULK] + size_bytes <= bulk_max_bytes;
 }
 
-bool conn_server_has_budget(const struct conn_server *server, const struct conn *conn, uint8_t lane)
+bool conn_server_has_budget(const struct conn_server *server, const struct conn *conn, uint8_t lane,
+                            enum conn_kind *kind_out)
 {
-    const struct budget *answers = server->answers;
-    uint64_t max_bytes;
+    bool blocked[CONN_KIND_COUNT];
+    uint64_t owed_bytes = server->answers == NULL ? 0 : budget_used_bytes(server->answers);
+    enum conn_kind kind = lane != CONN_LANE_ALONE || conn->frame.size_bytes > CONN_BULK_BYTES
+                              ? CONN_BULK
+                              : CONN_SMALL;
 
-    if (answers != NULL) {
-        max_bytes =
-            conn->outbox.queued_bytes == 0 ? answers->max_bytes : answers->max_bytes / 4 * 3;
-        if (budget_used_bytes(answers) >= max_bytes)
-            return false; /* V4 */
+    *kind_out = kind;
+    if (server->answers != NULL && conn->outbox.queued_bytes > 0 &&
+        owed_bytes >= server->answers->max_bytes / 4 * 3) {
+        *kind_out = CONN_OWING;
+        return false; /* V4 */
     }
-    return has_request_room(server, conn->frame.size_bytes, lane);
+    for (int each = 0; each < CONN_KIND_COUNT; each++)
+        blocked[each] = server->waiting_count[each] > 0;
+    if (!conn->is_its_turn && is_behind(server, conn, kind, blocked))
+        return false;
+    if (server->answers != NULL && owed_bytes >= server->answers->max_bytes)
+        return false;
+    return has_request_room(server, conn, kind);
 }
 
 void conn_server_resume(struct conn_server *server)
@@ -214,8 +303,7 @@ void conn_server_forget(struct conn_server *server, struct conn *conn)
     list_remove(&conn->node);
     if (list_is_linked(&conn->idle_node))
         list_remove(&conn->idle_node);
-    if (list_is_linked(&conn->wait_node))
-        list_remove(&conn->wait_node);
+    conn_server_end_wait(server, conn);
     if (list_is_linked(&conn->dirty_node))
         list_remove(&conn->dirty_node);
     if (list_is_linked(&conn->watch_node))
@@ -266,6 +354,7 @@ void conn_server_init(struct conn_server *server, const struct conn_server_optio
     server->stopped_task.run = tell_stopped;
     timer_init(&server->idle_timer, on_idle_timer);
     timer_init(&server->stop_timer, on_stop_timer);
+    timer_init(&server->press_timer, on_press_timer);
     outbox_pool_init(&server->sends);
 }
 
@@ -276,6 +365,7 @@ void conn_server_deinit(struct conn_server *server)
     check(server->conn_count == 0);
     loop_cancel_timer(server->loop, &server->idle_timer);
     loop_cancel_timer(server->loop, &server->stop_timer);
+    loop_cancel_timer(server->loop, &server->press_timer);
     conn_watch_deinit(server);
     outbox_pool_deinit(&server->sends);
 }

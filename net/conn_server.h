@@ -6,12 +6,16 @@
  *   V1  callbacks come from the loop, never inside a call of the owner
  *   V2  queued_request_bytes is the sum of size_bytes of the requests that still have their frame;
  *       it passes its limit by less than one request for each connection
- *   V3  who waits for V2, V4 or create goes on in the order of waiting; requests that run beside
- *       others (a lane) leave a quarter of V2 to those that do not, and wait apart from them
+ *   V3  who waits for V2, V4 or create goes on in the order of waiting, and before those who come
+ *       later.  Bulk (large requests, and those that run beside others in a lane) and small ones
+ *       wait apart: each kind goes on past the other within a quarter of V2, and bulk leaves a
+ *       quarter free
  *   V4  no request begins while unsent answers fill their budget; a connection that has unsent
- *       answers leaves a quarter of it to those that have none
- *   V5  who does not take its answers, or sends a frame too slowly, is closed (conn_watch.c); so
- * is, when frames find no memory, the one that holds some and sends nothing */
+ *       answers leaves a quarter of it to those that have none, and waits apart from them
+ *   V5  who takes its answers or sends a frame too slowly is closed (conn_watch.c); so are, when
+ *       frames find no memory, those that hold some and bring nothing
+ *   V6  a blocked connection is received from, so that its end is noticed, while there is room for
+ *       what comes; unfinished frames leave some */
 #ifndef LEVEE_NET_CONN_SERVER_H
 #define LEVEE_NET_CONN_SERVER_H
 
@@ -20,16 +24,21 @@
 #include "base/slab.h"
 #include "net/conn.h"
 
-enum { CONN_LANE_ALONE = 0, CONN_FRAME_STEP_BYTES = 16 << 10 };
+enum {
+    CONN_LANE_ALONE = 0,
+    CONN_STEP_BYTES = 16 << 10, /* of a frame, or of answers: what counts as progress */
+    CONN_BULK_BYTES = 64 << 10, /* a larger request is bulk */
+};
 
 struct conn_limits {
     uint32_t request_max_bytes;        /* socket.request.max.bytes */
     uint32_t in_flight_max;            /* requests of one connection, until their answer is sent */
     uint64_t queued_request_max_bytes; /* queued.max.request.bytes; 0: no limit */
     uint64_t answer_max_bytes;         /* unsent answers of one connection; then it is not read */
-    uint64_t answer_stall_ms; /* levee.answer.stall.ms: no byte of an answer taken; 0: no limit */
-    uint64_t frame_stall_ms;  /* levee.request.stall.ms: CONN_FRAME_STEP_BYTES of a frame, or its
-                               * end, have to come in this time; 0: no limit */
+    uint64_t answer_stall_ms; /* levee.answer.stall.ms: CONN_STEP_BYTES of answers, or all there
+                               * are, have to be taken in this time; 0: no limit */
+    uint64_t frame_stall_ms;  /* levee.request.stall.ms: CONN_STEP_BYTES of a frame, or its end,
+                               * have to come in this time; 0: no limit */
     uint64_t idle_max_ms;     /* connections.max.idle.ms: no byte in or out, and no request in
                                * work; 0: no limit */
 };
@@ -37,15 +46,19 @@ struct conn_limits {
 struct conn_events {
     /* Optional.  A connection begins; the place to set conn->user. */
     void (*opened)(void *context, struct conn *conn);
-    /* Memory for the next request of conn, with release set.  NULL: no budget; asked again after
-     * another request was released, or after conn_server_resume. */
-    struct conn_request *(*create)(void *context, struct conn *conn);
+    /* Memory for the next request of conn, whose whole frame waits there, with release set.
+     * ERR_FULL: no budget; asked again after another request was released, or after
+     * conn_server_resume.  Any other error closes the connection. */
+    enum err (*create)(void *context, struct conn *conn, uint8_t lane, struct conn_request **out);
     /* Optional.  The lane of a whole request that has not begun: requests of one lane are in work
      * together, those of lane CONN_LANE_ALONE one at a time (conn.h, C5).  NULL: all are of one. */
     uint8_t (*lane)(void *context, const uint8_t *bytes, uint32_t size_bytes);
     /* A whole request: bytes, size_bytes, frame and received_ns are set.  Answer it now or later
      * (conn.h, C1). */
     void (*request)(void *context, struct conn_request *request);
+    /* Optional.  A connection has waited for CONN_PRESS_MS for the server's budgets or create: what
+     * merely waits should give back what it holds.  Again each CONN_PRESS_MS. */
+    void (*pressed)(void *context);
     /* Optional.  The connection broke or was closed: conn_is_closing.  Requests that arrived before
      * may still begin (C6). */
     void (*closing)(void *context, struct conn *conn, enum conn_close_reason reason);
@@ -54,6 +67,16 @@ struct conn_events {
     void (*overdue)(void *context, struct conn *conn);
     /* Optional.  All is over; conn is gone after this. */
     void (*closed)(void *context, struct conn *conn);
+};
+
+enum { CONN_PRESS_MS = 1000 };
+
+/* Who waits for the server, by what he is. */
+enum conn_kind {
+    CONN_SMALL,
+    CONN_BULK,
+    CONN_OWING, /* has unsent answers, and the rest of their budget is for others (V4) */
+    CONN_KIND_COUNT,
 };
 
 struct conn_counters {
@@ -102,8 +125,11 @@ struct conn_server {
     struct timer idle_timer;
     struct timer watch_timer;
     struct timer stop_timer;
+    struct timer press_timer;
     struct outbox_pool sends;
     uint64_t queued_request_bytes;
+    uint64_t kind_bytes[CONN_KIND_COUNT];    /* of queued_request_bytes */
+    uint32_t waiting_count[CONN_KIND_COUNT]; /* of conns that CONN_WAITS_SERVER */
     uint64_t last_id;
     uint32_t conn_count;
     bool stopping;

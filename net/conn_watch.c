@@ -1,5 +1,5 @@
-/* Patience has an end: with peers that take no answer, with frames that come too slowly, and with
- * those that hold memory of frames which others need (conn_server.h, V5).
+/* Patience has an end: with peers that take their answers too slowly, with frames that come too
+ * slowly, and with those that hold memory of frames which others need (conn_server.h, V5).
  *
  * Connections with a send or a frame under way are looked at once a second; without them there is
  * no timer. */
@@ -9,6 +9,8 @@ enum {
     LOOK_MS = 1000,
     PRESSED_STALL_MS = 5000, /* instead of answer_stall_ms, while answers fill their budget */
     HUNGRY_MS = 1000,        /* a connection waits so long before another is closed for it */
+    PACE_PART = 16,          /* of what a frame holds */
+    VICTIMS_MAX = 256,       /* of one look */
 };
 
 static uint64_t ms_to_ns(uint64_t ms)
@@ -39,21 +41,27 @@ void conn_watch_update(struct conn *conn)
         loop_set_timer_ms(server->loop, &server->watch_timer, LOOK_MS);
 }
 
-static bool takes_no_answer(const struct conn *conn, uint64_t now_ns)
+/* CONN_STEP_BYTES in each answer_stall_ms, or all there are. */
+static bool takes_answers_too_slowly(struct conn *conn, uint64_t now_ns)
 {
     const struct conn_server *server = conn->server;
     const struct budget *answers = server->answers;
     uint64_t limit_ms = server->limits.answer_stall_ms;
 
-    if (conn->outbox.send == NULL || limit_ms == 0)
+    if (conn->answer_mark_ns == 0 || limit_ms == 0)
         return false;
+    if (conn->out_bytes - conn->answer_mark_bytes >= CONN_STEP_BYTES) {
+        conn->answer_mark_ns = now_ns;
+        conn->answer_mark_bytes = conn->out_bytes;
+        return false;
+    }
     if (answers != NULL && budget_used_bytes(answers) > answers->max_bytes / 4 * 3 &&
         limit_ms > PRESSED_STALL_MS)
         limit_ms = PRESSED_STALL_MS;
-    return now_ns - conn->sent_ns >= ms_to_ns(limit_ms);
+    return now_ns - conn->answer_mark_ns >= ms_to_ns(limit_ms);
 }
 
-/* CONN_FRAME_STEP_BYTES in each frame_stall_ms; what waits for our memory is not to blame. */
+/* CONN_STEP_BYTES in each frame_stall_ms; what waits for our memory is not to blame. */
 static bool comes_too_slowly(struct conn *conn, uint64_t now_ns)
 {
     uint64_t limit_ms = conn->server->limits.frame_stall_ms;
@@ -65,24 +73,45 @@ static bool comes_too_slowly(struct conn *conn, uint64_t now_ns)
         now_ns - conn->frame_mark_ns < ms_to_ns(limit_ms))
         return false;
     if (conn->frame_mark_ns != 0 && conn->block == CONN_GOES &&
-        filled_bytes - conn->frame_mark_bytes < CONN_FRAME_STEP_BYTES)
+        filled_bytes - conn->frame_mark_bytes < CONN_STEP_BYTES)
         return true;
     conn->frame_mark_ns = now_ns;
     conn->frame_mark_bytes = filled_bytes;
     return false;
 }
 
-static bool holds_much(const struct conn *conn)
+static void look_at_all(struct conn_server *server, uint64_t now_ns)
 {
-    return conn->frame.buf != NULL && conn->frame.buf->capacity_bytes > FRAME_LARGE_BYTES;
+    list_for_each_safe(node, &server->watched)
+    {
+        struct conn *conn = container_of(node, struct conn, watch_node);
+
+        if (takes_answers_too_slowly(conn, now_ns))
+            conn_close(conn, CONN_CLOSE_UNTAKEN);
+        else if (has_partial_frame(conn) && comes_too_slowly(conn, now_ns))
+            conn_close(conn, CONN_CLOSE_SLOW);
+    }
 }
 
-/* Whose frame gives its memory to those that wait for some: who has been silent longest; when all
- * wait for each other, the youngest, so that the oldest frame gets whole.  What whole frames hold
- * comes back by itself. */
-static struct conn *find_victim(struct conn_server *server, uint64_t now_ns)
+/* ---- memory of frames */
+
+static uint32_t held_bytes(const struct conn *conn)
 {
-    struct conn *silent = NULL;
+    return conn->frame.buf == NULL ? 0 : conn->frame.buf->capacity_bytes;
+}
+
+/* While others hunger, a frame has to bring a part of what it holds in each look. */
+static bool brings_little(const struct conn *conn)
+{
+    return conn->frame.filled_bytes - conn->frame_look_bytes < held_bytes(conn) / PACE_PART;
+}
+
+/* Whose frame gives its memory to those that wait for some: of those that bring little the one that
+ * holds most; when all wait for each other, the youngest, so that the oldest frame gets whole. What
+ * whole frames hold comes back by itself. */
+static struct conn *find_victim(struct conn_server *server)
+{
+    struct conn *idlest = NULL;
     struct conn *youngest = NULL;
     bool somebody_goes_on = false;
 
@@ -95,19 +124,80 @@ static struct conn *find_victim(struct conn_server *server, uint64_t now_ns)
         if (conn->block == CONN_WAITS_MEMORY) {
             if (youngest == NULL || conn->id > youngest->id)
                 youngest = conn;
-        } else if (holds_much(conn)) {
-            if (now_ns - conn->active_ns < ms_to_ns(HUNGRY_MS))
+        } else if (held_bytes(conn) > 0) {
+            if (!brings_little(conn))
                 somebody_goes_on = true;
-            else if (silent == NULL || conn->active_ns < silent->active_ns)
-                silent = conn;
+            else if (idlest == NULL || held_bytes(conn) > held_bytes(idlest))
+                idlest = conn;
         }
     }
-    if (silent != NULL)
-        return silent;
+    if (idlest != NULL)
+        return idlest;
     if (somebody_goes_on || !list_is_empty(&server->waiting) ||
         list_first(&server->hungry, struct conn, wait_node) == youngest)
         return NULL;
     return youngest;
+}
+
+/* What waits to go into its frame, or the next byte of it. */
+static uint32_t coming_bytes(const struct conn *conn)
+{
+    uint32_t stashed_bytes = conn->stash_bytes - conn->stash_pos;
+
+    return stashed_bytes > 0 ? stashed_bytes : 1;
+}
+
+/* What those want that hunger for too long. */
+static uint64_t wanted_bytes(const struct conn_server *server, uint64_t now_ns)
+{
+    uint64_t sum_bytes = 0;
+
+    list_for_each(node, &server->hungry)
+    {
+        const struct conn *conn = container_of(node, struct conn, wait_node);
+        if (now_ns - conn->wait_ns >= ms_to_ns(HUNGRY_MS))
+            sum_bytes += frame_growth_bytes(&conn->frame, coming_bytes(conn));
+    }
+    return sum_bytes;
+}
+
+/* Close as many as they need.  When it is the process that has no memory, the first one itself. */
+static void feed_by_force(struct conn_server *server, uint64_t now_ns)
+{
+    uint64_t missing_bytes;
+    struct conn *first;
+
+    conn_server_feed_hungry(server);
+    if (list_is_empty(&server->hungry))
+        return;
+    first = list_first(&server->hungry, struct conn, wait_node);
+    if (now_ns - first->wait_ns >= ms_to_ns(HUNGRY_MS) &&
+        frame_has_room(&first->frame, coming_bytes(first))) {
+        conn_close(first, CONN_CLOSE_NO_MEMORY);
+        return;
+    }
+    missing_bytes = wanted_bytes(server, now_ns);
+    for (int i = 0; i < VICTIMS_MAX && missing_bytes > 0 && !list_is_empty(&server->hungry); i++) {
+        struct conn *victim = find_victim(server);
+        uint64_t freed_bytes = victim == NULL ? 0 : held_bytes(victim);
+        bool is_hungry = victim != NULL && victim->block == CONN_WAITS_MEMORY;
+
+        if (victim == NULL)
+            return;
+        missing_bytes -= freed_bytes < missing_bytes ? freed_bytes : missing_bytes;
+        conn_close(victim, CONN_CLOSE_NO_MEMORY);
+        if (is_hungry)
+            return; /* one at a time */
+    }
+}
+
+static void remember_frames(struct conn_server *server)
+{
+    list_for_each(node, &server->watched)
+    {
+        struct conn *conn = container_of(node, struct conn, watch_node);
+        conn->frame_look_bytes = conn->frame.filled_bytes;
+    }
 }
 
 static void on_watch_timer(struct timer *timer)
@@ -115,24 +205,9 @@ static void on_watch_timer(struct timer *timer)
     struct conn_server *server = container_of(timer, struct conn_server, watch_timer);
     uint64_t now_ns = loop_now_ns(server->loop);
 
-    list_for_each_safe(node, &server->watched)
-    {
-        struct conn *conn = container_of(node, struct conn, watch_node);
-
-        if (takes_no_answer(conn, now_ns))
-            conn_close(conn, CONN_CLOSE_UNTAKEN);
-        else if (has_partial_frame(conn) && comes_too_slowly(conn, now_ns))
-            conn_close(conn, CONN_CLOSE_SLOW);
-    }
-    if (!list_is_empty(&server->hungry) &&
-        now_ns - list_first(&server->hungry, struct conn, wait_node)->hungry_ns >=
-            ms_to_ns(HUNGRY_MS)) {
-        struct conn *victim = find_victim(server, now_ns);
-
-        if (victim != NULL)
-            conn_close(victim, CONN_CLOSE_NO_MEMORY);
-    }
-    conn_server_memory_back(server);
+    look_at_all(server, now_ns);
+    feed_by_force(server, now_ns);
+    remember_frames(server);
     if (!list_is_empty(&server->watched))
         loop_set_timer_ms(server->loop, &server->watch_timer, LOOK_MS);
 }

@@ -42,6 +42,45 @@ static enum err read_prefix(struct frame_reader *reader, const uint8_t *bytes, u
     return OK;
 }
 
+uint64_t frame_growth_bytes(const struct frame_reader *reader, uint32_t size_bytes)
+{
+    uint64_t have = (uint64_t)reader->filled_bytes + size_bytes;
+    uint64_t wanted;
+
+    if (have >= reader->size_bytes)
+        wanted = reader->size_bytes;
+    else if (have < FRAME_LARGE_BYTES)
+        wanted = have * FRAME_GROWTH > FRAME_FIRST_BYTES ? have * FRAME_GROWTH : FRAME_FIRST_BYTES;
+    else
+        wanted = have * FRAME_GROWTH_LARGE;
+    return wanted < reader->size_bytes ? wanted : reader->size_bytes;
+}
+
+/* What a buffer of that size leaves to others. */
+static uint64_t leave_bytes(const struct frame_reader *reader, uint64_t wanted_bytes)
+{
+    return reader->slab->budget.max_bytes /
+           (wanted_bytes > FRAME_LARGE_BYTES ? FRAME_RESERVE_PART : FRAME_STASH_PART);
+}
+
+/* The smaller buffer goes as soon as its bytes are copied, so a frame that is alone finds room for
+ * both, up to half of the slab. */
+static uint64_t more_bytes(const struct frame_reader *reader, uint64_t wanted_bytes)
+{
+    uint64_t had_bytes = reader->buf == NULL ? 0 : reader->buf->capacity_bytes;
+
+    return wanted_bytes > had_bytes ? wanted_bytes - had_bytes : 0;
+}
+
+bool frame_has_room(const struct frame_reader *reader, uint32_t size_bytes)
+{
+    uint64_t wanted_bytes = frame_growth_bytes(reader, size_bytes);
+    uint64_t room_bytes = budget_room_bytes(&reader->slab->budget);
+
+    return room_bytes >= wanted_bytes + sizeof(struct buf) &&
+           room_bytes >= leave_bytes(reader, wanted_bytes) + more_bytes(reader, wanted_bytes);
+}
+
 /* Room for at least one more byte, and for incoming_bytes of them where I1 or I2 allow it. */
 static enum err make_room(struct frame_reader *reader, uint32_t incoming_bytes)
 {
@@ -51,17 +90,9 @@ static enum err make_room(struct frame_reader *reader, uint32_t incoming_bytes)
 
     if (reader->buf != NULL && have <= reader->buf->capacity_bytes)
         return OK;
-    if (have >= reader->size_bytes)
-        wanted = reader->size_bytes;
-    else if (have < FRAME_LARGE_BYTES)
-        wanted = have * FRAME_GROWTH > FRAME_FIRST_BYTES ? have * FRAME_GROWTH : FRAME_FIRST_BYTES;
-    else
-        wanted = have * FRAME_GROWTH_LARGE;
-    if (wanted > reader->size_bytes)
-        wanted = reader->size_bytes;
-    if (wanted > FRAME_LARGE_BYTES &&
-        !budget_has_room(&reader->slab->budget, wanted,
-                         reader->slab->budget.max_bytes / FRAME_RESERVE_PART))
+    wanted = frame_growth_bytes(reader, incoming_bytes);
+    if (!budget_has_room(&reader->slab->budget, more_bytes(reader, wanted),
+                         leave_bytes(reader, wanted)))
         return ERR_NOMEM;
     larger = buf_create(reader->slab, (uint32_t)wanted, 1);
     if (larger == NULL)

@@ -4,7 +4,8 @@
  * One frame_reader is one direction of one connection; it collects one frame at a time.  Memory
  * follows the bytes that came, never the size that was announced:
  *   I1  capacity <= max(FRAME_FIRST_BYTES, FRAME_GROWTH_LARGE * bytes received of this frame)
- *       and a frame above FRAME_LARGE_BYTES leaves a FRAME_RESERVE_PART of the slab to small ones
+ *       and a frame above FRAME_LARGE_BYTES leaves a FRAME_RESERVE_PART of the slab to small ones,
+ *       which leave a FRAME_STASH_PART to what others have received and cannot begin
  *   I2  a frame that lies whole in the bytes handed in gets a buffer of exactly its size and is
  *       copied once */
 #ifndef LEVEE_NET_FRAME_H
@@ -24,6 +25,7 @@ enum {
     FRAME_INTO_BYTES = 256 * 1024, /* missing: from here on receiving straight into place pays */
     FRAME_PLACE_MAX = 256 * 1024,  /* of one receive in place: so progress is seen */
     FRAME_RESERVE_PART = 4,
+    FRAME_STASH_PART = 8,
 };
 
 struct frame_reader {
@@ -63,6 +65,11 @@ static inline bool frame_is_partial(const struct frame_reader *reader)
 
 /* The whole frame; the reference is the caller's.  buf->bytes are its first *size_out bytes. */
 struct buf *frame_take(struct frame_reader *reader, uint32_t *size_out);
+
+/* What the buffer of the current frame grows to (I1) when size_bytes more of it come, and whether
+ * the slab has room for that. */
+uint64_t frame_growth_bytes(const struct frame_reader *reader, uint32_t size_bytes);
+bool frame_has_room(const struct frame_reader *reader, uint32_t size_bytes);
 
 /* True: so much is missing that it is better received straight into place. */
 bool frame_wants_bytes_in_place(const struct frame_reader *reader);

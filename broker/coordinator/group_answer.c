@@ -1,24 +1,35 @@
 /* Answers to members.  Texts and bytes are copied: a group may change while an answer waits to be
- * encoded on another shard. */
+ * encoded on another shard.  Who cannot be answered for want of memory loses its connection: it
+ * comes back within its session and asks again. */
 #include "broker/coordinator/coordinator_private.h"
 #include "net/protocol/msg_join_group.h"
 #include "net/protocol/msg_sync_group.h"
 
 #include <string.h>
 
-/* Texts of a group may go while an answer waits to be encoded: each answer has its own. */
-static struct wire_string own_text(struct request *request, const char *value)
+/* Texts of a group may go while an answer waits to be encoded: each answer has its own.  False:
+ * there is no memory. */
+static bool own_text(struct request *request, const char *value, struct wire_string *out)
 {
-    return wire_string(value == NULL ? NULL : request_text(request, wire_string(value)));
+    return request_try_text(request, wire_string(value), out);
 }
 
-static struct wire_bytes own_bytes(struct request *request, struct group_bytes value)
+static bool own_bytes(struct request *request, struct group_bytes value, struct wire_bytes *out)
 {
-    uint8_t *copy = request_alloc(request, 1, (size_t)value.size_bytes + 1);
+    uint8_t *copy = request_try_alloc(request, 1, (size_t)value.size_bytes + 1);
 
-    if (value.size_bytes > 0)
+    if (copy != NULL && value.size_bytes > 0)
         memcpy(copy, value.bytes, (size_t)value.size_bytes);
-    return (struct wire_bytes){copy, value.size_bytes};
+    *out = (struct wire_bytes){copy, value.size_bytes};
+    return copy != NULL;
+}
+
+static void answer_if(bool has_memory, struct request *request)
+{
+    if (has_memory)
+        request_answer(request);
+    else
+        request_refuse_memory(request);
 }
 
 /* ---- answers */
@@ -27,11 +38,14 @@ void group_refuse_join(struct request *request, int16_t error_code, const char *
 {
     const struct join_group_request *body = request->body;
     struct join_group_response *response = request->response;
+    bool fits = true;
 
     response->error_code = error_code;
-    response->member_id = member_id != NULL ? own_text(request, member_id) : body->member_id;
+    response->member_id = body->member_id;
+    if (member_id != NULL)
+        fits = own_text(request, member_id, &response->member_id);
     response->protocol_name = request->api_version >= 7 ? wire_string(NULL) : wire_string("");
-    request_answer(request);
+    answer_if(fits, request);
 }
 
 void group_refuse_sync(struct request *request, int16_t error_code)
@@ -46,13 +60,13 @@ void group_answer_sync(struct group_member *member)
 {
     struct request *request = member->sync;
     struct sync_group_response *response = request->response;
+    bool fits = own_text(request, member->group->protocol_type, &response->protocol_type) &&
+                own_text(request, member->group->protocol, &response->protocol_name) &&
+                own_bytes(request, member->assignment, &response->assignment);
 
     member->sync = NULL;
-    response->protocol_type = own_text(request, member->group->protocol_type);
-    response->protocol_name = own_text(request, member->group->protocol);
-    response->assignment = own_bytes(request, member->assignment);
     group_touch(member);
-    request_answer(request);
+    answer_if(fits, request);
 }
 
 bool group_is_leader(const struct group_member *member)
@@ -60,20 +74,25 @@ bool group_is_leader(const struct group_member *member)
     return member->group->leader_id != NULL && strcmp(member->group->leader_id, member->id) == 0;
 }
 
-static void fill_members(struct group *group, struct request *request,
+/* False: there is no memory. */
+static bool fill_members(struct group *group, struct request *request,
                          struct join_group_response *response)
 {
-    response->members.items = request_new_array(request, &join_group_response_member_struct,
+    response->members.items = request_try_array(request, &join_group_response_member_struct,
                                                 (int32_t)group->member_count);
+    if (response->members.items == NULL)
+        return false;
     list_for_each(node, &group->members)
     {
         const struct group_member *member = container_of(node, struct group_member, node);
         struct join_group_response_member *out =
             &response->members.items[response->members.count++];
-        out->member_id = own_text(request, member->id);
-        out->group_instance_id = own_text(request, member->instance_id);
-        out->metadata = own_bytes(request, group_member_metadata(member, group->protocol));
+        if (!own_text(request, member->id, &out->member_id) ||
+            !own_text(request, member->instance_id, &out->group_instance_id) ||
+            !own_bytes(request, group_member_metadata(member, group->protocol), &out->metadata))
+            return false;
     }
+    return true;
 }
 
 void group_answer_join(struct group_member *member, struct request *request, const char *leader_id,
@@ -81,16 +100,16 @@ void group_answer_join(struct group_member *member, struct request *request, con
 {
     struct group *group = member->group;
     struct join_group_response *response = request->response;
+    const char *protocol = group->protocol == NULL ? "" : group->protocol;
+    bool fits = own_text(request, group->protocol_type, &response->protocol_type) &&
+                own_text(request, protocol, &response->protocol_name) &&
+                own_text(request, leader_id == NULL ? "" : leader_id, &response->leader) &&
+                own_text(request, member->id, &response->member_id) &&
+                (!with_members || fill_members(group, request, response));
 
     response->generation_id = group->generation;
-    response->protocol_type = own_text(request, group->protocol_type);
-    response->protocol_name = own_text(request, group->protocol == NULL ? "" : group->protocol);
-    response->leader = own_text(request, leader_id == NULL ? "" : leader_id);
-    response->member_id = own_text(request, member->id);
     response->skip_assignment = skip_assignment;
-    if (with_members)
-        fill_members(group, request, response);
-    member->is_new = false;
+    member->is_new = member->is_new && !fits;
     group_touch(member);
-    request_answer(request);
+    answer_if(fits, request);
 }

@@ -146,16 +146,19 @@ static int16_t check_partition(const struct group_coordinator *groups,
 }
 
 /* Answers for every partition, those that are refused already with their error; the number of the
- * others. */
-static uint32_t prepare_answers(struct group_coordinator *groups, struct request *request,
-                                int16_t error_code, const struct image_topic **topics)
+ * others.  False: there is no memory for them. */
+static bool prepare_answers(struct group_coordinator *groups, struct request *request,
+                            int16_t error_code, const struct image_topic **topics,
+                            uint32_t *accepted_out)
 {
     const struct offset_commit_request *body = request->body;
     struct offset_commit_response *response = request->response;
     uint32_t accepted_count = 0;
 
     response->topics.items =
-        request_new_array(request, &offset_commit_response_topic_struct, body->topics.count);
+        request_try_array(request, &offset_commit_response_topic_struct, body->topics.count);
+    if (response->topics.items == NULL)
+        return false;
     response->topics.count = body->topics.count;
     for (int32_t t = 0; t < body->topics.count; t++) {
         const struct offset_commit_request_topic *asked = &body->topics.items[t];
@@ -165,8 +168,10 @@ static uint32_t prepare_answers(struct group_coordinator *groups, struct request
                                    &asked->topic_id, &topic_error);
         out->name = asked->name;
         out->topic_id = asked->topic_id;
-        out->partitions.items = request_new_array(request, &offset_commit_response_partition_struct,
+        out->partitions.items = request_try_array(request, &offset_commit_response_partition_struct,
                                                   asked->partitions.count);
+        if (out->partitions.items == NULL)
+            return false;
         out->partitions.count = asked->partitions.count;
         for (int32_t p = 0; p < asked->partitions.count; p++) {
             answered_partition *answered = &out->partitions.items[p];
@@ -179,7 +184,8 @@ static uint32_t prepare_answers(struct group_coordinator *groups, struct request
             accepted_count += answered->error_code == KAFKA_NONE;
         }
     }
-    return accepted_count;
+    *accepted_out = accepted_count;
+    return true;
 }
 
 static void take(struct commit_write *commit, const struct image_topic *topic,
@@ -244,7 +250,11 @@ static int16_t begin(struct group *group, struct request *request, uint32_t coun
         return KAFKA_COORDINATOR_LOAD_IN_PROGRESS; /* the client tries again */
     if (!budget_take(group->budget, size.write_bytes))
         return KAFKA_COORDINATOR_LOAD_IN_PROGRESS;
-    commit = mem_alloc(sizeof(*commit) + (size_t)count * sizeof(commit->offsets[0]));
+    commit = mem_try_alloc(sizeof(*commit) + (size_t)count * sizeof(commit->offsets[0]));
+    if (commit == NULL) {
+        budget_give(group->budget, size.write_bytes);
+        return KAFKA_COORDINATOR_LOAD_IN_PROGRESS;
+    }
     if (!coordinator_write_init(group, &commit->write, on_recorded)) {
         budget_give(group->budget, size.write_bytes);
         mem_free(commit);
@@ -269,16 +279,21 @@ void group_offset_commit(struct group_coordinator *groups, struct request *reque
     const struct offset_commit_request *body = request->body;
     const struct offset_commit_response *response = request->response;
     const struct image_topic **topics =
-        request_alloc(request, (size_t)body->topics.count, sizeof(const struct image_topic *));
+        request_try_alloc(request, (size_t)body->topics.count, sizeof(const struct image_topic *));
     struct commit_write *commit;
     struct group *group = NULL;
-    uint32_t accepted_count;
+    uint32_t accepted_count = 0;
     int32_t index;
     int16_t error_code = coordinator_check(groups, body->group_id, &index);
 
     if (error_code == KAFKA_NONE)
         error_code = check_member(groups, request, &group);
-    accepted_count = prepare_answers(groups, request, error_code, topics);
+    if (topics == NULL || !prepare_answers(groups, request, error_code, topics, &accepted_count)) {
+        if (group != NULL)
+            coordinator_drop_if_idle(group);
+        request_refuse_memory(request);
+        return;
+    }
     if (accepted_count == 0) {
         if (group != NULL)
             coordinator_drop_if_idle(group);

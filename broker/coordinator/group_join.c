@@ -56,6 +56,8 @@ void group_update_member(struct group_member *member, struct request *request)
     group_count_member(member);
 }
 
+enum { PRESSED_BYTES = 64 << 10 }; /* of a request that is not kept when others find no memory */
+
 /* Whoever asked is gone.  One that was never told its id is out; another may come back within its
  * session, and the others wait for it as long.  (Kafka keeps it among those who joined, and so
  * forms a generation with somebody who is not there.) */
@@ -63,18 +65,20 @@ static void on_join_canceled(struct request *request, enum request_cancel why)
 {
     struct group_member *member = request->cancel_context;
     struct group *group = member->group;
+    bool is_pressed = why == REQUEST_PRESSED && request->wire.size_bytes > PRESSED_BYTES;
+    int16_t error_code = is_pressed ? KAFKA_COORDINATOR_LOAD_IN_PROGRESS : KAFKA_UNKNOWN_MEMBER_ID;
 
-    if (why == REQUEST_STOPPING)
-        return; /* group_coordinator_stop answers */
+    if (why <= REQUEST_STOPPING && !is_pressed)
+        return; /* group_coordinator_stop answers; a small one holds too little */
     check(member->join == request);
     if (member->is_new && member->instance_id == NULL) {
-        group_forget(member, KAFKA_UNKNOWN_MEMBER_ID);
+        group_forget(member, error_code);
         group_after_loss(group);
         return;
     }
     member->join = NULL;
     group_touch(member);
-    group_refuse_join(request, KAFKA_UNKNOWN_MEMBER_ID, NULL);
+    group_refuse_join(request, error_code, NULL);
 }
 
 void group_wait_to_join(struct group_member *member, struct request *request)
@@ -250,7 +254,9 @@ static int16_t check_protocols(const struct group *group, struct request *reques
         return KAFKA_NONE;
     if (group->protocol_type != NULL && !wire_string_is(body->protocol_type, group->protocol_type))
         return KAFKA_INCONSISTENT_GROUP_PROTOCOL;
-    names = request_alloc(request, (size_t)body->protocols.count, sizeof(*names));
+    names = request_try_alloc(request, (size_t)body->protocols.count, sizeof(*names));
+    if (names == NULL)
+        return KAFKA_COORDINATOR_LOAD_IN_PROGRESS; /* it tries again */
     for (int32_t i = 0; i < body->protocols.count; i++)
         names[i] = body->protocols.items[i].name;
     return group_supports(group, names, body->protocols.count) ? KAFKA_NONE

@@ -12,16 +12,12 @@ static void release(void *context)
 {
     struct group_scatter *all = context;
 
-    for (uint32_t i = 0; i < all->request->home->shards->count; i++) {
-        struct group_scatter_piece *piece = &all->pieces[i];
-        arena_deinit(&piece->arena);
-        if (piece->counted_bytes > 0)
-            budget_give(memory_budget(&piece->at->memory, MEMORY_DECODED), piece->counted_bytes);
-    }
+    for (uint32_t i = 0; i < all->request->home->shards->count; i++)
+        arena_deinit(&all->pieces[i].arena);
     hash_map_deinit(&all->seen);
 }
 
-void group_scatter_begin(struct group_scatter *all, struct request *request, int32_t count,
+bool group_scatter_begin(struct group_scatter *all, struct request *request, int32_t count,
                          uint32_t (*ask)(struct group_scatter_piece *piece, uint32_t index),
                          void (*gathered)(struct group_scatter *all))
 {
@@ -30,15 +26,21 @@ void group_scatter_begin(struct group_scatter *all, struct request *request, int
     all->request = request;
     all->ask = ask;
     all->gathered = gathered;
-    all->pieces = request_alloc(request, shards->count, sizeof(*all->pieces));
-    all->next = request_alloc(request, count < 0 ? 0 : (size_t)count, sizeof(*all->next));
+    all->pieces = request_try_alloc(request, shards->count, sizeof(*all->pieces));
+    all->next = request_try_alloc(request, count < 0 ? 0 : (size_t)count, sizeof(*all->next));
+    if (all->pieces == NULL || all->next == NULL)
+        return false;
     hash_map_init(&all->seen, prng_u64(&request->home->prng));
     for (uint32_t i = 0; i < shards->count; i++) {
         all->pieces[i].all = all;
         all->pieces[i].at = shards->at[i];
-        arena_init(&all->pieces[i].arena, 0);
+        arena_init(&all->pieces[i].arena, PIECE_BYTES_MAX);
+        all->pieces[i].arena.allocs_left = request->arena.allocs_left;
+        arena_set_budget(&all->pieces[i].arena,
+                         memory_budget(&request->home->memory, MEMORY_DECODED));
     }
     request_on_release(request, release, all);
+    return true;
 }
 
 int16_t group_scatter_add(struct group_scatter *all, uint32_t index, struct wire_string group_id)
@@ -56,24 +58,6 @@ int16_t group_scatter_add(struct group_scatter *all, uint32_t index, struct wire
     return KAFKA_NONE;
 }
 
-/* The arena may grow by what the budget has; what it took is counted. */
-static uint32_t ask_one(struct group_scatter_piece *piece, uint32_t index)
-{
-    struct budget *budget = memory_budget(&piece->at->memory, MEMORY_DECODED);
-    uint64_t room_bytes = budget_room_bytes(budget);
-    uint64_t grown_bytes;
-    uint32_t cost;
-
-    piece->arena.max_bytes = PIECE_BYTES_MAX;
-    if (room_bytes < PIECE_BYTES_MAX && piece->arena.total_bytes + room_bytes < PIECE_BYTES_MAX)
-        piece->arena.max_bytes = piece->arena.total_bytes + (size_t)room_bytes;
-    cost = piece->all->ask(piece, index);
-    grown_bytes = piece->arena.total_bytes - piece->counted_bytes;
-    budget_force(budget, grown_bytes); /* it was there when it was looked for */
-    piece->counted_bytes += grown_bytes;
-    return cost;
-}
-
 static void walk(struct group_scatter_piece *piece)
 {
     uint32_t cost = 0;
@@ -81,7 +65,7 @@ static void walk(struct group_scatter_piece *piece)
     while (piece->first != 0 && cost < SLICE_COST_MAX) {
         uint32_t index = piece->first - 1;
         piece->first = piece->all->next[index];
-        cost += ask_one(piece, index);
+        cost += piece->all->ask(piece, index);
     }
     if (piece->first == 0)
         scatter_finish(&piece->piece);
@@ -124,6 +108,6 @@ void group_scatter_end(struct group_scatter *all)
 
 int16_t group_scatter_refusal(const struct group_scatter_piece *piece)
 {
-    return piece->arena.max_bytes < PIECE_BYTES_MAX ? KAFKA_COORDINATOR_LOAD_IN_PROGRESS
-                                                    : KAFKA_UNKNOWN_SERVER_ERROR;
+    return piece->arena.total_bytes < PIECE_BYTES_MAX / 2 ? KAFKA_COORDINATOR_LOAD_IN_PROGRESS
+                                                          : KAFKA_UNKNOWN_SERVER_ERROR;
 }

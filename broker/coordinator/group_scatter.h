@@ -4,8 +4,8 @@
  * slice in each turn of the loop, and keeps what they say in memory of its own.
  *   G1  a group is asked once: one that is named again is refused, or a request of a few bytes a
  *       group could ask for any number of copies of a large one
- *   G2  what a piece keeps is counted in its shard's budget of decoded requests and answers, and
- *       goes back with the request */
+ *   G2  what a piece keeps is counted where the request is, in its shard's budget of decoded
+ *       requests and answers, and goes back with the request */
 #ifndef LEVEE_BROKER_COORDINATOR_GROUP_SCATTER_H
 #define LEVEE_BROKER_COORDINATOR_GROUP_SCATTER_H
 
@@ -19,8 +19,7 @@ struct group_scatter_piece {
     struct scatter_piece piece;
     struct group_scatter *all;
     struct shard *at;
-    struct arena arena; /* for what its groups say */
-    uint64_t counted_bytes;
+    struct arena arena;   /* for what its groups say */
     uint32_t first, last; /* of its groups: index + 1; 0: none */
     struct task more;
 };
@@ -38,10 +37,11 @@ struct group_scatter {
     void (*gathered)(struct group_scatter *all);
 };
 
-/* count: of groups that will be added at most. */
-void group_scatter_begin(struct group_scatter *all, struct request *request, int32_t count,
-                         uint32_t (*ask)(struct group_scatter_piece *piece, uint32_t index),
-                         void (*gathered)(struct group_scatter *all));
+/* count: of groups that will be added at most.  False: there is no memory, and nothing began. */
+must_use bool group_scatter_begin(struct group_scatter *all, struct request *request, int32_t count,
+                                  uint32_t (*ask)(struct group_scatter_piece *piece,
+                                                  uint32_t index),
+                                  void (*gathered)(struct group_scatter *all));
 
 /* Ask this group.  KAFKA_NONE; INVALID_REQUEST: it was added before. */
 int16_t group_scatter_add(struct group_scatter *all, uint32_t index, struct wire_string group_id);

@@ -144,8 +144,8 @@ static void on_sync_canceled(struct request *request, enum request_cancel why)
 {
     struct group_member *member = request->cancel_context;
 
-    if (why == REQUEST_STOPPING)
-        return; /* group_coordinator_stop answers */
+    if (why <= REQUEST_STOPPING)
+        return; /* group_coordinator_stop answers; what it holds is little */
     check(member->sync == request);
     member->sync = NULL;
     group_touch(member);
@@ -260,8 +260,12 @@ void group_leave(struct group_coordinator *groups, struct request *request)
     if (request->api_version < 3) {
         response->error_code = leave_one(group, body->member_id, wire_string(NULL));
     } else {
-        response->members.items = request_new_array(
+        response->members.items = request_try_array(
             request, &leave_group_response_member_response_struct, body->members.count);
+        if (response->members.items == NULL) {
+            request_refuse_memory(request);
+            return;
+        }
         response->members.count = body->members.count;
         for (int32_t i = 0; i < body->members.count; i++) {
             response->members.items[i].member_id = body->members.items[i].member_id;

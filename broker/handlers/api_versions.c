@@ -23,29 +23,37 @@ static bool is_software_text(struct wire_string text)
     return true;
 }
 
-static void fill_apis(struct request *request, struct api_versions_response *response)
+/* False: there is no memory, here and below. */
+static bool fill_apis(struct request *request, struct api_versions_response *response)
 {
     int32_t count = 0;
 
     while (dispatch_api_at((uint32_t)count) != NULL)
         count++;
     response->api_keys.items =
-        request_new_array(request, &api_versions_response_api_version_struct, count);
+        request_try_array(request, &api_versions_response_api_version_struct, count);
+    if (response->api_keys.items == NULL)
+        return false;
     response->api_keys.count = count;
     for (int32_t i = 0; i < count; i++) {
         const struct api_desc *api = dispatch_api_at((uint32_t)i);
         response->api_keys.items[i] = (struct api_versions_response_api_version){
             .api_key = api->key, .min_version = api->advertised_min, .max_version = api->max};
     }
+    return true;
 }
 
-static void fill_features(struct request *request, struct api_versions_response *response)
+static bool fill_features(struct request *request, struct api_versions_response *response)
 {
     const struct image *image = request->home->image;
     int32_t finalized_count = (int32_t)image_feature_count(image);
 
-    response->supported_features.items = request_new_array(
+    response->supported_features.items = request_try_array(
         request, &api_versions_response_supported_feature_key_struct, FEATURES_COUNT);
+    response->finalized_features.items = request_try_array(
+        request, &api_versions_response_finalized_feature_key_struct, finalized_count);
+    if (response->supported_features.items == NULL || response->finalized_features.items == NULL)
+        return false;
     for (uint32_t i = 0; i < FEATURES_COUNT; i++) {
         const struct feature *feature = feature_at(i);
         /* below v4 a minimum of 0 breaks older Java clients (protocol/README.md, trap 2) */
@@ -57,8 +65,6 @@ static void fill_features(struct request *request, struct api_versions_response 
                                                                  .max_version = feature->max_level};
     }
     response->finalized_features_epoch = image_offset(image);
-    response->finalized_features.items = request_new_array(
-        request, &api_versions_response_finalized_feature_key_struct, finalized_count);
     response->finalized_features.count = finalized_count;
     for (int32_t i = 0; i < finalized_count; i++) {
         const struct image_feature *feature = image_feature_at(image, (uint32_t)i);
@@ -68,32 +74,45 @@ static void fill_features(struct request *request, struct api_versions_response 
                 .max_version_level = feature->level,
                 .min_version_level = feature->level};
     }
+    return true;
+}
+
+/* To who speaks a version that we do not know. */
+static bool fill_own_versions(struct request *request, struct api_versions_response *response)
+{
+    const struct api_desc *api = api_find(API_API_VERSIONS);
+
+    response->error_code = KAFKA_UNSUPPORTED_VERSION;
+    response->api_keys.items =
+        request_try_array(request, &api_versions_response_api_version_struct, 1);
+    if (response->api_keys.items == NULL)
+        return false;
+    response->api_keys.count = 1;
+    response->api_keys.items[0] = (struct api_versions_response_api_version){
+        .api_key = api->key, .min_version = api->advertised_min, .max_version = api->max};
+    return true;
 }
 
 void handle_api_versions(struct request *request)
 {
     const struct api_versions_request *body = request->body;
     struct api_versions_response *response = request->response;
+    bool fits;
 
-    if (body == NULL) { /* dispatch could not read this version */
-        const struct api_desc *api = api_find(API_API_VERSIONS);
-        response->error_code = KAFKA_UNSUPPORTED_VERSION;
-        response->api_keys.items =
-            request_new_array(request, &api_versions_response_api_version_struct, 1);
-        response->api_keys.count = 1;
-        response->api_keys.items[0] = (struct api_versions_response_api_version){
-            .api_key = api->key, .min_version = api->advertised_min, .max_version = api->max};
-        request_answer(request);
-        return;
-    }
-    if (request->api_version >= 3 && (!is_software_text(body->client_software_name) ||
-                                      !is_software_text(body->client_software_version))) {
+    if (body != NULL && request->api_version >= 3 &&
+        (!is_software_text(body->client_software_name) ||
+         !is_software_text(body->client_software_version))) {
         response->error_code = KAFKA_INVALID_REQUEST;
         request_answer(request);
         return;
     }
-    fill_apis(request, response);
-    if (request->api_version >= 3)
-        fill_features(request, response);
-    request_answer(request);
+    if (body == NULL) /* dispatch could not read this version */
+        fits = fill_own_versions(request, response);
+    else
+        fits = fill_apis(request, response) &&
+               (request->api_version < 3 || fill_features(request, response));
+    if (fits)
+        request_answer(request);
+    else
+        request_refuse_memory(request);
 }

@@ -75,15 +75,22 @@ void handle_delete_groups(struct request *request)
 {
     const struct delete_groups_request *body = request->body;
     struct delete_groups_response *response = request->response;
-    struct deleting *all = request_alloc(request, 1, sizeof(*all));
+    int32_t count = body->groups_names.count;
+    struct deleting *all = request_try_alloc(request, 1, sizeof(*all));
+    struct delete_piece *pieces =
+        request_try_alloc(request, count < 0 ? 0 : (size_t)count, sizeof(*pieces));
 
+    response->results.items =
+        request_try_array(request, &delete_groups_response_deletable_group_result_struct, count);
+    if (all == NULL || pieces == NULL || response->results.items == NULL) {
+        request_refuse_memory(request);
+        return;
+    }
     all->request = request;
-    response->results.items = request_new_array(
-        request, &delete_groups_response_deletable_group_result_struct, body->groups_names.count);
-    response->results.count = body->groups_names.count;
+    response->results.count = count;
     scatter_begin(&all->scatter, request->home, all_answered);
-    for (int32_t i = 0; i < body->groups_names.count; i++) {
-        struct delete_piece *piece = request_alloc(request, 1, sizeof(*piece));
+    for (int32_t i = 0; i < count; i++) {
+        struct delete_piece *piece = &pieces[i];
         struct wire_string name = body->groups_names.items[i];
         piece->answer = &response->results.items[i];
         piece->answer->group_id = name;

@@ -18,6 +18,7 @@ enum { TO_HIGH_WATERMARK = -1 };
 
 struct trim_piece {
     struct scatter_piece piece;
+    struct trim_piece *next; /* in the order of the request */
     const asked_partition *asked;
     answered_partition *answer;
     struct uuid topic_id;
@@ -27,6 +28,8 @@ struct trim_piece {
 struct trims {
     struct scatter scatter;
     struct request *request;
+    struct trim_piece *pieces;
+    struct trim_piece **last;
 };
 
 static void start_is_raised(void *context, enum err err)
@@ -77,14 +80,14 @@ static void all_answered(struct scatter *scatter)
     request_answer(container_of(scatter, struct trims, scatter)->request);
 }
 
-static void start_topic(struct trims *all, const asked_topic *asked,
-                        struct delete_records_response_delete_records_topic_result *out)
+/* False: there is no memory. */
+static bool add_topic(struct trims *all, const asked_topic *asked,
+                      struct delete_records_response_delete_records_topic_result *out)
 {
     struct request *request = all->request;
-    struct shard *home = request->home;
     int16_t topic_error;
     const struct image_topic *topic =
-        topic_ref_find(home->image, false, asked->name, NULL, &topic_error);
+        topic_ref_find(request->home->image, false, asked->name, NULL, &topic_error);
 
     if (topic != NULL &&
         !request_may(request, KAFKA_ACL_OPERATION_DELETE, KAFKA_ACL_RESOURCE_TYPE_TOPIC,
@@ -95,8 +98,10 @@ static void start_topic(struct trims *all, const asked_topic *asked,
         topic_error = KAFKA_INVALID_TOPIC_EXCEPTION;
     out->name = asked->name;
     out->partitions.items =
-        request_new_array(request, &delete_records_response_delete_records_partition_result_struct,
+        request_try_array(request, &delete_records_response_delete_records_partition_result_struct,
                           asked->partitions.count);
+    if (out->partitions.items == NULL)
+        return false;
     out->partitions.count = asked->partitions.count;
     for (int32_t p = 0; p < asked->partitions.count; p++) {
         const asked_partition *partition = &asked->partitions.items[p];
@@ -109,28 +114,54 @@ static void start_topic(struct trims *all, const asked_topic *asked,
             answer->error_code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
         if (answer->error_code != KAFKA_NONE)
             continue;
-        piece = request_alloc(request, 1, sizeof(*piece));
+        piece = request_try_alloc(request, 1, sizeof(*piece));
+        if (piece == NULL)
+            return false;
         piece->asked = partition;
         piece->answer = answer;
         piece->topic_id = topic->id;
-        scatter_start(&all->scatter, &piece->piece,
-                      shard_of_partition(home->shards, &topic->id, partition->partition_index),
-                      trim_partition);
+        *all->last = piece;
+        all->last = &piece->next;
     }
+    return true;
+}
+
+/* Everything that needs memory, before the first partition is trimmed.  False: there is none. */
+static bool prepare(struct trims *all)
+{
+    const struct delete_records_request *body = all->request->body;
+    struct delete_records_response *response = all->request->response;
+
+    response->topics.items =
+        request_try_array(all->request, &delete_records_response_delete_records_topic_result_struct,
+                          body->topics.count);
+    if (response->topics.items == NULL)
+        return false;
+    response->topics.count = body->topics.count;
+    for (int32_t t = 0; t < body->topics.count; t++)
+        if (!add_topic(all, &body->topics.items[t], &response->topics.items[t]))
+            return false;
+    return true;
 }
 
 void handle_delete_records(struct request *request)
 {
-    const struct delete_records_request *body = request->body;
-    struct delete_records_response *response = request->response;
-    struct trims *all = request_alloc(request, 1, sizeof(*all));
+    struct shard *home = request->home;
+    struct trims *all = request_try_alloc(request, 1, sizeof(*all));
 
-    all->request = request;
-    scatter_begin(&all->scatter, request->home, all_answered);
-    response->topics.items = request_new_array(
-        request, &delete_records_response_delete_records_topic_result_struct, body->topics.count);
-    response->topics.count = body->topics.count;
-    for (int32_t t = 0; t < body->topics.count; t++)
-        start_topic(all, &body->topics.items[t], &response->topics.items[t]);
+    if (all != NULL) {
+        all->request = request;
+        all->last = &all->pieces;
+    }
+    if (all == NULL || !prepare(all)) {
+        request_refuse_memory(request);
+        return;
+    }
+    scatter_begin(&all->scatter, home, all_answered);
+    for (struct trim_piece *piece = all->pieces; piece != NULL; piece = piece->next)
+        scatter_start(
+            &all->scatter, &piece->piece,
+            shard_of_partition(home->shards, &piece->topic_id, piece->asked->partition_index),
+            trim_partition);
     scatter_end(&all->scatter);
 }

@@ -18,19 +18,22 @@ static void refuse(struct request *request, int16_t error_code, const char *mess
     request_answer(request);
 }
 
-static void fill_self(struct request *request, struct describe_cluster_response *response)
+/* False: there is no memory. */
+static bool fill_self(struct request *request, struct describe_cluster_response *response)
 {
     const struct describe_cluster_request *body = request->body;
     int32_t node_id = config_node_id(request->home->config);
     const struct image_broker *self = image_broker_find(request->home->image, node_id);
-    char *host = request_alloc(request, 1, ENDPOINT_HOST_MAX);
+    char *host = request_try_alloc(request, 1, ENDPOINT_HOST_MAX);
     struct describe_cluster_response_describe_cluster_broker *out =
-        request_new_array(request, &describe_cluster_response_describe_cluster_broker_struct, 1);
+        request_try_array(request, &describe_cluster_response_describe_cluster_broker_struct, 1);
     uint16_t port;
 
+    if (host == NULL || out == NULL)
+        return false;
     response->brokers.items = out;
     if (self != NULL && self->fenced && !body->include_fenced_brokers)
-        return;
+        return true;
     response->brokers.count = 1;
     endpoint_for(request, host, &port);
     out->broker_id = node_id;
@@ -38,6 +41,7 @@ static void fill_self(struct request *request, struct describe_cluster_response 
     out->port = port;
     out->rack = wire_string(self == NULL ? NULL : self->rack);
     out->is_fenced = self != NULL && self->fenced;
+    return true;
 }
 
 void handle_describe_cluster(struct request *request)
@@ -61,7 +65,10 @@ void handle_describe_cluster(struct request *request)
     }
     response->cluster_id = wire_string(controller_cluster_id(controller));
     response->controller_id = config_node_id(request->home->config);
-    fill_self(request, response);
+    if (!fill_self(request, response)) {
+        request_refuse_memory(request);
+        return;
+    }
     if (body->include_cluster_authorized_operations)
         response->cluster_authorized_operations = authorized_on_cluster(request);
     request_answer(request);

@@ -15,6 +15,7 @@ typedef struct describe_groups_response_described_group_member described_member;
 struct describing {
     struct group_scatter all;
     described_group *answers;
+    struct wire_string *names; /* with a NUL behind each; only for authorized operations */
 };
 
 /* Copies in the piece's memory; *fits_io becomes false when there is none left. */
@@ -122,18 +123,40 @@ static void all_answered(struct group_scatter *scattered)
     for (int32_t i = 0; i < body->groups.count && body->include_authorized_operations; i++)
         if (all->answers[i].error_code == KAFKA_NONE)
             all->answers[i].authorized_operations =
-                authorized_on_group(request, request_text(request, body->groups.items[i]));
+                authorized_on_group(request, all->names[i].text);
     request_answer(request);
+}
+
+/* False: there is no memory. */
+static bool prepare(struct describing *all, struct request *request)
+{
+    const struct describe_groups_request *body = request->body;
+    int32_t count = body->groups.count;
+
+    all->answers =
+        request_try_array(request, &describe_groups_response_described_group_struct, count);
+    if (all->answers == NULL)
+        return false;
+    if (body->include_authorized_operations) {
+        all->names = request_try_alloc(request, count < 0 ? 0 : (size_t)count, sizeof(*all->names));
+        if (all->names == NULL)
+            return false;
+        for (int32_t i = 0; i < count; i++)
+            if (!request_try_text(request, body->groups.items[i], &all->names[i]))
+                return false;
+    }
+    return group_scatter_begin(&all->all, request, count, describe, all_answered);
 }
 
 void handle_describe_groups(struct request *request)
 {
     const struct describe_groups_request *body = request->body;
-    struct describing *all = request_alloc(request, 1, sizeof(*all));
+    struct describing *all = request_try_alloc(request, 1, sizeof(*all));
 
-    all->answers = request_new_array(request, &describe_groups_response_described_group_struct,
-                                     body->groups.count);
-    group_scatter_begin(&all->all, request, body->groups.count, describe, all_answered);
+    if (all == NULL || !prepare(all, request)) {
+        request_refuse_memory(request);
+        return;
+    }
     for (int32_t i = 0; i < body->groups.count; i++) {
         struct wire_string id = body->groups.items[i];
         described_group *answer = &all->answers[i];

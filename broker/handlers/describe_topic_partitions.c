@@ -100,13 +100,15 @@ static bool fill_topic(struct pages *pages, const struct image_topic *topic, ans
 
 static bool fill_missing(struct pages *pages, struct wire_string name, answered_topic *out)
 {
-    const char *text = request_text(pages->request, name);
+    struct wire_string text;
 
+    if (!request_try_text(pages->request, name, &text))
+        return false;
     out->name = name;
     out->error_code = log_names_topic_is_valid(name.text, (size_t)name.size_bytes)
                           ? KAFKA_UNKNOWN_TOPIC_OR_PARTITION
                           : KAFKA_INVALID_TOPIC_EXCEPTION;
-    out->topic_authorized_operations = authorized_on_topic(pages->request, text);
+    out->topic_authorized_operations = authorized_on_topic(pages->request, text.text);
     return true;
 }
 
@@ -163,8 +165,10 @@ static bool fill_named(struct pages *pages, struct describe_topic_partitions_res
         answered_topic *out = &response->topics.items[response->topics.count];
         if (is_before_cursor(pages, name))
             continue;
-        if (pages->remaining_count == 0)
-            return set_next(pages, request_text(pages->request, name), 0);
+        if (pages->remaining_count == 0) {
+            struct wire_string next;
+            return request_try_text(pages->request, name, &next) && set_next(pages, next.text, 0);
+        }
         response->topics.count++;
         if (!may_describe(pages, name)) {
             out->name = name;

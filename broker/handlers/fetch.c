@@ -467,9 +467,13 @@ static uint32_t max_bytes_of(const struct request *request, const struct fetch_r
 
 void handle_fetch(struct request *request)
 {
-    struct fetch *fetch = request_alloc(request, 1, sizeof(*fetch));
+    struct fetch *fetch = request_try_alloc(request, 1, sizeof(*fetch));
     struct fetch_response *response = request->response;
 
+    if (fetch == NULL) {
+        request_refuse_memory(request);
+        return;
+    }
     fetch->request = request;
     fetch->body = request->body;
     fetch->max_bytes = max_bytes_of(request, fetch->body);

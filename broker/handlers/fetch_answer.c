@@ -107,9 +107,13 @@ void fetch_answer(struct fetch *fetch)
 
     response->session_id = fetch->session == NULL ? 0 : fetch->session->id;
     count_told(fetch, &part_count, &topic_count);
-    response->responses.items = request_new_array(
+    response->responses.items = request_try_array(
         request, &fetch_response_fetchable_topic_response_struct, (int32_t)topic_count);
-    data = request_new_array(request, &fetch_response_partition_data_struct, (int32_t)part_count);
+    data = request_try_array(request, &fetch_response_partition_data_struct, (int32_t)part_count);
+    if (response->responses.items == NULL || data == NULL) {
+        request_refuse_memory(request);
+        return;
+    }
     for (uint32_t i = 0; i < fetch->part_count; i++) {
         const struct fetch_part *part = &fetch->parts[i];
         if (!is_told(fetch, part))

@@ -35,10 +35,14 @@ static void answer(struct request *request, int16_t creation_error)
     bool batched = request->api_version >= 4;
     int32_t count = batched ? body->coordinator_keys.count : 1;
     struct find_coordinator_response_coordinator *items =
-        request_new_array(request, &find_coordinator_response_coordinator_struct, count);
-    char *host = request_alloc(request, 1, ENDPOINT_HOST_MAX);
+        request_try_array(request, &find_coordinator_response_coordinator_struct, count);
+    char *host = request_try_alloc(request, 1, ENDPOINT_HOST_MAX);
     uint16_t port;
 
+    if (items == NULL || host == NULL) {
+        request_refuse_memory(request);
+        return;
+    }
     endpoint_for(request, host, &port);
     for (int32_t i = 0; i < count; i++) {
         const char *message = NULL;
@@ -106,7 +110,11 @@ void handle_find_coordinator(struct request *request)
         answer(request, KAFKA_NONE);
         return;
     }
-    search = request_alloc(request, 1, sizeof(*search));
+    search = request_try_alloc(request, 1, sizeof(*search));
+    if (search == NULL) {
+        request_refuse_memory(request);
+        return;
+    }
     search->request = request;
     shard_call_start(&search->hop, request->home, shard_of_controller(request->home->shards),
                      create_at_controller, back_home);

@@ -72,7 +72,11 @@ void handle_init_producer_id(struct request *request)
                             KAFKA_ACL_RESOURCE_TYPE_CLUSTER, "kafka-cluster", 13)) {
         refuse(request, KAFKA_CLUSTER_AUTHORIZATION_FAILED);
     } else {
-        wait = request_alloc(request, 1, sizeof(*wait));
+        wait = request_try_alloc(request, 1, sizeof(*wait));
+        if (wait == NULL) {
+            request_refuse_memory(request);
+            return;
+        }
         wait->request = request;
         shard_call_start(&wait->hop, request->home, shard_of_controller(request->home->shards),
                          take_id, on_back);

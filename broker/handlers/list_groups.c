@@ -14,6 +14,7 @@ struct list_piece {
     struct arena arena;
     struct list_groups_response_listed_group *items;
     int32_t count;
+    bool lacks_memory;
 };
 
 struct listing {
@@ -52,7 +53,7 @@ static void list_shard(struct scatter_piece *scattered, struct shard *at)
 {
     struct list_piece *piece = container_of(scattered, struct list_piece, piece);
     struct group_coordinator *groups = at->groups;
-    const struct group *group;
+    const struct group *group = NULL;
     size_t cursor = 0;
 
     piece->items = codec_new_array(&list_groups_response_listed_group_struct, &piece->arena,
@@ -65,8 +66,11 @@ static void list_shard(struct scatter_piece *scattered, struct shard *at)
         out->protocol_type = keep(&piece->arena, group->protocol_type);
         out->group_state = wire_string(group_state_name(group->state));
         out->group_type = wire_string("classic");
+        if (out->group_id.text == NULL || out->protocol_type.text == NULL)
+            break;
         piece->count++;
     }
+    piece->lacks_memory = piece->items == NULL || group != NULL;
     scatter_finish(scattered);
 }
 
@@ -74,12 +78,19 @@ static void all_answered(struct scatter *scatter)
 {
     struct listing *all = container_of(scatter, struct listing, scatter);
     struct list_groups_response *response = all->request->response;
+    bool lacks_memory = false;
     int32_t total = 0;
 
-    for (uint32_t i = 0; i < all->count; i++)
+    for (uint32_t i = 0; i < all->count; i++) {
         total += all->pieces[i].count;
+        lacks_memory |= all->pieces[i].lacks_memory;
+    }
     response->groups.items =
-        request_new_array(all->request, &list_groups_response_listed_group_struct, total);
+        request_try_array(all->request, &list_groups_response_listed_group_struct, total);
+    if (response->groups.items == NULL || lacks_memory) {
+        request_refuse_memory(all->request);
+        return;
+    }
     for (uint32_t i = 0; i < all->count; i++)
         for (int32_t g = 0; g < all->pieces[i].count; g++)
             response->groups.items[response->groups.count++] = all->pieces[i].items[g];
@@ -97,14 +108,22 @@ static void free_pieces(void *context)
 void handle_list_groups(struct request *request)
 {
     const struct shards *shards = request->home->shards;
-    struct listing *all = request_alloc(request, 1, sizeof(*all));
+    struct listing *all = request_try_alloc(request, 1, sizeof(*all));
+    struct list_piece *pieces = request_try_alloc(request, shards->count, sizeof(*pieces));
 
+    if (all == NULL || pieces == NULL) {
+        request_refuse_memory(request);
+        return;
+    }
     all->request = request;
     all->count = shards->count;
-    all->pieces = request_alloc(request, shards->count, sizeof(*all->pieces));
+    all->pieces = pieces;
     for (uint32_t i = 0; i < shards->count; i++) {
         all->pieces[i].body = request->body;
         arena_init(&all->pieces[i].arena, (size_t)1 << 30);
+        all->pieces[i].arena.allocs_left = request->arena.allocs_left;
+        arena_set_budget(&all->pieces[i].arena,
+                         memory_budget(&request->home->memory, MEMORY_DECODED));
     }
     request_on_release(request, free_pieces, all);
     scatter_begin(&all->scatter, request->home, all_answered);

@@ -14,7 +14,10 @@
 typedef struct list_offsets_request_list_offsets_partition asked_partition;
 typedef struct list_offsets_response_list_offsets_partition_response answered_partition;
 
-enum { BUF_COST_BYTES = 128 }; /* of a buf beside its bytes, at most */
+enum {
+    BUF_COST_BYTES = 128,  /* of a buf beside its bytes, at most */
+    MEMORY_WAITS_MAX = 64, /* it is not the budget, then, but the process that has none */
+};
 
 struct list_offsets;
 
@@ -34,6 +37,7 @@ struct offset_piece {
     struct budget_waiter memory_waiter; /* for what a lookup reads */
     struct task next_turn;
     struct timer timeout;
+    uint32_t wait_count; /* times that it waited */
 };
 
 struct list_offsets {
@@ -120,7 +124,7 @@ static void lookup_is_done(struct log_time_lookup *lookup, enum err err)
 {
     struct offset_piece *piece = container_of(lookup, struct offset_piece, lookup);
 
-    if (err == ERR_NOMEM && lookup->read.need_bytes > 0) {
+    if (err == ERR_NOMEM && lookup->read.need_bytes > 0 && piece->wait_count++ < MEMORY_WAITS_MAX) {
         budget_wait(reads_of(piece), &piece->memory_waiter,
                     lookup->read.need_bytes + BUF_COST_BYTES);
         return;
@@ -224,44 +228,47 @@ static void repeat(struct offset_piece *piece, answered_partition *answer)
     answer->error_code = KAFKA_INVALID_REQUEST;
 }
 
-static void add_partition(struct list_offsets *all, const struct image_topic *topic,
+/* False: there is no memory. */
+static bool add_partition(struct list_offsets *all, const struct image_topic *topic,
                           int16_t topic_error, const asked_partition *asked,
                           answered_partition *answer)
 {
     const struct list_offsets_request *body = all->request->body;
     struct partition_key key = {.partition = asked->partition_index};
     struct offset_piece *piece;
-    enum err err;
 
     answer->partition_index = asked->partition_index;
     answer->error_code = topic_error;
     if (topic_error != KAFKA_NONE)
-        return;
+        return true;
     if (!topic_ref_has(topic, asked->partition_index)) {
         answer->error_code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
-        return;
+        return true;
     }
     if (!version_has(all->request->api_version, asked->timestamp)) {
         answer->error_code = KAFKA_UNSUPPORTED_VERSION;
-        return;
+        return true;
     }
     key.topic_id = topic->id;
     piece = hash_map_find(&all->named, &key, sizeof(key));
     if (piece != NULL) {
         repeat(piece, answer);
-        return;
+        return true;
     }
-    piece = request_alloc(all->request, 1, sizeof(*piece));
+    piece = request_try_alloc(all->request, 1, sizeof(*piece));
+    if (piece == NULL)
+        return false;
     piece->all = all;
     piece->asked = asked;
     piece->answer = answer;
     piece->key = key;
     piece->read_committed = body->isolation_level == KAFKA_ISOLATION_LEVEL_READ_COMMITTED;
     piece->piece.cancel = cancel_lookup;
-    err = hash_map_insert(&all->named, &piece->key, sizeof(piece->key), piece);
-    check(err == OK);
+    if (hash_map_insert(&all->named, &piece->key, sizeof(piece->key), piece) != OK)
+        return false;
     *all->last = piece;
     all->last = &piece->next;
+    return true;
 }
 
 static void on_cancel(struct request *request, enum request_cancel why)
@@ -298,38 +305,64 @@ static uint64_t timeout_ms_of(const struct request *request)
     return timeout_ms < 0 ? 0 : (uint64_t)timeout_ms;
 }
 
+static bool add_topic(struct list_offsets *all,
+                      const struct list_offsets_request_list_offsets_topic *asked,
+                      struct list_offsets_response_list_offsets_topic_response *out)
+{
+    struct request *request = all->request;
+    int16_t topic_error;
+    const struct image_topic *topic =
+        topic_ref_find(request->home->image, false, asked->name, NULL, &topic_error);
+
+    if (topic != NULL &&
+        !request_may(request, KAFKA_ACL_OPERATION_DESCRIBE, KAFKA_ACL_RESOURCE_TYPE_TOPIC,
+                     topic->name, strlen(topic->name)))
+        topic_error = KAFKA_TOPIC_AUTHORIZATION_FAILED;
+    out->name = asked->name;
+    out->partitions.items =
+        request_try_array(request, &list_offsets_response_list_offsets_partition_response_struct,
+                          asked->partitions.count);
+    if (out->partitions.items == NULL)
+        return false;
+    out->partitions.count = asked->partitions.count;
+    for (int32_t p = 0; p < asked->partitions.count; p++)
+        if (!add_partition(all, topic, topic_error, &asked->partitions.items[p],
+                           &out->partitions.items[p]))
+            return false;
+    return true;
+}
+
+/* Everything that needs memory, before the first partition is asked.  False: there is none. */
+static bool prepare(struct list_offsets *all)
+{
+    const struct list_offsets_request *body = all->request->body;
+    struct list_offsets_response *response = all->request->response;
+    bool fits = true;
+
+    response->topics.items =
+        request_try_array(all->request, &list_offsets_response_list_offsets_topic_response_struct,
+                          body->topics.count);
+    if (response->topics.items == NULL)
+        return false;
+    response->topics.count = body->topics.count;
+    hash_map_init(&all->named, prng_u64(&all->request->home->prng));
+    for (int32_t t = 0; t < body->topics.count && fits; t++)
+        fits = add_topic(all, &body->topics.items[t], &response->topics.items[t]);
+    hash_map_deinit(&all->named);
+    return fits;
+}
+
 void handle_list_offsets(struct request *request)
 {
-    const struct list_offsets_request *body = request->body;
-    struct list_offsets_response *response = request->response;
-    struct list_offsets *all = request_alloc(request, 1, sizeof(*all));
+    struct list_offsets *all = request_try_alloc(request, 1, sizeof(*all));
 
-    all->request = request;
-    all->timeout_ms = timeout_ms_of(request);
-    all->last = &all->first;
-    hash_map_init(&all->named, prng_u64(&request->home->prng));
-    response->topics.items = request_new_array(
-        request, &list_offsets_response_list_offsets_topic_response_struct, body->topics.count);
-    response->topics.count = body->topics.count;
-    for (int32_t t = 0; t < body->topics.count; t++) {
-        const struct list_offsets_request_list_offsets_topic *asked = &body->topics.items[t];
-        struct list_offsets_response_list_offsets_topic_response *out = &response->topics.items[t];
-        int16_t topic_error;
-        const struct image_topic *topic =
-            topic_ref_find(request->home->image, false, asked->name, NULL, &topic_error);
-        if (topic != NULL &&
-            !request_may(request, KAFKA_ACL_OPERATION_DESCRIBE, KAFKA_ACL_RESOURCE_TYPE_TOPIC,
-                         topic->name, strlen(topic->name)))
-            topic_error = KAFKA_TOPIC_AUTHORIZATION_FAILED;
-        out->name = asked->name;
-        out->partitions.items = request_new_array(
-            request, &list_offsets_response_list_offsets_partition_response_struct,
-            asked->partitions.count);
-        out->partitions.count = asked->partitions.count;
-        for (int32_t p = 0; p < asked->partitions.count; p++)
-            add_partition(all, topic, topic_error, &asked->partitions.items[p],
-                          &out->partitions.items[p]);
+    if (all != NULL) {
+        all->request = request;
+        all->timeout_ms = timeout_ms_of(request);
+        all->last = &all->first;
     }
-    hash_map_deinit(&all->named);
-    ask_all(all);
+    if (all != NULL && prepare(all))
+        ask_all(all);
+    else
+        request_refuse_memory(request);
 }

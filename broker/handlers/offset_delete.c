@@ -25,14 +25,17 @@ static int16_t check_topic(const struct request *request, struct wire_string nam
     return error_code;
 }
 
-/* An answer for each partition, those of topics that do not exist already with their error. */
-static void prepare_answers(struct request *request)
+/* An answer for each partition, those of topics that do not exist already with their error.  False:
+ * there is no memory for them. */
+static bool prepare_answers(struct request *request)
 {
     const struct offset_delete_request *body = request->body;
     struct offset_delete_response *response = request->response;
 
     response->topics.items =
-        request_new_array(request, &offset_delete_response_topic_struct, body->topics.count);
+        request_try_array(request, &offset_delete_response_topic_struct, body->topics.count);
+    if (response->topics.items == NULL)
+        return false;
     response->topics.count = body->topics.count;
     for (int32_t t = 0; t < body->topics.count; t++) {
         const struct offset_delete_request_topic *asked = &body->topics.items[t];
@@ -40,8 +43,10 @@ static void prepare_answers(struct request *request)
         const struct image_topic *topic = NULL;
         int16_t error_code = check_topic(request, asked->name, &topic);
         out->name = asked->name;
-        out->partitions.items = request_new_array(request, &offset_delete_response_partition_struct,
+        out->partitions.items = request_try_array(request, &offset_delete_response_partition_struct,
                                                   asked->partitions.count);
+        if (out->partitions.items == NULL)
+            return false;
         out->partitions.count = asked->partitions.count;
         for (int32_t p = 0; p < asked->partitions.count; p++) {
             int32_t index = asked->partitions.items[p].partition_index;
@@ -52,6 +57,7 @@ static void prepare_answers(struct request *request)
                                                       : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
         }
     }
+    return true;
 }
 
 void handle_offset_delete(struct request *request)
@@ -66,6 +72,8 @@ void handle_offset_delete(struct request *request)
         request_answer(request);
         return;
     }
-    prepare_answers(request);
-    request_run_on(request, group_shard(request, body->group_id), on_group_shard);
+    if (prepare_answers(request))
+        request_run_on(request, group_shard(request, body->group_id), on_group_shard);
+    else
+        request_refuse_memory(request);
 }

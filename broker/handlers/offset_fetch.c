@@ -202,47 +202,60 @@ static uint32_t ask_group(struct group_scatter_piece *shard_piece, uint32_t inde
     return one.cost;
 }
 
-/* Versions below 8 ask for one group, in other structs. */
-static void answer_old(struct offset_fetch *all)
+/* The error of the group, for which there is no place but in each partition. */
+static bool fill_oldest(struct request *request, int16_t error_code)
+{
+    const struct offset_fetch_request *body = request->body;
+    struct offset_fetch_response *response = request->response;
+
+    response->topics.items =
+        request_try_array(request, &offset_fetch_response_topic_struct, body->topics.count);
+    if (response->topics.items == NULL)
+        return false;
+    response->topics.count = body->topics.count;
+    for (int32_t t = 0; t < body->topics.count; t++) {
+        int32_t count = body->topics.items[t].partition_indexes.count;
+        struct offset_fetch_response_topic *topic = &response->topics.items[t];
+        topic->name = body->topics.items[t].name;
+        topic->partitions.items =
+            request_try_array(request, &offset_fetch_response_partition_struct, count);
+        if (topic->partitions.items == NULL)
+            return false;
+        topic->partitions.count = count;
+        for (int32_t p = 0; p < count; p++) {
+            struct offset_fetch_response_partition *out = &topic->partitions.items[p];
+            out->partition_index = body->topics.items[t].partition_indexes.items[p];
+            out->committed_offset = -1;
+            out->metadata = wire_string("");
+            out->error_code = error_code;
+        }
+    }
+    return true;
+}
+
+/* Versions below 8 ask for one group, in other structs.  False: there is no memory. */
+static bool fill_old(struct offset_fetch *all)
 {
     struct request *request = all->all.request;
     struct offset_fetch_response *response = request->response;
     const struct offset_fetch_response_group *group = &all->answers[0];
-    const struct offset_fetch_request *body = request->body;
 
     response->error_code = group->error_code;
-    if (group->error_code != KAFKA_NONE && request->api_version < 2) {
-        /* no place for it but in each partition */
-        response->topics.items =
-            request_new_array(request, &offset_fetch_response_topic_struct, body->topics.count);
-        response->topics.count = body->topics.count;
-        for (int32_t t = 0; t < body->topics.count; t++) {
-            int32_t count = body->topics.items[t].partition_indexes.count;
-            response->topics.items[t].name = body->topics.items[t].name;
-            response->topics.items[t].partitions.items =
-                request_new_array(request, &offset_fetch_response_partition_struct, count);
-            response->topics.items[t].partitions.count = count;
-            for (int32_t p = 0; p < count; p++) {
-                struct offset_fetch_response_partition *out =
-                    &response->topics.items[t].partitions.items[p];
-                out->partition_index = body->topics.items[t].partition_indexes.items[p];
-                out->committed_offset = -1;
-                out->metadata = wire_string("");
-                out->error_code = group->error_code;
-            }
-        }
-        request_answer(request);
-        return;
-    }
+    if (group->error_code != KAFKA_NONE && request->api_version < 2)
+        return fill_oldest(request, group->error_code);
     response->topics.items =
-        request_new_array(request, &offset_fetch_response_topic_struct, group->topics.count);
+        request_try_array(request, &offset_fetch_response_topic_struct, group->topics.count);
+    if (response->topics.items == NULL)
+        return false;
     response->topics.count = group->topics.count;
     for (int32_t t = 0; t < group->topics.count; t++) {
         const answered_topic *from = &group->topics.items[t];
         struct offset_fetch_response_topic *to = &response->topics.items[t];
         to->name = from->name;
-        to->partitions.items = request_new_array(request, &offset_fetch_response_partition_struct,
+        to->partitions.items = request_try_array(request, &offset_fetch_response_partition_struct,
                                                  from->partitions.count);
+        if (to->partitions.items == NULL)
+            return false;
         to->partitions.count = from->partitions.count;
         for (int32_t p = 0; p < from->partitions.count; p++)
             to->partitions.items[p] = (struct offset_fetch_response_partition){
@@ -252,7 +265,7 @@ static void answer_old(struct offset_fetch *all)
                 .metadata = from->partitions.items[p].metadata,
                 .error_code = from->partitions.items[p].error_code};
     }
-    request_answer(request);
+    return true;
 }
 
 static void all_answered(struct group_scatter *scattered)
@@ -261,8 +274,12 @@ static void all_answered(struct group_scatter *scattered)
     struct request *request = scattered->request;
     struct offset_fetch_response *response = request->response;
 
+    if (request->api_version < 8 && !fill_old(fetch)) {
+        request_refuse_memory(request);
+        return;
+    }
     if (request->api_version < 8) {
-        answer_old(fetch);
+        request_answer(request);
         return;
     }
     response->groups.items = fetch->answers;
@@ -270,37 +287,52 @@ static void all_answered(struct group_scatter *scattered)
     request_answer(request);
 }
 
-/* The one group of an old request in the shape of the new ones. */
+/* The one group of an old request in the shape of the new ones.  NULL: there is no memory. */
 static struct offset_fetch_request_group *as_group(struct request *request)
 {
     const struct offset_fetch_request *body = request->body;
     struct offset_fetch_request_group *group =
-        request_new_array(request, &offset_fetch_request_group_struct, 1);
+        request_try_array(request, &offset_fetch_request_group_struct, 1);
+    struct offset_fetch_request_topics *topics =
+        request_try_array(request, &offset_fetch_request_topics_struct, body->topics.count);
 
+    if (group == NULL || topics == NULL)
+        return NULL;
     group->group_id = body->group_id;
     group->topics.count = body->topics.count;
-    group->topics.items =
-        request_new_array(request, &offset_fetch_request_topics_struct, body->topics.count);
+    group->topics.items = topics;
     for (int32_t t = 0; t < body->topics.count; t++) {
-        group->topics.items[t].name = body->topics.items[t].name;
-        group->topics.items[t].partition_indexes.items =
-            body->topics.items[t].partition_indexes.items;
-        group->topics.items[t].partition_indexes.count =
-            body->topics.items[t].partition_indexes.count;
+        topics[t].name = body->topics.items[t].name;
+        topics[t].partition_indexes.items = body->topics.items[t].partition_indexes.items;
+        topics[t].partition_indexes.count = body->topics.items[t].partition_indexes.count;
     }
     return group;
 }
 
-void handle_offset_fetch(struct request *request)
+/* False: there is no memory. */
+static bool prepare(struct offset_fetch *fetch, struct request *request)
 {
     const struct offset_fetch_request *body = request->body;
-    struct offset_fetch *fetch = request_alloc(request, 1, sizeof(*fetch));
+    bool is_old = request->api_version < 8;
 
-    fetch->asked = request->api_version >= 8 ? body->groups.items : as_group(request);
-    fetch->count = request->api_version >= 8 ? body->groups.count : 1;
+    fetch->asked = is_old ? as_group(request) : body->groups.items;
+    fetch->count = is_old ? 1 : body->groups.count;
     fetch->by_id = request->api_version >= 10;
-    fetch->answers = request_new_array(request, &offset_fetch_response_group_struct, fetch->count);
-    group_scatter_begin(&fetch->all, request, fetch->count, ask_group, all_answered);
+    if (is_old && fetch->asked == NULL)
+        return false;
+    fetch->answers = request_try_array(request, &offset_fetch_response_group_struct, fetch->count);
+    return fetch->answers != NULL &&
+           group_scatter_begin(&fetch->all, request, fetch->count, ask_group, all_answered);
+}
+
+void handle_offset_fetch(struct request *request)
+{
+    struct offset_fetch *fetch = request_try_alloc(request, 1, sizeof(*fetch));
+
+    if (fetch == NULL || !prepare(fetch, request)) {
+        request_refuse_memory(request);
+        return;
+    }
     for (int32_t i = 0; i < fetch->count; i++) {
         struct wire_string id = fetch->asked[i].group_id;
         struct offset_fetch_response_group *answer = &fetch->answers[i];

@@ -16,6 +16,7 @@ typedef struct offset_for_leader_epoch_response_epoch_end_offset answered_partit
 
 struct epoch_piece {
     struct scatter_piece piece;
+    struct epoch_piece *next; /* in the order of the request */
     const asked_partition *asked;
     answered_partition *answer;
     struct uuid topic_id;
@@ -24,6 +25,8 @@ struct epoch_piece {
 struct epoch_ends {
     struct scatter scatter;
     struct request *request;
+    struct epoch_piece *pieces;
+    struct epoch_piece **last;
 };
 
 static void ask_partition(struct scatter_piece *scattered, struct shard *at)
@@ -50,14 +53,14 @@ static void all_answered(struct scatter *scatter)
     request_answer(container_of(scatter, struct epoch_ends, scatter)->request);
 }
 
-static void start_topic(struct epoch_ends *all, const asked_topic *asked,
-                        struct offset_for_leader_epoch_response_offset_for_leader_topic_result *out)
+/* False: there is no memory. */
+static bool add_topic(struct epoch_ends *all, const asked_topic *asked,
+                      struct offset_for_leader_epoch_response_offset_for_leader_topic_result *out)
 {
     struct request *request = all->request;
-    struct shard *home = request->home;
     int16_t topic_error;
     const struct image_topic *topic =
-        topic_ref_find(home->image, false, asked->topic, NULL, &topic_error);
+        topic_ref_find(request->home->image, false, asked->topic, NULL, &topic_error);
 
     if (topic != NULL &&
         !request_may(request, KAFKA_ACL_OPERATION_DESCRIBE, KAFKA_ACL_RESOURCE_TYPE_TOPIC,
@@ -65,8 +68,10 @@ static void start_topic(struct epoch_ends *all, const asked_topic *asked,
         topic_error = KAFKA_TOPIC_AUTHORIZATION_FAILED;
     out->topic = asked->topic;
     out->partitions.items =
-        request_new_array(request, &offset_for_leader_epoch_response_epoch_end_offset_struct,
+        request_try_array(request, &offset_for_leader_epoch_response_epoch_end_offset_struct,
                           asked->partitions.count);
+    if (out->partitions.items == NULL)
+        return false;
     out->partitions.count = asked->partitions.count;
     for (int32_t p = 0; p < asked->partitions.count; p++) {
         const asked_partition *partition = &asked->partitions.items[p];
@@ -78,29 +83,53 @@ static void start_topic(struct epoch_ends *all, const asked_topic *asked,
             answer->error_code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
         if (answer->error_code != KAFKA_NONE)
             continue;
-        piece = request_alloc(request, 1, sizeof(*piece));
+        piece = request_try_alloc(request, 1, sizeof(*piece));
+        if (piece == NULL)
+            return false;
         piece->asked = partition;
         piece->answer = answer;
         piece->topic_id = topic->id;
-        scatter_start(&all->scatter, &piece->piece,
-                      shard_of_partition(home->shards, &topic->id, partition->partition),
-                      ask_partition);
+        *all->last = piece;
+        all->last = &piece->next;
     }
+    return true;
+}
+
+/* Everything that needs memory, before the first partition is asked.  False: there is none. */
+static bool prepare(struct epoch_ends *all)
+{
+    const struct offset_for_leader_epoch_request *body = all->request->body;
+    struct offset_for_leader_epoch_response *response = all->request->response;
+
+    response->topics.items = request_try_array(
+        all->request, &offset_for_leader_epoch_response_offset_for_leader_topic_result_struct,
+        body->topics.count);
+    if (response->topics.items == NULL)
+        return false;
+    response->topics.count = body->topics.count;
+    for (int32_t t = 0; t < body->topics.count; t++)
+        if (!add_topic(all, &body->topics.items[t], &response->topics.items[t]))
+            return false;
+    return true;
 }
 
 void handle_offset_for_leader_epoch(struct request *request)
 {
-    const struct offset_for_leader_epoch_request *body = request->body;
-    struct offset_for_leader_epoch_response *response = request->response;
-    struct epoch_ends *all = request_alloc(request, 1, sizeof(*all));
+    struct shard *home = request->home;
+    struct epoch_ends *all = request_try_alloc(request, 1, sizeof(*all));
 
-    all->request = request;
-    scatter_begin(&all->scatter, request->home, all_answered);
-    response->topics.items = request_new_array(
-        request, &offset_for_leader_epoch_response_offset_for_leader_topic_result_struct,
-        body->topics.count);
-    response->topics.count = body->topics.count;
-    for (int32_t t = 0; t < body->topics.count; t++)
-        start_topic(all, &body->topics.items[t], &response->topics.items[t]);
+    if (all != NULL) {
+        all->request = request;
+        all->last = &all->pieces;
+    }
+    if (all == NULL || !prepare(all)) {
+        request_refuse_memory(request);
+        return;
+    }
+    scatter_begin(&all->scatter, home, all_answered);
+    for (struct epoch_piece *piece = all->pieces; piece != NULL; piece = piece->next)
+        scatter_start(&all->scatter, &piece->piece,
+                      shard_of_partition(home->shards, &piece->topic_id, piece->asked->partition),
+                      ask_partition);
     scatter_end(&all->scatter);
 }

@@ -77,7 +77,10 @@ static void look_at_all(struct request *request, const char *kind, int32_t count
     all->verdicts = verdicts;
     all->count = count < 0 ? 0 : count;
     all->fill = fill;
-    group_scatter_begin(&all->all, request, all->count, look, all_looked_at);
+    if (!group_scatter_begin(&all->all, request, all->count, look, all_looked_at)) {
+        request_refuse_memory(request);
+        return;
+    }
     for (int32_t i = 0; i < all->count; i++) {
         struct verdict *verdict = &verdicts[i];
         verdict->group_id = id_at(request->body, i);

@@ -31,7 +31,7 @@ typedef struct produce_response_partition_produce_response answered_partition;
 struct produce_piece {
     struct scatter_piece piece;
     struct produce *all;
-    struct produce_piece *next; /* of the request */
+    struct produce_piece *next; /* in the order of the request */
     const asked_partition *asked;
     answered_partition *answer;
     struct uuid topic_id;
@@ -46,6 +46,7 @@ struct produce {
     struct scatter scatter;
     struct request *request;
     struct produce_piece *pieces;
+    struct produce_piece **last;
     int16_t acks;
     int32_t timeout_ms;
 };
@@ -381,10 +382,10 @@ static void refuse_unseen(struct shard *home)
     topic_metrics_count(&home->topic_metrics, TOPIC_METRIC_PRODUCES_FAILED, 1);
 }
 
-static void start_partition(struct produce *all, const struct image_topic *topic,
-                            const asked_partition *asked, answered_partition *answer)
+/* An answer, or a piece that will fill it.  False: there is no memory. */
+static bool add_partition(struct produce *all, const struct image_topic *topic,
+                          const asked_partition *asked, answered_partition *answer)
 {
-    struct shard *home = all->request->home;
     struct produce_piece *piece;
 
     if (all->acks < KAFKA_ACKS_ALL_ISR || all->acks > KAFKA_ACKS_LEADER)
@@ -392,65 +393,94 @@ static void start_partition(struct produce *all, const struct image_topic *topic
     else if (!topic_ref_has(topic, asked->index))
         answer->error_code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
     if (answer->error_code != KAFKA_NONE) {
-        refuse_unseen(home);
-        return;
+        refuse_unseen(all->request->home);
+        return true;
     }
-    piece = request_alloc(all->request, 1, sizeof(*piece));
+    piece = request_try_alloc(all->request, 1, sizeof(*piece));
+    if (piece == NULL)
+        return false;
     piece->all = all;
     piece->asked = asked;
     piece->answer = answer;
     piece->topic_id = topic->id;
-    piece->next = all->pieces;
-    all->pieces = piece;
     piece->piece.cancel = cancel_piece;
-    scatter_start(&all->scatter, &piece->piece,
-                  shard_of_partition(home->shards, &topic->id, asked->index), run_piece);
+    *all->last = piece;
+    all->last = &piece->next;
+    return true;
+}
+
+static bool add_topic(struct produce *all, const asked_topic *asked,
+                      struct produce_response_topic_produce_response *out)
+{
+    struct request *request = all->request;
+    int32_t count = asked->partition_data.count;
+    const struct image_topic *topic;
+    int16_t topic_error = check_topic(request, asked, &topic);
+
+    out->name = asked->name;
+    out->topic_id = asked->topic_id;
+    out->partition_responses.items =
+        request_try_array(request, &produce_response_partition_produce_response_struct, count);
+    if (out->partition_responses.items == NULL)
+        return false;
+    out->partition_responses.count = count;
+    for (int32_t p = 0; p < count; p++) {
+        answered_partition *answer = &out->partition_responses.items[p];
+        answer->index = asked->partition_data.items[p].index;
+        answer->error_code = topic_error;
+        answer->base_offset = -1;
+        if (topic_error != KAFKA_NONE)
+            refuse_unseen(request->home);
+        else if (!add_partition(all, topic, &asked->partition_data.items[p], answer))
+            return false;
+    }
+    return true;
+}
+
+/* Everything that needs memory, before the first piece runs.  False: there is none. */
+static bool prepare(struct produce *all)
+{
+    struct request *request = all->request;
+    const struct produce_request *body = request->body;
+    struct produce_response *response = request->response;
+
+    response->responses.items = request_try_array(
+        request, &produce_response_topic_produce_response_struct, body->topic_data.count);
+    if (response->responses.items == NULL)
+        return false;
+    response->responses.count = body->topic_data.count;
+    for (int32_t t = 0; t < body->topic_data.count; t++)
+        if (!add_topic(all, &body->topic_data.items[t], &response->responses.items[t]))
+            return false;
+    return true;
 }
 
 void handle_produce(struct request *request)
 {
     const struct produce_request *body = request->body;
-    struct produce_response *response = request->response;
-    struct produce *all = request_alloc(request, 1, sizeof(*all));
+    struct shard *home = request->home;
+    struct produce *all = request_try_alloc(request, 1, sizeof(*all));
     enum err err = produce_names_check(request);
 
     if (err != OK) {
         request_refuse(request, err);
         return;
     }
-    all->request = request;
-    all->acks = body->acks;
-    all->timeout_ms = body->timeout_ms;
-    scatter_begin(&all->scatter, request->home, all_answered);
-    response->responses.items = request_new_array(
-        request, &produce_response_topic_produce_response_struct, body->topic_data.count);
-    response->responses.count = body->topic_data.count;
-    /* all answers exist before the first piece runs: pieces of other shards fill them meanwhile */
-    for (int32_t t = 0; t < body->topic_data.count; t++) {
-        const asked_topic *asked = &body->topic_data.items[t];
-        struct produce_response_topic_produce_response *out = &response->responses.items[t];
-        out->name = asked->name;
-        out->topic_id = asked->topic_id;
-        out->partition_responses.items =
-            request_new_array(request, &produce_response_partition_produce_response_struct,
-                              asked->partition_data.count);
-        out->partition_responses.count = asked->partition_data.count;
+    if (all != NULL) {
+        all->request = request;
+        all->last = &all->pieces;
+        all->acks = body->acks;
+        all->timeout_ms = body->timeout_ms;
     }
-    for (int32_t t = 0; t < body->topic_data.count; t++) {
-        const asked_topic *asked = &body->topic_data.items[t];
-        const struct image_topic *topic;
-        int16_t topic_error = check_topic(request, asked, &topic);
-        for (int32_t p = 0; p < asked->partition_data.count; p++) {
-            answered_partition *answer = &response->responses.items[t].partition_responses.items[p];
-            answer->index = asked->partition_data.items[p].index;
-            answer->error_code = topic_error;
-            answer->base_offset = -1;
-            if (topic_error == KAFKA_NONE)
-                start_partition(all, topic, &asked->partition_data.items[p], answer);
-            else
-                refuse_unseen(request->home);
-        }
+    if (all == NULL || !prepare(all)) {
+        request_refuse_memory(request);
+        return;
     }
+    scatter_begin(&all->scatter, home, all_answered);
+    for (struct produce_piece *piece = all->pieces; piece != NULL; piece = piece->next)
+        scatter_start(&all->scatter, &piece->piece,
+                      shard_of_partition(home->shards, &piece->topic_id, piece->asked->index),
+                      run_piece);
     request_on_cancel(request, on_cancel, all);
     scatter_end(&all->scatter);
 }

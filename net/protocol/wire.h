@@ -236,6 +236,14 @@ void wire_writer_init(struct wire_writer *writer, struct arena *arena);
 void wire_writer_init_with(struct wire_writer *writer, struct arena *arena, uint8_t *chunk,
                            size_t chunk_bytes);
 
+/* The first segments go there, which the caller lends as long; of a fresh writer. */
+static inline void wire_writer_lend_segments(struct wire_writer *writer,
+                                             struct wire_segment *segments, uint32_t segment_max)
+{
+    writer->segments = segments;
+    writer->segment_max = segment_max;
+}
+
 /* What was written so far, in bytes. */
 static inline uint64_t wire_writer_size(const struct wire_writer *writer)
 {

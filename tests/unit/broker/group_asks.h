@@ -35,7 +35,7 @@ static inline struct client_member a_client(void)
 
 static inline struct wire_string asked_text(struct ask *ask, const char *text)
 {
-    return wire_string(text == NULL ? NULL : request_text(ask->request, wire_string(text)));
+    return wire_string(text == NULL ? NULL : rig_text(ask->request, wire_string(text)));
 }
 
 static inline void start_join(struct client_member *client, const char *group, int16_t version)
@@ -53,7 +53,7 @@ static inline void start_join(struct client_member *client, const char *group, i
     body->group_instance_id = asked_text(&client->join, client->instance);
     body->protocol_type = wire_string("consumer");
     body->protocols.items =
-        request_new_array(client->join.request, &join_group_request_protocol_struct, 10);
+        rig_array(client->join.request, &join_group_request_protocol_struct, 10);
     snprintf(names, sizeof(names), "%s", client->protocols);
     for (char *name = strtok_r(names, ",", &state); name != NULL;
          name = strtok_r(NULL, ",", &state)) {
@@ -115,7 +115,7 @@ static inline void start_sync(struct client_member *client, const char *group,
     body->member_id = asked_text(&client->sync, client->id);
     body->group_instance_id = asked_text(&client->sync, client->instance);
     body->assignments.items =
-        request_new_array(client->sync.request, &sync_group_request_assignment_struct, count);
+        rig_array(client->sync.request, &sync_group_request_assignment_struct, count);
     body->assignments.count = count;
     for (int32_t i = 0; i < count; i++) {
         struct wire_string id = asked_text(&client->sync, assign[i]->id);
@@ -163,8 +163,7 @@ static inline int16_t leave(const struct client_member *client, const char *grou
     int16_t error_code;
 
     body->group_id = asked_text(&ask, group);
-    body->members.items =
-        request_new_array(ask.request, &leave_group_request_member_identity_struct, 1);
+    body->members.items = rig_array(ask.request, &leave_group_request_member_identity_struct, 1);
     body->members.count = 1;
     body->members.items[0].member_id = asked_text(&ask, client->id);
     body->members.items[0].group_instance_id = asked_text(&ask, client->instance);
@@ -191,11 +190,11 @@ static inline struct ask start_commit(struct ask *ask, const struct client_membe
         body->member_id = asked_text(ask, client->id);
         body->group_instance_id = asked_text(ask, client->instance);
     }
-    body->topics.items = request_new_array(ask->request, &offset_commit_request_topic_struct, 1);
+    body->topics.items = rig_array(ask->request, &offset_commit_request_topic_struct, 1);
     body->topics.count = 1;
     body->topics.items[0].name = asked_text(ask, topic);
     body->topics.items[0].partitions.items =
-        request_new_array(ask->request, &offset_commit_request_partition_struct, 1);
+        rig_array(ask->request, &offset_commit_request_partition_struct, 1);
     body->topics.items[0].partitions.count = 1;
     body->topics.items[0].partitions.items[0].partition_index = partition;
     body->topics.items[0].partitions.items[0].committed_offset = offset;
@@ -230,10 +229,10 @@ static inline int64_t fetch_offset(const char *group, const char *topic, int32_t
     int64_t offset;
 
     body->group_id = asked_text(&ask, group);
-    body->topics.items = request_new_array(ask.request, &offset_fetch_request_topic_struct, 1);
+    body->topics.items = rig_array(ask.request, &offset_fetch_request_topic_struct, 1);
     body->topics.count = 1;
     body->topics.items[0].name = asked_text(&ask, topic);
-    body->topics.items[0].partition_indexes.items = request_alloc(ask.request, 1, sizeof(int32_t));
+    body->topics.items[0].partition_indexes.items = rig_alloc(ask.request, 1, sizeof(int32_t));
     body->topics.items[0].partition_indexes.items[0] = partition;
     body->topics.items[0].partition_indexes.count = 1;
     ask_start(&ask, handle_offset_fetch);
@@ -249,7 +248,7 @@ static inline void start_delete(struct ask *ask, const char *group)
 
     *ask = ask_new(API_DELETE_GROUPS, 2);
     body = ask->body;
-    body->groups_names.items = request_alloc(ask->request, 1, sizeof(struct wire_string));
+    body->groups_names.items = rig_alloc(ask->request, 1, sizeof(struct wire_string));
     body->groups_names.items[0] = asked_text(ask, group);
     body->groups_names.count = 1;
     ask_start(ask, handle_delete_groups);

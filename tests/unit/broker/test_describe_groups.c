@@ -17,7 +17,7 @@ static struct ask describe(const char *group, int16_t version)
     struct ask ask = ask_new(API_DESCRIBE_GROUPS, version);
     struct describe_groups_request *body = ask.body;
 
-    body->groups.items = request_alloc(ask.request, 1, sizeof(struct wire_string));
+    body->groups.items = rig_alloc(ask.request, 1, sizeof(struct wire_string));
     body->groups.items[0] = asked_text(&ask, group);
     body->groups.count = 1;
     body->include_authorized_operations = true;

@@ -162,7 +162,7 @@ static struct ask ask_for_groups(const char *const *names, int32_t count)
     struct ask ask = ask_new(API_OFFSET_FETCH, 9);
     struct offset_fetch_request *body = ask.body;
 
-    body->groups.items = request_new_array(ask.request, &offset_fetch_request_group_struct, count);
+    body->groups.items = rig_array(ask.request, &offset_fetch_request_group_struct, count);
     body->groups.count = count;
     for (int32_t i = 0; i < count; i++) {
         body->groups.items[i].group_id = asked_text(&ask, names[i]);
@@ -241,11 +241,43 @@ Test(group_memory, answers_stay_within_their_budget)
     ask = ask_new(API_DESCRIBE_GROUPS, 5);
     groups = ask.response;
     body = ask.body;
-    body->groups.items = request_alloc(ask.request, 1, sizeof(struct wire_string));
+    body->groups.items = rig_alloc(ask.request, 1, sizeof(struct wire_string));
     body->groups.items[0] = asked_text(&ask, "g");
     body->groups.count = 1;
     ask_start(&ask, handle_describe_groups);
     cr_assert(eq(i16, groups->groups.items[0].error_code, KAFKA_COORDINATOR_LOAD_IN_PROGRESS));
     cr_assert(eq(i32, groups->groups.items[0].members.count, 0));
     ask_end(&ask);
+}
+
+/* ---- cancellation of a request that waits */
+
+static uint32_t heard[REQUEST_CUT + 1];
+
+static void on_heard(struct request *request, enum request_cancel why)
+{
+    heard[why]++;
+}
+
+/* The news and the waiting that began after it come in one turn. */
+Test(group_memory, a_request_that_waits_hears_a_reason_once)
+{
+    struct ask ask = ask_new(API_METADATA, 9);
+
+    memset(heard, 0, sizeof(heard));
+    request_cancel(ask.request, REQUEST_PRESSED);
+    rig_settle();
+    request_cancel(ask.request, REQUEST_PEER_GONE);
+    request_on_cancel(ask.request, on_heard, NULL);
+    rig_settle();
+    cr_assert(eq(u32, heard[REQUEST_PEER_GONE], 1));
+    cr_assert(le(u32, heard[REQUEST_PRESSED], 1));
+    request_cancel(ask.request, REQUEST_CUT);
+    rig_settle();
+    cr_assert(eq(u32, heard[REQUEST_CUT], 1));
+    cr_assert(eq(u32, heard[REQUEST_PEER_GONE], 1));
+    request_on_cancel(ask.request, on_heard, NULL); /* who begins to wait anew hears it anew */
+    rig_settle();
+    cr_assert(eq(u32, heard[REQUEST_CUT], 2));
+    ask.request->wire.release(&ask.request->wire);
 }

@@ -181,7 +181,7 @@ static int32_t fetch_all(const char *group, int64_t *sum_out)
     const struct offset_fetch_response *response = ask.response;
     int32_t count;
 
-    body->groups.items = request_new_array(ask.request, &offset_fetch_request_group_struct, 1);
+    body->groups.items = rig_array(ask.request, &offset_fetch_request_group_struct, 1);
     body->groups.count = 1;
     body->groups.items[0].group_id = wire_string(group);
     body->groups.items[0].topics.count = -1;

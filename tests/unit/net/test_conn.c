@@ -60,13 +60,18 @@ static void on_held_release(struct conn_request *request)
     released_count++;
 }
 
-static struct conn_request *on_create(void *context, struct conn *conn)
+static enum err create_err; /* instead, when set */
+
+static enum err on_create(void *context, struct conn *conn, uint8_t lane, struct conn_request **out)
 {
+    if (create_err != OK)
+        return create_err;
     if (held_count - released_count >= create_max)
-        return NULL;
+        return ERR_FULL;
     cr_assert(lt(u32, held_count, HELD_MAX));
     held[held_count].request.release = on_held_release;
-    return &held[held_count].request;
+    *out = &held[held_count].request;
+    return OK;
 }
 
 static void put_size(uint8_t *bytes, uint32_t size)
@@ -249,6 +254,8 @@ static void finish(void)
 
 /* ---- clients: plain blocking sockets with a short patience */
 
+static int receive_buffer_bytes; /* of the next ones; 0: the usual one */
+
 static int32_t dial_from(const char *ip)
 {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(listener.bound.port)};
@@ -260,6 +267,8 @@ static int32_t dial_from(const char *ip)
     cr_assert(eq(int, io_address_parse(ip, 0, &address), OK));
     memcpy(&from.sin_addr, address.ip, 4);
     memcpy(&to.sin_addr, listener.bound.ip, 4);
+    if (receive_buffer_bytes > 0)
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer_bytes, sizeof(receive_buffer_bytes));
     cr_assert(eq(int, bind(fd, (struct sockaddr *)&from, sizeof(from)), 0));
     cr_assert(eq(int, connect(fd, (struct sockaddr *)&to, sizeof(to)), 0));
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
@@ -877,6 +886,259 @@ Test(conn, who_takes_no_answer_is_closed, .fini = finish, .timeout = 600)
     close(fd);
 }
 
+/* A peer that drains a little now and then makes progress with every send, and holds its answers
+ * all the same. */
+Test(conn, who_takes_its_answers_too_slowly_is_closed, .fini = finish, .timeout = 600)
+{
+    enum { SMALL_BYTES = 4096 };
+    struct conn_limits limits = usual_limits;
+    uint8_t bytes[400];
+    int small = SMALL_BYTES;
+    uint64_t end_ns, next_ns = 0;
+    int32_t fd;
+
+    limits.answer_stall_ms = 1500;
+    start(&limits, &(struct admission_limits){0});
+    receive_buffer_bytes = SMALL_BYTES;
+    fd = dial_server();
+    send_number(fd, 1);
+    turns_until(held_count == 1);
+    setsockopt(held[0].request.conn->fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+    answer_large(0, 32 << 20);
+    end_ns = clock_mono_ns(&clock_now) + 15000000000U;
+    while (closed_count == 0) {
+        cr_assert(lt(u64, clock_mono_ns(&clock_now), end_ns));
+        if (clock_mono_ns(&clock_now) >= next_ns) { /* 8 kB a second */
+            (void)recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+            next_ns = clock_mono_ns(&clock_now) + 50000000U;
+        }
+        turns(1);
+    }
+    cr_assert(eq(int, last_reason, CONN_CLOSE_UNTAKEN));
+    close(fd);
+}
+
+/* The same at a fair pace stays. */
+Test(conn, who_takes_its_answers_steadily_stays, .fini = finish, .timeout = 600)
+{
+    struct conn_limits limits = usual_limits;
+    static uint8_t bytes[64 << 10];
+    uint64_t end_ns;
+    int32_t fd;
+
+    limits.answer_stall_ms = 1500;
+    start(&limits, &(struct admission_limits){0});
+    fd = dial_server();
+    send_number(fd, 1);
+    turns_until(held_count == 1);
+    answer_large(0, 32 << 20);
+    end_ns = clock_mono_ns(&clock_now) + 4000000000U;
+    while (clock_mono_ns(&clock_now) < end_ns) {
+        (void)recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+        turns(10);
+    }
+    cr_assert(eq(u32, closed_count, 0));
+    close(fd);
+}
+
+/* ---- who waits for the server */
+
+static void send_numbered(int32_t fd, uint32_t size_bytes, uint8_t first)
+{
+    uint8_t *bytes = mem_alloc(size_bytes);
+
+    bytes[0] = first;
+    send_frame(fd, bytes, size_bytes);
+    mem_free(bytes);
+}
+
+/* Small ones come one after the other; the large one waits for as much as four fifths of the
+ * budget. */
+Test(conn, a_large_request_is_not_starved_by_those_who_come_later, .init = setup, .fini = finish,
+     .timeout = 600)
+{
+    enum { SMALLS = 16, SMALL = 60000, LARGE = 700000, ROUNDS = 400 };
+    int32_t small[SMALLS];
+    int32_t large = dial_server();
+    uint32_t answered = 0;
+    uint32_t round = 0;
+    bool begun = false;
+
+    lanes = true; /* 0: alone */
+    request_slab.budget.max_bytes = 1 << 20;
+    for (int i = 0; i < SMALLS; i++) {
+        small[i] = dial_server();
+        send_numbered(small[i], SMALL, 0);
+        turns_until(held_count == (uint32_t)i + 1);
+    }
+    send_numbered(large, LARGE, 0);
+    turns_until(server.waiting_count[CONN_BULK] == 1);
+    for (; round < ROUNDS && !begun; round++) {
+        uint32_t oldest = answered;
+        if (oldest == held_count) {
+            turns(1);
+            continue;
+        }
+        answered++;
+        conn_answer_none(&held[oldest].request);
+        send_numbered(small[round % SMALLS], SMALL, 0);
+        turns(1);
+        for (uint32_t i = 0; i < held_count; i++)
+            begun |= held[i].request.size_bytes == LARGE;
+    }
+    cr_assert(begun, "not after %u smaller ones", round);
+    for (int i = 0; i < SMALLS; i++)
+        close(small[i]);
+    close(large);
+}
+
+/* Bulk that waits for a slow disk, as it were, leaves small ones their part. */
+Test(conn, small_requests_go_on_beside_bulk_that_waits, .init = setup, .fini = finish)
+{
+    int32_t bulk[4];
+    int32_t small = dial_server();
+
+    lanes = true;
+    request_slab.budget.max_bytes = 1 << 20;
+    for (int i = 0; i < 4; i++) {
+        bulk[i] = dial_server();
+        send_numbered(bulk[i], 300000, 1); /* odd: in a lane */
+    }
+    turns_until(server.waiting_count[CONN_BULK] == 2);
+    cr_assert(eq(u32, held_count, 2));
+    for (uint32_t i = 0; i < 20; i++) {
+        send_numbered(small, 1000, 0);
+        turns_until(held_count == 3 + i);
+        conn_answer_none(&held[2 + i].request);
+    }
+    cr_assert(eq(u32, server.waiting_count[CONN_BULK], 2));
+    close(small);
+    for (int i = 0; i < 4; i++)
+        close(bulk[i]);
+}
+
+/* A refusal of the process is no lack of budget, which would have to come back. */
+Test(conn, a_request_without_memory_of_the_process_closes_its_connection, .init = setup,
+     .fini = finish)
+{
+    int32_t fd = dial_server();
+
+    create_err = ERR_NOMEM;
+    send_number(fd, 1);
+    turns_until(closed_count == 1);
+    cr_assert(eq(int, last_reason, CONN_CLOSE_NO_MEMORY));
+    close(fd);
+}
+
+Test(conn, what_a_blocked_connection_sent_is_kept_while_frames_fill_their_budget, .init = setup,
+     .fini = finish)
+{
+    enum { COUNT = 40, SENT = 30000, ANNOUNCED = 60000 };
+    static uint8_t bytes[SENT];
+    int32_t fds[COUNT];
+    int32_t fd = dial_server();
+
+    lanes = true;
+    send_numbered(fd, 1000, 0);
+    turns_until(held_count == 1);
+    send_numbered(fd, 1000, 0);
+    turns_until(counter_read(&server.counters.blocked) == 1);
+    slab.budget.max_bytes = 1 << 20;
+    put_size(bytes, ANNOUNCED);
+    for (int i = 0; i < COUNT && counter_read(&server.counters.blocked) == 1; i++) {
+        fds[i] = dial_server();
+        cr_assert(eq(sz, send(fds[i], bytes, SENT, MSG_NOSIGNAL), SENT));
+        turns(3);
+    }
+    cr_assert(lt(u64, 1, counter_read(&server.counters.blocked))); /* frames find no memory */
+    send_numbered(fd, 60000, 0);
+    turns(20);
+    cr_assert(eq(u32, closed_count, 0));
+    conn_answer_none(&held[0].request);
+    turns_until(held_count == 2);
+    conn_answer_none(&held[1].request);
+    turns_until(held_count == 3);
+    cr_assert(eq(u32, held[2].request.size_bytes, 60000));
+    close(fd);
+}
+
+/* ---- memory of frames */
+
+static void usual_is_served(int32_t usual, uint32_t size_bytes)
+{
+    uint32_t before = held_count;
+    uint8_t *bytes = mem_alloc(size_bytes + 4);
+    uint64_t end_ns = clock_mono_ns(&clock_now) + 12000000000U;
+    size_t sent = 0;
+
+    put_size(bytes, size_bytes);
+    while (held_count == before) {
+        ssize_t n = send(usual, bytes + sent, size_bytes + 4 - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+        sent += n > 0 ? (size_t)n : 0;
+        turns(5);
+        cr_assert(lt(u64, clock_mono_ns(&clock_now), end_ns), "not served: %u closed, %d, %zu sent",
+                  closed_count, last_reason, sent);
+    }
+    mem_free(bytes);
+}
+
+Test(conn, half_frames_below_64_KiB_make_way_too, .init = setup, .fini = finish, .timeout = 600)
+{
+    enum { COUNT = 64, SENT = 30000, ANNOUNCED = 60000 };
+    static uint8_t bytes[SENT];
+    int32_t usual = dial_server();
+    int32_t fds[COUNT];
+
+    turns_until(server.conn_count == 1); /* the oldest */
+    slab.budget.max_bytes = 4 << 20;
+    put_size(bytes, ANNOUNCED);
+    for (int i = 0; i < COUNT; i++) {
+        fds[i] = dial_server();
+        cr_assert(eq(sz, send(fds[i], bytes, SENT, MSG_NOSIGNAL), SENT));
+    }
+    turns(50);
+    usual_is_served(usual, 100000);
+    close(usual);
+    for (int i = 0; i < COUNT; i++)
+        close(fds[i]);
+}
+
+/* A byte now and then is no progress for a frame that holds four times what came. */
+Test(conn, trickled_frames_make_way, .init = setup, .fini = finish, .timeout = 600)
+{
+    enum { COUNT = 10, SENT = 70000 };
+    static uint8_t bytes[SENT];
+    int32_t usual = dial_server();
+    int32_t fds[COUNT];
+    uint64_t end_ns;
+    uint32_t before;
+    static uint8_t whole[500004];
+    size_t sent = 0;
+
+    turns_until(server.conn_count == 1);
+    slab.budget.max_bytes = 4 << 20;
+    put_size(bytes, 300000);
+    for (int i = 0; i < COUNT; i++) {
+        fds[i] = dial_server();
+        cr_assert(eq(sz, send(fds[i], bytes, SENT, MSG_NOSIGNAL), SENT));
+    }
+    turns(50);
+    put_size(whole, sizeof(whole) - 4);
+    before = held_count;
+    end_ns = clock_mono_ns(&clock_now) + 12000000000U;
+    while (held_count == before) {
+        ssize_t n = send(usual, whole + sent, sizeof(whole) - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+        sent += n > 0 ? (size_t)n : 0;
+        for (int i = 0; i < COUNT; i++)
+            (void)send(fds[i], bytes, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+        turns(5);
+        cr_assert(lt(u64, clock_mono_ns(&clock_now), end_ns), "not served");
+    }
+    close(usual);
+    for (int i = 0; i < COUNT; i++)
+        close(fds[i]);
+}
+
 Test(conn, unsent_answers_keep_requests_from_beginning, .init = setup, .fini = finish)
 {
     int32_t fd = dial_server();
@@ -1250,12 +1512,14 @@ static void free_echo(struct conn_request *request)
     mem_free(container_of(request, struct echo_request, request));
 }
 
-static struct conn_request *create_echo(void *context, struct conn *conn)
+static enum err create_echo(void *context, struct conn *conn, uint8_t lane,
+                            struct conn_request **out)
 {
     struct echo_request *e = mem_alloc(sizeof(*e));
 
     e->request.release = free_echo;
-    return &e->request;
+    *out = &e->request;
+    return OK;
 }
 
 static void echo_request(void *context, struct conn_request *request)

@@ -207,3 +207,27 @@ Test(frame, any_cutting_of_the_stream_gives_the_same_frames, .init = setup, .fin
     }
     cr_assert(eq(u32, pos, stream_bytes));
 }
+
+/* With both its buffers, while it grows, and with an eighth of the slab for others. */
+Test(frame, a_frame_that_is_alone_gets_whole_up_to_seven_sixteenths_of_the_slab, .init = setup,
+     .fini = teardown)
+{
+    enum { SLAB = 16 << 20, PIECE = 60000 };
+    static uint8_t bytes[PIECE];
+
+    slab.budget.max_bytes = SLAB;
+    for (uint32_t size = SLAB / 16 * 7; size > SLAB / 4; size -= 300000) {
+        uint32_t left = size + 4, got, used;
+
+        put_size(bytes, size);
+        while (left > 0) {
+            uint32_t step = left < PIECE ? left : PIECE;
+            cr_assert(eq(int, frame_read(&reader, bytes, step, &used), OK), "%u of %u left", left,
+                      size);
+            memset(bytes, 0, 4);
+            left -= used;
+        }
+        buf_unref(frame_take(&reader, &got));
+        cr_assert(eq(u32, got, size));
+    }
+}
