@@ -2,6 +2,7 @@
 """The attack stage: what hostile clients can do to a client that pays, and to the process.
 
     attack.py --levee build-release/tools/levee [--only NAME ...] [--memory-mib N] [--set KEY=VALUE]
+              [--cgroup]
 
 A broker with a small levee.memory.max.bytes serves one paying client (paying.py) while attacks.py
 attacks it, one attack after the other.  Each attack is judged:
@@ -18,6 +19,10 @@ attacks it, one attack after the other.  Each attack is judged:
     back     resident memory is near that before the attack within BACK_SECONDS of its end
 
 A SIGTERM at the end must end the broker in order.
+
+With --cgroup the broker is the default one in a memory cgroup of N MiB, as in a small container: it
+finds its limit itself, and the kernel kills it where it passes that.  A machine on which no such
+cgroup can be made is told, with what it lacks, and nothing is judged.
 """
 import argparse
 import os
@@ -35,6 +40,7 @@ import raw  # noqa: E402
 from kafka_rig import RigError  # noqa: E402
 
 import attacks  # noqa: E402
+import cgroup  # noqa: E402
 import sender as sending  # noqa: E402
 
 MIB = 1 << 20
@@ -241,21 +247,37 @@ def main():
     parser.add_argument("--levee", metavar="PATH", required=True)
     parser.add_argument("--only", metavar="NAME", nargs="+", help="attacks whose names hold this")
     parser.add_argument("--memory-mib", type=int, default=MEMORY_MIB)
+    parser.add_argument("--cgroup", action="store_true")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     args = parser.parse_args()
     chosen = [a for a in attacks.ATTACKS
               if not args.only or any(part in a.__name__ for part in args.only)]
-    broker = broker_process.Levee(args.levee, [
-        "levee.memory.max.bytes=%d" % (args.memory_mib * MIB), "auto.create.topics.enable=true",
-        *args.set])
+    group = None
+    settings = ["auto.create.topics.enable=true", *args.set]
+    if args.cgroup:
+        try:
+            group = cgroup.make(args.memory_mib * MIB)
+        except cgroup.Missing as missing:
+            print("attack: NOT RUN in a cgroup of %d MiB: %s" % (args.memory_mib, missing))
+            return 0
+    else:
+        settings.insert(0, "levee.memory.max.bytes=%d" % (args.memory_mib * MIB))
+    broker = broker_process.Levee(args.levee, settings)
+    broker.in_child = group.enter if group else None
     started = time.monotonic()
     try:
         failed = run(broker, chosen, args.memory_mib)
+        if group:
+            print("cgroup: %d processes killed, peak with page cache %d MiB" % (
+                group.kills(), group.peak_bytes() // MIB))
+            failed += group.kills() > 0
     except RigError as error:
         print("FAIL harness: %s" % error)
         failed = 1
     finally:
         broker.remove()
+        if group:
+            group.remove()
     print("attack: %d attacks, %d failed, %.0f s" % (
         len(chosen), failed, time.monotonic() - started))
     return 1 if failed or not chosen else 0

@@ -60,6 +60,7 @@ class Levee(BrokerProcess):
         self.own = directory is None
         self.directory = pathlib.Path(directory or tempfile.mkdtemp(prefix="levee-kill-"))
         self.lines = []
+        self.in_child = None  # runs in the child before the broker does
 
     def start(self):
         argv = [self.binary, "serve"]
@@ -69,7 +70,8 @@ class Levee(BrokerProcess):
             argv += ["--set", setting]
         ready = threading.Event()
         self.proc = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                     stderr=subprocess.PIPE, text=True, errors="replace")
+                                     stderr=subprocess.PIPE, text=True, errors="replace",
+                                     preexec_fn=self.in_child)
         threading.Thread(target=self.read_log, args=(self.proc, ready), daemon=True).start()
         end = time.monotonic() + READY_SECONDS
         while not ready.wait(0.02):
