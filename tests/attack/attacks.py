@@ -223,16 +223,10 @@ ATTACKS = [
     metadata_that_creates_20k_topics,
 ]
 
-# What takes the loop from others for longer than a slice, piece by piece; the broker gives all
-# connections the same turns, so a hundred of one attacker's count a hundred times.
+# What takes the loop from others piece by piece: the broker gives all connections the same turns, so
+# a hundred of one attacker's count a hundred times.  Both are at the edge of the bound (a quarter of
+# a second) on a quiet machine with two processors, and beyond it on a busy one.
 BURSTS = {
-    list_offsets_one_partition_2M_times: "24 MB of request are decoded in one turn",
-    list_offsets_of_1M_partitions: "12 MB of request are decoded in one turn",
-    produce_of_1M_partitions: "8 MB of request are decoded in one turn",
     metadata_of_all_unread_by_100: "each answer names all topics, and 100 connections take turns",
     answers_unread_by_200: "200 connections take turns with 64 requests each",
-    describe_configs_of_2000_topics: "an answer of 2000 topics is made in one turn",
-    fetch_sessions_of_100k_unknown_partitions: "100k partitions are looked up in one turn",
-    offset_fetch_of_500k_groups: "500k groups are decoded in one turn",
-    zstd_bombs_of_200_MiB: "a request's batches are expanded in one turn, 16 times 200 MiB",
 }

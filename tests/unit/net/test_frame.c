@@ -212,7 +212,7 @@ Test(frame, any_cutting_of_the_stream_gives_the_same_frames, .init = setup, .fin
 Test(frame, a_frame_that_is_alone_gets_whole_up_to_seven_sixteenths_of_the_slab, .init = setup,
      .fini = teardown)
 {
-    enum { SLAB = 16 << 20, PIECE = 60000 };
+    enum { SLAB = 16 << 20, PIECE = 82000 };
     static uint8_t bytes[PIECE];
 
     slab.budget.max_bytes = SLAB;
