@@ -51,11 +51,12 @@ static void on_event(void *context, const struct history_event *event)
     int64_t wall_ms = clock_wall_ms(sim_node_clock(w->broker.node));
     char text[HISTORY_TEXT_MAX];
 
-    if (wall_ms > w->oracle->wall_max_ms)
-        w->oracle->wall_max_ms = wall_ms;
     if (w->oracle->wall_min_ms == 0)
         w->oracle->wall_min_ms = wall_ms;
-    w->oracle->wall_ms = wall_ms;
+    if (w->broker.ready)
+        oracle_age_look(&w->oracle->age, sim_world_now_ns(w->world), wall_ms);
+    else
+        oracle_age_start(&w->oracle->age, sim_world_now_ns(w->world), wall_ms);
     oracle_take(w->oracle, event);
     if (!w->trace)
         return;
