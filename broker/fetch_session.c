@@ -75,7 +75,7 @@ static void drop_session(struct fetch_session *session)
     list_remove(&session->by_age);
     list_remove(&session->of_owner);
     session->owner->count--;
-    SOMETIMES("fetch_session: one in use gave way", session->hold_count > 0);
+    SOMETIMES("fetch_session: one gave way", true);
     session->is_gone = true;
     if (session->hold_count == 0)
         free_session(session);

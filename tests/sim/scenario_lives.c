@@ -44,12 +44,14 @@ static void end_process(struct scenario *s)
         sim_node_crash(node, SIM_KILL);
 }
 
-/* Told when it is noticed, which is not before it happens; and whether the power was lost. */
+/* Told when it is noticed, which is not before it happens; and whether the power was lost: of what
+ * was not synced a failed sync may lose as much (durability.md F4, sim_disk D3). */
 void scenario_lives_tell(struct scenario *s, enum history_kind kind)
 {
     struct history_event event = {
         .kind = HISTORY_POWER_LOST, .time_ns = sim_world_now_ns(s->world), .offset = -1};
-    uint64_t power_losses = sim_world_stats(s->world)->power_crashes;
+    const struct sim_stats *stats = sim_world_stats(s->world);
+    uint64_t power_losses = stats->power_crashes + stats->sync_errors;
 
     if (power_losses > s->power_losses_told)
         history_add(&s->history, &event);
