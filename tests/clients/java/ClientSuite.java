@@ -38,6 +38,7 @@ import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.GroupState;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.Uuid;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.errors.GroupIdNotFoundException;
 import org.apache.kafka.common.errors.GroupNotEmptyException;
@@ -315,8 +316,9 @@ public final class ClientSuite {
                 sent.add(producer.send(new ProducerRecord<>(topic, 0, null, bytes(i))));
                 Thread.sleep(5);
                 if (i == 200) {
+                    Uuid before = topicId(topic);
                     admin.deleteTopics(List.of(topic)).all().get(30, TimeUnit.SECONDS);
-                    createAgain(topic);
+                    createAgain(topic, before);
                 }
             }
             for (Future<RecordMetadata> each : sent) {
@@ -325,7 +327,13 @@ public final class ClientSuite {
         }
     }
 
-    private void createAgain(String topic) throws Exception {
+    private Uuid topicId(String topic) throws Exception {
+        return admin.describeTopics(List.of(topic)).allTopicNames().get(30, TimeUnit.SECONDS)
+            .get(topic).topicId();
+    }
+
+    /** The producer asks for metadata of its topic, which creates it: it may be the first to. */
+    private void createAgain(String topic, Uuid before) throws Exception {
         for (int tries = 0; ; tries++) {
             try {
                 admin.createTopics(List.of(new NewTopic(topic, Optional.of(1), Optional.empty())))
@@ -335,7 +343,16 @@ public final class ClientSuite {
                 if (!(e.getCause() instanceof TopicExistsException) || tries == 100) {
                     throw e;
                 }
-                Thread.sleep(100);
+            }
+            Thread.sleep(100);
+            try {
+                if (!topicId(topic).equals(before)) {
+                    return;
+                }
+            } catch (ExecutionException e) {
+                if (!(e.getCause() instanceof UnknownTopicOrPartitionException)) {
+                    throw e;
+                }
             }
         }
     }
