@@ -275,6 +275,19 @@ static void load_dev_defaults(struct loading *loading)
     set_value(loading, "group.initial.rebalance.delay.ms", "0");
 }
 
+/* A limit of 0, from whichever unit: every record would go at once (KafkaConfig.validateValues). */
+static void check_retention(struct loading *loading)
+{
+    static const char *const names[] = {"log.retention.ms", "log.retention.minutes",
+                                        "log.retention.hours"};
+    size_t i = 0;
+
+    while (i + 1 < array_count(names) && !config_is_set(loading->config, names[i]))
+        i++;
+    if (config_i64(loading->config, NULL, names[i]) == 0)
+        report(loading, "%s is 0: nothing would be kept; say -1 for no limit, or 1 or more", names[i]);
+}
+
 enum err config_load(struct io *io, const struct config_load_options *options,
                      void (*problem)(void *context, const char *text),
                      void (*note)(void *context, const char *text), void *context,
@@ -301,6 +314,8 @@ enum err config_load(struct io *io, const struct config_load_options *options,
         remark(&loading, "these keys have no effect here: %s", loading.without_effect);
     if (!loading.failed && config_derive(loading.config, text, sizeof(text)) != OK)
         report(&loading, "%s", text);
+    if (!loading.failed)
+        check_retention(&loading);
     if (loading.failed) {
         config_destroy(loading.config);
         return ERR_INVALID;

@@ -65,6 +65,11 @@ static enum err check_number(struct checking *checking)
             return OK;
         return refuse_text(checking, "Value must be between 1 and 9 or equal to -1");
     }
+    /* nothing would be kept (KafkaConfig.validateValues); of the coarser units config.c decides,
+     * for they may stand below one that wins */
+    if (strcmp(key->name, "log.retention.ms") == 0 && value == 0)
+        return refuse_text(checking, "log.retention.ms must be unlimited (-1) or, equal or greater "
+                                     "than 1");
     if (value >= key->min && value <= key->max)
         return OK;
     say_bound(key, value < key->min, why);

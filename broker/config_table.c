@@ -242,7 +242,7 @@ static const struct config_key keys[] = {
      "A segment is closed when its first record is this old, in hours; see log.roll.ms."},
     {"log.roll.jitter.hours", CONFIG_I32, CONFIG_STORED, false, "0", 0, INT32_MAX, NULL, NULL},
     {"log.roll.jitter.ms", CONFIG_I64, CONFIG_STORED, true, NULL, INT64_MIN, INT64_MAX, NULL, NULL},
-    {"log.roll.ms", CONFIG_I64, CONFIG_ACTS, true, NULL, INT64_MIN, INT64_MAX, NULL,
+    {"log.roll.ms", CONFIG_I64, CONFIG_ACTS, true, NULL, 1, INT64_MAX, NULL,
      "A record that is younger than the first of the segment by more than this, in milliseconds, begins a new one; wins over log.roll.hours."},
     {"log.segment.bytes", CONFIG_I32, CONFIG_ACTS, true, "1073741824", 1048576, INT32_MAX, NULL,
      "A segment is closed before it would pass this size in bytes."},

@@ -22,15 +22,20 @@ static int64_t unit_of(const char *broker_name)
     return 1;
 }
 
-/* text in the topic key's unit; a negative number stays what it is (no limit). */
-static const char *convert(const char *text, int64_t unit, char space[64])
+/* text of a broker key in the topic key's unit.  How long records are kept is -1 without a limit,
+ * whichever negative number the broker was given (KafkaConfig.logRetentionTimeMillis). */
+static const char *convert(const char *text, const struct config_key *key, int64_t unit,
+                           char space[64])
 {
+    bool is_retention = strcmp(key->name, "retention.ms") == 0;
     int64_t value;
 
-    if (unit == 1 || text_parse_i64(text, strlen(text), INT32_MIN, INT32_MAX, &value) != OK ||
-        value < 0)
+    if ((unit == 1 && !is_retention) ||
+        text_parse_i64(text, strlen(text), INT64_MIN, INT64_MAX, &value) != OK)
         return text;
-    snprintf(space, 64, "%lld", (long long)(value * unit));
+    if (value < 0)
+        return is_retention ? "-1" : text;
+    snprintf(space, 64, "%lld", (long long)(value * unit)); /* hours and minutes are 32 bits */
     return space;
 }
 
@@ -78,12 +83,14 @@ void topic_config_value(const struct config *config, const struct image *image, 
     uint32_t count = topic_config_synonyms(config, image, topic, name, synonyms);
     bool is_own = count > 0 && synonyms[0].source == CONFIG_SOURCE_TOPIC;
 
-    *out = (struct topic_config_value){.text = topic_config_key_find(name)->default_text,
-                                       .source = CONFIG_SOURCE_DEFAULT};
+    const struct config_key *key = topic_config_key_find(name);
+
+    *out = (struct topic_config_value){.text = key->default_text, .source = CONFIG_SOURCE_DEFAULT};
     if (count == 0)
         return;
     out->source = synonyms[0].source;
-    out->text = convert(synonyms[0].text, is_own ? 1 : unit_of(synonyms[0].name), out->text_space);
+    out->text = is_own ? synonyms[0].text
+                       : convert(synonyms[0].text, key, unit_of(synonyms[0].name), out->text_space);
 }
 
 enum err topic_config_check(const char *name, const char *value, char *problem_out,

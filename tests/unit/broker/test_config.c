@@ -328,6 +328,28 @@ Test(config, what_kafka_would_refuse_is_refused_in_a_file_too)
     cr_assert(eq(int, config_check(config_key_find("compression.type"), "", NULL, 0), ERR_INVALID));
 }
 
+/* What a topic would resolve to must be what LogConfig accepts: segments of no age, records that are
+ * too old at once. */
+Test(config, a_limit_of_nothing_is_refused_where_it_acts)
+{
+    static const char *const bad[] = {"log.roll.ms=0", "log.roll.ms=-1", "log.retention.ms=0",
+                                      "log.retention.minutes=0", "log.retention.hours=0"};
+    struct config *config;
+
+    for (size_t i = 0; i < array_count(bad); i++) {
+        cr_assert(eq(int, load((const char *[]){bad[i], NULL}, NULL, &config), ERR_INVALID), "%s",
+                  bad[i]);
+        cr_assert(ne(str, problems, ""));
+    }
+    cr_assert(eq(int,
+                 load((const char *[]){"log.retention.hours=0", "log.retention.minutes=1",
+                                       "log.roll.ms=1", NULL},
+                      NULL, &config),
+                 OK),
+              "%s", problems);
+    config_destroy(config);
+}
+
 Test(config, a_fraction_is_a_finite_number_in_its_range)
 {
     static const char *const bad[] = {"nan", "-nan", "inf", "1e999", "-0.1", "1.5", "", "0.5x"};

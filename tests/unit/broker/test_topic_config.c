@@ -88,6 +88,19 @@ Test(topic_config, hours_and_minutes_become_milliseconds_and_the_finest_unit_win
     cr_assert(eq(i64, topic.log.retention_ms, -1));
 }
 
+Test(topic_config, whatever_is_below_zero_keeps_records_without_a_limit)
+{
+    struct topic_config topic;
+
+    with_sets((const char *[]){"log.retention.ms=-5", NULL});
+    topic_config_resolve(config, image, "t", &topic);
+    cr_assert(eq(i64, topic.log.retention_ms, -1));
+    config_destroy(config);
+    with_sets((const char *[]){"log.retention.hours=-3", NULL});
+    topic_config_resolve(config, image, "t", &topic);
+    cr_assert(eq(i64, topic.log.retention_ms, -1));
+}
+
 Test(topic_config, words_become_flags)
 {
     struct topic_config topic;
