@@ -10,7 +10,8 @@
  *   C5  requests of one connection take effect in their order: the next one begins when those
  *       before it are answered, unless both are of the same lane (conn_events.lane)
  *   C6  what had arrived when the peer went away is executed like anything else; only its answers
- *       are dropped */
+ *       are dropped
+ *   C7  once a turn has taken long, each connection begins one more request at most in it */
 #ifndef LEVEE_NET_CONN_H
 #define LEVEE_NET_CONN_H
 
@@ -73,6 +74,7 @@ enum conn_block {
     CONN_WAITS_OWN,    /* C5, in_flight_max or answer_max_bytes of this connection */
     CONN_WAITS_SERVER, /* a budget of the server, or create gave nothing */
     CONN_WAITS_MEMORY, /* to receive more of a frame */
+    CONN_WAITS_TURN,   /* its next request begins in the next turn (C7) */
 };
 
 struct conn {

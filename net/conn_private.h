@@ -1,4 +1,4 @@
-/* conn_private: what conn.c and conn_server.c tell each other. */
+/* conn_private: what conn.c, conn_input.c and conn_server.c tell each other. */
 #ifndef LEVEE_NET_CONN_PRIVATE_H
 #define LEVEE_NET_CONN_PRIVATE_H
 
@@ -9,14 +9,39 @@
 /* Begin to receive on arrival->fd.  NULL: no memory, or the peer is gone. */
 struct conn *conn_create(struct conn_server *server, const struct conn_arrival *arrival);
 
-/* Take up reading after a block.  True: at least one request was started. */
-bool conn_go_on(struct conn *conn);
-
 /* Send what is ready; end the connection when it is time. */
 void conn_flush(struct conn *conn);
 
 /* The server stops: requests not yet whole are forgotten. */
 void conn_drain(struct conn *conn);
+
+/* Does what arrives become requests? */
+bool conn_takes_requests(const struct conn *conn);
+
+/* The peer takes no more answers: read and execute what it has sent (C6), then close. */
+void conn_lapse(struct conn *conn, enum conn_close_reason reason);
+
+/* Bytes came or went. */
+void conn_touch(struct conn *conn);
+
+/* Idle is who keeps us waiting: nothing is asked, or the answers are not taken. */
+void conn_update_idle(struct conn *conn);
+
+/* ---- conn_input.c */
+
+/* The first bytes may come now. */
+void conn_begin_receiving(struct conn *conn);
+
+/* Receive on, unless that is under way or may not be.  A blocked connection is received from until
+ * a piece too many has come, as long as there is room for that: so we learn that its peer went
+ * away. */
+void conn_receive(struct conn *conn);
+
+/* Take up reading after a block.  True: at least one request was started. */
+bool conn_go_on(struct conn *conn);
+
+/* Its frame is whole: may it begin, as far as the connection is concerned? */
+bool conn_has_own_room(const struct conn *conn);
 
 /* ---- conn_server.c */
 

@@ -64,7 +64,9 @@ static void look_at_block(struct sim_watch *watch, const struct conn *conn)
 {
     bool listed = list_is_linked(&conn->wait_node);
 
-    if ((conn->block == CONN_WAITS_SERVER || conn->block == CONN_WAITS_MEMORY) && !listed)
+    if ((conn->block == CONN_WAITS_SERVER || conn->block == CONN_WAITS_MEMORY ||
+         conn->block == CONN_WAITS_TURN) &&
+        !listed)
         complain(watch, "WAIT", "a connection waits for the server in no list");
     if (conn->block == CONN_WAITS_OWN && !listed && list_is_empty(&conn->outbox.requests))
         complain(watch, "WAIT", "a connection waits for answers and none is due");

@@ -107,10 +107,16 @@ static void answer_large(uint32_t index, uint32_t size_bytes)
     conn_answer(&h->request, h->segments, 2);
 }
 
+static uint64_t work_ns; /* that each request takes the loop */
+
 static void on_request(void *context, struct conn_request *request)
 {
+    uint64_t end_ns = clock_mono_ns(&clock_now) + work_ns;
+
     cr_assert(eq(ptr, request, &held[held_count].request));
     held_count++;
+    while (clock_mono_ns(&clock_now) < end_ns)
+        ;
     if (echo)
         answer_echo(held_count - 1);
 }
@@ -621,6 +627,32 @@ Test(conn, requests_begin_when_those_before_them_are_answered_unless_they_share_
         if (numbers[i] != 2)
             cr_assert(eq(u32, recv_number(fd), numbers[i]));
     close(fd);
+}
+
+/* C7: whose requests hold the loop waits for the others after each of them. */
+Test(conn, others_begin_between_the_requests_of_a_turn_that_takes_long, .init = setup,
+     .fini = finish)
+{
+    enum { COUNT = 20, MINE = 1000 };
+    int32_t pushing = dial_server();
+    int32_t polite = dial_server();
+    uint32_t place = 0;
+
+    echo = true;
+    turns_until(server.conn_count == 2);
+    for (uint32_t i = 0; i < COUNT; i++)
+        send_number(pushing, i);
+    send_number(polite, MINE);
+    work_ns = 4000000;
+    turns_until(held_count == COUNT + 1);
+    while (held[place].request.conn->peer.port == held[0].request.conn->peer.port)
+        place++;
+    cr_assert(le(u32, place, 3)); /* what was received at once is begun in this order */
+    for (uint32_t i = 0; i < COUNT; i++)
+        cr_assert(eq(u32, recv_number(pushing), i));
+    cr_assert(eq(u32, recv_number(polite), MINE));
+    close(pushing);
+    close(polite);
 }
 
 Test(conn, a_waiting_connection_learns_that_its_peer_went_away, .init = setup, .fini = finish)
