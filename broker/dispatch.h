@@ -11,6 +11,10 @@
 /* Decode and run the request whose frame is in request->wire; ends in one of the answers. */
 void dispatch(struct request *request);
 
+/* May the answer of this request, as it was received, be far longer than the request, or long at
+ * all?  Cheap. */
+bool dispatch_is_long(const uint8_t *bytes, uint32_t size_bytes);
+
 /* The APIs with a handler, by rising key: index from 0; NULL at the end. */
 const struct api_desc *dispatch_api_at(uint32_t index);
 

@@ -83,6 +83,11 @@ static uint8_t lane_of(void *context, const uint8_t *bytes, uint32_t size_bytes)
     return is_produce ? CONN_LANE_ALONE + 1 : CONN_LANE_ALONE;
 }
 
+static bool is_long(void *context, const uint8_t *bytes, uint32_t size_bytes)
+{
+    return dispatch_is_long(bytes, size_bytes);
+}
+
 enum { PRESSED_AFTER_MS = 1000, HOLDS_MUCH_BYTES = 64 << 10 };
 
 static bool holds_much(const struct request *request)
@@ -167,6 +172,7 @@ static void on_closed(void *context, struct conn *conn)
 static const struct conn_events events = {.opened = on_opened,
                                           .create = on_create,
                                           .lane = lane_of,
+                                          .is_long = is_long,
                                           .request = on_request,
                                           .pressed = on_pressed,
                                           .closing = on_closing,

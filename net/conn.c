@@ -123,6 +123,12 @@ static void conn_is_answered(struct conn_request *request)
         conn_server_mark_dirty(conn->server, conn);
 }
 
+/* What a request's answer counts among the long ones (V4). */
+static uint64_t long_bytes(const struct conn_request *request)
+{
+    return request->answer_bytes > CONN_STEP_BYTES ? request->answer_bytes : 0;
+}
+
 /* Bytes that belong to others (slices of a log) are their owners' to count. */
 static void count_answer(struct conn_request *request, const struct wire_segment *segments,
                          uint32_t segment_count)
@@ -138,6 +144,7 @@ static void count_answer(struct conn_request *request, const struct wire_segment
     if (request->answer_bytes < own_bytes)
         request->answer_bytes = own_bytes;
     budget_force(answers, request->answer_bytes);
+    request->conn->server->long_answer_bytes += long_bytes(request);
 }
 
 void conn_answer(struct conn_request *request, const struct wire_segment *segments,
@@ -185,6 +192,7 @@ static void on_release(struct outbox *outbox, struct conn_request *request)
     conn_request_drop_frame(request);
     if (server->answers != NULL) {
         budget_give(server->answers, request->answer_bytes);
+        server->long_answer_bytes -= long_bytes(request);
         request->answer_bytes = 0;
     }
     request->release(request);

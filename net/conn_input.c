@@ -45,6 +45,15 @@ static uint8_t next_lane(const struct conn *conn)
     return server->events->lane(server->context, conn->frame.buf->bytes, conn->frame.size_bytes);
 }
 
+/* Of the whole frame that waits. */
+static bool next_is_long(const struct conn *conn)
+{
+    const struct conn_server *server = conn->server;
+
+    return server->events->is_long == NULL ||
+           server->events->is_long(server->context, conn->frame.buf->bytes, conn->frame.size_bytes);
+}
+
 bool conn_has_own_room(const struct conn *conn)
 {
     const struct conn_limits *limits = &conn->server->limits;
@@ -53,7 +62,8 @@ bool conn_has_own_room(const struct conn *conn)
     if (conn->outbox.working_count > 0 && (lane == CONN_LANE_ALONE || lane != conn->lane))
         return false; /* C5 */
     return conn->outbox.request_count < limits->in_flight_max &&
-           conn->outbox.queued_bytes < limits->answer_max_bytes;
+           conn->outbox.queued_bytes < limits->answer_max_bytes &&
+           conn_server_lets_owe(conn->server, conn, next_is_long(conn));
 }
 
 static void cancel_recv(struct conn *conn)
@@ -99,7 +109,7 @@ static bool start_request(struct conn *conn)
         return false;
     }
     lane = next_lane(conn);
-    if (conn_server_has_budget(server, conn, lane, &kind))
+    if (conn_server_has_budget(server, conn, lane, next_is_long(conn), &kind))
         err = server->events->create(server->context, conn, lane, &request);
     if (err == ERR_FULL) {
         conn->kind = (uint8_t)kind;

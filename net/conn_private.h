@@ -65,7 +65,10 @@ void conn_server_feed_hungry(struct conn_server *server);
 /* May the whole frame of conn begin, as far as V2, V3 and V4 are concerned? *kind_out: what it is,
  * or what it waits as. */
 bool conn_server_has_budget(const struct conn_server *server, const struct conn *conn, uint8_t lane,
-                            enum conn_kind *kind_out);
+                            bool is_long, enum conn_kind *kind_out);
+
+/* May conn begin such a request beside the unsent answers that it has (V4)? */
+bool conn_server_lets_owe(const struct conn_server *server, const struct conn *conn, bool is_long);
 
 /* conn waits no longer, for whatever it waited. */
 void conn_server_end_wait(struct conn_server *server, struct conn *conn);

@@ -35,7 +35,7 @@ static bool is_behind(const struct conn_server *server, const struct conn *conn,
 {
     if (blocked[kind])
         return true;
-    return kind != CONN_OWING && blocked[kind == CONN_BULK ? CONN_SMALL : CONN_BULK] &&
+    return kind != CONN_LONG && blocked[kind == CONN_BULK ? CONN_SMALL : CONN_BULK] &&
            !is_within_own_part(server, conn, kind);
 }
 
@@ -269,28 +269,47 @@ static bool has_request_room(const struct conn_server *server, const struct conn
     return kind == CONN_SMALL || server->kind_bytes[CONN_BULK] + size_bytes <= bulk_max_bytes;
 }
 
+/* Is there room in the quarters of the answers' budget that a request may use (V4)? */
+static bool has_answer_room(const struct conn_server *server, bool is_long, bool owes)
+{
+    uint64_t max_bytes, used_bytes, part_bytes;
+
+    if (server->answers == NULL)
+        return true;
+    max_bytes = server->answers->max_bytes;
+    used_bytes = budget_used_bytes(server->answers);
+    part_bytes = is_long ? max_bytes / 4 * 3 : max_bytes / 4;
+    if (used_bytes >= max_bytes)
+        return false;
+    used_bytes = is_long ? server->long_answer_bytes : used_bytes - server->long_answer_bytes;
+    return used_bytes < (owes ? part_bytes / 4 * 3 : part_bytes);
+}
+
+bool conn_server_lets_owe(const struct conn_server *server, const struct conn *conn, bool is_long)
+{
+    return conn->outbox.queued_bytes == 0 || has_answer_room(server, is_long, true);
+}
+
 bool conn_server_has_budget(const struct conn_server *server, const struct conn *conn, uint8_t lane,
-                            enum conn_kind *kind_out)
+                            bool is_long, enum conn_kind *kind_out)
 {
     bool blocked[CONN_KIND_COUNT];
-    uint64_t owed_bytes = server->answers == NULL ? 0 : budget_used_bytes(server->answers);
     enum conn_kind kind = lane != CONN_LANE_ALONE || conn->frame.size_bytes > CONN_BULK_BYTES
                               ? CONN_BULK
                               : CONN_SMALL;
 
     *kind_out = kind;
-    if (server->answers != NULL && conn->outbox.queued_bytes > 0 &&
-        owed_bytes >= server->answers->max_bytes / 4 * 3) {
-        *kind_out = CONN_OWING;
-        return false; /* V4 */
-    }
     for (int each = 0; each < CONN_KIND_COUNT; each++)
         blocked[each] = server->waiting_count[each] > 0;
+    if (is_long && ((!conn->is_its_turn && is_behind(server, conn, CONN_LONG, blocked)) ||
+                    !has_answer_room(server, true, false))) {
+        *kind_out = CONN_LONG;
+        return false;
+    }
     if (!conn->is_its_turn && is_behind(server, conn, kind, blocked))
         return false;
-    if (server->answers != NULL && owed_bytes >= server->answers->max_bytes)
-        return false;
-    return has_request_room(server, conn, kind);
+    return (is_long || has_answer_room(server, false, false)) &&
+           has_request_room(server, conn, kind);
 }
 
 void conn_server_resume(struct conn_server *server)

@@ -10,8 +10,11 @@
  *       later.  Bulk (large requests, and those that run beside others in a lane) and small ones
  *       wait apart: each kind goes on past the other within a quarter of V2, and bulk leaves a
  *       quarter free
- *   V4  no request begins while unsent answers fill their budget; a connection that has unsent
- *       answers leaves a quarter of it to those that have none, and waits apart from them
+ *   V4  no request begins while unsent answers fill their budget.  Of it, three quarters are for
+ *       long answers: a request that may get one (conn_events.is_long) begins while they have room,
+ *       and waits apart from the others, which go on beside those who take their answers slowly.
+ *       A connection that has unsent answers leaves a quarter of each part to those that have none:
+ *       it waits until its own are taken
  *   V5  who takes its answers or sends a frame too slowly is closed (conn_watch.c); so are, when
  *       frames find no memory, those that hold some and bring nothing
  *   V6  a blocked connection is received from, so that its end is noticed, while there is room for
@@ -53,6 +56,9 @@ struct conn_events {
     /* Optional.  The lane of a whole request that has not begun: requests of one lane are in work
      * together, those of lane CONN_LANE_ALONE one at a time (conn.h, C5).  NULL: all are of one. */
     uint8_t (*lane)(void *context, const uint8_t *bytes, uint32_t size_bytes);
+    /* Optional.  May the answer of a whole request that has not begun be longer than
+     * CONN_STEP_BYTES (V4)?  NULL: any may. */
+    bool (*is_long)(void *context, const uint8_t *bytes, uint32_t size_bytes);
     /* A whole request: bytes, size_bytes, frame and received_ns are set.  Answer it now or later
      * (conn.h, C1). */
     void (*request)(void *context, struct conn_request *request);
@@ -75,7 +81,7 @@ enum { CONN_PRESS_MS = 1000 };
 enum conn_kind {
     CONN_SMALL,
     CONN_BULK,
-    CONN_OWING, /* has unsent answers, and the rest of their budget is for others (V4) */
+    CONN_LONG, /* may get a long answer, and those that are unsent fill their part (V4) */
     CONN_KIND_COUNT,
 };
 
@@ -128,7 +134,8 @@ struct conn_server {
     struct timer press_timer;
     struct outbox_pool sends;
     uint64_t queued_request_bytes;
-    uint64_t kind_bytes[CONN_KIND_COUNT];    /* of queued_request_bytes */
+    uint64_t kind_bytes[CONN_KIND_COUNT]; /* of queued_request_bytes */
+    uint64_t long_answer_bytes;           /* of answers' used bytes: those above CONN_STEP_BYTES */
     uint32_t waiting_count[CONN_KIND_COUNT]; /* of conns that CONN_WAITS_SERVER */
     uint64_t last_id;
     uint32_t conn_count;

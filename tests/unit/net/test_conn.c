@@ -154,8 +154,17 @@ static uint8_t on_lane(void *context, const uint8_t *bytes, uint32_t size_bytes)
     return lanes && bytes[0] % 2 == 0 ? CONN_LANE_ALONE : CONN_LANE_ALONE + 1;
 }
 
+/* Numbers from 200 on may get a long answer; only where lengths is set. */
+static bool lengths;
+
+static bool on_is_long(void *context, const uint8_t *bytes, uint32_t size_bytes)
+{
+    return !lengths || bytes[0] >= 200;
+}
+
 static const struct conn_events events = {.create = on_create,
                                           .lane = on_lane,
+                                          .is_long = on_is_long,
                                           .request = on_request,
                                           .closing = on_closing,
                                           .overdue = on_overdue,
@@ -1169,6 +1178,46 @@ Test(conn, trickled_frames_make_way, .init = setup, .fini = finish, .timeout = 6
     close(usual);
     for (int i = 0; i < COUNT; i++)
         close(fds[i]);
+}
+
+/* V4: who takes a long answer slowly keeps others from getting one, and nobody from the rest. */
+Test(conn, short_answers_go_on_beside_long_ones_that_are_not_taken, .init = setup, .fini = finish)
+{
+    enum { ANSWER_BYTES = 16 << 20 };
+    int32_t slow, second, brief;
+    uint8_t prefix[4];
+
+    lengths = true;
+    answers.max_bytes = 20 << 20;
+    receive_buffer_bytes = 4096;
+    slow = dial_server();
+    receive_buffer_bytes = 0;
+    second = dial_server();
+    brief = dial_server();
+    send_number(slow, 200);
+    turns_until(held_count == 1);
+    answer_large(0, ANSWER_BYTES);
+    send_number(second, 201);
+    turns_until(counter_read(&server.counters.blocked) > 0);
+    for (uint32_t i = 0; i < 3; i++) {
+        send_number(brief, i);
+        turns_until(held_count == 2 + i);
+        answer_echo(1 + i);
+        cr_assert(eq(u32, recv_number(brief), i));
+    }
+    recv_exactly(slow, prefix, 4);
+    for (uint32_t left = ANSWER_BYTES; left > 0;) {
+        uint32_t piece = left < sizeof(big_frame) ? left : (uint32_t)sizeof(big_frame);
+        recv_exactly(slow, big_frame, piece);
+        left -= piece;
+    }
+    turns_until(held_count == 5);
+    answer_echo(4);
+    cr_assert(eq(u32, recv_number(second), 201));
+    cr_assert(eq(u64, server.long_answer_bytes, 0));
+    close(slow);
+    close(second);
+    close(brief);
 }
 
 Test(conn, unsent_answers_keep_requests_from_beginning, .init = setup, .fini = finish)
