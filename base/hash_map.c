@@ -100,6 +100,27 @@ static enum err rebuild(struct hash_map *map)
     return OK;
 }
 
+/* The same where they are, without memory and without more room. */
+static void squeeze(struct hash_map *map)
+{
+    uint32_t mask = map->slots_count - 1;
+    uint32_t count = 0;
+
+    memset(map->slots, 0, map->slots_count * sizeof(*map->slots));
+    for (uint32_t i = 0; i < map->used_count + map->hole_count; i++) {
+        uint32_t at;
+        if (map->entries[i].value == NULL)
+            continue;
+        map->entries[count] = map->entries[i];
+        at = (uint32_t)map->entries[count++].hash & mask;
+        while (map->slots[at] != 0)
+            at = (at + 1) & mask;
+        map->slots[at] = count;
+    }
+    check(count == map->used_count);
+    map->hole_count = 0;
+}
+
 enum err hash_map_insert(struct hash_map *map, const void *key, size_t key_bytes, void *value)
 {
     uint64_t hash = hash_of(map, key, key_bytes);
@@ -111,8 +132,10 @@ enum err hash_map_insert(struct hash_map *map, const void *key, size_t key_bytes
         return ERR_EXISTS;
     if (map->used_count + map->hole_count == map->entries_max) {
         enum err err = rebuild(map);
-        if (err)
+        if (err && map->hole_count == 0)
             return err;
+        if (err)
+            squeeze(map); /* I3 */
     }
     index = map->used_count + map->hole_count;
     at = find_slot(map, hash, key, key_bytes);

@@ -12,6 +12,7 @@
 static atomic_ullong used_bytes;
 static atomic_ullong used_count;
 static atomic_ullong fail_countdown;
+static atomic_bool fails_on; /* not once only */
 
 static bool told_to_fail(void)
 {
@@ -19,7 +20,11 @@ static bool told_to_fail(void)
         return true;
     if (atomic_load_explicit(&fail_countdown, memory_order_relaxed) == 0)
         return false;
-    return atomic_fetch_sub_explicit(&fail_countdown, 1, memory_order_relaxed) == 1;
+    if (atomic_fetch_sub_explicit(&fail_countdown, 1, memory_order_relaxed) != 1)
+        return false;
+    if (atomic_load_explicit(&fails_on, memory_order_relaxed))
+        atomic_store_explicit(&fail_countdown, 1, memory_order_relaxed);
+    return true;
 }
 
 static void *count_in(void *memory)
@@ -86,6 +91,20 @@ char *mem_strndup(const char *text, size_t size_bytes)
     return copy;
 }
 
+char *mem_try_strdup(const char *text)
+{
+    return mem_try_strndup(text, strlen(text));
+}
+
+char *mem_try_strndup(const char *text, size_t size_bytes)
+{
+    char *copy = mem_try_alloc(size_bytes + 1);
+
+    if (copy != NULL)
+        memcpy(copy, text, size_bytes);
+    return copy;
+}
+
 void mem_free(void *memory)
 {
     if (memory == NULL)
@@ -104,7 +123,18 @@ uint64_t mem_used_count(void)
     return atomic_load_explicit(&used_count, memory_order_relaxed);
 }
 
+static void fail_after(uint64_t n, bool on)
+{
+    atomic_store_explicit(&fails_on, on, memory_order_relaxed);
+    atomic_store_explicit(&fail_countdown, n, memory_order_relaxed);
+}
+
 void mem_fail_after(uint64_t n)
 {
-    atomic_store_explicit(&fail_countdown, n, memory_order_relaxed);
+    fail_after(n, false);
+}
+
+void mem_end_after(uint64_t n)
+{
+    fail_after(n, true);
 }

@@ -32,6 +32,10 @@ must_use char *mem_strdup(const char *text);
 /* A NUL-terminated copy of size_bytes of text.  Never NULL. */
 must_use char *mem_strndup(const char *text, size_t size_bytes);
 
+/* The same two, but NULL when refused, as mem_try_alloc. */
+must_use char *mem_try_strdup(const char *text);
+must_use char *mem_try_strndup(const char *text, size_t size_bytes);
+
 /* NULL is allowed. */
 void mem_free(void *memory);
 
@@ -43,5 +47,9 @@ uint64_t mem_used_count(void);
 
 /* Test only: let the n-th following mem_try_* return NULL once (0 switches this off). */
 void mem_fail_after(uint64_t n);
+
+/* Test only: let the n-th following mem_try_* and all behind it return NULL (0 switches this off).
+ */
+void mem_end_after(uint64_t n);
 
 #endif

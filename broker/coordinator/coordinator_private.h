@@ -24,7 +24,8 @@ struct group_coordinator {
     struct list partitions;
     struct timer expiry;
     struct task sweep;     /* what group_expiry.c does in slices */
-    struct list forgotten; /* of forgotten_topic */
+    struct timer retry;    /* of a sweep that could not write, or found no memory */
+    struct list forgotten; /* of offset_topic.forgotten */
     uint64_t round;        /* the latest sweep's number */
     uint64_t expiry_round; /* the number of the sweep by time; 0: none is under way */
     uint32_t tombstones;   /* of sweeps, being recorded */
@@ -37,7 +38,8 @@ struct group_coordinator {
 struct coordinator_partition *coordinator_partition_of(struct group_coordinator *groups,
                                                        int32_t index);
 struct group *coordinator_find(struct group_coordinator *groups, struct wire_string id);
-struct group *coordinator_get(struct group_coordinator *groups, struct wire_string id);
+/* It is made when there is none; NULL: there is no memory. */
+must_use struct group *coordinator_get(struct group_coordinator *groups, struct wire_string id);
 /* Is this group served here?  KAFKA_NONE, NOT_COORDINATOR, COORDINATOR_NOT_AVAILABLE. */
 int16_t coordinator_check(struct group_coordinator *groups, struct wire_string group_id,
                           int32_t *partition_index_out);
@@ -53,16 +55,20 @@ bool coordinator_write_init(struct group *group, struct state_write *write,
 /* What a client of OffsetCommit or DeleteGroups is told; others hear the same but for
  * ERR_TOO_LARGE. */
 int16_t coordinator_write_error(enum err err);
+/* What is said when a write could not begin: the client asks again. */
+int16_t coordinator_begin_error(enum err err);
 int64_t coordinator_i64(const struct group_coordinator *groups, const char *name);
 
 /* ---- group_expiry.c */
 struct group_removal;
+struct group_offset;
 void group_expiry_init(struct group_coordinator *groups);
 void group_expiry_deinit(struct group_coordinator *groups);
 /* Was the topic of a commit deleted while it was being recorded?  Then its tombstone is added to
- * *removal, which is begun with the first one. */
-void group_forget_vanished(struct group *group, const char *topic, int32_t partition,
-                           struct group_removal **removal);
+ * *removal, which is begun with the first one, or a sweep comes for it. */
+void group_forget_vanished(struct group_offset *offset, struct group_removal **removal);
+/* The tombstone that a sweep wrote for it is not in the log. */
+void group_sweep_again(struct group_offset *offset);
 
 /* ---- group_records.c */
 void group_write_metadata(struct group *group, struct state_write *write,
@@ -89,7 +95,6 @@ void group_answer_join(struct group_member *member, struct request *request, con
 void group_answer_sync(struct group_member *member);
 
 /* ---- group_join.c */
-void group_update_member(struct group_member *member, struct request *request);
 /* For the generation; a join that waited before is replaced. */
 void group_wait_to_join(struct group_member *member, struct request *request);
 

@@ -35,14 +35,9 @@ static uint64_t bytes_of_pending(const struct group_pending *pending)
 
 static uint64_t bytes_of_member(const struct group_member *member)
 {
-    uint64_t bytes = sizeof(*member) + ENTRY_BYTES + text_bytes(member->id) +
-                     text_bytes(member->instance_id) + text_bytes(member->client_id) +
-                     text_bytes(member->client_host) + (uint64_t)member->assignment.size_bytes;
-
-    for (uint32_t i = 0; i < member->protocol_count; i++)
-        bytes += sizeof(member->protocols[i]) + text_bytes(member->protocols[i].name) +
-                 (uint64_t)member->protocols[i].metadata.size_bytes;
-    return bytes;
+    return sizeof(*member) + ENTRY_BYTES + text_bytes(member->id) +
+           text_bytes(member->instance_id) + group_terms_bytes(&member->terms) +
+           (uint64_t)member->assignment.size_bytes;
 }
 
 void group_count_member(struct group_member *member)
@@ -59,11 +54,17 @@ void group_count_member(struct group_member *member)
 struct group *group_create(struct group_coordinator *coordinator, struct budget *budget,
                            const char *id, size_t id_bytes, int32_t partition_index, uint64_t seed)
 {
-    struct group *group = mem_alloc(sizeof(*group));
+    struct group *group = mem_try_alloc(sizeof(*group));
 
+    if (group == NULL)
+        return NULL;
+    group->id = mem_try_strndup(id, id_bytes);
+    if (group->id == NULL) {
+        mem_free(group);
+        return NULL;
+    }
     group->coordinator = coordinator;
     group->budget = budget;
-    group->id = mem_strndup(id, id_bytes);
     group->id_bytes = id_bytes;
     group->partition_index = partition_index;
     group->state_timestamp_ms = -1;
@@ -78,90 +79,98 @@ struct group *group_create(struct group_coordinator *coordinator, struct budget 
     return group;
 }
 
-void group_set_text(char **field, const char *text, size_t size_bytes)
+void group_set_text(char **field, char *text)
 {
-    char *copy = text == NULL ? NULL : mem_strndup(text, size_bytes);
-
     mem_free(*field);
-    *field = copy;
+    *field = text;
 }
 
-void group_set_bytes(struct group_bytes *field, const uint8_t *bytes, int32_t size_bytes)
+const char *group_leader_id(const struct group *group)
 {
-    uint8_t *copy = NULL;
-
-    if (size_bytes > 0) {
-        copy = mem_alloc((size_t)size_bytes);
-        memcpy(copy, bytes, (size_t)size_bytes);
-    }
-    mem_free(field->bytes);
-    field->bytes = copy;
-    field->size_bytes = size_bytes > 0 ? size_bytes : 0;
+    return group->leader == NULL ? NULL : group->leader->id;
 }
 
-void group_clear_protocols(struct group_member *member)
+/* OK, or ERR_NOMEM: it is not in the table. */
+static enum err index_text(struct hash_map *map, const char *text, struct group_member *member)
 {
-    for (uint32_t i = 0; i < member->protocol_count; i++) {
-        mem_free(member->protocols[i].name);
-        mem_free(member->protocols[i].metadata.bytes);
-    }
-    mem_free(member->protocols);
-    member->protocols = NULL;
-    member->protocol_count = 0;
+    enum err err = hash_map_insert(map, text, strlen(text), member);
+
+    return err == ERR_EXISTS ? OK : err; /* records may say anything: the first one is found */
 }
 
-static bool is_led_by(const struct group *group, const struct group_member *member)
+static void forget_text(struct hash_map *map, const char *text, const struct group_member *member)
 {
-    return group->leader_id != NULL && strcmp(group->leader_id, member->id) == 0;
+    if (text != NULL && hash_map_find(map, text, strlen(text)) == member)
+        hash_map_remove(map, text, strlen(text));
 }
 
-static void index_id(struct group_member *member)
+static void free_member(struct group_member *member)
 {
-    enum err err =
-        hash_map_insert(&member->group->member_ids, member->id, strlen(member->id), member);
-
-    check(err == OK || err == ERR_EXISTS); /* records may say anything: the first one is found */
+    group_terms_deinit(&member->terms);
+    mem_free(member->assignment.bytes);
+    mem_free(member->id);
+    mem_free(member->instance_id);
+    mem_free(member);
 }
 
-static void forget_id(struct group_member *member)
+static struct group_member *make_member(struct group *group, struct wire_string id,
+                                        struct wire_string instance_id)
 {
-    struct hash_map *ids = &member->group->member_ids;
+    struct group_member *member = mem_try_alloc(sizeof(*member));
 
-    if (hash_map_find(ids, member->id, strlen(member->id)) == member)
-        hash_map_remove(ids, member->id, strlen(member->id));
-}
-
-struct group_member *group_add_member(struct group *group, const char *id,
-                                      struct wire_string instance_id)
-{
-    struct group_member *member = mem_alloc(sizeof(*member));
-
+    if (member == NULL)
+        return NULL;
     member->group = group;
-    member->id = mem_strdup(id);
-    index_id(member);
-    if (instance_id.text != NULL) {
-        enum err err;
-        member->instance_id = mem_strndup(instance_id.text, (size_t)instance_id.size_bytes);
-        err = hash_map_insert(&group->instances, member->instance_id, strlen(member->instance_id),
-                              member);
-        check(err == OK || err == ERR_EXISTS);
+    member->id = mem_try_strndup(id.text, (size_t)id.size_bytes);
+    if (instance_id.text != NULL)
+        member->instance_id = mem_try_strndup(instance_id.text, (size_t)instance_id.size_bytes);
+    if (member->id != NULL && (member->instance_id != NULL) == (instance_id.text != NULL))
+        return member;
+    free_member(member);
+    return NULL;
+}
+
+struct group_member *group_add_member(struct group *group, struct wire_string id,
+                                      struct wire_string instance_id, struct group_terms *terms)
+{
+    struct group_member *member = make_member(group, id, instance_id);
+
+    if (member == NULL)
+        return NULL;
+    if (index_text(&group->member_ids, member->id, member) != OK) {
+        free_member(member);
+        return NULL;
+    }
+    if (member->instance_id != NULL &&
+        index_text(&group->instances, member->instance_id, member) != OK) {
+        forget_text(&group->member_ids, member->id, member);
+        free_member(member);
+        return NULL;
     }
     list_push_back(&group->members, &member->node);
     group->member_count++;
-    group_count_member(member);
+    group_set_terms(member, terms);
     return member;
 }
 
-void group_rename_member(struct group_member *member, const char *id)
+char *group_rename_member(struct group_member *member, char *id)
 {
-    char *copy = mem_strdup(id);
+    struct hash_map *ids = &member->group->member_ids;
+    char *old_id = member->id;
+    bool was_found = hash_map_find(ids, old_id, strlen(old_id)) == member;
 
-    if (is_led_by(member->group, member))
-        group_set_text(&member->group->leader_id, id, strlen(id));
-    forget_id(member);
-    mem_free(member->id);
-    member->id = copy;
-    index_id(member);
+    forget_text(ids, old_id, member);
+    check(index_text(ids, id, member) == OK || !was_found); /* hash_map.h, I3: no memory needed */
+    member->id = id;
+    return old_id;
+}
+
+void group_set_terms(struct group_member *member, struct group_terms *terms)
+{
+    group_terms_deinit(&member->terms);
+    member->terms = *terms;
+    *terms = (struct group_terms){0};
+    group_count_member(member);
 }
 
 void group_remove_member(struct group_member *member)
@@ -169,31 +178,29 @@ void group_remove_member(struct group_member *member)
     struct group *group = member->group;
 
     check(member->join == NULL && member->sync == NULL && !list_is_linked(&member->session.node));
-    if (is_led_by(group, member))
-        group_set_text(&group->leader_id, NULL, 0);
-    forget_id(member);
-    if (member->instance_id != NULL &&
-        group_find_instance(group, wire_string(member->instance_id)) == member)
-        hash_map_remove(&group->instances, member->instance_id, strlen(member->instance_id));
+    if (group->leader == member)
+        group->leader = NULL;
+    forget_text(&group->member_ids, member->id, member);
+    forget_text(&group->instances, member->instance_id, member);
     list_remove(&member->node);
     group->member_count--;
     group->members_bytes -= member->counted_bytes;
     budget_give(group->budget, member->counted_bytes);
-    group_clear_protocols(member);
-    mem_free(member->assignment.bytes);
-    mem_free(member->id);
-    mem_free(member->instance_id);
-    mem_free(member->client_id);
-    mem_free(member->client_host);
-    mem_free(member);
+    free_member(member);
 }
 
 struct group_pending *group_add_pending(struct group *group, const char *id)
 {
-    struct group_pending *pending = mem_alloc(sizeof(*pending));
+    struct group_pending *pending = mem_try_alloc(sizeof(*pending));
 
+    if (pending == NULL)
+        return NULL;
     pending->group = group;
-    pending->id = mem_strdup(id);
+    pending->id = mem_try_strdup(id);
+    if (pending->id == NULL) {
+        mem_free(pending);
+        return NULL;
+    }
     list_push_back(&group->pending, &pending->node);
     group->pending_count++;
     budget_force(group->budget, bytes_of_pending(pending));
@@ -217,9 +224,8 @@ void group_reset(struct group *group)
     group->generation = 0;
     group->reserved_generation = 0;
     group->state_timestamp_ms = -1;
-    group_set_text(&group->protocol_type, NULL, 0);
-    group_set_text(&group->protocol, NULL, 0);
-    group_set_text(&group->leader_id, NULL, 0);
+    group_set_text(&group->protocol_type, NULL);
+    group_set_text(&group->protocol, NULL);
 }
 
 int32_t group_next_generation(int32_t generation)
@@ -241,7 +247,6 @@ void group_destroy(struct group *group)
     mem_free(group->id);
     mem_free(group->protocol_type);
     mem_free(group->protocol);
-    mem_free(group->leader_id);
     mem_free(group);
 }
 
@@ -272,28 +277,12 @@ struct group_pending *group_find_pending(const struct group *group, struct wire_
 
 /* ---- protocols */
 
-struct group_bytes group_member_metadata(const struct group_member *member, const char *protocol)
-{
-    for (uint32_t i = 0; protocol != NULL && i < member->protocol_count; i++)
-        if (strcmp(member->protocols[i].name, protocol) == 0)
-            return member->protocols[i].metadata;
-    return (struct group_bytes){0};
-}
-
-static bool has_protocol(const struct group_member *member, const char *name, size_t name_bytes)
-{
-    for (uint32_t i = 0; i < member->protocol_count; i++)
-        if (strlen(member->protocols[i].name) == name_bytes &&
-            memcmp(member->protocols[i].name, name, name_bytes) == 0)
-            return true;
-    return false;
-}
-
 static bool all_have(const struct group *group, const char *name, size_t name_bytes)
 {
     list_for_each(node, &group->members)
     {
-        if (!has_protocol(container_of(node, struct group_member, node), name, name_bytes))
+        if (!group_terms_have(&container_of(node, struct group_member, node)->terms, name,
+                              name_bytes))
             return false;
     }
     return true;
@@ -317,9 +306,9 @@ struct ballot {
 /* Each member votes for the first of its own list that is a candidate; -1: it has none. */
 static int32_t choice_of(const struct ballot *ballot, const struct group_member *voter)
 {
-    for (uint32_t i = 0; i < voter->protocol_count; i++)
+    for (uint32_t i = 0; i < voter->terms.protocol_count; i++)
         for (uint32_t c = 0; c < ballot->count; c++)
-            if (strcmp(voter->protocols[i].name, ballot->names[c]) == 0)
+            if (strcmp(voter->terms.protocols[i].name, ballot->names[c]) == 0)
                 return (int32_t)c;
     return -1;
 }
@@ -333,8 +322,9 @@ const char *group_vote(const struct group *group)
     if (list_is_empty(&group->members))
         return NULL;
     oldest = list_first(&group->members, const struct group_member, node);
-    for (uint32_t i = 0; i < oldest->protocol_count && ballot.count < GROUP_PROTOCOLS_MAX; i++) {
-        const char *name = oldest->protocols[i].name;
+    for (uint32_t i = 0; i < oldest->terms.protocol_count && ballot.count < GROUP_PROTOCOLS_MAX;
+         i++) {
+        const char *name = oldest->terms.protocols[i].name;
         if (all_have(group, name, strlen(name)))
             ballot.names[ballot.count++] = name;
     }

@@ -10,7 +10,9 @@
  *   U2  a member that waits has exactly one request: join in PREPARING, sync in COMPLETING; in
  *       STABLE join, while the new id of a static member is being recorded
  *   U3  what a group holds is counted in its budget; whether it may grow is decided before
- *       (coordinator_admit), not here */
+ *       (coordinator_admit), not here
+ *   U4  memory that cannot be had is an ordinary error: what needs some says so and has changed
+ *       nothing; what is applied when its record is durable needs none */
 #ifndef LEVEE_BROKER_COORDINATOR_GROUP_H
 #define LEVEE_BROKER_COORDINATOR_GROUP_H
 
@@ -19,40 +21,26 @@
 #include "base/list.h"
 #include "base/timer.h"
 #include "base/uuid.h"
+#include "broker/coordinator/group_terms.h"
 #include "net/protocol/wire.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct request;
+struct group_removal;
 
 /* More of them are refused: looking for the common one costs members times protocols. */
 enum { GROUP_PROTOCOLS_MAX = 100 };
 
 enum group_state { GROUP_EMPTY, GROUP_PREPARING, GROUP_COMPLETING, GROUP_STABLE, GROUP_DEAD };
 
-/* Bytes that the owner frees; bytes NULL and size 0 when absent. */
-struct group_bytes {
-    uint8_t *bytes;
-    int32_t size_bytes;
-};
-
-struct group_protocol {
-    char *name;
-    struct group_bytes metadata;
-};
-
 struct group_member {
     struct list node; /* group.members, in order of joining */
     struct group *group;
     char *id;
     char *instance_id; /* NULL: dynamic */
-    char *client_id;
-    char *client_host;
-    int32_t session_timeout_ms;
-    int32_t rebalance_timeout_ms;
-    struct group_protocol *protocols;
-    uint32_t protocol_count;
+    struct group_terms terms;
     struct group_bytes assignment;
     struct request *join; /* waits for the generation */
     struct request *sync; /* waits for the assignment */
@@ -84,9 +72,9 @@ struct group {
     int32_t partition_index; /* of __consumer_offsets */
     enum group_state state;
     int32_t generation;
-    char *protocol_type; /* NULL: none yet */
-    char *protocol;      /* chosen; NULL: none */
-    char *leader_id;     /* NULL: none */
+    char *protocol_type;         /* NULL: none yet */
+    char *protocol;              /* chosen; NULL: none */
+    struct group_member *leader; /* NULL: none */
     int64_t state_timestamp_ms;
     struct budget *budget;
     struct list members;
@@ -96,6 +84,7 @@ struct group {
     uint32_t member_count;
     struct list pending;
     uint32_t pending_count;
+    struct group_removal *removal; /* of all of it, that takes more than a turn; or NULL */
     struct list renames; /* of group_rename.c: new ids of static members that are being recorded */
     struct hash_map offsets; /* of group_offsets.h */
     uint32_t offset_count;   /* of them, recorded */
@@ -112,8 +101,10 @@ struct group {
 
 const char *group_state_name(enum group_state state);
 
-struct group *group_create(struct group_coordinator *coordinator, struct budget *budget,
-                           const char *id, size_t id_bytes, int32_t partition_index, uint64_t seed);
+/* NULL: there is no memory. */
+must_use struct group *group_create(struct group_coordinator *coordinator, struct budget *budget,
+                                    const char *id, size_t id_bytes, int32_t partition_index,
+                                    uint64_t seed);
 /* As if it had never been, but for committed offsets and ids handed out: its records are deleted.
  * It has no members. */
 void group_reset(struct group *group);
@@ -128,21 +119,26 @@ struct group_member *group_find(const struct group *group, struct wire_string me
 struct group_member *group_find_instance(const struct group *group, struct wire_string instance_id);
 struct group_pending *group_find_pending(const struct group *group, struct wire_string member_id);
 
-struct group_member *group_add_member(struct group *group, const char *id,
-                                      struct wire_string instance_id);
-void group_rename_member(struct group_member *member, const char *id);
+/* *terms are the member's from now on.  NULL: there is no memory, and nothing has changed (U4). */
+must_use struct group_member *group_add_member(struct group *group, struct wire_string id,
+                                               struct wire_string instance_id,
+                                               struct group_terms *terms);
+/* id: the member's from now on; the old one is the caller's. */
+must_use char *group_rename_member(struct group_member *member, char *id);
+/* In place of those that it had. */
+void group_set_terms(struct group_member *member, struct group_terms *terms);
 /* What the member holds has changed: count it anew. */
 void group_count_member(struct group_member *member);
-void group_remove_member(struct group_member *member); /* frees; leader_id is NULLed if it was it */
-struct group_pending *group_add_pending(struct group *group, const char *id);
+void group_remove_member(struct group_member *member); /* frees; it leads no longer */
+/* NULL: there is no memory. */
+must_use struct group_pending *group_add_pending(struct group *group, const char *id);
 void group_remove_pending(struct group_pending *pending);
 
-void group_set_text(char **field, const char *text, size_t size_bytes); /* frees the old one */
-void group_set_bytes(struct group_bytes *field, const uint8_t *bytes, int32_t size_bytes);
+/* *field is text, which is the group's from now on, or NULL; the old one is freed. */
+void group_set_text(char **field, char *text);
 
-/* Metadata of the chosen protocol; empty when the member does not have it. */
-struct group_bytes group_member_metadata(const struct group_member *member, const char *protocol);
-void group_clear_protocols(struct group_member *member);
+/* Of its leader; NULL: there is none. */
+const char *group_leader_id(const struct group *group);
 
 /* Is there a protocol that all members and this list have? */
 bool group_supports(const struct group *group, const struct wire_string *names, int32_t count);

@@ -71,7 +71,7 @@ void group_answer_sync(struct group_member *member)
 
 bool group_is_leader(const struct group_member *member)
 {
-    return member->group->leader_id != NULL && strcmp(member->group->leader_id, member->id) == 0;
+    return member->group->leader == member;
 }
 
 /* False: there is no memory. */
@@ -89,7 +89,8 @@ static bool fill_members(struct group *group, struct request *request,
             &response->members.items[response->members.count++];
         if (!own_text(request, member->id, &out->member_id) ||
             !own_text(request, member->instance_id, &out->group_instance_id) ||
-            !own_bytes(request, group_member_metadata(member, group->protocol), &out->metadata))
+            !own_bytes(request, group_terms_metadata(&member->terms, group->protocol),
+                       &out->metadata))
             return false;
     }
     return true;

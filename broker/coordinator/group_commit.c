@@ -14,12 +14,11 @@ typedef struct offset_commit_response_partition answered_partition;
 
 /* One offset on its way into the log; of its own, because the request may be answered before. */
 struct committed {
-    char *topic;
+    struct group_offset *entry;
     struct uuid topic_id;
-    int32_t partition;
     int64_t offset;
     int32_t leader_epoch;
-    struct wire_string metadata; /* never null; freed by us */
+    struct group_bytes metadata;
 };
 
 struct commit_write {
@@ -48,8 +47,10 @@ static int16_t check_member(struct group_coordinator *groups, struct request *re
         if (generation >= 0)
             return request->api_version >= 9 ? KAFKA_GROUP_ID_NOT_FOUND : KAFKA_ILLEGAL_GENERATION;
         *group_out = coordinator_get(groups, body->group_id);
-        return KAFKA_NONE;
+        return *group_out == NULL ? KAFKA_COORDINATOR_LOAD_IN_PROGRESS : KAFKA_NONE;
     }
+    if (group->removal != NULL)
+        return KAFKA_COORDINATOR_LOAD_IN_PROGRESS; /* soon it will be another group */
     if (generation < 0 && group->state == GROUP_EMPTY)
         return KAFKA_NONE; /* nobody is a member: whoever asks keeps its offsets here */
     error_code = group_identify(group, body->member_id, body->group_instance_id, &member);
@@ -91,10 +92,8 @@ static void on_deadline(struct timer *timer)
 static void free_commit(struct commit_write *commit)
 {
     budget_give(commit->group->budget, commit->counted_bytes);
-    for (uint32_t i = 0; i < commit->count; i++) {
-        mem_free(commit->offsets[i].topic);
-        mem_free((char *)(uintptr_t)commit->offsets[i].metadata.text);
-    }
+    for (uint32_t i = 0; i < commit->count; i++)
+        mem_free(commit->offsets[i].metadata.bytes);
     state_write_deinit(&commit->write);
     mem_free(commit);
 }
@@ -105,10 +104,15 @@ static void forget_vanished(struct commit_write *commit)
     struct group_removal *removal = NULL;
 
     for (uint32_t i = 0; i < commit->count; i++)
-        group_forget_vanished(commit->group, commit->offsets[i].topic, commit->offsets[i].partition,
-                              &removal);
+        group_forget_vanished(commit->offsets[i].entry, &removal);
     if (removal != NULL)
         group_removal_start(removal, NULL, NULL);
+}
+
+static void end_offsets(struct commit_write *commit)
+{
+    for (uint32_t i = 0; i < commit->count; i++)
+        group_end_offset(commit->offsets[i].entry);
 }
 
 static void on_recorded(struct state_write *write, enum err err)
@@ -120,13 +124,12 @@ static void on_recorded(struct state_write *write, enum err err)
 
     loop_cancel_timer(&groups->shard->loop, &commit->deadline);
     group->writes--;
-    for (uint32_t i = 0; i < commit->count; i++) {
-        const struct committed *done = &commit->offsets[i];
-        if (err == OK)
-            group_set_offset(group, done->topic, &done->topic_id, done->partition, done->offset,
-                             done->leader_epoch, done->metadata, commit->now_ms, commit->expire_ms);
-        group_end_offset(group, done->topic, done->partition);
+    for (uint32_t i = 0; i < commit->count && err == OK; i++) {
+        struct committed *done = &commit->offsets[i];
+        group_apply_offset(done->entry, &done->topic_id, done->offset, done->leader_epoch,
+                           &done->metadata, commit->now_ms, commit->expire_ms);
     }
+    end_offsets(commit);
     if (err == OK)
         forget_vanished(commit);
     free_commit(commit);
@@ -188,24 +191,50 @@ static bool prepare_answers(struct group_coordinator *groups, struct request *re
     return true;
 }
 
-static void take(struct commit_write *commit, const struct image_topic *topic,
+/* False: there is no memory for it. */
+static bool take(struct commit_write *commit, const struct image_topic *topic,
                  const asked_partition *asked)
 {
-    struct committed *out = &commit->offsets[commit->count++];
-    const char *metadata = asked->committed_metadata.text;
-    size_t metadata_bytes = metadata == NULL ? 0 : (size_t)asked->committed_metadata.size_bytes;
+    struct committed *out = &commit->offsets[commit->count];
+    struct wire_string metadata = asked->committed_metadata;
 
-    out->topic = mem_strdup(topic->name);
     out->topic_id = topic->id;
-    out->partition = asked->partition_index;
     out->offset = asked->committed_offset;
     out->leader_epoch = commit->expire_ms >= 0 ? -1 : asked->committed_leader_epoch;
-    out->metadata.text = mem_strndup(metadata == NULL ? "" : metadata, metadata_bytes);
-    out->metadata.size_bytes = (int32_t)metadata_bytes;
-    group_begin_offset(commit->group, out->topic, out->partition);
-    group_write_offset(commit->group, &commit->write, out->topic, &out->topic_id, out->partition,
-                       out->offset, out->leader_epoch, out->metadata, commit->now_ms,
-                       commit->expire_ms);
+    if (!group_bytes_copy((const uint8_t *)metadata.text, metadata.size_bytes, &out->metadata))
+        return false;
+    out->entry = group_begin_offset(commit->group, topic->name, asked->partition_index);
+    if (out->entry == NULL) {
+        mem_free(out->metadata.bytes);
+        return false;
+    }
+    commit->count++;
+    group_write_offset(commit->group, &commit->write, topic->name, &out->topic_id,
+                       asked->partition_index, out->offset, out->leader_epoch, metadata,
+                       commit->now_ms, commit->expire_ms);
+    return true;
+}
+
+/* What was not refused before.  False: there is no memory. */
+static bool take_all(struct commit_write *commit, const struct image_topic *const *topics)
+{
+    const struct offset_commit_request *body = commit->request->body;
+    const struct offset_commit_response *response = commit->request->response;
+
+    for (int32_t t = 0; t < body->topics.count; t++)
+        for (int32_t p = 0; p < body->topics.items[t].partitions.count; p++)
+            if (response->topics.items[t].partitions.items[p].error_code == KAFKA_NONE &&
+                !take(commit, topics[t], &body->topics.items[t].partitions.items[p]))
+                return false;
+    return true;
+}
+
+/* As if it had never begun. */
+static void drop(struct commit_write *commit)
+{
+    end_offsets(commit);
+    commit->group->writes--;
+    free_commit(commit);
 }
 
 /* What a commit holds until it is recorded, and how much more its group will hold. */
@@ -277,7 +306,6 @@ static int16_t begin(struct group *group, struct request *request, uint32_t coun
 void group_offset_commit(struct group_coordinator *groups, struct request *request)
 {
     const struct offset_commit_request *body = request->body;
-    const struct offset_commit_response *response = request->response;
     const struct image_topic **topics =
         request_try_alloc(request, (size_t)body->topics.count, sizeof(const struct image_topic *));
     struct commit_write *commit;
@@ -301,15 +329,15 @@ void group_offset_commit(struct group_coordinator *groups, struct request *reque
         return;
     }
     error_code = begin(group, request, accepted_count, measure(group, request, topics), &commit);
+    if (error_code == KAFKA_NONE && !take_all(commit, topics)) {
+        drop(commit);
+        error_code = KAFKA_COORDINATOR_LOAD_IN_PROGRESS;
+    }
     if (error_code != KAFKA_NONE) {
         coordinator_drop_if_idle(group);
         answer(request, error_code);
         return;
     }
-    for (int32_t t = 0; t < body->topics.count; t++)
-        for (int32_t p = 0; p < body->topics.items[t].partitions.count; p++)
-            if (response->topics.items[t].partitions.items[p].error_code == KAFKA_NONE)
-                take(commit, topics[t], &body->topics.items[t].partitions.items[p]);
     loop_set_timer_ms(&groups->shard->loop, &commit->deadline,
                       (uint64_t)coordinator_i64(groups, "offsets.commit.timeout.ms"));
     state_write_start(&commit->write);

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "broker/coordinator/coordinator_private.h"
+#include "broker/coordinator/group_removal.h"
 #include "broker/metadata/image.h"
 #include "broker/topic_table.h"
 #include "storage/batch_reader.h"
@@ -47,6 +48,17 @@ static void end_writes(struct group_coordinator *groups)
     }
 }
 
+/* Of a partition, or -1: of all. */
+static void cut_removals(struct group_coordinator *groups, int32_t partition_index, enum err err)
+{
+    size_t cursor = 0;
+    struct group *group;
+
+    while ((group = hash_map_next(&groups->groups, &cursor)) != NULL)
+        if (partition_index < 0 || group->partition_index == partition_index)
+            group_removal_cut(group, err);
+}
+
 void group_coordinator_destroy(struct group_coordinator *groups)
 {
     size_t cursor = 0;
@@ -65,6 +77,7 @@ void group_coordinator_destroy(struct group_coordinator *groups)
         }
     }
     end_writes(groups);
+    cut_removals(groups, -1, ERR_CLOSED);
     cursor = 0;
     while ((group = hash_map_next(&groups->groups, &cursor)) != NULL)
         remove_group(group);
@@ -184,6 +197,7 @@ void group_coordinator_unload(struct group_coordinator *groups, int32_t partitio
         group_cancel_timers(group);
     }
     state_queue_end(&entry->queue, ERR_NOT_FOUND);
+    cut_removals(groups, partition_index, ERR_NOT_FOUND);
     mem_free(entry);
     forget_groups(groups, partition_index);
 }
@@ -235,7 +249,6 @@ struct group *coordinator_get(struct group_coordinator *groups, struct wire_stri
 {
     struct group *group = coordinator_find(groups, id);
     int32_t count = offsets_partition_count(groups);
-    enum err err;
 
     if (group != NULL)
         return group;
@@ -243,8 +256,12 @@ struct group *coordinator_get(struct group_coordinator *groups, struct wire_stri
                          (size_t)id.size_bytes,
                          group_partition_of(id.text, (size_t)id.size_bytes, count == 0 ? 1 : count),
                          prng_u64(&groups->shard->prng));
-    err = hash_map_insert(&groups->groups, group->id, group->id_bytes, group);
-    check(err == OK);
+    if (group == NULL)
+        return NULL;
+    if (hash_map_insert(&groups->groups, group->id, group->id_bytes, group) != OK) {
+        group_destroy(group);
+        return NULL;
+    }
     list_push_back(&groups->all, &group->node);
     return group;
 }
@@ -313,6 +330,12 @@ int16_t coordinator_write_error(enum err err)
     default:
         return KAFKA_COORDINATOR_NOT_AVAILABLE;
     }
+}
+
+int16_t coordinator_begin_error(enum err err)
+{
+    return err == ERR_NOMEM || err == ERR_FULL ? KAFKA_COORDINATOR_LOAD_IN_PROGRESS
+                                               : coordinator_write_error(err);
 }
 
 int64_t coordinator_i64(const struct group_coordinator *groups, const char *name)

@@ -18,14 +18,7 @@ enum {
     TOMBSTONE_LOOKS = 8,      /* one of them costs as much */
     OF_GROUP_MAX = 1000,      /* tombstones of one group at a time */
     TOMBSTONES_MAX = 1 << 14, /* on their way */
-};
-
-/* A topic whose offsets are to go. */
-struct forgotten_topic {
-    struct list node;
-    uint64_t round;
-    bool deleted; /* just now: what does not say its id goes, too */
-    char name[];
+    RETRY_MS = 1000,          /* when one could not be written */
 };
 
 static void sweep_later(struct group_coordinator *groups)
@@ -34,9 +27,18 @@ static void sweep_later(struct group_coordinator *groups)
         loop_defer(&groups->shard->loop, &groups->sweep);
 }
 
+static void sweep_much_later(struct group_coordinator *groups)
+{
+    if (groups->started && !groups->stopping)
+        loop_set_timer_ms(&groups->shard->loop, &groups->retry, RETRY_MS);
+}
+
 static void on_swept(void *context, int16_t error_code)
 {
-    sweep_later(context);
+    if (error_code == KAFKA_NONE)
+        sweep_later(context);
+    else
+        sweep_much_later(context);
 }
 
 static void start_removal(struct group_coordinator *groups, struct group_removal *removal)
@@ -51,101 +53,129 @@ static void start_removal(struct group_coordinator *groups, struct group_removal
  */
 static bool goes(const struct group_offset *offset, const struct shard *shard, bool deleted)
 {
-    return offset->is_recorded && !offset->is_leaving && offset->pending_count == 0 &&
+    return offset->is_recorded && offset->leaving_count == 0 && offset->pending_count == 0 &&
            (group_offset_is_orphan(offset, shard->image) ||
             (deleted && uuid_is_zero(&offset->topic_id)));
 }
 
-/* Some that stand together and are of one group.  False: the topic has been gone through. */
-static bool forget_some(struct group_coordinator *groups, struct forgotten_topic *forgotten,
-                        uint32_t *looks)
+/* Into *removal, which is begun when there is none.  ERR_NOMEM: later; what does not begin for
+ * another reason ends by itself. */
+static enum err remove_one(struct group_offset *offset, struct group_removal **removal)
 {
-    struct offset_topic *topic = offset_topic_find(groups, forgotten->name);
+    enum err err = *removal != NULL ? OK : group_removal_begin(offset->group, removal);
+
+    return err == OK ? group_removal_add(*removal, offset) : err;
+}
+
+static void look_at(struct group_offset *offset, uint64_t round)
+{
+    list_remove(&offset->node);
+    list_push_back(&offset->of->offsets, &offset->node);
+    offset->round = round;
+}
+
+/* Some that stand together and are of one group.  OK: there may be more; ERR_NOT_FOUND: the topic
+ * has been gone through, and is off the list; ERR_NOMEM: not now. */
+static enum err forget_some(struct group_coordinator *groups, struct offset_topic *topic,
+                            uint32_t *looks)
+{
     struct group_removal *removal = NULL;
     struct group *group = NULL;
     uint32_t count = 0;
-    bool is_over = topic == NULL;
+    enum err err = OK;
 
-    while (!is_over && *looks < LOOKS_MAX && count < OF_GROUP_MAX) {
+    while (err == OK && *looks < LOOKS_MAX && count < OF_GROUP_MAX) {
         struct group_offset *offset = list_first(&topic->offsets, struct group_offset, node);
-        is_over = offset->round == forgotten->round;
-        if (is_over || (removal != NULL && offset->group != group))
+        if (offset->round == topic->forget_round)
+            err = ERR_NOT_FOUND;
+        if (err != OK || (removal != NULL && offset->group != group))
             break;
-        list_remove(&offset->node);
-        list_push_back(&topic->offsets, &offset->node);
-        offset->round = forgotten->round;
         *looks += 1;
-        if (!goes(offset, groups->shard, forgotten->deleted))
-            continue;
-        group = offset->group;
-        if (removal == NULL)
-            removal = group_removal_begin(group);
-        if (removal == NULL)
-            continue; /* its partition is not served */
-        group_removal_add(removal, offset);
-        *looks += TOMBSTONE_LOOKS;
-        count++;
+        if (goes(offset, groups->shard, topic->is_deleted)) {
+            err = remove_one(offset, &removal);
+            if (err == ERR_NOMEM)
+                break;
+            group = offset->group;
+            *looks += TOMBSTONE_LOOKS;
+            count += err == OK;
+            err = OK;
+        }
+        look_at(offset, topic->forget_round);
     }
-    if (removal != NULL)
+    if (err == ERR_NOT_FOUND)
+        list_remove(&topic->forgotten); /* before what may put it back */
+    if (count > 0)
         start_removal(groups, removal);
-    return !is_over;
+    else if (removal != NULL)
+        group_removal_drop(removal);
+    return err;
 }
 
-static void forget_topics(struct group_coordinator *groups, uint32_t *looks)
+/* False: there is no memory for the next one. */
+static bool forget_topics(struct group_coordinator *groups, uint32_t *looks)
 {
     while (!list_is_empty(&groups->forgotten) && *looks < LOOKS_MAX &&
-           groups->tombstones < TOMBSTONES_MAX) {
-        struct forgotten_topic *forgotten =
-            list_first(&groups->forgotten, struct forgotten_topic, node);
+           groups->tombstones < TOMBSTONES_MAX && !timer_is_set(&groups->retry)) {
+        struct offset_topic *topic = list_first(&groups->forgotten, struct offset_topic, forgotten);
         *looks += 1;
-        if (forget_some(groups, forgotten, looks))
-            continue;
-        list_remove(&forgotten->node);
-        mem_free(forgotten);
+        if (forget_some(groups, topic, looks) == ERR_NOMEM)
+            return false;
     }
+    return true;
 }
 
-static void forget_topic(struct group_coordinator *groups, const char *name, bool deleted)
+/* It is met first when the topic has its next turn. */
+void group_sweep_again(struct group_offset *offset)
 {
-    size_t name_bytes = strlen(name) + 1;
-    struct forgotten_topic *forgotten;
+    struct group_coordinator *groups = offset->group->coordinator;
+    struct offset_topic *topic = offset->of;
 
-    if (offset_topic_find(groups, name) == NULL)
+    if (!goes(offset, groups->shard, topic->is_deleted))
         return;
-    forgotten = mem_alloc(sizeof(*forgotten) + name_bytes);
-    forgotten->round = ++groups->round;
-    forgotten->deleted = deleted;
-    memcpy(forgotten->name, name, name_bytes);
-    list_push_back(&groups->forgotten, &forgotten->node);
+    list_remove(&offset->node);
+    list_push_front(&topic->offsets, &offset->node);
+    offset->round = 0;
+    if (!list_is_linked(&topic->forgotten))
+        list_push_back(&groups->forgotten, &topic->forgotten);
+}
+
+static void forget_topic(struct group_coordinator *groups, struct offset_topic *topic, bool deleted)
+{
+    bool is_waiting = list_is_linked(&topic->forgotten);
+
+    topic->forget_round = ++groups->round;
+    topic->is_deleted = deleted || (is_waiting && topic->is_deleted);
+    if (!is_waiting)
+        list_push_back(&groups->forgotten, &topic->forgotten);
     sweep_later(groups);
 }
 
-void group_coordinator_topic_deleted(struct group_coordinator *groups, const char *topic)
+void group_coordinator_topic_deleted(struct group_coordinator *groups, const char *name)
 {
-    forget_topic(groups, topic, true);
+    struct offset_topic *topic = offset_topic_find(groups, name);
+
+    if (topic != NULL)
+        forget_topic(groups, topic, true);
 }
 
-void group_forget_vanished(struct group *group, const char *topic, int32_t partition,
-                           struct group_removal **removal)
+void group_forget_vanished(struct group_offset *offset, struct group_removal **removal)
 {
-    struct group_offset *offset = group_find_offset(group, topic, partition);
+    struct group_coordinator *groups = offset->group->coordinator;
 
-    if (offset == NULL || !goes(offset, group->coordinator->shard, false))
+    if (!goes(offset, groups->shard, false))
         return;
-    if (*removal == NULL)
-        *removal = group_removal_begin(group);
-    if (*removal != NULL)
-        group_removal_add(*removal, offset);
+    if (remove_one(offset, removal) == ERR_NOMEM)
+        forget_topic(groups, offset->of, false);
 }
 
 /* Topics that were deleted, and a crash came before their offsets' tombstones. */
 static void forget_orphans(struct group_coordinator *groups)
 {
     size_t cursor = 0;
-    const struct offset_topic *topic;
+    struct offset_topic *topic;
 
     while ((topic = hash_map_next(&groups->offset_topics, &cursor)) != NULL)
-        forget_topic(groups, topic->name, false);
+        forget_topic(groups, topic, false);
 }
 
 /* ---- by time */
@@ -194,16 +224,18 @@ static uint32_t expire_group(struct group *group)
     if (group->state != GROUP_EMPTY && group->state != GROUP_STABLE)
         return looks;
     group_subscription_init(&subscription, group, prng_u64(&groups->shard->prng));
-    if (group->state == GROUP_EMPTY || subscription.is_known)
-        removal = group_removal_begin(group);
+    if ((group->state == GROUP_EMPTY || subscription.is_known) &&
+        group_removal_begin(group, &removal) != OK)
+        removal = NULL; /* at the next time */
     while (removal != NULL && count < OF_GROUP_MAX &&
            (offset = group_next_offset(group, &cursor)) != NULL) {
         looks++;
-        if (offset->is_leaving || offset->pending_count > 0 || /* R1 */
+        if (offset->leaving_count > 0 || offset->pending_count > 0 || /* R1 */
             !is_expired(group, offset, now_ms, retention_ms) ||
             group_subscription_has(&subscription, offset->topic))
             continue;
-        group_removal_add(removal, offset);
+        if (group_removal_add(removal, offset) != OK)
+            break; /* as well */
         looks += TOMBSTONE_LOOKS;
         count++;
     }
@@ -252,17 +284,28 @@ static void on_sweep(struct task *task)
     struct group_coordinator *groups = container_of(task, struct group_coordinator, sweep);
     uint32_t looks = 0;
 
-    if (groups->stopping)
+    if (groups->stopping || timer_is_set(&groups->retry))
         return;
-    forget_topics(groups, &looks);
+    if (!forget_topics(groups, &looks)) {
+        sweep_much_later(groups);
+        return;
+    }
     expire_groups(groups, &looks);
+    if (timer_is_set(&groups->retry))
+        return;
     if ((!list_is_empty(&groups->forgotten) || groups->expiry_round != 0) &&
         groups->tombstones < TOMBSTONES_MAX)
         sweep_later(groups);
 }
 
+static void on_retry(struct timer *timer)
+{
+    sweep_later(container_of(timer, struct group_coordinator, retry));
+}
+
 void group_expiry_init(struct group_coordinator *groups)
 {
+    timer_init(&groups->retry, on_retry);
     list_init(&groups->forgotten);
     groups->sweep.run = on_sweep;
     groups->expiry.fire = on_expiry;
@@ -270,10 +313,7 @@ void group_expiry_init(struct group_coordinator *groups)
 
 void group_expiry_deinit(struct group_coordinator *groups)
 {
-    struct list *node;
-
-    while ((node = list_pop_front(&groups->forgotten)) != NULL)
-        mem_free(container_of(node, struct forgotten_topic, node));
+    loop_cancel_timer(&groups->shard->loop, &groups->retry);
     loop_cancel_timer(&groups->shard->loop, &groups->expiry);
     if (list_is_linked(&groups->sweep.node))
         list_remove(&groups->sweep.node);

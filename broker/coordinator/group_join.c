@@ -7,55 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static void take_protocols(struct group_member *member, const struct join_group_request *body)
-{
-    group_clear_protocols(member);
-    member->protocols = mem_alloc((size_t)body->protocols.count * sizeof(*member->protocols));
-    member->protocol_count = (uint32_t)body->protocols.count;
-    for (int32_t i = 0; i < body->protocols.count; i++) {
-        const struct join_group_request_protocol *protocol = &body->protocols.items[i];
-        member->protocols[i].name =
-            mem_strndup(protocol->name.text, (size_t)protocol->name.size_bytes);
-        group_set_bytes(&member->protocols[i].metadata, protocol->metadata.bytes,
-                        protocol->metadata.size_bytes);
-    }
-}
-
-static bool same_protocols(const struct group_member *member, const struct join_group_request *body)
-{
-    if (member->protocol_count != (uint32_t)body->protocols.count)
-        return false;
-    for (int32_t i = 0; i < body->protocols.count; i++) {
-        const struct join_group_request_protocol *protocol = &body->protocols.items[i];
-        const struct group_protocol *own = &member->protocols[i];
-        if (!wire_string_is(protocol->name, own->name) ||
-            protocol->metadata.size_bytes != own->metadata.size_bytes ||
-            (own->metadata.size_bytes > 0 && memcmp(protocol->metadata.bytes, own->metadata.bytes,
-                                                    (size_t)own->metadata.size_bytes) != 0))
-            return false;
-    }
-    return true;
-}
-
-void group_update_member(struct group_member *member, struct request *request)
-{
-    const struct join_group_request *body = request->body;
-    char host[IO_ADDRESS_TEXT_MAX];
-    char text[IO_ADDRESS_TEXT_MAX + 1];
-
-    io_address_format_host(&request->wire.conn->peer, host);
-    snprintf(text, sizeof(text), "/%s", host);
-    group_set_text(&member->client_id,
-                   request->client_id.text == NULL ? "" : request->client_id.text,
-                   request->client_id.text == NULL ? 0 : (size_t)request->client_id.size_bytes);
-    group_set_text(&member->client_host, text, strlen(text));
-    member->session_timeout_ms = body->session_timeout_ms;
-    member->rebalance_timeout_ms =
-        body->rebalance_timeout_ms < 0 ? body->session_timeout_ms : body->rebalance_timeout_ms;
-    take_protocols(member, body);
-    group_count_member(member);
-}
-
 enum { PRESSED_BYTES = 64 << 10 }; /* of a request that is not kept when others find no memory */
 
 /* Whoever asked is gone.  One that was never told its id is out; another may come back within its
@@ -97,7 +48,8 @@ enum {
     PENDING_MAX = 10000,    /* ids handed out in one group and not used yet */
 };
 
-/* The client's own name, or the instance's, a dash and a random UUID; the caller frees it. */
+/* The client's own name, or the instance's, a dash and a random UUID; the caller frees it.  NULL:
+ * there is no memory. */
 static char *make_member_id(const struct group *group, const struct request *request)
 {
     const struct join_group_request *body = request->body;
@@ -110,7 +62,9 @@ static char *make_member_id(const struct group *group, const struct request *req
     if (prefix_bytes > WIRE_STRING_BYTES_MAX - MEMBER_UUID_BYTES)
         prefix_bytes = WIRE_STRING_BYTES_MAX - MEMBER_UUID_BYTES;
     uuid_random(&group->coordinator->shard->prng, &id);
-    text = mem_alloc(prefix_bytes + MEMBER_UUID_BYTES + 1);
+    text = mem_try_alloc(prefix_bytes + MEMBER_UUID_BYTES + 1);
+    if (text == NULL)
+        return NULL;
     for (size_t i = 0; i < prefix_bytes; i++)
         text[i] = prefix.text[i] == '\0' ? '_' : prefix.text[i]; /* our texts end at a NUL */
     snprintf(text + prefix_bytes, MEMBER_UUID_BYTES + 1,
@@ -121,18 +75,54 @@ static char *make_member_id(const struct group *group, const struct request *req
     return text;
 }
 
-static void add_and_wait(struct group *group, struct request *request, const char *member_id)
+/* The group as it was: the client asks again. */
+static void refuse_memory(struct request *request)
+{
+    group_refuse_join(request, KAFKA_COORDINATOR_LOAD_IN_PROGRESS, NULL);
+}
+
+/* With all that it and its group hold of it, or NULL and nothing (U4). */
+static struct group_member *add_member(struct group *group, const struct request *request,
+                                       const char *member_id)
 {
     const struct join_group_request *body = request->body;
-    struct group_member *member = group_add_member(group, member_id, body->group_instance_id);
+    bool names_type = group->protocol_type == NULL || group->member_count == 0;
+    struct group_member *member = NULL;
+    struct group_terms terms;
+    char *type = NULL;
 
+    if (names_type) {
+        type = mem_try_strndup(body->protocol_type.text, (size_t)body->protocol_type.size_bytes);
+        if (type == NULL)
+            return NULL;
+    }
+    if (group_terms_of(request, &terms))
+        member = group_add_member(group, wire_string(member_id), body->group_instance_id, &terms);
+    group_terms_deinit(&terms);
+    if (member != NULL && names_type)
+        group_set_text(&group->protocol_type, type);
+    else
+        mem_free(type);
+    return member;
+}
+
+/* pending: the id was handed out before, or NULL. */
+static void add_and_wait(struct group *group, struct request *request, const char *member_id,
+                         struct group_pending *pending)
+{
+    struct group_member *member = add_member(group, request, member_id);
+
+    if (member == NULL) {
+        refuse_memory(request);
+        return;
+    }
+    if (pending != NULL) {
+        loop_cancel_timer(group_loop(group), &pending->expiry);
+        group_remove_pending(pending);
+    }
     member->is_new = true;
-    group_update_member(member, request);
-    if (group->protocol_type == NULL || group->member_count == 1)
-        group_set_text(&group->protocol_type, body->protocol_type.text,
-                       (size_t)body->protocol_type.size_bytes);
-    if (group->leader_id == NULL)
-        group_set_text(&group->leader_id, member_id, strlen(member_id));
+    if (group->leader == NULL)
+        group->leader = member;
     group->joined_since_delay = true;
     group_wait_to_join(member, request);
     if (group->state == GROUP_PREPARING)
@@ -141,69 +131,83 @@ static void add_and_wait(struct group *group, struct request *request, const cha
         group_prepare_rebalance(group);
 }
 
+static void hand_out_id(struct group *group, struct request *request, const char *member_id)
+{
+    const struct join_group_request *body = request->body;
+    struct group_pending *pending =
+        group->pending_count < PENDING_MAX ? group_add_pending(group, member_id) : NULL;
+
+    if (pending == NULL) {
+        refuse_memory(request); /* or later, when there are fewer */
+        return;
+    }
+    pending->timeout_ms = (uint64_t)body->session_timeout_ms;
+    pending->expiry.fire = group_on_pending_end;
+    loop_set_timer_ms(group_loop(group), &pending->expiry, pending->timeout_ms);
+    group_refuse_join(request, KAFKA_MEMBER_ID_REQUIRED, member_id);
+}
+
 static void join_new(struct group *group, struct request *request)
 {
     const struct join_group_request *body = request->body;
     struct group_member *known = group_find_instance(group, body->group_instance_id);
     char *member_id = make_member_id(group, request);
 
-    if (known != NULL) {
+    if (member_id == NULL)
+        refuse_memory(request);
+    else if (known != NULL)
         group_replace_static(known, request, member_id);
-    } else if (body->group_instance_id.text != NULL || request->api_version < 4) {
-        add_and_wait(group, request, member_id);
-    } else if (group->pending_count >= PENDING_MAX) {
-        group_refuse_join(request, KAFKA_COORDINATOR_LOAD_IN_PROGRESS, NULL); /* later */
-    } else {
-        struct group_pending *pending = group_add_pending(group, member_id);
-        pending->timeout_ms = (uint64_t)body->session_timeout_ms;
-        pending->expiry.fire = group_on_pending_end;
-        loop_set_timer_ms(group_loop(group), &pending->expiry, pending->timeout_ms);
-        group_refuse_join(request, KAFKA_MEMBER_ID_REQUIRED, member_id);
-    }
+    else if (body->group_instance_id.text != NULL || request->api_version < 4)
+        add_and_wait(group, request, member_id, NULL);
+    else
+        hand_out_id(group, request, member_id);
     mem_free(member_id);
 }
 
-static void join_pending(struct group *group, struct request *request,
-                         struct group_pending *pending)
+/* It waits for the generation with what it says now.  False: there is no memory for that, and the
+ * request is answered. */
+static bool wait_anew(struct group_member *member, struct request *request)
 {
-    char *id = mem_strdup(pending->id);
+    struct group_terms terms;
 
-    loop_cancel_timer(group_loop(group), &pending->expiry);
-    group_remove_pending(pending);
-    add_and_wait(group, request, id);
-    mem_free(id);
+    if (!group_terms_of(request, &terms)) {
+        refuse_memory(request);
+        return false;
+    }
+    group_set_terms(member, &terms);
+    group_wait_to_join(member, request);
+    return true;
 }
 
 static void join_known(struct group *group, struct request *request, struct group_member *member)
 {
-    const struct join_group_request *body = request->body;
-    bool same = same_protocols(member, body);
+    bool same = group_terms_have_protocols_of(&member->terms, request);
 
     switch (group->state) {
     case GROUP_PREPARING:
-        group_update_member(member, request);
-        group->joined_since_delay = true;
-        group_wait_to_join(member, request);
-        group_try_complete(group);
+        if (wait_anew(member, request)) {
+            group->joined_since_delay = true;
+            group_try_complete(group);
+        }
         return;
     case GROUP_COMPLETING:
         if (same) { /* the answer was lost: once more */
-            group_answer_join(member, request, group->leader_id, group_is_leader(member), false);
+            group_answer_join(member, request, group_leader_id(group), group_is_leader(member),
+                              false);
             return;
         }
         break;
     case GROUP_STABLE:
         if (same && !group_is_leader(member)) {
-            group_answer_join(member, request, group->leader_id, false, false);
+            group_answer_join(member, request, group_leader_id(group), false, false);
             return;
         }
         break;
     default:
         break;
     }
-    group_update_member(member, request);
-    group_wait_to_join(member, request);
-    group_prepare_rebalance(group);
+    if (wait_anew(member, request))
+        group_prepare_rebalance(group);
 }
 
 enum {
@@ -289,6 +293,8 @@ void group_join(struct group_coordinator *groups, struct request *request)
     if (error_code == KAFKA_NONE)
         error_code = check_join(groups, body);
     group = error_code == KAFKA_NONE ? coordinator_find(groups, body->group_id) : NULL;
+    if (group != NULL && group->removal != NULL)
+        error_code = KAFKA_COORDINATOR_LOAD_IN_PROGRESS; /* soon it will be another group */
     if (error_code == KAFKA_NONE && group == NULL && body->member_id.size_bytes > 0)
         error_code = KAFKA_UNKNOWN_MEMBER_ID;
     if (error_code != KAFKA_NONE) {
@@ -297,6 +303,10 @@ void group_join(struct group_coordinator *groups, struct request *request)
     }
     if (group == NULL)
         group = coordinator_get(groups, body->group_id);
+    if (group == NULL) {
+        refuse_memory(request);
+        return;
+    }
     if (body->member_id.size_bytes > 0) {
         pending = group_find_pending(group, body->member_id);
         if (pending != NULL && body->group_instance_id.text != NULL)
@@ -315,7 +325,7 @@ void group_join(struct group_coordinator *groups, struct request *request)
     if (error_code != KAFKA_NONE)
         group_refuse_join(request, error_code, NULL);
     else if (pending != NULL)
-        join_pending(group, request, pending);
+        add_and_wait(group, request, pending->id, pending);
     else if (member != NULL)
         join_known(group, request, member);
     else

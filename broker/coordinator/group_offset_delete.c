@@ -23,11 +23,13 @@ static int16_t check_deletion(struct group_coordinator *groups,
     return KAFKA_NONE;
 }
 
-static void delete_offsets(struct group_removal *removal, struct group *group,
-                           const struct offset_delete_request *body,
-                           struct offset_delete_response *response)
+/* ERR_NOMEM: not all of them could be added. */
+static enum err delete_offsets(struct group_removal *removal, struct group *group,
+                               const struct offset_delete_request *body,
+                               struct offset_delete_response *response)
 {
     struct group_subscription subscription;
+    enum err err = OK;
 
     group_subscription_init(&subscription, group, prng_u64(&group->coordinator->shard->prng));
     for (int32_t t = 0; t < body->topics.count; t++) {
@@ -36,7 +38,7 @@ static void delete_offsets(struct group_removal *removal, struct group *group,
         char name[256] = "";
         if (asked->name.size_bytes < (int32_t)sizeof(name))
             memcpy(name, asked->name.text, (size_t)asked->name.size_bytes);
-        for (int32_t p = 0; p < asked->partitions.count; p++) {
+        for (int32_t p = 0; p < asked->partitions.count && err == OK; p++) {
             struct group_offset *offset =
                 group_find_offset(group, name, asked->partitions.items[p].partition_index);
             if (out->partitions.items[p].error_code != KAFKA_NONE)
@@ -44,10 +46,11 @@ static void delete_offsets(struct group_removal *removal, struct group *group,
             if (group_subscription_has(&subscription, name))
                 out->partitions.items[p].error_code = KAFKA_GROUP_SUBSCRIBED_TO_TOPIC;
             else if (offset != NULL)
-                group_removal_add(removal, offset);
+                err = group_removal_add(removal, offset);
         }
     }
     group_subscription_deinit(&subscription);
+    return err;
 }
 
 static void on_deleted(void *context, int16_t error_code)
@@ -76,16 +79,19 @@ void group_offset_delete(struct group_coordinator *groups, struct request *reque
 
     response->error_code = check_deletion(groups, request->body, &group);
     if (response->error_code == KAFKA_NONE) {
-        removal = group_removal_begin(group);
-        if (removal == NULL)
-            response->error_code = KAFKA_NOT_COORDINATOR;
+        enum err err = group_removal_begin(group, &removal);
+        if (err == OK) {
+            err = delete_offsets(removal, group, request->body, response);
+            if (err != OK)
+                group_removal_drop(removal);
+        }
+        response->error_code = coordinator_begin_error(err);
     }
-    if (removal == NULL) {
+    if (response->error_code != KAFKA_NONE) {
         response->topics.count = 0;
         request_answer(request);
         return;
     }
-    delete_offsets(removal, group, request->body, response);
     request_on_cancel(request, on_cancel, removal);
     group_removal_start(removal, on_deleted, request);
 }

@@ -34,12 +34,20 @@ static struct offset_topic *get_topic(struct group *group, const char *name)
 
     if (topic != NULL)
         return topic;
-    topic = mem_alloc(sizeof(*topic));
-    topic->name = mem_strdup(name);
+    topic = mem_try_alloc(sizeof(*topic));
+    if (topic == NULL)
+        return NULL;
+    topic->name = mem_try_strdup(name);
     topic->name_bytes = strlen(name);
     list_init(&topic->offsets);
-    err = hash_map_insert(&groups->offset_topics, topic->name, topic->name_bytes, topic);
-    check(err == OK);
+    err = topic->name == NULL
+              ? ERR_NOMEM
+              : hash_map_insert(&groups->offset_topics, topic->name, topic->name_bytes, topic);
+    if (err != OK) {
+        mem_free(topic->name);
+        mem_free(topic);
+        return NULL;
+    }
     budget_force(group->budget, bytes_of_topic(topic));
     return topic;
 }
@@ -48,6 +56,8 @@ static void drop_topic(struct group *group, struct offset_topic *topic)
 {
     if (!list_is_empty(&topic->offsets))
         return;
+    if (list_is_linked(&topic->forgotten))
+        list_remove(&topic->forgotten);
     hash_map_remove(&group->coordinator->offset_topics, topic->name, topic->name_bytes);
     budget_give(group->budget, bytes_of_topic(topic));
     mem_free(topic->name);
@@ -68,19 +78,29 @@ static struct group_offset *find_entry(const struct group *group, const char *to
 static struct group_offset *get_entry(struct group *group, const char *topic, int32_t partition)
 {
     struct group_offset *entry = find_entry(group, topic, partition);
-    enum err err;
+    struct offset_topic *of;
 
     if (entry != NULL)
         return entry;
-    entry = mem_alloc(sizeof(*entry));
+    of = get_topic(group, topic);
+    if (of == NULL)
+        return NULL;
+    entry = mem_try_alloc(sizeof(*entry));
+    if (entry == NULL) {
+        drop_topic(group, of);
+        return NULL;
+    }
     entry->group = group;
-    entry->of = get_topic(group, topic);
+    entry->of = of;
     entry->topic = entry->of->name;
     entry->partition = partition;
     entry->key = (struct offset_key){.topic = entry->of, .partition = partition};
     entry->offset = -1;
-    err = hash_map_insert(&group->offsets, &entry->key, sizeof(entry->key), entry);
-    check(err == OK);
+    if (hash_map_insert(&group->offsets, &entry->key, sizeof(entry->key), entry) != OK) {
+        mem_free(entry);
+        drop_topic(group, of);
+        return NULL;
+    }
     list_push_back(&entry->of->offsets, &entry->node); /* F1 */
     budget_force(group->budget, bytes_of(entry));
     return entry;
@@ -102,7 +122,7 @@ static void free_entry(struct group_offset *entry)
 /* Nothing is known of it any more. */
 static void drop_if_unused(struct group_offset *entry)
 {
-    if (entry->is_recorded || entry->pending_count > 0)
+    if (entry->is_recorded || entry->pending_count > 0 || entry->leaving_count > 0) /* F4 */
         return;
     hash_map_remove(&entry->group->offsets, &entry->key, sizeof(entry->key));
     free_entry(entry);
@@ -126,12 +146,27 @@ struct group_offset *group_next_offset(const struct group *group, size_t *cursor
     return NULL;
 }
 
-void group_set_offset(struct group *group, const char *topic, const struct uuid *topic_id,
-                      int32_t partition, int64_t offset, int32_t leader_epoch,
-                      struct wire_string metadata, int64_t commit_ms, int64_t expire_ms)
+struct group_offset *group_next_entry(const struct group *group, size_t *cursor)
+{
+    return hash_map_next(&group->offsets, cursor);
+}
+
+struct group_offset *group_begin_offset(struct group *group, const char *topic, int32_t partition)
 {
     struct group_offset *entry = get_entry(group, topic, partition);
 
+    if (entry != NULL)
+        entry->pending_count++;
+    return entry;
+}
+
+void group_apply_offset(struct group_offset *entry, const struct uuid *topic_id, int64_t offset,
+                        int32_t leader_epoch, struct group_bytes *metadata, int64_t commit_ms,
+                        int64_t expire_ms)
+{
+    struct group *group = entry->group;
+
+    check(entry->pending_count > 0);
     budget_give(group->budget, bytes_of(entry));
     group->offset_count += !entry->is_recorded;
     entry->is_recorded = true;
@@ -140,34 +175,64 @@ void group_set_offset(struct group *group, const char *topic, const struct uuid 
     entry->leader_epoch = leader_epoch;
     entry->commit_timestamp_ms = commit_ms;
     entry->expire_timestamp_ms = expire_ms;
-    group_set_bytes(&entry->metadata, (const uint8_t *)metadata.text, metadata.size_bytes);
+    group_bytes_move(metadata, &entry->metadata);
     budget_force(group->budget, bytes_of(entry));
+}
+
+void group_end_offset(struct group_offset *entry)
+{
+    check(entry->pending_count > 0);
+    entry->pending_count--;
+    drop_if_unused(entry);
+}
+
+enum err group_set_offset(struct group *group, const char *topic, const struct uuid *topic_id,
+                          int32_t partition, int64_t offset, int32_t leader_epoch,
+                          struct wire_string metadata, int64_t commit_ms, int64_t expire_ms)
+{
+    struct group_bytes copy;
+    struct group_offset *entry;
+
+    if (!group_bytes_copy((const uint8_t *)metadata.text, metadata.size_bytes, &copy))
+        return ERR_NOMEM;
+    entry = group_begin_offset(group, topic, partition);
+    if (entry == NULL) {
+        mem_free(copy.bytes);
+        return ERR_NOMEM;
+    }
+    group_apply_offset(entry, topic_id, offset, leader_epoch, &copy, commit_ms, expire_ms);
+    group_end_offset(entry);
+    return OK;
+}
+
+static void remove_recorded(struct group_offset *entry)
+{
+    entry->group->offset_count -= entry->is_recorded;
+    entry->is_recorded = false;
+    drop_if_unused(entry);
+}
+
+void group_begin_leaving(struct group_offset *entry)
+{
+    entry->leaving_count++;
+}
+
+void group_end_leaving(struct group_offset *entry, bool is_gone)
+{
+    check(entry->leaving_count > 0);
+    entry->leaving_count--;
+    if (is_gone)
+        remove_recorded(entry);
+    else
+        drop_if_unused(entry);
 }
 
 void group_remove_offset(struct group *group, const char *topic, int32_t partition)
 {
     struct group_offset *entry = group_find_offset(group, topic, partition);
 
-    if (entry == NULL)
-        return;
-    group->offset_count--;
-    entry->is_recorded = false;
-    entry->is_leaving = false;
-    drop_if_unused(entry);
-}
-
-void group_begin_offset(struct group *group, const char *topic, int32_t partition)
-{
-    get_entry(group, topic, partition)->pending_count++;
-}
-
-void group_end_offset(struct group *group, const char *topic, int32_t partition)
-{
-    struct group_offset *entry = find_entry(group, topic, partition);
-
-    check(entry != NULL && entry->pending_count > 0);
-    entry->pending_count--;
-    drop_if_unused(entry);
+    if (entry != NULL)
+        remove_recorded(entry);
 }
 
 bool group_offset_is_orphan(const struct group_offset *offset, const struct image *image)

@@ -5,7 +5,9 @@
  *   F1  an offset stands in its group's table and in its topic's list, or in neither
  *   F2  a name stays as long as an offset has it: who keeps an offset may keep offset->topic
  *   F3  while commits of an offset are being recorded (pending_count), its newest record in the log
- *       is not the one that is in memory */
+ *       is not the one that is in memory
+ *   F4  an offset stays where it is while records of it are on their way (pending_count,
+ *       leaving_count), so that applying them needs no memory */
 #ifndef LEVEE_BROKER_COORDINATOR_GROUP_OFFSETS_H
 #define LEVEE_BROKER_COORDINATOR_GROUP_OFFSETS_H
 
@@ -18,6 +20,9 @@ struct offset_topic {
     char *name;
     size_t name_bytes;
     struct list offsets; /* of group_offset; those that a sweep has looked at last are at the end */
+    struct list forgotten; /* the coordinator's: its offsets are to go (group_expiry.c) */
+    uint64_t forget_round; /* of that sweep */
+    bool is_deleted;       /* just now: what does not say its id goes, too */
 };
 
 struct offset_key {
@@ -40,8 +45,8 @@ struct group_offset {
     int64_t expire_timestamp_ms; /* -1: by offsets.retention.minutes */
     uint64_t round;              /* of the sweep that has looked at it */
     uint32_t pending_count;      /* commits of it that are being recorded */
-    bool is_recorded;            /* else there is only what is pending */
-    bool is_leaving;             /* its tombstone is being recorded */
+    uint32_t leaving_count;      /* tombstones of it that are being recorded */
+    bool is_recorded;            /* else there is only what is on its way */
 };
 
 /* NULL: none was committed (and recorded). */
@@ -51,15 +56,33 @@ struct group_offset *group_find_offset(const struct group *group, const char *to
 /* Those that are recorded: cursor starts at 0, NULL at the end; as hash_map_next. */
 struct group_offset *group_next_offset(const struct group *group, size_t *cursor);
 
-/* Insert or replace; texts are copied. */
-void group_set_offset(struct group *group, const char *topic, const struct uuid *topic_id,
-                      int32_t partition, int64_t offset, int32_t leader_epoch,
-                      struct wire_string metadata, int64_t commit_ms, int64_t expire_ms);
-void group_remove_offset(struct group *group, const char *topic, int32_t partition);
+/* Also those of which only a commit is on its way. */
+struct group_offset *group_next_entry(const struct group *group, size_t *cursor);
 
-/* A commit of it is being recorded, and no longer is (F3). */
-void group_begin_offset(struct group *group, const char *topic, int32_t partition);
-void group_end_offset(struct group *group, const char *topic, int32_t partition);
+/* A commit of it is being recorded (F3); NULL: there is no memory. */
+must_use struct group_offset *group_begin_offset(struct group *group, const char *topic,
+                                                 int32_t partition);
+
+/* It is recorded; *metadata is the offset's from now on.  Between begin and end. */
+void group_apply_offset(struct group_offset *entry, const struct uuid *topic_id, int64_t offset,
+                        int32_t leader_epoch, struct group_bytes *metadata, int64_t commit_ms,
+                        int64_t expire_ms);
+
+/* Its record is no longer on its way. */
+void group_end_offset(struct group_offset *entry);
+
+/* All three at once, with a copy of metadata; ERR_NOMEM: nothing has changed. */
+must_use enum err group_set_offset(struct group *group, const char *topic,
+                                   const struct uuid *topic_id, int32_t partition, int64_t offset,
+                                   int32_t leader_epoch, struct wire_string metadata,
+                                   int64_t commit_ms, int64_t expire_ms);
+
+/* A tombstone of it is being recorded; it is, or is not (is_gone false). */
+void group_begin_leaving(struct group_offset *entry);
+void group_end_leaving(struct group_offset *entry, bool is_gone);
+
+/* A tombstone that was read; one of what is not there is accepted. */
+void group_remove_offset(struct group *group, const char *topic, int32_t partition);
 
 /* The topic that it was committed for exists no more: its id is gone, whoever has the name now.
  * (Ids are never used again.  Without an id nothing is known, and the offset counts.) */

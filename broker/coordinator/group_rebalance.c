@@ -30,7 +30,7 @@ static uint64_t rebalance_timeout_of(const struct group *group)
 
     list_for_each(node, &group->members)
     {
-        int32_t timeout = container_of(node, struct group_member, node)->rebalance_timeout_ms;
+        int32_t timeout = container_of(node, struct group_member, node)->terms.rebalance_timeout_ms;
         if (timeout > longest)
             longest = timeout;
     }
@@ -41,7 +41,7 @@ static uint64_t rebalance_timeout_of(const struct group *group)
 static uint64_t session_of(const struct group_member *member)
 {
     return member->is_new && member->join != NULL ? NEW_MEMBER_WAITS_MAX_MS
-                                                  : (uint64_t)member->session_timeout_ms;
+                                                  : (uint64_t)member->terms.session_timeout_ms;
 }
 
 /* How long the rebalance may go on, counted anew, in milliseconds. */
@@ -247,10 +247,14 @@ static void on_empty_recorded(struct state_write *write, enum err err)
     mem_free(empty);
 }
 
+/* Without memory, as when it cannot be written: a start goes on with what the log says, whose
+ * members are out when their sessions end. */
 void group_record(struct group *group)
 {
-    struct empty_write *empty = mem_alloc(sizeof(*empty));
+    struct empty_write *empty = mem_try_alloc(sizeof(*empty));
 
+    if (empty == NULL)
+        return;
     empty->group = group;
     if (!coordinator_write_init(group, &empty->write, on_empty_recorded)) {
         mem_free(empty);
@@ -286,16 +290,13 @@ static void drop_absent(struct group *group)
 
 static void choose_leader(struct group *group)
 {
-    struct group_member *leader =
-        group->leader_id == NULL ? NULL : group_find(group, wire_string(group->leader_id));
-
-    if (leader != NULL && leader->join != NULL)
+    if (group->leader != NULL && group->leader->join != NULL)
         return;
     list_for_each(node, &group->members)
     {
-        leader = container_of(node, struct group_member, node);
-        if (leader->join != NULL) {
-            group_set_text(&group->leader_id, leader->id, strlen(leader->id));
+        struct group_member *member = container_of(node, struct group_member, node);
+        if (member->join != NULL) {
+            group->leader = member;
             return;
         }
     }
@@ -312,6 +313,13 @@ static bool anybody_joined(const struct group *group)
 }
 
 static void complete_join(struct group *group);
+
+/* No generation comes of this: who waited joins again. */
+static void end_round(struct group *group, enum err err)
+{
+    group_end_waits(group, group_record_error(err));
+    group_prepare_rebalance(group);
+}
 
 /* ---- the number of a generation: told to nobody before it is recorded, or a start after a crash
  * would give it to other members, too (G1) */
@@ -339,8 +347,7 @@ static void on_reserved(struct state_write *write, enum err err)
             group->reserved_generation = generation;
             complete_join(group);
         } else {
-            group_end_waits(group, group_record_error(err));
-            group_prepare_rebalance(group);
+            end_round(group, err);
         }
     }
     coordinator_drop_if_idle(group);
@@ -348,8 +355,12 @@ static void on_reserved(struct state_write *write, enum err err)
 
 static void reserve(struct group *group, int32_t generation)
 {
-    struct reservation *reservation = mem_alloc(sizeof(*reservation));
+    struct reservation *reservation = mem_try_alloc(sizeof(*reservation));
 
+    if (reservation == NULL) {
+        end_round(group, ERR_NOMEM);
+        return;
+    }
     if (!coordinator_write_init(group, &reservation->write, on_reserved)) {
         mem_free(reservation);
         group_end_waits(group, KAFKA_NOT_COORDINATOR);
@@ -366,6 +377,7 @@ static void reserve(struct group *group, int32_t generation)
 static void complete_join(struct group *group)
 {
     int32_t next = group_next_generation(group->generation);
+    char *protocol = NULL;
 
     loop_cancel_timer(group_loop(group), &group->rebalance);
     drop_absent(group);
@@ -379,18 +391,21 @@ static void complete_join(struct group *group)
             reserve(group, next);
         return;
     }
+    if (group->member_count > 0) {
+        const char *chosen = group_vote(group);
+        protocol = mem_try_strdup(chosen == NULL ? "" : chosen);
+        if (protocol == NULL) {
+            end_round(group, ERR_NOMEM);
+            return;
+        }
+    }
+    group_set_text(&group->protocol, protocol);
     group->generation = next;
     group->state_timestamp_ms = clock_wall_ms(group->coordinator->shard->clock);
     if (group->member_count == 0) {
         group->state = GROUP_EMPTY;
-        group_set_text(&group->protocol, NULL, 0);
         group_record(group);
         return;
-    }
-    {
-        const char *chosen = group_vote(group);
-        group_set_text(&group->protocol, chosen == NULL ? "" : chosen,
-                       chosen == NULL ? 0 : strlen(chosen));
     }
     choose_leader(group);
     group->state = GROUP_COMPLETING;
@@ -401,7 +416,8 @@ static void complete_join(struct group *group)
         member->join = NULL;
         member->synced = request == NULL;
         if (request != NULL)
-            group_answer_join(member, request, group->leader_id, group_is_leader(member), false);
+            group_answer_join(member, request, group_leader_id(group), group_is_leader(member),
+                              false);
         else
             group_touch(member); /* an absent static member */
     }

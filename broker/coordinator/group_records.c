@@ -41,9 +41,13 @@ static void write_group(const struct group *group, struct state_write *write, in
     struct group_metadata_key key;
     struct group_metadata_value value;
     struct group_metadata_value_member_metadata *members =
-        mem_alloc(group->member_count * sizeof(*members));
+        mem_try_alloc(group->member_count * sizeof(*members));
     uint32_t count = 0;
 
+    if (members == NULL) {
+        state_write_fail(write, ERR_NOMEM);
+        return;
+    }
     codec_set_defaults(&group_metadata_key_desc, &key);
     codec_set_defaults(&group_metadata_value_desc, &value);
     key.group = (struct wire_string){group->id, (int32_t)group->id_bytes};
@@ -55,15 +59,16 @@ static void write_group(const struct group *group, struct state_write *write, in
     list_for_each(node, &group->members)
     {
         const struct group_member *member = container_of(node, struct group_member, node);
+        const struct group_terms *terms = &member->terms;
         struct group_metadata_value_member_metadata *out = &members[count];
         codec_set_struct_defaults(&group_metadata_value_member_metadata_struct, out);
         out->member_id = text(member->id);
         out->group_instance_id = text(member->instance_id);
-        out->client_id = text(member->client_id == NULL ? "" : member->client_id);
-        out->client_host = text(member->client_host == NULL ? "" : member->client_host);
-        out->rebalance_timeout = member->rebalance_timeout_ms;
-        out->session_timeout = member->session_timeout_ms;
-        out->subscription = bytes_of(group_member_metadata(member, protocol));
+        out->client_id = text(terms->client_id == NULL ? "" : terms->client_id);
+        out->client_host = text(terms->client_host == NULL ? "" : terms->client_host);
+        out->rebalance_timeout = terms->rebalance_timeout_ms;
+        out->session_timeout = terms->session_timeout_ms;
+        out->subscription = bytes_of(group_terms_metadata(terms, protocol));
         out->assignment = bytes_of(leader == NULL        ? (struct group_bytes){0}
                                    : assignments == NULL ? member->assignment
                                                          : assignments[count]);
@@ -78,7 +83,8 @@ static void write_group(const struct group *group, struct state_write *write, in
 void group_write_metadata(struct group *group, struct state_write *write,
                           const struct group_bytes *assignments)
 {
-    write_group(group, write, group->generation, group->protocol, group->leader_id, assignments);
+    write_group(group, write, group->generation, group->protocol, group_leader_id(group),
+                assignments);
 }
 
 void group_write_generation(struct group *group, struct state_write *write, int32_t generation)
@@ -148,59 +154,102 @@ static enum err decode_value(const struct record_desc *desc, const uint8_t *valu
     return err == OK ? codec_decode(desc->value, version, &reader, arena, out) : err;
 }
 
-static void apply_member(struct group *group,
-                         const struct group_metadata_value_member_metadata *from)
+static enum err take_text(struct wire_string value, char **out)
 {
-    char *id = mem_strndup(from->member_id.text, (size_t)from->member_id.size_bytes);
-    struct group_member *member = group_add_member(group, id, from->group_instance_id);
-
-    mem_free(id);
-    group_set_text(&member->client_id, from->client_id.text, (size_t)from->client_id.size_bytes);
-    group_set_text(&member->client_host, from->client_host.text,
-                   (size_t)from->client_host.size_bytes);
-    member->session_timeout_ms = from->session_timeout;
-    member->rebalance_timeout_ms =
-        from->rebalance_timeout < 0 ? from->session_timeout : from->rebalance_timeout;
-    member->protocols = mem_alloc(sizeof(*member->protocols));
-    member->protocol_count = 1;
-    member->synced = true;
-    member->protocols[0].name = mem_strdup(group->protocol == NULL ? "" : group->protocol);
-    group_set_bytes(&member->protocols[0].metadata, from->subscription.bytes,
-                    from->subscription.size_bytes);
-    group_set_bytes(&member->assignment, from->assignment.bytes, from->assignment.size_bytes);
-    group_count_member(member);
+    *out = value.text == NULL ? NULL : mem_try_strndup(value.text, (size_t)value.size_bytes);
+    return *out == NULL && value.text != NULL ? ERR_NOMEM : OK;
 }
 
-static void apply_group(struct group_coordinator *groups, struct wire_string id,
-                        const struct group_metadata_value *value)
+/* With the protocol that the group has chosen, which is all that a record tells. */
+static enum err terms_of(const struct group *group,
+                         const struct group_metadata_value_member_metadata *from,
+                         struct group_terms *out)
+{
+    *out = (struct group_terms){.session_timeout_ms = from->session_timeout,
+                                .rebalance_timeout_ms = from->rebalance_timeout < 0
+                                                            ? from->session_timeout
+                                                            : from->rebalance_timeout,
+                                .protocols = mem_try_alloc(sizeof(*out->protocols))};
+    if (out->protocols != NULL) {
+        out->protocol_count = 1;
+        out->protocols[0].name = mem_try_strdup(group->protocol == NULL ? "" : group->protocol);
+        if (out->protocols[0].name != NULL &&
+            group_bytes_copy(from->subscription.bytes, from->subscription.size_bytes,
+                             &out->protocols[0].metadata) &&
+            take_text(from->client_id, &out->client_id) == OK &&
+            take_text(from->client_host, &out->client_host) == OK)
+            return OK;
+    }
+    group_terms_deinit(out);
+    return ERR_NOMEM;
+}
+
+static enum err apply_member(struct group *group,
+                             const struct group_metadata_value_member_metadata *from)
+{
+    struct group_member *member = NULL;
+    struct group_terms terms;
+
+    if (terms_of(group, from, &terms) == OK)
+        member = group_add_member(group, from->member_id, from->group_instance_id, &terms);
+    group_terms_deinit(&terms);
+    if (member == NULL ||
+        !group_bytes_copy(from->assignment.bytes, from->assignment.size_bytes, &member->assignment))
+        return ERR_NOMEM;
+    member->synced = true;
+    group_count_member(member);
+    return OK;
+}
+
+/* Where memory ends the group is as far as it came: its partition is not served then. */
+static enum err apply_members(struct group *group, const struct group_metadata_value *value)
+{
+    char *type;
+    char *protocol;
+    enum err err = take_text(value->protocol_type, &type);
+
+    if (err != OK)
+        return err;
+    group_set_text(&group->protocol_type, type);
+    err = take_text(value->protocol.text == NULL && value->members.count > 0 ? text("")
+                                                                             : value->protocol,
+                    &protocol);
+    if (err != OK)
+        return err;
+    group_set_text(&group->protocol, protocol);
+    for (int32_t i = 0; err == OK && i < value->members.count; i++)
+        err = apply_member(group, &value->members.items[i]);
+    return err;
+}
+
+static enum err apply_group(struct group_coordinator *groups, struct wire_string id,
+                            const struct group_metadata_value *value)
 {
     struct group *group =
         value == NULL ? coordinator_find(groups, id) : coordinator_get(groups, id);
+    enum err err;
 
     if (group == NULL)
-        return;
+        return value == NULL ? OK : ERR_NOMEM;
     while (!list_is_empty(&group->members))
         group_remove_member(list_first(&group->members, struct group_member, node));
     group->state = GROUP_EMPTY;
     if (value == NULL) {
         group_reset(group);
         coordinator_drop_if_idle(group);
-        return;
+        return OK;
     }
     if (value->generation > group->generation ||
         (group->generation == INT32_MAX && value->generation > 0))
         group->generation = value->generation; /* U1 */
-    group_set_text(&group->protocol_type, value->protocol_type.text,
-                   (size_t)value->protocol_type.size_bytes);
-    group_set_text(&group->protocol, value->protocol.text, (size_t)value->protocol.size_bytes);
-    if (group->protocol == NULL && value->members.count > 0)
-        group_set_text(&group->protocol, "", 0);
-    group_set_text(&group->leader_id, value->leader.text, (size_t)value->leader.size_bytes);
     group->state_timestamp_ms = value->current_state_timestamp;
-    for (int32_t i = 0; i < value->members.count; i++)
-        apply_member(group, &value->members.items[i]);
+    err = apply_members(group, value);
+    if (err != OK)
+        return err;
+    group->leader = group_find(group, value->leader);
     if (group->member_count > 0) /* without a leader: it never had its assignment */
-        group->state = group->leader_id == NULL ? GROUP_PREPARING : GROUP_STABLE;
+        group->state = group->leader == NULL ? GROUP_PREPARING : GROUP_STABLE;
+    return OK;
 }
 
 static enum err apply_offset(struct group_coordinator *groups, const struct offset_commit_key *key,
@@ -211,7 +260,7 @@ static enum err apply_offset(struct group_coordinator *groups, const struct offs
     char topic[256];
 
     if (group == NULL)
-        return OK;
+        return value == NULL ? OK : ERR_NOMEM;
     if (key->topic.size_bytes <= 0 || key->topic.size_bytes >= (int32_t)sizeof(topic) ||
         memchr(key->topic.text, '\0', (size_t)key->topic.size_bytes) != NULL)
         return ERR_CORRUPT; /* no topic is called so */
@@ -221,9 +270,9 @@ static enum err apply_offset(struct group_coordinator *groups, const struct offs
         group_remove_offset(group, topic, key->partition);
         coordinator_drop_if_idle(group);
     } else {
-        group_set_offset(group, topic, &value->topic_id, key->partition, value->offset,
-                         value->leader_epoch, value->metadata, value->commit_timestamp,
-                         value->expire_timestamp);
+        return group_set_offset(group, topic, &value->topic_id, key->partition, value->offset,
+                                value->leader_epoch, value->metadata, value->commit_timestamp,
+                                value->expire_timestamp);
     }
     return OK;
 }
@@ -250,7 +299,9 @@ static enum err apply(struct group_coordinator *groups, const struct record_desc
 {
     void *key_body = arena_alloc(arena, desc->key->body->size_bytes);
     void *value_body = arena_alloc(arena, desc->value->body->size_bytes);
-    enum err err = codec_decode(desc->key, 0, key_reader, arena, key_body);
+    enum err err = key_body == NULL || value_body == NULL
+                       ? ERR_NOMEM
+                       : codec_decode(desc->key, 0, key_reader, arena, key_body);
 
     if (err == OK && value_bytes >= 0)
         err = decode_value(desc, value, value_bytes, arena, value_body);
@@ -264,8 +315,8 @@ static enum err apply(struct group_coordinator *groups, const struct record_desc
     case TYPE_OFFSET_COMMIT:
         return apply_offset(groups, key_body, value_body);
     case TYPE_GROUP_METADATA:
-        apply_group(groups, ((const struct group_metadata_key *)key_body)->group, value_body);
-        return OK;
+        return apply_group(groups, ((const struct group_metadata_key *)key_body)->group,
+                           value_body);
     default:
         return OK; /* groups of the newer protocols, which are not served here */
     }

@@ -1,93 +1,151 @@
+/* begin → add ... → start → recorded → applied.  Of a whole group: start_all → put together, a
+ * slice in each turn → recorded → applied, a slice in each turn. */
 #include "broker/coordinator/group_removal.h"
 
+#include "base/check.h"
 #include "base/mem.h"
 #include "broker/coordinator/coordinator_private.h"
 
-#include <string.h>
+enum {
+    CHUNK_OFFSETS = 126,
+    SLICE_OFFSETS = 1000, /* tombstones written, or applied, in one turn */
+};
+
+struct removed_chunk {
+    struct removed_chunk *next;
+    uint32_t count;
+    struct group_offset *offsets[CHUNK_OFFSETS];
+};
 
 struct group_removal {
     struct state_write write;
     struct group *group;
-    struct removed_offset {
-        struct removed_offset *next;
-        int32_t partition;
-        char topic[];
-    } * offsets;
+    struct removed_chunk *chunks;
     bool whole;         /* the group too, */
     int32_t generation; /* unless it has moved on from this one */
     void (*done)(void *context, int16_t error_code);
     void *context;
     uint32_t count;      /* of offsets */
     uint32_t *in_flight; /* counts them until it has ended, or NULL */
+    struct task slice;   /* goes on in the next turn */
+    size_t cursor;       /* of the group's offsets, while it is put together */
+    enum err err;        /* of the write, once it has ended */
+    bool is_applying;    /* so it has */
 };
 
-/* The log has it, or has it not. */
-static void end_offset(struct group *group, const struct removed_offset *removed, enum err err)
-{
-    struct group_offset *offset;
+/* ---- applying */
 
-    if (err == OK) {
-        group_remove_offset(group, removed->topic, removed->partition);
-        return;
+/* So many of its offsets are removed, or stay.  False: that was all. */
+static bool apply_some(struct group_removal *removal, uint32_t max_count)
+{
+    while (removal->chunks != NULL && max_count > 0) {
+        struct removed_chunk *chunk = removal->chunks;
+        while (chunk->count > 0 && max_count > 0) {
+            struct group_offset *offset = chunk->offsets[--chunk->count];
+            bool stays = removal->err != OK && offset->is_recorded;
+            group_end_leaving(offset, removal->err == OK);
+            if (stays && removal->in_flight != NULL)
+                group_sweep_again(offset);
+            max_count--;
+        }
+        if (chunk->count > 0)
+            break;
+        removal->chunks = chunk->next;
+        mem_free(chunk);
     }
-    offset = group_find_offset(group, removed->topic, removed->partition);
-    if (offset != NULL)
-        offset->is_leaving = false;
+    return removal->chunks != NULL;
 }
 
-static void on_recorded(struct state_write *write, enum err err)
+static void free_removal(struct group_removal *removal)
 {
-    struct group_removal *removal = container_of(write, struct group_removal, write);
     struct group *group = removal->group;
-    bool is_heard = removal->done != NULL && !group->coordinator->closing;
 
     group->writes--;
+    if (group->removal == removal)
+        group->removal = NULL;
+    state_write_deinit(&removal->write);
+    mem_free(removal);
+}
+
+static void finish(struct group_removal *removal)
+{
+    struct group *group = removal->group;
+    void (*done)(void *context, int16_t error_code) =
+        group->coordinator->closing ? NULL : removal->done;
+    void *context = removal->context;
+    enum err err = removal->err;
+
     if (removal->in_flight != NULL)
         *removal->in_flight -= removal->count;
-    while (removal->offsets != NULL) {
-        struct removed_offset *offset = removal->offsets;
-        removal->offsets = offset->next;
-        end_offset(group, offset, err);
-        mem_free(offset);
-    }
     if (err == OK && removal->whole && group->state == GROUP_EMPTY &&
         group->generation == removal->generation) {
         group_reset(group); /* as a start applies it */
         group_end_pending(group);
     }
+    free_removal(removal);
     coordinator_drop_if_idle(group);
-    if (is_heard)
-        removal->done(removal->context, coordinator_write_error(err));
-    state_write_deinit(write);
-    mem_free(removal);
+    if (done != NULL)
+        done(context, coordinator_write_error(err));
 }
 
-struct group_removal *group_removal_begin(struct group *group)
+static void apply(struct group_removal *removal)
 {
-    struct group_removal *removal = mem_alloc(sizeof(*removal));
+    bool is_sliced = removal->group->removal == removal; /* R2 */
 
+    if (apply_some(removal, is_sliced ? SLICE_OFFSETS : UINT32_MAX))
+        loop_defer(group_loop(removal->group), &removal->slice);
+    else
+        finish(removal);
+}
+
+/* The log has it, or has it not. */
+static void on_recorded(struct state_write *write, enum err err)
+{
+    struct group_removal *removal = container_of(write, struct group_removal, write);
+
+    removal->is_applying = true;
+    removal->err = err;
+    apply(removal);
+}
+
+/* ---- what is to go */
+
+enum err group_removal_begin(struct group *group, struct group_removal **out)
+{
+    struct group_removal *removal;
+
+    if (group->removal != NULL)
+        return ERR_FULL; /* R2 */
+    removal = mem_try_alloc(sizeof(*removal));
+    if (removal == NULL)
+        return ERR_NOMEM;
     removal->group = group;
     removal->generation = group->generation;
     if (!coordinator_write_init(group, &removal->write, on_recorded)) {
         mem_free(removal);
-        return NULL;
+        return ERR_NOT_FOUND;
     }
     group->writes++;
-    return removal;
+    *out = removal;
+    return OK;
 }
 
-void group_removal_add(struct group_removal *removal, struct group_offset *offset)
+enum err group_removal_add(struct group_removal *removal, struct group_offset *offset)
 {
-    size_t topic_bytes = strlen(offset->topic) + 1;
-    struct removed_offset *entry = mem_alloc(sizeof(*entry) + topic_bytes);
+    struct removed_chunk *chunk = removal->chunks;
 
-    memcpy(entry->topic, offset->topic, topic_bytes);
-    entry->partition = offset->partition;
-    entry->next = removal->offsets;
-    removal->offsets = entry;
-    offset->is_leaving = true;
+    if (chunk == NULL || chunk->count == CHUNK_OFFSETS) {
+        chunk = mem_try_alloc(sizeof(*chunk));
+        if (chunk == NULL)
+            return ERR_NOMEM;
+        chunk->next = removal->chunks;
+        removal->chunks = chunk;
+    }
+    chunk->offsets[chunk->count++] = offset;
+    group_begin_leaving(offset);
     removal->count++;
     group_write_offset_tombstone(removal->group, &removal->write, offset->topic, offset->partition);
+    return OK;
 }
 
 void group_removal_add_group(struct group_removal *removal)
@@ -95,6 +153,15 @@ void group_removal_add_group(struct group_removal *removal)
     removal->whole = true;
     group_write_tombstone(removal->group, &removal->write);
 }
+
+void group_removal_drop(struct group_removal *removal)
+{
+    removal->err = ERR_CANCELED;
+    (void)apply_some(removal, UINT32_MAX);
+    free_removal(removal);
+}
+
+/* ---- starting */
 
 void group_removal_count_in(struct group_removal *removal, uint32_t *in_flight)
 {
@@ -110,21 +177,62 @@ void group_removal_start(struct group_removal *removal,
     state_write_start(&removal->write);
 }
 
-struct group_removal *group_removal_begin_all(struct group *group)
+/* Also those of which a commit is on its way: its record comes before the tombstone. */
+static void put_together(struct group_removal *removal)
 {
-    struct group_removal *removal = group_removal_begin(group);
-    size_t cursor = 0;
-    struct group_offset *offset;
+    struct group *group = removal->group;
+    struct group_offset *offset = NULL;
+    uint32_t count = 0;
 
-    if (removal == NULL)
-        return NULL;
-    while ((offset = group_next_offset(group, &cursor)) != NULL)
-        group_removal_add(removal, offset);
+    while (removal->write.err == OK && count++ < SLICE_OFFSETS &&
+           (offset = group_next_entry(group, &removal->cursor)) != NULL) {
+        enum err err = group_removal_add(removal, offset);
+        if (err != OK)
+            removal->write.err = err;
+    }
+    if (removal->write.err == OK && offset != NULL) {
+        group->removal = removal;
+        loop_defer(group_loop(group), &removal->slice);
+        return;
+    }
     group_removal_add_group(removal);
-    return removal;
+    state_write_start(&removal->write);
+}
+
+static void on_slice(struct task *task)
+{
+    struct group_removal *removal = container_of(task, struct group_removal, slice);
+
+    if (removal->is_applying)
+        apply(removal);
+    else
+        put_together(removal);
+}
+
+void group_removal_start_all(struct group_removal *removal,
+                             void (*done)(void *context, int16_t error_code), void *context)
+{
+    check(removal->count == 0);
+    removal->done = done;
+    removal->context = context;
+    removal->slice.run = on_slice;
+    put_together(removal);
 }
 
 void group_removal_forget(struct group_removal *removal)
 {
     removal->done = NULL;
+}
+
+void group_removal_cut(struct group *group, enum err err)
+{
+    struct group_removal *removal = group->removal;
+
+    if (removal == NULL || !list_is_linked(&removal->slice.node))
+        return; /* its write is under way, and ends it */
+    list_remove(&removal->slice.node);
+    if (!removal->is_applying)
+        removal->err = err;
+    (void)apply_some(removal, UINT32_MAX);
+    finish(removal);
 }

@@ -3,7 +3,10 @@
  *
  * On the coordinator's loop; it keeps the group alive until it has ended.
  *   R1  a tombstone is written only while the offset's newest record in the log is the one that is
- *       in memory, or because the client asks for it: so none follows a newer commit */
+ *       in memory, or because the client asks for it: so none follows a newer commit
+ *   R2  a removal is one batch, so all of it or nothing is in the log.  One of a whole group that
+ *       is large is put together, and applied, a slice in each turn; meanwhile nobody joins the
+ *       group or commits in it (group.removal), and so the slices cannot miss anything */
 #ifndef LEVEE_BROKER_COORDINATOR_GROUP_REMOVAL_H
 #define LEVEE_BROKER_COORDINATOR_GROUP_REMOVAL_H
 
@@ -11,16 +14,18 @@
 
 struct group_removal;
 
-/* NULL: the group's partition is gone. */
-must_use struct group_removal *group_removal_begin(struct group *group);
+/* ERR_NOT_FOUND: the group's partition is gone.  ERR_FULL: all of the group is on its way out.
+ * ERR_NOMEM. */
+must_use enum err group_removal_begin(struct group *group, struct group_removal **out);
 
-void group_removal_add(struct group_removal *removal, struct group_offset *offset);
+/* ERR_NOMEM: it stays, and the removal is as it was. */
+must_use enum err group_removal_add(struct group_removal *removal, struct group_offset *offset);
 
 /* The group too, unless it has moved on by then: its record, and the ids that it handed out. */
 void group_removal_add_group(struct group_removal *removal);
 
-/* Everything that the group has, and the group. */
-must_use struct group_removal *group_removal_begin_all(struct group *group);
+/* Instead of starting it: as if it had never begun.  The group stays. */
+void group_removal_drop(struct group_removal *removal);
 
 /* Once all is added: *in_flight counts its offsets until it has ended. */
 void group_removal_count_in(struct group_removal *removal, uint32_t *in_flight);
@@ -30,7 +35,15 @@ void group_removal_count_in(struct group_removal *removal, uint32_t *in_flight);
 void group_removal_start(struct group_removal *removal,
                          void (*done)(void *context, int16_t error_code), void *context);
 
+/* The same with everything that the group has, and the group.  Nothing was added before. */
+void group_removal_start_all(struct group_removal *removal,
+                             void (*done)(void *context, int16_t error_code), void *context);
+
 /* Before done: it does not run any more.  The removal goes on: it was asked for. */
 void group_removal_forget(struct group_removal *removal);
+
+/* The group's partition goes away, or all ends, and no turn comes any more: what is being put
+ * together ends with err, what is being applied is applied.  Then the group's writes may end. */
+void group_removal_cut(struct group *group, enum err err);
 
 #endif

@@ -14,59 +14,62 @@ struct rename_write {
     struct request *request;
     int32_t generation;
     char *new_id;
-    struct group_member *was; /* id and what it joined with, before */
+    char *was_id; /* and what it joined with, before; until it has begun, the new ones */
+    struct group_terms was_terms;
+    uint64_t counted_bytes; /* of the groups' budget */
 };
 
-/* What a join changes of a member, but for its id, goes from one to the other, which has none. */
-static void move_terms(struct group_member *from, struct group_member *to)
+static void free_rename(struct rename_write *renamed)
 {
-    to->client_id = from->client_id;
-    to->client_host = from->client_host;
-    to->session_timeout_ms = from->session_timeout_ms;
-    to->rebalance_timeout_ms = from->rebalance_timeout_ms;
-    to->protocols = from->protocols;
-    to->protocol_count = from->protocol_count;
-    from->client_id = NULL;
-    from->client_host = NULL;
-    from->protocols = NULL;
-    from->protocol_count = 0;
+    group_terms_deinit(&renamed->was_terms);
+    mem_free(renamed->was_id);
+    mem_free(renamed->new_id);
+    mem_free(renamed);
 }
 
-static void free_terms(struct group_member *member)
+/* All the memory that it takes, and nothing has changed (U4).  NULL: there is none. */
+static struct rename_write *make_rename(struct group_member *member, struct request *request,
+                                        const char *new_id)
 {
-    group_clear_protocols(member);
-    mem_free(member->client_id);
-    mem_free(member->client_host);
+    struct rename_write *renamed = mem_try_alloc(sizeof(*renamed));
+
+    if (renamed == NULL)
+        return NULL;
+    renamed->group = member->group;
+    renamed->request = request;
+    renamed->generation = member->group->generation;
+    renamed->new_id = mem_try_strdup(new_id);
+    renamed->was_id = mem_try_strdup(new_id);
+    if (renamed->new_id != NULL && renamed->was_id != NULL &&
+        group_terms_of(request, &renamed->was_terms))
+        return renamed;
+    free_rename(renamed);
+    return NULL;
 }
 
-static void free_set_aside(struct group_member *was)
+static void swap_terms(struct group_member *member, struct rename_write *renamed)
 {
-    free_terms(was);
-    budget_give(was->group->budget, was->counted_bytes);
-    mem_free(was->id);
-    mem_free(was);
-}
+    struct group_terms terms = member->terms;
 
-/* The member has new_id and no terms; returned is what it was. */
-static struct group_member *set_aside(struct group_member *member, const char *new_id)
-{
-    struct group_member *was = mem_alloc(sizeof(*was));
-
-    was->group = member->group;
-    was->id = mem_strdup(member->id);
-    was->counted_bytes = member->counted_bytes;
-    budget_force(was->group->budget, was->counted_bytes);
-    move_terms(member, was);
-    group_rename_member(member, new_id);
-    return was;
-}
-
-static void restore(struct group_member *member, struct group_member *was)
-{
-    free_terms(member);
-    move_terms(was, member);
-    group_rename_member(member, was->id);
+    member->terms = renamed->was_terms;
+    renamed->was_terms = terms;
+    renamed->was_id = group_rename_member(member, renamed->was_id);
     group_count_member(member);
+}
+
+/* The member has the new id and terms, and the rename keeps what it was; or the other way round.
+ * What is kept is counted meanwhile. */
+static void begin(struct group_member *member, struct rename_write *renamed)
+{
+    renamed->counted_bytes = member->counted_bytes;
+    budget_force(renamed->group->budget, renamed->counted_bytes);
+    swap_terms(member, renamed);
+}
+
+static void end(struct rename_write *renamed)
+{
+    budget_give(renamed->group->budget, renamed->counted_bytes);
+    free_rename(renamed);
 }
 
 /* Its answer, unless a rebalance that began meanwhile has answered it, or will. */
@@ -87,7 +90,7 @@ static void answer(struct group_member *member, const struct rename_write *renam
     } else if (leads && !skips) { /* as if another were the leader: it must not assign anew */
         group_answer_join(member, renamed->request, old_id, false, false);
     } else {
-        group_answer_join(member, renamed->request, group->leader_id, leads, skips);
+        group_answer_join(member, renamed->request, group_leader_id(group), leads, skips);
     }
 }
 
@@ -98,10 +101,16 @@ static void hand_on(struct rename_write *failed)
     list_for_each(node, &failed->group->renames)
     {
         struct rename_write *later = container_of(node, struct rename_write, node);
-        if (strcmp(later->was->id, failed->new_id) == 0) {
-            struct group_member *was = later->was;
-            later->was = failed->was;
-            failed->was = was;
+        if (strcmp(later->was_id, failed->new_id) == 0) {
+            char *id = later->was_id;
+            struct group_terms terms = later->was_terms;
+            uint64_t bytes = later->counted_bytes;
+            later->was_id = failed->was_id;
+            later->was_terms = failed->was_terms;
+            later->counted_bytes = failed->counted_bytes;
+            failed->was_id = id;
+            failed->was_terms = terms;
+            failed->counted_bytes = bytes;
             return;
         }
     }
@@ -117,34 +126,27 @@ static void on_recorded(struct state_write *write, enum err err)
     group->writes--;
     list_remove(&renamed->node);
     if (member != NULL && is_current) {
-        if (err != OK)
-            restore(member, renamed->was);
-        answer(member, renamed, renamed->was->id, group_record_error(err));
+        const char *old_id = renamed->was_id;
+        if (err != OK) {
+            swap_terms(member, renamed);
+            old_id = member->id;
+        }
+        answer(member, renamed, old_id, group_record_error(err));
     } else if (member == NULL && err != OK) {
         hand_on(renamed);
     } /* else: the rebalance that began records the new id itself, before anybody is told */
-    free_set_aside(renamed->was); /* counts in the group's budget, so before the group may go */
-    mem_free(renamed->new_id);
     state_write_deinit(write);
-    mem_free(renamed);
+    end(renamed); /* counts in the group's budget, so before the group may go */
     coordinator_drop_if_idle(group);
 }
 
-/* Begin to record the new id; was is ours then.  False: the partition is gone. */
-static bool record(struct group_member *member, struct request *request, struct group_member *was)
+/* Begin to record the new id.  False: the partition is gone. */
+static bool record(struct rename_write *renamed)
 {
-    struct group *group = member->group;
-    struct rename_write *renamed = mem_alloc(sizeof(*renamed));
+    struct group *group = renamed->group;
 
-    if (!coordinator_write_init(group, &renamed->write, on_recorded)) {
-        mem_free(renamed);
+    if (!coordinator_write_init(group, &renamed->write, on_recorded))
         return false;
-    }
-    renamed->group = group;
-    renamed->request = request;
-    renamed->generation = group->generation;
-    renamed->new_id = mem_strdup(member->id);
-    renamed->was = was;
     list_push_back(&group->renames, &renamed->node);
     group->writes++;
     group_write_metadata(group, &renamed->write, NULL);
@@ -158,22 +160,25 @@ void group_replace_static(struct group_member *member, struct request *request,
     struct group *group = member->group;
     struct request *sync = member->sync;
     struct request *join = member->join;
-    struct group_member *was;
+    struct rename_write *renamed = make_rename(member, request, member_id);
     const char *vote;
 
+    if (renamed == NULL) {
+        group_refuse_join(request, KAFKA_COORDINATOR_LOAD_IN_PROGRESS, NULL);
+        return;
+    }
     member->sync = NULL;
     member->join = NULL;
     if (sync != NULL)
         group_refuse_sync(sync, KAFKA_FENCED_INSTANCE_ID);
     if (join != NULL)
         group_refuse_join(join, KAFKA_FENCED_INSTANCE_ID, NULL);
-    was = set_aside(member, member_id);
-    group_update_member(member, request);
+    begin(member, renamed);
     group_wait_to_join(member, request);
     vote = group->state == GROUP_STABLE ? group_vote(group) : NULL;
-    if (vote != NULL && strcmp(vote, group->protocol) == 0 && record(member, request, was))
+    if (vote != NULL && strcmp(vote, group->protocol) == 0 && record(renamed))
         return;
-    free_set_aside(was);
+    end(renamed);
     if (group->state == GROUP_PREPARING)
         group_try_complete(group);
     else

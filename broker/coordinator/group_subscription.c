@@ -45,7 +45,8 @@ void group_subscription_init(struct group_subscription *subscription, const stru
         const struct group_member *member = container_of(node, struct group_member, node);
         if (subscription->is_known)
             subscription->is_known =
-                add_member(subscription, group_member_metadata(member, group->protocol)) == OK;
+                add_member(subscription, group_terms_metadata(&member->terms, group->protocol)) ==
+                OK;
     }
 }
 

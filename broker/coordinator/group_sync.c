@@ -55,8 +55,7 @@ static void on_assignment_recorded(struct state_write *write, enum err err)
             struct group_member *member = group_find(group, wire_string(assigned->member_ids[i]));
             if (member == NULL)
                 continue;
-            group_set_bytes(&member->assignment, assigned->assignments[i].bytes,
-                            assigned->assignments[i].size_bytes);
+            group_bytes_move(&assigned->assignments[i], &member->assignment);
             group_count_member(member);
         }
         list_for_each(node, &group->members)
@@ -70,35 +69,66 @@ static void on_assignment_recorded(struct state_write *write, enum err err)
     coordinator_drop_if_idle(group);
 }
 
-static void record_assignment(struct group *group, const struct sync_group_request *body)
+/* The ids of the members, in their order, and what the leader gives each.  False: there is no
+ * memory. */
+static bool fill_assignment(struct assignment_write *assigned,
+                            const struct sync_group_request *body)
 {
-    struct assignment_write *assigned = mem_alloc(sizeof(*assigned));
-    uint32_t count = 0;
+    struct group *group = assigned->group;
+    uint32_t count = group->member_count;
 
-    assigned->group = group;
-    assigned->generation = group->generation;
-    assigned->count = group->member_count;
-    assigned->assignments = mem_alloc(group->member_count * sizeof(*assigned->assignments));
-    assigned->member_ids = mem_alloc(group->member_count * sizeof(char *));
-    if (!coordinator_write_init(group, &assigned->write, on_assignment_recorded)) {
-        assigned->count = 0;
-        free_assignment(assigned);
-        group_end_waits(group, KAFKA_NOT_COORDINATOR);
-        return;
-    }
+    assigned->assignments = mem_try_alloc(count * sizeof(*assigned->assignments));
+    assigned->member_ids = mem_try_alloc(count * sizeof(char *));
+    if (assigned->assignments == NULL || assigned->member_ids == NULL)
+        return false;
     list_for_each(node, &group->members)
     {
         struct group_member *member = container_of(node, struct group_member, node);
-        member->place = count;
-        assigned->member_ids[count++] = mem_strdup(member->id);
+        char *id = mem_try_strdup(member->id);
+        if (id == NULL)
+            return false;
+        member->place = assigned->count;
+        assigned->member_ids[assigned->count++] = id;
     }
     for (int32_t a = 0; a < body->assignments.count; a++) {
         const struct sync_group_request_assignment *given = &body->assignments.items[a];
         const struct group_member *member = group_find(group, given->member_id);
-        if (member != NULL)
-            group_set_bytes(&assigned->assignments[member->place], given->assignment.bytes,
-                            given->assignment.size_bytes);
+        struct group_bytes copy;
+        if (member == NULL)
+            continue;
+        if (!group_bytes_copy(given->assignment.bytes, given->assignment.size_bytes, &copy))
+            return false;
+        group_bytes_move(&copy, &assigned->assignments[member->place]);
     }
+    return true;
+}
+
+/* KAFKA_NONE and what is to be recorded, or the error; nothing has changed (U4). */
+static int16_t make_assignment(struct group *group, const struct sync_group_request *body,
+                               struct assignment_write **out)
+{
+    struct assignment_write *assigned = mem_try_alloc(sizeof(*assigned));
+
+    if (assigned == NULL)
+        return KAFKA_COORDINATOR_NOT_AVAILABLE;
+    assigned->group = group;
+    assigned->generation = group->generation;
+    if (!coordinator_write_init(group, &assigned->write, on_assignment_recorded)) {
+        mem_free(assigned);
+        return KAFKA_NOT_COORDINATOR;
+    }
+    if (!fill_assignment(assigned, body)) {
+        free_assignment(assigned);
+        return KAFKA_COORDINATOR_NOT_AVAILABLE;
+    }
+    *out = assigned;
+    return KAFKA_NONE;
+}
+
+static void record_assignment(struct assignment_write *assigned)
+{
+    struct group *group = assigned->group;
+
     group->writes++;
     group->recording_generation = group->generation;
     group_write_metadata(group, &assigned->write, assigned->assignments);
@@ -155,6 +185,7 @@ static void on_sync_canceled(struct request *request, enum request_cancel why)
 void group_sync(struct group_coordinator *groups, struct request *request)
 {
     const struct sync_group_request *body = request->body;
+    struct assignment_write *assigned = NULL;
     struct group_member *member = NULL;
     struct group *group;
     int32_t index;
@@ -163,6 +194,9 @@ void group_sync(struct group_coordinator *groups, struct request *request)
     group = coordinator_find(groups, body->group_id);
     if (error_code == KAFKA_NONE)
         error_code = group == NULL ? KAFKA_UNKNOWN_MEMBER_ID : check_sync(group, request, &member);
+    if (error_code == KAFKA_NONE && group->state == GROUP_COMPLETING && group_is_leader(member) &&
+        group->recording_generation != group->generation)
+        error_code = make_assignment(group, body, &assigned);
     if (error_code != KAFKA_NONE) {
         group_refuse_sync(request, error_code);
         return;
@@ -182,8 +216,8 @@ void group_sync(struct group_coordinator *groups, struct request *request)
         return;
     }
     group_hold_session(member);
-    if (group_is_leader(member) && group->recording_generation != group->generation)
-        record_assignment(group, body);
+    if (assigned != NULL)
+        record_assignment(assigned);
 }
 
 /* ---- heartbeat and leave */

@@ -59,6 +59,12 @@ void state_write_add(struct state_write *write, int16_t type, const void *key,
     write->err = err;
 }
 
+void state_write_fail(struct state_write *write, enum err err)
+{
+    if (write->err == OK)
+        write->err = err;
+}
+
 static void finish(struct state_write *write, enum err err)
 {
     if (list_is_linked(&write->node))

@@ -42,6 +42,9 @@ void state_write_init(struct state_write *write, struct state_queue *queue,
 void state_write_add(struct state_write *write, int16_t type, const void *key,
                      int16_t value_version, const void *value);
 
+/* One could not be added: nothing of the write will be. */
+void state_write_fail(struct state_write *write, enum err err);
+
 bool state_write_is_empty(const struct state_write *write);
 
 /* done runs later, or inside this call when nothing could be written or was added (OK). */

@@ -38,14 +38,12 @@ static void delete_one(struct scatter_piece *scattered, struct shard *at)
         error_code = KAFKA_GROUP_ID_NOT_FOUND;
     if (error_code == KAFKA_NONE && group->state != GROUP_EMPTY)
         error_code = KAFKA_NON_EMPTY_GROUP;
-    if (error_code == KAFKA_NONE) {
-        piece->removal = group_removal_begin_all(group);
-        error_code = piece->removal == NULL ? KAFKA_NOT_COORDINATOR : KAFKA_NONE;
-    }
+    if (error_code == KAFKA_NONE)
+        error_code = coordinator_begin_error(group_removal_begin(group, &piece->removal));
     if (error_code != KAFKA_NONE)
         on_deleted(piece, error_code);
     else
-        group_removal_start(piece->removal, on_deleted, piece);
+        group_removal_start_all(piece->removal, on_deleted, piece);
 }
 
 /* Nobody takes the answer, or the broker waits no longer: the removal goes on without us. */

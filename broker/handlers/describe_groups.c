@@ -55,12 +55,13 @@ static bool fill_members(struct arena *arena, const struct group *group, describ
         described_member *out = &answer->members.items[answer->members.count++];
         out->member_id = keep(arena, member->id, &fits);
         out->group_instance_id = keep(arena, member->instance_id, &fits);
-        out->client_id = keep(arena, member->client_id, &fits);
-        out->client_host = keep(arena, member->client_host, &fits);
-        out->member_metadata = keep_bytes(arena,
-                                          stable ? group_member_metadata(member, group->protocol)
-                                                 : (struct group_bytes){0},
-                                          &fits);
+        out->client_id = keep(arena, member->terms.client_id, &fits);
+        out->client_host = keep(arena, member->terms.client_host, &fits);
+        out->member_metadata =
+            keep_bytes(arena,
+                       stable ? group_terms_metadata(&member->terms, group->protocol)
+                              : (struct group_bytes){0},
+                       &fits);
         out->member_assignment = keep_bytes(arena, member->assignment, &fits);
     }
     return fits;

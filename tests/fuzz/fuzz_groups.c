@@ -113,7 +113,7 @@ static void check_group(struct group *group)
     list_for_each(node, &group->members)
     {
         const struct group_member *member = container_of(node, struct group_member, node);
-        check(member->group == group && member->id != NULL && member->protocol_count == 1);
+        check(member->group == group && member->id != NULL && member->terms.protocol_count == 1);
         check(group_find(group, wire_string(member->id)) != NULL);
         members++;
     }
@@ -122,7 +122,7 @@ static void check_group(struct group *group)
     if (members == 0)
         check(group->state == GROUP_EMPTY);
     else /* without a leader: a generation that was being formed */
-        check(group->state == (group->leader_id != NULL ? GROUP_STABLE : GROUP_PREPARING));
+        check(group->state == (group->leader != NULL ? GROUP_STABLE : GROUP_PREPARING));
     check(members == 0 || group_vote(group) != NULL);
     check(coordinator_find(group->coordinator,
                            (struct wire_string){group->id, (int32_t)group->id_bytes}) == group);

@@ -166,6 +166,26 @@ Test(hash_map, without_memory_it_stays_as_it_was, .init = make_items)
     hash_map_deinit(&map);
 }
 
+Test(hash_map, what_follows_on_a_remove_needs_no_memory, .init = make_items)
+{
+    struct hash_map map;
+    uint32_t count = 0;
+
+    hash_map_init(&map, 3);
+    for (; count < map.entries_max || count == 0; count++)
+        cr_assert(eq(int, insert(&map, &items[count]), OK));
+    for (uint32_t i = 0; i < 100; i++) { /* full: each insert would make larger tables */
+        struct item *old = &items[i];
+        cr_assert(eq(ptr, hash_map_remove(&map, old->key, old->key_bytes), old));
+        mem_fail_after(1);
+        cr_assert(eq(int, insert(&map, &items[count + i]), OK));
+        mem_fail_after(0);
+        for (uint32_t k = i + 1; k <= count + i; k++)
+            cr_assert(eq(ptr, hash_map_find(&map, items[k].key, items[k].key_bytes), &items[k]));
+    }
+    hash_map_deinit(&map);
+}
+
 Test(hash_map, an_empty_or_zeroed_map_is_fine)
 {
     struct hash_map map = {0};

@@ -287,6 +287,17 @@ static inline struct group *the_group(const char *id)
     return coordinator_find(rig.shard.groups, wire_string(id));
 }
 
+/* A committed offset in memory, and in no log. */
+static inline void put_offset(struct group *group, const char *topic, const struct uuid *topic_id,
+                              int32_t partition, int64_t offset, int32_t leader_epoch,
+                              struct wire_string metadata, int64_t commit_ms, int64_t expire_ms)
+{
+    cr_assert(eq(int,
+                 group_set_offset(group, topic, topic_id, partition, offset, leader_epoch, metadata,
+                                  commit_ms, expire_ms),
+                 OK));
+}
+
 /* One member joins an empty group and gets its assignment. */
 static inline void become_stable(struct client_member *client, const char *group)
 {

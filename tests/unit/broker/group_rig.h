@@ -242,6 +242,8 @@ static struct {
     uint32_t topic_number; /* of ids */
     uint32_t error_lines;
     uint32_t task_count; /* that were deferred and have run */
+    uint64_t fail_after; /* of the next request: so many allocations do not fail; 0: none does */
+    bool fails_on;       /* then all fail, not one */
 } rig;
 
 static inline uint64_t rig_mono_ns(struct clock *clock)
@@ -491,14 +493,13 @@ struct ask {
     void *body;
     const void *response;
     bool answered;
+    bool closed; /* without an answer: its connection was closed */
 };
 
 enum { RIG_ASKS = 64 };
 static struct ask *asks[RIG_ASKS]; /* those that wait */
 
-/* request.c has encoded the answer, so every field is legal in its version. */
-void conn_answer(struct conn_request *wire, const struct wire_segment *segments,
-                 uint32_t segment_count)
+static inline void end_ask(struct conn_request *wire, bool closed)
 {
     struct request *request = container_of(wire, struct request, wire);
 
@@ -506,10 +507,18 @@ void conn_answer(struct conn_request *wire, const struct wire_segment *segments,
     for (uint32_t i = 0; i < RIG_ASKS; i++)
         if (asks[i] != NULL && asks[i]->request == request) {
             asks[i]->answered = true;
+            asks[i]->closed = closed;
             asks[i] = NULL;
             return;
         }
     cr_assert(false, "an answer for a request that does not wait");
+}
+
+/* request.c has encoded the answer, so every field is legal in its version. */
+void conn_answer(struct conn_request *wire, const struct wire_segment *segments,
+                 uint32_t segment_count)
+{
+    end_ask(wire, false);
 }
 
 void conn_answer_none(struct conn_request *wire)
@@ -519,7 +528,8 @@ void conn_answer_none(struct conn_request *wire)
 
 void conn_answer_close(struct conn_request *wire)
 {
-    cr_assert(false, "an answer could not be encoded");
+    cr_assert(lt(u64, 0, rig.fail_after), "an answer could not be encoded");
+    end_ask(wire, true);
 }
 
 void conn_request_drop_frame(struct conn_request *wire)
@@ -587,8 +597,14 @@ static inline void ask_start(struct ask *ask, void (*handle)(struct request *req
         slot++;
     cr_assert(lt(u32, slot, RIG_ASKS));
     asks[slot] = ask;
+    if (rig.fails_on)
+        mem_end_after(rig.fail_after);
+    else
+        mem_fail_after(rig.fail_after);
     handle(ask->request);
     rig_settle();
+    mem_fail_after(0);
+    rig.fail_after = 0;
 }
 
 /* The answer was looked at. */

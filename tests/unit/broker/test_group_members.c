@@ -163,10 +163,10 @@ static void check_is_as_before(const struct client_member *client)
     const struct group_member *member = group_find_instance(the_group("g"), wire_string("i"));
 
     cr_assert(eq(str, member->id, (char *)client->id));
-    cr_assert(eq(i32, member->session_timeout_ms, client->session_ms));
-    cr_assert(eq(i32, member->rebalance_timeout_ms, client->rebalance_ms));
-    cr_assert(eq(u32, member->protocol_count, 1));
-    cr_assert(eq(str, the_group("g")->leader_id, (char *)client->id));
+    cr_assert(eq(i32, member->terms.session_timeout_ms, client->session_ms));
+    cr_assert(eq(i32, member->terms.rebalance_timeout_ms, client->rebalance_ms));
+    cr_assert(eq(u32, member->terms.protocol_count, 1));
+    cr_assert(eq(ptr, the_group("g")->leader, (void *)(uintptr_t)member));
     cr_assert(eq(i16, beat(client, "g"), KAFKA_NONE));
 }
 

@@ -206,7 +206,7 @@ Test(group_offsets, all_offsets_of_a_group_with_many_topics_are_told)
     for (int32_t i = 0; i < TOPICS; i++) {
         char topic[20];
         snprintf(topic, sizeof(topic), "topic%d", i / 2);
-        group_set_offset(group, topic, &topic_id, i, 1, -1, wire_string("note"), 1, -1);
+        put_offset(group, topic, &topic_id, i, 1, -1, wire_string("note"), 1, -1);
     }
     cr_assert(eq(i32, fetch_all("g", &sum), TOPICS / 2));
     cr_assert(eq(i64, sum, TOPICS));
@@ -217,7 +217,7 @@ Test(group_offsets, metadata_keeps_bytes_that_end_texts_elsewhere)
     struct group *group = coordinator_get(rig.shard.groups, wire_string("g"));
     const struct group_offset *offset;
 
-    group_set_offset(group, "t", &topic_id, 0, 1, -1, (struct wire_string){"a\0b", 3}, 1, -1);
+    put_offset(group, "t", &topic_id, 0, 1, -1, (struct wire_string){"a\0b", 3}, 1, -1);
     offset = group_find_offset(group, "t", 0);
     cr_assert(eq(i32, offset->metadata.size_bytes, 3));
     cr_assert(eq(int, memcmp(offset->metadata.bytes, "a\0b", 3), 0));
@@ -285,8 +285,8 @@ Test(group_offsets, retention_beyond_the_end_of_time_is_for_ever)
 
 Test(group_offsets, commits_from_before_the_beginning_of_time_expire)
 {
-    group_set_offset(coordinator_get(rig.shard.groups, wire_string("g")), "t", &topic_id, 0, 5, -1,
-                     wire_string(""), INT64_MIN, -1);
+    put_offset(coordinator_get(rig.shard.groups, wire_string("g")), "t", &topic_id, 0, 5, -1,
+               wire_string(""), INT64_MIN, -1);
     cr_assert(eq(i64, fetch_offset("g", "t", 0), 5));
     rig_pass_ms(11 * MINUTE_MS);
     cr_assert(eq(i64, fetch_offset("g", "t", 0), -1));
@@ -411,7 +411,7 @@ Test(group_offsets, offset_of_a_topic_that_members_read_is_not_deleted)
     cr_assert(eq(i16, delete_offset("g", "u", 0, &group_error), KAFKA_NONE));
     cr_assert(eq(i64, fetch_offset("g", "t", 0), 5));
     cr_assert(eq(i64, fetch_offset("g", "u", 0), -1));
-    group_set_text(&the_group("g")->protocol_type, "connect", 7);
+    group_set_text(&the_group("g")->protocol_type, mem_strdup("connect"));
     cr_assert(eq(i16, delete_offset("g", "u", 0, &group_error), -1));
     cr_assert(eq(i16, group_error, KAFKA_NON_EMPTY_GROUP));
 }

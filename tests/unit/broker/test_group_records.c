@@ -302,17 +302,18 @@ static char *tell(const struct group *group, bool with_members)
             &rig.arena, "%s %d %s %s %s %" PRId64, group_state_name(group->state),
             group->generation, group->protocol_type == NULL ? "-" : group->protocol_type,
             group->protocol == NULL ? "-" : group->protocol,
-            group->leader_id == NULL ? "-" : group->leader_id, group->state_timestamp_ms);
+            group->leader == NULL ? "-" : group->leader->id, group->state_timestamp_ms);
         list_for_each(node, &group->members)
         {
             const struct group_member *member = container_of(node, struct group_member, node);
-            struct group_bytes metadata = group_member_metadata(member, group->protocol);
-            text = arena_printf(&rig.arena, "%s\n%s %s %s %s %d %d %.*s %.*s", text, member->id,
-                                member->instance_id == NULL ? "-" : member->instance_id,
-                                member->client_id, member->client_host, member->session_timeout_ms,
-                                member->rebalance_timeout_ms, metadata.size_bytes,
-                                (const char *)metadata.bytes, member->assignment.size_bytes,
-                                (const char *)member->assignment.bytes);
+            struct group_bytes metadata = group_terms_metadata(&member->terms, group->protocol);
+            text =
+                arena_printf(&rig.arena, "%s\n%s %s %s %s %d %d %.*s %.*s", text, member->id,
+                             member->instance_id == NULL ? "-" : member->instance_id,
+                             member->terms.client_id, member->terms.client_host,
+                             member->terms.session_timeout_ms, member->terms.rebalance_timeout_ms,
+                             metadata.size_bytes, (const char *)metadata.bytes,
+                             member->assignment.size_bytes, (const char *)member->assignment.bytes);
         }
     }
     for (int32_t p = 0; p < 4; p++)

@@ -28,8 +28,8 @@ static void fill(const char *topic, const struct uuid *id)
     for (int g = 0; g < GROUPS; g++) {
         snprintf(name, sizeof(name), "g%d", g);
         for (int32_t p = 0; p < PARTITIONS; p++)
-            group_set_offset(coordinator_get(rig.shard.groups, wire_string(name)), topic, id, p, 1,
-                             -1, wire_string(""), rig.clock.wall_ms, -1);
+            put_offset(coordinator_get(rig.shard.groups, wire_string(name)), topic, id, p, 1, -1,
+                       wire_string(""), rig.clock.wall_ms, -1);
     }
 }
 
@@ -145,7 +145,7 @@ Test(group_sweep, a_group_with_more_than_a_slice_has_as_many_turns_as_it_needs)
     struct group *group = coordinator_get(rig.shard.groups, wire_string("g"));
 
     for (int32_t p = 0; p < 5 * SLICE_MAX; p++)
-        group_set_offset(group, "t", &topic_id, p, 1, -1, wire_string(""), 1, -1);
+        put_offset(group, "t", &topic_id, p, 1, -1, wire_string(""), 1, -1);
     rig_pass_ms(11 * MINUTE_MS);
     for (int i = 0; i < 10; i++)
         rig_settle();
