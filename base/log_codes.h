@@ -266,9 +266,11 @@ LOG_CODE("LVE-4102", "a batch was refused",
 LOG_CODE(
     "LVE-5001", "the groups of a partition are not served",
     "Cause: a partition of __consumer_offsets is quarantined, or holds a record that cannot be "
-    "read or is of a kind that this version does not know (transactional commits). Effect: "
-    "its groups are answered COORDINATOR_NOT_AVAILABLE; nothing in it is changed. Next step: "
-    "look at the lines about that partition, and at the log with the dump tool; restore it "
+    "read or is of a kind that this version does not know (transactional commits); or there was "
+    "no memory for its groups. Effect: its groups are answered COORDINATOR_NOT_AVAILABLE; "
+    "without memory COORDINATOR_LOAD_IN_PROGRESS, and it is read again each second. Nothing in "
+    "it is changed. Next step: without memory raise its limit; else look at the lines about that "
+    "partition, and at the log with the dump tool; restore it "
     "from a copy, or delete and re-create the topic if its offsets may be lost.")
 LOG_CODE(
     "LVE-5003", "a member was not heard of for its session timeout",

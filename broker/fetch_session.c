@@ -166,30 +166,37 @@ static struct fetch_session *create_session(struct fetch_sessions *sessions,
                                             const struct fetch_ask *ask)
 {
     struct fetch_session *session;
-    enum err err;
 
     if (!budget_take(sessions->budget, cost_of_session()))
         return NULL;
-    session = mem_alloc(sizeof(*session));
-    gauge_add(&sessions->sessions, 1);
-    session->sessions = sessions;
-    session->owner = ask->owner;
+    session = mem_try_alloc(sizeof(*session));
+    if (session == NULL)
+        goto give_back;
     do
         session->id = (int32_t)(prng_u64(sessions->prng) & INT32_MAX);
     while (session->id == 0 || fetch_sessions_find(sessions, session->id) != NULL);
+    if (hash_map_insert(&sessions->by_id, &session->id, sizeof(session->id), session) != OK)
+        goto free_session;
+    gauge_add(&sessions->sessions, 1);
+    session->sessions = sessions;
+    session->owner = ask->owner;
     session->uses_ids = ask->version >= 13;
     session->next_epoch = 1;
     session->created_ns = ask->now_ns;
     hash_map_init(&session->interests, prng_u64(sessions->prng));
     list_init(&session->order);
-    err = hash_map_insert(&sessions->by_id, &session->id, sizeof(session->id), session);
-    check(err == OK);
     if (ask->owner->sessions.next == NULL)
         list_init(&ask->owner->sessions);
     list_push_back(&ask->owner->sessions, &session->of_owner);
     ask->owner->count++;
     list_push_back(&sessions->by_age, &session->by_age);
     return session;
+
+free_session:
+    mem_free(session);
+give_back:
+    budget_give(sessions->budget, cost_of_session());
+    return NULL;
 }
 
 /* Padding-free: the key is hashed as bytes. */
@@ -214,6 +221,25 @@ static void fill_interest(struct fetch_interest *interest,
     interest->fetch_offset = asked->fetch_offset;
 }
 
+/* NULL: there is no memory. */
+static struct fetch_interest *make_interest(const struct fetch_key *key, const char *name,
+                                            int32_t name_bytes)
+{
+    struct fetch_interest *interest = mem_try_alloc(sizeof(*interest));
+
+    if (interest == NULL)
+        return NULL;
+    interest->key = *key;
+    interest->topic_name_bytes = name_bytes;
+    interest->answer_due = true;
+    if (name_bytes > 0)
+        interest->topic_name = mem_try_strndup(name, (size_t)name_bytes);
+    if (name_bytes <= 0 || interest->topic_name != NULL)
+        return interest;
+    mem_free(interest);
+    return NULL;
+}
+
 /* False: it cannot be remembered. */
 static bool add_to_session(struct fetch_session *session,
                            const struct fetch_request_fetch_topic *topic,
@@ -224,17 +250,17 @@ static bool add_to_session(struct fetch_session *session,
     int32_t name_bytes = topic->topic.size_bytes > 0 ? topic->topic.size_bytes : 0;
 
     if (interest == NULL) {
-        enum err err;
         if (!budget_take(session->sessions->budget, cost_of_interest(name_bytes)))
             return false;
-        interest = mem_alloc(sizeof(*interest));
-        interest->key = key;
-        if (name_bytes > 0)
-            interest->topic_name = mem_strndup(topic->topic.text, (size_t)name_bytes);
-        interest->topic_name_bytes = name_bytes;
-        interest->answer_due = true;
-        err = hash_map_insert(&session->interests, &interest->key, sizeof(interest->key), interest);
-        check(err == OK);
+        interest = make_interest(&key, topic->topic.text, name_bytes);
+        if (interest == NULL || hash_map_insert(&session->interests, &interest->key,
+                                                sizeof(interest->key), interest) != OK) {
+            if (interest != NULL)
+                mem_free(interest->topic_name);
+            mem_free(interest);
+            budget_give(session->sessions->budget, cost_of_interest(name_bytes));
+            return false;
+        }
         list_push_back(&session->order, &interest->node);
         gauge_add(&session->sessions->partitions, 1);
     }

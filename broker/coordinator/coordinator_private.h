@@ -12,7 +12,9 @@
 struct coordinator_partition {
     struct list node;
     struct partition *partition;
+    struct group_coordinator *groups;
     struct state_queue queue; /* of writes to it */
+    struct timer load_again;  /* there was no memory for its groups */
     bool failed;              /* its records cannot be read: its groups are not served */
 };
 
@@ -40,7 +42,8 @@ struct coordinator_partition *coordinator_partition_of(struct group_coordinator 
 struct group *coordinator_find(struct group_coordinator *groups, struct wire_string id);
 /* It is made when there is none; NULL: there is no memory. */
 must_use struct group *coordinator_get(struct group_coordinator *groups, struct wire_string id);
-/* Is this group served here?  KAFKA_NONE, NOT_COORDINATOR, COORDINATOR_NOT_AVAILABLE. */
+/* Is this group served here?  KAFKA_NONE, NOT_COORDINATOR, COORDINATOR_NOT_AVAILABLE,
+ * COORDINATOR_LOAD_IN_PROGRESS. */
 int16_t coordinator_check(struct group_coordinator *groups, struct wire_string group_id,
                           int32_t *partition_index_out);
 /* May the groups of this shard hold so much more?  Some of their budget is kept for what serves
@@ -64,6 +67,8 @@ struct group_removal;
 struct group_offset;
 void group_expiry_init(struct group_coordinator *groups);
 void group_expiry_deinit(struct group_coordinator *groups);
+/* Sweep what a crash, or a partition that was loaded late, has left of deleted topics. */
+void group_expiry_forget_orphans(struct group_coordinator *groups);
 /* Was the topic of a commit deleted while it was being recorded?  Then its tombstone is added to
  * *removal, which is begun with the first one, or a sweep comes for it. */
 void group_forget_vanished(struct group_offset *offset, struct group_removal **removal);

@@ -10,7 +10,10 @@
 
 #include <string.h>
 
-enum { BATCH_BYTES_MAX = 64 << 20 };
+enum {
+    BATCH_BYTES_MAX = 64 << 20,
+    LOAD_AGAIN_MS = 1000,
+};
 
 enum err group_coordinator_create(struct shard *shard, struct group_coordinator **out)
 {
@@ -43,6 +46,7 @@ static void end_writes(struct group_coordinator *groups)
         struct coordinator_partition *partition =
             list_first(&groups->partitions, struct coordinator_partition, node);
         list_remove(&partition->node);
+        loop_cancel_timer(&groups->shard->loop, &partition->load_again);
         state_queue_end(&partition->queue, ERR_CLOSED);
         mem_free(partition);
     }
@@ -160,24 +164,48 @@ static void forget_groups(struct group_coordinator *groups, int32_t index)
             remove_group(group);
 }
 
-void group_coordinator_load(struct group_coordinator *groups, struct partition *partition)
-{
-    struct coordinator_partition *entry = mem_alloc(sizeof(*entry));
-    enum err err;
+static void load(struct coordinator_partition *entry);
 
-    entry->partition = partition;
-    state_queue_init(&entry->queue, partition);
-    list_push_back(&groups->partitions, &entry->node);
-    err = log_is_quarantined(partition->log) ? ERR_QUARANTINED : load_log(groups, partition);
-    if (err != OK) {
-        entry->failed = true;
+static void on_load_again(struct timer *timer)
+{
+    load(container_of(timer, struct coordinator_partition, load_again));
+}
+
+/* Memory that a partition's groups do not find now they may find later: it is not the log's
+ * fault. */
+static void load(struct coordinator_partition *entry)
+{
+    struct group_coordinator *groups = entry->groups;
+    struct partition *partition = entry->partition;
+    bool was_failed = entry->failed;
+    enum err err =
+        log_is_quarantined(partition->log) ? ERR_QUARANTINED : load_log(groups, partition);
+
+    entry->failed = err != OK;
+    if (err != OK)
         forget_groups(groups, partition->index); /* half a truth is not told */
+    if (err == ERR_NOMEM)
+        loop_set_timer_ms(&groups->shard->loop, &entry->load_again, LOAD_AGAIN_MS);
+    if (err != OK && !was_failed)
         log_line(groups->shard->sink, LOG_ERROR, "LVE-5001",
                  "the groups of a partition are not served: its records cannot be read",
                  log_i64("partition", partition->index), log_err(err));
-    }
-    if (groups->started)
-        start_sessions_of(groups, partition->index);
+    if (err != OK || !groups->started)
+        return;
+    start_sessions_of(groups, partition->index);
+    group_expiry_forget_orphans(groups);
+}
+
+void group_coordinator_load(struct group_coordinator *groups, struct partition *partition)
+{
+    struct coordinator_partition *entry = mem_alloc(sizeof(*entry));
+
+    entry->groups = groups;
+    entry->partition = partition;
+    state_queue_init(&entry->queue, partition);
+    timer_init(&entry->load_again, on_load_again);
+    list_push_back(&groups->partitions, &entry->node);
+    load(entry);
 }
 
 void group_coordinator_unload(struct group_coordinator *groups, int32_t partition_index)
@@ -189,6 +217,7 @@ void group_coordinator_unload(struct group_coordinator *groups, int32_t partitio
     if (entry == NULL)
         return;
     list_remove(&entry->node);
+    loop_cancel_timer(&groups->shard->loop, &entry->load_again);
     while ((group = hash_map_next(&groups->groups, &cursor)) != NULL) {
         if (group->partition_index != partition_index)
             continue;
@@ -280,6 +309,8 @@ int16_t coordinator_check(struct group_coordinator *groups, struct wire_string g
     partition = coordinator_partition_of(groups, *partition_index_out);
     if (partition == NULL)
         return KAFKA_NOT_COORDINATOR;
+    if (timer_is_set(&partition->load_again))
+        return KAFKA_COORDINATOR_LOAD_IN_PROGRESS; /* C1 */
     return partition->failed ? KAFKA_COORDINATOR_NOT_AVAILABLE : KAFKA_NONE;
 }
 
@@ -354,6 +385,11 @@ void group_coordinator_stop(struct group_coordinator *groups)
         return;
     groups->stopping = true;
     loop_cancel_timer(&groups->shard->loop, &groups->expiry);
+    list_for_each(node, &groups->partitions)
+    {
+        loop_cancel_timer(&groups->shard->loop,
+                          &container_of(node, struct coordinator_partition, node)->load_again);
+    }
     while ((group = hash_map_next(&groups->groups, &cursor)) != NULL) {
         group_cancel_timers(group);
         group_end_waits(group, KAFKA_COORDINATOR_NOT_AVAILABLE);

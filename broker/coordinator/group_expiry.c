@@ -169,7 +169,7 @@ void group_forget_vanished(struct group_offset *offset, struct group_removal **r
 }
 
 /* Topics that were deleted, and a crash came before their offsets' tombstones. */
-static void forget_orphans(struct group_coordinator *groups)
+void group_expiry_forget_orphans(struct group_coordinator *groups)
 {
     size_t cursor = 0;
     struct offset_topic *topic;
@@ -327,7 +327,7 @@ void group_coordinator_start(struct group_coordinator *groups)
     groups->started = true;
     while ((group = hash_map_next(&groups->groups, &cursor)) != NULL)
         group_start_sessions(group); /* each member has a whole session from now on (G10) */
-    forget_orphans(groups);
+    group_expiry_forget_orphans(groups);
     loop_set_timer_ms(&groups->shard->loop, &groups->expiry,
                       (uint64_t)coordinator_i64(groups, "offsets.retention.check.interval.ms"));
 }

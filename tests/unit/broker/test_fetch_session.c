@@ -357,3 +357,36 @@ Test(fetch_session, a_partition_that_is_named_twice_is_served_once_as_it_is_name
         cr_assert(eq(i64, interest_at(&out, 0)->fetch_offset, 5));
     }
 }
+
+/* It is served without a session, or asked to say all again; nothing stays behind (teardown). */
+Test(fetch_session, without_memory_it_is_served_and_not_remembered)
+{
+    uint32_t without_count = 0;
+
+    for (uint64_t n = 1; n <= 20; n++) {
+        int16_t error_code;
+        struct fetch_plan out;
+        int32_t id;
+        mem_fail_after(n);
+        out = plan(0, FULL, VERSION, 0, 2, 10, &error_code);
+        mem_fail_after(0);
+        cr_assert(eq(i16, error_code, KAFKA_NONE));
+        cr_assert(eq(i32, count_of(&out), 2));
+        without_count += out.session == NULL;
+        if (out.session == NULL) {
+            cr_assert(eq(u64, budget_used_bytes(&budget), 0));
+            continue;
+        }
+        id = out.session->id;
+        mem_fail_after(n);
+        plan(id, 1, VERSION, 2, 6, 10, &error_code);
+        mem_fail_after(0);
+        if (error_code != KAFKA_NONE) {
+            cr_assert(eq(i16, error_code, KAFKA_FETCH_SESSION_ID_NOT_FOUND));
+            cr_assert_null(fetch_sessions_find(&sessions, id));
+        } else {
+            plan(id, LAST, VERSION, 0, 1, 10, &error_code);
+        }
+    }
+    cr_assert(lt(u32, 3, without_count));
+}
