@@ -301,7 +301,7 @@ static const struct config_key keys[] = {
     {"offsets.topic.replication.factor", CONFIG_I16, CONFIG_ACTS, false, "3", 1, INT16_MAX, NULL,
      "Replication factor of __consumer_offsets; lowered to the number of brokers."},
     {"offsets.topic.segment.bytes", CONFIG_I32, CONFIG_ACTS, false, "104857600", 1, INT32_MAX, NULL,
-     "Segment size of __consumer_offsets in bytes."},
+     "Segment size of __consumer_offsets in bytes; at least 1 MiB, as of any topic."},
     {"principal.builder.class", CONFIG_CLASS, CONFIG_STORED, true, "org.apache.kafka.common.security.authenticator.DefaultKafkaPrincipalBuilder", 0, 0, NULL, NULL},
     {"process.roles", CONFIG_LIST, CONFIG_ACTS, false, "broker,controller", 0, 0, "broker,controller",
      "Roles of this process; broker and controller are one process here."},

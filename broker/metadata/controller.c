@@ -4,9 +4,11 @@
 #include "base/check.h"
 #include "broker/metadata/controller_private.h"
 #include "broker/producer_ids.h"
+#include "broker/topic_config.h"
 #include "net/protocol/kafka_errors.h"
 #include "net/protocol/msg_producer_ids_record.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 /* ---- deciding */
@@ -32,6 +34,22 @@ static void set_config(struct create_topics_request_creatable_topic_config *conf
     config->value = wire_string(value);
 }
 
+/* The configured size, or the least that a topic may have (KIP-1030): Kafka takes any, and then
+ * cannot make the topic. */
+static const char *offsets_segment_bytes(struct decision *decision, struct log_sink *sink)
+{
+    int64_t asked = config_i64(decision->config, decision->image, "offsets.topic.segment.bytes");
+    int64_t least = topic_config_key_find("segment.bytes")->min;
+
+    if (asked < least) {
+        log_line(sink, LOG_INFO, "LVE-4014",
+                 "the segments of an internal topic are made as large as a topic's must be",
+                 log_i64("asked", asked), log_i64("segment_bytes", least));
+        asked = least;
+    }
+    return arena_printf(decision->arena, "%" PRId64, asked);
+}
+
 /* __consumer_offsets has settings of its own; its factor is what one broker can give. */
 static enum err prepare_offsets_topic(struct decision *decision, struct log_sink *sink,
                                       struct create_topics_request_creatable_topic *topic)
@@ -41,17 +59,17 @@ static enum err prepare_offsets_topic(struct decision *decision, struct log_sink
     int64_t factor = config_i64(config, image, "offsets.topic.replication.factor");
     int32_t first = 0;
     uint32_t live = decision_live_brokers(decision, &first);
+    const char *segment_bytes = offsets_segment_bytes(decision, sink);
 
     topic->num_partitions = (int32_t)config_i64(config, image, "offsets.topic.num.partitions");
     topic->configs.items =
         codec_new_array(&create_topics_request_creatable_topic_config_struct, decision->arena, 3);
-    if (topic->configs.items == NULL)
+    if (topic->configs.items == NULL || segment_bytes == NULL)
         return ERR_NOMEM;
     topic->configs.count = 3;
     set_config(&topic->configs.items[0], "cleanup.policy", "compact");
     set_config(&topic->configs.items[1], "compression.type", "producer");
-    set_config(&topic->configs.items[2], "segment.bytes",
-               config_string(config, image, "offsets.topic.segment.bytes"));
+    set_config(&topic->configs.items[2], "segment.bytes", segment_bytes);
     if (factor > (int64_t)live && live > 0) {
         log_line(sink, LOG_INFO, "LVE-4010",
                  "the replication factor of an internal topic was lowered to the live brokers",

@@ -1,5 +1,6 @@
 /* Decisions about features: UpdateFeatures (KIP-584, 778, 1022).  All or none, in the words of
  * Kafka's FeatureControlManager. */
+#include "base/hash_map.h"
 #include "broker/cordon.h"
 #include "broker/metadata/decision.h"
 #include "net/protocol/kafka_errors.h"
@@ -151,14 +152,43 @@ static enum err fill_results(struct decision *decision,
     return OK;
 }
 
+/* A feature that is named again counts as it is named last: QuorumController.updateFeatures puts
+ * them into a map.  *out: which ones count, in the arena. */
+static enum err find_last(struct decision *decision, const struct update_features_request *request,
+                          bool **out)
+{
+    int32_t count = request->feature_updates.count;
+    bool *is_last = arena_alloc(decision->arena, count < 0 ? 0 : (size_t)count);
+    struct hash_map names;
+    enum err err = is_last == NULL ? ERR_NOMEM : OK;
+
+    hash_map_init(&names, prng_u64(decision->prng));
+    for (int32_t i = count - 1; err == OK && i >= 0; i--) {
+        struct wire_string name = request->feature_updates.items[i].feature;
+        err = hash_map_insert(&names, name.text, (size_t)name.size_bytes, is_last);
+        is_last[i] = err == OK;
+        if (err == ERR_EXISTS)
+            err = OK;
+    }
+    hash_map_deinit(&names);
+    *out = is_last;
+    return err;
+}
+
 enum err decide_update_features(struct decision *decision,
                                 const struct update_features_request *request,
                                 struct update_features_response *response)
 {
+    bool *is_last;
+    enum err err = find_last(decision, request, &is_last);
+
+    if (err != OK)
+        return err;
     for (int32_t i = 0; i < request->feature_updates.count; i++) {
         const asked_update *asked = &request->feature_updates.items[i];
         struct updating updating = {.decision = decision, .asked = asked};
-        enum err err;
+        if (!is_last[i])
+            continue;
         updating.name = arena_strndup(decision->records->arena, asked->feature.text,
                                       (size_t)asked->feature.size_bytes);
         if (updating.name == NULL)

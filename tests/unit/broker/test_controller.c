@@ -542,6 +542,24 @@ Test(controller, the_offsets_topic_has_settings_of_its_own)
                  "104857600"));
 }
 
+/* Kafka allows from 1, and then cannot make the topic: segment.bytes has another least value. */
+Test(controller, the_offsets_topic_is_made_however_small_its_segments_are_asked_for)
+{
+    const char *sets[] = {"log.dirs=data", "offsets.topic.segment.bytes=1", NULL};
+    struct controller_auto_create make_offsets = {.call = {.done = on_auto},
+                                                  .name = "__consumer_offsets"};
+
+    rig_down();
+    rig_up(sets);
+    rig_start(false);
+    controller_auto_create_topic(rig.controller, &make_offsets);
+    rig_settle();
+    cr_assert(eq(i16, make_offsets.error_code, KAFKA_NONE));
+    cr_assert(eq(str,
+                 (char *)image_config(rig.at[1].image, 2, "__consumer_offsets", "segment.bytes"),
+                 "1048576"));
+}
+
 Test(controller, an_internal_topic_is_not_made_relaxed)
 {
     static const char why[] = "Invalid value cache for configuration levee.durability: "

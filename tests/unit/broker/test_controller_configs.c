@@ -374,6 +374,26 @@ Test(controller_configs, a_level_is_raised_and_stays)
     cr_assert(eq(i16, image_metadata_level(rig.at[1].image), 30));
 }
 
+Test(controller_configs, a_feature_that_is_named_twice_counts_as_it_is_named_last)
+{
+    struct update_features_request_feature_update_key keys[3] = {
+        {.feature = wire_string("metadata.version"), .max_version_level = 31, .upgrade_type = 1},
+        {.feature = wire_string("metadata.version"), .max_version_level = 25, .upgrade_type = 1},
+        {.feature = wire_string("metadata.version"), .max_version_level = 28, .upgrade_type = 1}};
+    struct update_features_request request = {.feature_updates = {keys, 3}};
+    struct update_features_response response = {0};
+    struct asked asked;
+
+    set_level_everywhere(22);
+    ask(&asked, &request, &response, controller_update_features);
+    cr_assert(eq(i16, response.error_code, KAFKA_NONE));
+    cr_assert(eq(i32, response.results.count, 3));
+    cr_assert(eq(i16, image_metadata_level(rig.at[1].image), 28));
+    arena_deinit(&asked.arena);
+    restart(); /* one record of it: a log that says otherwise would not be read */
+    cr_assert(eq(i16, image_metadata_level(rig.at[1].image), 28));
+}
+
 Test(controller_configs, levels_that_cannot_be_are_refused_in_the_words_of_kafka)
 {
     cr_expect(eq(i16,
