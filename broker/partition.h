@@ -74,7 +74,7 @@ must_use enum err partition_follow(struct partition *partition, const struct in_
 /* config was renewed: the log and the in-sync set act by it from now on. */
 void partition_follow_config(struct partition *partition);
 
-/* The log start was raised: who waits for data behind an offset below it is woken. */
+/* The log's start_moved callback: who waits for data behind an offset below it is woken. */
 void partition_start_moved(struct partition *partition);
 
 /* End every wait with err (deleted, storage failed, not led here); also of appends that have no

@@ -91,6 +91,11 @@ static void on_log_progress(void *context, struct log *log)
     partition_publish(context);
 }
 
+static void on_start_moved(void *context, struct log *log)
+{
+    partition_start_moved(context);
+}
+
 static enum err follow_state(struct partition *partition, const struct image_partition *state)
 {
     struct in_sync_state committed = {
@@ -120,7 +125,8 @@ static void could_not_open(struct topic_table *table, struct table_entry *entry,
 static void open_partition(struct topic_table *table, const struct image_topic *topic,
                            const struct image_partition *state)
 {
-    static const struct log_events events = {.progress = on_log_progress};
+    static const struct log_events events = {.progress = on_log_progress,
+                                             .start_moved = on_start_moved};
     struct shard *shard = table->shard;
     struct log_id id = {.topic_id = topic->id, .partition = state->index};
     struct table_entry *entry = mem_alloc(sizeof(*entry));
@@ -354,8 +360,7 @@ static void keep_house(void *context, struct partition *partition)
 
     if (log_is_quarantined(partition->log))
         return;
-    if (log_apply_retention(partition->log, now->now_ms) > 0)
-        partition_start_moved(partition);
+    (void)log_apply_retention(partition->log, now->now_ms);
     if (now->now_ms >= 0)
         log_expire_producers(partition->log, now->now_ms, now->producer_idle_max_ms);
 }

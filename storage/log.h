@@ -65,6 +65,9 @@ struct log_events {
     /* durable (or accepted, for a relaxed log) moved; called from the loop, never inside an
      * append.  The partition publishes from here. */
     void (*progress)(void *context, struct log *log);
+    /* log_start was raised, by retention or log_delete_records, and that is durable; from the loop.
+     * May be NULL. */
+    void (*start_moved)(void *context, struct log *log);
 };
 
 /* Open or create the partition's directory `name-partition` (partition.metadata, segments), replay

@@ -93,6 +93,8 @@ void log_commit_waiter_run(struct log_commit_waiter *waiter, enum err err)
     if (err == OK && waiter->log != NULL && waiter->kind == JOURNAL_LOG_START) {
         raise_start(waiter->log, waiter->offset);
         log_drop_below_start(waiter->log);
+        if (waiter->log->events != NULL && waiter->log->events->start_moved != NULL)
+            waiter->log->events->start_moved(waiter->log->events_context, waiter->log);
     }
     for (uint32_t i = 0; i < waiter->dropped_count && err == OK && waiter->log != NULL; i++)
         log_delete_segment_files(waiter->log, waiter->dropped_bases[i]);

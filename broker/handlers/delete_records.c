@@ -35,11 +35,7 @@ struct trims {
 static void start_is_raised(void *context, enum err err)
 {
     struct trim_piece *piece = context;
-    struct partition *partition = topic_table_find(piece->piece.call.target->topics,
-                                                   &piece->topic_id, piece->asked->partition_index);
 
-    if (err == OK && partition != NULL)
-        partition_start_moved(partition);
     piece->answer->error_code = kafka_error(err);
     piece->answer->low_watermark = err == OK ? piece->offset : -1;
     scatter_finish(&piece->piece);

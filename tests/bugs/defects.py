@@ -191,10 +191,10 @@ DEFECTS = [
             "        err = parse_batch",
             "            return read->size_bytes > 0 || $BUG ? OK\n"
             "                : read_on(file, valid, window_bytes(read));\n        err = parse_batch")),
-    defect("trim_unheard", "DeleteRecords does not wake who waits below the new start",
+    defect("trim_unheard", "a log start that moves does not wake who waits below it",
            ["test_fetch"],
-           ("broker/handlers/delete_records.c", "    if (err == OK && partition != NULL)\n",
-            "    if (err == OK && partition != NULL && !$BUG)\n")),
+           ("storage/log_trim.c", "        if (waiter->log->events != NULL &&",
+            "        if (!$BUG && waiter->log->events != NULL &&")),
     defect("pending_instance", "a pending member id is taken over by an instance",
            ["test_group", "test_group_members"],
            ("broker/coordinator/group_join.c",

@@ -211,6 +211,26 @@ Test(fetch, delete_records_wakes_who_waits_below_the_new_start)
     cr_assert(eq(i16, got.part_error, KAFKA_OFFSET_OUT_OF_RANGE));
 }
 
+Test(fetch, retention_wakes_who_waits_below_the_new_start)
+{
+    struct live_ask ask = {0};
+
+    live_start(1, (const char *const[]){"log.retention.check.interval.ms=5000", NULL});
+    (void)live_topic(live_client(0), "t", 1);
+    for (uint32_t i = 0; i < 3; i++)
+        produce(live_client(0), 0, VALUE_BYTES); /* of 1970 */
+    start_fetch(&ask, live_client(1),
+                &(struct fetch_of){.partitions = 1,
+                                   .times = 1,
+                                   .offset = 1,
+                                   .min_bytes = 100 * VALUE_BYTES,
+                                   .max_wait_ms = WAIT_MS,
+                                   .session_epoch = -1});
+    cr_assert(not(live_ask_wait(&ask, 500)));
+    cr_assert(live_ask_wait(&ask, 30000));
+    cr_assert(eq(i16, got.part_error, KAFKA_OFFSET_OUT_OF_RANGE));
+}
+
 /* ---- requests of odd shapes */
 
 Test(fetch, a_partition_that_is_named_many_times_is_answered_once)
