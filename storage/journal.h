@@ -104,9 +104,10 @@ void journal_close(struct journal *journal);
  * without one and committed by the next synced group or journal_sync.
  * Out (each may be NULL): the buf that the payload lies in (borrowed: take a reference now to keep
  * it; it does not move), where it lies there, and the sequence of its group.
- * In each error case nothing changed.  ERR_FULL: wait for on_room.  ERR_NOMEM: the slab is at its
- * limit; free some cache and call again.  ERR_TOO_LARGE: more than max_bytes can hold.
- * ERR_STORAGE: after a failure.  ERR_CLOSED: after journal_stop. */
+ * In each error case nothing changed.  ERR_FULL: wait for on_room.  ERR_AGAIN: the slab is at its
+ * limit; free some cache and call again.  ERR_NOMEM: the process has no memory, and no news will
+ * come of any.  ERR_TOO_LARGE: more than max_bytes can hold.  ERR_STORAGE: after a failure.
+ * ERR_CLOSED: after journal_stop. */
 must_use enum err journal_append(struct journal *journal, const struct journal_entry *entry,
                                  const struct iovec *vec, uint32_t vec_count, bool relaxed,
                                  struct buf **buf_out, uint8_t **payload_out,

@@ -97,8 +97,8 @@ enum err journal_group_reserve(struct journal_group *group, struct journal_memor
     buf = buf_create(memory->slab, wish_bytes, IO_ALIGN);
     if (buf == NULL && wish_bytes > need_bytes)
         buf = buf_create(memory->slab, need_bytes, IO_ALIGN);
-    if (buf == NULL)
-        return ERR_NOMEM;
+    if (buf == NULL) /* who holds the limit gives it back; what the kernel refuses, nobody does */
+        return budget_room_bytes(&memory->slab->budget) < need_bytes ? ERR_AGAIN : ERR_NOMEM;
     if (!first) {
         pad_piece(group, memory); /* G2 */
         group->size_bytes = round_up(group->size_bytes);

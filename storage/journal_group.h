@@ -67,7 +67,8 @@ void journal_group_deinit(struct journal_group *group);
 uint64_t journal_group_size_with(const struct journal_group *group,
                                  const struct journal_memory *memory, uint32_t entry_bytes);
 
-/* See that memory has room for that entry in this group.  ERR_NOMEM: nothing changed. */
+/* See that memory has room for that entry in this group.  ERR_AGAIN: the slab is at its limit;
+ * ERR_NOMEM: the process has no memory; nothing changed. */
 must_use enum err journal_group_reserve(struct journal_group *group, struct journal_memory *memory,
                                         uint32_t entry_bytes);
 

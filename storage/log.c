@@ -263,6 +263,7 @@ static void free_log(struct log *log)
     while (log->segment_count > 0)
         log_drop_last_segment(log, false);
     mem_free(log->segments);
+    mem_free(log->tail_ring.entries); /* of an append that came to nothing */
     epoch_cache_deinit(&log->epochs);
     producer_state_deinit(&log->producers);
     mem_free(log->window_bytes);

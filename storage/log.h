@@ -117,9 +117,9 @@ struct log_append_result {
  * LogAppendTime, else max_timestamp_ms, the largest of the records as the validation found it.  The
  * bytes are copied, and everything that is kept of a batch is what one parse of the stamped header
  * says.  Visible to nobody before log_set_high_watermark.
- * ERR_FULL: wait with store_wait_room and call again; ERR_NOSPACE, ERR_STORAGE, ERR_QUARANTINED,
- * ERR_TOO_LARGE (than a segment), ERR_SEQUENCE, ERR_PRODUCER_EPOCH, ERR_UNKNOWN_PRODUCER;
- * ERR_CORRUPT: not one batch of exactly that size, or stamped with a time it fails its checksum. */
+ * ERR_FULL: wait with store_wait_room and call again; ERR_NOMEM: the process has no memory, now;
+ * ERR_NOSPACE, ERR_STORAGE, ERR_QUARANTINED, ERR_TOO_LARGE (than a segment), ERR_SEQUENCE,
+ * ERR_PRODUCER_EPOCH, ERR_UNKNOWN_PRODUCER; ERR_CORRUPT: not one batch of exactly that size, or stamped with a time it fails its checksum. */
 must_use enum err log_append_leader(struct log *log, const uint8_t *bytes, uint32_t size_bytes,
                                     int64_t max_timestamp_ms, int32_t leader_epoch, int64_t now_ms,
                                     struct log_append_result *out);

@@ -30,7 +30,7 @@ static enum err prepare_segment(struct log *log, uint32_t size_bytes, int64_t la
     if (log_must_roll(log, size_bytes, last_offset, timestamp_ms))
         err = log_roll(log, log->offsets.log_end); /* holes stand inside: a missing file is told
                                                     * apart */
-    if (err == ERR_NOMEM) {
+    if (err == ERR_AGAIN) {
         store_free_memory(log->store);
         err = ERR_FULL;
     }
@@ -141,6 +141,8 @@ static enum err store_batch(struct log *log, const struct stored_batch *batch)
         store->room_refused = true;
         return ERR_FULL;
     }
+    if (!log_tail_reserve(log))
+        return ERR_NOMEM;
     err = prepare_segment(log, header->size_bytes, batch_last_offset(header),
                           header->max_timestamp_ms);
     if (err != OK)
@@ -148,7 +150,7 @@ static enum err store_batch(struct log *log, const struct stored_batch *batch)
     err = journal_batch(log, batch, &buf, &stored, &sequence);
     if (err == ERR_FULL)
         store->room_refused = true;
-    if (err == ERR_NOMEM) { /* the slab: room comes at the latest when segments are written */
+    if (err == ERR_AGAIN) { /* the slab: room comes at the latest when segments are written */
         store_free_memory(store);
         err = ERR_FULL;
     }

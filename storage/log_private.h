@@ -190,6 +190,8 @@ bool log_must_roll(const struct log *log, uint32_t size_bytes, int64_t last_offs
                    int64_t timestamp_ms);
 
 /* ---- log_tail.c */
+/* Memory for one more entry, so that log_tail_add cannot lack it.  False: there is none. */
+must_use bool log_tail_reserve(struct log *log);
 void log_tail_add(struct log *log, struct segment *segment, int64_t base_offset, int64_t end_offset,
                   uint64_t pos, const uint8_t *bytes, uint32_t size_bytes, struct buf *buf,
                   uint64_t sequence);

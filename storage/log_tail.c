@@ -51,16 +51,36 @@ static struct tail_entry *ring_at(const struct tail_ring *ring, uint32_t index)
     return ring->entries[(ring->first + index) & (ring->capacity - 1)];
 }
 
+static uint32_t larger_capacity(const struct tail_ring *ring)
+{
+    return ring->capacity == 0 ? RING_MIN : ring->capacity * 2;
+}
+
+/* Into memory of larger_capacity. */
+static void ring_move(struct tail_ring *ring, struct tail_entry **entries)
+{
+    for (uint32_t i = 0; i < ring->count; i++)
+        entries[i] = ring_at(ring, i);
+    mem_free(ring->entries);
+    *ring = (struct tail_ring){entries, 0, ring->count, larger_capacity(ring)};
+}
+
+static bool ring_reserve(struct tail_ring *ring)
+{
+    struct tail_entry **entries;
+
+    if (ring->count < ring->capacity)
+        return true;
+    entries = mem_try_alloc(larger_capacity(ring) * sizeof(struct tail_entry *));
+    if (entries != NULL)
+        ring_move(ring, entries);
+    return entries != NULL;
+}
+
 static void ring_push(struct tail_ring *ring, struct tail_entry *entry)
 {
-    if (ring->count == ring->capacity) {
-        uint32_t capacity = ring->capacity == 0 ? RING_MIN : ring->capacity * 2;
-        struct tail_entry **entries = mem_alloc(capacity * sizeof(struct tail_entry *));
-        for (uint32_t i = 0; i < ring->count; i++)
-            entries[i] = ring_at(ring, i);
-        mem_free(ring->entries);
-        *ring = (struct tail_ring){entries, 0, ring->count, capacity};
-    }
+    if (ring->count == ring->capacity)
+        ring_move(ring, mem_alloc(larger_capacity(ring) * sizeof(struct tail_entry *)));
     ring->entries[(ring->first + ring->count++) & (ring->capacity - 1)] = entry;
 }
 
@@ -77,6 +97,21 @@ static void ring_remove(struct tail_ring *ring, const struct tail_entry *entry)
 }
 
 /* ---- the tail */
+
+bool log_tail_reserve(struct log *log)
+{
+    struct store *store = log->store;
+    struct tail_entry *entry;
+
+    if (!ring_reserve(&log->tail_ring))
+        return false;
+    if (!list_is_empty(&store->spare_entries))
+        return true;
+    entry = mem_try_alloc(sizeof(*entry));
+    if (entry != NULL)
+        give_entry(store, entry);
+    return entry != NULL;
+}
 
 void log_tail_add(struct log *log, struct segment *segment, int64_t base_offset, int64_t end_offset,
                   uint64_t pos, const uint8_t *bytes, uint32_t size_bytes, struct buf *buf,

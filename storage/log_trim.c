@@ -32,6 +32,7 @@ static enum err journal_mark(struct log *log, enum journal_kind kind, int64_t of
                                   .end_offset = offset,
                                   .segment_base_offset = segment_base_offset,
                                   .pos = pos};
+    enum err err;
 
     if (log->store->state == STORE_FAILED)
         return ERR_STORAGE;
@@ -39,7 +40,8 @@ static enum err journal_mark(struct log *log, enum journal_kind kind, int64_t of
         return ERR_QUARANTINED;
     if (log->store->state != STORE_RUNNING || log->store->stopping)
         return ERR_CLOSED;
-    return journal_append(log->store->journal, &entry, NULL, 0, false, NULL, NULL, sequence_out);
+    err = journal_append(log->store->journal, &entry, NULL, 0, false, NULL, NULL, sequence_out);
+    return err == ERR_AGAIN ? ERR_FULL : err;
 }
 
 /* A recovery begins in the segment that the mark names, or where the journal cuts the log: without

@@ -155,7 +155,7 @@ static enum err protect_ends(struct store *store)
         if (!needs_protection(log))
             continue;
         err = log_protect_end(log);
-        if ((err == ERR_FULL || err == ERR_NOMEM) && count > 0)
+        if ((err == ERR_FULL || err == ERR_AGAIN || err == ERR_NOMEM) && count > 0)
             return OK;
         if (err != OK)
             return err;

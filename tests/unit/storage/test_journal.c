@@ -633,7 +633,7 @@ Test(journal, a_full_slab_refuses_and_changes_nothing)
         &rig.slab, (uint32_t)(rig.slab.budget.max_bytes - slab_used_bytes(&rig.slab) - 4096), 1);
     cr_assert(ne(ptr, cache, NULL));
     used = journal_used_bytes(rig.journal);
-    cr_assert(eq(int, journal_rig_try(&rig, 0, 1, 14000, false, NULL), ERR_NOMEM));
+    cr_assert(eq(int, journal_rig_try(&rig, 0, 1, 14000, false, NULL), ERR_AGAIN));
     cr_assert(eq(u64, journal_used_bytes(rig.journal), used));
     buf_unref(cache);
     cr_assert(eq(int, journal_rig_try(&rig, 0, 1, 14000, false, NULL), OK));

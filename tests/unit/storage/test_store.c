@@ -617,6 +617,41 @@ Test(store, a_log_without_anything_in_memory_is_small)
     fixture_check_content(0, 1000);
 }
 
+/* What the kernel refuses is no lack of room, which somebody ends. */
+Test(store, an_append_that_the_process_has_no_memory_for_is_refused_at_once)
+{
+    const struct fixture_batch *batch;
+    struct log_append_result result;
+    uint32_t refused = 0;
+
+    up_with(&(struct fixture_options){.seed = 5, .log_count = 3});
+    cr_assert(eq(int, fixture_append(&(struct fixture_append){.value_bytes = 1100000}, NULL), OK));
+    cr_assert(fixture_settle());
+    batch = &fixture.at[0].batches[0];
+    for (uint64_t n = 1; n <= 6; n++) { /* each of its allocations */
+        enum err err;
+        fixture_run_ms(2000); /* the journal grows */
+        mem_fail_after(n);
+        err = log_append_leader(fixture.at[1].log, batch->bytes, batch->size_bytes, 1000, 0, 1000,
+                                &result);
+        mem_fail_after(0);
+        cr_assert(err == OK || err == ERR_NOMEM, "%s", err_name(err));
+        refused += err != OK;
+    }
+    cr_assert(ge(u32, refused, 3)); /* the ring of its tail, its entry, a buffer */
+    mem_fail_after(3);
+    cr_assert(eq(int,
+                 log_append_leader(fixture.at[2].log, batch->bytes, batch->size_bytes, 1000, 0,
+                                   1000, &result),
+                 ERR_NOMEM));
+    mem_fail_after(0);
+    cr_assert(eq(i64, log_offsets(fixture.at[1].log).log_end, 6 - (int64_t)refused));
+    fixture_forget_from(1, 0);
+    cr_assert(eq(int, fixture_append(&(struct fixture_append){.value_bytes = 1100000}, NULL), OK));
+    cr_assert(fixture_settle());
+    fixture_check_content(0, 4 << 20);
+}
+
 /* ---- a full disk gives its space back while the store runs */
 
 /* Fill the disk, then let retention look every so often, as the broker does. */
