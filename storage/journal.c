@@ -81,23 +81,27 @@ void journal_check_half(struct journal *journal)
     }
 }
 
-bool journal_has_place(const struct journal *journal, uint64_t size_bytes)
+bool journal_has_place(const struct journal *journal, uint64_t size_bytes, bool urgent)
 {
-    return journal_extents_has_room(&journal->extents, journal_open_bytes(journal), size_bytes);
+    return journal_extents_has_room(&journal->extents, journal_open_bytes(journal), size_bytes,
+                                    urgent);
 }
 
-bool journal_has_pending_room(const struct journal *journal, uint64_t device_bytes)
+bool journal_has_pending_room(const struct journal *journal, uint64_t device_bytes, bool urgent)
 {
-    return journal->pending_bytes == 0 ||
-           journal->pending_bytes + device_bytes <= journal->options.pending_max_bytes;
+    uint64_t max_bytes =
+        journal->options.pending_max_bytes + (urgent ? (uint64_t)JOURNAL_RESERVE_BYTES_MAX : 0);
+
+    return journal->pending_bytes == 0 || journal->pending_bytes + device_bytes <= max_bytes;
 }
 
 static void check_room(struct journal *journal)
 {
     uint64_t size_bytes = journal->refused_bytes;
 
-    if (size_bytes == 0 || journal->failed || !journal_has_pending_room(journal, size_bytes) ||
-        !journal_has_place(journal, size_bytes))
+    if (size_bytes == 0 || journal->failed ||
+        !journal_has_pending_room(journal, size_bytes, false) ||
+        !journal_has_place(journal, size_bytes, false))
         return;
     journal->refused_bytes = 0;
     journal->tell_room = true;

@@ -14,6 +14,8 @@
  *   J2  on_committed(s) runs after every group <= s is on stable storage, in order
  *   J3  an extent is reused only when every group in it is <= released_sequence
  *   J4  after a failed write nothing is committed any more: on_failed once, then ERR_STORAGE
+ *   J5  where there is no room for an append there is some for entries that let space go
+ *       (journal_extent.h, E4), and they wait for no append that waits for room
  * Events come from the loop, never inside a call; each may call everything but journal_close.
  * Sources: design.md section 5, reference/performance.md section 3. */
 #ifndef LEVEE_STORAGE_JOURNAL_H
@@ -51,6 +53,7 @@ struct journal_entry {
                             * the first append after a mark carries them, because its block is
                             * rewritten in place and a torn write may hurt them */
     uint32_t payload_bytes;
+    bool urgent; /* appending only, not written: it lets space go, and may use what is kept (J5) */
 };
 
 struct journal_events {

@@ -32,7 +32,7 @@ static enum err refuse(struct journal *journal, uint64_t size_bytes)
 {
     if (size_bytes > journal->refused_bytes)
         journal->refused_bytes = size_bytes;
-    if (journal_has_place(journal, size_bytes))
+    if (journal_has_place(journal, size_bytes, false))
         return ERR_FULL;
     journal_extents_want(&journal->extents, size_bytes);
     journal_extents_tend(&journal->extents);
@@ -45,28 +45,29 @@ static enum err refuse(struct journal *journal, uint64_t size_bytes)
 }
 
 /* Does the open group take one more entry, which makes it so large? */
-static bool fits_open_group(const struct journal *journal, uint64_t size_bytes)
+static bool fits_open_group(const struct journal *journal, uint64_t size_bytes, bool urgent)
 {
     return journal->open->entry_count > 0 && !BUGGIFY("journal: a group closes early") &&
            size_bytes <= journal->options.group_max_bytes &&
-           journal_extents_has_room_here(&journal->extents, journal_format_round_up(size_bytes));
+           journal_extents_has_room_here(&journal->extents, journal_format_round_up(size_bytes),
+                                         urgent);
 }
 
 /* Make the open group one that takes an entry of entry_bytes. */
-static enum err find_place(struct journal *journal, uint32_t entry_bytes)
+static enum err find_place(struct journal *journal, uint32_t entry_bytes, bool urgent)
 {
     uint64_t size_bytes = journal_group_size_with(journal->open, &journal->memory, entry_bytes);
-    bool fits = fits_open_group(journal, size_bytes);
+    bool fits = fits_open_group(journal, size_bytes, urgent);
     uint64_t device_bytes; /* how much of it is new */
     enum err err;
 
     if (!fits)
         size_bytes = (uint64_t)JOURNAL_GROUP_HEAD_BYTES + entry_bytes;
     device_bytes = journal_format_round_up(size_bytes) - (fits ? journal_open_bytes(journal) : 0);
-    if (journal_format_round_up(size_bytes) > journal->options.max_bytes)
+    if (journal_format_round_up(size_bytes) > journal_extents_largest_bytes(&journal->extents))
         return ERR_TOO_LARGE;
-    if (!journal_has_pending_room(journal, device_bytes) ||
-        (!fits && !journal_has_place(journal, journal_format_round_up(size_bytes))))
+    if (!journal_has_pending_room(journal, device_bytes, urgent) ||
+        (!fits && !journal_has_place(journal, journal_format_round_up(size_bytes), urgent)))
         return refuse(journal, journal_format_round_up(JOURNAL_GROUP_HEAD_BYTES + entry_bytes));
     if (!fits && journal->open->entry_count > 0)
         journal_close_open_group(journal);
@@ -74,7 +75,7 @@ static enum err find_place(struct journal *journal, uint32_t entry_bytes)
     if (err)
         return err;
     if (!fits)
-        (void)journal_extents_place(&journal->extents, journal_format_round_up(size_bytes));
+        (void)journal_extents_place(&journal->extents, journal_format_round_up(size_bytes), urgent);
     journal->pending_bytes += device_bytes;
     return OK;
 }
@@ -95,7 +96,7 @@ enum err journal_append(struct journal *journal, const struct journal_entry *ent
         return ERR_CLOSED;
     if (entry_bytes > ENTRY_BYTES_MAX)
         return ERR_TOO_LARGE;
-    err = find_place(journal, (uint32_t)entry_bytes);
+    err = find_place(journal, (uint32_t)entry_bytes, entry->urgent);
     if (err)
         return err;
     group = journal->open;

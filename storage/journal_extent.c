@@ -16,6 +16,7 @@ enum {
     FIRST_BYTES_MAX = 4 << 20,
     RETRY_MS = 5000,
     FRUITLESS_MAX = 16,
+    RESERVE_SHARE = 32, /* of an extent that is kept (E4) */
 };
 
 /* Never written: its pages are the kernel's zero page. */
@@ -246,44 +247,70 @@ struct journal_extent *journal_extents_current(struct journal_extents *extents)
                : container_of(extents->used.prev, struct journal_extent, node);
 }
 
-static struct journal_extent *find_free(const struct journal_extents *extents, uint64_t size_bytes)
+uint64_t journal_extents_reserve_bytes(uint64_t extent_bytes)
+{
+    uint64_t share_bytes = extent_bytes / RESERVE_SHARE / IO_ALIGN * IO_ALIGN;
+
+    return share_bytes < JOURNAL_RESERVE_BYTES_MAX ? share_bytes : JOURNAL_RESERVE_BYTES_MAX;
+}
+
+/* Behind pos, of an extent. */
+static bool takes(const struct journal_extent *extent, uint64_t pos, uint64_t size_bytes,
+                  bool urgent)
+{
+    uint64_t kept_bytes = urgent ? 0 : journal_extents_reserve_bytes(extent->size_bytes);
+
+    return extent->size_bytes - pos >= size_bytes + kept_bytes; /* E4 */
+}
+
+static struct journal_extent *find_free(const struct journal_extents *extents, uint64_t size_bytes,
+                                        bool urgent)
 {
     list_for_each(node, &extents->free)
     {
         struct journal_extent *extent = container_of(node, struct journal_extent, node);
-        if (extent->size_bytes >= size_bytes)
+        if (takes(extent, 0, size_bytes, urgent))
             return extent;
     }
     return NULL;
 }
 
-bool journal_extents_has_room_here(const struct journal_extents *extents, uint64_t size_bytes)
+bool journal_extents_has_room_here(const struct journal_extents *extents, uint64_t size_bytes,
+                                   bool urgent)
 {
     const struct journal_extent *current;
 
     if (list_is_empty(&extents->used))
         return false;
     current = container_of(extents->used.prev, struct journal_extent, node);
-    return current->size_bytes - current->pos >= size_bytes;
+    return takes(current, current->pos, size_bytes, urgent);
 }
 
 bool journal_extents_has_room(const struct journal_extents *extents, uint64_t open_bytes,
-                              uint64_t size_bytes)
+                              uint64_t size_bytes, bool urgent)
 {
-    return journal_extents_has_room_here(extents, open_bytes + size_bytes) ||
-           find_free(extents, size_bytes) != NULL;
+    return journal_extents_has_room_here(extents, open_bytes + size_bytes, urgent) ||
+           find_free(extents, size_bytes, urgent) != NULL;
 }
 
-struct journal_extent *journal_extents_place(struct journal_extents *extents, uint64_t size_bytes)
+uint64_t journal_extents_largest_bytes(const struct journal_extents *extents)
+{
+    uint64_t max_bytes = extents->options.max_bytes / IO_ALIGN * IO_ALIGN;
+
+    return max_bytes - journal_extents_reserve_bytes(max_bytes);
+}
+
+struct journal_extent *journal_extents_place(struct journal_extents *extents, uint64_t size_bytes,
+                                             bool urgent)
 {
     struct journal_extent *current = journal_extents_current(extents);
     struct journal_extent *next;
 
-    if (journal_extents_has_room_here(extents, size_bytes)) {
+    if (journal_extents_has_room_here(extents, size_bytes, urgent)) {
         extents->reserved = true;
         return current;
     }
-    next = find_free(extents, size_bytes);
+    next = find_free(extents, size_bytes, urgent);
     if (next == NULL)
         return NULL;
     if (current != NULL)
@@ -353,13 +380,17 @@ uint64_t journal_extents_limit_bytes(const struct journal_extents *extents)
 
 void journal_extents_want(struct journal_extents *extents, uint64_t size_bytes)
 {
+    uint64_t extent_bytes = size_bytes;
+
     list_for_each(node, &extents->used)
     {
-        if (container_of(node, struct journal_extent, node)->size_bytes >= size_bytes)
+        if (takes(container_of(node, struct journal_extent, node), 0, size_bytes, false))
             return;
     }
-    if (find_free(extents, size_bytes) == NULL && size_bytes > extents->wanted_bytes)
-        extents->wanted_bytes = size_bytes;
+    while (extent_bytes - journal_extents_reserve_bytes(extent_bytes) < size_bytes)
+        extent_bytes += IO_ALIGN;
+    if (find_free(extents, size_bytes, false) == NULL && extent_bytes > extents->wanted_bytes)
+        extents->wanted_bytes = extent_bytes;
 }
 
 static void on_removed(struct io_op *op, int32_t result)

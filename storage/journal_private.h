@@ -52,10 +52,10 @@ uint64_t journal_open_bytes(const struct journal *journal);
 void journal_close_open_group(struct journal *journal);
 
 /* Is there a place for a new group of size_bytes? */
-bool journal_has_place(const struct journal *journal, uint64_t size_bytes);
+bool journal_has_place(const struct journal *journal, uint64_t size_bytes, bool urgent);
 
 /* May that many more bytes wait for the device? */
-bool journal_has_pending_room(const struct journal *journal, uint64_t device_bytes);
+bool journal_has_pending_room(const struct journal *journal, uint64_t device_bytes, bool urgent);
 
 /* The next group that may be written now; NULL: none. */
 struct journal_group *journal_next_to_write(struct journal *journal);

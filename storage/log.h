@@ -124,6 +124,12 @@ must_use enum err log_append_leader(struct log *log, const uint8_t *bytes, uint3
                                     int64_t max_timestamp_ms, int32_t leader_epoch, int64_t now_ms,
                                     struct log_append_result *out);
 
+/* The same for a batch that lets space go (records that delete topics, or shorten what they keep):
+ * it waits behind nobody who waits for room, and may use what the journal keeps (journal.h, J5). */
+must_use enum err log_append_urgent(struct log *log, const uint8_t *bytes, uint32_t size_bytes,
+                                    int64_t max_timestamp_ms, int32_t leader_epoch, int64_t now_ms,
+                                    struct log_append_result *out);
+
 /* The follower's and mirror's path: one batch as it is, at its own offsets (>= log_end). */
 must_use enum err log_append_verbatim(struct log *log, const uint8_t *bytes, uint32_t size_bytes,
                                       struct log_append_result *out);
@@ -207,7 +213,8 @@ void log_lookup_release(struct log_time_lookup *lookup);
 /* ---- trimming */
 
 /* DeleteRecords: raise log_start to offset (<= high_watermark); journaled; whole segments below go
- * away later.  ERR_OFFSET_RANGE.  Durable when progress has reported the journal's commit:
+ * away later.  ERR_OFFSET_RANGE; ERR_FULL: the journal has no room, not even what it keeps for
+ * those that let a segment go (journal.h, J5): call again.  Durable when progress has reported the journal's commit:
  * done(context, err) then. */
 must_use enum err log_delete_records(struct log *log, int64_t offset,
                                      void (*done)(void *context, enum err err), void *context);

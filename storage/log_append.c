@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-static enum err state_error(const struct log *log)
+static enum err state_error(const struct log *log, bool urgent)
 {
     const struct store *store = log->store;
 
@@ -14,22 +14,22 @@ static enum err state_error(const struct log *log)
         return ERR_QUARANTINED;
     if (store->state != STORE_RUNNING || store->stopping)
         return ERR_CLOSED;
-    if (store->short_of_space && !log->config.reserved_space)
+    if (store->short_of_space && !log->config.reserved_space && !urgent)
         return ERR_NOSPACE;
     return OK;
 }
 
 /* Indexes are needed from the first append on; the active segment may be full for this batch. */
 static enum err prepare_segment(struct log *log, uint32_t size_bytes, int64_t last_offset,
-                                int64_t timestamp_ms)
+                                int64_t timestamp_ms, bool urgent)
 {
     enum err err = segment_load_indexes(log_active(log));
 
     if (err != OK)
         return err;
     if (log_must_roll(log, size_bytes, last_offset, timestamp_ms))
-        err = log_roll(log, log->offsets.log_end); /* holes stand inside: a missing file is told
-                                                    * apart */
+        err = log_roll(log, log->offsets.log_end, urgent); /* holes stand inside: a missing file is
+                                                            * told apart */
     if (err == ERR_AGAIN) {
         store_free_memory(log->store);
         err = ERR_FULL;
@@ -70,7 +70,7 @@ static enum err close_stamps(struct stored_batch *batch)
 }
 
 /* Into the journal: prefix when the block below is to be rewritten under its protection. */
-static enum err journal_batch(struct log *log, const struct stored_batch *batch,
+static enum err journal_batch(struct log *log, const struct stored_batch *batch, bool urgent,
                               struct buf **buf_out, uint8_t **stored_out, uint64_t *sequence_out)
 {
     struct segment *active = log_active(log);
@@ -85,7 +85,8 @@ static enum err journal_batch(struct log *log, const struct stored_batch *batch,
                                   .end_offset = batch_last_offset(header) + 1,
                                   .segment_base_offset = active->base_offset,
                                   .pos = active->size_bytes,
-                                  .payload_bytes = header->size_bytes};
+                                  .payload_bytes = header->size_bytes,
+                                  .urgent = urgent};
     enum err err;
 
     if (log->prefix_pending) {
@@ -123,7 +124,7 @@ void log_note_batch(struct log *log, struct segment *segment, const struct batch
 }
 
 /* The common second half. */
-static enum err store_batch(struct log *log, const struct stored_batch *batch)
+static enum err store_batch(struct log *log, const struct stored_batch *batch, bool urgent)
 {
     struct store *store = log->store;
     const struct batch_header *header = &batch->header;
@@ -135,20 +136,20 @@ static enum err store_batch(struct log *log, const struct stored_batch *batch)
 
     if (header->size_bytes > log->config.segment_bytes)
         return ERR_TOO_LARGE;
-    if (store_must_queue(store, log->config.reserved_space))
+    if (store_must_queue(store, log->config.reserved_space || urgent))
         return ERR_FULL;
-    if (store_is_full(store)) {
+    if (store_is_full(store) && !urgent) { /* urgent: what the journal keeps is the bound */
         store->room_refused = true;
         return ERR_FULL;
     }
     if (!log_tail_reserve(log))
         return ERR_NOMEM;
     err = prepare_segment(log, header->size_bytes, batch_last_offset(header),
-                          header->max_timestamp_ms);
+                          header->max_timestamp_ms, urgent);
     if (err != OK)
         return err;
-    err = journal_batch(log, batch, &buf, &stored, &sequence);
-    if (err == ERR_FULL)
+    err = journal_batch(log, batch, urgent, &buf, &stored, &sequence);
+    if (err == ERR_FULL && !urgent)
         store->room_refused = true;
     if (err == ERR_AGAIN) { /* the slab: room comes at the latest when segments are written */
         store_free_memory(store);
@@ -210,13 +211,13 @@ static enum err stamp_as_leader(const struct log *log, struct stored_batch *batc
     return close_stamps(batch);
 }
 
-enum err log_append_leader(struct log *log, const uint8_t *bytes, uint32_t size_bytes,
-                           int64_t max_timestamp_ms, int32_t leader_epoch, int64_t now_ms,
-                           struct log_append_result *out)
+static enum err append_as_leader(struct log *log, const uint8_t *bytes, uint32_t size_bytes,
+                                 int64_t max_timestamp_ms, int32_t leader_epoch, int64_t now_ms,
+                                 bool urgent, struct log_append_result *out)
 {
     struct stored_batch batch;
     struct producer_check duplicate;
-    enum err err = state_error(log);
+    enum err err = state_error(log, urgent);
 
     if (err == OK)
         err = take_batch(bytes, size_bytes, &batch);
@@ -235,7 +236,7 @@ enum err log_append_leader(struct log *log, const uint8_t *bytes, uint32_t size_
     }
     err = stamp_as_leader(log, &batch, max_timestamp_ms, leader_epoch, now_ms);
     if (err == OK)
-        err = store_batch(log, &batch);
+        err = store_batch(log, &batch, urgent);
     if (err != OK)
         return err;
     update_producer(log, &batch.header);
@@ -243,12 +244,28 @@ enum err log_append_leader(struct log *log, const uint8_t *bytes, uint32_t size_
     return OK;
 }
 
+enum err log_append_leader(struct log *log, const uint8_t *bytes, uint32_t size_bytes,
+                           int64_t max_timestamp_ms, int32_t leader_epoch, int64_t now_ms,
+                           struct log_append_result *out)
+{
+    return append_as_leader(log, bytes, size_bytes, max_timestamp_ms, leader_epoch, now_ms, false,
+                            out);
+}
+
+enum err log_append_urgent(struct log *log, const uint8_t *bytes, uint32_t size_bytes,
+                           int64_t max_timestamp_ms, int32_t leader_epoch, int64_t now_ms,
+                           struct log_append_result *out)
+{
+    return append_as_leader(log, bytes, size_bytes, max_timestamp_ms, leader_epoch, now_ms, true,
+                            out);
+}
+
 enum err log_append_verbatim(struct log *log, const uint8_t *bytes, uint32_t size_bytes,
                              struct log_append_result *out)
 {
     struct stored_batch batch;
     struct producer_check unused;
-    enum err err = state_error(log);
+    enum err err = state_error(log, false);
 
     if (err == OK)
         err = take_batch(bytes, size_bytes, &batch);
@@ -257,7 +274,7 @@ enum err log_append_verbatim(struct log *log, const uint8_t *bytes, uint32_t siz
     if (err == OK)
         err = check_producer(log, &batch.header, PRODUCER_VERBATIM, &unused);
     if (err == OK)
-        err = store_batch(log, &batch);
+        err = store_batch(log, &batch, false);
     if (err != OK)
         return err;
     update_producer(log, &batch.header);

@@ -176,11 +176,11 @@ void log_drop_last_segment(struct log *log, bool delete_files);
 void log_delete_segment_files(struct log *log, int64_t base_offset);
 void log_begin_segment(struct log *log, int64_t base_offset); /* at start: nothing is journaled */
 /* Begin a segment at the log's end, after log_protect_end; its errors. */
-must_use enum err log_roll(struct log *log, int64_t base_offset);
+must_use enum err log_roll(struct log *log, int64_t base_offset, bool urgent);
 /* The last block of the active segment into the journal, unless an append since the last mark began
- * has carried it there: its file may be cut where the batches end, once that is committed.  The
- * errors of journal_append and of a read. */
-must_use enum err log_protect_end(struct log *log);
+ * has carried it there: its file may be cut where the batches end, once that is committed.  urgent:
+ * it is to let space go (journal.h, J5).  The errors of journal_append and of a read. */
+must_use enum err log_protect_end(struct log *log, bool urgent);
 /* When the segment began, for segment.ms, unless it is known: as its first batch says, which may be
  * dated years ahead.  is_now: it is being appended, and was not made later than now.  Else it is
  * read again; one that is more than segment.ms ahead says nothing, and the segment counts as old

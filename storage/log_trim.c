@@ -23,7 +23,7 @@ static struct log_commit_waiter *wait_for_commit(struct log *log, enum journal_k
 }
 
 static enum err journal_mark(struct log *log, enum journal_kind kind, int64_t offset, uint64_t pos,
-                             int64_t segment_base_offset, uint64_t *sequence_out)
+                             int64_t segment_base_offset, bool urgent, uint64_t *sequence_out)
 {
     struct journal_entry entry = {.topic_id = log->id.topic_id,
                                   .partition = log->id.partition,
@@ -31,7 +31,8 @@ static enum err journal_mark(struct log *log, enum journal_kind kind, int64_t of
                                   .offset = offset,
                                   .end_offset = offset,
                                   .segment_base_offset = segment_base_offset,
-                                  .pos = pos};
+                                  .pos = pos,
+                                  .urgent = urgent};
     enum err err;
 
     if (log->store->state == STORE_FAILED)
@@ -115,11 +116,13 @@ enum err log_delete_records(struct log *log, int64_t offset,
                             void (*done)(void *context, enum err err), void *context)
 {
     uint64_t sequence;
+    bool lets_go; /* a segment */
     enum err err;
 
     if (offset < log->offsets.log_start || offset > log->offsets.high_watermark)
         return ERR_OFFSET_RANGE;
-    err = journal_mark(log, JOURNAL_LOG_START, offset, 0, 0, &sequence);
+    lets_go = log->segment_count > 1 && log->segments[0]->end_offset <= offset;
+    err = journal_mark(log, JOURNAL_LOG_START, offset, 0, 0, lets_go, &sequence);
     if (err != OK)
         return err;
     note_pending_start(log, offset);
@@ -220,11 +223,11 @@ uint32_t log_apply_retention(struct log *log, int64_t now_ms)
         log_bytes -= log->segments[count++]->size_bytes;
     if (count == 0)
         return 0;
-    if (count == log->segment_count && log_roll(log, log->offsets.log_end) != OK)
+    if (count == log->segment_count && log_roll(log, log->offsets.log_end, true) != OK)
         return 0; /* the active one goes with the others, when the journal has room */
     start = log->segments[count]->base_offset;
     if (start <= log->start_pending ||
-        journal_mark(log, JOURNAL_LOG_START, start, 0, 0, &sequence) != OK)
+        journal_mark(log, JOURNAL_LOG_START, start, 0, 0, true, &sequence) != OK)
         return 0;
     note_pending_start(log, start);
     (void)wait_for_commit(log, JOURNAL_LOG_START, sequence, start, NULL, NULL);
@@ -385,7 +388,8 @@ enum err log_truncate(struct log *log, int64_t offset, void (*done)(void *contex
         err = ERR_FULL; /* the files are in use: call again when that has ended */
     offset = end_behind(log, &cut);
     if (err == OK)
-        err = journal_mark(log, JOURNAL_TRUNCATE, offset, cut.pos, segment->base_offset, &sequence);
+        err = journal_mark(log, JOURNAL_TRUNCATE, offset, cut.pos, segment->base_offset, true,
+                           &sequence);
     if (err != OK)
         return err;
     waiter = wait_for_commit(log, JOURNAL_TRUNCATE, sequence, offset, done, context);

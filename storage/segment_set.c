@@ -147,7 +147,7 @@ void log_begin_segment(struct log *log, int64_t base_offset)
 }
 
 /* An append without batches: a replay passes over it, and finds in it what a cut may have hurt. */
-enum err log_protect_end(struct log *log)
+enum err log_protect_end(struct log *log, bool urgent)
 {
     struct segment *active = log_active(log);
     uint8_t prefix[STORE_BLOCK];
@@ -158,7 +158,8 @@ enum err log_protect_end(struct log *log)
                                   .offset = log->offsets.log_end,
                                   .end_offset = log->offsets.log_end,
                                   .segment_base_offset = active->base_offset,
-                                  .pos = active->size_bytes};
+                                  .pos = active->size_bytes,
+                                  .urgent = urgent};
     enum err err;
 
     if (!log->prefix_pending || active->size_bytes % STORE_BLOCK == 0)
@@ -173,9 +174,9 @@ enum err log_protect_end(struct log *log)
     return err;
 }
 
-enum err log_roll(struct log *log, int64_t base_offset)
+enum err log_roll(struct log *log, int64_t base_offset, bool urgent)
 {
-    enum err err = log_protect_end(log);
+    enum err err = log_protect_end(log, urgent);
 
     if (err == OK)
         log_begin_segment(log, base_offset);

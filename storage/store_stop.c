@@ -154,7 +154,7 @@ static enum err protect_ends(struct store *store)
         enum err err;
         if (!needs_protection(log))
             continue;
-        err = log_protect_end(log);
+        err = log_protect_end(log, true);
         if ((err == ERR_FULL || err == ERR_AGAIN || err == ERR_NOMEM) && count > 0)
             return OK;
         if (err != OK)

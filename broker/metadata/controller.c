@@ -172,6 +172,12 @@ static void on_committed(struct metadata_append *append, enum err err)
     image_publish_start(&controller->publish, append->bytes, append->size_bytes, on_published);
 }
 
+/* On a full disk topics are deleted, or keep less, to make it less full. */
+static bool lets_space_go(const struct controller_call *call)
+{
+    return call->kind == CALL_DELETE_TOPICS || call->kind == CALL_ALTER_CONFIGS;
+}
+
 /* Decide the oldest call and bring its records on their way. */
 static void run_next(struct controller *controller)
 {
@@ -186,6 +192,7 @@ static void run_next(struct controller *controller)
     err = decide(controller, call);
     if (err == OK && controller->records.count > 0) {
         controller->append.done = on_committed;
+        controller->append.urgent = lets_space_go(call);
         err = metadata_log_append(controller->log, &controller->records, &controller->append);
         if (err == OK)
             return;

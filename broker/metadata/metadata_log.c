@@ -181,11 +181,13 @@ static enum err build_batch(struct metadata_log *log, const struct metadata_reco
 }
 
 /* The bytes to the storage log, which takes them or says why not. */
-static enum err put_batch(struct metadata_log *log, const uint8_t *bytes, uint32_t size_bytes)
+static enum err put_batch(struct metadata_log *log, const uint8_t *bytes, uint32_t size_bytes,
+                          bool urgent)
 {
     struct log_append_result result;
-    enum err err = log_append_leader(log->log, bytes, size_bytes, log->header.max_timestamp_ms,
-                                     log->epoch, clock_wall_ms(log->world.clock), &result);
+    enum err err = (urgent ? log_append_urgent : log_append_leader)(
+        log->log, bytes, size_bytes, log->header.max_timestamp_ms, log->epoch,
+        clock_wall_ms(log->world.clock), &result);
 
     if (err != OK)
         return err;
@@ -206,7 +208,7 @@ static enum err put_append(struct append_op *op)
 {
     struct metadata_append *append = container_of(op, struct metadata_append, op);
 
-    return put_batch(append->log, append->bytes, append->size_bytes);
+    return put_batch(append->log, append->bytes, append->size_bytes, append->urgent);
 }
 
 /* The log has it, or will not have it; durable it is later. */
@@ -279,7 +281,7 @@ enum err metadata_log_begin(struct metadata_log *log, int32_t epoch)
     if (err == OK)
         err = build_batch(log, &records, &bytes, &size_bytes);
     if (err == OK)
-        err = put_batch(log, bytes, size_bytes);
+        err = put_batch(log, bytes, size_bytes, false);
     arena_deinit(&arena);
     log->open_transaction = err != OK;
     return err;

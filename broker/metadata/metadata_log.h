@@ -63,6 +63,7 @@ must_use enum err metadata_log_begin(struct metadata_log *log, int32_t epoch);
 /* One batch on its way.  The caller owns it. */
 struct metadata_append {
     void (*done)(struct metadata_append *append, enum err err); /* from the loop; durable, or not */
+    bool urgent; /* in: the records let space go (log_append_urgent) */
     /* out, valid in done and until the next append */
     const uint8_t *bytes;
     uint32_t size_bytes;

@@ -145,6 +145,10 @@ DEFECTS = [
            ("storage/segment.c", "    store->open_segment_count++;\n",
             "    store->open_segment_count++;\n    if ($BUG && store->options.open_files_max > 0)\n"
             "        keep_open_files_bounded(store, store->options.open_files_max - 1);\n")),
+    defect("no_journal_reserve", "a full journal keeps nothing for entries that let space go",
+           ["test_journal", "test_store"],
+           ("storage/journal_extent.c", "    uint64_t kept_bytes = urgent ? 0 :",
+            "    uint64_t kept_bytes = urgent || $BUG ? 0 :")),
     defect("marks_without_space", "no space for the marks ends the process",
            ["test_store"],
            ("storage/checkpointer.c",

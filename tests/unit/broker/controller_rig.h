@@ -107,6 +107,20 @@ enum err log_append_leader(struct log *log, const uint8_t *bytes, uint32_t size_
     return OK;
 }
 
+/* What a full journal keeps. */
+enum err log_append_urgent(struct log *log, const uint8_t *bytes, uint32_t size_bytes,
+                           int64_t max_timestamp_ms, int32_t leader_epoch, int64_t now_ms,
+                           struct log_append_result *out)
+{
+    bool is_full = log->is_full;
+    enum err err;
+
+    log->is_full = false;
+    err = log_append_leader(log, bytes, size_bytes, max_timestamp_ms, leader_epoch, now_ms, out);
+    log->is_full = is_full;
+    return err;
+}
+
 enum err log_scan(struct log *log, int64_t offset,
                   bool (*visit)(void *context, const uint8_t *batch, uint32_t size_bytes),
                   void *context)

@@ -1,5 +1,6 @@
 #include "base/mem.h"
 #include "storage/journal.h"
+#include "storage/journal_extent.h"
 #include "storage/journal_format.h"
 #include "storage/journal_scan.h"
 #include "tests/support/journal_rig.h"
@@ -618,6 +619,96 @@ Test(journal, payloads_stay_where_they_are_while_referenced)
     }
     for (int i = 0; i < COUNT; i++)
         buf_unref(bufs[i]);
+}
+
+static enum err try_urgent(int64_t offset, uint64_t *sequence_out)
+{
+    struct journal_entry entry = {.topic_id = journal_rig_topic(),
+                                  .kind = JOURNAL_LOG_START,
+                                  .offset = offset,
+                                  .end_offset = offset,
+                                  .urgent = true};
+
+    return journal_append(rig.journal, &entry, NULL, 0, false, NULL, NULL, sequence_out);
+}
+
+/* A group each: the most that they can take. */
+static uint32_t append_urgent_ones(void)
+{
+    uint32_t count = 0;
+    enum err err;
+
+    while ((err = try_urgent(count, NULL)) == OK) {
+        count++;
+        journal_rig_settle(&rig);
+    }
+    cr_assert(eq(int, err, ERR_FULL));
+    return count;
+}
+
+Test(journal, without_room_it_takes_what_lets_space_go_up_to_a_bound)
+{
+    uint64_t kept_bytes;
+    uint32_t room_count;
+
+    be_large();
+    kept_bytes = journal_extents_reserve_bytes(1 << 20);
+    cr_assert(eq(u64, kept_bytes, 32 << 10));
+    journal_rig_open(&rig);
+    while (journal_rig_try(&rig, 0, 0, 20000, false, NULL) == OK)
+        journal_rig_settle(&rig);
+    while (journal_rig_try(&rig, 0, 0, 100, false, NULL) == OK)
+        journal_rig_settle(&rig);
+    cr_assert(eq(u64, journal_used_bytes(rig.journal), (1 << 20) - kept_bytes));
+    cr_assert(eq(u32, append_urgent_ones(), (uint32_t)(kept_bytes / 4096)));
+    cr_assert(eq(u64, journal_used_bytes(rig.journal), 1 << 20));
+    room_count = rig.room_count;
+    journal_release(rig.journal, rig.committed); /* and all of it is there again */
+    journal_rig_settle(&rig);
+    cr_assert(eq(u32, rig.room_count, room_count + 1));
+    cr_assert(eq(int, journal_rig_try(&rig, 0, 0, 100, false, NULL), OK));
+    journal_rig_settle(&rig);
+    journal_rig_close(&rig);
+}
+
+Test(journal, what_lets_space_go_does_not_wait_for_a_slow_device)
+{
+    uint64_t sequence;
+
+    be_large();
+    rig.options.pending_max_bytes = 32 << 10;
+    open_held();
+    while (journal_rig_try(&rig, 0, 0, 5000, false, NULL) == OK)
+        journal_rig_turn(&rig, 1);
+    cr_assert(eq(int, try_urgent(1, &sequence), OK));
+    memset(rig.fake.hold, 0, sizeof(rig.fake.hold));
+    while (rig.fake.op_count > 0)
+        fake_io_complete(&rig.fake, 0);
+    journal_rig_settle(&rig);
+    cr_assert(eq(u64, rig.committed, sequence));
+    journal_rig_close(&rig);
+}
+
+Test(journal, the_largest_entry_leaves_what_is_kept)
+{
+    uint32_t largest_bytes;
+
+    rig.options.max_bytes = 2 << 20; /* more than its extents of 64 KiB hold */
+    largest_bytes = (2 << 20) - (64 << 10) - 4096;
+    rig.options.pending_max_bytes = 2 << 20;
+    journal_rig_open(&rig);
+    cr_assert(eq(int, journal_rig_try(&rig, 0, 0, 2 << 20, false, NULL), ERR_TOO_LARGE));
+    for (int i = 0; i < 100; i++) {
+        enum err err = journal_rig_try(&rig, 0, 0, largest_bytes / 9 * 8, false, NULL);
+        if (err == OK)
+            break;
+        cr_assert(eq(int, err, ERR_FULL));
+        journal_rig_settle(&rig);
+    }
+    journal_rig_settle(&rig);
+    cr_assert(eq(u64, rig.committed, 1));
+    cr_assert(eq(u32, append_urgent_ones() >= 16, 1));
+    journal_rig_close(&rig);
 }
 
 Test(journal, a_full_slab_refuses_and_changes_nothing)

@@ -682,7 +682,7 @@ static void leave_as_kafka(bool last_is_empty)
     for (int32_t i = 0; i < COMPACTED_APPENDS; i++)
         cr_assert(eq(int, append_next(), OK));
     if (last_is_empty)
-        cr_assert(eq(int, log_roll(log, COMPACTED_APPENDS),
+        cr_assert(eq(int, log_roll(log, COMPACTED_APPENDS, false),
                      OK)); /* by time, as for Kafka's max.compaction.lag.ms */
     cr_assert(fixture_settle());
     cr_assert(eq(u32, log->segment_count, last_is_empty ? 6 : 5));

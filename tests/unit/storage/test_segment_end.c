@@ -113,7 +113,7 @@ Test(segment_end, a_log_that_expires_as_a_whole_is_protected)
         up_again(&(struct fixture_options){.seed = seed, .checkpoint_interval_ms = UINT32_MAX});
         append(0, 9000);
         fixture_checkpoint();
-        cr_assert(eq(int, log_roll(fixture.at[0].log, 1), OK)); /* as retention does */
+        cr_assert(eq(int, log_roll(fixture.at[0].log, 1, true), OK)); /* as retention does */
         cr_assert(fixture_settle());
         fixture_run_ms(10);
         cut_by_a_checkpoint();

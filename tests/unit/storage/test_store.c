@@ -153,6 +153,12 @@ Test(store, a_full_store_says_so_and_calls_whoever_waits_when_there_is_room)
     cr_assert(eq(u32, hungry.calls, 0));
 }
 
+static bool on_room_never(struct store_waiter *waiter)
+{
+    container_of(waiter, struct hungry, waiter)->calls++;
+    return false;
+}
+
 struct large {
     struct store_waiter waiter;
     enum err err;
@@ -688,6 +694,112 @@ static void fill_the_disk_and_retain(uint64_t reserve_bytes)
     fixture_crash(SIM_POWER_LOSS);
     cr_assert(fixture_start());
     cr_assert(not(log_is_quarantined(fixture.at[0].log)));
+}
+
+/* The disk is full, and so is the journal: the broker's own logs have used the reserve up. */
+static void fill_disk_and_journal(void)
+{
+    uint32_t refused = 0;
+
+    up_with(&(struct fixture_options){.seed = 9,
+                                      .log_count = 2,
+                                      .segment_bytes = 1 << 20,
+                                      .capacity_bytes = 24 << 20,
+                                      .journal_max_bytes = 8 << 20,
+                                      .tail_cache_max_bytes = 16 << 20,
+                                      .checkpoint_interval_ms = 1000,
+                                      .reserved_space = true});
+    fixture.at[1].log->config.file_delete_delay_ms = 0;
+    for (uint32_t i = 0; i < 4000 && refused < 50; i++) {
+        struct fixture_append append = {.log_index = 1, .value_bytes = 100000};
+        refused += fixture_append(&append, NULL) == ERR_NOSPACE;
+        fixture_run_ms(5);
+    }
+    cr_assert(eq(u32, refused, 50));
+    for (uint32_t size = 100000; size > 0; size /= 10) {
+        refused = 0;
+        for (uint32_t i = 0; i < 4000 && refused < 20; i++) {
+            enum err err = fixture_append(&(struct fixture_append){.value_bytes = size}, NULL);
+            cr_assert(err == OK || err == ERR_FULL, "%s", err_name(err));
+            refused += err == ERR_FULL;
+            fixture_run_ms(5);
+        }
+        cr_assert(eq(u32, refused, 20));
+    }
+    fixture_run_ms(10000);
+    cr_assert(eq(int, fixture_append(&(struct fixture_append){.value_bytes = 1}, NULL), ERR_FULL));
+    cr_assert(store_is_short_of_space(fixture.store));
+}
+
+static void check_freed(void)
+{
+    fixture_run_ms(20000);
+    cr_assert(ge(i64, log_offsets(fixture.at[1].log).log_start, 1));
+    fixture.at[1].log_start = log_offsets(fixture.at[1].log).log_start;
+    cr_assert(not(store_is_short_of_space(fixture.store)));
+    for (uint32_t i = 0; i < 2; i++)
+        cr_assert(eq(int,
+                     fixture_append(&(struct fixture_append){.log_index = i, .value_bytes = 1000},
+                                    NULL),
+                     OK));
+    cr_assert(fixture_settle());
+    fixture_crash(SIM_POWER_LOSS);
+    cr_assert(fixture_start());
+    fixture_check_prefix(0);
+    cr_assert(not(log_is_quarantined(fixture.at[1].log)));
+}
+
+static uint32_t trims_done;
+
+static void on_trimmed(void *context, enum err err)
+{
+    cr_assert(eq(int, err, OK));
+    trims_done++;
+}
+
+Test(store, a_full_journal_takes_a_new_log_start_and_is_emptied_by_it)
+{
+    struct log *log;
+
+    fill_disk_and_journal();
+    log = fixture.at[1].log;
+    cr_assert(eq(int, log_delete_records(log, log->segments[8]->base_offset, on_trimmed, NULL), OK));
+    check_freed();
+    cr_assert(eq(u32, trims_done, 1));
+}
+
+Test(store, a_full_journal_lets_retention_free_the_disk)
+{
+    fill_disk_and_journal();
+    fixture.at[1].log->config.retention_bytes = 2 << 20;
+    cr_assert(lt(u32, 0, log_apply_retention(fixture.at[1].log, -1)));
+    check_freed();
+}
+
+Test(store, a_full_journal_takes_records_that_delete_topics_past_those_who_wait)
+{
+    struct hungry hungry = {.waiter.room = on_room_never};
+    struct fixture_batch batch;
+    struct log_append_result result;
+    enum err err;
+
+    fill_disk_and_journal();
+    store_wait_room(fixture.store, &hungry.waiter);
+    batch = fixture.at[0].batches[fixture.at[0].batch_count - 1]; /* a small one */
+    err = log_append_leader(fixture.at[0].log, batch.bytes, batch.size_bytes, 1000, 0, 1000,
+                            &result);
+    cr_assert(eq(int, err, ERR_FULL));
+    err = log_append_urgent(fixture.at[0].log, batch.bytes, batch.size_bytes, 1000, 0, 1000,
+                            &result);
+    cr_assert(eq(int, err, OK));
+    fixture_run_ms(100);
+    cr_assert(gt(i64, log_offsets(fixture.at[0].log).durable, result.last_offset));
+    store_cancel_wait(&hungry.waiter);
+    log_delete(fixture.at[1].log);
+    fixture.at[1].log = NULL;
+    fixture_forget_from(1, INT64_MIN);
+    fixture_run_ms(20000);
+    cr_assert(not(store_is_short_of_space(fixture.store)));
 }
 
 Test(store, retention_frees_a_full_disk_while_a_checkpoint_waits_for_space)
