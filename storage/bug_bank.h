@@ -12,9 +12,6 @@
 #ifndef LEVEE_BUG_ACK_ON_SUBMISSION
 #define LEVEE_BUG_ACK_ON_SUBMISSION 0
 #endif
-#ifndef LEVEE_BUG_WINDOW_OF_FOUR
-#define LEVEE_BUG_WINDOW_OF_FOUR 0
-#endif
 #ifndef LEVEE_BUG_MARK_BEFORE_SYNC
 #define LEVEE_BUG_MARK_BEFORE_SYNC 0
 #endif
@@ -23,10 +20,10 @@
 #endif
 
 enum {
+    BUG_NONE,
     BUG_NO_DIR_FSYNC = LEVEE_BUG_NO_DIR_FSYNC, /* a new file's directory is not synced */
     BUG_ACK_ON_SUBMISSION =
         LEVEE_BUG_ACK_ON_SUBMISSION,                   /* committed when the write is handed over */
-    BUG_WINDOW_OF_FOUR = LEVEE_BUG_WINDOW_OF_FOUR,     /* duplicates are known for 4 batches only */
     BUG_MARK_BEFORE_SYNC = LEVEE_BUG_MARK_BEFORE_SYNC, /* marks are written before the syncfs */
     BUG_SERVE_BEFORE_SYNC = LEVEE_BUG_SERVE_BEFORE_SYNC, /* recovered bytes are served unsynced */
 };

@@ -14,14 +14,13 @@
 #include "base/err.h"
 #include "base/list.h"
 #include "storage/batch.h"
-#include "storage/bug_bank.h"
 #include "storage/control_record.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PRODUCER_WINDOW = BUG_WINDOW_OF_FOUR ? 4 : 5 };
+enum { PRODUCER_WINDOW = 5 };
 
 struct producer_batch {
     int32_t first_sequence;

@@ -88,6 +88,20 @@ DEFECTS = [
             "        if ($BUG)\n            entry = container_of(ps->entries.prev, struct producer_entry, "
             "node);\n        if (entry->txn_first_offset < 0)\n            remove_entry(ps, entry);\n"
             "        if ($BUG)\n            return;\n")),
+    defect("window_of_four", "duplicates are known for the newest four batches only",
+           ["test_producer_state", SIM],
+           ("storage/producer_state.c",
+            "    for (uint8_t i = 0; i < entry->batch_count; i++) {\n"
+            "        const struct producer_batch *batch = &entry->batches[i];\n\n"
+            "        if (batch->first_sequence == header->base_sequence &&\n",
+            "    for (uint8_t i = $BUG && entry->batch_count == PRODUCER_WINDOW; "
+            "i < entry->batch_count;\n         i++) {\n"
+            "        const struct producer_batch *batch = &entry->batches[i];\n\n"
+            "        if (batch->first_sequence == header->base_sequence &&\n")),
+    defect("size_ignored", "retention.bytes has no effect",
+           [SIM],
+           ("broker/topic_config.c", '.retention_bytes = number(&resolver, "retention.bytes"),',
+            '.retention_bytes = $BUG ? -1 : number(&resolver, "retention.bytes"),')),
     defect("adopted_aborts", "aborted transactions of a directory of Kafka's are adopted",
            ["test_log_recover"],
            ("storage/log_adopt.c",
@@ -171,6 +185,10 @@ DEFECTS = [
            ["test_request_cost"],
            ("broker/produce_names.c", "    if (asked->partition_data.count <= 1)\n",
             "    if ($BUG || asked->partition_data.count <= 1)\n")),
+    defect("rest_of_turn", "a batch that does not fit the rest of a turn is looked at again at once",
+           ["test_batch_check"],
+           ("broker/batch_check.c", "        else if (rest_is_short)\n",
+            "        else if (rest_is_short && !$BUG)\n")),
     defect("names_squared", "Metadata answers a name as often as it is asked for",
            ["test_request_cost"],
            ("broker/handlers/metadata.c", "        err = hash_map_insert(&seen, key, key_bytes, asked);\n",
@@ -187,19 +205,20 @@ DEFECTS = [
             "    else if (conn->state == CONN_OPEN)\n        begin_end(conn, CONN_LAPSED, reason);\n")),
     defect("cancel_unheard", "a wait does not hear that its peer is gone",
            ["test_request_cancel"],
-           ("broker/request.c", "    if (request->on_cancel != NULL)\n        request->on_cancel",
-            "    if (request->on_cancel != NULL && !$BUG)\n        request->on_cancel")),
+           ("broker/request.c", "    if (request->on_cancel == NULL || why <= request->passed_on)\n",
+            "    if ($BUG || request->on_cancel == NULL || why <= request->passed_on)\n")),
     defect("session_evicted", "a fetch session in use gives way to a larger one",
            ["test_fetch_session"],
-           ("broker/fetch_session.c", "        if (is_past(now_ns, session->created_ns) &&\n",
-            "        if (($BUG || is_past(now_ns, session->created_ns)) &&\n")),
+           ("broker/fetch_session.c", "        if (is_past(sessions, now_ns, session->created_ns) &&\n",
+            "        if (($BUG || is_past(sessions, now_ns, session->created_ns)) &&\n")),
     defect("aligned_window", "a window that ends where a batch ends is a dead end",
            ["test_log_read"],
            ("storage/log_read.c",
-            "            return read->size_bytes > 0 ? OK : read_on(file, valid, window_bytes(read));\n"
-            "        err = parse_batch",
+            "            return read->size_bytes > 0 ? OK : read_on(file, valid, "
+            "window_bytes(file->log, read));\n        err = parse_batch",
             "            return read->size_bytes > 0 || $BUG ? OK\n"
-            "                : read_on(file, valid, window_bytes(read));\n        err = parse_batch")),
+             "                : read_on(file, valid, window_bytes(file->log, read));\n"
+             "        err = parse_batch")),
     defect("trim_unheard", "a log start that moves does not wake who waits below it",
            ["test_fetch"],
            ("storage/log_trim.c", "        if (waiter->log->events != NULL &&",

@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
 """Do the tests catch known defects?
 
-    run.py [DEFECT ...]          all of them
-    run.py --table [DEFECT ...]  those of defects.py only
+    run.py [DEFECT ...]               all of them
+    run.py --all-stages [DEFECT ...]  which stages catch each, not only the first
 
 The defects of defects.py are changes to a copy of the sources, which is built once; LEVEE_BUG names
-the one that acts.  Each stage runs without any first: it must pass.  One of storage/bug_bank.h that
-is a constant is built in for itself.  Then unit tests, the simulator and the crash
-explorer run until one fails.  Prints which one caught it; exit code 1 when a defect survives."""
+the one that acts.  Each stage runs without any first: it must pass.  Then unit tests, the simulator
+and the crash explorer run until one fails.  Prints which one caught it; exit code 1 when a defect
+survives.
+
+With --all-stages each defect is put before its unit tests, the simulator (--seeds, 60 then) and the
+crash explorer (as in ./dev test: --every, 97 then); a line a defect, then how many each caught."""
 
 import argparse
 import os
@@ -20,7 +23,6 @@ import time
 import defects
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-CONSTANTS = ["window_of_four"]
 STAGE_SECONDS = 1200
 HEADER = """/* Which of the known defects acts: tests/bugs/run.py. */
 #ifndef LEVEE_TESTS_BUGS_H
@@ -56,14 +58,15 @@ def ninja(directory, targets, jobs):
 def edited(chosen):
     """{path: text} of the files that the defects change."""
     texts = {}
+    missing = []
     for one in chosen:
         for path, before, after in one.edits:
             text = texts.get(path) or (ROOT / path).read_text()
             if text.count(before) != 1:
-                sys.exit(
-                    f"{one.name}: in {path} its text stands {text.count(before)} times; write it anew"
-                )
+                missing.append(f"{one.name}: in {path} its text stands {text.count(before)} times")
             texts[path] = text.replace(before, after)
+    if missing:
+        sys.exit("\n".join(missing + ["tests/bugs/defects.py: write them anew"]))
     return texts
 
 
@@ -116,8 +119,9 @@ def command_of(directory, stage, options):
     if stage == defects.SIM:
         return [program, "--seeds", str(options.seeds), "--seed", str(options.seed), "--until-failure"]
     if stage.startswith(defects.EXPLORE):
-        sequence = stage[len(defects.EXPLORE):]
-        return [program, "--sequence", sequence, "--every", str(options.every), "--until-failure"]
+        sequence = stage[len(defects.EXPLORE):]  # empty: all of them
+        chosen = ["--sequence", sequence] if sequence else []
+        return [program, *chosen, "--every", str(options.every), "--until-failure"]
     return [program, "-j2"]
 
 
@@ -146,59 +150,67 @@ def stage_fails(directory, stage, bug, options):
     return complaint(stage, done) if done.returncode != 0 else None
 
 
-def run_table(chosen, options):
-    directory = options.build_root / "bugs" / "build"
-    if not options.no_build:
-        directory = build_copy(options)
-    if options.build_only:
-        return []
+def must_be_sound(directory, stage, options, sound):
+    """Without any defect the stage passes; sound: those that were looked at."""
+    if stage in sound:
+        return
+    sound.add(stage)
+    failed = stage_fails(directory, stage, "", options)
+    if failed is not None:
+        sys.exit(f"without any defect: {failed}")
+
+
+def first_of(stages, directory, one, options, sound):
+    """What the first of the stages that catches the defect complains about; None: none does."""
+    for stage in stages:
+        must_be_sound(directory, stage, options, sound)
+        caught = stage_fails(directory, stage, one.name, options)
+        if caught is not None:
+            return caught
+    return None
+
+
+def run_table(chosen, directory, options):
     survivors = []
-    sound = {}
+    sound = set()
     for one in chosen:
         start = time.monotonic()
-        caught = None
-        for stage in options.stage or one.stages:
-            if stage not in sound:
-                sound[stage] = stage_fails(directory, stage, "", options)
-            if sound[stage] is not None:
-                sys.exit(f"without any defect: {sound[stage]}")
-            caught = stage_fails(directory, stage, one.name, options)
-            if caught is not None:
-                break
+        caught = first_of(options.stage or one.stages, directory, one, options, sound)
         report(one.name, one.what, caught, start, survivors)
     return survivors
 
 
-# ---- defects of storage/bug_bank.h: a build for each
+# ---- every stage, whichever was the first
 
 
-def build_constant(defect, options):
-    directory = options.build_root / f"build-bug-{defect}"
-    if not (directory / "build.ninja").exists():
-        done = run(["meson", "setup", str(directory), str(ROOT), f"-Dbug={defect}"], 300)
-        if done.returncode != 0:
-            sys.exit(f"{defect}: meson failed\n{done.stdout}")
-    ninja(directory, ["tests/sim/simulate"], options.jobs)
-    return directory
+def columns_of(one):
+    """{column: its stages}."""
+    named = [stage for stage in one.stages if stage != defects.SIM and not stage.startswith(defects.EXPLORE)]
+    return {"unit": named, "sim": [defects.SIM], "explore": [defects.EXPLORE]}
 
 
-def by_unit_tests(directory, jobs):
-    """The name of a unit test that fails; None: all pass."""
-    ninja(directory, [], jobs)
-    done = run(["meson", "test", "-C", str(directory), "--suite", "unit", "--no-rebuild"], 3600)
-    failed = re.findall(r"^\s*\d+/\d+\s+(?:\S+ / )?(\S+)\s+(?:FAIL|TIMEOUT|ERROR)", done.stdout, re.M)
-    return f"unit test {', '.join(failed)}" if failed else None
-
-
-def run_constants(chosen, options):
+def run_all_stages(chosen, directory, options):
     survivors = []
-    for defect in chosen:
+    sound = set()
+    counts = {}
+    for one in chosen:
         start = time.monotonic()
-        directory = build_constant(defect, options)
-        caught = stage_fails(directory, defects.SIM, "", options)
-        if caught is None and not options.simulator_only:
-            caught = by_unit_tests(directory, options.jobs)
-        report(defect, "storage/bug_bank.h", caught, start, survivors)
+        cells = []
+        for column, stages in columns_of(one).items():
+            if options.column and column not in options.column:
+                continue
+            caught = first_of(stages, directory, one, options, sound)
+            counts[column] = counts.get(column, 0) + (caught is not None)
+            cells.append((column, caught))
+        if not any(caught for _, caught in cells):
+            survivors.append(one.name)
+        told = "; ".join(f"{column} {'- ' if caught is None else 'CAUGHT'}" for column, caught in cells)
+        print(f"{one.name:24} {told} ({time.monotonic() - start:.0f} s)", flush=True)
+        for _, caught in cells:
+            if caught is not None:
+                print(f"    {caught}", flush=True)
+    told = ", ".join(f"{column} {count}" for column, count in counts.items())
+    print(f"of {len(chosen)} defects: {told}")
     return survivors
 
 
@@ -215,27 +227,36 @@ def report(name, what, caught, start, survivors):
 def main():
     named = [one.name for one in defects.DEFECTS]
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("defects", nargs="*", metavar="DEFECT", help=", ".join(CONSTANTS + named))
-    parser.add_argument("--seeds", type=int, default=400)
+    parser.add_argument("defects", nargs="*", metavar="DEFECT", help=", ".join(named))
+    parser.add_argument("--seeds", type=int, help="of the simulator: 400")
     parser.add_argument("--seed", type=int, default=1, help="the first")
-    parser.add_argument("--every", type=int, default=1, help="of so many crash points one is explored")
+    parser.add_argument("--every", type=int, help="of so many crash points one is explored: 1")
     parser.add_argument("--build-root", type=pathlib.Path, default=ROOT / ".cache")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--simulator-only", action="store_true", help="no unit tests of bug_bank.h's")
-    parser.add_argument("--table", action="store_true", help="only the defects of defects.py")
+    parser.add_argument("--all-stages", action="store_true", help="not only the first that catches it")
+    parser.add_argument("--column", action="append", choices=["unit", "sim", "explore"],
+                        help="with --all-stages: only these")
     parser.add_argument("--stage", action="append", help="instead of those of the table")
     parser.add_argument("--build-only", action="store_true")
+    parser.add_argument("--check", action="store_true", help="only: can the defects be put in?")
     parser.add_argument("--no-build", action="store_true", help="what was built last")
     options = parser.parse_args()
     options.build_root = options.build_root.resolve()
-    unknown = set(options.defects) - set(CONSTANTS) - set(named)
+    options.seeds = options.seeds or (60 if options.all_stages else 400)
+    options.every = options.every or (97 if options.all_stages else 1)
+    unknown = set(options.defects) - set(named)
     if unknown:
         parser.error(f"no such defect: {', '.join(sorted(unknown))}")
-    wanted = options.defects or CONSTANTS + named
-    survivors = []
-    if not options.table:
-        survivors += run_constants([name for name in CONSTANTS if name in wanted], options)
-    survivors += run_table([one for one in defects.DEFECTS if one.name in wanted], options)
+    wanted = options.defects or named
+    chosen = [one for one in defects.DEFECTS if one.name in wanted]
+    if options.check:
+        edited(defects.DEFECTS)
+        return
+    directory = options.build_root / "bugs" / "build" if options.no_build else build_copy(options)
+    if options.build_only:
+        return
+    run_rows = run_all_stages if options.all_stages else run_table
+    survivors = run_rows(chosen, directory, options)
     print(f"{len(survivors)} survived{': ' if survivors else ''}{', '.join(survivors)}")
     if survivors:
         sys.exit(1)

@@ -100,7 +100,6 @@ static enum err mark_as(const struct producer_rules *rules, int64_t producer_id,
 
 Test(producer_state, window_has_five_batches)
 {
-    /* fails when the known defect window_of_four is built in */
     cr_assert(eq(int, PRODUCER_WINDOW, 5));
 }
 
