@@ -198,6 +198,27 @@ Test(batch_check, together_the_checks_of_a_turn_do_not_take_longer)
             cr_assert(eq(int, samples[i].done_err, OK));
 }
 
+/* It stood still: what was longer than the rest of a turn went to the end of its line, and was
+ * looked at again at once.  Records that lie open are counted before, and cost the turn nothing. */
+Test(batch_check, what_does_not_fit_the_rest_of_a_turn_waits_for_the_next_one, .timeout = 60)
+{
+    enum { MANY = 24, RECORDS = 100000 }; /* an eighth of a turn */
+    static struct sample samples[MANY];
+    uint32_t later = 0;
+
+    build(&samples[0], COMPRESSION_NONE, 1, RECORDS, 0);
+    for (int i = 0; i < MANY; i++) {
+        samples[i].bytes = samples[0].bytes;
+        samples[i].size_bytes = samples[0].size_bytes;
+        start(&samples[i], &samples[i]);
+        later += samples[i].err == ERR_AGAIN;
+    }
+    cr_assert(lt(u32, MANY / 2, later)); /* not even the next turn is enough for all */
+    wait_for(later);
+    for (int i = 0; i < MANY; i++)
+        cr_assert(eq(int, samples[i].err == ERR_AGAIN ? samples[i].done_err : samples[i].err, OK));
+}
+
 Test(batch_check, requests_have_their_turns)
 {
     enum { MANY = 10 };
