@@ -13,6 +13,7 @@ void broker_sizes_fill(const struct broker_sizes *sizes, struct store_options *o
     options->index_cache_max_bytes = broker_sizes_or(sizes->index_cache_max_bytes, 16 << 20);
     options->read_window_max_bytes = sizes->read_window_max_bytes;
     options->log_producers_max = sizes->log_producers_max;
+    options->segment_shrink = sizes->segment_shrink;
 }
 
 void broker_sizes_limit(const struct broker_sizes *sizes, struct memory_limits *limits)

@@ -17,6 +17,7 @@ struct broker_sizes {
     uint64_t index_cache_max_bytes;
     uint32_t read_window_max_bytes;  /* of a read of a segment */
     uint32_t log_producers_max;      /* that one partition remembers */
+    uint32_t segment_shrink;         /* a segment is full at such a part of segment.bytes */
     uint64_t conn_answers_max_bytes; /* unsent, of one connection; then it is not read */
     uint32_t fetch_session_stale_ms; /* unused for so long, one gives way */
     uint64_t tail_cache_bytes;       /* in place of what memory_limits shares */

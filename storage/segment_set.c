@@ -126,7 +126,8 @@ bool log_must_roll(const struct log *log, uint32_t size_bytes, int64_t last_offs
 
     if (active->size_bytes == 0)
         return false;
-    if (active->size_bytes + size_bytes > log->config.segment_bytes ||
+    if (active->size_bytes + size_bytes >
+            log->config.segment_bytes / log->store->options.segment_shrink ||
         BUGGIFY("log: a segment is closed early"))
         return true;
     if (offset_index_is_full(&active->index, last_offset))

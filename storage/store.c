@@ -396,6 +396,8 @@ enum err store_open(const struct store_world *world, const struct store_options 
         store->options.read_window_max_bytes = READ_WINDOW_BYTES_MAX;
     if (options->log_producers_max == 0)
         store->options.log_producers_max = LOG_PRODUCERS_MAX;
+    if (options->segment_shrink == 0)
+        store->options.segment_shrink = 1;
     store->events = events;
     store->events_context = context;
     store->loop = world->loop;
