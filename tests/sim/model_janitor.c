@@ -3,15 +3,20 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "net/protocol/codec.h"
+#include "net/protocol/kafka_enums.h"
 #include "net/protocol/msg_create_topics.h"
 #include "net/protocol/msg_delete_records.h"
 #include "net/protocol/msg_delete_topics.h"
+#include "net/protocol/msg_incremental_alter_configs.h"
 #include "net/protocol/msg_metadata.h"
 #include "net/protocol/msg_produce.h"
 #include "tests/sim/model_batch.h"
 #include "tests/sim/sim_marks.h"
 
-enum { TIMEOUT_MS = 5000, RECREATE_ODDS = 4 };
+#include <inttypes.h>
+#include <stdio.h>
+
+enum { TIMEOUT_MS = 5000, RECREATE_ODDS = 4, ALTER_ODDS = 3 };
 
 static struct model_topic *old_topic(const struct model_janitor *janitor)
 {
@@ -277,6 +282,51 @@ static void create_topic(struct model_janitor *janitor)
         send_record(janitor);
 }
 
+/* ---- segments of another size */
+
+static void on_altered(struct model_call *call, enum err err, const void *answer)
+{
+    struct model_janitor *janitor = container_of(call, struct model_janitor, call);
+    const struct incremental_alter_configs_response *response = answer;
+
+    janitor->busy = false;
+    if (err == OK && response->responses.count == 1 &&
+        response->responses.items[0].error_code == KAFKA_NONE)
+        sim_mark(MARK_SEGMENTS_ALTERED);
+}
+
+static void alter_segments(struct model_janitor *janitor)
+{
+    const struct model_topics *topics = janitor->topics;
+    const struct model_topic *topic =
+        &topics->at[prng_below(&janitor->client.prng, topics->count)];
+    struct incremental_alter_configs_request_alterable_config config;
+    struct incremental_alter_configs_request_alter_configs_resource resource;
+    struct incremental_alter_configs_request request;
+    char value[16];
+
+    if (topic->gone || uuid_is_zero(&topic->id))
+        return;
+    snprintf(value, sizeof(value), "%" PRIu32,
+             janitor->options.segment_bytes << janitor->alterations_count++ % 2);
+    codec_set_defaults(&incremental_alter_configs_request_desc, &request);
+    codec_set_struct_defaults(&incremental_alter_configs_request_alter_configs_resource_struct,
+                              &resource);
+    codec_set_struct_defaults(&incremental_alter_configs_request_alterable_config_struct, &config);
+    config.name = wire_string("segment.bytes");
+    config.config_operation = KAFKA_ALTER_CONFIG_OP_SET;
+    config.value = wire_string(value);
+    resource.resource_type = KAFKA_CONFIG_RESOURCE_TYPE_TOPIC;
+    resource.resource_name = wire_string(topic->name);
+    resource.configs.items = &config;
+    resource.configs.count = 1;
+    request.resources.items = &resource;
+    request.resources.count = 1;
+    janitor->busy = true;
+    model_client_call(&janitor->client, &janitor->call, API_INCREMENTAL_ALTER_CONFIGS, 1, &request,
+                      on_altered);
+}
+
 /* ---- its life */
 
 static bool choose_topic(struct model_janitor *janitor)
@@ -306,6 +356,9 @@ static void act(struct model_janitor *janitor)
             break;
         if (prng_chance(&janitor->client.prng, 1, RECREATE_ODDS) && choose_topic(janitor))
             delete_topic(janitor);
+        else if (janitor->options.segment_bytes > 0 &&
+                 prng_chance(&janitor->client.prng, 1, ALTER_ODDS))
+            alter_segments(janitor);
         else if (janitor->options.deletes_records)
             delete_records(janitor);
         break;

@@ -1,4 +1,5 @@
-/* model_janitor: the client that takes away: records below an offset, and whole topics.
+/* model_janitor: the client that takes away: records below an offset, and whole topics; and that
+ * alters segment.bytes of those that are there.
  *
  * DeleteRecords goes to topics that trim (model_topic.trims); topics that are mortal are deleted
  * and created again under the same name, as a new topic of the model (L15: nothing of the old one
@@ -21,6 +22,7 @@ struct model_janitor_options {
     uint32_t recreations_max;
     bool deletes_records;
     bool pipelines; /* a record right behind each creation */
+    uint32_t segment_bytes; /* topics get this and twice as much in turns; 0: they do not */
 };
 
 struct model_janitor {
@@ -40,6 +42,7 @@ struct model_janitor {
     uint64_t next_counter; /* of its own records */
     uint32_t recreations_count;
     uint64_t deletions_count; /* of records, that were answered */
+    uint32_t alterations_count;
     bool created;             /* the answer to the creation in flight was good */
     bool busy;
     bool record_busy;

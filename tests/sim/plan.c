@@ -5,11 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { COMMON = 3 };
+
 static const struct {
     const char *name;
     bool is_default;
+    uint32_t one_in;
 } parts[] = {
-#define PLAN_ROW(name, text, is_default) {text, is_default},
+#define PLAN_ROW(name, text, is_default, one_in) {text, is_default, one_in},
     PLAN_PARTS(PLAN_ROW)
 #undef PLAN_ROW
 };
@@ -61,12 +64,23 @@ void plan_format(uint32_t bits, char text[PLAN_NAME_MAX])
                                      used == 0 ? "" : ",", parts[i].name);
 }
 
+/* A seldom part has a stream of its own: whatever its odds, the rest of a seed is the same. */
+static bool is_chosen(struct plan *plan, uint32_t part)
+{
+    struct prng own;
+
+    if (parts[part].one_in == COMMON)
+        return prng_chance(&plan->prng, 1, COMMON);
+    prng_fork(&plan->prng, parts[part].name, &own);
+    return prng_chance(&own, 1, parts[part].one_in);
+}
+
 void plan_draw(struct plan *plan, const struct prng *seed, uint32_t allowed, bool forced)
 {
     *plan = (struct plan){0};
     prng_fork(seed, "plan", &plan->prng);
     for (uint32_t i = 0; i < PLAN_PART_COUNT; i++) {
-        bool chosen = prng_chance(&plan->prng, 1, 3);
+        bool chosen = is_chosen(plan, i);
         if ((allowed >> i & 1) != 0 && (chosen || forced))
             plan->parts |= 1U << i;
     }

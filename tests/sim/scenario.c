@@ -5,6 +5,7 @@
 #include "tests/sim/oracle_group.h"
 #include "tests/sim/scenario_private.h"
 #include "tests/sim/sim_image.h"
+#include "tests/sim/sim_kept.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -79,6 +80,8 @@ static bool all_done(struct scenario *s)
             return false;
     if (s->janitors_count > 0 && !model_janitor_is_done(&s->janitor))
         return false;
+    if (s->crowds_count > 0 && !model_crowd_is_done(&s->crowd))
+        return false;
     return s->broker.ready;
 }
 
@@ -98,6 +101,8 @@ static void tell_late(struct scenario *s)
             model_client_tell(&s->members[i].client, &event);
     if (s->janitors_count > 0 && !model_janitor_is_done(&s->janitor))
         model_client_tell(&s->janitor.client, &event);
+    if (s->crowds_count > 0 && !model_crowd_is_done(&s->crowd))
+        model_client_tell(&s->crowd.client, &event);
 }
 
 /* Errors of the disk while a broker starts set partitions aside. */
@@ -126,6 +131,7 @@ static void liveness(struct scenario *s)
     for (uint32_t i = 0; i < s->groups_count; i++)
         s->groups[i].finishing = true;
     s->janitor.finishing = true;
+    s->crowd.finishing = true;
     for (uint32_t i = 0; i < s->members_count; i++)
         model_member_finish(&s->members[i]);
     if (!scenario_lives_run_until(s, all_done, FINISH_LIMIT) && oracle_first(s->oracle) == NULL)
@@ -139,6 +145,8 @@ static bool audit_done(struct scenario *s)
     for (uint32_t i = 0; i < s->groups_count; i++)
         if (s->groups[i].reads_count < s->group_reads[i] + GROUP_READS)
             return false;
+    if (s->crowds_count > 0 && !model_crowd_audit_is_done(&s->crowd))
+        return false;
     return model_consumer_audit_is_done(scenario_clients_auditor(s));
 }
 
@@ -150,12 +158,16 @@ static void audit(struct scenario *s)
         return;
     scenario_say(s, "audit");
     model_consumer_audit(scenario_clients_auditor(s));
+    if (s->crowds_count > 0)
+        model_crowd_audit(&s->crowd);
     for (uint32_t i = 0; i < s->groups_count; i++)
         s->group_reads[i] = s->groups[i].reads_count;
     if (scenario_lives_run_until(s, audit_done, AUDIT_LIMIT) || oracle_first(s->oracle) != NULL)
         return;
     if (!model_consumer_audit_is_done(scenario_clients_auditor(s)))
         model_client_tell(&scenario_clients_auditor(s)->client, &event);
+    else if (s->crowds_count > 0 && !model_crowd_audit_is_done(&s->crowd))
+        model_client_tell(&s->crowd.client, &event);
     else
         model_client_tell(&s->groups[0].client, &event);
 }
@@ -200,17 +212,39 @@ static void on_finding(void *context, const char *rule, const char *text)
         oracle_complain(s->oracle, rule, sim_world_now_ns(s->world), text);
 }
 
+/* When it had the time to look at it, too. */
+static void look_at_retention(struct scenario *s)
+{
+    uint64_t checks_ns = RETENTION_CHECKS * s->retention_check_ms * SIM_MS;
+
+    if (s->retention_check_ms == 0 || s->retention_check_ms > RETENTION_CHECK_MS_MAX ||
+        oracle_first(s->oracle) != NULL)
+        return;
+    scenario_lives_run_until(s, NULL, CALM_BEFORE_RETENTION + checks_ns);
+    if (oracle_first(s->oracle) == NULL && s->broker.ready &&
+        sim_kept_look(&s->broker, on_finding, s) > 0)
+        sim_mark(MARK_KEPT_BY_SIZE);
+}
+
+static bool is_crowded(struct scenario *s)
+{
+    return model_crowd_is_large(&s->crowd);
+}
+
 static void run_phases(struct scenario *s)
 {
     scenario_lives_start(s);
     scenario_clients_start(s);
     scenario_lives_run_until(s, NULL, draw_of(s, 50, 500) * SIM_MS);
+    if (s->crowds_count > 0)
+        scenario_lives_run_until(s, is_crowded, FINISH_LIMIT);
     scenario_faults_run(s);
     if (plan_has(&s->plan, PLAN_LONG))
         scenario_long_run(s);
     liveness(s);
     if (s->needs_operator)
         return;
+    look_at_retention(s);
     audit(s);
     stop_and_start(s);
     audit(s);
@@ -262,6 +296,7 @@ void scenario_run(const struct scenario_options *options, struct scenario_result
     prng_fork(&prng, "members", &s->members_prng);
     prng_fork(&prng, "shards", &s->shards_prng);
     prng_fork(&prng, "flooding producers", &s->producers_prng);
+    prng_fork(&prng, "segments", &s->segments_prng);
     s->shard_change_odds = prng_chance(&s->shards_prng, 1, 2) ? 4 : 0;
     s->options = options;
     plan_draw(&s->plan, &prng, options->parts, options->parts_forced);

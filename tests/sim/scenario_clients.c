@@ -74,6 +74,29 @@ static void widen_producer(struct scenario *s, struct model_producer_options *op
         options->acks_one_odds = (uint32_t)plan_pick_of(plan, 0, 30, 100);
 }
 
+static void start_crowd(struct scenario *s, struct sim_node *node, uint32_t id)
+{
+    struct model_client_options client = {
+        .id = id,
+        .broker = sim_node_address(s->broker.node, SIM_BROKER_PORT),
+        .timeout_ms = 30000, /* a broker that starts opens thousands of logs */
+        .reconnect_max_ms = 50,
+    };
+    struct model_crowd_options options = {
+        .topics_count = (uint32_t)plan_pick_of(&s->plan, 1500, 2500, CROWD_TOPICS_MAX),
+        .batch_max = (uint32_t)plan_pick_of(&s->plan, 100, CROWD_BATCH_MAX),
+        .pause_max_ms = (uint32_t)plan_pick_of(&s->plan, 2, 20),
+    };
+
+    options.deleted_max = options.topics_count / (uint32_t)plan_pick_of(&s->plan, 2, 4, 10);
+    model_crowd_init(&s->crowd, node, &s->history, &client, &options, s->oracle);
+}
+
+static bool is_crowd(const struct scenario *s, uint32_t id)
+{
+    return id == first_member(s) + s->members_count + s->janitors_count;
+}
+
 static void start_client(struct sim_node *node)
 {
     struct scenario *s = node->options.context;
@@ -84,6 +107,10 @@ static void start_client(struct sim_node *node)
         start_member(s, node, id);
         return;
     }
+    if (is_crowd(s, id)) {
+        start_crowd(s, node, id);
+        return;
+    }
     client = client_options(s, id);
     if (id >= first_member(s)) {
         struct model_janitor_options options = {
@@ -91,6 +118,7 @@ static void start_client(struct sim_node *node)
             .recreations_max = RECREATIONS_MAX,
             .deletes_records = plan_has(&s->plan, PLAN_DELETE_RECORDS),
             .pipelines = plan_has(&s->plan, PLAN_PIPELINES),
+            .segment_bytes = plan_has(&s->plan, PLAN_SEGMENTS) ? scenario_draw_segment_bytes(s) : 0,
         };
         model_janitor_init(&s->janitor, node, &s->history, &client, &options, &s->topics,
                            s->oracle);
@@ -150,6 +178,8 @@ static void end_client(struct sim_node *node, enum sim_crash kind)
         model_admin_deinit(&s->admin);
     else if (id <= s->producers_count)
         model_producer_deinit(&s->producers[id - 1]);
+    else if (is_crowd(s, id))
+        model_crowd_deinit(&s->crowd);
     else if (id >= first_member(s) + s->members_count)
         model_janitor_deinit(&s->janitor);
     else if (id >= first_member(s))
@@ -168,8 +198,10 @@ void scenario_clients_start(struct scenario *s)
     s->consumers_count = draw(s, 2, CONSUMERS_MAX);
     s->groups_count = draw(s, 0, GROUPS_MAX);
     s->janitors_count =
-        plan_has(&s->plan, PLAN_DELETE_RECORDS) || plan_has(&s->plan, PLAN_RECREATE) ? 1 : 0;
-    count = first_member(s) + s->members_count + s->janitors_count;
+        plan_has(&s->plan, PLAN_DELETE_RECORDS) || plan_has(&s->plan, PLAN_RECREATE) ||
+        plan_has(&s->plan, PLAN_SEGMENTS);
+    s->crowds_count = plan_has(&s->plan, PLAN_CROWD) ? 1 : 0;
+    count = first_member(s) + s->members_count + s->janitors_count + s->crowds_count;
     for (uint32_t i = 0; i < count; i++) {
         char name[24];
         snprintf(name, sizeof(name), "client %" PRIu32, i);

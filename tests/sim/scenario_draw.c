@@ -7,6 +7,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+enum { CROWD_SNAPSHOT_BYTES_MIN = 65536 };
+
+/* One of the numbers given. */
+#define segments_pick_of(s, ...)                   \
+    (((const uint32_t[]){__VA_ARGS__})[prng_below( \
+        &(s)->segments_prng, sizeof((const uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t))])
+
 printf_like(2, 3) static void set(struct scenario *s, const char *format, ...)
 {
     va_list args;
@@ -79,6 +86,7 @@ void scenario_draw_broker(struct scenario *s)
                                          .sets = s->sets,
                                          .disk = &s->disk,
                                          .print_log = s->options->trace};
+    uint32_t snapshot_bytes;
 
     sim_disk_options_draw(&s->disk, &s->prng);
     set(s, "log.dirs=data");
@@ -91,8 +99,10 @@ void scenario_draw_broker(struct scenario *s)
     set(s, "levee.tail.cache.bytes=4194304");
     set(s, "levee.checkpoint.interval.ms=%" PRIu32, draw_of(s, 10, 20, 50, 100, 500, 2000));
     set(s, "log.index.interval.bytes=%" PRIu32, draw_of(s, 0, 512, 4096));
-    set(s, "metadata.log.max.record.bytes.between.snapshots=%" PRIu32,
-        draw_of(s, 256, 4096, 1 << 20));
+    snapshot_bytes = draw_of(s, 256, 4096, 1 << 20);
+    if (plan_has(&s->plan, PLAN_CROWD) && snapshot_bytes < CROWD_SNAPSHOT_BYTES_MIN)
+        snapshot_bytes = CROWD_SNAPSHOT_BYTES_MIN; /* each has all that there is */
+    set(s, "metadata.log.max.record.bytes.between.snapshots=%" PRIu32, snapshot_bytes);
     set(s, "offsets.topic.num.partitions=%" PRIu32, draw(s, 1, 3));
     set(s, "offsets.topic.segment.bytes=1048576");
     s->oracle->offsets_retention_ms = 10080 * 60000LL;
@@ -102,14 +112,26 @@ void scenario_draw_broker(struct scenario *s)
         set(s, "offsets.retention.minutes=%" PRIu64, minutes);
         s->oracle->offsets_retention_ms = (int64_t)minutes * 60000;
     }
-    if (plan_has(&s->plan, PLAN_RETENTION) || plan_has(&s->plan, PLAN_LONG))
-        set(s, "log.retention.check.interval.ms=%" PRIu64,
-            plan_pick_of(&s->plan, 50, 1000, 300000));
+    if (plan_has(&s->plan, PLAN_RETENTION) || plan_has(&s->plan, PLAN_LONG)) {
+        s->retention_check_ms = plan_pick_of(&s->plan, 50, 1000, 300000);
+        set(s, "log.retention.check.interval.ms=%" PRIu64, s->retention_check_ms);
+    }
     if (plan_has(&s->plan, PLAN_LIMITS))
         draw_limits(s, &options.sizes);
+    if (plan_has(&s->plan, PLAN_SEGMENTS))
+        options.sizes.segment_shrink = plan_has(&s->plan, PLAN_SIZES)
+                                           ? segments_pick_of(s, 8, 64)
+                                           : segments_pick_of(s, 1, 16, 64, 256);
     sim_broker_init(&s->broker, s->world, "broker", &options);
     s->disk = s->broker.node->disk.options; /* with what init filled in */
     sim_disk_heal(&s->broker.node->disk);
+}
+
+uint32_t scenario_draw_segment_bytes(struct scenario *s)
+{
+    uint32_t bytes = plan_has(&s->plan, PLAN_SIZES) ? MIXED_MESSAGE_BYTES_MAX : SEGMENT_BYTES_MIN;
+
+    return plan_has(&s->plan, PLAN_SEGMENTS) ? bytes * segments_pick_of(s, 1, 2, 4) : bytes;
 }
 
 /* What lets its records go, now and then nothing. */
@@ -122,6 +144,9 @@ static void draw_retention(struct scenario *s, struct model_topic *topic)
         is_long ? (int64_t)plan_pick_of(plan, 60000, 3600000, 86400000, 604800000)
                 : (int64_t)plan_pick_of(plan, 500, 5000, 60000, 3600000);
     topic->rules.retention_bytes = (int64_t)plan_pick_of(plan, 0, 1, 1048576, 4194304) - 1;
+    if (plan_has(plan, PLAN_SEGMENTS))
+        topic->rules.retention_bytes =
+            (int64_t)segments_pick_of(s, 0, 1, 5000, 50000, 1048576) - 1;
     if (plan_odds(plan, 1, 4))
         topic->rules.retention_ms = -1;
     model_topics_set(&s->topics, "retention.ms", "%" PRId64, topic->rules.retention_ms);
@@ -139,8 +164,7 @@ static void draw_topic_configs(struct scenario *s)
     struct model_topic *topic = &s->topics.at[s->topics.count - 1];
     struct plan *plan = &s->plan;
 
-    model_topics_set(&s->topics, "segment.bytes", "%d",
-                     plan_has(plan, PLAN_SIZES) ? MIXED_MESSAGE_BYTES_MAX : 1048576);
+    model_topics_set(&s->topics, "segment.bytes", "%" PRIu32, scenario_draw_segment_bytes(s));
     if (plan_has(plan, PLAN_CACHE) && plan_odds(plan, 1, 2)) {
         model_topics_set(&s->topics, "levee.durability", "cache");
         topic->rules.cache = true;

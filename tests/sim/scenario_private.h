@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "tests/sim/model_consumer.h"
+#include "tests/sim/model_crowd.h"
 #include "tests/sim/model_group.h"
 #include "tests/sim/model_janitor.h"
 #include "tests/sim/model_member.h"
@@ -22,7 +23,7 @@ enum {
     CONSUMERS_MAX = 3, /* the auditor is the first */
     GROUPS_MAX = 2,
     MEMBERS_MAX = 5,
-    CLIENTS_MAX = 2 + PRODUCERS_MAX + CONSUMERS_MAX + GROUPS_MAX + MEMBERS_MAX,
+    CLIENTS_MAX = 2 + PRODUCERS_MAX + CONSUMERS_MAX + GROUPS_MAX + MEMBERS_MAX + 1,
     RECREATIONS_MAX = 5,
     VERSION_WITH_IDS = 13, /* of Produce and Fetch */
     SHARDS_MAX = 3,
@@ -32,12 +33,16 @@ enum {
     OPEN_FAILURES_MAX = 4, /* then the disk is healed for the next start */
 };
 
+#define SEGMENT_BYTES_MIN 1048576 /* of segment.bytes: Kafka's */
 #define MIXED_MESSAGE_BYTES_MAX 8388608
 #define MIXED_BYTES_LIMIT (12ULL << 20) /* of one producer */
 #define DAY_MS 86400000LL
 #define YEAR_MS 31536000000
 #define RETENTION_DEFAULT_MS 604800000
 
+#define RETENTION_CHECKS 3
+#define RETENTION_CHECK_MS_MAX 1000
+#define CALM_BEFORE_RETENTION (5 * SIM_SECOND) /* checkpoints, which write segments whole */
 #define FINISH_LIMIT (120 * SIM_SECOND)
 #define AUDIT_LIMIT (120 * SIM_SECOND)
 
@@ -62,6 +67,7 @@ struct scenario {
     uint32_t groups_count;
     uint32_t members_count;
     uint32_t janitors_count; /* 0 or 1 */
+    uint32_t crowds_count;   /* 0 or 1 */
     uint32_t member_groups_count;
     uint32_t topics_at_start;
     uint32_t topics_count; /* that the admin makes; others come by the janitor */
@@ -71,10 +77,13 @@ struct scenario {
     struct model_group groups[GROUPS_MAX];
     struct model_member members[MEMBERS_MAX];
     struct model_janitor janitor;
+    struct model_crowd crowd;
     int32_t assigned_generations[ORACLE_GROUPS_MAX]; /* the newest */
     struct prng members_prng;   /* of all that concerns them: the rest of a seed is as without */
     struct prng shards_prng;    /* as that */
     struct prng producers_prng; /* who floods one partition */
+    struct prng segments_prng;  /* of the part segments */
+    uint64_t retention_check_ms; /* log.retention.check.interval.ms; 0: the default */
     uint32_t shard_change_odds; /* of ten: a start has another number of shards */
     uint64_t shard_changes_count;
     uint64_t group_reads[GROUPS_MAX]; /* at the beginning of an audit */
@@ -117,6 +126,9 @@ void scenario_draw_topics(struct scenario *s);
 void scenario_draw_faults(struct scenario *s);
 void scenario_draw_members(struct scenario *s);
 void scenario_draw_broker(struct scenario *s);
+
+/* segment.bytes of a topic. */
+uint32_t scenario_draw_segment_bytes(struct scenario *s);
 
 /* ---- scenario_clients */
 

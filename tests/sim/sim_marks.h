@@ -37,11 +37,14 @@
     X(RECORDS_DELETED, "DeleteRecords moved a log start")                               \
     X(LOG_START_BY_AGE, "a log start moved over records that are too old")              \
     X(LOG_START_BY_SIZE, "a log start moved because of retention.bytes")                \
+    X(SEGMENTS_ALTERED, "segment.bytes was altered while a topic was written")          \
+    X(KEPT_BY_SIZE, "retention.bytes was seen to hold for a log with records")          \
     X(SESSION_GOES_ON, "a fetch said only what had changed")                            \
     X(SESSION_LOST, "a fetch session was gone when its client went on with it")         \
     X(OUT_OF_RANGE, "a reader was told that its offset is gone")                        \
     X(AUDIT_OF_REST, "an audit read a log that no longer begins at 0")                  \
     X(TOPIC_AGAIN, "a topic was deleted and created again")                             \
+    X(THOUSANDS, "more than a thousand topics were there")                              \
     X(GONE_WITH_BATCHES, "a topic went while batches for it were open")                 \
     X(DISK_FULL, "the disk had no room left")                                           \
     X(SHARDS_CHANGED, "a start had another number of shards")                           \

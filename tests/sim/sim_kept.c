@@ -1,0 +1,55 @@
+#include "tests/sim/sim_kept.h"
+
+#include "broker/shard.h"
+#include "broker/topic_table.h"
+#include "storage/log_private.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+struct look {
+    void (*complain)(void *context, const char *rule, const char *text);
+    void *context;
+    uint32_t count;
+};
+
+static void look_at(void *context, struct partition *partition)
+{
+    const struct log *log = partition->log;
+    struct look *look = context;
+    uint64_t first_bytes = 0;
+    uint64_t bytes = 0;
+    char text[128];
+
+    if (log_is_quarantined(log) || !log->config.retention_by_delete ||
+        log->config.retention_bytes < 0)
+        return;
+    for (uint32_t i = 0; i < log->segment_count; i++) {
+        if (log->segments[i]->end_offset <= log->offsets.log_start)
+            continue;
+        if (bytes == 0)
+            first_bytes = log->segments[i]->size_bytes;
+        bytes += log->segments[i]->size_bytes;
+    }
+    if (bytes == 0)
+        return;
+    if (bytes - first_bytes < (uint64_t)log->config.retention_bytes) {
+        look->count++;
+        return;
+    }
+    snprintf(text, sizeof(text),
+             "a log of %" PRIu32 " segments has %" PRIu64 " bytes, retention.bytes is %" PRId64,
+             log->segment_count, bytes, log->config.retention_bytes);
+    look->complain(look->context, "KEPT", text);
+}
+
+uint32_t sim_kept_look(const struct sim_broker *broker,
+                       void (*complain)(void *context, const char *rule, const char *text),
+                       void *context)
+{
+    struct look look = {.complain = complain, .context = context};
+
+    for (uint32_t i = 0; i < broker->shards_count; i++)
+        topic_table_each(broker_shard(broker->broker, i)->topics, look_at, &look);
+    return look.count;
+}
