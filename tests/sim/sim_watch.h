@@ -11,7 +11,10 @@
 
 #include "tests/sim/sim_broker.h"
 
-enum { SIM_WATCH_LIMIT_SECONDS = 90 };
+enum {
+    SIM_WATCH_LIMIT_SECONDS = 90,
+    SIM_WATCH_READ_BYTES_MAX = (8 << 20) + 16384, /* the largest batch of the model, aligned */
+};
 
 struct sim_watch {
     struct sim_broker *broker;
