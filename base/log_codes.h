@@ -258,15 +258,15 @@ LOG_CODE(
 LOG_CODE("LVE-4013", "the metadata is up",
          "Cause: a start has replayed the metadata. Effect: topics and partitions are "
          "known; their counts are in the line. Next step: none.")
+LOG_CODE("LVE-4014", "the segments of an internal topic are made as large as a topic's must be",
+         "Cause: offsets.topic.segment.bytes is below 1 MiB, the least that segment.bytes of a "
+         "topic may be. Effect: __consumer_offsets is created with 1 MiB. Next step: none; set "
+         "the key to 1048576 or more if the line is unwelcome.")
 LOG_CODE("LVE-4102", "a batch was refused",
          "Cause: a producer sent a batch that breaks a rule; the field reason says which. "
          "Told at debug level only. Effect: the producer has the error in its answer and "
          "nothing was written. Next step: look at that producer and at the settings of the "
          "topic.")
-LOG_CODE("LVE-4014", "the segments of an internal topic are made as large as a topic's must be",
-         "Cause: offsets.topic.segment.bytes is below 1 MiB, the least that segment.bytes of a "
-         "topic may be. Effect: __consumer_offsets is created with 1 MiB. Next step: none; set "
-         "the key to 1048576 or more if the line is unwelcome.")
 LOG_CODE(
     "LVE-5001", "the groups of a partition are not served",
     "Cause: a partition of __consumer_offsets is quarantined, or holds a record that cannot be "

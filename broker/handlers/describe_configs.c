@@ -16,6 +16,7 @@
 #include "net/protocol/kafka_enums.h"
 #include "net/protocol/msg_describe_configs.h"
 
+#include <stdio.h>
 #include <string.h>
 
 typedef struct describe_configs_request_describe_configs_resource asked_resource;
@@ -387,18 +388,28 @@ static bool describe_one(struct request *request, const asked_resource *asked,
     }
 }
 
-/* What names a resource: the first byte is its type. */
-static char *key_of(struct request *request, const asked_resource *asked)
+/* What names a resource: the first byte is its type.  A broker has many names ("1", "01", "+1"):
+ * the number is the key.  text NULL: no memory. */
+static struct wire_string key_of(struct request *request, const asked_resource *asked)
 {
-    size_t size_bytes = (size_t)asked->resource_name.size_bytes;
-    char *key = request_try_alloc(request, 1, size_bytes + 1);
+    struct wire_string name = asked->resource_name;
+    bool is_broker = asked->resource_type == KAFKA_CONFIG_RESOURCE_TYPE_BROKER ||
+                     asked->resource_type == KAFKA_CONFIG_RESOURCE_TYPE_BROKER_LOGGER;
+    char number[24];
+    int64_t id;
+    char *key;
 
+    if (is_broker &&
+        text_parse_i64(name.text, (size_t)name.size_bytes, INT32_MIN, INT32_MAX, &id) == OK)
+        name =
+            (struct wire_string){number, snprintf(number, sizeof(number), "%lld", (long long)id)};
+    key = request_try_alloc(request, 1, (size_t)name.size_bytes + 1);
     if (key == NULL)
-        return NULL;
+        return (struct wire_string){0};
     key[0] = (char)asked->resource_type;
-    if (size_bytes > 0)
-        memcpy(key + 1, asked->resource_name.text, size_bytes);
-    return key;
+    if (name.size_bytes > 0)
+        memcpy(key + 1, name.text, (size_t)name.size_bytes);
+    return (struct wire_string){key, name.size_bytes + 1};
 }
 
 static enum err describe_all(struct request *request, struct hash_map *seen)
@@ -414,11 +425,10 @@ static enum err describe_all(struct request *request, struct hash_map *seen)
     for (int32_t i = 0; i < body->resources.count; i++) {
         const asked_resource *asked = &body->resources.items[i];
         answered_resource *out = &response->results.items[i];
-        char *key = key_of(request, asked);
-        enum err err =
-            key == NULL
-                ? ERR_NOMEM
-                : hash_map_insert(seen, key, (size_t)asked->resource_name.size_bytes + 1, out);
+        struct wire_string key = key_of(request, asked);
+        enum err err = key.text == NULL
+                           ? ERR_NOMEM
+                           : hash_map_insert(seen, key.text, (size_t)key.size_bytes, out);
         out->resource_type = asked->resource_type;
         out->resource_name = asked->resource_name;
         out->error_message = wire_string("");

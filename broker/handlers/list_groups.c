@@ -1,5 +1,5 @@
 /* ListGroups (key 16; KIP-518, 848): every shard tells its own. */
-#include "base/mem.h"
+#include "base/text.h"
 #include "broker/coordinator/coordinator_private.h"
 #include "broker/handlers.h"
 #include "broker/scatter.h"
@@ -8,9 +8,16 @@
 
 #include <string.h>
 
+/* What the request's filters let through, looked at once: a group is then a look at a bit, however
+ * many filters there are. */
+struct filter {
+    uint32_t states; /* a bit for each enum group_state */
+    bool types;      /* groups of our only type */
+};
+
 struct list_piece {
     struct scatter_piece piece;
-    const struct list_groups_request *body;
+    struct filter filter;
     struct arena arena;
     struct list_groups_response_listed_group *items;
     int32_t count;
@@ -24,23 +31,28 @@ struct listing {
     uint32_t count;
 };
 
-static bool is_wanted(const struct list_groups_request *body, const struct group *group)
+static struct filter filter_of(const struct list_groups_request *body)
 {
-    bool state_fits = body->states_filter.count <= 0;
-    bool type_fits = body->types_filter.count <= 0;
+    struct filter filter = {.states = body->states_filter.count <= 0 ? UINT32_MAX : 0,
+                            .types = body->types_filter.count <= 0};
 
     for (int32_t i = 0; i < body->states_filter.count; i++) {
         struct wire_string asked = body->states_filter.items[i];
-        const char *name = group_state_name(group->state);
-        state_fits = state_fits || ((size_t)asked.size_bytes == strlen(name) &&
-                                    strncasecmp(asked.text, name, strlen(name)) == 0);
+        for (enum group_state state = GROUP_EMPTY; state <= GROUP_DEAD; state++)
+            if (text_equal_nocase(asked.text, (size_t)asked.size_bytes, group_state_name(state)))
+                filter.states |= 1U << state;
     }
     for (int32_t i = 0; i < body->types_filter.count; i++) {
         struct wire_string asked = body->types_filter.items[i];
-        type_fits =
-            type_fits || (asked.size_bytes == 7 && strncasecmp(asked.text, "classic", 7) == 0);
+        filter.types |= text_equal_nocase(asked.text, (size_t)asked.size_bytes, "classic");
     }
-    return state_fits && type_fits;
+    return filter;
+}
+
+static bool is_wanted(const struct filter *filter, const struct group *group)
+{
+    return group->state != GROUP_DEAD && filter->types &&
+           (filter->states & 1U << group->state) != 0;
 }
 
 static struct wire_string keep(struct arena *arena, const char *text)
@@ -60,7 +72,7 @@ static void list_shard(struct scatter_piece *scattered, struct shard *at)
                                    hash_map_count(&groups->groups));
     while (piece->items != NULL && (group = hash_map_next(&groups->groups, &cursor)) != NULL) {
         struct list_groups_response_listed_group *out = &piece->items[piece->count];
-        if (group->state == GROUP_DEAD || !is_wanted(piece->body, group))
+        if (!is_wanted(&piece->filter, group))
             continue;
         out->group_id = keep(&piece->arena, group->id);
         out->protocol_type = keep(&piece->arena, group->protocol_type);
@@ -110,6 +122,7 @@ void handle_list_groups(struct request *request)
     const struct shards *shards = request->home->shards;
     struct listing *all = request_try_alloc(request, 1, sizeof(*all));
     struct list_piece *pieces = request_try_alloc(request, shards->count, sizeof(*pieces));
+    struct filter filter;
 
     if (all == NULL || pieces == NULL) {
         request_refuse_memory(request);
@@ -118,8 +131,9 @@ void handle_list_groups(struct request *request)
     all->request = request;
     all->count = shards->count;
     all->pieces = pieces;
+    filter = filter_of(request->body);
     for (uint32_t i = 0; i < shards->count; i++) {
-        all->pieces[i].body = request->body;
+        all->pieces[i].filter = filter;
         arena_init(&all->pieces[i].arena, (size_t)1 << 30);
         all->pieces[i].arena.allocs_left = request->arena.allocs_left;
         arena_set_budget(&all->pieces[i].arena,

@@ -196,7 +196,7 @@ DEFECTS = [
     # ---- what clients see
     defect("lanes_ignored", "requests of one connection overtake each other",
            ["test_conn"],
-           ("net/conn.c", "    if (conn->outbox.working_count > 0 && (lane == CONN_LANE_ALONE",
+           ("net/conn_input.c", "    if (conn->outbox.working_count > 0 && (lane == CONN_LANE_ALONE",
             "    if (!$BUG && conn->outbox.working_count > 0 && (lane == CONN_LANE_ALONE")),
     defect("closed_before_executed", "what arrived before the peer closed is not executed",
            ["test_conn"],
