@@ -11,13 +11,18 @@ struct controller_ask {
     struct shard_call hop;
     struct controller_call call;
     struct request *request;
+    int32_t timeout_ms;
+    struct timer deadline; /* on shard 0 */
     void (*start)(struct controller *controller, struct controller_call *call);
     void (*answered)(struct request *request, enum err err);
 };
 
+enum { ASK_CONTROLLER_NO_TIMEOUT = -1 };
+
 /* Let the controller fill request->response from request->body (start: controller_create_topics and
- * the like), then answered at home: OK, or an error after which the response is to be made anew. */
-void ask_controller(struct request *request,
+ * the like), then answered at home: OK, or an error after which the response is to be made anew;
+ * ERR_TIMEOUT: timeout_ms (above 0) were not enough, and it may or may not take effect. */
+void ask_controller(struct request *request, int32_t timeout_ms,
                     void (*start)(struct controller *controller, struct controller_call *call),
                     void (*answered)(struct request *request, enum err err));
 

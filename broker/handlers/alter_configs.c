@@ -142,5 +142,5 @@ void handle_alter_configs(struct request *request)
     }
     request->body = told;
     request->response = heard;
-    ask_controller(request, controller_alter_configs, on_answered);
+    ask_controller(request, ASK_CONTROLLER_NO_TIMEOUT, controller_alter_configs, on_answered);
 }

@@ -38,5 +38,5 @@ void handle_create_partitions(struct request *request)
     if (body->timeout_ms <= 0)
         answer_all(request, KAFKA_REQUEST_TIMED_OUT); /* no time: nothing is tried */
     else
-        ask_controller(request, controller_create_partitions, on_answered);
+        ask_controller(request, body->timeout_ms, controller_create_partitions, on_answered);
 }

@@ -42,5 +42,5 @@ void handle_create_topics(struct request *request)
     else if (body->timeout_ms <= 0)
         answer_all(request, KAFKA_REQUEST_TIMED_OUT); /* no time: nothing is tried */
     else
-        ask_controller(request, controller_create_topics, on_answered);
+        ask_controller(request, body->timeout_ms, controller_create_topics, on_answered);
 }

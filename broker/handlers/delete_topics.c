@@ -43,5 +43,5 @@ void handle_delete_topics(struct request *request)
     if (body->timeout_ms <= 0)
         answer_all(request, KAFKA_REQUEST_TIMED_OUT); /* no time: nothing is tried */
     else
-        ask_controller(request, controller_delete_topics, on_answered);
+        ask_controller(request, body->timeout_ms, controller_delete_topics, on_answered);
 }

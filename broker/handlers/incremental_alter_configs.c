@@ -91,5 +91,5 @@ static void on_answered(struct request *request, enum err err)
 
 void handle_incremental_alter_configs(struct request *request)
 {
-    ask_controller(request, controller_alter_configs, on_answered);
+    ask_controller(request, ASK_CONTROLLER_NO_TIMEOUT, controller_alter_configs, on_answered);
 }

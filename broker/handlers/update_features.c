@@ -26,11 +26,12 @@ static void on_answered(struct request *request, enum err err)
 
 void handle_update_features(struct request *request)
 {
+    const struct update_features_request *body = request->body;
     struct update_features_response *response = request->response;
 
     if (request_may(request, KAFKA_ACL_OPERATION_ALTER, KAFKA_ACL_RESOURCE_TYPE_CLUSTER,
                     "kafka-cluster", strlen("kafka-cluster"))) {
-        ask_controller(request, controller_update_features, on_answered);
+        ask_controller(request, body->timeout_ms, controller_update_features, on_answered);
         return;
     }
     response->error_code = KAFKA_CLUSTER_AUTHORIZATION_FAILED;

@@ -178,6 +178,33 @@ static bool lets_space_go(const struct controller_call *call)
     return call->kind == CALL_DELETE_TOPICS || call->kind == CALL_ALTER_CONFIGS;
 }
 
+/* One that waits for room gives way to one that may use what the journal keeps: else nobody could
+ * make room by deleting topics.  It is decided anew when its turn comes; the steps of a start are
+ * not, and nobody passes them. */
+static bool give_way(struct controller *controller)
+{
+    struct controller_call *current = controller->current;
+    struct list *urgent = NULL;
+
+    if (current == NULL || current->kind == CALL_OWN || lets_space_go(current))
+        return false;
+    list_for_each(node, &controller->waiting)
+    {
+        if (lets_space_go(container_of(node, struct controller_call, node))) {
+            urgent = node;
+            break;
+        }
+    }
+    if (urgent == NULL || !metadata_log_retract(controller->log))
+        return false;
+    controller->current = NULL;
+    list_push_front(&controller->waiting, &current->node);
+    controller->waiting_count++;
+    list_remove(urgent);
+    list_push_front(&controller->waiting, urgent);
+    return true;
+}
+
 /* Decide the oldest call and bring its records on their way. */
 static void run_next(struct controller *controller)
 {
@@ -211,8 +238,8 @@ void controller_pump(struct controller *controller)
     if (controller->pumping)
         return; /* a done inside run_next: the loop below goes on */
     controller->pumping = true;
-    while (controller->current == NULL && controller->waiting_count > 0 &&
-           controller->state != CONTROLLER_FAILED)
+    while (controller->waiting_count > 0 && controller->state != CONTROLLER_FAILED &&
+           (controller->current == NULL || give_way(controller)))
         run_next(controller);
     controller->pumping = false;
 }
@@ -239,6 +266,26 @@ void controller_enqueue(struct controller *controller, struct controller_call *c
     else
         list_push_back(&controller->waiting, &call->node);
     controller->waiting_count++;
+    controller_pump(controller);
+}
+
+static void on_forgotten(struct controller_call *call)
+{
+}
+
+void controller_abandon(struct controller *controller, struct controller_call *call)
+{
+    if (call != controller->current) {
+        list_remove(&call->node);
+        controller->waiting_count--;
+    } else if (metadata_log_retract(controller->log)) {
+        controller->current = NULL;
+    } else { /* it goes on, and nobody hears of it */
+        controller->abandoned = (struct controller_call){.kind = call->kind, .done = on_forgotten};
+        controller->current = &controller->abandoned;
+    }
+    call->err = ERR_TIMEOUT;
+    call->done(call);
     controller_pump(controller);
 }
 

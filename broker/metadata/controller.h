@@ -6,7 +6,9 @@
  * the metadata log, made durable, applied to shard 0's image, handed to every other shard, and only
  * when all have applied them is the call answered.  Calls are decided one after the other, each
  * against the image with all earlier records applied.
- *   K1  one operation is between decision and answer; at most CONTROLLER_CALLS_MAX others wait
+ *   K1  one operation is between decision and answer; at most CONTROLLER_CALLS_MAX others wait;
+ *       one that lets space go, by deleting topics or changing configs, passes one whose records
+ *       have no room in the journal, which is decided anew
  *   K2  the data plane learns nothing but through committed records, also from here
  *   K3  after a failure of the storage nothing is decided any more: every call ends with an error
  * Rules: reference/kraft.md section 7; Kafka's ReplicationControlManager,
@@ -44,8 +46,9 @@ struct controller_call {
     struct arena *arena; /* for what the response needs */
     int16_t version;     /* of the API, where the answer depends on it */
     void (*done)(struct controller_call *call);
-    enum err err; /* OK: the response is filled; else nothing happened: ERR_FULL (K1), ERR_NOMEM,
-                     ERR_STORAGE, ERR_CLOSED (not started yet, or stopping), ... */
+    enum err err; /* OK: the response is filled; ERR_TIMEOUT: controller_abandon; else nothing
+                     happened: ERR_FULL (K1), ERR_NOMEM, ERR_STORAGE, ERR_CLOSED (not started yet,
+                     or stopping), ... */
     const void *request;
     void *response;
     uint8_t kind;     /* inside */
@@ -80,6 +83,10 @@ struct controller_auto_create {
 };
 void controller_auto_create_topic(struct controller *controller,
                                   struct controller_auto_create *create);
+
+/* End a call that is not over with ERR_TIMEOUT, inside this call: its time is over.  What was not
+ * written is never written; what was, takes effect all the same (Kafka's QuorumController, too). */
+void controller_abandon(struct controller *controller, struct controller_call *call);
 
 /* ---- life */
 

@@ -287,6 +287,15 @@ enum err metadata_log_begin(struct metadata_log *log, int32_t epoch)
     return err;
 }
 
+bool metadata_log_retract(struct metadata_log *log)
+{
+    if (log->in_flight == NULL || !append_op_is_waiting(&log->in_flight->op))
+        return false;
+    append_queue_cancel(&log->in_flight->op);
+    log->in_flight = NULL;
+    return true;
+}
+
 void metadata_log_fail(struct metadata_log *log, enum err err)
 {
     if (log->in_flight == NULL)

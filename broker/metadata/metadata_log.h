@@ -81,6 +81,10 @@ must_use enum err metadata_log_append(struct metadata_log *log,
                                       const struct metadata_records *records,
                                       struct metadata_append *append);
 
+/* The append in flight is not written when it still waits for room, and done does not run.  False:
+ * it is written already, or there is none. */
+must_use bool metadata_log_retract(struct metadata_log *log);
+
 /* The storage failed: an append in flight ends with err, once. */
 void metadata_log_fail(struct metadata_log *log, enum err err);
 

@@ -496,6 +496,90 @@ Test(controller, calls_queue_and_a_full_journal_only_costs_time)
         arena_deinit(&asked[i].arena);
 }
 
+Test(controller, a_call_that_lets_space_go_passes_one_that_has_no_room)
+{
+    struct create_topics_request_creatable_topic topics[2] = {
+        {.name = wire_string("a"), .num_partitions = 1, .replication_factor = 1},
+        {.name = wire_string("b"), .num_partitions = 1, .replication_factor = 1}};
+    struct create_topics_request creates[2] = {{.topics = {&topics[0], 1}},
+                                               {.topics = {&topics[1], 1}}};
+    struct create_topics_response created[2] = {0};
+    struct wire_string name = wire_string("a");
+    struct delete_topics_request request = {.topic_names = {&name, 1}};
+    struct delete_topics_response deleted[2] = {0};
+    struct asked asked[2];
+    struct asked deletion[2];
+    bool had_room;
+
+    ask_begin(&asked[0], &creates[0], &created[0], 7);
+    controller_create_topics(rig.controller, &asked[0].call);
+    rig_settle();
+    cr_assert(asked[0].done);
+    kept_log.is_full = true;
+    ask_begin(&asked[1], &creates[1], &created[1], 7);
+    controller_create_topics(rig.controller, &asked[1].call);
+    for (int i = 0; i < 2; i++) { /* both: the second one finds that there is nothing left */
+        ask_begin(&deletion[i], &request, &deleted[i], 5);
+        controller_delete_topics(rig.controller, &deletion[i].call);
+    }
+    rig_settle();
+    cr_assert(not(asked[1].done));
+    cr_assert(deletion[0].done && deletion[1].done);
+    cr_assert(eq(i16, deleted[0].responses.items[0].error_code, KAFKA_NONE));
+    cr_assert(eq(i16, deleted[1].responses.items[0].error_code, KAFKA_UNKNOWN_TOPIC_OR_PARTITION));
+    cr_assert_null(topic_on(0, "a"));
+    kept_log.is_full = false;
+    list_remove(&kept_log.waiter->node);
+    had_room = kept_log.waiter->room(kept_log.waiter);
+    cr_assert(had_room);
+    rig_settle();
+    cr_assert(asked[1].done);
+    cr_assert(eq(i16, created[1].topics.items[0].error_code, KAFKA_NONE));
+    cr_assert_not_null(topic_on(0, "b"));
+    for (int i = 0; i < 2; i++) {
+        arena_deinit(&asked[i].arena);
+        arena_deinit(&deletion[i].arena);
+    }
+}
+
+/* A call whose time is over, in each of its stages: what is not written is never written. */
+Test(controller, a_call_that_is_abandoned_ends_at_once)
+{
+    struct create_topics_request_creatable_topic topics[3] = {
+        {.name = wire_string("a"), .num_partitions = 1, .replication_factor = 1},
+        {.name = wire_string("b"), .num_partitions = 1, .replication_factor = 1},
+        {.name = wire_string("c"), .num_partitions = 1, .replication_factor = 1}};
+    struct create_topics_request requests[3];
+    struct create_topics_response responses[3] = {0};
+    struct asked asked[3];
+
+    kept_log.is_full = true;
+    for (int i = 0; i < 2; i++) {
+        requests[i] = (struct create_topics_request){.topics = {&topics[i], 1}};
+        ask_begin(&asked[i], &requests[i], &responses[i], 7);
+        controller_create_topics(rig.controller, &asked[i].call);
+    }
+    controller_abandon(rig.controller, &asked[1].call); /* waits for its turn */
+    cr_assert(asked[1].done && asked[1].call.err == ERR_TIMEOUT);
+    cr_assert(not(asked[0].done));
+    controller_abandon(rig.controller, &asked[0].call); /* waits for room */
+    cr_assert(asked[0].done && asked[0].call.err == ERR_TIMEOUT);
+    kept_log.is_full = false;
+    requests[2] = (struct create_topics_request){.topics = {&topics[2], 1}};
+    ask_begin(&asked[2], &requests[2], &responses[2], 7);
+    controller_create_topics(rig.controller, &asked[2].call);
+    cr_assert(not(asked[2].done));
+    controller_abandon(rig.controller, &asked[2].call); /* is written, and not durable yet */
+    cr_assert(asked[2].done && asked[2].call.err == ERR_TIMEOUT);
+    arena_deinit(&asked[2].arena); /* nobody looks at it any more */
+    rig_settle();
+    cr_assert_null(topic_on(0, "a"));
+    cr_assert_null(topic_on(0, "b"));
+    cr_assert_not_null(topic_on(0, "c"));
+    for (int i = 0; i < 2; i++)
+        arena_deinit(&asked[i].arena);
+}
+
 Test(controller, a_dead_disk_ends_every_call)
 {
     struct create_topics_request_creatable_topic topic = {
