@@ -285,7 +285,8 @@ static void check_retention(struct loading *loading)
     while (i + 1 < array_count(names) && !config_is_set(loading->config, names[i]))
         i++;
     if (config_i64(loading->config, NULL, names[i]) == 0)
-        report(loading, "%s is 0: nothing would be kept; say -1 for no limit, or 1 or more", names[i]);
+        report(loading, "%s is 0: nothing would be kept; say -1 for no limit, or 1 or more",
+               names[i]);
 }
 
 enum err config_load(struct io *io, const struct config_load_options *options,

@@ -119,7 +119,8 @@ struct log_append_result {
  * says.  Visible to nobody before log_set_high_watermark.
  * ERR_FULL: wait with store_wait_room and call again; ERR_NOMEM: the process has no memory, now;
  * ERR_NOSPACE, ERR_STORAGE, ERR_QUARANTINED, ERR_TOO_LARGE (than a segment), ERR_SEQUENCE,
- * ERR_PRODUCER_EPOCH, ERR_UNKNOWN_PRODUCER; ERR_CORRUPT: not one batch of exactly that size, or stamped with a time it fails its checksum. */
+ * ERR_PRODUCER_EPOCH, ERR_UNKNOWN_PRODUCER; ERR_CORRUPT: not one batch of exactly that size, or
+ * stamped with a time it fails its checksum. */
 must_use enum err log_append_leader(struct log *log, const uint8_t *bytes, uint32_t size_bytes,
                                     int64_t max_timestamp_ms, int32_t leader_epoch, int64_t now_ms,
                                     struct log_append_result *out);
@@ -214,8 +215,8 @@ void log_lookup_release(struct log_time_lookup *lookup);
 
 /* DeleteRecords: raise log_start to offset (<= high_watermark); journaled; whole segments below go
  * away later.  ERR_OFFSET_RANGE; ERR_FULL: the journal has no room, not even what it keeps for
- * those that let a segment go (journal.h, J5): call again.  Durable when progress has reported the journal's commit:
- * done(context, err) then. */
+ * those that let a segment go (journal.h, J5): call again.  Durable when progress has reported the
+ * journal's commit: done(context, err) then. */
 must_use enum err log_delete_records(struct log *log, int64_t offset,
                                      void (*done)(void *context, enum err err), void *context);
 

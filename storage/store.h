@@ -48,9 +48,9 @@ struct store_options {
     uint32_t journal_pending_max_bytes; /* on their way to the device; 0: 16 MiB */
     uint32_t read_window_max_bytes;     /* of a read of a segment; 0: 4 MiB */
     uint32_t log_producers_max;         /* that a log remembers; 0: LOG_PRODUCERS_MAX */
-    uint32_t segment_shrink;            /* a segment is full at such a part of segment.bytes; 0: 1 */
-    struct slab *group_slab;            /* for the journal's groups, which the tail cache keeps */
-    struct slab *read_slab;             /* for what readers hold; NULL: the store's own */
+    uint32_t segment_shrink; /* a segment is full at such a part of segment.bytes; 0: 1 */
+    struct slab *group_slab; /* for the journal's groups, which the tail cache keeps */
+    struct slab *read_slab;  /* for what readers hold; NULL: the store's own */
 };
 
 struct store_events {

@@ -46,7 +46,7 @@ struct controller {
     uint32_t waiting_count;
     struct controller_call *current;
     struct controller_call abandoned; /* the current one, when its caller has gone */
-    struct arena arena; /* its records */
+    struct arena arena;               /* its records */
     struct metadata_records records;
     struct metadata_append append;
     bool pumping;

@@ -50,8 +50,8 @@ struct model_crowd {
     struct model_call call;
     struct timer tick;
     struct crowd_topic topics[CROWD_TOPICS_MAX];
-    uint32_t created_count; /* asked for: the first so many */
-    uint32_t deleted_count; /* asked for */
+    uint32_t created_count;          /* asked for: the first so many */
+    uint32_t deleted_count;          /* asked for */
     uint32_t asked[CROWD_BATCH_MAX]; /* topics of the request under way */
     uint32_t asked_count;
     uint64_t next_counter; /* of records */

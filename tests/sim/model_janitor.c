@@ -298,8 +298,7 @@ static void on_altered(struct model_call *call, enum err err, const void *answer
 static void alter_segments(struct model_janitor *janitor)
 {
     const struct model_topics *topics = janitor->topics;
-    const struct model_topic *topic =
-        &topics->at[prng_below(&janitor->client.prng, topics->count)];
+    const struct model_topic *topic = &topics->at[prng_below(&janitor->client.prng, topics->count)];
     struct incremental_alter_configs_request_alterable_config config;
     struct incremental_alter_configs_request_alter_configs_resource resource;
     struct incremental_alter_configs_request request;

@@ -21,7 +21,7 @@ struct model_janitor_options {
     uint32_t pause_max_ms;
     uint32_t recreations_max;
     bool deletes_records;
-    bool pipelines; /* a record right behind each creation */
+    bool pipelines;         /* a record right behind each creation */
     uint32_t segment_bytes; /* topics get this and twice as much in turns; 0: they do not */
 };
 
@@ -43,7 +43,7 @@ struct model_janitor {
     uint32_t recreations_count;
     uint64_t deletions_count; /* of records, that were answered */
     uint32_t alterations_count;
-    bool created;             /* the answer to the creation in flight was good */
+    bool created; /* the answer to the creation in flight was good */
     bool busy;
     bool record_busy;
     bool finishing;

@@ -197,9 +197,8 @@ void scenario_clients_start(struct scenario *s)
     s->producers_count = draw(s, 1, PRODUCERS_MAX);
     s->consumers_count = draw(s, 2, CONSUMERS_MAX);
     s->groups_count = draw(s, 0, GROUPS_MAX);
-    s->janitors_count =
-        plan_has(&s->plan, PLAN_DELETE_RECORDS) || plan_has(&s->plan, PLAN_RECREATE) ||
-        plan_has(&s->plan, PLAN_SEGMENTS);
+    s->janitors_count = plan_has(&s->plan, PLAN_DELETE_RECORDS) ||
+                        plan_has(&s->plan, PLAN_RECREATE) || plan_has(&s->plan, PLAN_SEGMENTS);
     s->crowds_count = plan_has(&s->plan, PLAN_CROWD) ? 1 : 0;
     count = first_member(s) + s->members_count + s->janitors_count + s->crowds_count;
     for (uint32_t i = 0; i < count; i++) {

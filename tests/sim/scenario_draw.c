@@ -145,8 +145,7 @@ static void draw_retention(struct scenario *s, struct model_topic *topic)
                 : (int64_t)plan_pick_of(plan, 500, 5000, 60000, 3600000);
     topic->rules.retention_bytes = (int64_t)plan_pick_of(plan, 0, 1, 1048576, 4194304) - 1;
     if (plan_has(plan, PLAN_SEGMENTS))
-        topic->rules.retention_bytes =
-            (int64_t)segments_pick_of(s, 0, 1, 5000, 50000, 1048576) - 1;
+        topic->rules.retention_bytes = (int64_t)segments_pick_of(s, 0, 1, 5000, 50000, 1048576) - 1;
     if (plan_odds(plan, 1, 4))
         topic->rules.retention_ms = -1;
     model_topics_set(&s->topics, "retention.ms", "%" PRId64, topic->rules.retention_ms);

@@ -79,12 +79,12 @@ struct scenario {
     struct model_janitor janitor;
     struct model_crowd crowd;
     int32_t assigned_generations[ORACLE_GROUPS_MAX]; /* the newest */
-    struct prng members_prng;   /* of all that concerns them: the rest of a seed is as without */
-    struct prng shards_prng;    /* as that */
-    struct prng producers_prng; /* who floods one partition */
-    struct prng segments_prng;  /* of the part segments */
+    struct prng members_prng;    /* of all that concerns them: the rest of a seed is as without */
+    struct prng shards_prng;     /* as that */
+    struct prng producers_prng;  /* who floods one partition */
+    struct prng segments_prng;   /* of the part segments */
     uint64_t retention_check_ms; /* log.retention.check.interval.ms; 0: the default */
-    uint32_t shard_change_odds; /* of ten: a start has another number of shards */
+    uint32_t shard_change_odds;  /* of ten: a start has another number of shards */
     uint64_t shard_changes_count;
     uint64_t group_reads[GROUPS_MAX]; /* at the beginning of an audit */
     struct sim_node *client_nodes[CLIENTS_MAX];

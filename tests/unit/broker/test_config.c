@@ -328,8 +328,8 @@ Test(config, what_kafka_would_refuse_is_refused_in_a_file_too)
     cr_assert(eq(int, config_check(config_key_find("compression.type"), "", NULL, 0), ERR_INVALID));
 }
 
-/* What a topic would resolve to must be what LogConfig accepts: segments of no age, records that are
- * too old at once. */
+/* What a topic would resolve to must be what LogConfig accepts: segments of no age, records that
+ * are too old at once. */
 Test(config, a_limit_of_nothing_is_refused_where_it_acts)
 {
     static const char *const bad[] = {"log.roll.ms=0", "log.roll.ms=-1", "log.retention.ms=0",

@@ -738,10 +738,10 @@ static void check_freed(void)
     fixture.at[1].log_start = log_offsets(fixture.at[1].log).log_start;
     cr_assert(not(store_is_short_of_space(fixture.store)));
     for (uint32_t i = 0; i < 2; i++)
-        cr_assert(eq(int,
-                     fixture_append(&(struct fixture_append){.log_index = i, .value_bytes = 1000},
-                                    NULL),
-                     OK));
+        cr_assert(
+            eq(int,
+               fixture_append(&(struct fixture_append){.log_index = i, .value_bytes = 1000}, NULL),
+               OK));
     cr_assert(fixture_settle());
     fixture_crash(SIM_POWER_LOSS);
     cr_assert(fixture_start());
@@ -763,7 +763,8 @@ Test(store, a_full_journal_takes_a_new_log_start_and_is_emptied_by_it)
 
     fill_disk_and_journal();
     log = fixture.at[1].log;
-    cr_assert(eq(int, log_delete_records(log, log->segments[8]->base_offset, on_trimmed, NULL), OK));
+    cr_assert(
+        eq(int, log_delete_records(log, log->segments[8]->base_offset, on_trimmed, NULL), OK));
     check_freed();
     cr_assert(eq(u32, trims_done, 1));
 }
@@ -786,11 +787,11 @@ Test(store, a_full_journal_takes_records_that_delete_topics_past_those_who_wait)
     fill_disk_and_journal();
     store_wait_room(fixture.store, &hungry.waiter);
     batch = fixture.at[0].batches[fixture.at[0].batch_count - 1]; /* a small one */
-    err = log_append_leader(fixture.at[0].log, batch.bytes, batch.size_bytes, 1000, 0, 1000,
-                            &result);
+    err =
+        log_append_leader(fixture.at[0].log, batch.bytes, batch.size_bytes, 1000, 0, 1000, &result);
     cr_assert(eq(int, err, ERR_FULL));
-    err = log_append_urgent(fixture.at[0].log, batch.bytes, batch.size_bytes, 1000, 0, 1000,
-                            &result);
+    err =
+        log_append_urgent(fixture.at[0].log, batch.bytes, batch.size_bytes, 1000, 0, 1000, &result);
     cr_assert(eq(int, err, OK));
     fixture_run_ms(100);
     cr_assert(gt(i64, log_offsets(fixture.at[0].log).durable, result.last_offset));
