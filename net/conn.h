@@ -92,6 +92,7 @@ struct conn {
     uint64_t wait_ns;        /* since when it waits for the server or for memory */
     uint64_t answer_mark_ns; /* when out_bytes were answer_mark_bytes; 0: there is none to take */
     uint64_t answer_mark_bytes;
+    uint64_t place_ns;      /* when it began to receive in place */
     uint64_t frame_mark_ns; /* when frame_mark_bytes of the current frame were there; 0: not yet */
     uint32_t frame_mark_bytes;
     uint32_t frame_look_bytes; /* of the current frame, when it was last looked at */

@@ -242,6 +242,7 @@ void conn_receive(struct conn *conn)
         block(conn, CONN_WAITS_MEMORY);
         return;
     }
+    conn->place_ns = loop_now_ns(conn->server->loop);
     io_recv_into(io, &conn->recv.op, conn->fd, bytes, size_bytes, on_placed);
 }
 
@@ -300,7 +301,8 @@ static void on_placed(struct io_op *op, int32_t result)
     }
     count_in(conn, (uint32_t)result);
     if (conn_takes_requests(conn)) {
-        frame_filled(&conn->frame, (uint32_t)result);
+        frame_filled(&conn->frame, (uint32_t)result,
+                     loop_now_ns(conn->server->loop) - conn->place_ns);
         (void)take_bytes(conn, NULL, 0);
     }
     conn_receive(conn);

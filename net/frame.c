@@ -1,12 +1,14 @@
 #include "net/frame.h"
 
 #include "base/check.h"
+#include "base/clock.h"
 
 #include <string.h>
 
 void frame_reader_init(struct frame_reader *reader, struct slab *slab, uint32_t max_bytes)
 {
-    *reader = (struct frame_reader){.slab = slab, .max_bytes = max_bytes};
+    *reader =
+        (struct frame_reader){.slab = slab, .max_bytes = max_bytes, .place_bytes = FRAME_PLACE_MIN};
 }
 
 void frame_reader_deinit(struct frame_reader *reader)
@@ -164,12 +166,16 @@ enum err frame_place(struct frame_reader *reader, uint8_t **bytes_out, uint32_t 
             return err;
     }
     *bytes_out = reader->buf->bytes + reader->filled_bytes;
-    *size_out = min_u32(reader->buf->capacity_bytes - reader->filled_bytes, FRAME_PLACE_MAX);
+    *size_out = min_u32(reader->buf->capacity_bytes - reader->filled_bytes, reader->place_bytes);
     return OK;
 }
 
-void frame_filled(struct frame_reader *reader, uint32_t size_bytes)
+void frame_filled(struct frame_reader *reader, uint32_t size_bytes, uint64_t took_ns)
 {
     check(size_bytes <= reader->buf->capacity_bytes - reader->filled_bytes);
     reader->filled_bytes += size_bytes;
+    if (took_ns > clock_ns_of_ms(FRAME_PLACE_SLOW_MS) && reader->place_bytes > FRAME_PLACE_MIN)
+        reader->place_bytes /= 2;
+    else if (took_ns < clock_ns_of_ms(FRAME_PLACE_FAST_MS) && reader->place_bytes < FRAME_PLACE_MAX)
+        reader->place_bytes *= 2;
 }

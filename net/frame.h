@@ -23,7 +23,11 @@ enum {
     FRAME_GROWTH = 2,
     FRAME_GROWTH_LARGE = 4,
     FRAME_INTO_BYTES = 256 * 1024, /* missing: from here on receiving straight into place pays */
-    FRAME_PLACE_MAX = 256 * 1024,  /* of one receive in place: so progress is seen */
+    FRAME_PLACE_MAX = 256 * 1024,  /* of one receive in place; less from who is slow, since what a
+                                    * receive has got so far cannot be seen */
+    FRAME_PLACE_MIN = 16 * 1024,
+    FRAME_PLACE_FAST_MS = 50,
+    FRAME_PLACE_SLOW_MS = 250,
     FRAME_RESERVE_PART = 4,
     FRAME_STASH_PART = 8,
 };
@@ -34,6 +38,7 @@ struct frame_reader {
     uint32_t max_bytes;
     uint32_t size_bytes;   /* announced; meaningful once prefix_bytes is 4 */
     uint32_t filled_bytes; /* of the frame, without the size */
+    uint32_t place_bytes;  /* of the next receive in place, at most */
     uint8_t prefix_bytes;  /* of the size, 0..4 */
     uint8_t prefix[FRAME_PREFIX_BYTES];
 };
@@ -75,8 +80,9 @@ bool frame_has_room(const struct frame_reader *reader, uint32_t size_bytes);
 bool frame_wants_bytes_in_place(const struct frame_reader *reader);
 
 /* Where the next bytes of the current frame go, and how many fit (at least one; grows the buffer by
- * I1).  Tell with frame_filled.  ERR_NOMEM: the slab is full. */
+ * I1).  Tell with frame_filled, and how long they took to come: the next ones are more or fewer.
+ * ERR_NOMEM: the slab is full. */
 must_use enum err frame_place(struct frame_reader *reader, uint8_t **bytes_out, uint32_t *size_out);
-void frame_filled(struct frame_reader *reader, uint32_t size_bytes);
+void frame_filled(struct frame_reader *reader, uint32_t size_bytes, uint64_t took_ns);
 
 #endif

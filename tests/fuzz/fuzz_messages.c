@@ -144,7 +144,7 @@ static enum err take_piece(struct frame_reader *frames, const uint8_t *bytes, ui
     check(room_bytes > 0);
     *used_out = size_bytes < room_bytes ? size_bytes : room_bytes;
     memcpy(place, bytes, *used_out);
-    frame_filled(frames, *used_out);
+    frame_filled(frames, *used_out, size_bytes * 1000000U);
     return OK;
 }
 

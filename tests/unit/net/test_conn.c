@@ -906,6 +906,40 @@ Test(conn, who_sends_a_frame_too_slowly_is_closed, .fini = finish, .timeout = 60
     close(slow);
 }
 
+/* Of a large frame, too, what counts is CONN_STEP_BYTES in the time. */
+Test(conn, who_sends_a_large_frame_steadily_stays, .fini = finish, .timeout = 600)
+{
+    enum { SIZE = 600000, STEP = 4096 };
+    static uint8_t bytes[4 + SIZE];
+    struct conn_limits limits = usual_limits;
+    uint64_t slow_until_ns;
+    size_t sent = 0;
+    int32_t fd;
+
+    limits.frame_stall_ms = 1000;
+    start(&limits, &(struct admission_limits){0});
+    fd = dial_server();
+    put_size(bytes, SIZE);
+    slow_until_ns = clock_mono_ns(&clock_now) + 3000000000U;
+    while (clock_mono_ns(&clock_now) < slow_until_ns) { /* some 40 kB a second */
+        uint64_t next_ns = clock_mono_ns(&clock_now) + 100000000U;
+        cr_assert(eq(sz, send(fd, bytes + sent, STEP, MSG_NOSIGNAL), STEP));
+        sent += STEP;
+        while (clock_mono_ns(&clock_now) < next_ns)
+            turns(1);
+        cr_assert(eq(u32, closed_count, 0), "after %zu bytes", sent);
+    }
+    while (sent < sizeof(bytes)) {
+        ssize_t n = send(fd, bytes + sent, sizeof(bytes) - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+        sent += n > 0 ? (size_t)n : 0;
+        turns(1);
+    }
+    turns_until(held_count == 1);
+    cr_assert(eq(u32, held[0].request.size_bytes, SIZE));
+    answer_echo(0);
+    close(fd);
+}
+
 Test(conn, who_takes_no_answer_is_closed, .fini = finish, .timeout = 600)
 {
     struct conn_limits limits = usual_limits;

@@ -141,7 +141,7 @@ Test(frame, receives_in_place_within_the_same_growth, .init = setup, .fini = tea
         cr_assert(le(u64, filled + room, FRAME_GROWTH_LARGE * (filled + 1)));
         room = room > 100000 ? 100000 : room; /* a short receive */
         memset(place, 'x', room);
-        frame_filled(&reader, room);
+        frame_filled(&reader, room, 0);
         filled += room;
     }
     cr_assert(eq(u64, filled, total));
@@ -150,6 +150,31 @@ Test(frame, receives_in_place_within_the_same_growth, .init = setup, .fini = tea
     cr_assert(eq(u32, size, total));
     cr_assert(eq(u8, buf->bytes[total - 1], 'x'));
     buf_unref(buf);
+}
+
+/* What has come of a receive cannot be seen before it is whole: from who is slow, less is awaited.
+ */
+Test(frame, pieces_in_place_are_as_large_as_they_come_fast, .init = setup, .fini = teardown)
+{
+    static uint8_t bytes[FRAME_FIRST_BYTES + 4];
+    static const uint64_t fast_ns = 1000000, slow_ns = 500000000;
+    uint32_t used, room = 0, first_room = 0;
+    uint8_t *place;
+
+    put_size(bytes, 50 << 20);
+    cr_assert(eq(int, frame_read(&reader, bytes, sizeof(bytes), &used), OK));
+    for (int i = 0; i < 12; i++) {
+        cr_assert(eq(int, frame_place(&reader, &place, &room), OK));
+        first_room = i == 0 ? room : first_room;
+        frame_filled(&reader, room, fast_ns);
+    }
+    cr_assert(le(u32, first_room, FRAME_PLACE_MIN));
+    cr_assert(eq(u32, room, FRAME_PLACE_MAX));
+    for (int i = 0; i < 12; i++) {
+        cr_assert(eq(int, frame_place(&reader, &place, &room), OK));
+        frame_filled(&reader, room, slow_ns);
+    }
+    cr_assert(le(u32, room, FRAME_PLACE_MIN));
 }
 
 Test(frame, a_full_slab_is_an_error_and_nothing_leaks, .init = setup, .fini = teardown)
