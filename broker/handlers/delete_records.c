@@ -1,4 +1,6 @@
-/* DeleteRecords (key 21): raise the log start (KIP-107); answered when the new start is durable. */
+/* DeleteRecords (key 21): raise the log start (KIP-107); answered when the new start is durable, or
+ * when the time that was asked for is over.  Where even what the journal keeps for it is used up,
+ * it tries again until then. */
 #include "broker/handlers.h"
 #include "broker/kafka_error.h"
 #include "broker/request.h"
@@ -14,7 +16,16 @@ typedef struct delete_records_request_delete_records_topic asked_topic;
 typedef struct delete_records_request_delete_records_partition asked_partition;
 typedef struct delete_records_response_delete_records_partition_result answered_partition;
 
-enum { TO_HIGH_WATERMARK = -1 };
+enum {
+    TO_HIGH_WATERMARK = -1,
+    TRY_AGAIN_MS = 100,
+    NO_TIME_MS = 1000, /* for who gives none: with one replica Kafka knows the outcome at once */
+};
+
+/* What the log knows of a piece; of its own, because the request may be answered before. */
+struct trim_wait {
+    struct trim_piece *piece; /* NULL: answered */
+};
 
 struct trim_piece {
     struct scatter_piece piece;
@@ -23,6 +34,11 @@ struct trim_piece {
     answered_partition *answer;
     struct uuid topic_id;
     int64_t offset;
+    int32_t timeout_ms;
+    struct shard *at;
+    struct trim_wait *wait; /* while the new start becomes durable */
+    struct timer deadline;
+    struct timer again; /* while there is no room */
 };
 
 struct trims {
@@ -32,43 +48,116 @@ struct trims {
     struct trim_piece **last;
 };
 
-static void start_is_raised(void *context, enum err err)
+static void finish(struct trim_piece *piece, enum err err)
 {
-    struct trim_piece *piece = context;
+    struct loop *loop = &piece->at->loop;
 
+    loop_cancel_timer(loop, &piece->deadline);
+    loop_cancel_timer(loop, &piece->again);
     piece->answer->error_code = kafka_error(err);
     piece->answer->low_watermark = err == OK ? piece->offset : -1;
     scatter_finish(&piece->piece);
 }
 
+static void start_is_raised(void *context, enum err err)
+{
+    struct trim_wait *wait = context;
+    struct trim_piece *piece = wait->piece;
+
+    mem_free(wait);
+    if (piece != NULL)
+        finish(piece, err);
+}
+
+/* A new start that is in the journal counts all the same. */
+static void end_wait(struct trim_piece *piece)
+{
+    if (piece->wait != NULL)
+        piece->wait->piece = NULL;
+    finish(piece, ERR_TIMEOUT);
+}
+
+static void on_deadline(struct timer *timer)
+{
+    end_wait(container_of(timer, struct trim_piece, deadline));
+}
+
+/* What was not begun is an effect that was asked for: it waits on when the peer is gone. */
+static void cancel_piece(struct scatter_piece *scattered, int why)
+{
+    struct trim_piece *piece = container_of(scattered, struct trim_piece, piece);
+
+    if (why == REQUEST_CUT || (why == REQUEST_PEER_GONE && piece->wait != NULL))
+        end_wait(piece);
+}
+
+/* ERR_FULL: there is no room for it now. */
+static enum err begin(struct trim_piece *piece, struct partition *partition)
+{
+    struct trim_wait *wait = mem_try_alloc(sizeof(*wait));
+    enum err err = wait == NULL
+                       ? ERR_NOMEM
+                       : log_delete_records(partition->log, piece->offset, start_is_raised, wait);
+
+    if (err != OK) {
+        mem_free(wait);
+        return err;
+    }
+    wait->piece = piece;
+    piece->wait = wait;
+    return OK;
+}
+
+static void trim(struct trim_piece *piece)
+{
+    struct partition *partition =
+        topic_table_find(piece->at->topics, &piece->topic_id, piece->asked->partition_index);
+    struct log_offsets offsets;
+    enum err err = OK;
+
+    if (partition == NULL) {
+        finish(piece, ERR_NOT_FOUND);
+        return;
+    }
+    offsets = log_offsets(partition->log);
+    piece->offset =
+        piece->asked->offset == TO_HIGH_WATERMARK ? offsets.high_watermark : piece->asked->offset;
+    if (piece->offset < 0 || piece->offset > offsets.high_watermark)
+        err = ERR_OFFSET_RANGE;
+    if (err == OK && piece->offset <= offsets.log_start) {
+        piece->offset = offsets.log_start; /* gone already */
+        finish(piece, OK);
+        return;
+    }
+    if (err == OK)
+        err = begin(piece, partition);
+    if (err == ERR_FULL)
+        loop_set_timer_ms(&piece->at->loop, &piece->again, TRY_AGAIN_MS);
+    else if (err != OK)
+        finish(piece, err);
+}
+
+static void on_again(struct timer *timer)
+{
+    trim(container_of(timer, struct trim_piece, again));
+}
+
 static void trim_partition(struct scatter_piece *scattered, struct shard *at)
 {
     struct trim_piece *piece = container_of(scattered, struct trim_piece, piece);
-    struct partition *partition =
+    const struct partition *partition =
         topic_table_find(at->topics, &piece->topic_id, piece->asked->partition_index);
-    struct log_offsets offsets;
-    enum err err = ERR_NOT_FOUND;
 
+    piece->at = at;
+    timer_init(&piece->deadline, on_deadline);
+    timer_init(&piece->again, on_again);
     if (partition != NULL && !partition->config.log.retention_by_delete) {
         piece->answer->error_code = KAFKA_POLICY_VIOLATION; /* cleanup.policy lacks delete */
         scatter_finish(scattered);
         return;
     }
-    if (partition != NULL) {
-        offsets = log_offsets(partition->log);
-        piece->offset = piece->asked->offset == TO_HIGH_WATERMARK ? offsets.high_watermark
-                                                                  : piece->asked->offset;
-        err = piece->offset < 0 || piece->offset > offsets.high_watermark ? ERR_OFFSET_RANGE : OK;
-        if (err == OK && piece->offset <= offsets.log_start) {
-            piece->offset = offsets.log_start; /* gone already */
-            start_is_raised(piece, OK);
-            return;
-        }
-        if (err == OK)
-            err = log_delete_records(partition->log, piece->offset, start_is_raised, piece);
-    }
-    if (err != OK)
-        start_is_raised(piece, err);
+    loop_set_timer_ms(&at->loop, &piece->deadline, (uint64_t)piece->timeout_ms);
+    trim(piece);
 }
 
 static void all_answered(struct scatter *scatter)
@@ -77,7 +166,7 @@ static void all_answered(struct scatter *scatter)
 }
 
 /* False: there is no memory. */
-static bool add_topic(struct trims *all, const asked_topic *asked,
+static bool add_topic(struct trims *all, int32_t timeout_ms, const asked_topic *asked,
                       struct delete_records_response_delete_records_topic_result *out)
 {
     struct request *request = all->request;
@@ -116,6 +205,8 @@ static bool add_topic(struct trims *all, const asked_topic *asked,
         piece->asked = partition;
         piece->answer = answer;
         piece->topic_id = topic->id;
+        piece->timeout_ms = timeout_ms;
+        piece->piece.cancel = cancel_piece;
         *all->last = piece;
         all->last = &piece->next;
     }
@@ -127,6 +218,7 @@ static bool prepare(struct trims *all)
 {
     const struct delete_records_request *body = all->request->body;
     struct delete_records_response *response = all->request->response;
+    int32_t timeout_ms = body->timeout_ms > 0 ? body->timeout_ms : NO_TIME_MS;
 
     response->topics.items =
         request_try_array(all->request, &delete_records_response_delete_records_topic_result_struct,
@@ -135,9 +227,16 @@ static bool prepare(struct trims *all)
         return false;
     response->topics.count = body->topics.count;
     for (int32_t t = 0; t < body->topics.count; t++)
-        if (!add_topic(all, &body->topics.items[t], &response->topics.items[t]))
+        if (!add_topic(all, timeout_ms, &body->topics.items[t], &response->topics.items[t]))
             return false;
     return true;
+}
+
+static void on_cancel(struct request *request, enum request_cancel why)
+{
+    struct trims *all = request->cancel_context;
+
+    scatter_cancel(&all->scatter, (int)why);
 }
 
 void handle_delete_records(struct request *request)
@@ -159,5 +258,6 @@ void handle_delete_records(struct request *request)
             &all->scatter, &piece->piece,
             shard_of_partition(home->shards, &piece->topic_id, piece->asked->partition_index),
             trim_partition);
+    request_on_cancel(request, on_cancel, all);
     scatter_end(&all->scatter);
 }
