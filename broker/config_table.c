@@ -310,7 +310,7 @@ static const struct config_key keys[] = {
      "What a partition knows of a producer that writes nothing is dropped after so long, in milliseconds."},
     {"producer.purgatory.purge.interval.requests", CONFIG_I32, CONFIG_IGNORED, false, "1000", INT32_MIN, INT32_MAX, NULL, NULL},
     {"queued.max.request.bytes", CONFIG_I64, CONFIG_ACTS, false, "-1", INT64_MIN, INT64_MAX, NULL,
-     "Most bytes of requests that are worked on, of all shards together; 0 or less: a part of levee.memory.max.bytes."},
+     "Most bytes of requests that are worked on, of all shards together, but for fetches, joins and syncs that wait for other clients; 0 or less: a part of levee.memory.max.bytes."},
     {"queued.max.requests", CONFIG_I32, CONFIG_IGNORED, false, "500", 1, INT32_MAX, NULL, NULL},
     {"quota.window.num", CONFIG_I32, CONFIG_STORED, false, "11", 1, INT32_MAX, NULL, NULL},
     {"quota.window.size.seconds", CONFIG_I32, CONFIG_STORED, false, "1", 1, INT32_MAX, NULL, NULL},

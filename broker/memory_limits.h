@@ -16,7 +16,8 @@ enum memory_purpose {
     MEMORY_COLD_READS,     /* bytes read from segment files */
     MEMORY_FRAMES,         /* requests being received, or whole and not yet started */
     MEMORY_REQUESTS,       /* frames of started requests; a produced one until it is appended */
-    MEMORY_DECODED,        /* what frames unfold to, and the answers that are being made */
+    MEMORY_DECODED,        /* what frames unfold to, the answers that are being made, and frames of
+                            * requests that wait for other clients */
     MEMORY_ANSWERS,        /* bytes that answers hold until they are sent */
     MEMORY_GROUPS,         /* groups, their members' metadata and assignments, offsets */
     MEMORY_FETCH_SESSIONS, /* what fetch sessions remember */

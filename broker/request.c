@@ -555,6 +555,12 @@ void request_refuse_memory(struct request *request)
     request_close(request);
 }
 
+void request_park(struct request *request)
+{
+    check(request->at == request->home);
+    conn_request_park(&request->wire, memory_slab(&request->home->memory, MEMORY_DECODED));
+}
+
 void request_on_release(struct request *request, void (*release)(void *context), void *context)
 {
     check(request->release_count < REQUEST_RELEASES_MAX);

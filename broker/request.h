@@ -155,6 +155,11 @@ void request_cancel(struct request *request, enum request_cancel why);
 void request_run_on(struct request *request, struct shard *target,
                     void (*continue_at)(struct request *request));
 
+/* On the home shard: the request waits from now on, or where it goes, for what other clients ask,
+ * which may be long.  As in Kafka (KIP-72) it leaves the budget of queued requests, which those
+ * others need; its frame counts with what was decoded. */
+void request_park(struct request *request);
+
 /* Run release(context) on the home shard when the answer has been handed out or dropped, while what
  * it is made of is still there; last in, first out. */
 void request_on_release(struct request *request, void (*release)(void *context), void *context);

@@ -41,7 +41,7 @@ enum err topic_table_create(struct shard *shard, struct topic_table **out)
     struct topic_table *table = mem_alloc(sizeof(*table));
 
     table->shard = shard;
-    hash_map_init(&table->partitions, prng_u64(&shard->prng));
+    hash_map_init_certain(&table->partitions, prng_u64(&shard->prng));
     *out = table;
     return OK;
 }

@@ -169,18 +169,34 @@ void conn_answer_close(struct conn_request *request)
     conn_is_answered(request);
 }
 
-void conn_request_drop_frame(struct conn_request *request)
+/* V2 counts it no longer. */
+static void leave_queue(struct conn_request *request)
 {
     struct conn_server *server = request->conn->server;
 
+    server->queued_request_bytes -= request->size_bytes;
+    server->kind_bytes[request->kind] -= request->size_bytes;
+    conn_server_budget_back(server);
+}
+
+void conn_request_drop_frame(struct conn_request *request)
+{
     if (request->frame == NULL)
         return;
     buf_unref(request->frame);
     request->frame = NULL;
     request->bytes = NULL;
-    server->queued_request_bytes -= request->size_bytes;
-    server->kind_bytes[request->kind] -= request->size_bytes;
-    conn_server_budget_back(server);
+    if (!request->is_parked)
+        leave_queue(request);
+}
+
+void conn_request_park(struct conn_request *request, struct slab *slab)
+{
+    if (request->frame == NULL || request->is_parked)
+        return;
+    buf_recharge_anyway(request->frame, slab);
+    request->is_parked = true;
+    leave_queue(request);
 }
 
 /* A request has left the outbox: the connection may have room for the next one. */

@@ -133,6 +133,10 @@ void conn_answer_close(struct conn_request *request);
 /* The request's bytes are no longer needed; they stop counting at once.  Again is allowed. */
 void conn_request_drop_frame(struct conn_request *request);
 
+/* It waits from now on for what others ask: its frame leaves the budget of requests in work for
+ * that of slab, past its limit, or what those others ask could never begin. */
+void conn_request_park(struct conn_request *request, struct slab *slab);
+
 /* Close now; what is not sent is lost.  Requests in work are still to be answered (C1). */
 void conn_close(struct conn *conn, enum conn_close_reason reason);
 

@@ -4,8 +4,8 @@
  * refuses and logs nothing; reasons reach the owner through the callbacks.  The limits have Kafka's
  * names; those of a whole process are divided by the owner among its servers.
  *   V1  callbacks come from the loop, never inside a call of the owner
- *   V2  queued_request_bytes is the sum of size_bytes of the requests that still have their frame;
- *       it passes its limit by less than one request for each connection
+ *   V2  queued_request_bytes is the sum of size_bytes of the requests that still have their frame
+ *       and are not parked; it passes its limit by less than one request for each connection
  *   V3  who waits for V2, V4 or create goes on in the order of waiting, and before those who come
  *       later.  Bulk (large requests, and those that run beside others in a lane) and small ones
  *       wait apart: each kind goes on past the other within a quarter of V2, and bulk leaves a

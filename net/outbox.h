@@ -47,7 +47,8 @@ struct conn_request {
     uint64_t received_ns;  /* loop_now_ns when the frame was whole */
     void (*release)(struct conn_request *request); /* the memory is yours again */
     uint8_t state;
-    uint8_t kind; /* the server's: enum conn_kind */
+    uint8_t kind;   /* the server's: enum conn_kind */
+    bool is_parked; /* its frame is in another budget (conn_request_park) */
 };
 
 /* Sends that are not in use, shared by the outboxes of one loop.  Zeroed, then _init. */

@@ -131,6 +131,7 @@ void fetch_wait(struct fetch *fetch)
 {
     struct shard *home = fetch->request->home;
 
+    request_park(fetch->request); /* for producers */
     fetch->waiting = true;
     fetch->stirred = false;
     fetch->gathered_bytes = fetch->available_bytes;

@@ -20,8 +20,10 @@ void handle_join_group(struct request *request)
         response->error_code = KAFKA_INVALID_GROUP_ID;
     response->member_id = body->member_id;
     response->protocol_name = wire_string(request->api_version >= 7 ? NULL : "");
-    if (response->error_code != KAFKA_NONE)
+    if (response->error_code != KAFKA_NONE) {
         request_answer(request);
-    else
-        request_run_on(request, group_shard(request, body->group_id), on_group_shard);
+        return;
+    }
+    request_park(request); /* for the other members */
+    request_run_on(request, group_shard(request, body->group_id), on_group_shard);
 }

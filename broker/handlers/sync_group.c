@@ -18,8 +18,10 @@ void handle_sync_group(struct request *request)
     response->error_code = group_may(request, body->group_id, KAFKA_ACL_OPERATION_READ);
     if (response->error_code == KAFKA_NONE && body->group_id.size_bytes == 0)
         response->error_code = KAFKA_INVALID_GROUP_ID;
-    if (response->error_code != KAFKA_NONE)
+    if (response->error_code != KAFKA_NONE) {
         request_answer(request);
-    else
-        request_run_on(request, group_shard(request, body->group_id), on_group_shard);
+        return;
+    }
+    request_park(request); /* for the other members */
+    request_run_on(request, group_shard(request, body->group_id), on_group_shard);
 }

@@ -17,9 +17,9 @@ struct image *image_create(void)
     struct image *image = mem_alloc(sizeof(*image));
 
     /* the map's order is that of insertion, whatever the seed; names come from admins */
-    hash_map_init(&image->topics_by_id, 1);
-    hash_map_init(&image->topics_by_name, 2);
-    hash_map_init(&image->configs, 3);
+    hash_map_init_certain(&image->topics_by_id, 1);
+    hash_map_init_certain(&image->topics_by_name, 2);
+    hash_map_init_certain(&image->configs, 3);
     image->offset = -1;
     image->epoch = -1;
     return image;

@@ -536,6 +536,10 @@ void conn_request_drop_frame(struct conn_request *wire)
 {
 }
 
+void conn_request_park(struct conn_request *wire, struct slab *slab)
+{
+}
+
 void conn_server_resume(struct conn_server *server)
 {
 }

@@ -164,11 +164,11 @@ static void look_error(struct live_ask *ask, const void *response)
     *(int16_t *)ask->context = ((const struct find_coordinator_response *)response)->error_code;
 }
 
-static void start_groups(void)
+static void start_groups_with(const char *const *sets)
 {
     int16_t error_code = -1;
 
-    live_start(2, NULL);
+    live_start(2, sets);
     (void)live_topic(live_client(0), "t", PARTS);
     for (int i = 0; i < 100 && error_code != KAFKA_NONE; i++) {
         struct find_coordinator_request request;
@@ -179,6 +179,11 @@ static void start_groups(void)
         sim_world_run_for(live.world, 100 * SIM_MS);
     }
     cr_assert(eq(i16, error_code, KAFKA_NONE));
+}
+
+static void start_groups(void)
+{
+    start_groups_with(NULL);
 }
 
 Test(request_memory, offsets_of_groups_without_memory)
@@ -391,6 +396,52 @@ Test(request_memory, the_large_ones_make_way_first)
     cr_assert(live_ask_wait(&metadata, 5000));
     cr_assert(large.is_done);
     cr_assert(not(small.is_done));
+}
+
+static void start_join(struct live_ask *ask, struct live_client *client)
+{
+    struct join_group_request_protocol protocol;
+    struct join_group_request join;
+
+    codec_set_defaults(&join_group_request_desc, &join);
+    codec_set_struct_defaults(&join_group_request_protocol_struct, &protocol);
+    protocol.name = wire_string("range");
+    join.group_id = wire_string("g");
+    join.session_timeout_ms = 60000;
+    join.rebalance_timeout_ms = 600000;
+    join.protocol_type = wire_string("consumer");
+    join.protocols.items = &protocol;
+    join.protocols.count = 1;
+    live_ask_start(ask, client, API_JOIN_GROUP, 3, &join);
+}
+
+/* A join waits for the other member, whose request must find room: in Kafka a request leaves
+ * queued.max.request.bytes when it is taken from the queue (KIP-72). */
+Test(request_memory, who_waits_for_other_clients_does_not_hold_up_their_requests)
+{
+    static const char *const sets[] = {"queued.max.request.bytes=1",
+                                       "group.initial.rebalance.delay.ms=0", NULL};
+    struct live_ask first = {0};
+    struct live_ask second = {0};
+    struct live_ask metadata = {0};
+    struct live_ask fetch = {0};
+
+    start_groups_with(sets);
+    (void)live_client(1);
+    (void)live_client(2);
+    start_join(&first, live_client(0));
+    cr_assert(live_ask_wait(&first, 5000));
+    cr_assert(eq(int, first.err, OK));
+    start_join(&second, live_client(1)); /* until the first one joins again, or is out */
+    cr_assert(not(live_ask_wait(&second, 1000)));
+    start_metadata(&metadata, live_client(0));
+    cr_assert(live_ask_wait(&metadata, 500));
+    start_fetch(&fetch, live_client(2), PARTS);
+    cr_assert(not(live_ask_wait(&fetch, 100)));
+    start_metadata(&metadata, live_client(0)); /* before those that wait are pressed */
+    cr_assert(live_ask_wait(&metadata, 500));
+    cr_assert(not(second.is_done));
+    cr_assert(not(fetch.is_done));
 }
 
 /* It would unfold to more than there can be: an ordinary end, and nothing stays. */
