@@ -293,7 +293,7 @@ static void begin(struct store *store)
 
 void store_checkpoint(struct store *store, void (*done)(void *context, enum err err), void *context)
 {
-    if (store->state != STORE_RUNNING) {
+    if (store->state != STORE_RUNNING || store->checkpoints_ended) {
         if (done != NULL)
             done(context, ERR_STORAGE);
         return;
@@ -332,9 +332,8 @@ static void on_timer(struct timer *timer)
 {
     struct store *store = container_of(timer, struct store, checkpoint_timer);
 
-    if (store->state == STORE_RUNNING && store->step == CHECKPOINT_IDLE &&
-        !list_is_empty(&store->dirty_logs))
-        begin(store);
+    if (store->step == CHECKPOINT_IDLE && !list_is_empty(&store->dirty_logs))
+        store_checkpoint(store, NULL, NULL);
 }
 
 void checkpointer_init(struct store *store)

@@ -109,6 +109,7 @@ struct store {
     uint32_t checkpoint_waiter_count;
 
     bool stopping;
+    bool checkpoints_ended; /* the stop writes the last marks: none begins any more */
     void (*stopped)(void *context, enum err err);
     void *stopped_context;
     bool stop_ended; /* but for the deletions in flight */

@@ -110,6 +110,19 @@ static bool any_needs_protection(struct store *store)
 
 static void on_last_checkpoint(void *context, enum err err);
 
+/* All is protected.  A checkpoint that began meanwhile, of itself, writes marks too: it goes first,
+ * and what it covers is looked at again. */
+static void stop_journal(struct store *store)
+{
+    if (store->step != CHECKPOINT_IDLE) {
+        store_checkpoint(store, on_last_checkpoint, store);
+        return;
+    }
+    store->checkpoints_ended = true;
+    loop_cancel_timer(store->loop, &store->checkpoint_timer);
+    journal_stop(store->journal, on_journal_stopped, store);
+}
+
 /* Those that the journal has: out of its way before it gives them up. */
 static enum err cut_protected(struct store *store)
 {
@@ -138,7 +151,7 @@ static void on_protected(void *context, enum err err)
         }
     }
     if (err == OK)
-        journal_stop(store->journal, on_journal_stopped, store);
+        stop_journal(store);
     else
         end_stop(store, err);
 }
@@ -172,8 +185,7 @@ static void on_last_checkpoint(void *context, enum err err)
     if (err == OK && store->state == STORE_FAILED)
         err = ERR_STORAGE;
     if (err == OK && !any_needs_protection(store)) {
-        loop_cancel_timer(store->loop, &store->checkpoint_timer);
-        journal_stop(store->journal, on_journal_stopped, store);
+        stop_journal(store);
         return;
     }
     if (err == OK)

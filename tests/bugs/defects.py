@@ -150,6 +150,10 @@ DEFECTS = [
             "/* recovered bytes are served unsynced */\n",
             "#define BUG_SERVE_BEFORE_SYNC $BUG\n")),
     # ---- the process
+    defect("stop_beside_checkpoint", "a stop writes its marks beside those of a checkpoint",
+           ["test_segment_end"],
+           ("storage/store_stop.c", "    if (store->step != CHECKPOINT_IDLE) {\n",
+            "    if (store->step != CHECKPOINT_IDLE && !$BUG) {\n")),
     defect("closed_log_in_lists", "a closing log leaves its batches in the store's cache",
            ["test_log_close"],
            ("storage/log.c", "    log_tail_drop_all(log);\n    for (uint32_t i = 0;",
