@@ -119,9 +119,9 @@ def command_of(directory, stage, options):
     if stage == defects.SIM:
         return [program, "--seeds", str(options.seeds), "--seed", str(options.seed), "--until-failure"]
     if stage.startswith(defects.EXPLORE):
-        sequence = stage[len(defects.EXPLORE):]  # empty: all of them
+        sequence, *more = stage[len(defects.EXPLORE):].split(" ")  # empty: all of them
         chosen = ["--sequence", sequence] if sequence else []
-        return [program, *chosen, "--every", str(options.every), "--until-failure"]
+        return [program, *chosen, "--every", str(options.every), "--until-failure", *more]
     return [program, "-j2"]
 
 

@@ -161,7 +161,11 @@ static void start_broker(struct explore_world *w)
 
     event.time_ns = sim_world_now_ns(w->world);
     history_add(&w->history, &event);
+    if (w->broker.shards_count != w->recovers_with)
+        sim_broker_set_shards(&w->broker, w->recovers_with);
     sim_node_start(w->broker.node);
+    if (w->crashed)
+        return;
     if (w->broker.open_err != OK)
         complain(w, "OPEN", err_name(w->broker.open_err));
     else if (wait_until(w, is_ready, "the start") && w->broker.quarantined)
@@ -310,13 +314,16 @@ static void add_topic(struct explore_world *w, const char *name)
 {
     struct model_topic *topic;
 
-    model_topics_add(&w->topics, name, 1);
+    model_topics_add(&w->topics, name, w->partitions_count);
     topic = &w->topics.at[w->topics.count - 1];
     topic->mortal = w->topics.count > 1;
     topic->rules.retention_ms = RETENTION_TIME / SIM_MS;
     model_topics_set(&w->topics, "retention.ms", "%d", (int)(RETENTION_TIME / SIM_MS));
     model_topics_set(&w->topics, "segment.ms", "%d", (int)(SEGMENT_TIME / SIM_MS));
     model_topics_set(&w->topics, "file.delete.delay.ms", "0");
+    topic->rules.cache = w->cache;
+    if (w->cache)
+        model_topics_set(&w->topics, "levee.durability", "cache");
 }
 
 /* By the name of one that was deleted before, or by a new one. */
@@ -348,18 +355,19 @@ static void on_checkpoint(void *context, enum err err)
 {
     struct explore_world *w = context;
 
-    w->checkpoint_done = true;
+    w->checkpoints_open--;
 }
 
 static bool is_checkpoint_done(struct explore_world *w)
 {
-    return w->checkpoint_done;
+    return w->checkpoints_open == 0;
 }
 
 static void checkpoint(struct explore_world *w)
 {
-    w->checkpoint_done = false;
-    store_checkpoint(broker_shard(w->broker.broker, 0)->store, on_checkpoint, w);
+    w->checkpoints_open = w->broker.shards_count;
+    for (uint32_t i = 0; i < w->broker.shards_count; i++)
+        store_checkpoint(broker_shard(w->broker.broker, i)->store, on_checkpoint, w);
     wait_until(w, is_checkpoint_done, "the checkpoint");
 }
 
@@ -412,24 +420,28 @@ void explore_world_settle(struct explore_world *w)
 
 static void make_world(struct explore_world *w, const struct explore_world_options *options)
 {
-    static const char *const sets[] = {"log.dirs=data",
-                                       "listeners=PLAINTEXT://:9092",
-                                       "levee.shards=1",
-                                       "levee.http.listener=",
-                                       "levee.disk.reserve.bytes=0",
-                                       "levee.journal.max.bytes=16777216",
-                                       "levee.tail.cache.bytes=4194304",
-                                       "levee.checkpoint.interval.ms=3600000",
-                                       "log.retention.check.interval.ms=5000",
-                                       "log.index.interval.bytes=0",
-                                       "metadata.log.max.record.bytes.between.snapshots=1500",
-                                       "offsets.topic.num.partitions=1",
-                                       NULL};
+    char shards[32];
+    const char *const sets[] = {"log.dirs=data",
+                                "listeners=PLAINTEXT://:9092",
+                                shards,
+                                "levee.http.listener=",
+                                "levee.disk.reserve.bytes=0",
+                                "levee.journal.max.bytes=16777216",
+                                "levee.tail.cache.bytes=4194304",
+                                "levee.checkpoint.interval.ms=3600000",
+                                "log.retention.check.interval.ms=5000",
+                                "log.index.interval.bytes=0",
+                                "metadata.log.max.record.bytes.between.snapshots=1500",
+                                "offsets.topic.num.partitions=1",
+                                NULL};
     struct sim_world_options world = {.seed = options->seed};
     struct sim_disk_options disk;
-    struct sim_broker_options broker = {
-        .shards_count = 1, .sets = sets, .disk = &disk, .print_log = options->trace};
+    struct sim_broker_options broker = {.shards_count = options->shards_count,
+                                        .sets = sets,
+                                        .disk = &disk,
+                                        .print_log = options->trace};
 
+    snprintf(shards, sizeof(shards), "levee.shards=%" PRIu32, options->shards_count);
     sim_disk_options_init(&disk);
     disk.unit_bytes = options->unit_bytes;
     disk.writeback_ppm = options->pushes_out ? 1000000 : 0;
@@ -442,7 +454,11 @@ void explore_world_init(struct explore_world *w, const struct explore_world_opti
 {
     static const char *const names[] = {"old", "mortal", "spare"};
 
-    *w = (struct explore_world){.trace = options->trace, .deleted_topic = MODEL_TOPICS_MAX};
+    *w = (struct explore_world){.trace = options->trace,
+                                .deleted_topic = MODEL_TOPICS_MAX,
+                                .recovers_with = options->shards_count,
+                                .partitions_count = options->shards_count,
+                                .cache = options->cache};
     history_init(&w->history);
     w->oracle = oracle_create();
     w->history.listen = on_event;
@@ -524,10 +540,10 @@ static void look(struct explore_world *w)
 }
 
 /* The broker starts from what there is; all is read. */
-static void recover(struct explore_world *w)
+static void recover(struct explore_world *w, bool power_lost)
 {
     w->admin.wanted = 0; /* it has done its part */
-    tell_down(w, true);
+    tell_down(w, power_lost);
     sim_world_run_for(w->world, 20 * SIM_MS); /* answers that were under way arrive */
     pause_client(w, ID_PRODUCER, true);
     start_broker(w);
@@ -539,11 +555,15 @@ static void recover(struct explore_world *w)
     pause_client(w, ID_PRODUCER, false);
 }
 
-void explore_world_judge(struct explore_world *w)
+void explore_world_recover(struct explore_world *w)
 {
     w->crashed = false;
-    say(w, "the first recovery");
-    recover(w);
+    say(w, "a recovery");
+    recover(w, w->power_lost);
+}
+
+void explore_world_prove(struct explore_world *w)
+{
     if (oracle_first(w->oracle) != NULL)
         return;
     say(w, "serving");
@@ -552,6 +572,6 @@ void explore_world_judge(struct explore_world *w)
     if (oracle_first(w->oracle) != NULL)
         return;
     sim_node_crash(w->broker.node, SIM_POWER_LOSS);
-    say(w, "the second recovery");
-    recover(w);
+    say(w, "the last recovery");
+    recover(w, true);
 }

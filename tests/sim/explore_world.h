@@ -36,7 +36,7 @@ enum explore_operation {
 
 const char *explore_operation_name(enum explore_operation operation);
 
-enum { EXPLORE_CLIENTS_MAX = 5 };
+enum { EXPLORE_CLIENTS_MAX = 5, EXPLORE_SHARDS_MAX = 2 };
 
 struct explore_world {
     struct sim_world *world;
@@ -52,8 +52,12 @@ struct explore_world {
     struct sim_node *clients[EXPLORE_CLIENTS_MAX];
     uint32_t deleted_topic; /* asked for; MODEL_TOPICS_MAX: none */
     bool deletion_answered;
-    bool checkpoint_done;
-    bool crashed; /* by whoever watches its process: nothing goes on as it was meant */
+    uint32_t checkpoints_open; /* of the shards */
+    bool crashed;              /* by whoever watches its process: nothing goes on as it was meant */
+    bool power_lost;           /* in that crash; else the process was killed */
+    uint32_t recovers_with;    /* so many shards, from the next start on */
+    uint32_t partitions_count; /* of a topic: some for each shard */
+    bool cache;
     bool trace;
 };
 
@@ -61,6 +65,8 @@ struct explore_world_options {
     uint64_t seed;
     uint32_t unit_bytes; /* of the disk: 512 or 4096 */
     bool pushes_out;     /* what is written twice without a sync has always reached the disk once */
+    uint32_t shards_count;
+    bool cache; /* topics with levee.durability=cache */
     bool trace;
 };
 
@@ -73,7 +79,11 @@ void explore_world_run(struct explore_world *w, enum explore_operation operation
 /* Whatever goes on without being asked for comes to its end. */
 void explore_world_settle(struct explore_world *w);
 
-/* The broker is down: recover, read, serve, lose the power, recover, read. */
-void explore_world_judge(struct explore_world *w);
+/* The broker is down: recover, and read all.  It may be down by the watcher's will again (crashed).
+ */
+void explore_world_recover(struct explore_world *w);
+
+/* After that: serve, lose the power, recover, read. */
+void explore_world_prove(struct explore_world *w);
 
 #endif

@@ -64,6 +64,8 @@ static void start(struct sim_node *node)
                                      .metrics = &broker->metrics,
                                      .sizes = broker->sizes};
 
+    if (broker->starting != NULL)
+        broker->starting(broker->starting_context);
     broker->quarantined = false;
     broker->ready = broker->failed = broker->stopping = broker->stopped = false;
     broker->broker = NULL;

@@ -36,7 +36,9 @@ struct sim_broker {
     struct broker_sizes sizes;
     uint32_t shards_count;
     bool print_log;
-    struct sim_watch *watch; /* NULL: nobody looks in */
+    struct sim_watch *watch;         /* NULL: nobody looks in */
+    void (*starting)(void *context); /* when its process is there; may be NULL */
+    void *starting_context;
     /* of the running process */
     enum err open_err;
     bool ready;
