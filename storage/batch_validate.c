@@ -357,6 +357,8 @@ static enum err refuse_stream(struct batch_info *info, enum err err, int32_t ind
 {
     if (err == ERR_NOMEM)
         return refuse(info, ERR_NOMEM, "no memory to look into the record batch");
+    if (err == ERR_FULL)
+        return refuse(info, ERR_FULL, "the record batch takes longer than it may");
     if (err == ERR_TOO_LARGE)
         return refuse(info, ERR_TOO_LARGE,
                       "the record batch expands to more than %" PRIu64 " bytes",
@@ -418,8 +420,11 @@ static enum err validate(struct validation *validation, struct compression_conte
                                   rules->uncompressed_max_bytes);
     if (err)
         return refuse_stream(out, err, 0, rules);
+    if (rules->work_max_bytes > 0)
+        reader.work_max_bytes = rules->work_max_bytes;
     err = walk_records(validation, &reader);
     out->walked_bytes = reader.output_bytes;
+    out->work_bytes = reader.work_bytes;
     out->max_timestamp_ms = validation->max_timestamp_ms;
     return err;
 }

@@ -22,6 +22,7 @@ struct batch_rules {
     bool validate_compressed;        /* levee.validate.compressed: false trusts the header */
     uint32_t max_message_bytes;      /* max.message.bytes: the whole batch as sent */
     uint64_t uncompressed_max_bytes; /* a batch that expands to more is refused */
+    uint64_t work_max_bytes;         /* of info.work_bytes, then ERR_FULL; 0: no limit */
     int64_t now_ms;                  /* wall clock */
     int64_t timestamp_before_max_ms; /* message.timestamp.before.max.ms */
     int64_t timestamp_after_max_ms;  /* message.timestamp.after.max.ms */
@@ -52,7 +53,8 @@ struct batch_info {
      * the header's where the records were not looked at (validate_compressed).  The log stores this
      * one, or the time of the append. */
     int64_t max_timestamp_ms;
-    uint64_t walked_bytes; /* of records, uncompressed: what the look has cost */
+    uint64_t walked_bytes; /* of records, uncompressed */
+    uint64_t work_bytes;   /* what the look has cost: compression_reader.work_bytes */
 
     /* When the answer is not OK: */
     char text[BATCH_TEXT_MAX];  /* for the client and the log; no topic name in it */
@@ -71,6 +73,7 @@ struct batch_info {
  *   ERR_TIMESTAMP    a record outside the allowed time (INVALID_TIMESTAMP)
  *   ERR_TOO_LARGE    above max_message_bytes or uncompressed_max_bytes (MESSAGE_TOO_LARGE)
  *   ERR_CODEC        zstd before version 7 (UNSUPPORTED_COMPRESSION_TYPE)
+ *   ERR_FULL         it costs more than work_max_bytes to know
  *   ERR_NOMEM */
 must_use enum err batch_validate(const struct batch_rules *rules,
                                  struct compression_context *context, const uint8_t *bytes,

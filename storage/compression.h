@@ -48,21 +48,26 @@ must_use struct compression_context *compression_context_create(void);
 /* Accepts NULL. */
 void compression_context_destroy(struct compression_context *context);
 
-/* Uncompressed bytes out of compressed ones, front to back.  Owned by the caller; nothing to
- * release: the next init on the context reuses everything. */
+/* Uncompressed bytes out of compressed ones, front to back.  What that costs is counted in
+ * work_bytes, in bytes of output: what came out, what went in, and a price for each block, frame or
+ * member, for which the libraries make tables: a stream may be nothing but blocks without output.
+ * Owned by the caller; nothing to release: the next init on the context reuses everything. */
 struct compression_reader {
     struct compression_context *context;
     enum compression codec;
     const uint8_t *in;
     size_t in_bytes;
     size_t in_pos;
+    size_t ask_bytes;      /* of input, up to the end of the next block */
     const uint8_t *window; /* output not yet handed out: window_pos .. window_bytes */
     size_t window_bytes;
     size_t window_pos;
     uint64_t output_bytes; /* produced so far */
     uint64_t output_max_bytes;
-    bool at_end;     /* nothing more will be produced */
-    bool frame_done; /* between two frames, members or blocks */
+    uint64_t work_bytes;
+    uint64_t work_max_bytes; /* past it, and not at the end: ERR_FULL; UINT64_MAX after the init */
+    bool at_end;             /* nothing more will be produced */
+    bool frame_done;         /* between two frames, members or blocks */
     bool xerial;
     enum err failed; /* sticky */
 };
@@ -76,8 +81,8 @@ must_use enum err compression_reader_init(struct compression_reader *reader,
                                           uint64_t output_max_bytes);
 
 /* Up to size_bytes into out; fewer only at the end of the stream (*read_out 0: was there before).
- * ERR_MALFORMED: not this format; ERR_TRUNCATED: ends inside; ERR_TOO_LARGE; ERR_NOMEM.  After an
- * error every call says the same. */
+ * ERR_MALFORMED: not this format; ERR_TRUNCATED: ends inside; ERR_TOO_LARGE; ERR_FULL: it has cost
+ * work_max_bytes; ERR_NOMEM.  After an error every call says the same. */
 must_use enum err compression_read(struct compression_reader *reader, void *out, size_t size_bytes,
                                    size_t *read_out);
 

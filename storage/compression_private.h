@@ -1,6 +1,8 @@
-/* compression_private: what the reading and the writing half of compression share. */
+/* compression_private: what the files of compression share. */
 #ifndef LEVEE_STORAGE_COMPRESSION_PRIVATE_H
 #define LEVEE_STORAGE_COMPRESSION_PRIVATE_H
+
+#include "storage/compression.h"
 
 #include <lz4frame.h>
 #include <stdbool.h>
@@ -16,6 +18,7 @@ enum {
 };
 
 extern const uint8_t compression_xerial_magic[8];
+extern const uint16_t compression_block_price_bytes[COMPRESSION_COUNT];
 
 struct compression_context {
     uint8_t *window;
@@ -41,5 +44,29 @@ static inline unsigned compression_clamp(size_t size_bytes)
 {
     return size_bytes > INT32_MAX ? (unsigned)INT32_MAX : (unsigned)size_bytes;
 }
+
+/* ---- reading: each fills the reader's window, unless the stream is at its end */
+
+/* One more block was read, or a part of one. */
+static inline void compression_charge(struct compression_reader *reader, size_t used_bytes,
+                                      size_t made_bytes)
+{
+    reader->work_bytes += compression_block_price_bytes[reader->codec] + used_bytes + made_bytes;
+}
+
+static inline bool compression_is_spent(const struct compression_reader *reader)
+{
+    return reader->work_bytes > reader->work_max_bytes;
+}
+
+static inline void compression_set_window(struct compression_reader *reader, const uint8_t *bytes,
+                                          size_t size_bytes)
+{
+    reader->window = bytes;
+    reader->window_pos = 0;
+    reader->window_bytes = size_bytes;
+}
+
+must_use enum err compression_fill_snappy(struct compression_reader *reader);
 
 #endif

@@ -210,6 +210,12 @@ DEFECTS = [
            ["test_batch_check"],
            ("broker/batch_check.c", "        else if (rest_is_short)\n",
             "        else if (rest_is_short && !$BUG)\n")),
+    defect("empty_blocks_free", "blocks without output cost nothing",
+           ["test_compression", "test_batch_check"],
+           ("storage/compression_private.h",
+            "    reader->work_bytes += compression_block_price_bytes[reader->codec] + used_bytes + made_bytes;\n",
+            "    reader->work_bytes += $BUG ? made_bytes\n"
+            "        : compression_block_price_bytes[reader->codec] + used_bytes + made_bytes;\n")),
     defect("names_squared", "Metadata answers a name as often as it is asked for",
            ["test_request_cost"],
            ("broker/handlers/metadata.c", "        err = hash_map_insert(&seen, key, key_bytes, asked);\n",

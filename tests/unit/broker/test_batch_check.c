@@ -3,6 +3,7 @@
 #include "broker/topic_table.h"
 #include "net/protocol/msg_produce.h"
 #include "storage/batch_builder.h"
+#include "tests/support/empty_stream.h"
 #include "tests/unit/broker/live_rig.h"
 
 #include <time.h>
@@ -217,6 +218,53 @@ Test(batch_check, what_does_not_fit_the_rest_of_a_turn_waits_for_the_next_one, .
     wait_for(later);
     for (int i = 0; i < MANY; i++)
         cr_assert(eq(int, samples[i].err == ERR_AGAIN ? samples[i].done_err : samples[i].err, OK));
+}
+
+/* One record behind a million bytes that have no output. */
+static void build_empty(struct sample *sample, enum empty_kind kind)
+{
+    struct batch_builder_options options = batch_builder_options_default();
+    struct batch_header header;
+    struct empty_stream stream;
+    uint8_t *bytes;
+
+    batch_builder_init(&sample->builder, &options);
+    cr_assert(
+        eq(int, batch_builder_add_pair(&sample->builder, NULL, -1, (uint8_t *)"v", 1, now_ms), OK));
+    cr_assert(eq(int,
+                 batch_builder_finish(&sample->builder, NULL, &sample->bytes, &sample->size_bytes),
+                 OK));
+    cr_assert(eq(int, batch_parse(sample->bytes, sample->size_bytes, &header), OK));
+    stream = empty_stream_build(kind, 1000000, sample->bytes + BATCH_HEADER_BYTES,
+                                sample->size_bytes - BATCH_HEADER_BYTES);
+    header.attributes |= (int16_t)empty_codec(kind);
+    header.size_bytes = BATCH_HEADER_BYTES + (uint32_t)stream.size_bytes;
+    bytes = mem_alloc(header.size_bytes);
+    batch_put_header(bytes, &header);
+    memcpy(bytes + BATCH_HEADER_BYTES, stream.bytes, stream.size_bytes);
+    batch_set_crc(bytes, header.size_bytes);
+    mem_free(stream.bytes);
+    sample->bytes = bytes;
+    sample->size_bytes = header.size_bytes;
+}
+
+Test(batch_check, what_has_no_output_costs_a_turn_no_more)
+{
+    for (int kind = 0; kind < EMPTY_KIND_COUNT; kind++) {
+        struct sample sample = {0};
+
+        done_count = 0;
+        build_empty(&sample, (enum empty_kind)kind);
+        start(&sample, &sample);
+        cr_assert(eq(int, sample.err, ERR_AGAIN), "%d", kind);
+        cr_assert(lt(u64, sample.check.info.work_bytes, TURN_BYTES));
+        wait_for(1);
+        cr_assert(eq(int, sample.done_err, OK), "%d: %s", kind, sample.check.info.text);
+        cr_assert(eq(i32, sample.check.info.record_count, 1));
+        cr_assert(lt(u64, sample.check.info.walked_bytes, 100));
+        mem_free((uint8_t *)(uintptr_t)sample.bytes);
+        end(&sample);
+    }
 }
 
 Test(batch_check, requests_have_their_turns)

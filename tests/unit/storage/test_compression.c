@@ -1,6 +1,7 @@
 #include "base/mem.h"
 #include "base/prng.h"
 #include "storage/compression.h"
+#include "tests/support/empty_stream.h"
 #include "tests/support/storage_golden.h"
 
 #include <criterion/criterion.h>
@@ -311,6 +312,62 @@ Test(compression, bombs_end_at_the_limit)
         golden_free(&packed);
     }
     golden_free(&zeros);
+}
+
+/* What goes in counts as well as what comes out, and every block. */
+Test(compression, a_stream_without_output_ends_at_the_limit_of_work)
+{
+    const char payload[] = "something at last";
+    const uint64_t limit_bytes = 1 << 20;
+
+    for (int kind = 0; kind < EMPTY_KIND_COUNT; kind++) {
+        struct empty_stream stream =
+            empty_stream_build((enum empty_kind)kind, 1000000, payload, sizeof(payload));
+        int codec = empty_codec((enum empty_kind)kind);
+        struct compression_reader reader;
+        struct golden again;
+        uint64_t skipped;
+
+        cr_assert(eq(int, decompress(codec, stream.bytes, stream.size_bytes, 100, &again), OK),
+                  "%d", kind);
+        cr_assert(eq(sz, again.size_bytes, sizeof(payload)));
+        cr_assert(eq(int, memcmp(again.bytes, payload, sizeof(payload)), 0));
+        golden_free(&again);
+        cr_assert(eq(
+            int,
+            compression_reader_init(&reader, context, codec, stream.bytes, stream.size_bytes, 100),
+            OK));
+        reader.work_max_bytes = limit_bytes;
+        cr_assert(eq(int, compression_skip(&reader, 1, &skipped), ERR_FULL), "%d", kind);
+        cr_assert(eq(int, compression_skip(&reader, 1, &skipped), ERR_FULL));
+        cr_assert(lt(u64, reader.work_bytes, limit_bytes + 10000));
+        cr_assert(lt(u64, limit_bytes, reader.work_bytes));
+        mem_free(stream.bytes);
+    }
+}
+
+Test(compression, honest_streams_cost_little_more_than_they_give)
+{
+    struct prng prng;
+    struct golden text;
+
+    prng_init(&prng, 20);
+    text = text_of(&prng, 1500000);
+    for (int codec = COMPRESSION_GZIP; codec < COMPRESSION_COUNT; codec++) {
+        struct golden packed = compress(codec, COMPRESSION_LEVEL_DEFAULT, &text);
+        struct compression_reader reader;
+        uint64_t skipped;
+
+        cr_assert(eq(int,
+                     compression_reader_init(&reader, context, codec, packed.bytes,
+                                             packed.size_bytes, text.size_bytes),
+                     OK));
+        reader.work_max_bytes = (text.size_bytes + packed.size_bytes) * 21 / 20;
+        cr_assert(eq(int, compression_skip(&reader, UINT64_MAX, &skipped), OK), "codec %d", codec);
+        cr_assert(eq(u64, skipped, text.size_bytes));
+        golden_free(&packed);
+    }
+    golden_free(&text);
 }
 
 Test(compression, a_raw_snappy_block_cannot_claim_what_it_cannot_make)
