@@ -1,8 +1,7 @@
 #include "storage/batch_validate.h"
 
 #include "base/check.h"
-#include "base/varint.h"
-#include "storage/record.h"
+#include "storage/record_stream.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -11,20 +10,6 @@
 
 enum {
     ZSTD_FROM_PRODUCE_VERSION = 7, /* KIP-110 */
-};
-
-/* What the rules ask of one record. */
-struct record_face {
-    int64_t timestamp_delta_ms;
-    int32_t offset_delta;
-    bool has_key;
-};
-
-/* The uncompressed records, seen through the reader's window: bytes[0 .. left_bytes). */
-struct stream {
-    struct compression_reader *reader;
-    const uint8_t *bytes;
-    size_t left_bytes;
 };
 
 /* A walk through one batch. */
@@ -49,168 +34,6 @@ static enum err refuse(struct batch_info *info, enum err err, const char *format
     vsnprintf(info->text, sizeof(info->text), format, arguments);
     va_end(arguments);
     return err;
-}
-
-/* ---- the stream */
-
-/* Show the next window when this one is used up; left_bytes is 0 at the end. */
-static enum err stream_refill(struct stream *stream, size_t used_bytes)
-{
-    stream->bytes += used_bytes;
-    stream->left_bytes -= used_bytes;
-    compression_advance(stream->reader, used_bytes);
-    if (stream->left_bytes > 0)
-        return OK;
-    return compression_peek(stream->reader, &stream->bytes, &stream->left_bytes);
-}
-
-/* Step over size_bytes of the record, whose budget is *body_bytes. */
-static enum err stream_skip(struct stream *stream, uint32_t size_bytes, uint32_t *body_bytes)
-{
-    if (size_bytes > *body_bytes)
-        return ERR_MALFORMED;
-    *body_bytes -= size_bytes;
-    while (size_bytes > 0) {
-        size_t some_bytes = size_bytes;
-        enum err err;
-
-        if (stream->left_bytes == 0)
-            return ERR_TRUNCATED;
-        if (some_bytes > stream->left_bytes)
-            some_bytes = stream->left_bytes;
-        err = stream_refill(stream, some_bytes);
-        if (err)
-            return err;
-        size_bytes -= (uint32_t)some_bytes;
-    }
-    return OK;
-}
-
-/* Collect the bytes of one varint, which may lie across two windows. */
-static enum err stream_take_varint(struct stream *stream, uint8_t digits[VARINT_U64_MAX_BYTES],
-                                   size_t *count_out, uint32_t *body_bytes)
-{
-    for (size_t count = 0; count < VARINT_U64_MAX_BYTES; count++) {
-        enum err err;
-
-        if (stream->left_bytes == 0)
-            return ERR_TRUNCATED;
-        digits[count] = stream->bytes[0];
-        err = stream_skip(stream, 1, body_bytes);
-        if (err)
-            return err;
-        if (!(digits[count] & 0x80)) {
-            *count_out = count + 1;
-            return OK;
-        }
-    }
-    return ERR_MALFORMED;
-}
-
-static enum err stream_take_i32(struct stream *stream, uint32_t *body_bytes, int32_t *out)
-{
-    uint8_t digits[VARINT_U64_MAX_BYTES];
-    size_t count;
-    enum err err = stream_take_varint(stream, digits, &count, body_bytes);
-
-    if (err)
-        return err;
-    return varint_get_i32(digits, count, out) > 0 ? OK : ERR_MALFORMED;
-}
-
-static enum err stream_take_i64(struct stream *stream, uint32_t *body_bytes, int64_t *out)
-{
-    uint8_t digits[VARINT_U64_MAX_BYTES];
-    size_t count;
-    enum err err = stream_take_varint(stream, digits, &count, body_bytes);
-
-    if (err)
-        return err;
-    return varint_get_i64(digits, count, out) > 0 ? OK : ERR_MALFORMED;
-}
-
-/* Length and that many bytes.  *size_out (may be NULL): the length, -1 for null. */
-static enum err stream_skip_bytes(struct stream *stream, uint32_t *body_bytes, bool nullable,
-                                  int32_t *size_out)
-{
-    int32_t size_bytes;
-    enum err err = stream_take_i32(stream, body_bytes, &size_bytes);
-
-    if (err)
-        return err;
-    if (size_bytes < -1 || (size_bytes == -1 && !nullable))
-        return ERR_MALFORMED;
-    if (size_out)
-        *size_out = size_bytes;
-    return size_bytes > 0 ? stream_skip(stream, (uint32_t)size_bytes, body_bytes) : OK;
-}
-
-static enum err stream_skip_headers(struct stream *stream, uint32_t *body_bytes)
-{
-    int32_t header_count;
-    enum err err = stream_take_i32(stream, body_bytes, &header_count);
-
-    if (err)
-        return err;
-    if (header_count < 0)
-        return ERR_MALFORMED;
-    for (int32_t i = 0; i < header_count; i++) {
-        err = stream_skip_bytes(stream, body_bytes, false, NULL);
-        if (!err)
-            err = stream_skip_bytes(stream, body_bytes, true, NULL);
-        if (err)
-            return err;
-    }
-    return OK;
-}
-
-/* A record that lies across windows, field by field. */
-static enum err stream_take_parts(struct stream *stream, struct record_face *out)
-{
-    uint32_t body_bytes = VARINT_U32_MAX_BYTES; /* for the length itself */
-    int32_t length;
-    int32_t key_bytes;
-    enum err err = stream_take_i32(stream, &body_bytes, &length);
-
-    if (err)
-        return err;
-    if (length < 0)
-        return ERR_MALFORMED;
-    body_bytes = (uint32_t)length;
-    err = stream_skip(stream, 1, &body_bytes); /* attributes */
-    if (!err)
-        err = stream_take_i64(stream, &body_bytes, &out->timestamp_delta_ms);
-    if (!err)
-        err = stream_take_i32(stream, &body_bytes, &out->offset_delta);
-    if (!err)
-        err = stream_skip_bytes(stream, &body_bytes, true, &key_bytes);
-    if (!err)
-        err = stream_skip_bytes(stream, &body_bytes, true, NULL);
-    if (!err)
-        err = stream_skip_headers(stream, &body_bytes);
-    if (err)
-        return err;
-    out->has_key = key_bytes >= 0;
-    return body_bytes == 0 ? OK : ERR_MALFORMED;
-}
-
-/* The next record: at once when it lies in the window as a whole, which it mostly does. */
-static enum err stream_take_record(struct stream *stream, struct record_face *out)
-{
-    struct record record;
-    size_t used_bytes;
-    enum err err = record_decode(stream->bytes, stream->left_bytes, &record, &used_bytes);
-
-    if (err == ERR_TRUNCATED)
-        return stream_take_parts(stream, out);
-    if (err)
-        return err;
-    *out = (struct record_face){
-        .timestamp_delta_ms = record.timestamp_delta_ms,
-        .offset_delta = record.offset_delta,
-        .has_key = record.key_bytes >= 0,
-    };
-    return stream_refill(stream, used_bytes);
 }
 
 /* ---- the rules */
@@ -370,13 +193,13 @@ static enum err refuse_stream(struct batch_info *info, enum err err, int32_t ind
 static enum err walk_records(struct validation *validation, struct compression_reader *reader)
 {
     struct batch_info *info = validation->info;
-    struct stream stream = {.reader = reader};
-    enum err err = compression_peek(reader, &stream.bytes, &stream.left_bytes);
+    struct record_stream stream;
+    enum err err = record_stream_init(&stream, reader);
 
     for (int32_t i = 0; i < info->header.record_count && !err && !validation->visit_ended; i++) {
         struct record_face face;
 
-        err = stream_take_record(&stream, &face);
+        err = record_stream_next(&stream, &face);
         if (err)
             return refuse_stream(info, err, i, validation->rules);
         if (face.offset_delta != i)

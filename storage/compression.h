@@ -72,6 +72,11 @@ struct compression_reader {
     enum err failed; /* sticky */
 };
 
+static inline bool compression_is_spent(const struct compression_reader *reader)
+{
+    return reader->work_bytes > reader->work_max_bytes;
+}
+
 /* bytes: the compressed region of a batch, the caller's until the last read.  output_max_bytes: a
  * stream that yields more ends with ERR_TOO_LARGE.  ERR_CODEC: no such codec (any int is allowed).
  * ERR_NOMEM. */

@@ -54,11 +54,6 @@ static inline void compression_charge(struct compression_reader *reader, size_t 
     reader->work_bytes += compression_block_price_bytes[reader->codec] + used_bytes + made_bytes;
 }
 
-static inline bool compression_is_spent(const struct compression_reader *reader)
-{
-    return reader->work_bytes > reader->work_max_bytes;
-}
-
 static inline void compression_set_window(struct compression_reader *reader, const uint8_t *bytes,
                                           size_t size_bytes)
 {

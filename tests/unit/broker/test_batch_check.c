@@ -267,6 +267,43 @@ Test(batch_check, what_has_no_output_costs_a_turn_no_more)
     }
 }
 
+/* One record that is nothing but headers. */
+static void build_headers(struct sample *sample, enum compression codec, int32_t count)
+{
+    struct batch_builder_options options = batch_builder_options_default();
+    struct record_header *headers = mem_alloc((size_t)count * sizeof(*headers));
+    struct record record;
+
+    for (int32_t i = 0; i < count; i++)
+        headers[i] = (struct record_header){.key = "", .value_bytes = -1};
+    record_init(&record, NULL, -1, NULL, -1);
+    record.headers = headers;
+    record.header_count = count;
+    options.codec = codec;
+    batch_builder_init(&sample->builder, &options);
+    cr_assert(eq(int, batch_builder_add(&sample->builder, &record, now_ms), OK));
+    cr_assert(eq(
+        int, batch_builder_finish(&sample->builder, context, &sample->bytes, &sample->size_bytes),
+        OK));
+    mem_free(headers);
+}
+
+Test(batch_check, headers_cost_a_turn_no_more)
+{
+    for (int codec = COMPRESSION_NONE; codec < COMPRESSION_COUNT; codec++) {
+        struct sample sample = {0};
+
+        done_count = 0;
+        build_headers(&sample, (enum compression)codec, 1500000);
+        start(&sample, &sample);
+        cr_assert(eq(int, sample.err, ERR_AGAIN), "%d", codec);
+        cr_assert(lt(u64, sample.check.info.work_bytes, TURN_BYTES));
+        wait_for(1);
+        cr_assert(eq(int, sample.done_err, OK), "%d: %s", codec, sample.check.info.text);
+        end(&sample);
+    }
+}
+
 Test(batch_check, requests_have_their_turns)
 {
     enum { MANY = 10 };
