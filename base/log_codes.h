@@ -179,6 +179,15 @@ LOG_CODE("LVE-2210", "indexes of a segment were lost or wrong and were built ane
          "Cause: an index file is missing, damaged, or does not match its segment. Effect: "
          "it was made again from the segment; no record is affected. Next step: none, "
          "unless it comes again: then look at the device.")
+LOG_CODE(
+    "LVE-2211", "producers were forgotten for new ones",
+    "Cause: more producer ids came to a partition (bound: partition) or to all of them (bound: "
+    "all partitions) than are remembered. Effect: of the client address that holds most "
+    "(address) the longest idle one was forgotten for one of new_of; if it sends a batch "
+    "again, that is stored a second time. Told once a minute, since_last_line counts. Next "
+    "step: look at what makes a new producer for each few records at these addresses; more "
+    "levee.memory.max.bytes raises the bound of all partitions, a lower "
+    "producer.id.expiration.ms lets idle ones go earlier.")
 LOG_CODE("LVE-3101", "request closed its connection: it cannot be answered",
          "Cause: a client sent an API or version that levee does not have, bytes that are "
          "no such request, or one that names a partition twice. Effect: its connection is closed, "

@@ -222,6 +222,12 @@ METRIC_FAMILY(TAIL_CACHE_HITS, COUNTER, "levee_tail_cache_hits_total", 0,
     "Reads served from memory.")
 METRIC_FAMILY(TAIL_CACHE_MISSES, COUNTER, "levee_tail_cache_misses_total", 0,
     "Reads served from files.")
+METRIC_FAMILY(PRODUCERS, GAUGE, "levee_producer_ids", 0,
+    "Idempotent producers that partitions remember, each in each of its partitions.")
+METRIC_FAMILY(PRODUCERS_MAX, GAUGE, "levee_producer_ids_max", 0,
+    "What that may grow to, a part of levee.memory.max.bytes: a third is for those that wrote since the start.")
+METRIC_FAMILY(PRODUCERS_FORGOTTEN, COUNTER, "levee_producer_ids_forgotten_total", 0,
+    "Producers that were forgotten for new ones: what they send again would be stored again.")
 METRIC_FAMILY(DISK_FREE, GAUGE, "levee_disk_free_bytes", 0,
     "Free space of the data directory, as last looked at.")
 METRIC_FAMILY(DISK_RESERVE, GAUGE, "levee_disk_reserve_bytes", 0,

@@ -188,7 +188,8 @@ static bool append(struct bench_store *bench, struct appender *appender)
     if (err == OK && !batch_crc_is_good(batch, &header))
         err = ERR_CORRUPT;
     if (err == OK)
-        err = log_append_leader(at->log, batch, size_bytes, header.max_timestamp_ms, 0, 0, &result);
+        err = log_append_leader(at->log, batch, size_bytes, header.max_timestamp_ms, 0, 0,
+                                PRODUCER_OWNER_NONE, &result);
     if (err == ERR_FULL)
         return false;
     figures_must(err, "append");
@@ -269,8 +270,9 @@ void bench_store_warm(struct bench_store *bench, const uint8_t *batch, uint32_t 
     figures_must(batch_parse(batch, size_bytes, &header), "batch");
     for (uint32_t i = 0; i < bench->log_count; i++) {
         enum err err;
-        while ((err = log_append_leader(bench->logs[i].log, batch, size_bytes,
-                                        header.max_timestamp_ms, 0, 0, &result)) == ERR_FULL)
+        while (
+            (err = log_append_leader(bench->logs[i].log, batch, size_bytes, header.max_timestamp_ms,
+                                     0, 0, PRODUCER_OWNER_NONE, &result)) == ERR_FULL)
             turn(bench);
         figures_must(err, "append");
         if (i % APPENDERS_MAX == 0)

@@ -169,7 +169,7 @@ static enum err open_store(struct station *station)
         .read_slab = memory_slab(&shard->memory, MEMORY_COLD_READS),
     };
 
-    broker_sizes_fill(&broker->options.sizes, &options);
+    broker_sizes_fill(&broker->options.sizes, &broker->memory_limits, &options);
     return store_open(&world, &options, broker->marks, broker->scan, &events, station,
                       &shard->store);
 }

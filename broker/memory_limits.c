@@ -6,6 +6,8 @@
 
 enum { MIB = 1 << 20, TOTAL_MIN_BYTES = 64 * MIB };
 
+enum { PRODUCER_THOUSANDTHS = 40, PRODUCERS_MAX_BYTES = 1024 * MIB };
+
 static const uint64_t total_unknown_bytes = (uint64_t)4 << 30;
 
 /* In thousandths of the whole; together below 750.  cap_bytes: more is of no use. */
@@ -70,6 +72,10 @@ void memory_limits_share(const struct config *config, uint64_t system_bytes, uin
     if (queued_bytes > 0)
         out->max_bytes[MEMORY_REQUESTS] = (uint64_t)queued_bytes / shard_count;
     share_journal(config, out);
+    out->producer_bytes = total_bytes / 1000 * PRODUCER_THOUSANDTHS;
+    if (out->producer_bytes > PRODUCERS_MAX_BYTES)
+        out->producer_bytes = PRODUCERS_MAX_BYTES;
+    out->producer_bytes /= shard_count;
     *total_out = total_bytes;
 }
 
@@ -85,5 +91,6 @@ void memory_limits_log(const struct memory_limits *limits, uint64_t total_bytes,
              log_u64("decoded", limits->max_bytes[MEMORY_DECODED]),
              log_u64("answers", limits->max_bytes[MEMORY_ANSWERS]),
              log_u64("groups", limits->max_bytes[MEMORY_GROUPS]),
-             log_u64("fetch_sessions", limits->max_bytes[MEMORY_FETCH_SESSIONS]));
+             log_u64("fetch_sessions", limits->max_bytes[MEMORY_FETCH_SESSIONS]),
+             log_u64("producers", limits->producer_bytes));
 }

@@ -1,8 +1,9 @@
 /* memory_limits: what each purpose of a broker may hold, out of levee.memory.max.bytes.
  *
  * The limits add up to less than the whole: the rest is for what has limits of another kind
- * (metadata, indexes, connections, code) and for what the allocator loses between blocks.  A key
- * that is set (levee.tail.cache.bytes, queued.max.request.bytes) counts as it is set. */
+ * (producers, metadata, indexes, connections, code) and for what the allocator loses between
+ * blocks.  A key that is set (levee.tail.cache.bytes, queued.max.request.bytes) counts as it is
+ * set. */
 #ifndef LEVEE_BROKER_MEMORY_LIMITS_H
 #define LEVEE_BROKER_MEMORY_LIMITS_H
 
@@ -30,6 +31,7 @@ const char *memory_purpose_name(enum memory_purpose purpose);
 struct memory_limits {
     uint64_t max_bytes[MEMORY_PURPOSE_COUNT];
     uint64_t tail_cache_bytes; /* payload that stays in memory after it was written */
+    uint64_t producer_bytes;   /* what partitions remember of idempotent producers; of the rest */
 };
 
 /* The limits of one of shard_count shards.  system_bytes: what the system allows (0: unknown); the

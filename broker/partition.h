@@ -42,6 +42,7 @@ struct partition_append {
     uint32_t size_bytes;
     int64_t max_timestamp_ms; /* of its records (log_append_leader) */
     bool for_all;             /* acks=all: enough replicas are to have it */
+    uint64_t owner;           /* who brings it (producer_owner.h) */
     void (*done)(struct partition_append *append, enum err err);
     struct partition *partition;     /* out */
     struct log_append_result result; /* out, when OK */

@@ -4,6 +4,7 @@
 #include "base/hash_map.h"
 #include "broker/coordinator/group_coordinator.h"
 #include "broker/metadata/image.h"
+#include "broker/producer_owner.h"
 #include "broker/topic_ref.h"
 
 #include <string.h>
@@ -14,6 +15,7 @@ struct topic_table {
     uint32_t count;
     struct timer retention_timer; /* log.retention.check.interval.ms: retention, idle producers */
     enum err open_err;            /* of the first log that could not be opened */
+    struct forgotten_lines forgotten;
 };
 
 struct partition_key {
@@ -96,6 +98,15 @@ static void on_start_moved(void *context, struct log *log)
     partition_start_moved(context);
 }
 
+static void on_producer_forgotten(void *context, const struct producer_forgotten *forgotten)
+{
+    const struct partition *partition = context;
+    struct shard *shard = partition->shard;
+
+    forgotten_lines_note(&shard->topics->forgotten, clock_mono_ns(shard->clock), shard->sink,
+                         partition->topic_name, partition->index, forgotten);
+}
+
 static enum err follow_state(struct partition *partition, const struct image_partition *state)
 {
     struct in_sync_state committed = {
@@ -126,7 +137,8 @@ static void open_partition(struct topic_table *table, const struct image_topic *
                            const struct image_partition *state)
 {
     static const struct log_events events = {.progress = on_log_progress,
-                                             .start_moved = on_start_moved};
+                                             .start_moved = on_start_moved,
+                                             .producer_forgotten = on_producer_forgotten};
     struct shard *shard = table->shard;
     struct log_id id = {.topic_id = topic->id, .partition = state->index};
     struct table_entry *entry = mem_alloc(sizeof(*entry));

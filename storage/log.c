@@ -120,6 +120,25 @@ void log_freeze_window(struct log *log)
     log->producers_dirty = false;
 }
 
+void log_note_producers(const struct log *log)
+{
+    struct store *store = log->store;
+
+    gauge_set(&store->metrics.producers,
+              (int64_t)store->producers.known_count + store->producers.recovered_count);
+}
+
+void log_producer_forgotten(void *context, const struct producer_forgotten *forgotten)
+{
+    struct log *log = context;
+
+    counter_add(&log->store->metrics.producers_forgotten, 1);
+    log->producers_dirty = true;
+    log_mark_dirty(log);
+    if (log->events != NULL && log->events->producer_forgotten != NULL)
+        log->events->producer_forgotten(log->events_context, forgotten);
+}
+
 uint32_t log_expire_producers(struct log *log, int64_t now_ms, int64_t idle_max_ms)
 {
     uint32_t count = producer_state_expire(&log->producers, now_ms, idle_max_ms);
@@ -127,6 +146,7 @@ uint32_t log_expire_producers(struct log *log, int64_t now_ms, int64_t idle_max_
     if (count > 0) {
         log->producers_dirty = true;
         log_mark_dirty(log);
+        log_note_producers(log);
     }
     return count;
 }
@@ -204,6 +224,7 @@ enum err log_restore_producers(struct log *log, int64_t end_offset, int64_t wind
         if (!entry->written && batch_parse_header(entry->bytes, entry->size_bytes, &header) == OK)
             apply_to_producers(log, &header, entry->bytes, entry->pos);
     }
+    producer_state_settle(&log->producers);
     log->producers_dirty = producer_state_count(&log->producers) > 0;
     return OK;
 }
@@ -265,7 +286,6 @@ static void free_log(struct log *log)
     mem_free(log->segments);
     mem_free(log->tail_ring.entries); /* of an append that came to nothing */
     epoch_cache_deinit(&log->epochs);
-    producer_state_deinit(&log->producers);
     mem_free(log->window_bytes);
     log_thaw_snapshot(log);
     mem_free(log->name);
@@ -299,6 +319,8 @@ static void leave_store(struct log *log)
     log_tail_drop_all(log);
     for (uint32_t i = 0; i < log->segment_count; i++)
         segment_leave_store(log->segments[i]);
+    producer_state_deinit(&log->producers); /* they count among the store's */
+    log_note_producers(log);
     check_has_left(log);
 }
 

@@ -68,6 +68,9 @@ struct log_events {
     /* log_start was raised, by retention or log_delete_records, and that is durable; from the loop.
      * May be NULL. */
     void (*start_moved)(void *context, struct log *log);
+    /* Optional: a producer was forgotten for another one (producer_state.h); inside an append,
+     * perhaps of another log. */
+    void (*producer_forgotten)(void *context, const struct producer_forgotten *forgotten);
 };
 
 /* Open or create the partition's directory `name-partition` (partition.metadata, segments), replay
@@ -114,16 +117,17 @@ struct log_append_result {
 
 /* The leader's path: one validated batch (batch_validate): checks producer rules, assigns offsets,
  * stamps leader_epoch (a newer one enters the epoch cache first) and the time: now_ms with
- * LogAppendTime, else max_timestamp_ms, the largest of the records as the validation found it.  The
- * bytes are copied, and everything that is kept of a batch is what one parse of the stamped header
- * says.  Visible to nobody before log_set_high_watermark.
+ * LogAppendTime, else max_timestamp_ms, the largest of the records as the validation found it.
+ * owner: who brings it, for the bound of producers (producer_shares.h).  The bytes are copied, and
+ * everything that is kept of a batch is what one parse of the stamped header says.  Visible to
+ * nobody before log_set_high_watermark.
  * ERR_FULL: wait with store_wait_room and call again; ERR_NOMEM: the process has no memory, now;
  * ERR_NOSPACE, ERR_STORAGE, ERR_QUARANTINED, ERR_TOO_LARGE (than a segment), ERR_SEQUENCE,
  * ERR_PRODUCER_EPOCH, ERR_UNKNOWN_PRODUCER; ERR_CORRUPT: not one batch of exactly that size, or
  * stamped with a time it fails its checksum. */
 must_use enum err log_append_leader(struct log *log, const uint8_t *bytes, uint32_t size_bytes,
                                     int64_t max_timestamp_ms, int32_t leader_epoch, int64_t now_ms,
-                                    struct log_append_result *out);
+                                    uint64_t owner, struct log_append_result *out);
 
 /* The same for a batch that lets space go (records that delete topics, or shorten what they keep):
  * it waits behind nobody who waits for room, and may use what the journal keeps (journal.h, J5). */

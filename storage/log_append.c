@@ -169,9 +169,10 @@ static enum err store_batch(struct log *log, const struct stored_batch *batch, b
 }
 
 static enum err check_producer(struct log *log, const struct batch_header *header,
-                               enum producer_origin origin, struct producer_check *out)
+                               enum producer_origin origin, uint64_t owner,
+                               struct producer_check *out)
 {
-    struct producer_rules rules = {.origin = origin};
+    struct producer_rules rules = {.origin = origin, .owner = owner};
 
     *out = (struct producer_check){0};
     if (!batch_has_producer(header))
@@ -185,6 +186,7 @@ static void update_producer(struct log *log, const struct batch_header *header)
         return;
     producer_state_update(&log->producers, header, NULL, log_wall_ms(log), NULL);
     log->producers_dirty = true;
+    log_note_producers(log);
 }
 
 static void fill_result(const struct log *log, const struct batch_header *header,
@@ -213,7 +215,7 @@ static enum err stamp_as_leader(const struct log *log, struct stored_batch *batc
 
 static enum err append_as_leader(struct log *log, const uint8_t *bytes, uint32_t size_bytes,
                                  int64_t max_timestamp_ms, int32_t leader_epoch, int64_t now_ms,
-                                 bool urgent, struct log_append_result *out)
+                                 uint64_t owner, bool urgent, struct log_append_result *out)
 {
     struct stored_batch batch;
     struct producer_check duplicate;
@@ -222,7 +224,7 @@ static enum err append_as_leader(struct log *log, const uint8_t *bytes, uint32_t
     if (err == OK)
         err = take_batch(bytes, size_bytes, &batch);
     if (err == OK)
-        err = check_producer(log, &batch.header, PRODUCER_CLIENT, &duplicate);
+        err = check_producer(log, &batch.header, PRODUCER_CLIENT, owner, &duplicate);
     if (err != OK)
         return err;
     if (duplicate.duplicate) {
@@ -246,18 +248,18 @@ static enum err append_as_leader(struct log *log, const uint8_t *bytes, uint32_t
 
 enum err log_append_leader(struct log *log, const uint8_t *bytes, uint32_t size_bytes,
                            int64_t max_timestamp_ms, int32_t leader_epoch, int64_t now_ms,
-                           struct log_append_result *out)
+                           uint64_t owner, struct log_append_result *out)
 {
-    return append_as_leader(log, bytes, size_bytes, max_timestamp_ms, leader_epoch, now_ms, false,
-                            out);
+    return append_as_leader(log, bytes, size_bytes, max_timestamp_ms, leader_epoch, now_ms, owner,
+                            false, out);
 }
 
 enum err log_append_urgent(struct log *log, const uint8_t *bytes, uint32_t size_bytes,
                            int64_t max_timestamp_ms, int32_t leader_epoch, int64_t now_ms,
                            struct log_append_result *out)
 {
-    return append_as_leader(log, bytes, size_bytes, max_timestamp_ms, leader_epoch, now_ms, true,
-                            out);
+    return append_as_leader(log, bytes, size_bytes, max_timestamp_ms, leader_epoch, now_ms,
+                            PRODUCER_OWNER_NONE, true, out);
 }
 
 enum err log_append_verbatim(struct log *log, const uint8_t *bytes, uint32_t size_bytes,
@@ -272,7 +274,7 @@ enum err log_append_verbatim(struct log *log, const uint8_t *bytes, uint32_t siz
     if (err == OK && batch.header.base_offset < log->offsets.log_end)
         err = ERR_OFFSET_RANGE;
     if (err == OK)
-        err = check_producer(log, &batch.header, PRODUCER_VERBATIM, &unused);
+        err = check_producer(log, &batch.header, PRODUCER_VERBATIM, PRODUCER_OWNER_NONE, &unused);
     if (err == OK)
         err = store_batch(log, &batch, false);
     if (err != OK)

@@ -229,6 +229,8 @@ must_use enum err log_write_file(struct io *io, const char *path, const void *by
 must_use enum err log_read_file(struct io *io, const char *path, uint8_t **bytes_out,
                                 size_t *size_out);
 int64_t log_wall_ms(const struct log *log);
+void log_note_producers(const struct log *log); /* how many there are, for the metrics */
+void log_producer_forgotten(void *context, const struct producer_forgotten *forgotten);
 must_use enum err log_rebuild_producers(struct log *log);
 must_use enum err log_cut_state(struct log *log, struct segment *segment, int64_t offset,
                                 uint64_t pos);

@@ -278,6 +278,9 @@ enum err log_open(struct store *store, const struct log_id *id, const char *name
     epoch_cache_init(&log->epochs);
     producer_state_init(&log->producers, prng_u64(store->world.prng),
                         store->options.log_producers_max);
+    log->producers.all = &store->producers;
+    log->producers.forgotten = log_producer_forgotten;
+    log->producers.context = log;
     log_names_format_dir(dir_name, name, id->partition);
     snprintf(dir, sizeof(dir), "%s/%s", store->world.dir->path, dir_name);
     log->dir = mem_strdup(dir);
@@ -292,6 +295,8 @@ enum err log_open(struct store *store, const struct log_id *id, const char *name
         log_close(log);
         return err;
     }
+    producer_state_settle(&log->producers);
+    log_note_producers(log);
     if (log->quarantined) {
         log_tail_drop_all(log);
         if (list_is_linked(&log->dirty_node))

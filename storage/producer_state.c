@@ -10,10 +10,17 @@ enum { FIRST_SLOT_COUNT = 16 };
 
 void producer_state_init(struct producer_state *ps, uint64_t seed, uint32_t count_max)
 {
-    check(count_max > 0 && count_max <= UINT32_MAX / 4);
-    *ps = (struct producer_state){.seed = seed, .count_max = count_max};
+    *ps = (struct producer_state){.seed = seed};
     list_init(&ps->entries);
     list_init(&ps->open);
+    producer_shares_init(&ps->shares, seed, count_max);
+}
+
+static void leave_shares(struct producer_state *ps, struct producer_entry *entry)
+{
+    producer_shares_remove(&ps->shares, &entry->share);
+    if (ps->all != NULL)
+        producer_shares_remove(ps->all, &entry->share_all);
 }
 
 static void free_entries(struct producer_state *ps)
@@ -21,7 +28,12 @@ static void free_entries(struct producer_state *ps)
     if (!ps->entries.next)
         return; /* zeroed */
     list_for_each_safe(node, &ps->entries)
-        mem_free(container_of(node, struct producer_entry, node));
+    {
+        struct producer_entry *entry = container_of(node, struct producer_entry, node);
+
+        leave_shares(ps, entry);
+        mem_free(entry);
+    }
     list_init(&ps->entries);
     list_init(&ps->open);
     ps->count = 0;
@@ -30,6 +42,7 @@ static void free_entries(struct producer_state *ps)
 void producer_state_deinit(struct producer_state *ps)
 {
     free_entries(ps);
+    producer_shares_deinit(&ps->shares);
     mem_free(ps->spare);
     mem_free(ps->slots);
     *ps = (struct producer_state){0};
@@ -111,6 +124,7 @@ static struct producer_entry *add_entry(struct producer_state *ps, int64_t produ
     check(entry && ps->count < ps->slot_count / 2); /* check before update */
     ps->spare = NULL;
     *entry = (struct producer_entry){
+        .state = ps,
         .producer_id = producer_id,
         .epoch = BATCH_NO_PRODUCER_EPOCH,
         .coordinator_epoch = -1,
@@ -140,8 +154,77 @@ static void remove_entry(struct producer_state *ps, struct producer_entry *entry
     list_remove(&entry->node);
     if (list_is_linked(&entry->open_node))
         list_remove(&entry->open_node);
+    leave_shares(ps, entry);
     ps->count--;
     mem_free(entry);
+}
+
+/* ---- who brought them */
+
+static enum err reserve_owner(struct producer_state *ps, uint64_t owner)
+{
+    enum err err = producer_shares_reserve(&ps->shares, owner);
+
+    if (err == OK && ps->all != NULL)
+        err = producer_shares_reserve(ps->all, owner);
+    ps->owner = owner;
+    return err;
+}
+
+static void set_open(struct producer_entry *entry, bool open)
+{
+    entry->share.pinned = open;
+    entry->share_all.pinned = open;
+}
+
+static void forget(struct producer_entry *entry, uint64_t for_owner, bool of_all)
+{
+    struct producer_state *ps = entry->state;
+    struct producer_forgotten forgotten = {
+        .producer_id = entry->producer_id,
+        .owner = producer_shares_owner(&entry->share),
+        .for_owner = for_owner,
+        .of_all = of_all,
+    };
+
+    SOMETIMES("producer_state: a producer was forgotten for others", true);
+    remove_entry(ps, entry);
+    if (ps->forgotten != NULL)
+        ps->forgotten(ps->context, &forgotten);
+}
+
+/* Room within the bounds, for a new producer of the owner, or for one that he takes over. */
+static void make_room(struct producer_state *ps, bool is_new)
+{
+    struct producer_share *victim;
+
+    while ((victim = producer_shares_victim(&ps->shares, ps->owner, is_new)) != NULL)
+        forget(container_of(victim, struct producer_entry, share), ps->owner, false);
+    while (ps->all != NULL && (victim = producer_shares_victim(ps->all, ps->owner, is_new)) != NULL)
+        forget(container_of(victim, struct producer_entry, share_all), ps->owner, true);
+}
+
+static struct producer_entry *add_owned(struct producer_state *ps, int64_t producer_id)
+{
+    struct producer_entry *entry;
+
+    make_room(ps, true);
+    entry = add_entry(ps, producer_id);
+    producer_shares_add(&ps->shares, &entry->share, ps->owner);
+    if (ps->all != NULL)
+        producer_shares_add(ps->all, &entry->share_all, ps->owner);
+    return entry;
+}
+
+static void use_entry(struct producer_state *ps, struct producer_entry *entry)
+{
+    if (entry->share.owner == NULL)
+        make_room(ps, false);
+    producer_shares_use(&ps->shares, &entry->share, ps->owner);
+    if (ps->all != NULL)
+        producer_shares_use(ps->all, &entry->share_all, ps->owner);
+    list_remove(&entry->node);
+    list_push_back(&ps->entries, &entry->node);
 }
 
 /* ---- the rules */
@@ -244,6 +327,8 @@ enum err producer_state_check(struct producer_state *ps, const struct batch_head
             if (!err)
                 err = reserve_entry(ps);
         }
+        if (!err)
+            err = reserve_owner(ps, rules->owner);
         if (err)
             return err;
     }
@@ -313,21 +398,6 @@ static bool apply_marker(struct producer_entry *entry, const struct batch_header
     return was_open;
 }
 
-/* Room within the bound, for one entry more. */
-static void forget_idlest(struct producer_state *ps)
-{
-    list_for_each_safe(node, &ps->entries)
-    {
-        struct producer_entry *entry = container_of(node, struct producer_entry, node);
-
-        if (ps->count < ps->count_max)
-            return;
-        if (entry->txn_first_offset < 0)
-            remove_entry(ps, entry);
-        SOMETIMES("producer_state: a producer was forgotten for others", true);
-    }
-}
-
 bool producer_state_update(struct producer_state *ps, const struct batch_header *header,
                            const struct control_marker *marker, int64_t now_ms,
                            struct producer_completed *completed_out)
@@ -341,17 +411,15 @@ bool producer_state_update(struct producer_state *ps, const struct batch_header 
     if (!batch_has_producer(header) || (batch_is_control(header) && !marker))
         return false;
     entry = find_entry(ps, header->producer_id);
-    if (entry) {
-        list_remove(&entry->node);
-        list_push_back(&ps->entries, &entry->node);
-    } else {
-        forget_idlest(ps);
-        entry = add_entry(ps, header->producer_id);
-    }
+    if (entry)
+        use_entry(ps, entry);
+    else
+        entry = add_owned(ps, header->producer_id);
     if (marker)
         completed = apply_marker(entry, header, marker, completed_out);
     else
         apply_data(ps, entry, header);
+    set_open(entry, entry->txn_first_offset >= 0);
     entry->last_timestamp_ms = header->max_timestamp_ms;
     entry->last_seen_ms = now_ms;
     return completed;
@@ -415,6 +483,18 @@ void producer_state_raise_start(struct producer_state *ps, int64_t log_start_off
         ps->end_offset = log_start_offset;
 }
 
+void producer_state_settle(struct producer_state *ps)
+{
+    list_for_each(node, &ps->entries)
+    {
+        struct producer_entry *entry = container_of(node, struct producer_entry, node);
+
+        producer_shares_settle(&ps->shares, &entry->share);
+        if (ps->all != NULL)
+            producer_shares_settle(ps->all, &entry->share_all);
+    }
+}
+
 void producer_state_clear(struct producer_state *ps, int64_t end_offset)
 {
     free_entries(ps);
@@ -443,6 +523,10 @@ enum err producer_state_restore(struct producer_state *ps, const struct producer
     entry->last_seen_ms = from->last_seen_ms;
     entry->txn_first_offset = from->txn_first_offset;
     memcpy(entry->batches, from->batches, sizeof(entry->batches));
+    producer_shares_add_recovered(&ps->shares, &entry->share);
+    if (ps->all != NULL)
+        producer_shares_add_recovered(ps->all, &entry->share_all);
+    set_open(entry, entry->txn_first_offset >= 0);
     if (entry->txn_first_offset >= 0) {
         struct list *after = ps->open.prev; /* P3; files are mostly in order */
 

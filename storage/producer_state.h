@@ -6,8 +6,9 @@
  *   P2  batches of an entry: oldest first, contiguous sequences, growing offsets, all of `epoch`
  *   P3  open entries (txn_first_offset >= 0) are on `open`, by rising txn_first_offset
  *   P4  every batch below end_offset was applied, none at or above it
- *   P5  a new producer beyond count_max takes the place of the longest idle one without open
- *       transaction, as if that had expired: a bound on memory that refuses nobody */
+ *   P5  a new producer beyond the bound takes the place of one without open transaction, as if that
+ *       had expired: a bound on memory that refuses nobody.  Which one: producer_shares.h, first in
+ *       this partition, then among all that share the bound of `all` */
 #ifndef LEVEE_STORAGE_PRODUCER_STATE_H
 #define LEVEE_STORAGE_PRODUCER_STATE_H
 
@@ -15,6 +16,7 @@
 #include "base/list.h"
 #include "storage/batch.h"
 #include "storage/control_record.h"
+#include "storage/producer_shares.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -33,6 +35,9 @@ struct producer_batch {
 struct producer_entry {
     struct list node;      /* in producer_state.entries, by newest update, longest idle first */
     struct list open_node; /* in producer_state.open, or alone */
+    struct producer_state *state;
+    struct producer_share share;     /* in producer_state.shares */
+    struct producer_share share_all; /* in producer_state.all, if there is one */
     int64_t producer_id;
     int16_t epoch; /* -1: none known */
     uint8_t batch_count;
@@ -43,16 +48,29 @@ struct producer_entry {
     struct producer_batch batches[PRODUCER_WINDOW]; /* oldest first */
 };
 
+/* Of a producer that was forgotten for another one (P5). */
+struct producer_forgotten {
+    int64_t producer_id;
+    uint64_t owner;     /* of the one that was forgotten; PRODUCER_OWNER_NONE: not known */
+    uint64_t for_owner; /* who brought the other one */
+    bool of_all;        /* the bound of `all` was reached, not that of the partition */
+};
+
 struct producer_state {
     struct producer_entry **slots; /* open addressing by id, at most half full */
     uint32_t slot_count;           /* zero or a power of two */
     uint32_t count;
-    uint32_t count_max;
     uint64_t seed;
     struct list entries;
     struct list open;
-    struct producer_entry *spare; /* taken by check for the update that follows */
-    int64_t end_offset;           /* P4 */
+    struct producer_shares shares; /* by owner */
+    struct producer_shares *all;   /* of all states that share a bound; NULL: none.  The caller's */
+    struct producer_entry *spare;  /* taken by check for the update that follows */
+    uint64_t owner;                /* likewise: of the batch that was checked */
+    int64_t end_offset;            /* P4 */
+    /* Optional; runs inside an update, of this state or another one of `all`. */
+    void (*forgotten)(void *context, const struct producer_forgotten *forgotten);
+    void *context; /* for forgotten */
 };
 
 enum producer_origin {
@@ -63,7 +81,8 @@ enum producer_origin {
 
 struct producer_rules {
     enum producer_origin origin;
-    bool txn_v2; /* transaction.version 2 of this producer: when unknown, it starts at 0 */
+    bool txn_v2;    /* transaction.version 2 of this producer: when unknown, it starts at 0 */
+    uint64_t owner; /* who brings the batch (producer_shares.h) */
 };
 
 struct producer_check {
@@ -81,7 +100,8 @@ struct producer_completed {
     bool aborted;
 };
 
-/* seed: for the table.  count_max: producers remembered at most (P5). */
+/* seed: for the table.  count_max: producers with an owner that are remembered at most, and twice
+ * as many recovered ones (P5).  all, forgotten and context may be set after it. */
 void producer_state_init(struct producer_state *ps, uint64_t seed, uint32_t count_max);
 
 /* A zeroed state is accepted. */
@@ -134,12 +154,14 @@ must_use bool producer_state_truncate(struct producer_state *ps, int64_t offset)
  * it would be below; a transaction that began below keeps the offset where it began. */
 void producer_state_raise_start(struct producer_state *ps, int64_t log_start_offset);
 
+/* What was read or replayed is recovered from now on: nobody's, and no newcomer takes its place. */
+void producer_state_settle(struct producer_state *ps);
+
 /* Empty, with everything below end_offset counted as applied. */
 void producer_state_clear(struct producer_state *ps, int64_t end_offset);
 
-/* Add a whole producer, as a file has it (its links do not count); P2 holds for it.  count_max is
- * not asked.  ERR_MALFORMED: negative id, or known already;
- * ERR_NOMEM. */
+/* Add a whole producer, as a file has it (its links do not count); P2 holds for it.  It is
+ * recovered; the bound is not asked.  ERR_MALFORMED: negative id, or known already; ERR_NOMEM. */
 must_use enum err producer_state_restore(struct producer_state *ps,
                                          const struct producer_entry *from);
 

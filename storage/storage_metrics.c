@@ -67,6 +67,7 @@ void storage_metrics_register(const struct storage_metrics *metrics, bool with_d
         {FAMILY_CHECKPOINTS, &metrics->checkpoints},
         {FAMILY_TAIL_CACHE_HITS, &metrics->cache_hits},
         {FAMILY_TAIL_CACHE_MISSES, &metrics->cache_misses},
+        {FAMILY_PRODUCERS_FORGOTTEN, &metrics->producers_forgotten},
     };
     const struct {
         enum metric_id id;
@@ -76,6 +77,8 @@ void storage_metrics_register(const struct storage_metrics *metrics, bool with_d
         {FAMILY_JOURNAL_CAPACITY, &metrics->journal_capacity_bytes},
         {FAMILY_JOURNAL_MAX, &metrics->journal_max_bytes},
         {FAMILY_SEGMENTS_OPEN, &metrics->open_segments},
+        {FAMILY_PRODUCERS, &metrics->producers},
+        {FAMILY_PRODUCERS_MAX, &metrics->producers_max},
         {FAMILY_DISK_FREE, &metrics->disk_free_bytes},
         {FAMILY_DISK_RESERVE, &metrics->disk_reserve_bytes},
         {FAMILY_DISK_SHORT, &metrics->disk_is_short},

@@ -24,10 +24,11 @@ struct storage_metrics {
     struct clock *clock;
     struct histogram times[STORAGE_TIMING_COUNT];
     struct counter appended_bytes, segment_bytes, checkpoints, journal_groups, cache_hits,
-        cache_misses;
+        cache_misses, producers_forgotten;
     struct gauge journal_used_bytes, journal_capacity_bytes, journal_max_bytes;
     struct gauge disk_free_bytes, disk_reserve_bytes, disk_is_short;
     struct gauge open_segments;
+    struct gauge producers, producers_max;
 };
 
 /* clock stays the caller's. */

@@ -10,6 +10,7 @@ enum {
     SECOND_IN_FLIGHT_BYTES = 256 << 10,
     PENDING_BYTES_MAX = 16 << 20,
     READ_WINDOW_BYTES_MAX = 4 << 20,
+    PRODUCERS_MAX = LOG_PRODUCERS_MAX,
     LOG_GATHERS_BYTES = 16 << 10, /* on average, before a checkpoint writes it */
     SPACE_CHECK_MS = 1000,
     SPACE_CHECK_BYTES = 4 << 20,
@@ -398,6 +399,8 @@ enum err store_open(const struct store_world *world, const struct store_options 
         store->options.log_producers_max = LOG_PRODUCERS_MAX;
     if (options->segment_shrink == 0)
         store->options.segment_shrink = 1;
+    if (options->producers_max == 0)
+        store->options.producers_max = PRODUCERS_MAX;
     store->events = events;
     store->events_context = context;
     store->loop = world->loop;
@@ -413,6 +416,7 @@ enum err store_open(const struct store_world *world, const struct store_options 
     store->groups = options->group_slab != NULL ? options->group_slab : &store->own_groups;
     store->reads = options->read_slab != NULL ? options->read_slab : &store->own_reads;
     list_init(&store->logs);
+    producer_shares_init(&store->producers, prng_u64(world->prng), store->options.producers_max);
     list_init(&store->cache);
     list_init(&store->evictable);
     list_init(&store->dirty_logs);
@@ -430,6 +434,8 @@ enum err store_open(const struct store_world *world, const struct store_options 
     storage_metrics_init(&store->metrics, store->loop->clock);
     gauge_set(&store->metrics.journal_max_bytes, (int64_t)options->journal_max_bytes);
     gauge_set(&store->metrics.disk_reserve_bytes, (int64_t)options->reserve_bytes);
+    gauge_set(&store->metrics.producers_max,
+              (int64_t)store->options.producers_max * PRODUCER_SHARES);
     segment_writer_init(store);
     checkpointer_init(store);
     *out = store;
@@ -477,6 +483,7 @@ void store_close(struct store *store)
     log_tail_free_spares(store);
     journal_close(store->journal);
     marks_writer_close(store->marks_writer);
+    producer_shares_deinit(&store->producers);
     storage_metrics_deinit(&store->metrics);
     mem_free(store);
 }

@@ -49,6 +49,8 @@ struct store_options {
     uint32_t read_window_max_bytes;     /* of a read of a segment; 0: 4 MiB */
     uint32_t log_producers_max;         /* that a log remembers; 0: LOG_PRODUCERS_MAX */
     uint32_t segment_shrink; /* a segment is full at such a part of segment.bytes; 0: 1 */
+    uint32_t producers_max;  /* that all logs remember, and twice as many recovered ones (H2 of
+                              * producer_shares.h); 0: as many as one may */
     struct slab *group_slab; /* for the journal's groups, which the tail cache keeps */
     struct slab *read_slab;  /* for what readers hold; NULL: the store's own */
 };

@@ -6,6 +6,7 @@
 #include "storage/journal.h"
 #include "storage/log_names.h"
 #include "storage/marks.h"
+#include "storage/producer_shares.h"
 #include "storage/storage_metrics.h"
 #include "storage/store.h"
 
@@ -63,6 +64,7 @@ struct store {
 
     struct list logs;
     uint32_t log_count;
+    struct producer_shares producers; /* that its logs remember */
     struct list cache;     /* of tail_entry.cache_node, not in a segment yet, oldest append first */
     struct list evictable; /* the same, in a segment, in the order of writing */
     uint64_t cache_bytes;  /* payload of all entries */

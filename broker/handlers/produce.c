@@ -10,6 +10,7 @@
 #include "broker/handlers.h"
 #include "broker/kafka_error.h"
 #include "broker/produce_names.h"
+#include "broker/producer_owner.h"
 #include "broker/record_errors.h"
 #include "broker/request.h"
 #include "broker/scatter.h"
@@ -49,6 +50,7 @@ struct produce {
     struct produce_piece **last;
     int16_t acks;
     int32_t timeout_ms;
+    uint64_t owner; /* of the producer ids that it brings */
 };
 
 static void finish_piece(struct produce_piece *piece)
@@ -288,6 +290,7 @@ static void append_partition(struct produce_piece *piece)
         .size_bytes = err == ERR_AGAIN ? size_bytes : piece->check.stored_bytes,
         .max_timestamp_ms = piece->check.info.max_timestamp_ms,
         .for_all = piece->all->acks == KAFKA_ACKS_ALL_ISR,
+        .owner = piece->all->owner,
         .done = on_appended,
     };
     partition_append(partition, &piece->append);
@@ -471,6 +474,7 @@ void handle_produce(struct request *request)
         all->last = &all->pieces;
         all->acks = body->acks;
         all->timeout_ms = body->timeout_ms;
+        all->owner = producer_owner_of(&request->wire.conn->peer);
     }
     if (all == NULL || !prepare(all)) {
         request_refuse_memory(request);

@@ -83,12 +83,21 @@ DEFECTS = [
             "            fail(extents, err_from_errno(-result));\n        return;\n    }\n"
             "    if (extents->growing->size_bytes")),
     defect("newest_victim", "beyond the cap of producers the newest one is forgotten",
-           ["test_producer_state"],
+           ["test_producer_state", "test_producer_shares"],
+           ("storage/producer_shares.c",
+            "        if (!share->pinned)\n            return share;\n",
+            "        if ($BUG)\n            share = container_of(held->prev, struct producer_share, "
+            "node);\n        if (!share->pinned)\n            return share;\n")),
+    defect("owner_unknown", "who brings a producer id is not told to the log",
+           ["test_producer_owners"],
+           ("broker/partition.c", "append->owner, result);\n",
+            "$BUG ? PRODUCER_OWNER_NONE : append->owner, result);\n")),
+    defect("recovered_give_way", "producers that a start has read give way to newcomers",
+           ["test_producer_shares"],
            ("storage/producer_state.c",
-            "        if (entry->txn_first_offset < 0)\n            remove_entry(ps, entry);\n",
-            "        if ($BUG)\n            entry = container_of(ps->entries.prev, struct producer_entry, "
-            "node);\n        if (entry->txn_first_offset < 0)\n            remove_entry(ps, entry);\n"
-            "        if ($BUG)\n            return;\n")),
+            "        producer_shares_settle(&ps->shares, &entry->share);\n",
+            "        if ($BUG)\n            continue;\n"
+            "        producer_shares_settle(&ps->shares, &entry->share);\n")),
     defect("window_of_four", "duplicates are known for the newest four batches only",
            ["test_producer_state", SIM],
            ("storage/producer_state.c",

@@ -303,7 +303,7 @@ static void append(struct life *life, int32_t number, int32_t leader_epoch)
     check(batch_builder_finish(&builder, NULL, &bytes, &size_bytes) == OK);
     check(batch_parse(bytes, size_bytes, &header) == OK);
     check(log_append_leader(life->log, bytes, size_bytes, header.max_timestamp_ms, leader_epoch,
-                            wall_ms(&clock), &result) == OK);
+                            wall_ms(&clock), PRODUCER_OWNER_NONE, &result) == OK);
     batch_builder_deinit(&builder);
     turn(life);
 }

@@ -81,6 +81,8 @@ static enum err open_store(uint32_t shard)
         .reserve_bytes = options->reserve_bytes,
         .open_files_max = 64,
         .index_cache_max_bytes = 400,
+        .log_producers_max = options->log_producers_max,
+        .producers_max = options->producers_max,
         .read_slab = options->reads_max_bytes > 0 ? &fixture.read_slab : NULL,
     };
 
@@ -408,10 +410,11 @@ enum err fixture_append(const struct fixture_append *append, struct log_append_r
     cr_assert(eq(int, batch_parse(bytes, size_bytes, &header), OK));
     if (append->lies)
         liar = make_liar(append, bytes, size_bytes);
-    err = append->verbatim ? log_append_verbatim(at->log, bytes, size_bytes, &result)
-                           : log_append_leader(at->log, liar != NULL ? liar : bytes, size_bytes,
-                                               header.max_timestamp_ms, append->leader_epoch,
-                                               clock_wall_ms(fixture.loops[0].clock), &result);
+    err = append->verbatim
+              ? log_append_verbatim(at->log, bytes, size_bytes, &result)
+              : log_append_leader(at->log, liar != NULL ? liar : bytes, size_bytes,
+                                  header.max_timestamp_ms, append->leader_epoch,
+                                  clock_wall_ms(fixture.loops[0].clock), append->owner, &result);
     if (err == OK && !result.duplicate)
         remember(at, bytes, size_bytes, &result, append);
     mem_free(liar);

@@ -29,6 +29,8 @@ struct fixture_options {
     uint64_t tail_cache_max_bytes;   /* 64 MiB */
     uint64_t journal_max_bytes;      /* 64 MiB */
     uint64_t reads_max_bytes;        /* the store's own */
+    uint32_t log_producers_max;
+    uint32_t producers_max;
     uint64_t reserve_bytes;
     uint64_t capacity_bytes; /* of the disk */
     bool relaxed;
@@ -115,6 +117,7 @@ struct fixture_append {
     int64_t producer_id;
     int16_t producer_epoch;
     int32_t base_sequence;
+    uint64_t owner; /* who brings it */
     int32_t leader_epoch;
     int64_t timestamp_ms; /* of the first record; the others follow by 1 */
     bool lies;            /* the header says, under a right checksum, what is not so: */

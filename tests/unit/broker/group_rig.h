@@ -124,7 +124,7 @@ void log_set_high_watermark(struct log *log, int64_t offset)
 
 enum err log_append_leader(struct log *log, const uint8_t *bytes, uint32_t size_bytes,
                            int64_t max_timestamp_ms, int32_t leader_epoch, int64_t now_ms,
-                           struct log_append_result *out)
+                           uint64_t owner, struct log_append_result *out)
 {
     struct kept_batch *batch = &log->batches[log->batch_count];
 

@@ -32,6 +32,7 @@ static struct {
     struct sim_broker broker;
     struct history history;
     struct live_client clients[LIVE_CLIENTS_MAX];
+    struct broker_sizes sizes; /* set before live_start */
 } live;
 
 static inline void live_start_client(struct sim_node *node)
@@ -93,7 +94,8 @@ static inline void live_start(uint32_t shards_count, const char *const *sets)
     live.world = sim_world_create(&(struct sim_world_options){.seed = 7});
     history_init(&live.history);
     sim_broker_init(&live.broker, live.world, "broker",
-                    &(struct sim_broker_options){.shards_count = shards_count, .sets = all});
+                    &(struct sim_broker_options){
+                        .shards_count = shards_count, .sets = all, .sizes = live.sizes});
     sim_node_start(live.broker.node);
     cr_assert(sim_world_run_until(live.world, live_is_ready, NULL, 60 * SIM_SECOND));
     cr_assert(live.broker.ready);

@@ -538,7 +538,10 @@ Test(group, group_whose_partition_is_damaged_is_not_served)
     cr_assert(eq(int, batch_builder_add_pair(&builder, key, sizeof(key), "", 0, 1), OK));
     cr_assert(eq(int, batch_builder_finish(&builder, NULL, &bytes, &size_bytes), OK));
     cr_assert(eq(int, batch_parse(bytes, size_bytes, &header), OK));
-    cr_assert(eq(int, log_append_leader(&disk.logs[0], bytes, size_bytes, 1, 0, 1, &result), OK));
+    cr_assert(eq(
+        int,
+        log_append_leader(&disk.logs[0], bytes, size_bytes, 1, 0, 1, PRODUCER_OWNER_NONE, &result),
+        OK));
     batch_builder_deinit(&builder);
     rig_settle();
     rig_restart();

@@ -116,7 +116,10 @@ static void append_record(int16_t type, const void *key, int16_t version, const 
                  OK));
     cr_assert(eq(int, batch_builder_finish(&builder, NULL, &bytes, &size_bytes), OK));
     cr_assert(eq(int, batch_parse(bytes, size_bytes, &header), OK));
-    cr_assert(eq(int, log_append_leader(&disk.logs[0], bytes, size_bytes, 1, 0, 1, &result), OK));
+    cr_assert(eq(
+        int,
+        log_append_leader(&disk.logs[0], bytes, size_bytes, 1, 0, 1, PRODUCER_OWNER_NONE, &result),
+        OK));
     batch_builder_deinit(&builder);
     rig_settle();
 }

@@ -938,3 +938,41 @@ Test(log_recover, damage_above_kafkas_recovery_point_ends_the_log, .init = up)
     cr_assert(eq(i64, log_end(), 14));
     fixture_check_prefix(0);
 }
+
+/* ---- producers */
+
+static bool sends_again(uint64_t owner, int64_t producer_id)
+{
+    const struct fixture_append append = {
+        .has_producer = true, .producer_id = producer_id, .owner = owner};
+    struct log_append_result result;
+
+    cr_assert(eq(int, fixture_append(&append, &result), OK));
+    return result.duplicate;
+}
+
+/* Whose they were is not known any more: the others' new ones must not be their end. */
+Test(log_recover, recovered_producers_do_not_lose_to_newcomers)
+{
+    struct fixture_options options = small;
+
+    options.log_producers_max = 20;
+    options.checkpoint_interval_ms = 100000;
+    fixture_up(&options);
+    cr_assert(fixture_start());
+    cr_assert(not(sends_again(1, 7)));
+    for (int64_t id = 0; id < 30; id++)
+        cr_assert(not(sends_again(2, 1000 + id)));
+    cr_assert(fixture_settle());
+    fixture_checkpoint();
+    cr_assert(not(sends_again(1, 8))); /* stands in the journal alone */
+    cr_assert(fixture_settle());
+    fixture_crash(SIM_KILL);
+    cr_assert(fixture_start());
+    for (int64_t id = 0; id < 100; id++)
+        cr_assert(not(sends_again(2, 2000 + id)));
+    cr_assert(sends_again(1, 7), "it is stored a second time");
+    cr_assert(sends_again(1, 8), "it is stored a second time");
+    fixture_settle();
+    check_all();
+}

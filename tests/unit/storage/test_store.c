@@ -639,7 +639,7 @@ Test(store, an_append_that_the_process_has_no_memory_for_is_refused_at_once)
         fixture_run_ms(2000); /* the journal grows */
         mem_fail_after(n);
         err = log_append_leader(fixture.at[1].log, batch->bytes, batch->size_bytes, 1000, 0, 1000,
-                                &result);
+                                PRODUCER_OWNER_NONE, &result);
         mem_fail_after(0);
         cr_assert(err == OK || err == ERR_NOMEM, "%s", err_name(err));
         refused += err != OK;
@@ -648,7 +648,7 @@ Test(store, an_append_that_the_process_has_no_memory_for_is_refused_at_once)
     mem_fail_after(3);
     cr_assert(eq(int,
                  log_append_leader(fixture.at[2].log, batch->bytes, batch->size_bytes, 1000, 0,
-                                   1000, &result),
+                                   1000, PRODUCER_OWNER_NONE, &result),
                  ERR_NOMEM));
     mem_fail_after(0);
     cr_assert(eq(i64, log_offsets(fixture.at[1].log).log_end, 6 - (int64_t)refused));
@@ -787,8 +787,8 @@ Test(store, a_full_journal_takes_records_that_delete_topics_past_those_who_wait)
     fill_disk_and_journal();
     store_wait_room(fixture.store, &hungry.waiter);
     batch = fixture.at[0].batches[fixture.at[0].batch_count - 1]; /* a small one */
-    err =
-        log_append_leader(fixture.at[0].log, batch.bytes, batch.size_bytes, 1000, 0, 1000, &result);
+    err = log_append_leader(fixture.at[0].log, batch.bytes, batch.size_bytes, 1000, 0, 1000,
+                            PRODUCER_OWNER_NONE, &result);
     cr_assert(eq(int, err, ERR_FULL));
     err =
         log_append_urgent(fixture.at[0].log, batch.bytes, batch.size_bytes, 1000, 0, 1000, &result);
