@@ -84,7 +84,8 @@ struct log_commit_waiter {
 };
 
 struct log {
-    struct list node; /* store.logs */
+    struct list node;    /* store.logs */
+    uint32_t walk_round; /* of the store's last walk that came to it */
     struct store *store;
     struct log_id id;
     char *name;

@@ -503,7 +503,8 @@ uint64_t store_progress(const struct store *store)
     const struct storage_metrics *metrics = &store->metrics;
 
     return counter_read(&metrics->appended_bytes) + counter_read(&metrics->segment_bytes) +
-           counter_read(&metrics->journal_groups) + counter_read(&metrics->checkpoints);
+           counter_read(&metrics->journal_groups) + counter_read(&metrics->checkpoints) +
+           store->walk.visited_count;
 }
 
 void store_register_metrics(struct store *store, struct metrics *metrics)

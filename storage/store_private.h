@@ -41,6 +41,15 @@ enum checkpoint_step {
     CHECKPOINT_MARK,
 };
 
+/* One walk at a time; done NULL: none. */
+struct store_walk {
+    struct task task;
+    uint32_t round;
+    uint64_t visited_count; /* of all walks */
+    enum err (*visit)(struct log *log);
+    void (*done)(struct store *store, enum err err);
+};
+
 struct store {
     struct store_world world;
     struct store_options options;
@@ -110,6 +119,7 @@ struct store {
     } checkpoint_waiters[8];
     uint32_t checkpoint_waiter_count;
 
+    struct store_walk walk;
     bool stopping;
     bool checkpoints_ended; /* the stop writes the last marks: none begins any more */
     void (*stopped)(void *context, enum err err);
@@ -132,6 +142,12 @@ struct store {
 };
 
 void store_fail(struct store *store, enum err err);
+
+/* visit each log once, those that come meanwhile too, some in each turn; then done, or at the first
+ * error; ERR_STORAGE: the store has failed meanwhile.  Never inside this call. */
+void store_walk_begin(struct store *store, enum err (*visit)(struct log *log),
+                      void (*done)(struct store *store, enum err err));
+
 void store_note_journal(struct store *store); /* how full it is, for the metrics */
 void store_touch_space(struct store *store);
 void store_look_at_space(struct store *store); /* now, if much was written since the last look */

@@ -67,17 +67,10 @@ static void end_stop(struct store *store, enum err err)
     store_tell_stopped(store);
 }
 
-static void on_journal_stopped(void *context)
+static void on_finished(struct store *store, enum err err)
 {
-    struct store *store = context;
-    enum err err = store->state == STORE_FAILED ? ERR_STORAGE : OK;
     struct marks marks;
 
-    list_for_each(node, &store->logs)
-    {
-        if (err == OK)
-            err = finish_log(container_of(node, struct log, node));
-    }
     if (err == OK)
         err = store->io->v->filesystem_sync(store->io, store->world.dir->dir_fd);
     if (err == OK) {
@@ -88,6 +81,16 @@ static void on_journal_stopped(void *context)
     if (store->state != STORE_FAILED)
         store->state = STORE_STOPPED;
     end_stop(store, err);
+}
+
+static void on_journal_stopped(void *context)
+{
+    struct store *store = context;
+
+    if (store->state == STORE_FAILED)
+        end_stop(store, ERR_STORAGE);
+    else
+        store_walk_begin(store, finish_log, on_finished);
 }
 
 /* ---- the ends of files */
@@ -124,17 +127,19 @@ static void stop_journal(struct store *store)
 }
 
 /* Those that the journal has: out of its way before it gives them up. */
-static enum err cut_protected(struct store *store)
+static enum err cut_protected(struct log *log)
 {
-    enum err err = OK;
+    return log->quarantined || needs_protection(log) ? OK : segment_cut_padding(log_active(log));
+}
 
-    list_for_each(node, &store->logs)
-    {
-        struct log *log = container_of(node, struct log, node);
-        if (err == OK && !log->quarantined && !needs_protection(log))
-            err = segment_cut_padding(log_active(log));
-    }
-    return err == OK ? store->io->v->filesystem_sync(store->io, store->world.dir->dir_fd) : err;
+static void on_cut(struct store *store, enum err err)
+{
+    if (err == OK)
+        err = store->io->v->filesystem_sync(store->io, store->world.dir->dir_fd);
+    if (err == OK)
+        store_checkpoint(store, on_last_checkpoint, store);
+    else
+        end_stop(store, err);
 }
 
 static void on_protected(void *context, enum err err)
@@ -143,17 +148,12 @@ static void on_protected(void *context, enum err err)
 
     if (err == OK && store->state != STORE_RUNNING)
         err = ERR_STORAGE;
-    if (err == OK && any_needs_protection(store)) {
-        err = cut_protected(store);
-        if (err == OK) {
-            store_checkpoint(store, on_last_checkpoint, store);
-            return;
-        }
-    }
-    if (err == OK)
-        stop_journal(store);
-    else
+    if (err != OK)
         end_stop(store, err);
+    else if (any_needs_protection(store))
+        store_walk_begin(store, cut_protected, on_cut);
+    else
+        stop_journal(store);
 }
 
 /* As many as there is room for.  ERR_FULL: not even one. */

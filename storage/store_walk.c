@@ -1,0 +1,50 @@
+/* A walk over all logs of a store, some of them in each turn of the loop.  (store_private.h) */
+#include "base/check.h"
+#include "storage/log_private.h"
+
+/* What a visit does may take the better part of a millisecond. */
+enum { LOGS_PER_TURN = 8 };
+
+static void end_walk(struct store *store, enum err err)
+{
+    void (*done)(struct store * store, enum err err) = store->walk.done;
+
+    store->walk.done = NULL;
+    done(store, err);
+}
+
+/* Who was visited goes to the back, so the walk has ended when it stands in front again. */
+static void run_walk(struct task *task)
+{
+    struct store *store = container_of(task, struct store, walk.task);
+    struct store_walk *walk = &store->walk;
+    enum err err = OK;
+
+    for (uint32_t i = 0; i < LOGS_PER_TURN && err == OK; i++) {
+        struct log *log = list_first(&store->logs, struct log, node);
+        if (list_is_empty(&store->logs) || log->walk_round == walk->round) {
+            end_walk(store, OK);
+            return;
+        }
+        list_remove(&log->node);
+        list_push_back(&store->logs, &log->node);
+        log->walk_round = walk->round;
+        err = store->state == STORE_FAILED ? ERR_STORAGE : walk->visit(log);
+        walk->visited_count++;
+    }
+    if (err == OK)
+        loop_defer(store->loop, &walk->task);
+    else
+        end_walk(store, err);
+}
+
+void store_walk_begin(struct store *store, enum err (*visit)(struct log *log),
+                      void (*done)(struct store *store, enum err err))
+{
+    check(store->walk.done == NULL);
+    store->walk.task.run = run_walk;
+    store->walk.round++;
+    store->walk.visit = visit;
+    store->walk.done = done;
+    loop_defer(store->loop, &store->walk.task);
+}
