@@ -59,7 +59,8 @@ void conn_server_wait_memory(struct conn_server *server, struct conn *conn);
 void conn_server_budget_back(struct conn_server *server);
 void conn_server_memory_back(struct conn_server *server);
 
-/* Those that wait for memory of a frame go on now, the one that waits longest first. */
+/* Those that wait for memory of a frame go on now, the one that waits longest first; those that
+ * want little do not wait behind those that want much. */
 void conn_server_feed_hungry(struct conn_server *server);
 
 /* May the whole frame of conn begin, as far as V2, V3 and V4 are concerned? *kind_out: what it is,

@@ -80,21 +80,41 @@ static void go_on_ready(struct conn_server *server)
     list_splice_back(&server->waiting, &first);
 }
 
+/* Does its next piece make a buffer of which frames leave more to others (frame.c, I1)? */
+static bool wants_much(const struct conn *conn)
+{
+    uint32_t stashed_bytes = conn->stash_bytes - conn->stash_pos;
+
+    return frame_growth_bytes(&conn->frame, stashed_bytes > 0 ? stashed_bytes : 1) >
+           FRAME_LARGE_BYTES;
+}
+
 void conn_server_feed_hungry(struct conn_server *server)
 {
-    while (!list_is_empty(&server->hungry)) {
-        struct conn *conn = list_first(&server->hungry, struct conn, wait_node);
-        uint64_t since_ns = conn->wait_ns;
+    bool refused[2] = {false}; /* the first one for whom there is no room, by wants_much */
+    struct list hungry, kept;
+    struct list *node;
 
-        list_remove(&conn->wait_node);
-        (void)conn_go_on(conn);
-        if (conn->block != CONN_WAITS_MEMORY)
-            continue;
-        list_remove(&conn->wait_node);
-        list_push_front(&server->hungry, &conn->wait_node);
-        conn->wait_ns = since_ns;
-        return;
+    list_init(&hungry);
+    list_init(&kept);
+    list_splice_back(&hungry, &server->hungry);
+    while ((node = list_pop_front(&hungry)) != NULL) {
+        struct conn *conn = container_of(node, struct conn, wait_node);
+        uint64_t since_ns = conn->wait_ns;
+        bool much = wants_much(conn);
+
+        if (!refused[much]) {
+            (void)conn_go_on(conn);
+            if (conn->block != CONN_WAITS_MEMORY)
+                continue;
+            list_remove(&conn->wait_node);
+            conn->wait_ns = since_ns;
+            refused[much] = true;
+        }
+        list_push_back(&kept, &conn->wait_node);
     }
+    list_splice_back(&kept, &server->hungry);
+    list_splice_back(&server->hungry, &kept);
 }
 
 static void run_go_on(struct task *task)

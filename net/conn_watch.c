@@ -106,13 +106,21 @@ static bool brings_little(const struct conn *conn)
     return conn->frame.filled_bytes - conn->frame_look_bytes < held_bytes(conn) / PACE_PART;
 }
 
+/* Of equal ones the youngest, so that the oldest frame gets whole. */
+static struct conn *heavier(struct conn *one, struct conn *other)
+{
+    if (one == NULL || held_bytes(other) > held_bytes(one))
+        return other;
+    return held_bytes(other) == held_bytes(one) && other->id > one->id ? other : one;
+}
+
 /* Whose frame gives its memory to those that wait for some: of those that bring little the one that
- * holds most; when all wait for each other, the youngest, so that the oldest frame gets whole. What
- * whole frames hold comes back by itself. */
+ * holds most; when all wait for each other, the same of those behind the first, which then gets
+ * whole.  What whole frames hold comes back by itself. */
 static struct conn *find_victim(struct conn_server *server)
 {
     struct conn *idlest = NULL;
-    struct conn *youngest = NULL;
+    struct conn *waiting = NULL;
     bool somebody_goes_on = false;
 
     list_for_each(node, &server->watched)
@@ -122,21 +130,18 @@ static struct conn *find_victim(struct conn_server *server)
         if (!has_partial_frame(conn))
             continue;
         if (conn->block == CONN_WAITS_MEMORY) {
-            if (youngest == NULL || conn->id > youngest->id)
-                youngest = conn;
+            if (list_first(&server->hungry, struct conn, wait_node) != conn)
+                waiting = heavier(waiting, conn);
         } else if (held_bytes(conn) > 0) {
             if (!brings_little(conn))
                 somebody_goes_on = true;
-            else if (idlest == NULL || held_bytes(conn) > held_bytes(idlest))
-                idlest = conn;
+            else
+                idlest = heavier(idlest, conn);
         }
     }
     if (idlest != NULL)
         return idlest;
-    if (somebody_goes_on || !list_is_empty(&server->waiting) ||
-        list_first(&server->hungry, struct conn, wait_node) == youngest)
-        return NULL;
-    return youngest;
+    return somebody_goes_on || !list_is_empty(&server->waiting) ? NULL : waiting;
 }
 
 /* What waits to go into its frame, or the next byte of it. */
