@@ -17,12 +17,19 @@ static void renew_wait(struct append_queue *queue)
         store_wait_room(queue->store, &queue->room);
 }
 
+static void forget(struct append_queue *queue, struct append_op *op)
+{
+    if (op->has_key)
+        key_chains_remove(&queue->keys, &op->key);
+    op->queue = NULL;
+}
+
 static void finish(struct append_op *op, enum err err)
 {
     struct append_queue *queue = op->queue;
 
     list_remove(&op->node);
-    op->queue = NULL;
+    forget(queue, op);
     renew_wait(queue);
     op->done(op, err);
 }
@@ -42,10 +49,11 @@ static bool on_room(struct store_waiter *waiter)
     return true;
 }
 
-void append_queue_init(struct append_queue *queue, struct store *store)
+void append_queue_init(struct append_queue *queue, struct store *store, uint64_t seed)
 {
     *queue = (struct append_queue){.store = store, .room = {.room = on_room}};
     list_init(&queue->waiting);
+    key_chains_init(&queue->keys, seed);
 }
 
 void append_queue_add(struct append_queue *queue, struct append_op *op)
@@ -64,7 +72,16 @@ void append_queue_add(struct append_queue *queue, struct append_op *op)
     }
     op->queue = queue;
     list_push_back(&queue->waiting, &op->node);
+    if (op->has_key)
+        key_chains_add(&queue->keys, &op->key);
     renew_wait(queue);
+}
+
+struct append_op *append_queue_next(const struct append_op *op)
+{
+    struct key_link *next = key_chains_next(&op->queue->keys, &op->key);
+
+    return next == NULL ? NULL : container_of(next, struct append_op, key);
 }
 
 /* At once, and not in a turn of the store's: who waits behind one that prepares lacks no room. */
@@ -107,7 +124,7 @@ void append_queue_cancel(struct append_op *op)
 
     if (queue == NULL)
         return;
-    op->queue = NULL;
+    forget(queue, op);
     list_remove(&op->node);
     renew_wait(queue);
 }
@@ -123,7 +140,7 @@ void append_queue_end(struct append_queue *queue, enum err err)
     renew_wait(queue);
     while ((node = list_pop_front(&ended)) != NULL) {
         struct append_op *op = container_of(node, struct append_op, node);
-        op->queue = NULL;
+        forget(queue, op);
         op->done(op, err);
     }
 }
@@ -133,6 +150,7 @@ void append_queue_deinit(struct append_queue *queue)
     struct list *node;
 
     while ((node = list_pop_front(&queue->waiting)) != NULL)
-        container_of(node, struct append_op, node)->queue = NULL;
+        forget(queue, container_of(node, struct append_op, node));
+    key_chains_deinit(&queue->keys);
     store_cancel_wait(&queue->room);
 }

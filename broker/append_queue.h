@@ -15,11 +15,13 @@
 
 #include "base/err.h"
 #include "base/list.h"
+#include "broker/key_chains.h"
 #include "storage/store.h"
 
 struct append_queue {
     struct store *store;
-    struct list waiting; /* of append_op, oldest first */
+    struct list waiting;    /* of append_op, oldest first */
+    struct key_chains keys; /* of those that wait and have one */
     struct store_waiter room;
 };
 
@@ -28,6 +30,8 @@ struct append_op {
     struct list node;
     struct append_queue *queue; /* where it waits, else NULL */
     bool is_preparing;          /* the caller's, before it is added: put comes later (Q5) */
+    bool has_key;               /* the caller's, before it is added: key.key is set */
+    struct key_link key;        /* whose ops are found by append_queue_next */
     /* Write now.  ERR_FULL: no room, nothing was written; it is called again later. */
     enum err (*put)(struct append_op *op);
     /* May be NULL.  Runs once, inside append_queue_add, when the op has to wait: the place to keep
@@ -36,13 +40,17 @@ struct append_op {
     void (*done)(struct append_op *op, enum err err);
 };
 
-void append_queue_init(struct append_queue *queue, struct store *store);
+/* seed: from the prng (key_chains.h). */
+void append_queue_init(struct append_queue *queue, struct store *store, uint64_t seed);
 
 /* put, wait and done are set. */
 void append_queue_add(struct append_queue *queue, struct append_op *op);
 
 /* What was preparing may be put now: at once, when nobody is before it; done may run inside. */
 void append_queue_ready(struct append_op *op);
+
+/* The next one that waits behind op with the key of op, or NULL; op waits and has one. */
+struct append_op *append_queue_next(const struct append_op *op);
 
 /* It is not written and done does not run; nothing happens to one that does not wait. */
 void append_queue_cancel(struct append_op *op);

@@ -10,7 +10,8 @@ void partition_count(struct partition *partition, enum topic_metric metric, uint
 
 void partition_init_waits(struct partition *partition)
 {
-    append_queue_init(&partition->appends, partition->shard->store);
+    append_queue_init(&partition->appends, partition->shard->store,
+                      prng_u64(&partition->shard->prng));
     list_init(&partition->own_waiters);
     list_init(&partition->ack_waiters);
     list_init(&partition->data_waiters);
@@ -167,53 +168,42 @@ static void on_put(struct append_op *op, enum err err)
 
 void partition_append(struct partition *partition, struct partition_append *append)
 {
+    struct batch_header header = {0};
+
     append->partition = partition;
     append->op.put = put;
     append->op.done = on_put;
+    append->op.has_key = batch_parse_header(append->bytes, append->size_bytes, &header) == OK &&
+                         batch_has_producer(&header);
+    append->op.key.key = (uint64_t)header.producer_id;
     append_queue_add(&partition->appends, &append->op);
-}
-
-static int64_t producer_of(const struct partition_append *append)
-{
-    struct batch_header header;
-    enum err err = batch_parse_header(append->bytes, append->size_bytes, &header);
-
-    return err == OK && batch_has_producer(&header) ? header.producer_id : BATCH_NO_PRODUCER_ID;
 }
 
 /* What the same producer sent after it would overtake it: where the log does not know the producer,
  * it takes any sequence (I11).  They have the answer that the log gives where it does. */
-static void refuse_followers(struct append_queue *queue, struct list *next, int64_t producer_id)
+static void refuse_followers(const struct append_op *op)
 {
+    struct append_op *follower;
     struct list refused;
     struct list *node;
 
     list_init(&refused);
-    while ((node = next) != &queue->waiting) {
-        struct append_op *op = container_of(node, struct append_op, node);
-        next = node->next;
-        if (producer_of(container_of(op, struct partition_append, op)) != producer_id)
-            continue;
-        append_queue_cancel(op);
-        list_push_back(&refused, node);
+    while ((follower = append_queue_next(op)) != NULL) {
+        append_queue_cancel(follower);
+        list_push_back(&refused, &follower->node);
     }
     while ((node = list_pop_front(&refused)) != NULL) {
-        struct append_op *op = container_of(node, struct append_op, node);
-        op->done(op, ERR_SEQUENCE);
+        follower = container_of(node, struct append_op, node);
+        follower->done(follower, ERR_SEQUENCE);
     }
 }
 
 void partition_cancel_append(struct partition_append *append)
 {
-    struct append_queue *queue = append->op.queue;
-    struct list *next = append->op.node.next;
-    int64_t producer_id;
-
-    if (queue == NULL)
+    if (append->op.queue == NULL)
         return;
-    producer_id = producer_of(append);
-    if (producer_id != BATCH_NO_PRODUCER_ID)
-        refuse_followers(queue, next, producer_id);
+    if (append->op.has_key)
+        refuse_followers(&append->op);
     append_queue_drop(&append->op);
 }
 

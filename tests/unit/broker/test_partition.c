@@ -4,6 +4,8 @@
 #include "storage/batch_builder.h"
 #include "tests/unit/broker/group_rig.h"
 
+#include <time.h>
+
 /* One topic "t" whose partition 0 this broker leads; records of the metadata change it. */
 
 static struct uuid topic_id;
@@ -327,6 +329,29 @@ Test(partition, an_append_that_is_canceled_is_never_written)
     cr_assert(list_is_empty(&disk.rooms)); /* the last one takes the queue's turn away */
     batch_builder_deinit(&first.builder);
     batch_builder_deinit(&second.builder);
+}
+
+/* A queue is as long as there are connections and requests of each; all may give up in one turn. */
+Test(partition, giving_up_costs_no_walk_over_everybody_who_waits, .timeout = 600)
+{
+    enum { COUNT = 20000, CPU_MAX_MS = 1000 };
+    struct try *tries = mem_alloc(COUNT * sizeof(*tries));
+    clock_t begin;
+
+    disk.is_full = true;
+    for (int i = 0; i < COUNT; i++)
+        start_append(&tries[i], true, i / 2, i % 2); /* two of each producer */
+    begin = clock();
+    for (int i = 0; i < COUNT; i += 2)
+        partition_cancel_append(&tries[i].append);
+    cr_assert(lt(i64, (int64_t)(clock() - begin) * 1000 / CLOCKS_PER_SEC, CPU_MAX_MS));
+    for (int i = 0; i < COUNT; i++) {
+        cr_assert(eq(int, tries[i].times, i % 2));
+        if (i % 2 == 1)
+            cr_assert(eq(int, tries[i].err, ERR_SEQUENCE)); /* it would overtake the other one */
+        batch_builder_deinit(&tries[i].builder);
+    }
+    mem_free(tries);
 }
 
 Test(partition, whoever_waits_for_room_is_told_when_the_partition_is_not_led_any_more_or_fails)
