@@ -141,8 +141,9 @@ LOG_CODE("LVE-2106", "recovery could not be made durable",
 LOG_CODE("LVE-2201", "a partition could not be opened",
          "Cause: its directory or files cannot be made, opened or read, or memory or "
          "descriptors are lacking. Effect: at a start, the start ends; of a topic created "
-         "while running, the partition is not served. Next step: look at error, mend that, "
-         "and start again.")
+         "while running, the partition is not served, and opening it is tried again each "
+         "second until it goes well (LVE-2206) or the topic is deleted. Next step: look at "
+         "error and mend that; after a start that ended, start again.")
 LOG_CODE("LVE-2202", "a partition of no known topic was set aside",
          "Cause: a start found the directory of a partition whose topic id the metadata "
          "does not know: a deletion that was cut short, or files copied from elsewhere. "
@@ -165,6 +166,9 @@ LOG_CODE("LVE-2205", "a partition of no known topic could not be set aside",
          "Cause: renaming its directory failed: there is a <name>-stray already, or the "
          "file system refused. Effect: the broker does not start. Next step: move the "
          "directory, or the older <name>-stray, out of the data directory and start again.")
+LOG_CODE("LVE-2206", "a partition was opened, later than it came",
+         "Cause: what LVE-2201 told is over. Effect: the partition is served. Next step: "
+         "none.")
 LOG_CODE("LVE-2208", "a producer window file was lost",
          "Cause: the file named by path is missing, damaged, or ahead of the log. Effect: "
          "what is known of idempotent producers is made anew from the batches of the log; "

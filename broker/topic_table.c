@@ -6,6 +6,7 @@
 #include "broker/metadata/image.h"
 #include "broker/producer_owner.h"
 #include "broker/topic_ref.h"
+#include "broker/unopened.h"
 
 #include <string.h>
 
@@ -16,7 +17,16 @@ struct topic_table {
     struct timer retention_timer; /* log.retention.check.interval.ms: retention, idle producers */
     enum err open_err;            /* of the first log that could not be opened */
     struct forgotten_lines forgotten;
+    struct unopened unopened;     /* those logs, to be tried again */
+    struct timer unopened_timer;
 };
+
+enum {
+    UNOPENED_AGAIN_MS = 1000,
+    UNOPENED_TRIES = 16, /* in a turn */
+};
+
+static void on_unopened_timer(struct timer *timer);
 
 struct partition_key {
     struct uuid topic_id;
@@ -44,6 +54,8 @@ enum err topic_table_create(struct shard *shard, struct topic_table **out)
 
     table->shard = shard;
     hash_map_init_certain(&table->partitions, prng_u64(&shard->prng));
+    unopened_init(&table->unopened, prng_u64(&shard->prng));
+    timer_init(&table->unopened_timer, on_unopened_timer);
     *out = table;
     return OK;
 }
@@ -63,6 +75,8 @@ void topic_table_destroy(struct topic_table *table)
     if (table == NULL)
         return;
     loop_cancel_timer(&table->shard->loop, &table->retention_timer);
+    loop_cancel_timer(&table->shard->loop, &table->unopened_timer);
+    unopened_deinit(&table->unopened);
     while ((entry = hash_map_next(&table->partitions, &cursor)) != NULL) {
         if (entry->partition.log != NULL)
             log_close(entry->partition.log);
@@ -122,19 +136,9 @@ static enum err follow_state(struct partition *partition, const struct image_par
     return partition_follow(partition, &committed);
 }
 
-static void could_not_open(struct topic_table *table, struct table_entry *entry, enum err err)
-{
-    log_line(table->shard->sink, LOG_ERROR, "LVE-2201", "partition could not be opened",
-             log_str("topic", entry->partition.topic_name),
-             log_i64("partition", entry->partition.index), log_err(err));
-    if (table->open_err == OK)
-        table->open_err = err;
-    free_entry(entry);
-}
-
 /* Open the log of one partition that the image gives to this shard. */
-static void open_partition(struct topic_table *table, const struct image_topic *topic,
-                           const struct image_partition *state)
+static enum err try_open(struct topic_table *table, const struct image_topic *topic,
+                         const struct image_partition *state)
 {
     static const struct log_events events = {.progress = on_log_progress,
                                              .start_moved = on_start_moved,
@@ -160,20 +164,90 @@ static void open_partition(struct topic_table *table, const struct image_topic *
     err = log_open(shard->store, &id, topic->name, &partition->config.log, &events, partition,
                    &partition->log);
     if (err != OK) {
-        could_not_open(table, entry, err);
-        return;
+        free_entry(entry);
+        return err;
     }
     err = follow_state(partition, state);
     if (err != OK) {
         log_close(partition->log);
-        could_not_open(table, entry, err);
-        return;
+        free_entry(entry);
+        return err;
     }
     err = hash_map_insert(&table->partitions, &entry->key, sizeof(entry->key), entry);
     check(err == OK);
     table->count++;
     if (partition->internal && strcmp(topic->name, "__consumer_offsets") == 0)
         group_coordinator_load(shard->groups, partition);
+    return OK;
+}
+
+static void open_partition(struct topic_table *table, const struct image_topic *topic,
+                           const struct image_partition *state)
+{
+    enum err err = try_open(table, topic, state);
+
+    if (err == OK)
+        return;
+    log_line(table->shard->sink, LOG_ERROR, "LVE-2201", "partition could not be opened",
+             log_str("topic", topic->name), log_i64("partition", state->index), log_err(err));
+    if (table->open_err == OK)
+        table->open_err = err;
+    unopened_add(&table->unopened, &topic->id, state->index, topic->name, err);
+    if (!timer_is_set(&table->unopened_timer))
+        loop_set_timer_ms(&table->shard->loop, &table->unopened_timer, UNOPENED_AGAIN_MS);
+}
+
+/* False: it failed once more, and so will others. */
+static bool try_again(struct topic_table *table, struct unopened_partition *waiting)
+{
+    const struct image_topic *topic =
+        image_topic_by_id(table->shard->image, &waiting->key.topic_id);
+    enum err err;
+
+    if (topic == NULL) { /* its deletion is on its way to us */
+        unopened_note_try(&table->unopened, waiting, waiting->err);
+        return false;
+    }
+    err = try_open(table, topic, &topic->partitions[waiting->key.partition]);
+    if (err != OK) {
+        unopened_note_try(&table->unopened, waiting, err);
+        return false;
+    }
+    log_line(table->shard->sink, LOG_INFO, "LVE-2206", "partition was opened, later than it came",
+             log_str("topic", topic->name), log_i64("partition", waiting->key.partition));
+    unopened_remove(&table->unopened, waiting);
+    return true;
+}
+
+static void on_unopened_timer(struct timer *timer)
+{
+    struct topic_table *table = container_of(timer, struct topic_table, unopened_timer);
+    struct unopened_partition *waiting;
+    bool went_well = true;
+
+    if (store_state(table->shard->store) != STORE_RUNNING)
+        return;
+    for (int i = 0; i < UNOPENED_TRIES && went_well; i++) {
+        waiting = unopened_first(&table->unopened);
+        if (waiting == NULL)
+            return;
+        went_well = try_again(table, waiting);
+    }
+    loop_set_timer_ms(&table->shard->loop, timer, went_well ? 1 : UNOPENED_AGAIN_MS);
+}
+
+/* What a try has left goes, too: a topic of the same name could not be opened there. */
+static bool delete_unopened(struct topic_table *table, const struct uuid *topic_id, int32_t index)
+{
+    struct unopened_partition *waiting = unopened_find(&table->unopened, topic_id, index);
+    struct log_id id = {.topic_id = *topic_id, .partition = index};
+
+    if (waiting == NULL)
+        return false;
+    if (waiting->err != ERR_FOREIGN)
+        log_delete_unopened(table->shard->store, &id, waiting->topic_name);
+    unopened_remove(&table->unopened, waiting);
+    return true;
 }
 
 static void delete_partition(struct topic_table *table, struct table_entry *entry)
@@ -221,6 +295,8 @@ static uint32_t follow_partition(struct topic_table *table, const struct image_t
     if (shard_of_partition(table->shard->shards, &topic->id, state->index) != table->shard)
         return 0;
     partition = topic_table_find(table, &topic->id, state->index);
+    if (partition == NULL && unopened_find(&table->unopened, &topic->id, state->index) != NULL)
+        return FOLLOW_US; /* by what the image says when it is opened */
     if (partition == NULL) {
         open_partition(table, topic, state);
         return OPEN_US;
@@ -237,7 +313,7 @@ static uint32_t delete_one(struct topic_table *table, const struct uuid *id, uin
     struct table_entry *entry = find_entry(table, id, (int32_t)index);
 
     if (entry == NULL)
-        return 0;
+        return delete_unopened(table, id, (int32_t)index) ? DELETE_US : 0;
     delete_partition(table, entry);
     return DELETE_US;
 }

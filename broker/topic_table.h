@@ -1,7 +1,8 @@
 /* topic_table: the partitions that live on one shard, by topic id, kept in step with the image.
  *
  * Owned by its shard.  A publisher of metadata: it alone opens and deletes logs, after a delta was
- * applied to the shard's image. */
+ * applied to the shard's image.  A log that cannot be opened then is tried again each second until
+ * it opens or its topic is deleted; meanwhile the partition is not here. */
 #ifndef LEVEE_BROKER_TOPIC_TABLE_H
 #define LEVEE_BROKER_TOPIC_TABLE_H
 

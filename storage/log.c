@@ -350,16 +350,33 @@ void log_io_ended(struct log *log)
         free_log(log);
 }
 
+static void delete_dir(struct store *store, const struct log_id *id, const char *name,
+                       const char *dir, int64_t delay_ms)
+{
+    char deleted_name[LOG_DIR_NAME_MAX];
+    char path[LOG_PATH_MAX];
+
+    log_names_format_deleted_dir(deleted_name, name, id->partition, &id->topic_id);
+    snprintf(path, sizeof(path), "%s/%s", store->world.dir->path, deleted_name);
+    if (store->io->v->file_rename(store->io, dir, path) == OK)
+        file_deletion_add(store, path, true, delay_ms);
+}
+
+void log_delete_unopened(struct store *store, const struct log_id *id, const char *name)
+{
+    char dir_name[LOG_DIR_NAME_MAX];
+    char dir[LOG_PATH_MAX];
+
+    log_names_format_dir(dir_name, name, id->partition);
+    snprintf(dir, sizeof(dir), "%s/%s", store->world.dir->path, dir_name);
+    delete_dir(store, id, name, dir, 0);
+}
+
 void log_delete(struct log *log)
 {
     struct store *store = log->store;
-    char name[LOG_DIR_NAME_MAX];
-    char path[LOG_PATH_MAX];
 
-    log_names_format_deleted_dir(name, log->name, log->id.partition, &log->id.topic_id);
-    snprintf(path, sizeof(path), "%s/%s", store->world.dir->path, name);
-    if (store->io->v->file_rename(store->io, log->dir, path) == OK)
-        file_deletion_add(store, path, true, log->config.file_delete_delay_ms);
+    delete_dir(store, &log->id, log->name, log->dir, log->config.file_delete_delay_ms);
     /* the mark of this log goes with the next checkpoint; its journal entries are passed over */
     log_close(log);
     store_kick_writes(store, NULL);

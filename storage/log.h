@@ -91,6 +91,9 @@ void log_close(struct log *log);
  * unlinked after file_delete_delay_ms (also by a later start). */
 void log_delete(struct log *log);
 
+/* Remove what a log_open has left that failed, but with ERR_FOREIGN, as log_delete, at once. */
+void log_delete_unopened(struct store *store, const struct log_id *id, const char *name);
+
 void log_set_config(struct log *log, const struct log_config *config);
 bool log_is_quarantined(const struct log *log);
 const struct log_id *log_id(const struct log *log);

@@ -47,6 +47,8 @@ static enum err open_directory(struct log *log)
         if (err == OK)
             return uuid_equal(&found, &log->id.topic_id) ? OK : ERR_FOREIGN;
     }
+    if (err == ERR_NOMEM)
+        return err; /* no descriptor: it may be there */
     /* not there, or torn before its first sync: the metadata log says whose directory it is */
     size_bytes = partition_metadata_encode(&log->id.topic_id, text);
     return log_write_file(io, path, text, size_bytes);

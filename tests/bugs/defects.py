@@ -203,6 +203,13 @@ DEFECTS = [
            ("storage/journal_group.c",
             "        return budget_room_bytes(&memory->slab->budget) < need_bytes ?",
             "        return $BUG || budget_room_bytes(&memory->slab->budget) < need_bytes ?")),
+    defect("never_opened", "a log that could not be opened when its topic came is not tried again",
+           ["test_topic_table"],
+           ("broker/topic_table.c",
+            "    unopened_add(&table->unopened, &topic->id, state->index, topic->name, err);\n"
+            "    if (!timer_is_set(",
+            "    unopened_add(&table->unopened, &topic->id, state->index, topic->name, err);\n"
+            "    if (!$BUG && !timer_is_set(")),
     defect("budget_kept", "memory is not given back to its budget",
            ["test_budget", "test_conn"],
            ("base/budget.c",

@@ -2,7 +2,11 @@
 #include "broker/topic_table.h"
 #include "net/protocol/msg_delete_topics.h"
 #include "net/protocol/msg_incremental_alter_configs.h"
+#include "net/protocol/msg_produce.h"
+#include "storage/batch_builder.h"
 #include "tests/unit/broker/live_rig.h"
+
+#include <errno.h>
 
 enum { PARTITIONS = 600, SLICE_MAX = 100 /* partitions, opened or deleted */ };
 
@@ -66,6 +70,118 @@ static void create(struct live_ask *ask, struct uuid *id)
     *ask = (struct live_ask){.look = live_look_created, .context = id};
     live_ask_start(ask, live_client(0), API_CREATE_TOPICS, 7, &request);
 }
+
+/* ---- a log that cannot be opened */
+
+static void look_produced(struct live_ask *ask, const void *response)
+{
+    const struct produce_response *answer = response;
+
+    *(int16_t *)ask->context = answer->responses.items[0].partition_responses.items[0].error_code;
+}
+
+/* One record to partition 0 of "t"; the answer's error. */
+static int16_t produce(void)
+{
+    struct batch_builder_options options = batch_builder_options_default();
+    struct produce_request_partition_produce_data data;
+    struct produce_request_topic_produce_data topic;
+    struct produce_request request;
+    struct batch_builder builder;
+    struct wire_slice slice = {0};
+    int16_t error_code = -1;
+    struct live_ask ask = {.look = look_produced, .context = &error_code};
+
+    batch_builder_init(&builder, &options);
+    cr_assert(eq(int, batch_builder_add_pair(&builder, NULL, -1, "x", 1, 1000), OK));
+    cr_assert(eq(int, batch_builder_finish(&builder, NULL, &slice.bytes, &slice.size_bytes), OK));
+    codec_set_defaults(&produce_request_desc, &request);
+    codec_set_struct_defaults(&produce_request_topic_produce_data_struct, &topic);
+    codec_set_struct_defaults(&produce_request_partition_produce_data_struct, &data);
+    data.records = (struct wire_records){&slice, 1, slice.size_bytes};
+    topic.name = wire_string("t");
+    topic.partition_data.items = &data;
+    topic.partition_data.count = 1;
+    request.topic_data.items = &topic;
+    request.topic_data.count = 1;
+    request.acks = -1;
+    request.timeout_ms = 60000;
+    live_ask(&ask, live_client(0), API_PRODUCE, 9, &request);
+    batch_builder_deinit(&builder);
+    return error_code;
+}
+
+/* Its first tries fail. */
+static void is_opened_later(uint32_t shards_count, enum sim_disk_op op, uint64_t skip, int error)
+{
+    live_start(shards_count, NULL);
+    (void)live_client(0);
+    sim_disk_fail_nth(&live.broker.node->disk, op, skip, error);
+    (void)live_topic(live_client(0), "t", 3);
+    cr_assert(eq(i16, produce(), KAFKA_UNKNOWN_TOPIC_OR_PARTITION)); /* clients try again */
+    sim_disk_fail_nth(&live.broker.node->disk, op, skip, error);
+    sim_world_run_for(live.world, 1500 * SIM_MS);
+    cr_assert(eq(i16, produce(), KAFKA_UNKNOWN_TOPIC_OR_PARTITION));
+    sim_world_run_for(live.world, 1500 * SIM_MS);
+    cr_assert(eq(i16, produce(), KAFKA_NONE));
+    cr_assert(lt(u64, live_stop_ms(), 5000));
+}
+
+Test(topic_table, a_log_without_space_for_its_directory_is_opened_later, .timeout = 600)
+{
+    is_opened_later(1, SIM_DIR_MAKE, 0, ENOSPC);
+}
+
+Test(topic_table, a_log_without_a_descriptor_is_opened_later, .timeout = 600)
+{
+    is_opened_later(1, SIM_OPEN, 0, EMFILE);
+}
+
+static void look_deleted(struct live_ask *ask, const void *response)
+{
+    const struct delete_topics_response *answer = response;
+
+    cr_assert(eq(i16, answer->responses.items[0].error_code, KAFKA_NONE));
+}
+
+static void delete_topic(void)
+{
+    struct wire_string name = wire_string("t");
+    struct delete_topics_request request;
+    struct live_ask ask = {.look = look_deleted};
+
+    codec_set_defaults(&delete_topics_request_desc, &request);
+    request.topic_names.items = &name;
+    request.topic_names.count = 1;
+    request.timeout_ms = 60000;
+    live_ask(&ask, live_client(0), API_DELETE_TOPICS, 5, &request);
+}
+
+/* What the failed try has left does not stand in the way of the next topic of that name. */
+static void is_deleted_and_created_anew(uint64_t skip)
+{
+    live_start(1, NULL);
+    (void)live_client(0);
+    sim_disk_fail_nth(&live.broker.node->disk, SIM_OPEN, skip, EMFILE);
+    (void)live_topic(live_client(0), "t", 1);
+    cr_assert(eq(i16, produce(), KAFKA_UNKNOWN_TOPIC_OR_PARTITION));
+    delete_topic();
+    (void)live_topic(live_client(0), "t", 1);
+    cr_assert(eq(i16, produce(), KAFKA_NONE));
+    cr_assert(lt(u64, live_stop_ms(), 5000));
+}
+
+Test(topic_table, a_topic_that_was_never_opened_can_be_deleted_and_created_anew, .timeout = 600)
+{
+    is_deleted_and_created_anew(0); /* its directory does not say yet whose it is */
+}
+
+Test(topic_table, so_can_one_whose_directory_has_its_name_already, .timeout = 600)
+{
+    is_deleted_and_created_anew(1);
+}
+
+/* ---- many */
 
 static void delete (struct live_ask *ask)
 {
