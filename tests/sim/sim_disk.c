@@ -1,57 +1,11 @@
-#include "tests/sim/sim_disk.h"
-
+/* A disk's data, its space and its crashes. */
 #include "base/check.h"
 #include "base/io.h"
 #include "base/mem.h"
+#include "tests/sim/sim_disk_private.h"
 
 #include <errno.h>
 #include <string.h>
-
-enum { MILLION = 1000000 };
-
-void sim_disk_options_init(struct sim_disk_options *options)
-{
-    *options = (struct sim_disk_options){
-        .unit_bytes = SIM_SECTOR_BYTES,
-        .read_time = {20 * SIM_US, 200 * SIM_US},
-        .write_time = {20 * SIM_US, 300 * SIM_US},
-        .sync_time = {100 * SIM_US, 3 * SIM_MS},
-        .stall_time = {10 * SIM_MS, SIM_SECOND},
-        .writeback_ppm = 250000,
-        .loss = {.garbage_ppm = 300000},
-    };
-}
-
-static uint32_t draw_rate(struct prng *prng, uint32_t max_ppm)
-{
-    uint32_t rate = 1 + (uint32_t)prng_below(prng, max_ppm);
-
-    return prng_chance(prng, 1, 2) ? rate : 0;
-}
-
-void sim_disk_options_draw(struct sim_disk_options *options, struct prng *prng)
-{
-    uint64_t slowness = 1U << prng_below(prng, 6);
-
-    sim_disk_options_init(options);
-    options->unit_bytes = prng_chance(prng, 1, 2) ? SIM_SECTOR_BYTES : SIM_PAGE_BYTES;
-    options->read_time.max_ns *= slowness;
-    options->write_time.max_ns *= slowness;
-    options->sync_time.max_ns *= slowness;
-    options->stall_time.max_ns = SIM_SECOND << prng_below(prng, 6);
-    options->stall_ppm = draw_rate(prng, 500);
-    options->read_error_ppm = draw_rate(prng, 1000);
-    options->write_error_ppm = draw_rate(prng, 500);
-    options->sync_error_ppm = draw_rate(prng, 1000);
-    options->space_error_ppm = draw_rate(prng, 500);
-    options->other_error_ppm = draw_rate(prng, 500);
-    options->short_read_ppm = draw_rate(prng, 50000);
-    options->short_write_ppm = draw_rate(prng, 50000);
-    options->transient_ppm = draw_rate(prng, 2000);
-    options->evict_ppm = draw_rate(prng, 100000);
-    options->loss.garbage_ppm = draw_rate(prng, MILLION);
-    options->loss.damage_ppm = draw_rate(prng, 100000);
-}
 
 void sim_disk_init(struct sim_disk *disk, uint32_t id, struct sim_queue *queue, struct clock *clock,
                    const struct sim_disk_options *options, const struct prng *seed)
@@ -73,121 +27,6 @@ void sim_disk_deinit(struct sim_disk *disk)
 {
     check(list_is_empty(&disk->held));
     sim_tree_deinit(&disk->tree);
-}
-
-/* --- faults --- */
-
-void sim_disk_fail_nth(struct sim_disk *disk, enum sim_disk_op op, uint64_t skip, int error)
-{
-    disk->planned[op].error = error;
-    disk->planned[op].skip = skip;
-}
-
-void sim_disk_fail_next(struct sim_disk *disk, enum sim_disk_op op, int error)
-{
-    sim_disk_fail_nth(disk, op, 0, error);
-}
-
-void sim_disk_cap_next(struct sim_disk *disk, enum sim_disk_op op, uint32_t size_bytes)
-{
-    disk->planned[op].capped = true;
-    disk->planned[op].cap_bytes = size_bytes;
-}
-
-void sim_disk_set_read_only(struct sim_disk *disk, bool read_only)
-{
-    disk->read_only = read_only;
-}
-
-static bool by_chance(struct sim_disk *disk, uint32_t ppm)
-{
-    return ppm > 0 && prng_chance(&disk->fault_prng, ppm, MILLION);
-}
-
-static int count_fault(struct sim_disk *disk, enum sim_disk_op op, int error)
-{
-    struct sim_stats *stats = &disk->queue->stats;
-
-    if (error == ENOSPC || error == EDQUOT)
-        stats->space_errors++;
-    else if (error == EINTR || error == EAGAIN)
-        stats->transient_errors++;
-    else if (op == SIM_READ)
-        stats->read_errors++;
-    else if (op == SIM_WRITE)
-        stats->write_errors++;
-    else if (op == SIM_SYNC || op == SIM_SYNCFS || op == SIM_DIR_SYNC)
-        stats->sync_errors++;
-    else
-        stats->other_errors++;
-    sim_queue_note(disk->queue, "disk fault", disk->id, op, (uint64_t)error, 0);
-    return -error;
-}
-
-static int random_fault(struct sim_disk *disk, enum sim_disk_op op)
-{
-    const struct sim_disk_options *options = &disk->options;
-
-    switch (op) {
-    case SIM_READ:
-        if (by_chance(disk, options->transient_ppm))
-            return prng_chance(&disk->fault_prng, 1, 2) ? EINTR : EAGAIN;
-        return by_chance(disk, options->read_error_ppm) ? EIO : 0;
-    case SIM_WRITE:
-        if (by_chance(disk, options->transient_ppm))
-            return prng_chance(&disk->fault_prng, 1, 2) ? EINTR : EAGAIN;
-        if (by_chance(disk, options->space_error_ppm))
-            return ENOSPC;
-        return by_chance(disk, options->write_error_ppm) ? EIO : 0;
-    case SIM_SYNC:
-    case SIM_SYNCFS:
-    case SIM_DIR_SYNC:
-        if (by_chance(disk, options->sync_error_ppm))
-            return prng_chance(&disk->fault_prng, 1, 4) ? ENOSPC : EIO;
-        return 0;
-    default:
-        return by_chance(disk, options->other_error_ppm) ? EIO : 0;
-    }
-}
-
-/* 0, or the negative errno value that this operation ends with. */
-static int fault_of(struct sim_disk *disk, enum sim_disk_op op)
-{
-    int error = disk->planned[op].error;
-
-    if (disk->read_only && op != SIM_READ && op != SIM_SYNC && op != SIM_SYNCFS &&
-        op != SIM_DIR_SYNC && op != SIM_OPEN)
-        return -EROFS;
-    if (error != 0 && disk->planned[op].skip-- == 0) {
-        disk->planned[op].error = 0;
-        return count_fault(disk, op, error);
-    }
-    error = random_fault(disk, op);
-    return error != 0 ? count_fault(disk, op, error) : 0;
-}
-
-/* How many of size_bytes a read or write moves this time. */
-static uint32_t short_of(struct sim_disk *disk, enum sim_disk_op op, uint32_t size_bytes,
-                         bool direct)
-{
-    uint32_t ppm = op == SIM_READ ? disk->options.short_read_ppm : disk->options.short_write_ppm;
-    uint32_t step = direct ? IO_ALIGN : 1; /* the rest must stay aligned */
-    uint32_t moved = size_bytes;
-
-    if (disk->planned[op].capped) {
-        disk->planned[op].capped = false;
-        if (disk->planned[op].cap_bytes < moved)
-            moved = disk->planned[op].cap_bytes;
-    } else if (size_bytes > step && by_chance(disk, ppm)) {
-        moved = step * (1 + (uint32_t)prng_below(&disk->fault_prng, (size_bytes - 1) / step));
-    }
-    if (moved < size_bytes) {
-        if (op == SIM_READ)
-            disk->queue->stats.short_reads++;
-        else
-            disk->queue->stats.short_writes++;
-    }
-    return moved;
 }
 
 /* --- data --- */
@@ -225,7 +64,7 @@ int sim_disk_open(struct sim_disk *disk, const char *path, uint32_t flags, uint6
         return -EISDIR;
     if (disk->read_only && (place.inode == 0 || (flags & SIM_OPEN_TRUNCATE) != 0))
         return -EROFS;
-    res = fault_of(disk, SIM_OPEN);
+    res = sim_disk_fault_of(disk, SIM_OPEN);
     if (res != 0)
         return res;
     if (place.inode == 0) {
@@ -248,15 +87,15 @@ int32_t sim_disk_read(struct sim_disk *disk, uint64_t inode, bool direct, void *
                       uint32_t size_bytes, uint64_t pos)
 {
     struct sim_file *file = &sim_tree_inode(&disk->tree, inode)->file;
-    int fault = fault_of(disk, SIM_READ);
+    int fault = sim_disk_fault_of(disk, SIM_READ);
     uint32_t moved;
 
     check(!direct || is_aligned(bytes, size_bytes, pos)); /* O_DIRECT: see enum io_open_flags */
     if (fault != 0)
         return fault;
-    if (by_chance(disk, disk->options.evict_ppm))
+    if (sim_disk_by_chance(disk, disk->options.evict_ppm))
         sim_file_evict(file);
-    moved = short_of(disk, SIM_READ, size_bytes, direct);
+    moved = sim_disk_short_of(disk, SIM_READ, size_bytes, direct);
     return (int32_t)sim_file_read(file, direct ? SIM_DEVICE : SIM_CACHED, pos, bytes, moved);
 }
 
@@ -355,7 +194,7 @@ int32_t sim_disk_write(struct sim_disk *disk, uint64_t inode, const struct sim_d
     struct sim_inode *target = sim_tree_inode(&disk->tree, inode);
     uint64_t size = vec_bytes(write->vec, write->vec_count);
     uint64_t moved;
-    int fault = fault_of(disk, SIM_WRITE);
+    int fault = sim_disk_fault_of(disk, SIM_WRITE);
 
     check(size <= INT32_MAX);
     for (uint32_t i = 0; write->direct && i < write->vec_count; i++)
@@ -365,9 +204,9 @@ int32_t sim_disk_write(struct sim_disk *disk, uint64_t inode, const struct sim_d
     if (fault != 0)
         return fault;
     moved = fit(disk, &target->file, write->pos,
-                short_of(disk, SIM_WRITE, (uint32_t)size, write->direct));
+                sim_disk_short_of(disk, SIM_WRITE, (uint32_t)size, write->direct));
     if (moved == 0 && size > 0)
-        return count_fault(disk, SIM_WRITE, ENOSPC);
+        return sim_disk_count_fault(disk, SIM_WRITE, ENOSPC);
     apply(disk, &target->file, write, moved);
     if (write->dsync)
         sim_file_persist_range(&target->file, write->pos, moved); /* D4 */
@@ -416,7 +255,7 @@ void sim_disk_sync_begin(struct sim_disk *disk, uint64_t inode, sim_disk_unfinis
 int sim_disk_sync_end(struct sim_disk *disk, uint64_t inode, struct sim_capture *capture)
 {
     struct sim_file *file = &sim_tree_inode(&disk->tree, inode)->file;
-    int fault = fault_of(disk, SIM_SYNC);
+    int fault = sim_disk_fault_of(disk, SIM_SYNC);
 
     if (fault != 0)
         sim_file_diverge(file, capture, &disk->image_prng); /* D3 */
@@ -463,7 +302,7 @@ static void syncfs_free(struct sim_disk *disk, struct sim_syncfs *syncfs)
 
 int sim_disk_syncfs_end(struct sim_disk *disk, struct sim_syncfs *syncfs)
 {
-    int fault = fault_of(disk, SIM_SYNCFS);
+    int fault = sim_disk_fault_of(disk, SIM_SYNCFS);
 
     for (uint64_t i = SIM_ROOT; i < syncfs->count; i++) {
         struct sim_inode *inode = disk->tree.inodes[i];
@@ -494,7 +333,7 @@ void sim_disk_syncfs_interrupted(struct sim_disk *disk, struct sim_syncfs *syncf
 
 int sim_disk_truncate(struct sim_disk *disk, uint64_t inode, uint64_t size_bytes)
 {
-    int fault = fault_of(disk, SIM_TRUNCATE);
+    int fault = sim_disk_fault_of(disk, SIM_TRUNCATE);
 
     if (fault != 0)
         return fault;
@@ -506,146 +345,6 @@ int sim_disk_truncate(struct sim_disk *disk, uint64_t inode, uint64_t size_bytes
 uint64_t sim_disk_size(const struct sim_disk *disk, uint64_t inode)
 {
     return sim_tree_inode(&disk->tree, inode)->file.cached_size;
-}
-
-/* --- names --- */
-
-/* A file's place that exists (-ENOENT, -EISDIR). */
-static int look_file(struct sim_disk *disk, const char *path, struct sim_place *out)
-{
-    int res = sim_tree_look(&disk->tree, SIM_CACHED, path, out);
-
-    if (res != 0)
-        return res;
-    if (out->inode == 0)
-        return -ENOENT;
-    return sim_tree_inode(&disk->tree, out->inode)->is_dir ? -EISDIR : 0;
-}
-
-/* A directory that exists (-ENOENT, -ENOTDIR). */
-static int look_dir(const struct sim_disk *disk, const char *path, struct sim_place *out)
-{
-    int res = sim_tree_look(&disk->tree, SIM_CACHED, path, out);
-
-    if (res != 0)
-        return res;
-    if (out->inode == 0)
-        return -ENOENT;
-    return sim_tree_inode(&disk->tree, out->inode)->is_dir ? 0 : -ENOTDIR;
-}
-
-int sim_disk_unlink(struct sim_disk *disk, const char *path)
-{
-    struct sim_place place;
-    int res = look_file(disk, path, &place);
-
-    if (res == 0)
-        res = fault_of(disk, SIM_UNLINK);
-    if (res == 0)
-        sim_tree_unlink(&disk->tree, &place);
-    return res;
-}
-
-int sim_disk_rename(struct sim_disk *disk, const char *from, const char *to)
-{
-    struct sim_place source;
-    struct sim_place target;
-    int res = sim_tree_look(&disk->tree, SIM_CACHED, from, &source);
-
-    if (res != 0 || source.inode == 0 || source.inode == SIM_ROOT)
-        return res != 0 ? res : -ENOENT;
-    res = sim_tree_look(&disk->tree, SIM_CACHED, to, &target);
-    if (res != 0)
-        return res;
-    if (target.inode != 0 && target.inode != source.inode) {
-        const struct sim_inode *victim = sim_tree_inode(&disk->tree, target.inode);
-        if (victim->is_dir != sim_tree_inode(&disk->tree, source.inode)->is_dir)
-            return victim->is_dir ? -EISDIR : -ENOTDIR;
-        if (victim->is_dir && victim->cached.count > 0)
-            return -ENOTEMPTY;
-    }
-    res = fault_of(disk, SIM_RENAME);
-    if (res == 0)
-        sim_tree_rename(&disk->tree, &source, &target);
-    return res;
-}
-
-int sim_disk_dir_make(struct sim_disk *disk, const char *path)
-{
-    struct sim_place place;
-    int res = sim_tree_look(&disk->tree, SIM_CACHED, path, &place);
-
-    if (res == 0 && place.inode != 0)
-        res = -EEXIST;
-    if (res == 0)
-        res = fault_of(disk, SIM_DIR_MAKE);
-    if (res == 0)
-        (void)sim_tree_create(&disk->tree, &place, true);
-    return res;
-}
-
-int sim_disk_dir_remove(struct sim_disk *disk, const char *path)
-{
-    struct sim_place place;
-    int res = look_dir(disk, path, &place);
-
-    if (res == 0 &&
-        (place.inode == SIM_ROOT || sim_tree_inode(&disk->tree, place.inode)->cached.count > 0))
-        res = -ENOTEMPTY;
-    if (res == 0)
-        res = fault_of(disk, SIM_DIR_REMOVE);
-    if (res == 0)
-        sim_tree_unlink(&disk->tree, &place);
-    return res;
-}
-
-int sim_disk_dir_sync(struct sim_disk *disk, const char *path)
-{
-    struct sim_place place;
-    int res = look_dir(disk, path, &place);
-
-    if (res == 0)
-        res = fault_of(disk, SIM_DIR_SYNC);
-    if (res == 0)
-        sim_tree_persist_dir(&disk->tree, place.inode);
-    return res;
-}
-
-int sim_disk_dir_list(struct sim_disk *disk, const char *path,
-                      void (*entry)(void *context, const char *name, bool is_dir), void *context)
-{
-    struct sim_names names = {0};
-    struct sim_place place;
-    int res = look_dir(disk, path, &place);
-
-    if (res != 0)
-        return res;
-    sim_names_copy(&names, &sim_tree_inode(&disk->tree, place.inode)->cached);
-    for (size_t left = names.count; left > 0; left--) {
-        size_t i = (size_t)prng_below(&disk->time_prng, left);
-        struct sim_name name = names.items[i];
-        names.items[i] = names.items[left - 1];
-        names.items[left - 1] = name;
-        if (sim_tree_inode_or_null(&disk->tree, name.inode) != NULL) /* entry() may lose power */
-            entry(context, name.name, sim_tree_inode(&disk->tree, name.inode)->is_dir);
-    }
-    sim_names_deinit(&names);
-    return 0;
-}
-
-int sim_disk_stat(const struct sim_disk *disk, const char *path, struct sim_disk_stat *out)
-{
-    const struct sim_inode *inode;
-    struct sim_place place;
-    int res = sim_tree_look(&disk->tree, SIM_CACHED, path, &place);
-
-    if (res != 0 || place.inode == 0)
-        return res != 0 ? res : -ENOENT;
-    inode = sim_tree_inode(&disk->tree, place.inode);
-    *out = (struct sim_disk_stat){.size_bytes = inode->file.cached_size,
-                                  .mtime_ms = inode->mtime_ms,
-                                  .is_dir = inode->is_dir};
-    return 0;
 }
 
 int sim_disk_lock(struct sim_disk *disk, uint64_t inode, uint64_t owner)
@@ -664,105 +363,6 @@ void sim_disk_unlock(struct sim_disk *disk, uint64_t inode, uint64_t owner)
 
     if (file->locked_by == owner)
         file->locked_by = 0;
-}
-
-/* --- time --- */
-
-static uint64_t draw_time(struct sim_disk *disk, const struct sim_span *span)
-{
-    uint64_t low = span->min_ns;
-    uint64_t high = span->max_ns > low ? span->max_ns : low;
-
-    if (!prng_chance(&disk->time_prng, 1, 16)) /* mostly near the fast end */
-        high = low + (high - low) / 8;
-    return low + prng_below(&disk->time_prng, high - low + 1);
-}
-
-static void job_due(struct sim_event *event)
-{
-    struct sim_disk_job *job = container_of(event, struct sim_disk_job, event);
-    struct sim_disk *disk = job->disk;
-
-    if ((disk->held_ops & 1U << job->op) != 0) {
-        list_push_back(&disk->held, &job->node);
-        return;
-    }
-    if (disk->stalled_until_ns > disk->queue->now_ns) {
-        uint64_t wait = disk->stalled_until_ns - disk->queue->now_ns;
-        sim_queue_add(disk->queue, event, wait + prng_below(&disk->time_prng, SIM_MS));
-        return;
-    }
-    job->run(job);
-}
-
-void sim_disk_submit(struct sim_disk *disk, struct sim_disk_job *job, enum sim_disk_op op,
-                     bool dsync, void (*run)(struct sim_disk_job *job))
-{
-    const struct sim_span *span = &disk->options.write_time;
-
-    if (op == SIM_READ)
-        span = &disk->options.read_time;
-    else if (op == SIM_SYNC || op == SIM_SYNCFS || dsync)
-        span = &disk->options.sync_time;
-    *job = (struct sim_disk_job){.event.fire = job_due, .disk = disk, .op = op, .run = run};
-    if (by_chance(disk, disk->options.stall_ppm))
-        sim_disk_stall(disk, draw_time(disk, &disk->options.stall_time));
-    sim_queue_add(disk->queue, &job->event, draw_time(disk, span));
-}
-
-void sim_disk_forget(struct sim_disk *disk, struct sim_disk_job *job)
-{
-    sim_queue_remove(disk->queue, &job->event);
-    if (list_is_linked(&job->node))
-        list_remove(&job->node);
-}
-
-void sim_disk_stall(struct sim_disk *disk, uint64_t time_ns)
-{
-    uint64_t until = disk->queue->now_ns + time_ns;
-
-    if (until > disk->stalled_until_ns)
-        disk->stalled_until_ns = until;
-    disk->queue->stats.stalls++;
-    sim_queue_note(disk->queue, "disk stall", disk->id, time_ns, 0, 0);
-}
-
-void sim_disk_hold(struct sim_disk *disk, enum sim_disk_op op)
-{
-    disk->held_ops |= 1U << op;
-}
-
-void sim_disk_unhold(struct sim_disk *disk, enum sim_disk_op op)
-{
-    disk->held_ops &= ~(1U << op);
-    list_for_each_safe(node, &disk->held)
-    {
-        struct sim_disk_job *job = container_of(node, struct sim_disk_job, node);
-        if (job->op != op)
-            continue;
-        list_remove(node);
-        sim_queue_add(disk->queue, &job->event, prng_below(&disk->time_prng, 100 * SIM_US));
-    }
-}
-
-void sim_disk_heal(struct sim_disk *disk)
-{
-    struct sim_disk_options *options = &disk->options;
-
-    options->stall_ppm = 0;
-    options->read_error_ppm = 0;
-    options->write_error_ppm = 0;
-    options->sync_error_ppm = 0;
-    options->space_error_ppm = 0;
-    options->other_error_ppm = 0;
-    options->short_read_ppm = 0;
-    options->short_write_ppm = 0;
-    options->transient_ppm = 0;
-    memset(disk->planned, 0, sizeof(disk->planned));
-    disk->stalled_until_ns = 0;
-    disk->read_only = false;
-    for (int op = 0; op < SIM_DISK_OP_COUNT; op++)
-        sim_disk_unhold(disk, (enum sim_disk_op)op);
 }
 
 /* --- crashes --- */
