@@ -10,7 +10,7 @@ and the crash explorer run until one fails.  Prints which one caught it; exit co
 survives.
 
 With --all-stages each defect is put before its unit tests, the simulator (--seeds, 60 then) and the
-crash explorer (as in ./dev test: --every, 97 then); a line a defect, then how many each caught."""
+crash explorer (each operation alone: --every, 23 then); a line a defect, then how many each caught."""
 
 import argparse
 import os
@@ -186,7 +186,7 @@ def run_table(chosen, directory, options):
 def columns_of(one):
     """{column: its stages}."""
     named = [stage for stage in one.stages if stage != defects.SIM and not stage.startswith(defects.EXPLORE)]
-    return {"unit": named, "sim": [defects.SIM], "explore": [defects.EXPLORE]}
+    return {"unit": named, "sim": [defects.SIM], "explore": [defects.EXPLORE + " --length 1"]}
 
 
 def run_all_stages(chosen, directory, options):
@@ -243,7 +243,7 @@ def main():
     options = parser.parse_args()
     options.build_root = options.build_root.resolve()
     options.seeds = options.seeds or (60 if options.all_stages else 400)
-    options.every = options.every or (97 if options.all_stages else 1)
+    options.every = options.every or (23 if options.all_stages else 1)
     unknown = set(options.defects) - set(named)
     if unknown:
         parser.error(f"no such defect: {', '.join(sorted(unknown))}")

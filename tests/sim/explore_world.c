@@ -489,6 +489,11 @@ static bool is_audited(struct explore_world *w)
     return model_consumer_audit_is_done(&w->auditor) && w->group.reads_count >= GROUP_READS;
 }
 
+static bool is_auditor_idle(struct explore_world *w)
+{
+    return !w->auditor.busy;
+}
+
 static bool can_look(struct explore_world *w)
 {
     return model_client_is_up(&w->client.client) && !w->client.busy;
@@ -548,6 +553,7 @@ static void recover(struct explore_world *w, bool power_lost)
     pause_client(w, ID_PRODUCER, true);
     start_broker(w);
     look(w);
+    wait_until(w, is_auditor_idle, "the auditor's request"); /* of the audit before the crash */
     w->group.reads_count = 0;
     if (!w->crashed && oracle_first(w->oracle) == NULL)
         model_consumer_audit(&w->auditor);
