@@ -1,7 +1,6 @@
 #include "broker/batch_check.h"
 
 #include "base/check.h"
-#include "base/hash_map.h"
 #include "base/mem.h"
 #include "base/offload.h"
 #include "broker/record_errors.h"
@@ -27,23 +26,10 @@ enum {
     THREADS_BUSY_MAX = 2,     /* of one shard */
 };
 
-/* Those who wait: an owner's checks stand in one line, and the lines have their turns. */
-struct batch_check_line {
-    struct list node;
-    struct list checks; /* of batch_check, oldest first */
-    struct batch_check_lines *of;
-    const void *owner;
-};
-
-struct batch_check_lines {
-    struct list lines; /* whose turn is next first */
-    struct hash_map by_owner;
-};
-
 struct batch_checks {
     struct shard *shard;
-    struct batch_check_lines later;
-    struct batch_check_lines long_ones;
+    struct turn_lines later;
+    struct turn_lines long_ones;
     struct task task; /* for later */
     struct list busy; /* of batch_check_job: a thread looks, or will */
     uint32_t busy_count;
@@ -70,65 +56,12 @@ struct batch_check_job {
     uint32_t recoded_bytes;
 };
 
-/* ---- lines */
-
-static void lines_init(struct batch_check_lines *lines, uint64_t seed)
-{
-    list_init(&lines->lines);
-    hash_map_init(&lines->by_owner, seed);
-}
-
-static enum err lines_add(struct batch_check_lines *lines, struct batch_check *check)
-{
-    struct batch_check_line *line =
-        hash_map_find(&lines->by_owner, &check->owner, sizeof(check->owner));
-    enum err err = OK;
-
-    if (line == NULL) {
-        line = mem_try_alloc(sizeof(*line));
-        if (line == NULL)
-            return ERR_NOMEM;
-        *line = (struct batch_check_line){.of = lines, .owner = check->owner};
-        list_init(&line->checks);
-        err = hash_map_insert(&lines->by_owner, &line->owner, sizeof(line->owner), line);
-        if (err != OK) {
-            mem_free(line);
-            return err;
-        }
-        list_push_back(&lines->lines, &line->node);
-    }
-    list_push_back(&line->checks, &check->node);
-    check->line = line;
-    return OK;
-}
-
-static void leave_line(struct batch_check *check)
-{
-    struct batch_check_line *line = check->line;
-
-    list_remove(&check->node);
-    check->line = NULL;
-    if (!list_is_empty(&line->checks))
-        return;
-    hash_map_remove(&line->of->by_owner, &line->owner, sizeof(line->owner));
-    list_remove(&line->node);
-    mem_free(line);
-}
-
 /* Whose turn it is; NULL: nobody waits. */
-static struct batch_check *lines_next(struct batch_check_lines *lines)
+static struct batch_check *next_of(struct turn_lines *lines)
 {
-    struct batch_check_line *line;
-    struct batch_check *check;
+    struct turn_waiter *waiter = turn_lines_next(lines);
 
-    if (list_is_empty(&lines->lines))
-        return NULL;
-    line = list_first(&lines->lines, struct batch_check_line, node);
-    check = list_first(&line->checks, struct batch_check, node);
-    list_remove(&line->node);
-    list_push_back(&lines->lines, &line->node);
-    leave_line(check);
-    return check;
+    return waiter == NULL ? NULL : container_of(waiter, struct batch_check, waiter);
 }
 
 /* ---- looking */
@@ -327,7 +260,7 @@ static enum err start_job(struct batch_checks *checks, struct batch_check *check
 static void start_jobs(struct batch_checks *checks)
 {
     while (checks->busy_count < THREADS_BUSY_MAX) {
-        struct batch_check *check = lines_next(&checks->long_ones);
+        struct batch_check *check = next_of(&checks->long_ones);
         enum err err = check == NULL ? OK : start_job(checks, check);
         if (check == NULL)
             return;
@@ -343,7 +276,7 @@ static uint64_t share_ns(struct batch_checks *checks, bool is_new)
 {
     uint64_t left = left_ns(checks);
 
-    if (!is_new || list_is_empty(&checks->later.lines))
+    if (!is_new || turn_lines_is_empty(&checks->later))
         return left;
     return left > TURN_NS / 2 ? left - TURN_NS / 2 : 0;
 }
@@ -358,7 +291,8 @@ static enum err try(struct batch_checks *checks, struct batch_check *check, bool
 
     if (err != ERR_AGAIN)
         return err;
-    err = lines_add(is_long ? &checks->long_ones : &checks->later, check);
+    err =
+        turn_lines_add(is_long ? &checks->long_ones : &checks->later, &check->waiter, check->owner);
     if (err != OK)
         return err;
     if (is_long)
@@ -372,8 +306,8 @@ static void on_turn(struct task *task)
 {
     struct batch_checks *checks = container_of(task, struct batch_checks, task);
 
-    while (!list_is_empty(&checks->later.lines) && left_ns(checks) > 0) {
-        struct batch_check *check = lines_next(&checks->later);
+    while (!turn_lines_is_empty(&checks->later) && left_ns(checks) > 0) {
+        struct batch_check *check = next_of(&checks->later);
         bool rest_is_short = left_ns(checks) < LONG_NS;
         enum err err = try(checks, check, false);
         if (err != ERR_AGAIN)
@@ -381,7 +315,7 @@ static void on_turn(struct task *task)
         else if (rest_is_short)
             break; /* it is in line again, for the whole of the next turn */
     }
-    if (!list_is_empty(&checks->later.lines))
+    if (!turn_lines_is_empty(&checks->later))
         loop_defer(&checks->shard->loop, &checks->task);
 }
 
@@ -394,24 +328,17 @@ struct batch_checks *batch_checks_create(struct shard *shard)
     checks->shard = shard;
     checks->task.run = on_turn;
     list_init(&checks->busy);
-    lines_init(&checks->later, prng_u64(&shard->prng));
-    lines_init(&checks->long_ones, prng_u64(&shard->prng));
+    turn_lines_init(&checks->later, prng_u64(&shard->prng));
+    turn_lines_init(&checks->long_ones, prng_u64(&shard->prng));
     return checks;
-}
-
-static void lines_deinit(struct batch_check_lines *lines)
-{
-    while (lines_next(lines) != NULL)
-        continue;
-    hash_map_deinit(&lines->by_owner);
 }
 
 void batch_checks_destroy(struct batch_checks *checks)
 {
     if (checks == NULL)
         return;
-    lines_deinit(&checks->later);
-    lines_deinit(&checks->long_ones);
+    turn_lines_deinit(&checks->later);
+    turn_lines_deinit(&checks->long_ones);
     while (!list_is_empty(&checks->busy))
         free_job(list_first(&checks->busy, struct batch_check_job, node));
     if (list_is_linked(&checks->task.node))
@@ -439,8 +366,7 @@ enum err batch_check_keep(struct batch_check *check)
 
 void batch_check_cancel(struct batch_check *check)
 {
-    if (check->line != NULL)
-        leave_line(check);
+    turn_waiter_leave(&check->waiter);
     if (check->job != NULL)
         check->job->check = NULL; /* the thread does not hear of it */
     check->job = NULL;

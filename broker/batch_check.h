@@ -13,13 +13,12 @@
 #ifndef LEVEE_BROKER_BATCH_CHECK_H
 #define LEVEE_BROKER_BATCH_CHECK_H
 
-#include "base/list.h"
 #include "base/slab.h"
 #include "broker/shard.h"
+#include "broker/turn_lines.h"
 #include "storage/batch_validate.h"
 
 struct batch_check_job;
-struct batch_check_line;
 struct batch_checks;
 
 /* Owned by the caller until it has ended, and embedded in its struct. */
@@ -41,10 +40,9 @@ struct batch_check {
     struct batch_record_error *errors; /* all of them, where info has no room, or NULL: not kept */
     int32_t error_count;
     /* inside */
-    struct list node;
+    struct turn_waiter waiter;
     struct shard *at;
-    struct batch_check_line *line; /* waits for its turn in it */
-    struct batch_check_job *job;   /* a thread looks */
+    struct batch_check_job *job; /* a thread looks */
     uint8_t *own_bytes;
 };
 
@@ -69,7 +67,7 @@ void batch_check_deinit(struct batch_check *check);
 
 static inline bool batch_check_is_running(const struct batch_check *check)
 {
-    return check->line != NULL || check->job != NULL;
+    return check->waiter.line != NULL || check->job != NULL;
 }
 
 #endif
