@@ -16,6 +16,7 @@
 #include "broker/shard_metrics.h"
 #include "broker/stall_watch.h"
 #include "broker/stray_logs.h"
+#include "broker/time_lookup.h"
 #include "broker/topic_table.h"
 #include "broker/validation.h"
 #include "storage/journal_scan.h"
@@ -204,6 +205,7 @@ static enum err prepare_station(struct broker *broker, uint32_t index)
         memory_budget(&shard->memory, MEMORY_FETCH_SESSIONS));
     shard->offload = broker->options.offload;
     shard->checks = batch_checks_create(shard);
+    shard->lookups = time_lookups_create(shard);
     shard->fetch_sessions->stale_ms = broker_sizes_or(broker->options.sizes.fetch_session_stale_ms,
                                                       shard->fetch_sessions->stale_ms);
     return validation_create(shard->config, &shard->validation);
@@ -561,8 +563,10 @@ void broker_close(struct broker *broker, bool clean)
     if (broker == NULL)
         return;
     broker_epoch = broker->controller == NULL ? -1 : controller_broker_epoch(broker->controller);
-    for (uint32_t i = 0; i < broker->shards.count; i++)
+    for (uint32_t i = 0; i < broker->shards.count; i++) {
         batch_checks_destroy(broker->stations[i].shard.checks);
+        time_lookups_destroy(broker->stations[i].shard.lookups);
+    }
     scrape_destroy(broker->scrape);
     request_summaries_deinit(&broker->summaries);
     front_destroy(broker->front);

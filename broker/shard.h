@@ -29,6 +29,7 @@ struct image;
 struct offload;
 struct stall_watch;
 struct store;
+struct time_lookups;
 struct topic_table;
 struct request_metrics;
 struct request_pool;
@@ -64,6 +65,7 @@ struct shard {
     struct stall_watch *stalls;    /* NULL: nobody measures */
     struct validation *validation; /* codecs and scratch for batches */
     struct batch_checks *checks;   /* batches that are looked at in turns */
+    struct time_lookups *lookups;  /* by time, in turns */
     struct offload *offload;       /* for what is too long for a turn; NULL: the loop does it */
     struct controller *controller; /* shard 0 only; else NULL */
 };

@@ -151,6 +151,41 @@ enum err compression_reader_init(struct compression_reader *reader,
     return OK;
 }
 
+/* RFC 8878 3.1.1.1: the window of the first frame; the largest that is read where more frames
+ * follow, or it cannot be told. */
+static uint64_t zstd_window_bytes(const uint8_t *bytes, size_t size_bytes)
+{
+    const unsigned single_segment = 0x20, window_pos = 5, exponent_shift = 3, mantissa_mask = 7;
+    const uint64_t max_bytes = (uint64_t)1 << ZSTD_WINDOW_LOG_MAX;
+    uint64_t window_bytes;
+
+    if (size_bytes <= window_pos || ZSTD_findFrameCompressedSize(bytes, size_bytes) != size_bytes)
+        return max_bytes;
+    window_bytes = ZSTD_getFrameContentSize(bytes, size_bytes);
+    if (!(bytes[window_pos - 1] & single_segment))
+        window_bytes = ((uint64_t)1 << (10 + (bytes[window_pos] >> exponent_shift))) / 8 *
+                       (8 + (bytes[window_pos] & mantissa_mask));
+    return window_bytes < max_bytes ? window_bytes : max_bytes;
+}
+
+uint64_t compression_memory_bytes(int codec, const uint8_t *bytes, size_t size_bytes)
+{
+    const uint64_t library_bytes = 256 * 1024, lz4_block_max_bytes = 4 * 1024 * 1024;
+
+    switch (codec) {
+    case COMPRESSION_GZIP:
+        return WINDOW_BYTES + library_bytes;
+    case COMPRESSION_SNAPPY:
+        return WINDOW_BYTES + COMPRESSION_SNAPPY_EXPANSION_MAX * (uint64_t)size_bytes;
+    case COMPRESSION_LZ4:
+        return WINDOW_BYTES + library_bytes + 2 * lz4_block_max_bytes;
+    case COMPRESSION_ZSTD:
+        return WINDOW_BYTES + library_bytes + zstd_window_bytes(bytes, size_bytes);
+    default:
+        return 0;
+    }
+}
+
 static enum err fill_none(struct compression_reader *reader)
 {
     reader->at_end = true;

@@ -85,6 +85,9 @@ must_use enum err compression_reader_init(struct compression_reader *reader,
                                           const uint8_t *bytes, size_t size_bytes,
                                           uint64_t output_max_bytes);
 
+/* What a reader of these bytes may need beside them, at most. */
+uint64_t compression_memory_bytes(int codec, const uint8_t *bytes, size_t size_bytes);
+
 /* Up to size_bytes into out; fewer only at the end of the stream (*read_out 0: was there before).
  * ERR_MALFORMED: not this format; ERR_TRUNCATED: ends inside; ERR_TOO_LARGE; ERR_FULL: it has cost
  * work_max_bytes; ERR_NOMEM.  After an error every call says the same. */

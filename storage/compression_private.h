@@ -14,6 +14,7 @@
 enum {
     GZIP_WINDOW_BITS = 15 + 16, /* the largest window, with a gzip header and no other */
     XERIAL_HEADER_BYTES = 16,
+    COMPRESSION_SNAPPY_EXPANSION_MAX = 22, /* a copy of 64 bytes takes 3 */
     XERIAL_VERSION = 1,
 };
 

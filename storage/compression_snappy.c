@@ -7,8 +7,6 @@
 #include <snappy-c.h>
 #include <string.h>
 
-enum { EXPANSION_MAX = 22 }; /* a copy of 64 bytes takes 3 */
-
 const uint8_t compression_xerial_magic[8] = {0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0};
 
 /* Uncompress one raw block into context->block. */
@@ -21,7 +19,7 @@ static enum err read_block(struct compression_reader *reader, const uint8_t *byt
 
     if (snappy_uncompressed_length((const char *)bytes, size_bytes, &made_bytes) != SNAPPY_OK)
         return ERR_MALFORMED;
-    if (made_bytes / EXPANSION_MAX > size_bytes)
+    if (made_bytes / COMPRESSION_SNAPPY_EXPANSION_MAX > size_bytes)
         return ERR_MALFORMED; /* no input of this size can make so much */
     if (made_bytes > reader->output_max_bytes - reader->output_bytes) {
         reader->output_bytes += made_bytes; /* how far it would have gone */

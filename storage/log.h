@@ -19,6 +19,7 @@
 #include "base/slab.h"
 #include "base/uuid.h"
 #include "storage/batch.h"
+#include "storage/batch_search.h"
 #include "storage/epoch_cache.h"
 #include "storage/producer_state.h"
 #include "storage/store.h"
@@ -198,22 +199,44 @@ must_use enum err log_scan(struct log *log, int64_t offset,
 
 /* ListOffsets by time: the smallest offset below bound whose timestamp is >= timestamp_ms.
  * special: also MAX_TIMESTAMP (the newest of the largest timestamp).  found_offset -1: there is
- * none.  The shape of log_read, at once and through done; and ERR_FULL: it has looked at as much as
- * it may at one go.  After that, and after ERR_NOMEM once there are read.need_bytes,
- * log_lookup_resume goes on where it was. */
+ * none.  OK: it is known.  ERR_FULL: it has looked at as much as it may at one go.  ERR_AGAIN: a
+ * file is being read, and done follows, with ERR_FULL when the bytes have come.  After ERR_FULL,
+ * and after ERR_NOMEM once there are read.need_bytes, log_lookup_resume goes on where it was; in
+ * between a lookup keeps what it has read.  Others as log_read, and as batch_search. */
 struct log_time_lookup {
     int64_t timestamp_ms;
     int64_t bound;
     bool max_timestamp;
+    struct compression_context *context; /* used within the calls alone */
+    uint64_t work_max_bytes;             /* of work_bytes, at one go */
     void (*done)(struct log_time_lookup *lookup, enum err err);
+    /* out */
+    uint64_t work_bytes; /* what the last go has cost: as compression_reader.work_bytes */
+    /* After ERR_FULL: the batch that took more than batch_had_bytes, which were left of the go; it
+     * lies in read.buf, and stays there until the next call.  NULL: between two of them. */
+    const uint8_t *batch;
+    uint64_t batch_had_bytes;
     int64_t found_offset;
     int64_t found_timestamp_ms;
     int32_t found_leader_epoch;
     struct log_read read; /* inside */
-    int64_t scan_offset;  /* inside */
+    int64_t scan_offset;  /* inside: read from there */
+    uint32_t search_pos;  /* inside: of what was read, searched so far */
 };
 must_use enum err log_lookup_time(struct log *log, struct log_time_lookup *lookup);
 must_use enum err log_lookup_resume(struct log *log, struct log_time_lookup *lookup);
+
+/* Give back what it has read; it is read again from lookup->batch on. */
+void log_lookup_pause(struct log_time_lookup *lookup);
+
+/* How to search lookup->batch elsewhere: with a context of one's own and a reference to read.buf.
+ */
+struct batch_search log_lookup_search(const struct log_time_lookup *lookup);
+
+/* That has ended.  OK: as of log_lookup_time.  ERR_FULL: nothing was found there, or below a log
+ * start that has moved meanwhile; go on by log_lookup_resume. */
+must_use enum err log_lookup_searched(struct log *log, struct log_time_lookup *lookup,
+                                      const struct batch_search *search);
 
 /* Also while a file is being read: done never runs then. */
 void log_lookup_release(struct log_time_lookup *lookup);

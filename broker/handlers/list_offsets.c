@@ -6,6 +6,7 @@
 #include "broker/kafka_error.h"
 #include "broker/request.h"
 #include "broker/scatter.h"
+#include "broker/time_lookup.h"
 #include "broker/topic_ref.h"
 #include "broker/topic_table.h"
 #include "net/protocol/kafka_enums.h"
@@ -13,11 +14,6 @@
 
 typedef struct list_offsets_request_list_offsets_partition asked_partition;
 typedef struct list_offsets_response_list_offsets_partition_response answered_partition;
-
-enum {
-    BUF_COST_BYTES = 128,  /* of a buf beside its bytes, at most */
-    MEMORY_WAITS_MAX = 64, /* it is not the budget, then, but the process that has none */
-};
 
 struct list_offsets;
 
@@ -33,11 +29,8 @@ struct offset_piece {
     bool is_repeated; /* named more than once */
     bool read_committed;
     struct list_offsets *all;
-    struct log_time_lookup lookup;
-    struct budget_waiter memory_waiter; /* for what a lookup reads */
-    struct task next_turn;
+    struct time_lookup lookup;
     struct timer timeout;
-    uint32_t wait_count; /* times that it waited */
 };
 
 struct list_offsets {
@@ -64,54 +57,33 @@ static void finish_with_error(struct offset_piece *piece, int16_t error_code)
     scatter_finish(&piece->piece);
 }
 
-/* ---- lookups by time: they read, wait for memory in the order of asking (B2 of budget.h), have
- * their turns, and go on where they were; at most for the time that the request gives them */
+/* ---- lookups by time: they have their turns, at most for the time that the request gives them */
 
-static struct budget *reads_of(struct offset_piece *piece)
+static void answer_lookup(struct offset_piece *piece, enum err err)
 {
-    return memory_budget(&piece->piece.call.target->memory, MEMORY_COLD_READS);
-}
+    const struct log_time_lookup *search = &piece->lookup.search;
 
-/* Nothing of it is under way any more. */
-static void end_lookup(struct offset_piece *piece)
-{
-    budget_cancel_wait(reads_of(piece), &piece->memory_waiter);
-    if (list_is_linked(&piece->next_turn.node))
-        list_remove(&piece->next_turn.node);
     loop_cancel_timer(&piece->piece.call.target->loop, &piece->timeout);
-    log_lookup_release(&piece->lookup);
+    if (err == ERR_NOT_FOUND)
+        finish_with_error(piece, KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
+    else if (err != OK)
+        finish_with_error(piece, kafka_error(err));
+    else
+        finish_with(piece, search->found_offset, search->found_timestamp_ms,
+                    search->found_offset < 0 ? -1 : search->found_leader_epoch);
 }
 
-static void lookup_is_done(struct log_time_lookup *lookup, enum err err);
-
-static void resume_lookup(struct offset_piece *piece)
+static void lookup_is_done(struct time_lookup *lookup, enum err err)
 {
-    struct partition *partition = topic_table_find(piece->piece.call.target->topics,
-                                                   &piece->key.topic_id, piece->key.partition);
-    enum err err = ERR_NOT_FOUND;
-
-    if (partition != NULL)
-        err = log_lookup_resume(partition->log, &piece->lookup);
-    if (err != ERR_AGAIN)
-        lookup_is_done(&piece->lookup, err);
-}
-
-static void on_memory(struct budget_waiter *waiter)
-{
-    resume_lookup(container_of(waiter, struct offset_piece, memory_waiter));
-}
-
-static void on_next_turn(struct task *task)
-{
-    resume_lookup(container_of(task, struct offset_piece, next_turn));
+    answer_lookup(container_of(lookup, struct offset_piece, lookup), err);
 }
 
 static void on_timeout(struct timer *timer)
 {
     struct offset_piece *piece = container_of(timer, struct offset_piece, timeout);
 
-    end_lookup(piece);
-    finish_with_error(piece, KAFKA_REQUEST_TIMED_OUT);
+    time_lookup_cancel(&piece->lookup);
+    answer_lookup(piece, ERR_TIMEOUT);
 }
 
 static void cancel_lookup(struct scatter_piece *scattered, int why)
@@ -119,46 +91,24 @@ static void cancel_lookup(struct scatter_piece *scattered, int why)
     on_timeout(&container_of(scattered, struct offset_piece, piece)->timeout);
 }
 
-/* A lookup holds one read at a time, so those that wait in line never wait for each other. */
-static void lookup_is_done(struct log_time_lookup *lookup, enum err err)
-{
-    struct offset_piece *piece = container_of(lookup, struct offset_piece, lookup);
-
-    if (err == ERR_NOMEM && lookup->read.need_bytes > 0 && piece->wait_count++ < MEMORY_WAITS_MAX) {
-        budget_wait(reads_of(piece), &piece->memory_waiter,
-                    lookup->read.need_bytes + BUF_COST_BYTES);
-        return;
-    }
-    if (err == ERR_FULL) {
-        loop_defer(&piece->piece.call.target->loop, &piece->next_turn);
-        return;
-    }
-    end_lookup(piece);
-    if (err == ERR_NOT_FOUND)
-        finish_with_error(piece, KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
-    else if (err != OK)
-        finish_with_error(piece, kafka_error(err));
-    else
-        finish_with(piece, lookup->found_offset, lookup->found_timestamp_ms,
-                    lookup->found_offset < 0 ? -1 : lookup->found_leader_epoch);
-}
-
-static void look_up_time(struct offset_piece *piece, struct partition *partition, int64_t bound)
+static void look_up_time(struct offset_piece *piece, struct shard *at, int64_t bound)
 {
     enum err err;
 
-    piece->memory_waiter.room = on_memory;
-    piece->next_turn.run = on_next_turn;
     piece->timeout.fire = on_timeout;
-    loop_set_timer_ms(&piece->piece.call.target->loop, &piece->timeout, piece->all->timeout_ms);
-    piece->lookup = (struct log_time_lookup){
-        .timestamp_ms = piece->asked->timestamp,
-        .bound = bound,
-        .max_timestamp = piece->asked->timestamp == KAFKA_LIST_OFFSETS_TIMESTAMP_MAX_TIMESTAMP,
+    loop_set_timer_ms(&at->loop, &piece->timeout, piece->all->timeout_ms);
+    piece->lookup = (struct time_lookup){
+        .topic_id = piece->key.topic_id,
+        .partition = piece->key.partition,
+        .owner = piece->all->request,
+        .search = {.timestamp_ms = piece->asked->timestamp,
+                   .bound = bound,
+                   .max_timestamp =
+                       piece->asked->timestamp == KAFKA_LIST_OFFSETS_TIMESTAMP_MAX_TIMESTAMP},
         .done = lookup_is_done};
-    err = log_lookup_time(partition->log, &piece->lookup);
+    err = time_lookup_start(&piece->lookup, at);
     if (err != ERR_AGAIN)
-        lookup_is_done(&piece->lookup, err);
+        answer_lookup(piece, err);
 }
 
 static void ask_partition(struct scatter_piece *scattered, struct shard *at)
@@ -201,7 +151,7 @@ static void ask_partition(struct scatter_piece *scattered, struct shard *at)
         if (piece->asked->timestamp < KAFKA_LIST_OFFSETS_TIMESTAMP_MAX_TIMESTAMP)
             finish_with_error(piece, KAFKA_UNSUPPORTED_VERSION);
         else
-            look_up_time(piece, partition, bound);
+            look_up_time(piece, at, bound);
     }
 }
 

@@ -1,6 +1,7 @@
 /* Lookups by time take memory in turn, go on where they were, and end in the request's time. */
 #include "broker/partition.h"
 #include "broker/topic_table.h"
+#include "broker/validation.h"
 #include "net/protocol/msg_list_offsets.h"
 #include "net/protocol/msg_produce.h"
 #include "storage/batch_builder.h"
@@ -86,8 +87,11 @@ static void never(struct log_time_lookup *lookup, enum err err)
 /* The headers all say that their batch may have it, so each is looked into. */
 static void begin(struct log_time_lookup *lookup)
 {
-    *lookup =
-        (struct log_time_lookup){.timestamp_ms = INT64_MAX - 1, .bound = BATCHES, .done = never};
+    *lookup = (struct log_time_lookup){.timestamp_ms = INT64_MAX - 1,
+                                       .bound = BATCHES,
+                                       .context = partition->shard->validation->context,
+                                       .work_max_bytes = UINT64_MAX,
+                                       .done = never};
 }
 
 Test(list_offsets, a_lookup_goes_on_where_it_was)

@@ -814,12 +814,65 @@ static void look_up(struct log_time_lookup *lookup)
     looked_up.done = false;
     lookup->bound = log_offsets(fixture.at[0].log).high_watermark;
     lookup->done = on_looked_up;
+    lookup->work_max_bytes = UINT64_MAX;
     err = log_lookup_time(fixture.at[0].log, lookup);
-    if (err == ERR_AGAIN) {
+    while (err == ERR_AGAIN || err == ERR_FULL) {
+        if (err == ERR_FULL) {
+            err = log_lookup_resume(fixture.at[0].log, lookup);
+            continue;
+        }
         cr_assert(sim_world_run_until(fixture.world, is_done, &looked_up, SIM_SECOND));
+        looked_up.done = false;
         err = looked_up.err;
     }
     cr_assert(eq(int, err, OK));
+}
+
+/* As a thread does it: it is given the batch, and the log moves on meanwhile. */
+static enum err search_elsewhere(struct log_time_lookup *lookup, int64_t delete_below)
+{
+    struct compression_context *context = compression_context_create();
+    struct batch_search search = log_lookup_search(lookup);
+    struct batch_header header;
+
+    cr_assert(ne(ptr, (void *)lookup->batch, NULL));
+    cr_assert(eq(int, batch_parse_header(lookup->batch, BATCH_HEADER_BYTES, &header), OK));
+    cr_assert(eq(int, batch_search(&search, context, lookup->batch, &header), OK));
+    compression_context_destroy(context);
+    if (delete_below > 0)
+        delete_records(delete_below);
+    return log_lookup_searched(fixture.at[0].log, lookup, &search);
+}
+
+Test(log_trim, a_lookup_may_leave_a_batch_to_somebody_else)
+{
+    struct log_time_lookup lookup = {.timestamp_ms = base_ms, .done = on_looked_up};
+
+    fill(0, 10);
+    lookup.bound = log_offsets(fixture.at[0].log).high_watermark;
+    cr_assert(
+        eq(int, log_lookup_time(fixture.at[0].log, &lookup), ERR_FULL)); /* it may do nothing */
+    cr_assert(eq(u64, lookup.batch_had_bytes, 0));
+    log_lookup_pause(&lookup);
+    cr_assert(eq(ptr, lookup.read.buf, NULL));
+    cr_assert(eq(int, log_lookup_resume(fixture.at[0].log, &lookup), ERR_FULL));
+    cr_assert(eq(int, search_elsewhere(&lookup, 0), OK));
+    cr_assert(eq(i64, lookup.found_offset, 0));
+    log_lookup_release(&lookup);
+}
+
+Test(log_trim, what_a_lookup_finds_below_a_log_start_that_has_moved_does_not_count)
+{
+    struct log_time_lookup lookup = {.timestamp_ms = base_ms, .done = on_looked_up};
+
+    fill(0, 10);
+    lookup.bound = log_offsets(fixture.at[0].log).high_watermark;
+    cr_assert(eq(int, log_lookup_time(fixture.at[0].log, &lookup), ERR_FULL));
+    cr_assert(eq(int, search_elsewhere(&lookup, 5), ERR_FULL));
+    lookup.work_max_bytes = UINT64_MAX;
+    cr_assert(eq(int, log_lookup_resume(fixture.at[0].log, &lookup), OK));
+    cr_assert(eq(i64, lookup.found_offset, 5));
+    log_lookup_release(&lookup);
 }
 
 static void check_times(const int64_t *times, int32_t count)
