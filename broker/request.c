@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "broker/dispatch.h"
 #include "broker/request_metrics.h"
+#include "broker/request_private.h"
 #include "broker/stall_watch.h"
 #include "net/conn_server.h"
 
@@ -18,21 +19,10 @@ enum {
 enum {
     UNFOLD_FACTOR = 4,
     PRODUCE_UNFOLD_BYTES_MAX = 64 << 10,
-    REQUEST_BYTES = sizeof(struct request) + 4096, /* of any, with its arena's first block */
     LARGE_BYTES = 64 << 10,
 };
 
 static const size_t answer_bytes_max = (size_t)512 << 20; /* with what was decoded */
-
-struct request_pool {
-    struct shard *shard;
-    struct request *free;
-    uint32_t free_count;
-    struct request *working;     /* its first work is being done, and it has not left; or NULL */
-    struct api_metrics *metrics; /* of what is being worked on */
-    uint64_t began_ns;
-    size_t allocs_max;
-};
 
 enum err request_pool_create(struct shard *shard, struct request_pool **out)
 {
@@ -359,21 +349,6 @@ void request_close(struct request *request)
     end(request, REQUEST_CLOSE);
 }
 
-static void forget_wait(struct request *request)
-{
-    request->on_cancel = NULL;
-    request->passed_on = REQUEST_NOT_CANCELED;
-    if (list_is_linked(&request->hear_task.node))
-        list_remove(&request->hear_task.node);
-}
-
-static void come_home(struct request *request)
-{
-    request->away = NULL;
-    request->heard = request->canceled;
-    request->continue_at(request);
-}
-
 void request_refuse(struct request *request, enum err err)
 {
     log_line(request->at->sink, LOG_WARN, "LVE-3101",
@@ -403,13 +378,13 @@ static void on_hop(struct mail *mail)
     else if (request->asking)
         request->arrived = true; /* on_cancel_back goes on */
     else
-        come_home(request);
+        request_come_home(request);
 }
 
 void request_run_on(struct request *request, struct shard *target,
                     void (*continue_at)(struct request *request))
 {
-    forget_wait(request);
+    request_forget_wait(request);
     if (request->at == target) {
         continue_at(request);
         return;
@@ -426,93 +401,6 @@ void request_run_on(struct request *request, struct shard *target,
     request->continue_at = continue_at;
     request->hop.deliver = on_hop;
     loop_post(&target->loop, &request->hop);
-}
-
-/* ---- cancellation
- *
- * request_cancel at home → cancel_task: the request is at home: hear; else cancel_mail to where it
- * is → on_cancel_there: hear, unless it has left → cancel_mail back → on_cancel_back.  While the
- * mail is out the request may come home, where it waits for the mail: nobody else touches it then.
- */
-
-/* A reason may reach whoever waits on two ways: as news, and because he began to wait after it. */
-static void hear(struct request *request, enum request_cancel why)
-{
-    request->heard = why;
-    if (request->on_cancel == NULL || why <= request->passed_on)
-        return;
-    request->passed_on = why;
-    request->on_cancel(request, why);
-}
-
-static void ask_there(struct request *request);
-
-static void on_cancel_back(struct mail *mail)
-{
-    struct request *request = container_of(mail, struct request, cancel_mail);
-
-    request->asking = false;
-    if (request->arrived) {
-        request->arrived = false;
-        come_home(request);
-    } else if (request->told < request->canceled) {
-        ask_there(request);
-    }
-}
-
-static void on_cancel_there(struct mail *mail)
-{
-    struct request *request = container_of(mail, struct request, cancel_mail);
-
-    if (request->at != request->home)
-        hear(request, request->told);
-    request->cancel_mail.deliver = on_cancel_back;
-    loop_post(&request->home->loop, &request->cancel_mail);
-}
-
-static void ask_there(struct request *request)
-{
-    request->asking = true;
-    request->told = request->canceled;
-    request->cancel_mail.deliver = on_cancel_there;
-    loop_post(&request->away->loop, &request->cancel_mail);
-}
-
-static void on_cancel_task(struct task *task)
-{
-    struct request *request = container_of(task, struct request, cancel_task);
-
-    if (request->away == NULL)
-        hear(request, request->canceled);
-    else if (!request->asking)
-        ask_there(request);
-}
-
-static void on_hear_task(struct task *task)
-{
-    struct request *request = container_of(task, struct request, hear_task);
-
-    hear(request, request->heard);
-}
-
-void request_on_cancel(struct request *request, request_cancel_fn *cancel, void *context)
-{
-    forget_wait(request);
-    request->on_cancel = cancel;
-    request->cancel_context = context;
-    if (cancel == NULL || request->heard == REQUEST_NOT_CANCELED)
-        return;
-    request->hear_task.run = on_hear_task;
-    loop_defer(&request->at->loop, &request->hear_task);
-}
-
-void request_cancel(struct request *request, enum request_cancel why)
-{
-    if (why <= request->canceled)
-        return;
-    request->canceled = why;
-    request->cancel_task.run = on_cancel_task;
-    loop_defer(&request->home->loop, &request->cancel_task);
 }
 
 /* ---- memory */

@@ -1,0 +1,27 @@
+/* request_private: what request.c and request_wait.c share. */
+#ifndef LEVEE_BROKER_REQUEST_PRIVATE_H
+#define LEVEE_BROKER_REQUEST_PRIVATE_H
+
+#include "broker/request.h"
+
+enum {
+    REQUEST_BYTES = sizeof(struct request) + 4096, /* of any, with its arena's first block */
+};
+
+struct request_pool {
+    struct shard *shard;
+    struct request *free;
+    uint32_t free_count;
+    struct request *working;     /* its first work is being done, and it has not left; or NULL */
+    struct api_metrics *metrics; /* of what is being worked on */
+    uint64_t began_ns;
+    size_t allocs_max;
+};
+
+/* What was registered with request_on_cancel ends. */
+void request_forget_wait(struct request *request);
+
+/* On the home shard: it is back from another one, and goes on in continue_at. */
+void request_come_home(struct request *request);
+
+#endif
