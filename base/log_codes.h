@@ -231,6 +231,15 @@ LOG_CODE("LVE-3107", "the loop was held",
          "Effect: every client of that shard waited for turn_ms. Next step: if api is there, "
          "look at what that client asks for; if not, at the device and at the load of the "
          "machine.")
+LOG_CODE("LVE-3108",
+         "requests wait for memory, and nothing that waits for others can give any back",
+         "Cause: for a second or more a request could not begin, because the budget of requests in "
+         "work, of decoded requests or of answers is full, and all that they hold belongs to work "
+         "that is under way: a device that is too slow for what is produced, peers that do not "
+         "take their answers, or more at once than the memory is for. Told once a minute while it "
+         "lasts. Effect: connections wait in their order and are not read meanwhile. Next step: "
+         "compare requests_bytes, decoded_bytes and answers_bytes with the limits in LVE-1110; "
+         "look at the latency of the journal's device; raise levee.memory.max.bytes.")
 LOG_CODE("LVE-4001", "the metadata log cannot be replayed",
          "Cause: __cluster_metadata-0 is damaged, has a gap between snapshot and log, or "
          "has records that this version does not know. Effect: the broker does not start; "

@@ -22,6 +22,8 @@ struct front_shard {
     struct conn_server server;
     void (*stopped)(void *context);
     void *stopped_context;
+    uint64_t stuck_told_ns; /* when LVE-3108 was written last; 0: never */
+    bool lacks_decoded;     /* a request found no room in that budget since the last press */
     bool started;
     bool stopping;
 };
@@ -46,9 +48,11 @@ struct front {
 static enum err on_create(void *context, struct conn *conn, uint8_t lane, struct conn_request **out)
 {
     struct front_shard *front = context;
+    enum err err = request_pool_take(front->shard->requests, conn->frame.size_bytes,
+                                     lane != CONN_LANE_ALONE, out);
 
-    return request_pool_take(front->shard->requests, conn->frame.size_bytes,
-                             lane != CONN_LANE_ALONE, out);
+    front->lacks_decoded |= err == ERR_FULL;
+    return err;
 }
 
 static void on_request(void *context, struct conn_request *wire)
@@ -88,16 +92,21 @@ static bool is_long(void *context, const uint8_t *bytes, uint32_t size_bytes)
     return dispatch_is_long(bytes, size_bytes);
 }
 
-enum { PRESSED_AFTER_MS = 1000, HOLDS_MUCH_BYTES = 64 << 10 };
+enum {
+    PRESSED_AFTER_MS = 1000,
+    HOLDS_MUCH_BYTES = 64 << 10,
+    STUCK_TOLD_MS = 60000, /* not again before */
+};
 
 static bool holds_much(const struct request *request)
 {
     uint64_t arena_bytes = request->away == NULL ? request->arena.total_bytes : 0;
+    uint64_t frame_bytes = request->wire.frame == NULL ? 0 : request->wire.size_bytes;
 
-    return request->wire.size_bytes + arena_bytes > HOLDS_MUCH_BYTES;
+    return frame_bytes + arena_bytes > HOLDS_MUCH_BYTES;
 }
 
-/* Returns how many were told. */
+/* Those that hold more than themselves, each once.  Returns how many were told. */
 static uint32_t press(struct front_shard *front, bool all)
 {
     uint64_t now_ns = loop_now_ns(&front->shard->loop);
@@ -112,7 +121,8 @@ static uint32_t press(struct front_shard *front, bool all)
             struct conn_request *wire = container_of(node, struct conn_request, node);
             struct request *request = container_of(wire, struct request, wire);
 
-            if (wire->state != CONN_REQUEST_WORKING ||
+            if (wire->state != CONN_REQUEST_WORKING || request->canceled >= REQUEST_PRESSED ||
+                list_is_linked(&request->shed_node) ||
                 now_ns - wire->received_ns < PRESSED_AFTER_MS * 1000000ULL ||
                 (!all && !holds_much(request)))
                 continue;
@@ -123,13 +133,38 @@ static uint32_t press(struct front_shard *front, bool all)
     return count;
 }
 
-/* Requests find no memory: those that merely wait give theirs back, the large ones first. */
+/* What there is belongs to work that is under way: a slow device, or too much at once. */
+static void tell_stuck(struct front_shard *front)
+{
+    const struct budget *requests = memory_budget(&front->shard->memory, MEMORY_REQUESTS);
+    const struct budget *decoded = memory_budget(&front->shard->memory, MEMORY_DECODED);
+    const struct budget *answers = memory_budget(&front->shard->memory, MEMORY_ANSWERS);
+    uint64_t now_ns = loop_now_ns(&front->shard->loop);
+
+    if (front->stuck_told_ns != 0 && now_ns - front->stuck_told_ns < STUCK_TOLD_MS * 1000000ULL)
+        return;
+    front->stuck_told_ns = now_ns;
+    log_line(front->shard->sink, LOG_WARN, "LVE-3108",
+             "requests wait for memory, and nothing that waits for others can give any back",
+             log_u64("requests_bytes", budget_used_bytes(requests)),
+             log_u64("decoded_bytes", budget_used_bytes(decoded)),
+             log_u64("answers_bytes", budget_used_bytes(answers)));
+}
+
+/* Requests find no memory: those that merely wait give theirs back, the large ones first, and last
+ * those that hold nothing but themselves, of which members of groups are disturbed. */
 static void on_pressed(void *context)
 {
     struct front_shard *front = context;
+    uint32_t count = press(front, false);
 
-    if (press(front, false) == 0)
-        (void)press(front, true);
+    if (count == 0)
+        count = press(front, true);
+    if (count == 0 && front->lacks_decoded)
+        count = request_pool_press_shed(front->shard->requests);
+    front->lacks_decoded = false;
+    if (count == 0)
+        tell_stuck(front);
 }
 
 static void on_opened(void *context, struct conn *conn)

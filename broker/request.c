@@ -30,6 +30,7 @@ enum err request_pool_create(struct shard *shard, struct request_pool **out)
 
     pool->shard = shard;
     pool->allocs_max = SIZE_MAX;
+    list_init(&pool->shed);
     *out = pool;
     return OK;
 }
@@ -295,8 +296,7 @@ static void end_at_home(struct request *request)
 {
     enum err err;
 
-    if (list_is_linked(&request->cancel_task.node))
-        list_remove(&request->cancel_task.node);
+    request_end_wait(request);
     measure_answer(request);
     spend_soon(request);
     switch (request->outcome) {

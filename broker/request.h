@@ -91,6 +91,9 @@ struct request {
     request_cancel_fn *on_cancel;  /* NULL: nothing waits */
     void *cancel_context;
     struct task hear_task;
+    /* while it waits with nothing but itself (request_shed) */
+    struct list shed_node; /* of the pool's */
+    struct mail shed_mail;
 };
 
 /* What a connection's requests share; its principal and software are filled by ApiVersions and
@@ -149,6 +152,17 @@ void request_on_cancel(struct request *request, request_cancel_fn *cancel, void 
 
 /* On the home shard, of a request that is not answered: tell whoever makes it wait, soon. */
 void request_cancel(struct request *request, enum request_cancel why);
+
+/* On the shard where it is: the request waits for what may be long in coming, and what it asked is
+ * not needed any more.  body, response and client_id are gone, and what they lay in goes back: the
+ * frame, and all memory but the first block; so a wait costs the same whatever was asked.  Who ends
+ * it begins with request_prepare_response. */
+void request_shed(struct request *request);
+
+/* On the home shard: the budget of decoded requests is full, and nothing else gives any back.  Of
+ * those that wait with nothing but themselves the oldest ones, for a part of the budget, are told
+ * REQUEST_PRESSED.  Returns how many. */
+uint32_t request_pool_press_shed(struct request_pool *pool);
 
 /* Go on in continue_at on another shard (now, when it is the same); from home or back (R3).  What
  * was registered with request_on_cancel ends. */

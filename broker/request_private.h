@@ -16,10 +16,14 @@ struct request_pool {
     struct api_metrics *metrics; /* of what is being worked on */
     uint64_t began_ns;
     size_t allocs_max;
+    struct list shed; /* of request.shed_node: oldest first */
 };
 
 /* What was registered with request_on_cancel ends. */
 void request_forget_wait(struct request *request);
+
+/* On the home shard: it is to be answered, whatever it waited for. */
+void request_end_wait(struct request *request);
 
 /* On the home shard: it is back from another one, and goes on in continue_at. */
 void request_come_home(struct request *request);

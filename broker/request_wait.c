@@ -1,4 +1,5 @@
-/* Requests that wait: how their waiting ends before what they wait for has come. */
+/* Requests that wait: how their waiting ends before what they wait for has come, and what they hold
+ * meanwhile. */
 #include "broker/request_private.h"
 
 void request_forget_wait(struct request *request)
@@ -7,6 +8,14 @@ void request_forget_wait(struct request *request)
     request->passed_on = REQUEST_NOT_CANCELED;
     if (list_is_linked(&request->hear_task.node))
         list_remove(&request->hear_task.node);
+}
+
+void request_end_wait(struct request *request)
+{
+    if (list_is_linked(&request->cancel_task.node))
+        list_remove(&request->cancel_task.node);
+    if (list_is_linked(&request->shed_node))
+        list_remove(&request->shed_node);
 }
 
 void request_come_home(struct request *request)
@@ -101,4 +110,51 @@ void request_cancel(struct request *request, enum request_cancel why)
     request->canceled = why;
     request->cancel_task.run = on_cancel_task;
     loop_defer(&request->home->loop, &request->cancel_task);
+}
+
+/* ---- what they hold
+ *
+ * request_shed where the request waits: its memory → home, by a mail that comes before the request
+ * does: its frame, and its place among those that may be pressed. */
+
+enum { PRESS_PART = 8 }; /* of the budget, that goes back at once */
+
+static void shed_at_home(struct request *request)
+{
+    conn_request_drop_frame(&request->wire);
+    list_push_back(&request->home->requests->shed, &request->shed_node);
+}
+
+static void on_shed(struct mail *mail)
+{
+    shed_at_home(container_of(mail, struct request, shed_mail));
+}
+
+void request_shed(struct request *request)
+{
+    request->body = NULL;
+    request->response = NULL;
+    request->client_id = wire_string(NULL);
+    arena_reset(&request->arena);
+    if (request->at == request->home) {
+        shed_at_home(request);
+        return;
+    }
+    request->shed_mail.deliver = on_shed;
+    loop_post(&request->home->loop, &request->shed_mail);
+}
+
+uint32_t request_pool_press_shed(struct request_pool *pool)
+{
+    uint64_t max_bytes = memory_budget(&pool->shard->memory, MEMORY_DECODED)->max_bytes;
+    uint32_t wanted_count = (uint32_t)(max_bytes / PRESS_PART / REQUEST_BYTES) + 1;
+    uint32_t count = 0;
+
+    while (count < wanted_count && !list_is_empty(&pool->shed)) {
+        struct request *oldest = list_first(&pool->shed, struct request, shed_node);
+        list_remove(&oldest->shed_node);
+        request_cancel(oldest, REQUEST_PRESSED);
+        count++;
+    }
+    return count;
 }

@@ -93,6 +93,7 @@ must_use enum err group_apply_record(struct group_coordinator *groups, const uin
 
 /* ---- group_answer.c */
 bool group_is_leader(const struct group_member *member);
+/* member_id NULL: as the client said, or none when the join has waited, as in Kafka. */
 void group_refuse_join(struct request *request, int16_t error_code, const char *member_id);
 void group_refuse_sync(struct request *request, int16_t error_code);
 void group_answer_join(struct group_member *member, struct request *request, const char *leader_id,
@@ -100,7 +101,8 @@ void group_answer_join(struct group_member *member, struct request *request, con
 void group_answer_sync(struct group_member *member);
 
 /* ---- group_join.c */
-/* For the generation; a join that waited before is replaced. */
+/* For the generation, with what its member was told of it; a join that waited before is
+ * replaced. */
 void group_wait_to_join(struct group_member *member, struct request *request);
 
 /* ---- group_rename.c */

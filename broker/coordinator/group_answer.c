@@ -24,6 +24,12 @@ static bool own_bytes(struct request *request, struct group_bytes value, struct 
     return copy != NULL;
 }
 
+/* One that waited has none (request_shed).  False: there is no memory. */
+static bool has_response(struct request *request)
+{
+    return request->response != NULL || request_prepare_response(request);
+}
+
 static void answer_if(bool has_memory, struct request *request)
 {
     if (has_memory)
@@ -37,11 +43,15 @@ static void answer_if(bool has_memory, struct request *request)
 void group_refuse_join(struct request *request, int16_t error_code, const char *member_id)
 {
     const struct join_group_request *body = request->body;
+    bool fits = has_response(request);
     struct join_group_response *response = request->response;
-    bool fits = true;
 
+    if (!fits) {
+        request_refuse_memory(request);
+        return;
+    }
     response->error_code = error_code;
-    response->member_id = body->member_id;
+    response->member_id = body == NULL ? wire_string("") : body->member_id;
     if (member_id != NULL)
         fits = own_text(request, member_id, &response->member_id);
     response->protocol_name = request->api_version >= 7 ? wire_string(NULL) : wire_string("");
@@ -50,8 +60,13 @@ void group_refuse_join(struct request *request, int16_t error_code, const char *
 
 void group_refuse_sync(struct request *request, int16_t error_code)
 {
-    struct sync_group_response *response = request->response;
+    struct sync_group_response *response;
 
+    if (!has_response(request)) {
+        request_refuse_memory(request);
+        return;
+    }
+    response = request->response;
     response->error_code = error_code;
     request_answer(request);
 }
@@ -59,11 +74,13 @@ void group_refuse_sync(struct request *request, int16_t error_code)
 void group_answer_sync(struct group_member *member)
 {
     struct request *request = member->sync;
-    struct sync_group_response *response = request->response;
-    bool fits = own_text(request, member->group->protocol_type, &response->protocol_type) &&
-                own_text(request, member->group->protocol, &response->protocol_name) &&
-                own_bytes(request, member->assignment, &response->assignment);
+    struct sync_group_response *response;
+    bool fits = has_response(request);
 
+    response = request->response;
+    fits = fits && own_text(request, member->group->protocol_type, &response->protocol_type) &&
+           own_text(request, member->group->protocol, &response->protocol_name) &&
+           own_bytes(request, member->assignment, &response->assignment);
     member->sync = NULL;
     group_touch(member);
     answer_if(fits, request);
@@ -100,16 +117,20 @@ void group_answer_join(struct group_member *member, struct request *request, con
                        bool with_members, bool skip_assignment)
 {
     struct group *group = member->group;
-    struct join_group_response *response = request->response;
     const char *protocol = group->protocol == NULL ? "" : group->protocol;
-    bool fits = own_text(request, group->protocol_type, &response->protocol_type) &&
-                own_text(request, protocol, &response->protocol_name) &&
-                own_text(request, leader_id == NULL ? "" : leader_id, &response->leader) &&
-                own_text(request, member->id, &response->member_id) &&
-                (!with_members || fill_members(group, request, response));
+    struct join_group_response *response;
+    bool fits = has_response(request);
 
-    response->generation_id = group->generation;
-    response->skip_assignment = skip_assignment;
+    response = request->response;
+    fits = fits && own_text(request, group->protocol_type, &response->protocol_type) &&
+           own_text(request, protocol, &response->protocol_name) &&
+           own_text(request, leader_id == NULL ? "" : leader_id, &response->leader) &&
+           own_text(request, member->id, &response->member_id) &&
+           (!with_members || fill_members(group, request, response));
+    if (fits) {
+        response->generation_id = group->generation;
+        response->skip_assignment = skip_assignment;
+    }
     member->is_new = member->is_new && !fits;
     group_touch(member);
     answer_if(fits, request);

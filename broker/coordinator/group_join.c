@@ -7,20 +7,18 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PRESSED_BYTES = 64 << 10 }; /* of a request that is not kept when others find no memory */
-
-/* Whoever asked is gone.  One that was never told its id is out; another may come back within its
- * session, and the others wait for it as long.  (Kafka keeps it among those who joined, and so
- * forms a generation with somebody who is not there.) */
+/* Whoever asked is gone, or has to ask again (REQUEST_PRESSED).  One that was never told its id is
+ * out; another may come back within its session, and the others wait for it as long.  (Kafka keeps
+ * it among those who joined, and so forms a generation with somebody who is not there.) */
 static void on_join_canceled(struct request *request, enum request_cancel why)
 {
     struct group_member *member = request->cancel_context;
     struct group *group = member->group;
-    bool is_pressed = why == REQUEST_PRESSED && request->wire.size_bytes > PRESSED_BYTES;
-    int16_t error_code = is_pressed ? KAFKA_COORDINATOR_LOAD_IN_PROGRESS : KAFKA_UNKNOWN_MEMBER_ID;
+    int16_t error_code =
+        why == REQUEST_PRESSED ? KAFKA_COORDINATOR_LOAD_IN_PROGRESS : KAFKA_UNKNOWN_MEMBER_ID;
 
-    if (why <= REQUEST_STOPPING && !is_pressed)
-        return; /* group_coordinator_stop answers; a small one holds too little */
+    if (why == REQUEST_STOPPING)
+        return; /* group_coordinator_stop answers */
     check(member->join == request);
     if (member->is_new && member->instance_id == NULL) {
         group_forget(member, error_code);
@@ -38,6 +36,7 @@ void group_wait_to_join(struct group_member *member, struct request *request)
 
     member->join = request;
     request_on_cancel(request, on_join_canceled, member);
+    request_shed(request); /* the member has what it said */
     group_hold_session(member);
     if (old != NULL)
         group_refuse_join(old, KAFKA_REBALANCE_IN_PROGRESS, NULL);

@@ -68,7 +68,7 @@ void group_forget(struct group_member *member, int16_t error_code)
     member->join = NULL;
     member->sync = NULL;
     if (join != NULL)
-        group_refuse_join(join, error_code, member->id);
+        group_refuse_join(join, error_code, NULL);
     if (sync != NULL)
         group_refuse_sync(sync, error_code);
     group_remove_member(member);

@@ -169,17 +169,20 @@ static bool all_synced(const struct group *group)
     return true;
 }
 
-/* Whoever asked is gone: its session runs, in which it may ask again. */
+/* Whoever asked is gone: its session runs, in which it may ask again.  Or it is to ask again, and
+ * to join for that (REQUEST_PRESSED): so says Kafka's coordinator when it has lost a rebalance, as
+ * clients do not expect COORDINATOR_LOAD_IN_PROGRESS here. */
 static void on_sync_canceled(struct request *request, enum request_cancel why)
 {
     struct group_member *member = request->cancel_context;
 
-    if (why <= REQUEST_STOPPING)
-        return; /* group_coordinator_stop answers; what it holds is little */
+    if (why == REQUEST_STOPPING)
+        return; /* group_coordinator_stop answers */
     check(member->sync == request);
     member->sync = NULL;
     group_touch(member);
-    group_refuse_sync(request, KAFKA_UNKNOWN_MEMBER_ID);
+    group_refuse_sync(request, why == REQUEST_PRESSED ? KAFKA_REBALANCE_IN_PROGRESS
+                                                      : KAFKA_UNKNOWN_MEMBER_ID);
 }
 
 void group_sync(struct group_coordinator *groups, struct request *request)
@@ -215,6 +218,7 @@ void group_sync(struct group_coordinator *groups, struct request *request)
         group_answer_sync(member);
         return;
     }
+    request_shed(request);
     group_hold_session(member);
     if (assigned != NULL)
         record_assignment(assigned);

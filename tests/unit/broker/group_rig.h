@@ -511,6 +511,7 @@ static inline void end_ask(struct conn_request *wire, bool closed)
     for (uint32_t i = 0; i < RIG_ASKS; i++)
         if (asks[i] != NULL && asks[i]->request == request) {
             asks[i]->answered = true;
+            asks[i]->response = request->response; /* another one when it has waited */
             asks[i]->closed = closed;
             asks[i] = NULL;
             return;
