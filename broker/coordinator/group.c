@@ -75,6 +75,7 @@ struct group *group_create(struct group_coordinator *coordinator, struct budget 
     hash_map_init(&group->offsets, seed);
     hash_map_init(&group->member_ids, seed);
     hash_map_init(&group->instances, seed);
+    protocol_names_init(&group->protocol_names, seed);
     budget_force(budget, bytes_of_group(group));
     return group;
 }
@@ -149,7 +150,7 @@ struct group_member *group_add_member(struct group *group, struct wire_string id
     }
     list_push_back(&group->members, &member->node);
     group->member_count++;
-    group_set_terms(member, terms);
+    group_swap_terms(member, terms);
     return member;
 }
 
@@ -165,11 +166,14 @@ char *group_rename_member(struct group_member *member, char *id)
     return old_id;
 }
 
-void group_set_terms(struct group_member *member, struct group_terms *terms)
+void group_swap_terms(struct group_member *member, struct group_terms *terms)
 {
-    group_terms_deinit(&member->terms);
+    struct group_terms had = member->terms;
+
+    group_terms_uncount(&had);
+    group_terms_count(terms);
     member->terms = *terms;
-    *terms = (struct group_terms){0};
+    *terms = had;
     group_count_member(member);
 }
 
@@ -183,6 +187,7 @@ void group_remove_member(struct group_member *member)
     forget_text(&group->member_ids, member->id, member);
     forget_text(&group->instances, member->instance_id, member);
     list_remove(&member->node);
+    group_terms_uncount(&member->terms);
     group->member_count--;
     group->members_bytes -= member->counted_bytes;
     budget_give(group->budget, member->counted_bytes);
@@ -243,6 +248,7 @@ void group_destroy(struct group *group)
     group_drop_offsets(group);
     hash_map_deinit(&group->member_ids);
     hash_map_deinit(&group->instances);
+    protocol_names_deinit(&group->protocol_names);
     budget_give(group->budget, bytes_of_group(group));
     mem_free(group->id);
     mem_free(group->protocol_type);
@@ -277,68 +283,49 @@ struct group_pending *group_find_pending(const struct group *group, struct wire_
 
 /* ---- protocols */
 
-static bool all_have(const struct group *group, const char *name, size_t name_bytes)
+bool group_all_have(const struct group *group, struct wire_string protocol)
 {
-    list_for_each(node, &group->members)
-    {
-        if (!group_terms_have(&container_of(node, struct group_member, node)->terms, name,
-                              name_bytes))
-            return false;
+    const struct protocol_name *name =
+        protocol.text == NULL ? NULL
+                              : protocol_names_find(&group->protocol_names, protocol.text,
+                                                    (size_t)protocol.size_bytes);
+
+    return group->member_count == 0 || (name != NULL && name->member_count == group->member_count);
+}
+
+/* The first of its own list that all have; NULL: none. */
+static struct protocol_name *choice_of(const struct group_member *voter)
+{
+    for (uint32_t i = 0; i < voter->terms.protocol_count; i++) {
+        struct protocol_name *name = voter->terms.protocols[i].name;
+        if (name->member_count == voter->group->member_count)
+            return name;
     }
-    return true;
+    return NULL;
 }
 
-bool group_supports(const struct group *group, const struct wire_string *names, int32_t count)
+const char *group_vote(struct group *group)
 {
-    for (int32_t i = 0; i < count; i++)
-        if (all_have(group, names[i].text, (size_t)names[i].size_bytes))
-            return true;
-    return false;
-}
-
-/* What all have is in everybody's list, so the oldest member's tells the candidates. */
-struct ballot {
-    const char *names[GROUP_PROTOCOLS_MAX];
-    uint32_t votes[GROUP_PROTOCOLS_MAX];
-    uint32_t count;
-};
-
-/* Each member votes for the first of its own list that is a candidate; -1: it has none. */
-static int32_t choice_of(const struct ballot *ballot, const struct group_member *voter)
-{
-    for (uint32_t i = 0; i < voter->terms.protocol_count; i++)
-        for (uint32_t c = 0; c < ballot->count; c++)
-            if (strcmp(voter->terms.protocols[i].name, ballot->names[c]) == 0)
-                return (int32_t)c;
-    return -1;
-}
-
-const char *group_vote(const struct group *group)
-{
-    struct ballot ballot = {.count = 0};
-    const struct group_member *oldest;
     uint32_t most = 0;
 
-    if (list_is_empty(&group->members))
-        return NULL;
-    oldest = list_first(&group->members, const struct group_member, node);
-    for (uint32_t i = 0; i < oldest->terms.protocol_count && ballot.count < GROUP_PROTOCOLS_MAX;
-         i++) {
-        const char *name = oldest->terms.protocols[i].name;
-        if (all_have(group, name, strlen(name)))
-            ballot.names[ballot.count++] = name;
+    list_for_each(node, &group->members)
+    {
+        struct group_member *voter = container_of(node, struct group_member, node);
+        voter->choice = choice_of(voter);
+        if (voter->choice != NULL)
+            voter->choice->votes = 0;
     }
     list_for_each(node, &group->members)
     {
-        int32_t choice = choice_of(&ballot, container_of(node, struct group_member, node));
-        if (choice >= 0 && ++ballot.votes[choice] > most)
-            most = ballot.votes[choice];
+        struct protocol_name *choice = container_of(node, struct group_member, node)->choice;
+        if (choice != NULL && ++choice->votes > most)
+            most = choice->votes;
     }
     list_for_each(node, &group->members)
     {
-        int32_t choice = choice_of(&ballot, container_of(node, struct group_member, node));
-        if (choice >= 0 && ballot.votes[choice] == most)
-            return ballot.names[choice];
+        const struct protocol_name *choice = container_of(node, struct group_member, node)->choice;
+        if (choice != NULL && choice->votes == most)
+            return choice->text;
     }
     return NULL;
 }

@@ -30,7 +30,7 @@
 struct request;
 struct group_removal;
 
-/* More of them are refused: looking for the common one costs members times protocols. */
+/* More of them are refused: choosing one costs members times protocols. */
 enum { GROUP_PROTOCOLS_MAX = 100 };
 
 enum group_state { GROUP_EMPTY, GROUP_PREPARING, GROUP_COMPLETING, GROUP_STABLE, GROUP_DEAD };
@@ -42,12 +42,13 @@ struct group_member {
     char *instance_id; /* NULL: dynamic */
     struct group_terms terms;
     struct group_bytes assignment;
-    struct request *join; /* waits for the generation */
-    struct request *sync; /* waits for the assignment */
-    bool synced;          /* has asked for the assignment of this generation */
-    bool is_new;          /* knows its id only from a join that is not answered yet */
-    bool is_excused;      /* its session began anew because we were late, not it */
-    uint32_t place;       /* among the members, while an assignment is being taken */
+    struct request *join;         /* waits for the generation */
+    struct request *sync;         /* waits for the assignment */
+    bool synced;                  /* has asked for the assignment of this generation */
+    bool is_new;                  /* knows its id only from a join that is not answered yet */
+    bool is_excused;              /* its session began anew because we were late, not it */
+    uint32_t place;               /* among the members, while an assignment is being taken */
+    struct protocol_name *choice; /* while they vote; NULL: none */
     uint64_t counted_bytes;
     struct timer session;
 };
@@ -78,9 +79,10 @@ struct group {
     int64_t state_timestamp_ms;
     struct budget *budget;
     struct list members;
-    struct hash_map member_ids; /* of group_member, by id */
-    struct hash_map instances;  /* those of them that have an instance, by instance_id */
-    uint64_t members_bytes;     /* what they hold */
+    struct hash_map member_ids;           /* of group_member, by id */
+    struct hash_map instances;            /* those of them that have an instance, by instance_id */
+    struct protocol_names protocol_names; /* of their protocols */
+    uint64_t members_bytes;               /* what they hold */
     uint32_t member_count;
     struct list pending;
     uint32_t pending_count;
@@ -125,8 +127,8 @@ must_use struct group_member *group_add_member(struct group *group, struct wire_
                                                struct group_terms *terms);
 /* id: the member's from now on; the old one is the caller's. */
 must_use char *group_rename_member(struct group_member *member, char *id);
-/* In place of those that it had. */
-void group_set_terms(struct group_member *member, struct group_terms *terms);
+/* *terms are the member's from now on, and those that it had are the caller's. */
+void group_swap_terms(struct group_member *member, struct group_terms *terms);
 /* What the member holds has changed: count it anew. */
 void group_count_member(struct group_member *member);
 void group_remove_member(struct group_member *member); /* frees; it leads no longer */
@@ -140,11 +142,12 @@ void group_set_text(char **field, char *text);
 /* Of its leader; NULL: there is none. */
 const char *group_leader_id(const struct group *group);
 
-/* Is there a protocol that all members and this list have? */
-bool group_supports(const struct group *group, const struct wire_string *names, int32_t count);
+/* Have all members this protocol? */
+bool group_all_have(const struct group *group, struct wire_string protocol);
 
 /* The protocol that most members prefer among those that all have (Kafka's vote); of equal ones the
- * choice of the older member.  NULL: they have none in common. */
-const char *group_vote(const struct group *group);
+ * choice of the older member.  NULL: they have none in common.  Looks once at each protocol of each
+ * member. */
+const char *group_vote(struct group *group);
 
 #endif

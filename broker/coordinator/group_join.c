@@ -95,7 +95,7 @@ static struct group_member *add_member(struct group *group, const struct request
         if (type == NULL)
             return NULL;
     }
-    if (group_terms_of(request, &terms))
+    if (group_terms_of(&group->protocol_names, request, &terms))
         member = group_add_member(group, wire_string(member_id), body->group_instance_id, &terms);
     group_terms_deinit(&terms);
     if (member != NULL && names_type)
@@ -169,11 +169,12 @@ static bool wait_anew(struct group_member *member, struct request *request)
 {
     struct group_terms terms;
 
-    if (!group_terms_of(request, &terms)) {
+    if (!group_terms_of(&member->group->protocol_names, request, &terms)) {
         refuse_memory(request);
         return false;
     }
-    group_set_terms(member, &terms);
+    group_swap_terms(member, &terms);
+    group_terms_deinit(&terms);
     group_wait_to_join(member, request);
     return true;
 }
@@ -245,11 +246,8 @@ static int16_t check_join(struct group_coordinator *groups, const struct join_gr
     return KAFKA_NONE;
 }
 
-static int16_t check_protocols(const struct group *group, struct request *request)
+static int16_t check_protocols(const struct group *group, const struct join_group_request *body)
 {
-    const struct join_group_request *body = request->body;
-    struct wire_string *names;
-
     if (body->protocol_type.size_bytes <= 0 || body->protocols.count <= 0 ||
         body->protocols.count > GROUP_PROTOCOLS_MAX)
         return KAFKA_INCONSISTENT_GROUP_PROTOCOL;
@@ -257,13 +255,10 @@ static int16_t check_protocols(const struct group *group, struct request *reques
         return KAFKA_NONE;
     if (group->protocol_type != NULL && !wire_string_is(body->protocol_type, group->protocol_type))
         return KAFKA_INCONSISTENT_GROUP_PROTOCOL;
-    names = request_try_alloc(request, (size_t)body->protocols.count, sizeof(*names));
-    if (names == NULL)
-        return KAFKA_COORDINATOR_LOAD_IN_PROGRESS; /* it tries again */
     for (int32_t i = 0; i < body->protocols.count; i++)
-        names[i] = body->protocols.items[i].name;
-    return group_supports(group, names, body->protocols.count) ? KAFKA_NONE
-                                                               : KAFKA_INCONSISTENT_GROUP_PROTOCOL;
+        if (group_all_have(group, body->protocols.items[i].name))
+            return KAFKA_NONE;
+    return KAFKA_INCONSISTENT_GROUP_PROTOCOL;
 }
 
 int16_t group_identify(struct group *group, struct wire_string member_id,
@@ -314,7 +309,7 @@ void group_join(struct group_coordinator *groups, struct request *request)
             error_code = group_identify(group, body->member_id, body->group_instance_id, &member);
     }
     if (error_code == KAFKA_NONE)
-        error_code = check_protocols(group, request);
+        error_code = check_protocols(group, body);
     if (error_code == KAFKA_NONE && member == NULL &&
         group_find_instance(group, body->group_instance_id) == NULL &&
         group->member_count >= (uint32_t)coordinator_i64(groups, "group.max.size"))

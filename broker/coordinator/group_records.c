@@ -161,25 +161,22 @@ static enum err take_text(struct wire_string value, char **out)
 }
 
 /* With the protocol that the group has chosen, which is all that a record tells. */
-static enum err terms_of(const struct group *group,
+static enum err terms_of(struct group *group,
                          const struct group_metadata_value_member_metadata *from,
                          struct group_terms *out)
 {
+    const char *protocol = group->protocol == NULL ? "" : group->protocol;
+
     *out = (struct group_terms){.session_timeout_ms = from->session_timeout,
                                 .rebalance_timeout_ms = from->rebalance_timeout < 0
                                                             ? from->session_timeout
-                                                            : from->rebalance_timeout,
-                                .protocols = mem_try_alloc(sizeof(*out->protocols))};
-    if (out->protocols != NULL) {
-        out->protocol_count = 1;
-        out->protocols[0].name = mem_try_strdup(group->protocol == NULL ? "" : group->protocol);
-        if (out->protocols[0].name != NULL &&
-            group_bytes_copy(from->subscription.bytes, from->subscription.size_bytes,
-                             &out->protocols[0].metadata) &&
-            take_text(from->client_id, &out->client_id) == OK &&
-            take_text(from->client_host, &out->client_host) == OK)
-            return OK;
-    }
+                                                            : from->rebalance_timeout};
+    if (group_terms_begin_protocols(out, &group->protocol_names, 1) &&
+        group_terms_add_protocol(out, protocol, strlen(protocol), from->subscription.bytes,
+                                 from->subscription.size_bytes) &&
+        take_text(from->client_id, &out->client_id) == OK &&
+        take_text(from->client_host, &out->client_host) == OK)
+        return OK;
     group_terms_deinit(out);
     return ERR_NOMEM;
 }

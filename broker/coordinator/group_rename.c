@@ -41,7 +41,7 @@ static struct rename_write *make_rename(struct group_member *member, struct requ
     renamed->new_id = mem_try_strdup(new_id);
     renamed->was_id = mem_try_strdup(new_id);
     if (renamed->new_id != NULL && renamed->was_id != NULL &&
-        group_terms_of(request, &renamed->was_terms))
+        group_terms_of(&member->group->protocol_names, request, &renamed->was_terms))
         return renamed;
     free_rename(renamed);
     return NULL;
@@ -49,12 +49,8 @@ static struct rename_write *make_rename(struct group_member *member, struct requ
 
 static void swap_terms(struct group_member *member, struct rename_write *renamed)
 {
-    struct group_terms terms = member->terms;
-
-    member->terms = renamed->was_terms;
-    renamed->was_terms = terms;
     renamed->was_id = group_rename_member(member, renamed->was_id);
-    group_count_member(member);
+    group_swap_terms(member, &renamed->was_terms);
 }
 
 /* The member has the new id and terms, and the rename keeps what it was; or the other way round.

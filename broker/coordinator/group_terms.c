@@ -32,26 +32,55 @@ void group_bytes_move(struct group_bytes *value, struct group_bytes *field)
 
 /* ---- terms */
 
-static bool take_protocols(struct group_terms *terms, const struct join_group_request *body)
+bool group_terms_begin_protocols(struct group_terms *terms, struct protocol_names *names,
+                                 uint32_t count)
 {
-    uint32_t count = (uint32_t)body->protocols.count;
-
+    terms->names = names;
     terms->protocols = mem_try_alloc(count * sizeof(*terms->protocols));
-    if (terms->protocols == NULL)
+    protocol_names_begin_marks(names);
+    return terms->protocols != NULL;
+}
+
+bool group_terms_add_protocol(struct group_terms *terms, const char *name, size_t name_bytes,
+                              const uint8_t *metadata, int32_t metadata_bytes)
+{
+    struct group_protocol *own = &terms->protocols[terms->protocol_count++];
+
+    own->name = protocol_names_hold(terms->names, name, name_bytes);
+    if (own->name == NULL)
         return false;
-    terms->protocol_count = count;
-    for (uint32_t i = 0; i < count; i++) {
+    own->is_again = !protocol_names_mark(terms->names, own->name);
+    return group_bytes_copy(metadata, metadata_bytes, &own->metadata);
+}
+
+static bool take_protocols(struct group_terms *terms, struct protocol_names *names,
+                           const struct join_group_request *body)
+{
+    if (!group_terms_begin_protocols(terms, names, (uint32_t)body->protocols.count))
+        return false;
+    for (int32_t i = 0; i < body->protocols.count; i++) {
         const struct join_group_request_protocol *asked = &body->protocols.items[i];
-        struct group_protocol *own = &terms->protocols[i];
-        own->name = mem_try_strndup(asked->name.text, (size_t)asked->name.size_bytes);
-        if (own->name == NULL ||
-            !group_bytes_copy(asked->metadata.bytes, asked->metadata.size_bytes, &own->metadata))
+        if (!group_terms_add_protocol(terms, asked->name.text, (size_t)asked->name.size_bytes,
+                                      asked->metadata.bytes, asked->metadata.size_bytes))
             return false;
     }
     return true;
 }
 
-bool group_terms_of(const struct request *request, struct group_terms *out)
+void group_terms_count(const struct group_terms *terms)
+{
+    for (uint32_t i = 0; i < terms->protocol_count; i++)
+        terms->protocols[i].name->member_count += !terms->protocols[i].is_again;
+}
+
+void group_terms_uncount(const struct group_terms *terms)
+{
+    for (uint32_t i = 0; i < terms->protocol_count; i++)
+        terms->protocols[i].name->member_count -= !terms->protocols[i].is_again;
+}
+
+bool group_terms_of(struct protocol_names *names, const struct request *request,
+                    struct group_terms *out)
 {
     const struct join_group_request *body = request->body;
     struct wire_string id = request->client_id;
@@ -68,7 +97,8 @@ bool group_terms_of(const struct request *request, struct group_terms *out)
     terms.client_id = mem_try_strndup(id.text == NULL ? "" : id.text,
                                       id.text == NULL ? 0 : (size_t)id.size_bytes);
     terms.client_host = mem_try_strdup(text);
-    if (terms.client_id == NULL || terms.client_host == NULL || !take_protocols(&terms, body)) {
+    if (terms.client_id == NULL || terms.client_host == NULL ||
+        !take_protocols(&terms, names, body)) {
         group_terms_deinit(&terms);
         return false;
     }
@@ -79,7 +109,7 @@ bool group_terms_of(const struct request *request, struct group_terms *out)
 void group_terms_deinit(struct group_terms *terms)
 {
     for (uint32_t i = 0; i < terms->protocol_count; i++) {
-        mem_free(terms->protocols[i].name);
+        protocol_names_release(terms->names, terms->protocols[i].name);
         mem_free(terms->protocols[i].metadata.bytes);
     }
     mem_free(terms->protocols);
@@ -97,7 +127,7 @@ bool group_terms_have_protocols_of(const struct group_terms *terms, const struct
     for (int32_t i = 0; i < body->protocols.count; i++) {
         const struct join_group_request_protocol *protocol = &body->protocols.items[i];
         const struct group_protocol *own = &terms->protocols[i];
-        if (!wire_string_is(protocol->name, own->name) ||
+        if (!wire_string_is(protocol->name, own->name->text) ||
             protocol->metadata.size_bytes != own->metadata.size_bytes ||
             (own->metadata.size_bytes > 0 && memcmp(protocol->metadata.bytes, own->metadata.bytes,
                                                     (size_t)own->metadata.size_bytes) != 0))
@@ -109,18 +139,9 @@ bool group_terms_have_protocols_of(const struct group_terms *terms, const struct
 struct group_bytes group_terms_metadata(const struct group_terms *terms, const char *protocol)
 {
     for (uint32_t i = 0; protocol != NULL && i < terms->protocol_count; i++)
-        if (strcmp(terms->protocols[i].name, protocol) == 0)
+        if (strcmp(terms->protocols[i].name->text, protocol) == 0)
             return terms->protocols[i].metadata;
     return (struct group_bytes){0};
-}
-
-bool group_terms_have(const struct group_terms *terms, const char *name, size_t name_bytes)
-{
-    for (uint32_t i = 0; i < terms->protocol_count; i++)
-        if (strlen(terms->protocols[i].name) == name_bytes &&
-            memcmp(terms->protocols[i].name, name, name_bytes) == 0)
-            return true;
-    return false;
 }
 
 static uint64_t text_bytes(const char *text)
@@ -133,7 +154,8 @@ uint64_t group_terms_bytes(const struct group_terms *terms)
     uint64_t bytes = text_bytes(terms->client_id) + text_bytes(terms->client_host);
 
     for (uint32_t i = 0; i < terms->protocol_count; i++)
-        bytes += sizeof(terms->protocols[i]) + text_bytes(terms->protocols[i].name) +
+        bytes += sizeof(terms->protocols[i]) + sizeof(struct protocol_name) +
+                 text_bytes(terms->protocols[i].name->text) +
                  (uint64_t)terms->protocols[i].metadata.size_bytes;
     return bytes;
 }
