@@ -30,7 +30,7 @@ static uint64_t bytes_of_group(const struct group *group)
 
 static uint64_t bytes_of_pending(const struct group_pending *pending)
 {
-    return sizeof(*pending) + text_bytes(pending->id);
+    return sizeof(*pending) + ENTRY_BYTES + text_bytes(pending->id);
 }
 
 static uint64_t bytes_of_member(const struct group_member *member)
@@ -75,6 +75,7 @@ struct group *group_create(struct group_coordinator *coordinator, struct budget 
     hash_map_init(&group->offsets, seed);
     hash_map_init(&group->member_ids, seed);
     hash_map_init(&group->instances, seed);
+    hash_map_init(&group->pending_ids, seed);
     protocol_names_init(&group->protocol_names, seed);
     budget_force(budget, bytes_of_group(group));
     return group;
@@ -202,7 +203,9 @@ struct group_pending *group_add_pending(struct group *group, const char *id)
         return NULL;
     pending->group = group;
     pending->id = mem_try_strdup(id);
-    if (pending->id == NULL) {
+    if (pending->id == NULL ||
+        hash_map_insert(&group->pending_ids, pending->id, strlen(pending->id), pending) != OK) {
+        mem_free(pending->id);
         mem_free(pending);
         return NULL;
     }
@@ -215,6 +218,7 @@ struct group_pending *group_add_pending(struct group *group, const char *id)
 void group_remove_pending(struct group_pending *pending)
 {
     check(!list_is_linked(&pending->expiry.node));
+    hash_map_remove(&pending->group->pending_ids, pending->id, strlen(pending->id));
     list_remove(&pending->node);
     pending->group->pending_count--;
     budget_give(pending->group->budget, bytes_of_pending(pending));
@@ -248,6 +252,7 @@ void group_destroy(struct group *group)
     group_drop_offsets(group);
     hash_map_deinit(&group->member_ids);
     hash_map_deinit(&group->instances);
+    hash_map_deinit(&group->pending_ids);
     protocol_names_deinit(&group->protocol_names);
     budget_give(group->budget, bytes_of_group(group));
     mem_free(group->id);
@@ -272,13 +277,9 @@ struct group_member *group_find_instance(const struct group *group, struct wire_
 
 struct group_pending *group_find_pending(const struct group *group, struct wire_string member_id)
 {
-    list_for_each(node, &group->pending)
-    {
-        struct group_pending *pending = container_of(node, struct group_pending, node);
-        if (wire_string_is(member_id, pending->id))
-            return pending;
-    }
-    return NULL;
+    return member_id.text == NULL
+               ? NULL
+               : hash_map_find(&group->pending_ids, member_id.text, (size_t)member_id.size_bytes);
 }
 
 /* ---- protocols */

@@ -85,6 +85,7 @@ struct group {
     uint64_t members_bytes;               /* what they hold */
     uint32_t member_count;
     struct list pending;
+    struct hash_map pending_ids; /* of group_pending, by id */
     uint32_t pending_count;
     struct group_removal *removal; /* of all of it, that takes more than a turn; or NULL */
     struct list renames; /* of group_rename.c: new ids of static members that are being recorded */

@@ -269,12 +269,14 @@ void group_record(struct group *group)
 
 static bool all_joined(const struct group *group)
 {
+    if (group->pending_count > 0)
+        return false; /* first: each of them that goes asks */
     list_for_each(node, &group->members)
     {
         if (container_of(node, struct group_member, node)->join == NULL)
             return false;
     }
-    return group->pending_count == 0;
+    return true;
 }
 
 /* Those who did not come are out, but for static members, whose place is kept (KIP-345). */

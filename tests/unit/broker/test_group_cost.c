@@ -191,3 +191,36 @@ Test(group_cost, members_with_a_protocol_are_counted_through_all_that_happens)
         if (clients[i].join.request != NULL)
             end_join(&clients[i]);
 }
+
+/* ---- ids that were handed out */
+
+Test(group_cost, members_that_leave_are_not_looked_for_in_all_ids_that_were_handed_out)
+{
+    enum { HANDED_OUT = 5000, LEAVING = 50000 };
+    struct ask ask = ask_new(API_LEAVE_GROUP, 4);
+    struct leave_group_request *body = ask.body;
+    const struct leave_group_response *response = ask.response;
+    struct client_member last;
+    uint64_t begin_ms;
+
+    for (int i = 0; i < HANDED_OUT; i++) {
+        last = a_client();
+        start_join(&last, "g", 9);
+        cr_assert(eq(i16, end_join(&last), KAFKA_MEMBER_ID_REQUIRED));
+    }
+    cr_assert(eq(u32, the_group("g")->pending_count, HANDED_OUT));
+    body->group_id = wire_string("g");
+    body->members.items =
+        rig_array(ask.request, &leave_group_request_member_identity_struct, LEAVING);
+    body->members.count = LEAVING;
+    for (int32_t i = 0; i < LEAVING; i++)
+        body->members.items[i].member_id =
+            i + 1 < LEAVING ? wire_string("nobody") : asked_text(&ask, last.id);
+    begin_ms = cpu_ms();
+    ask_start(&ask, handle_leave_group);
+    cr_assert(lt(u64, cpu_ms() - begin_ms, CPU_MAX_MS));
+    cr_assert(eq(i16, response->members.items[0].error_code, KAFKA_UNKNOWN_MEMBER_ID));
+    cr_assert(eq(i16, response->members.items[LEAVING - 1].error_code, KAFKA_NONE));
+    cr_assert(eq(u32, the_group("g")->pending_count, HANDED_OUT - 1));
+    ask_end(&ask);
+}
