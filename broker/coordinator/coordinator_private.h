@@ -31,6 +31,7 @@ struct group_coordinator {
     uint64_t round;        /* the latest sweep's number */
     uint64_t expiry_round; /* the number of the sweep by time; 0: none is under way */
     uint32_t tombstones;   /* of sweeps, being recorded */
+    uint64_t naming;       /* the number of the latest request that names offsets */
     bool started;
     bool stopping;
     bool closing; /* being destroyed: requests and their answers are gone */

@@ -15,6 +15,7 @@ typedef struct offset_commit_response_partition answered_partition;
 /* One offset on its way into the log; of its own, because the request may be answered before. */
 struct committed {
     struct group_offset *entry;
+    const asked_partition *asked; /* while it is taken */
     struct uuid topic_id;
     int64_t offset;
     int32_t leader_epoch;
@@ -27,10 +28,12 @@ struct commit_write {
     struct request *request; /* NULL: answered at the deadline */
     struct group *group;
     uint64_t counted_bytes; /* of the groups' budget, until it is done */
+    uint64_t text_bytes;    /* of offsets that its group has not yet */
     int64_t now_ms;
     int64_t expire_ms;
+    struct committed *offsets; /* each partition once */
     uint32_t count;
-    struct committed offsets[];
+    uint32_t room_count;
 };
 
 static int16_t check_member(struct group_coordinator *groups, struct request *request,
@@ -94,6 +97,7 @@ static void free_commit(struct commit_write *commit)
     budget_give(commit->group->budget, commit->counted_bytes);
     for (uint32_t i = 0; i < commit->count; i++)
         mem_free(commit->offsets[i].metadata.bytes);
+    mem_free(commit->offsets);
     state_write_deinit(&commit->write);
     mem_free(commit);
 }
@@ -138,12 +142,12 @@ static void on_recorded(struct state_write *write, enum err err)
         answer(request, coordinator_write_error(err));
 }
 
-static int16_t check_partition(const struct group_coordinator *groups,
-                               const struct image_topic *topic, const asked_partition *asked)
+static int16_t check_partition(const struct image_topic *topic, const asked_partition *asked,
+                               int64_t metadata_max_bytes)
 {
     if (!topic_ref_has(topic, asked->partition_index))
         return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
-    if (asked->committed_metadata.size_bytes > coordinator_i64(groups, "offset.metadata.max.bytes"))
+    if (asked->committed_metadata.size_bytes > metadata_max_bytes)
         return KAFKA_OFFSET_METADATA_TOO_LARGE;
     return KAFKA_NONE;
 }
@@ -156,6 +160,7 @@ static bool prepare_answers(struct group_coordinator *groups, struct request *re
 {
     const struct offset_commit_request *body = request->body;
     struct offset_commit_response *response = request->response;
+    int64_t metadata_max_bytes = coordinator_i64(groups, "offset.metadata.max.bytes");
     uint32_t accepted_count = 0;
 
     response->topics.items =
@@ -183,7 +188,7 @@ static bool prepare_answers(struct group_coordinator *groups, struct request *re
                 error_code != KAFKA_NONE ? error_code
                 : topic_error != KAFKA_NONE
                     ? topic_error
-                    : check_partition(groups, topics[t], &asked->partitions.items[p]);
+                    : check_partition(topics[t], &asked->partitions.items[p], metadata_max_bytes);
             accepted_count += answered->error_code == KAFKA_NONE;
         }
     }
@@ -191,42 +196,110 @@ static bool prepare_answers(struct group_coordinator *groups, struct request *re
     return true;
 }
 
-/* False: there is no memory for it. */
-static bool take(struct commit_write *commit, const struct image_topic *topic,
-                 const asked_partition *asked)
+/* ---- what is committed: each partition once, with what was said last of it; then the records */
+
+enum { OFFSET_BYTES = 512 }; /* of a committed offset, and of its record, but for the texts */
+
+static uint64_t bytes_of(const asked_partition *asked)
 {
-    struct committed *out = &commit->offsets[commit->count];
+    int32_t metadata_bytes = asked->committed_metadata.size_bytes;
+
+    return OFFSET_BYTES + (metadata_bytes > 0 ? 2 * (uint64_t)metadata_bytes : 0);
+}
+
+/* Room for one more.  False: there is no memory. */
+static bool make_room(struct commit_write *commit)
+{
+    uint32_t room_count = commit->count == 0 ? 1 : commit->count * 2;
+    struct committed *larger;
+
+    if (commit->count < commit->room_count)
+        return true;
+    larger = mem_try_alloc(room_count * sizeof(*larger));
+    if (larger == NULL)
+        return false;
+    if (commit->count > 0)
+        memcpy(larger, commit->offsets, commit->count * sizeof(*larger));
+    mem_free(commit->offsets);
+    commit->offsets = larger;
+    commit->room_count = room_count;
+    return true;
+}
+
+/* False: the group may not grow so much, or there is no memory. */
+static bool name_one(struct commit_write *commit, const struct image_topic *topic,
+                     const asked_partition *asked, uint64_t naming)
+{
+    struct group *group = commit->group;
+    struct group_offset *entry = group_begin_offset(group, topic->name, asked->partition_index);
+
+    if (entry == NULL)
+        return false;
+    if (!group_name_offset(entry, naming)) {
+        group_end_offset(entry); /* it is begun already */
+        commit->offsets[entry->place].asked = asked;
+        return true;
+    }
+    if (!entry->is_recorded)
+        commit->text_bytes += bytes_of(asked) - OFFSET_BYTES;
+    if (!make_room(commit) ||
+        (!entry->is_recorded &&
+         !coordinator_admit(group->coordinator, OFFSET_BYTES + commit->text_bytes))) {
+        group_end_offset(entry);
+        return false;
+    }
+    entry->place = commit->count++;
+    commit->offsets[entry->place] =
+        (struct committed){.entry = entry, .topic_id = topic->id, .asked = asked};
+    return true;
+}
+
+/* What was not refused before.  Errors as name_one. */
+static bool name_all(struct commit_write *commit, const struct image_topic *const *topics)
+{
+    const struct offset_commit_request *body = commit->request->body;
+    const struct offset_commit_response *response = commit->request->response;
+    uint64_t naming = group_begin_naming(commit->group->coordinator);
+
+    for (int32_t t = 0; t < body->topics.count; t++)
+        for (int32_t p = 0; p < body->topics.items[t].partitions.count; p++)
+            if (response->topics.items[t].partitions.items[p].error_code == KAFKA_NONE &&
+                !name_one(commit, topics[t], &body->topics.items[t].partitions.items[p], naming))
+                return false;
+    return true;
+}
+
+/* False: there is no memory for it. */
+static bool write_one(struct commit_write *commit, struct committed *out)
+{
+    const asked_partition *asked = out->asked;
     struct wire_string metadata = asked->committed_metadata;
 
-    out->topic_id = topic->id;
+    out->asked = NULL; /* the request may be answered before */
     out->offset = asked->committed_offset;
     out->leader_epoch = commit->expire_ms >= 0 ? -1 : asked->committed_leader_epoch;
     if (!group_bytes_copy((const uint8_t *)metadata.text, metadata.size_bytes, &out->metadata))
         return false;
-    out->entry = group_begin_offset(commit->group, topic->name, asked->partition_index);
-    if (out->entry == NULL) {
-        mem_free(out->metadata.bytes);
-        return false;
-    }
-    commit->count++;
-    group_write_offset(commit->group, &commit->write, topic->name, &out->topic_id,
+    group_write_offset(commit->group, &commit->write, out->entry->topic, &out->topic_id,
                        asked->partition_index, out->offset, out->leader_epoch, metadata,
                        commit->now_ms, commit->expire_ms);
     return true;
 }
 
-/* What was not refused before.  False: there is no memory. */
-static bool take_all(struct commit_write *commit, const struct image_topic *const *topics)
+/* False: the groups' budget has no room for what is under way, or there is no memory. */
+static bool write_all(struct commit_write *commit)
 {
-    const struct offset_commit_request *body = commit->request->body;
-    const struct offset_commit_response *response = commit->request->response;
+    uint64_t bytes = 0;
 
-    for (int32_t t = 0; t < body->topics.count; t++)
-        for (int32_t p = 0; p < body->topics.items[t].partitions.count; p++)
-            if (response->topics.items[t].partitions.items[p].error_code == KAFKA_NONE &&
-                !take(commit, topics[t], &body->topics.items[t].partitions.items[p]))
-                return false;
-    return true;
+    for (uint32_t i = 0; i < commit->count; i++)
+        bytes += bytes_of(commit->offsets[i].asked);
+    if (!budget_take(commit->group->budget, bytes))
+        return false;
+    commit->counted_bytes = bytes;
+    for (uint32_t i = 0; i < commit->count; i++)
+        if (!write_one(commit, &commit->offsets[i]))
+            return false;
+    return true; /* or too much for one batch, which its end says */
 }
 
 /* As if it had never begun. */
@@ -237,62 +310,22 @@ static void drop(struct commit_write *commit)
     free_commit(commit);
 }
 
-/* What a commit holds until it is recorded, and how much more its group will hold. */
-struct commit_size {
-    uint64_t write_bytes;
-    uint64_t growth_bytes;
-};
-
-enum { OFFSET_BYTES = 512 }; /* of a committed offset, and of its record, but for the texts */
-
-static struct commit_size measure(const struct group *group, const struct request *request,
-                                  const struct image_topic *const *topics)
-{
-    const struct offset_commit_request *body = request->body;
-    const struct offset_commit_response *response = request->response;
-    struct commit_size size = {0};
-
-    for (int32_t t = 0; t < body->topics.count; t++)
-        for (int32_t p = 0; p < body->topics.items[t].partitions.count; p++) {
-            const asked_partition *asked = &body->topics.items[t].partitions.items[p];
-            uint64_t bytes = OFFSET_BYTES;
-            if (response->topics.items[t].partitions.items[p].error_code != KAFKA_NONE)
-                continue;
-            if (asked->committed_metadata.size_bytes > 0)
-                bytes += 2 * (uint64_t)asked->committed_metadata.size_bytes;
-            size.write_bytes += bytes;
-            if (group_find_offset(group, topics[t]->name, asked->partition_index) == NULL)
-                size.growth_bytes += bytes;
-        }
-    return size;
-}
-
 /* KAFKA_NONE, or why it cannot begin. */
-static int16_t begin(struct group *group, struct request *request, uint32_t count,
-                     struct commit_size size, struct commit_write **out)
+static int16_t begin(struct group *group, struct request *request, struct commit_write **out)
 {
     const struct offset_commit_request *body = request->body;
     struct group_coordinator *groups = group->coordinator;
-    struct commit_write *commit;
+    struct commit_write *commit = mem_try_alloc(sizeof(*commit));
 
-    if (size.growth_bytes > 0 && !coordinator_admit(groups, size.growth_bytes))
+    if (commit == NULL)
         return KAFKA_COORDINATOR_LOAD_IN_PROGRESS; /* the client tries again */
-    if (!budget_take(group->budget, size.write_bytes))
-        return KAFKA_COORDINATOR_LOAD_IN_PROGRESS;
-    commit = mem_try_alloc(sizeof(*commit) + (size_t)count * sizeof(commit->offsets[0]));
-    if (commit == NULL) {
-        budget_give(group->budget, size.write_bytes);
-        return KAFKA_COORDINATOR_LOAD_IN_PROGRESS;
-    }
     if (!coordinator_write_init(group, &commit->write, on_recorded)) {
-        budget_give(group->budget, size.write_bytes);
         mem_free(commit);
         return KAFKA_NOT_COORDINATOR;
     }
     group->writes++;
     commit->request = request;
     commit->group = group;
-    commit->counted_bytes = size.write_bytes;
     commit->now_ms = clock_wall_ms(groups->shard->clock);
     commit->expire_ms = -1;
     if (body->retention_time_ms >= 0 &&
@@ -328,8 +361,8 @@ void group_offset_commit(struct group_coordinator *groups, struct request *reque
         request_answer(request);
         return;
     }
-    error_code = begin(group, request, accepted_count, measure(group, request, topics), &commit);
-    if (error_code == KAFKA_NONE && !take_all(commit, topics)) {
+    error_code = begin(group, request, &commit);
+    if (error_code == KAFKA_NONE && (!name_all(commit, topics) || !write_all(commit))) {
         drop(commit);
         error_code = KAFKA_COORDINATOR_LOAD_IN_PROGRESS;
     }

@@ -23,12 +23,26 @@ static int16_t check_deletion(struct group_coordinator *groups,
     return KAFKA_NONE;
 }
 
-/* ERR_NOMEM: not all of them could be added. */
+enum { TOMBSTONE_BYTES = 64 }; /* with its place in the removal, but for the texts */
+
+/* ERR_FULL: the groups' budget has no room for it.  ERR_NOMEM. */
+static enum err add(struct group_removal *removal, struct group *group, struct group_offset *offset)
+{
+    uint64_t bytes = TOMBSTONE_BYTES + group->id_bytes + offset->of->name_bytes;
+
+    if (!budget_take(group->budget, bytes))
+        return ERR_FULL;
+    group_removal_charge(removal, bytes);
+    return group_removal_add(removal, offset);
+}
+
+/* Each of them once, however often it is named.  Errors as add: not all of them could be added. */
 static enum err delete_offsets(struct group_removal *removal, struct group *group,
                                const struct offset_delete_request *body,
                                struct offset_delete_response *response)
 {
     struct group_subscription subscription;
+    uint64_t naming = group_begin_naming(group->coordinator);
     enum err err = OK;
 
     group_subscription_init(&subscription, group, prng_u64(&group->coordinator->shard->prng));
@@ -36,17 +50,21 @@ static enum err delete_offsets(struct group_removal *removal, struct group *grou
         const struct offset_delete_request_topic *asked = &body->topics.items[t];
         struct offset_delete_response_topic *out = &response->topics.items[t];
         char name[256] = "";
+        const struct offset_topic *topic;
+        bool is_subscribed;
         if (asked->name.size_bytes < (int32_t)sizeof(name))
             memcpy(name, asked->name.text, (size_t)asked->name.size_bytes);
+        topic = offset_topic_find(group->coordinator, name);
+        is_subscribed = group_subscription_has(&subscription, name);
         for (int32_t p = 0; p < asked->partitions.count && err == OK; p++) {
             struct group_offset *offset =
-                group_find_offset(group, name, asked->partitions.items[p].partition_index);
+                group_find_offset_in(group, topic, asked->partitions.items[p].partition_index);
             if (out->partitions.items[p].error_code != KAFKA_NONE)
                 continue;
-            if (group_subscription_has(&subscription, name))
+            if (is_subscribed)
                 out->partitions.items[p].error_code = KAFKA_GROUP_SUBSCRIBED_TO_TOPIC;
-            else if (offset != NULL)
-                err = group_removal_add(removal, offset);
+            else if (offset != NULL && group_name_offset(offset, naming))
+                err = add(removal, group, offset);
         }
     }
     group_subscription_deinit(&subscription);

@@ -66,19 +66,18 @@ static void drop_topic(struct group *group, struct offset_topic *topic)
 
 /* ---- offsets */
 
-static struct group_offset *find_entry(const struct group *group, const char *topic,
+static struct group_offset *find_entry(const struct group *group, const struct offset_topic *topic,
                                        int32_t partition)
 {
-    struct offset_key key = {.topic = offset_topic_find(group->coordinator, topic),
-                             .partition = partition};
+    struct offset_key key = {.topic = topic, .partition = partition};
 
-    return key.topic == NULL ? NULL : hash_map_find(&group->offsets, &key, sizeof(key));
+    return topic == NULL ? NULL : hash_map_find(&group->offsets, &key, sizeof(key));
 }
 
 static struct group_offset *get_entry(struct group *group, const char *topic, int32_t partition)
 {
-    struct group_offset *entry = find_entry(group, topic, partition);
-    struct offset_topic *of;
+    struct offset_topic *of = offset_topic_find(group->coordinator, topic);
+    struct group_offset *entry = find_entry(group, of, partition);
 
     if (entry != NULL)
         return entry;
@@ -131,6 +130,12 @@ static void drop_if_unused(struct group_offset *entry)
 struct group_offset *group_find_offset(const struct group *group, const char *topic,
                                        int32_t partition)
 {
+    return group_find_offset_in(group, offset_topic_find(group->coordinator, topic), partition);
+}
+
+struct group_offset *group_find_offset_in(const struct group *group,
+                                          const struct offset_topic *topic, int32_t partition)
+{
     struct group_offset *entry = find_entry(group, topic, partition);
 
     return entry == NULL || !entry->is_recorded ? NULL : entry;
@@ -158,6 +163,19 @@ struct group_offset *group_begin_offset(struct group *group, const char *topic, 
     if (entry != NULL)
         entry->pending_count++;
     return entry;
+}
+
+uint64_t group_begin_naming(struct group_coordinator *groups)
+{
+    return ++groups->naming;
+}
+
+bool group_name_offset(struct group_offset *entry, uint64_t naming)
+{
+    bool is_first = entry->naming != naming;
+
+    entry->naming = naming;
+    return is_first;
 }
 
 void group_apply_offset(struct group_offset *entry, const struct uuid *topic_id, int64_t offset,

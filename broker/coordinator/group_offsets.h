@@ -44,6 +44,8 @@ struct group_offset {
     int64_t commit_timestamp_ms;
     int64_t expire_timestamp_ms; /* -1: by offsets.retention.minutes */
     uint64_t round;              /* of the sweep that has looked at it */
+    uint64_t naming;             /* the number of the request that has named it last, */
+    uint32_t place;              /* and, of a commit, where it stands there */
     uint32_t pending_count;      /* commits of it that are being recorded */
     uint32_t leaving_count;      /* tombstones of it that are being recorded */
     bool is_recorded;            /* else there is only what is on its way */
@@ -52,6 +54,10 @@ struct group_offset {
 /* NULL: none was committed (and recorded). */
 struct group_offset *group_find_offset(const struct group *group, const char *topic,
                                        int32_t partition);
+
+/* The same in a topic that was found before; NULL is accepted. */
+struct group_offset *group_find_offset_in(const struct group *group,
+                                          const struct offset_topic *topic, int32_t partition);
 
 /* Those that are recorded: cursor starts at 0, NULL at the end; as hash_map_next. */
 struct group_offset *group_next_offset(const struct group *group, size_t *cursor);
@@ -62,6 +68,10 @@ struct group_offset *group_next_entry(const struct group *group, size_t *cursor)
 /* A commit of it is being recorded (F3); NULL: there is no memory. */
 must_use struct group_offset *group_begin_offset(struct group *group, const char *topic,
                                                  int32_t partition);
+
+/* A request begins to name offsets; then each of them is named first once. */
+uint64_t group_begin_naming(struct group_coordinator *groups);
+bool group_name_offset(struct group_offset *entry, uint64_t naming);
 
 /* It is recorded; *metadata is the offset's from now on.  Between begin and end. */
 void group_apply_offset(struct group_offset *entry, const struct uuid *topic_id, int64_t offset,

@@ -25,12 +25,13 @@ struct group_removal {
     int32_t generation; /* unless it has moved on from this one */
     void (*done)(void *context, int16_t error_code);
     void *context;
-    uint32_t count;      /* of offsets */
-    uint32_t *in_flight; /* counts them until it has ended, or NULL */
-    struct task slice;   /* goes on in the next turn */
-    size_t cursor;       /* of the group's offsets, while it is put together */
-    enum err err;        /* of the write, once it has ended */
-    bool is_applying;    /* so it has */
+    uint32_t count;       /* of offsets */
+    uint64_t taken_bytes; /* of the groups' budget */
+    uint32_t *in_flight;  /* counts them until it has ended, or NULL */
+    struct task slice;    /* goes on in the next turn */
+    size_t cursor;        /* of the group's offsets, while it is put together */
+    enum err err;         /* of the write, once it has ended */
+    bool is_applying;     /* so it has */
 };
 
 /* ---- applying */
@@ -63,6 +64,7 @@ static void free_removal(struct group_removal *removal)
     group->writes--;
     if (group->removal == removal)
         group->removal = NULL;
+    budget_give(group->budget, removal->taken_bytes);
     state_write_deinit(&removal->write);
     mem_free(removal);
 }
@@ -128,6 +130,11 @@ enum err group_removal_begin(struct group *group, struct group_removal **out)
     group->writes++;
     *out = removal;
     return OK;
+}
+
+void group_removal_charge(struct group_removal *removal, uint64_t taken_bytes)
+{
+    removal->taken_bytes += taken_bytes;
 }
 
 enum err group_removal_add(struct group_removal *removal, struct group_offset *offset)

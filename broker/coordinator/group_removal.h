@@ -18,6 +18,10 @@ struct group_removal;
  * ERR_NOMEM. */
 must_use enum err group_removal_begin(struct group *group, struct group_removal **out);
 
+/* These bytes, and those before, were taken from the groups' budget for it: they go back when it
+ * has ended. */
+void group_removal_charge(struct group_removal *removal, uint64_t taken_bytes);
+
 /* ERR_NOMEM: it stays, and the removal is as it was. */
 must_use enum err group_removal_add(struct group_removal *removal, struct group_offset *offset);
 

@@ -2,7 +2,10 @@
 
 #include "base/check.h"
 
-enum { RECORD_BYTES_MAX = 16 << 20 };
+enum {
+    RECORD_BYTES_MAX = 16 << 20,
+    SMALL_BYTES = 512, /* a key, or a value */
+};
 
 /* ---- writes */
 
@@ -34,6 +37,8 @@ void state_write_add(struct state_write *write, int16_t type, const void *key,
     struct wire_writer value_writer;
     struct wire_bytes key_bytes;
     struct wire_bytes value_bytes = {.size_bytes = -1};
+    uint8_t key_chunk[SMALL_BYTES]; /* most fit, and many are written in one turn */
+    uint8_t value_chunk[SMALL_BYTES];
     struct arena arena;
     enum err err;
 
@@ -41,12 +46,12 @@ void state_write_add(struct state_write *write, int16_t type, const void *key,
     if (write->err != OK)
         return;
     arena_init(&arena, RECORD_BYTES_MAX * 2);
-    wire_writer_init(&key_writer, &arena);
+    wire_writer_init_with(&key_writer, &arena, key_chunk, sizeof(key_chunk));
     err = record_encode_key(desc, key, &key_writer);
     if (err == OK)
         err = wire_writer_flatten(&key_writer, &key_bytes);
     if (err == OK && value != NULL) {
-        wire_writer_init(&value_writer, &arena);
+        wire_writer_init_with(&value_writer, &arena, value_chunk, sizeof(value_chunk));
         err = record_encode_value(desc, value_version, value, &value_writer);
         if (err == OK)
             err = wire_writer_flatten(&value_writer, &value_bytes);

@@ -224,3 +224,149 @@ Test(group_cost, members_that_leave_are_not_looked_for_in_all_ids_that_were_hand
     cr_assert(eq(u32, the_group("g")->pending_count, HANDED_OUT - 1));
     ask_end(&ask);
 }
+
+/* ---- offsets that are named again and again */
+
+enum { AGAIN = 200000 };
+
+static int32_t recorded(void)
+{
+    int32_t count = 0;
+
+    for (uint32_t i = 0; i < disk.log_count; i++)
+        for (uint32_t b = 0; b < disk.logs[i].batch_count; b++)
+            count += disk.logs[i].batches[b].header.record_count;
+    return count;
+}
+
+static uint64_t used(void)
+{
+    return budget_used_bytes(memory_budget(&rig.shard.memory, MEMORY_GROUPS));
+}
+
+/* Partition 0 so many times, and then 1; the offset is one more each time. */
+static struct ask ask_to_commit(int32_t count)
+{
+    struct ask ask = ask_new(API_OFFSET_COMMIT, 9);
+    struct offset_commit_request *body = ask.body;
+    struct offset_commit_request_partition *asked;
+
+    body->group_id = wire_string("g");
+    body->topics.items = rig_array(ask.request, &offset_commit_request_topic_struct, 1);
+    body->topics.count = 1;
+    body->topics.items[0].name = wire_string("t");
+    asked = rig_array(ask.request, &offset_commit_request_partition_struct, count + 1);
+    body->topics.items[0].partitions.items = asked;
+    body->topics.items[0].partitions.count = count + 1;
+    for (int32_t i = 0; i <= count; i++) {
+        asked[i].partition_index = i == count;
+        asked[i].committed_offset = i + 1;
+        asked[i].committed_metadata = wire_string(i + 1 < count ? "before" : "last");
+    }
+    return ask;
+}
+
+static void commits_each_once(int32_t count)
+{
+    struct ask ask = ask_to_commit(count);
+    const struct offset_commit_response *response = ask.response;
+    int32_t before = recorded();
+    uint64_t begin_ms = cpu_ms();
+
+    ask_start(&ask, handle_offset_commit);
+    cr_assert(lt(u64, cpu_ms() - begin_ms, CPU_MAX_MS));
+    cr_assert(eq(i32, response->topics.items[0].partitions.count, count + 1));
+    for (int32_t i = 0; i <= count; i++)
+        cr_assert(eq(i16, response->topics.items[0].partitions.items[i].error_code, KAFKA_NONE));
+    ask_end(&ask);
+    cr_assert(eq(i32, recorded() - before, 2));
+    for (int i = 0; i < 2; i++) {
+        const struct group_offset *offset = group_find_offset(the_group("g"), "t", 0);
+        cr_assert(eq(i64, fetch_offset("g", "t", 0), count)); /* as Kafka, which records all */
+        cr_assert(eq(i64, fetch_offset("g", "t", 1), count + 1));
+        cr_assert(eq(i32, offset->metadata.size_bytes, 4));
+        rig_restart();
+    }
+}
+
+Test(group_cost, commit_records_what_it_names_last_of_a_partition)
+{
+    commits_each_once(3);
+    commits_each_once(5);
+}
+
+Test(group_cost, commit_that_names_a_partition_again_and_again_records_it_once)
+{
+    memory_budget(&rig.shard.memory, MEMORY_GROUPS)->max_bytes = 100000;
+    commits_each_once(AGAIN);
+}
+
+static struct ask ask_to_delete(int32_t count)
+{
+    struct ask ask = ask_new(API_OFFSET_DELETE, 0);
+    struct offset_delete_request *body = ask.body;
+
+    body->group_id = wire_string("g");
+    body->topics.items = rig_array(ask.request, &offset_delete_request_topic_struct, 2);
+    body->topics.count = 2; /* the topic, too, is named twice */
+    for (int t = 0; t < 2; t++) {
+        body->topics.items[t].name = wire_string("t");
+        body->topics.items[t].partitions.items =
+            rig_array(ask.request, &offset_delete_request_partition_struct, count);
+        body->topics.items[t].partitions.count = count;
+    }
+    return ask;
+}
+
+Test(group_cost, deletion_that_names_a_partition_again_and_again_records_it_once)
+{
+    struct ask ask;
+    const struct offset_delete_response *response;
+    int32_t before;
+    uint64_t begin_ms;
+
+    cr_assert(eq(i16, commit(NULL, "g", "t", 0, 5), KAFKA_NONE));
+    cr_assert(eq(i16, commit(NULL, "g", "t", 1, 6), KAFKA_NONE));
+    before = recorded();
+    ask = ask_to_delete(AGAIN);
+    response = ask.response;
+    begin_ms = cpu_ms();
+    ask_start(&ask, handle_offset_delete);
+    cr_assert(lt(u64, cpu_ms() - begin_ms, CPU_MAX_MS));
+    cr_assert(eq(i16, response->error_code, KAFKA_NONE));
+    for (int t = 0; t < 2; t++)
+        for (int32_t i = 0; i < AGAIN; i++)
+            cr_assert(
+                eq(i16, response->topics.items[t].partitions.items[i].error_code, KAFKA_NONE));
+    ask_end(&ask);
+    cr_assert(eq(i32, recorded() - before, 1));
+    cr_assert(eq(i64, fetch_offset("g", "t", 0), -1));
+    cr_assert(eq(i64, fetch_offset("g", "t", 1), 6));
+}
+
+Test(group_cost, deletions_that_are_not_durable_yet_are_counted)
+{
+    struct ask asks_of_it[2];
+    const struct offset_delete_response *response;
+    uint64_t before;
+
+    cr_assert(eq(i16, commit(NULL, "g", "t", 0, 5), KAFKA_NONE));
+    before = used();
+    rig.holds = true;
+    asks_of_it[0] = ask_to_delete(1);
+    ask_start(&asks_of_it[0], handle_offset_delete);
+    cr_assert(not(asks_of_it[0].answered));
+    cr_assert(lt(u64, before, used()));
+    memory_budget(&rig.shard.memory, MEMORY_GROUPS)->max_bytes = used();
+    asks_of_it[1] = ask_to_delete(1);
+    ask_start(&asks_of_it[1], handle_offset_delete);
+    cr_assert(asks_of_it[1].answered);
+    response = asks_of_it[1].response;
+    cr_assert(eq(i16, response->error_code, KAFKA_COORDINATOR_LOAD_IN_PROGRESS));
+    ask_end(&asks_of_it[1]);
+    rig.holds = false;
+    rig_settle();
+    response = asks_of_it[0].response;
+    cr_assert(eq(i16, response->error_code, KAFKA_NONE));
+    ask_end(&asks_of_it[0]);
+}
