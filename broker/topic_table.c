@@ -17,7 +17,7 @@ struct topic_table {
     struct timer retention_timer; /* log.retention.check.interval.ms: retention, idle producers */
     enum err open_err;            /* of the first log that could not be opened */
     struct forgotten_lines forgotten;
-    struct unopened unopened;     /* those logs, to be tried again */
+    struct unopened unopened; /* those logs, to be tried again */
     struct timer unopened_timer;
 };
 

@@ -248,7 +248,7 @@ DEFECTS = [
             "    else if (conn->state == CONN_OPEN)\n        begin_end(conn, CONN_LAPSED, reason);\n")),
     defect("cancel_unheard", "a wait does not hear that its peer is gone",
            ["test_request_cancel"],
-           ("broker/request.c", "    if (request->on_cancel == NULL || why <= request->passed_on)\n",
+           ("broker/request_wait.c", "    if (request->on_cancel == NULL || why <= request->passed_on)\n",
             "    if ($BUG || request->on_cancel == NULL || why <= request->passed_on)\n")),
     defect("session_evicted", "a fetch session in use gives way to a larger one",
            ["test_fetch_session"],
