@@ -13,6 +13,7 @@
 #include "broker/http.h"
 #include "broker/kept_memory.h"
 #include "broker/process_metrics.h"
+#include "broker/stop_patience.h"
 
 #include <malloc.h>
 #include <pthread.h>
@@ -300,31 +301,22 @@ static enum err start(struct server *server)
 
 static const uint64_t again_ns = 2000000000; /* before it a second signal is the first, twice */
 
-/* How long a stop has stood still: looked at each second. */
-struct patience {
-    uint64_t progress;
-    int64_t still_ms;
-};
+enum { LOOK_AT_STOP_SECONDS = 1 };
 
-static bool is_out_of_patience(struct server *server, struct patience *patience)
+static bool is_out_of_patience(struct server *server, struct stop_patience *patience)
 {
-    uint64_t progress = broker_progress(server->broker);
-
-    if (progress != patience->progress)
-        patience->still_ms = 0;
-    else
-        patience->still_ms += 1000;
-    patience->progress = progress;
-    return patience->still_ms >= config_i64(server->config, NULL, "levee.stop.timeout.ms");
+    return stop_patience_is_over(patience, broker_progress(server->broker),
+                                 LOOK_AT_STOP_SECONDS * 1000);
 }
 
 /* Until stopped or failed; the second signal of the user, or a stop that stands still, ends the
  * patience. */
 static enum serve_exit wait_for_end(struct server *server, const sigset_t *signals)
 {
-    const struct timespec second = {.tv_sec = 1};
+    const struct timespec second = {.tv_sec = LOOK_AT_STOP_SECONDS};
     const struct timespec look = {.tv_sec = LOOK_AT_MEMORY_SECONDS};
-    struct patience patience = {0};
+    struct stop_patience patience = {
+        .limit_ms = (uint64_t)config_i64(server->config, NULL, "levee.stop.timeout.ms")};
     bool stopping = false;
     uint64_t asked_ns = 0;
 

@@ -9,10 +9,12 @@
 #include <criterion/parameterized.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 static struct io *io;
@@ -488,6 +490,30 @@ Test(io_uring, a_port_in_use_is_told, .init = setup, .fini = teardown)
 
     cr_assert(eq(int, io->v->listen(io, &bound, 8, &fd, &again), ERR_IN_USE));
     io->v->close(io, listen_fd);
+}
+
+/* As a process that was killed does: its listener ends a moment after itself. */
+static void *close_later(void *context)
+{
+    const struct timespec moment = {.tv_nsec = 200000000};
+
+    nanosleep(&moment, NULL);
+    close(*(int32_t *)context);
+    return NULL;
+}
+
+Test(io_uring, a_port_that_is_about_to_be_free_is_waited_for, .init = setup, .fini = teardown)
+{
+    struct io_address bound, again;
+    int32_t held_fd = listen_on_loopback(&bound);
+    int32_t fd = -1;
+    pthread_t thread;
+
+    cr_assert(eq(int, pthread_create(&thread, NULL, close_later, &held_fd), 0));
+    cr_assert(eq(int, io->v->listen(io, &bound, 8, &fd, &again), OK));
+    cr_assert(eq(int, pthread_join(thread, NULL), 0));
+    cr_assert(eq(u16, again.port, bound.port));
+    io->v->close(io, fd);
 }
 
 Test(io_uring, canceling_an_op_in_the_turn_of_its_start_works, .init = setup, .fini = teardown)
