@@ -174,10 +174,10 @@ static inline int16_t leave(const struct client_member *client, const char *grou
     return error_code;
 }
 
-/* A commit of one offset on its way; client NULL: nobody's (generation -1). */
-static inline struct ask start_commit(struct ask *ask, const struct client_member *client,
-                                      const char *group, const char *topic, int32_t partition,
-                                      int64_t offset, int64_t retention_ms)
+/* A commit of one offset, to be started; client NULL: nobody's (generation -1). */
+static inline void make_commit(struct ask *ask, const struct client_member *client,
+                               const char *group, const char *topic, int32_t partition,
+                               int64_t offset, int64_t retention_ms)
 {
     struct offset_commit_request *body;
 
@@ -199,6 +199,13 @@ static inline struct ask start_commit(struct ask *ask, const struct client_membe
     body->topics.items[0].partitions.items[0].partition_index = partition;
     body->topics.items[0].partitions.items[0].committed_offset = offset;
     body->topics.items[0].partitions.items[0].committed_metadata = wire_string("note");
+}
+
+static inline struct ask start_commit(struct ask *ask, const struct client_member *client,
+                                      const char *group, const char *topic, int32_t partition,
+                                      int64_t offset, int64_t retention_ms)
+{
+    make_commit(ask, client, group, topic, partition, offset, retention_ms);
     ask_start(ask, handle_offset_commit);
     return *ask;
 }
@@ -242,7 +249,7 @@ static inline int64_t fetch_offset(const char *group, const char *topic, int32_t
     return offset;
 }
 
-static inline void start_delete(struct ask *ask, const char *group)
+static inline void make_delete(struct ask *ask, const char *group)
 {
     struct delete_groups_request *body;
 
@@ -251,6 +258,11 @@ static inline void start_delete(struct ask *ask, const char *group)
     body->groups_names.items = rig_alloc(ask->request, 1, sizeof(struct wire_string));
     body->groups_names.items[0] = asked_text(ask, group);
     body->groups_names.count = 1;
+}
+
+static inline void start_delete(struct ask *ask, const char *group)
+{
+    make_delete(ask, group);
     ask_start(ask, handle_delete_groups);
 }
 

@@ -597,8 +597,8 @@ static inline struct ask ask_new(int16_t key, int16_t version)
     return ask;
 }
 
-/* ask stays where it is until it is answered. */
-static inline void ask_start(struct ask *ask, void (*handle)(struct request *request))
+/* ask stays where it is until it is answered.  Only its first turn. */
+static inline void ask_begin(struct ask *ask, void (*handle)(struct request *request))
 {
     uint32_t slot = 0;
 
@@ -606,11 +606,17 @@ static inline void ask_start(struct ask *ask, void (*handle)(struct request *req
         slot++;
     cr_assert(lt(u32, slot, RIG_ASKS));
     asks[slot] = ask;
+    handle(ask->request);
+}
+
+/* And what follows from it. */
+static inline void ask_start(struct ask *ask, void (*handle)(struct request *request))
+{
     if (rig.fails_on)
         mem_end_after(rig.fail_after);
     else
         mem_fail_after(rig.fail_after);
-    handle(ask->request);
+    ask_begin(ask, handle);
     rig_settle();
     mem_fail_after(0);
     rig.fail_after = 0;

@@ -330,3 +330,78 @@ Test(group_sweep, so_does_deleting_an_offset)
     rig_settle();
     cr_assert(eq(i64, fetch_offset("g", "t", 0), -1));
 }
+
+/* ---- DeleteGroups of a large group: R2 */
+
+static uint32_t count_batches(void)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < disk.log_count; i++)
+        count += disk.logs[i].batch_count;
+    return count;
+}
+
+Test(group_sweep, a_large_group_is_deleted_in_slices_and_by_one_batch)
+{
+    enum { OFFSETS = 3500, SLICE = 1000 };
+    struct uuid id = rig_create_topic("u", 1);
+    struct group *group = coordinator_get(rig.shard.groups, wire_string("large"));
+    struct ask deletion, again, commit_ask;
+    uint32_t batches = count_batches();
+    uint32_t turns = 0;
+
+    for (int32_t p = 0; p < OFFSETS; p++)
+        put_offset(group, "u", &id, p, 1, -1, wire_string(""), rig.clock.wall_ms, -1);
+    make_delete(&deletion, "large");
+    make_delete(&again, "large");
+    make_commit(&commit_ask, NULL, "large", "u", 0, 7, -1);
+    ask_begin(&deletion, handle_delete_groups);
+    cr_assert(eq(u32, count_batches(), batches)); /* it is still being put together */
+    ask_begin(&commit_ask, handle_offset_commit);
+    ask_begin(&again, handle_delete_groups);
+    while (run_one_task())
+        turns++;
+    cr_assert(le(u32, OFFSETS / SLICE, turns));
+    cr_assert(eq(i16, end_commit(&commit_ask), KAFKA_COORDINATOR_LOAD_IN_PROGRESS));
+    cr_assert(eq(i16, end_delete(&again), KAFKA_COORDINATOR_LOAD_IN_PROGRESS));
+    cr_assert(eq(u32, count_batches(), batches + 1));
+    cr_assert(eq(u32, group->offset_count, OFFSETS)); /* not durable yet */
+    cr_assert(not(deletion.answered));
+    disk_commit();
+    cr_assert(eq(u32, group->offset_count, OFFSETS - SLICE));
+    rig_run_tasks();
+    cr_assert(eq(i16, end_delete(&deletion), KAFKA_NONE));
+    cr_assert_null(the_group("large"));
+    rig_restart();
+    cr_assert_null(the_group("large"));
+}
+
+/* Put together, or being applied, when the partition or the process goes. */
+Test(group_sweep, a_large_group_that_is_being_deleted_may_go_at_any_moment)
+{
+    enum { OFFSETS = 3500 };
+    struct uuid id = rig_create_topic("u", 1);
+
+    for (int stop_after = 0; stop_after < 8; stop_after++) {
+        struct group *group = coordinator_get(rig.shard.groups, wire_string("large"));
+        struct ask deletion;
+
+        for (int32_t p = 0; p < OFFSETS; p++)
+            put_offset(group, "u", &id, p, 1, -1, wire_string(""), rig.clock.wall_ms, -1);
+        make_delete(&deletion, "large");
+        ask_begin(&deletion, handle_delete_groups);
+        for (int i = 0; i < stop_after; i++) {
+            (void)run_one_task();
+            if (i == 3)
+                disk_commit();
+        }
+        group_coordinator_unload(rig.shard.groups, 0);
+        rig_run_tasks();
+        cr_assert(deletion.answered);
+        cr_assert(
+            eq(i16, end_delete(&deletion), stop_after <= 3 ? KAFKA_NOT_COORDINATOR : KAFKA_NONE));
+        rig_restart();
+        cr_assert_null(the_group("large")); /* it was in memory only */
+    }
+}
