@@ -42,6 +42,7 @@ static void apply(struct shard_call *call)
 
     if (!slot->ready) {
         image_replay_init(&slot->replay, call->target->image);
+        slot->replay.arena.is_certain = true; /* it was decided, and is durable: P2 */
         slot->ready = true;
     }
     delta_init(&slot->delta);

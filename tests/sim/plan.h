@@ -34,7 +34,7 @@
     X(LONG, "long", true, 3)                /* hours to 30 days, idle time skipped */           \
     X(ROT, "rot", true, 3)                  /* bytes changed at rest, at the end */             \
     X(SESSIONS, "sessions", true, 3)        /* fetches that say only what has changed */        \
-    X(ALLOCATIONS, "allocations", false, 3) /* memory is refused now and then */                \
+    X(ALLOCATIONS, "allocations", true, 3)  /* memory is refused now and then */                \
     X(BUGGIFY, "buggify", true, 3)          /* ways of the product that are right and seldom */ \
     X(CROWD, "crowd", true, 32)             /* thousands of topics */                           \
     X(SEGMENTS, "segments", true, 2)        /* small segments, and segment.bytes is altered */
