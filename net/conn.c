@@ -20,10 +20,17 @@ bool conn_takes_requests(const struct conn *conn)
     return conn->state == CONN_OPEN || conn->state == CONN_LAPSED;
 }
 
+/* It is not received from, so that nobody would notice its end (V6). */
+static bool is_deaf(const struct conn *conn)
+{
+    return conn->block != CONN_GOES && !conn->recv.op.in_flight && !conn->input_ended;
+}
+
 void conn_update_idle(struct conn *conn)
 {
-    bool idle = conn_takes_requests(conn) && conn->outbox.working_count == 0 &&
-                conn->block != CONN_WAITS_SERVER && conn->block != CONN_WAITS_TURN;
+    bool waits_for_us = conn->outbox.working_count > 0 || conn->block == CONN_WAITS_SERVER ||
+                        conn->block == CONN_WAITS_TURN;
+    bool idle = conn_takes_requests(conn) && (!waits_for_us || is_deaf(conn));
 
     conn_server_update_idle(conn->server, conn, idle);
 }

@@ -4,8 +4,8 @@
  *   C1  each request handed to events->request is answered once: conn_answer, conn_answer_none or
  *       conn_answer_close, on this loop, also when the connection has died meanwhile
  *   C2  request->release runs once, after the answer was sent or dropped, never inside C1's calls
- *   C3  a connection that may not go on is not read: the peer feels it through TCP.  It was told
- *       so by a piece too many at most, which waits in stash
+ *   C3  a connection that may not go on is not read: the peer feels it through TCP.  A few pieces
+ *       too many wait in stash, so that the end of a peer that sends little is noticed
  *   C4  the memory of a conn lives until its ops have ended and its requests are released
  *   C5  requests of one connection take effect in their order: the next one begins when those
  *       before it are answered, unless both are of the same lane (conn_events.lane)
@@ -108,6 +108,7 @@ struct conn {
     uint8_t lane;     /* of the requests in work */
     uint8_t kind;     /* CONN_WAITS_SERVER: enum conn_kind */
     bool is_its_turn; /* among those who waited: its next request is not behind them */
+    bool is_fed;      /* it waited for memory of its frame, and got it since the last look */
     bool input_ended; /* there is nothing more to receive */
     bool receiving_in_place;
     bool recv_canceled;

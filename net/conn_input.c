@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <string.h>
 
-/* What the backend hands over in one piece, at most. */
-enum { STASH_ROOM_BYTES = 64 << 10 };
+enum {
+    STASH_ROOM_BYTES = 64 << 10, /* what the backend hands over in one piece, at most */
+    STASH_FULL_BYTES = 16 << 10, /* then a blocked connection is received from no more */
+};
 
 /* In a turn that took longer, a connection begins one request and leaves the rest to the next. */
 enum { TURN_NS = 2000000 };
@@ -18,8 +20,8 @@ enum { TURN_NS = 2000000 };
  *     -> on_release
  *
  * Frames of which much is missing are received straight into their own buffer (on_placed) between
- * two rounds of pieces.  When start_request may not go on, the connection is blocked: its next
- * piece goes to the stash and ends the receiving; conn_go_on takes it up again. */
+ * two rounds of pieces.  When start_request may not go on, the connection is blocked: what comes
+ * goes to the stash, and when that is full the receiving ends; conn_go_on takes it up again. */
 
 static enum conn_close_reason reason_of(enum err err)
 {
@@ -74,10 +76,11 @@ static void cancel_recv(struct conn *conn)
     io_cancel(conn->server->io, &conn->recv.op);
 }
 
-/* Would the stash find room for a piece too many? */
+/* Would the stash find room for one more piece? */
 static bool has_stash_room(const struct conn *conn)
 {
-    return budget_room_bytes(&conn->server->slab->budget) >= STASH_ROOM_BYTES;
+    return conn->stash_bytes - conn->stash_pos < STASH_FULL_BYTES &&
+           budget_room_bytes(&conn->server->slab->budget) >= STASH_ROOM_BYTES;
 }
 
 static void block(struct conn *conn, enum conn_block why)
@@ -227,8 +230,7 @@ void conn_receive(struct conn *conn)
     uint8_t *bytes;
 
     if (conn->state == CONN_CLOSING || conn->input_ended || conn->recv.op.in_flight ||
-        conn->block == CONN_WAITS_MEMORY ||
-        (conn->block != CONN_GOES && (conn->stash != NULL || !has_stash_room(conn))))
+        conn->block == CONN_WAITS_MEMORY || (conn->block != CONN_GOES && !has_stash_room(conn)))
         return;
     conn->recv_canceled = false;
     conn->receiving_in_place =
@@ -253,6 +255,7 @@ static void on_receive_end(struct conn *conn, int32_t result)
         conn_server_mark_dirty(conn->server, conn);
     } else if (result == -ECANCELED) {
         conn_receive(conn); /* ended by ourselves: blocked, or to go on in place */
+        conn_update_idle(conn);
     } else {
         conn->input_ended = true;
         conn_lapse(conn, result == 0 ? CONN_CLOSE_PEER_CLOSED : CONN_CLOSE_PEER_RESET);
@@ -280,7 +283,8 @@ static void on_received(struct io_recv *recv, int32_t result, const uint8_t *byt
         return;
     if (left_bytes > 0) {
         stash(conn, bytes + (size_bytes - left_bytes), left_bytes);
-        cancel_recv(conn);
+        if (conn->block == CONN_WAITS_MEMORY || !has_stash_room(conn))
+            cancel_recv(conn);
     } else if (conn->block == CONN_GOES && frame_wants_bytes_in_place(&conn->frame)) {
         cancel_recv(conn);
     }

@@ -24,7 +24,9 @@ void conn_lapse(struct conn *conn, enum conn_close_reason reason);
 /* Bytes came or went. */
 void conn_touch(struct conn *conn);
 
-/* Idle is who keeps us waiting: nothing is asked, or the answers are not taken. */
+/* Idle is who keeps us waiting: nothing is asked, or the answers are not taken.  Of one that has
+ * sent too much to be received from nothing is known: it has as long (as in Kafka, which does not
+ * look for more while a request is in work). */
 void conn_update_idle(struct conn *conn);
 
 /* ---- conn_input.c */
@@ -32,9 +34,8 @@ void conn_update_idle(struct conn *conn);
 /* The first bytes may come now. */
 void conn_begin_receiving(struct conn *conn);
 
-/* Receive on, unless that is under way or may not be.  A blocked connection is received from until
- * a piece too many has come, as long as there is room for that: so we learn that its peer went
- * away. */
+/* Receive on, unless that is under way or may not be.  A blocked connection is received from as
+ * long as there is room for what comes: so we learn that its peer went away. */
 void conn_receive(struct conn *conn);
 
 /* Take up reading after a block.  True: at least one request was started. */

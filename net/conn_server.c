@@ -105,7 +105,8 @@ void conn_server_feed_hungry(struct conn_server *server)
 
         if (!refused[much]) {
             (void)conn_go_on(conn);
-            if (conn->block != CONN_WAITS_MEMORY)
+            conn->is_fed = conn->block != CONN_WAITS_MEMORY;
+            if (conn->is_fed)
                 continue;
             list_remove(&conn->wait_node);
             conn->wait_ns = since_ns;

@@ -18,7 +18,8 @@
  *   V5  who takes its answers or sends a frame too slowly is closed (conn_watch.c); so are, when
  *       frames find no memory, those that hold some and bring nothing
  *   V6  a blocked connection is received from, so that its end is noticed, while there is room for
- *       what comes; unfinished frames leave some */
+ *       what comes; unfinished frames leave some.  One that is not is closed when nothing has come
+ *       or gone for idle_max_ms, also with requests in work */
 #ifndef LEVEE_NET_CONN_SERVER_H
 #define LEVEE_NET_CONN_SERVER_H
 
@@ -43,7 +44,7 @@ struct conn_limits {
     uint64_t frame_stall_ms;  /* levee.request.stall.ms: CONN_STEP_BYTES of a frame, or its end,
                                * have to come in this time; 0: no limit */
     uint64_t idle_max_ms;     /* connections.max.idle.ms: no byte in or out, and no request in
-                               * work; 0: no limit */
+                               * work (or V6); 0: no limit */
 };
 
 struct conn_events {
@@ -142,7 +143,7 @@ struct conn_server {
     bool stopping;
     bool stop_told;
     void (*stopped)(struct conn_server *server);
-    struct conn_counters counters;
+    struct conn_counters counters; /* of all */
 };
 
 /* loop, slab and events stay the caller's and must outlive the server. */

@@ -100,10 +100,12 @@ static uint32_t held_bytes(const struct conn *conn)
     return conn->frame.buf == NULL ? 0 : conn->frame.buf->capacity_bytes;
 }
 
-/* While others hunger, a frame has to bring a part of what it holds in each look. */
+/* While others hunger, a frame has to bring a part of what it holds in each look; what has just got
+ * its memory has had no time for that. */
 static bool brings_little(const struct conn *conn)
 {
-    return conn->frame.filled_bytes - conn->frame_look_bytes < held_bytes(conn) / PACE_PART;
+    return !conn->is_fed &&
+           conn->frame.filled_bytes - conn->frame_look_bytes < held_bytes(conn) / PACE_PART;
 }
 
 /* Of equal ones the youngest, so that the oldest frame gets whole. */
@@ -202,6 +204,7 @@ static void remember_frames(struct conn_server *server)
     {
         struct conn *conn = container_of(node, struct conn, watch_node);
         conn->frame_look_bytes = conn->frame.filled_bytes;
+        conn->is_fed = false;
     }
 }
 

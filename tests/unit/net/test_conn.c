@@ -1211,13 +1211,13 @@ Test(conn, half_frames_below_64_KiB_make_way_too, .init = setup, .fini = finish,
 /* A byte now and then is no progress for a frame that holds four times what came. */
 Test(conn, trickled_frames_make_way, .init = setup, .fini = finish, .timeout = 600)
 {
-    enum { COUNT = 10, SENT = 70000 };
+    enum { COUNT = 60, SENT = 70000 }; /* more than the budget holds */
     static uint8_t bytes[SENT];
     int32_t usual = dial_server();
     int32_t fds[COUNT];
     uint64_t end_ns;
     uint32_t before;
-    static uint8_t whole[500004];
+    static uint8_t whole[300004];
     size_t sent = 0;
 
     turns_until(server.conn_count == 1);
@@ -1227,17 +1227,19 @@ Test(conn, trickled_frames_make_way, .init = setup, .fini = finish, .timeout = 6
         fds[i] = dial_server();
         cr_assert(eq(sz, send(fds[i], bytes, SENT, MSG_NOSIGNAL), SENT));
     }
-    turns(50);
+    turns_until(!list_is_empty(&server.hungry));
     put_size(whole, sizeof(whole) - 4);
     before = held_count;
     end_ns = clock_mono_ns(&clock_now) + 12000000000U;
     while (held_count == before) {
-        ssize_t n = send(usual, whole + sent, sizeof(whole) - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+        size_t step = sizeof(whole) - sent < 20000 ? sizeof(whole) - sent : 20000;
+        ssize_t n = send(usual, whole + sent, step, MSG_DONTWAIT | MSG_NOSIGNAL);
         sent += n > 0 ? (size_t)n : 0;
         for (int i = 0; i < COUNT; i++)
             (void)send(fds[i], bytes, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
         turns(5);
-        cr_assert(lt(u64, clock_mono_ns(&clock_now), end_ns), "not served");
+        cr_assert(lt(u64, clock_mono_ns(&clock_now), end_ns), "not served: %u closed, %d",
+                  closed_count, is_closed(usual));
     }
     close(usual);
     for (int i = 0; i < COUNT; i++)
@@ -1327,6 +1329,158 @@ Test(conn, connections_beyond_the_limit_are_closed_until_others_end, .fini = fin
     turns_until(server.conn_count == 2);
     close(fds[1]);
     close(fds[2]);
+}
+
+/* ---- a place among the connections comes back in every way that one ends */
+
+static int32_t way_fd;
+
+static void closes_at_once(void)
+{
+    close(way_fd);
+}
+
+static void closes_in_a_frame(void)
+{
+    cr_assert(eq(sz, send(way_fd, "\0\0\0\4ab", 6, MSG_NOSIGNAL), 6));
+    turns(3);
+    close(way_fd);
+}
+
+/* Even numbers are worked on one at a time: the first one is in work, the others wait. */
+static void waits_with(uint32_t count)
+{
+    uint32_t before = held_count;
+
+    for (uint32_t i = 0; i < count; i++)
+        send_number(way_fd, 2);
+    turns_until(held_count == before + 1);
+    turns(5);
+}
+
+static void closes_with_a_request_in_work(void)
+{
+    waits_with(1);
+    close(way_fd);
+}
+
+static void closes_with_one_behind_it(void)
+{
+    waits_with(2);
+    close(way_fd);
+}
+
+static void closes_with_some_behind_it(void)
+{
+    waits_with(100);
+    close(way_fd);
+}
+
+/* So much that nobody listens any more. */
+static void closes_with_many_behind_it(void)
+{
+    waits_with(5000);
+    close(way_fd);
+}
+
+static void keeps_silent_with_many_behind_it(void)
+{
+    waits_with(5000);
+}
+
+static void resets(void)
+{
+    struct linger at_once = {.l_onoff = 1};
+
+    waits_with(2);
+    setsockopt(way_fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    close(way_fd);
+}
+
+static void sends_nonsense(void)
+{
+    cr_assert(eq(sz, send(way_fd, "\377\377\377\377", 4, MSG_NOSIGNAL), 4));
+}
+
+static void announces_too_much(void)
+{
+    cr_assert(eq(sz, send(way_fd, "\177\377\377\377", 4, MSG_NOSIGNAL), 4));
+}
+
+static void is_refused(void)
+{
+    waits_with(1);
+    conn_answer_close(&held[held_count - 1].request);
+}
+
+static void is_closed_by_its_owner(void)
+{
+    waits_with(2);
+    conn_close(held[held_count - 1].request.conn, CONN_CLOSE_OWNER);
+}
+
+static void takes_no_answer(void)
+{
+    waits_with(1);
+    answer_large(held_count - 1, 16 << 20);
+}
+
+static void sends_too_slowly(void)
+{
+    cr_assert(eq(sz, send(way_fd, "\0\0\0\4a", 5, MSG_NOSIGNAL), 5));
+}
+
+static void is_idle(void)
+{
+}
+
+Test(conn, a_place_comes_back_in_every_way_that_a_connection_ends, .fini = finish, .timeout = 600)
+{
+    static const struct {
+        void (*end)(void);
+        enum conn_close_reason reason;
+        bool by_us;
+    } ways[] = {{closes_at_once, CONN_CLOSE_PEER_CLOSED, false},
+                {closes_in_a_frame, CONN_CLOSE_PEER_CLOSED, false},
+                {closes_with_a_request_in_work, CONN_CLOSE_PEER_CLOSED, false},
+                {closes_with_one_behind_it, CONN_CLOSE_PEER_CLOSED, false},
+                {closes_with_some_behind_it, CONN_CLOSE_PEER_CLOSED, false},
+                {closes_with_many_behind_it, CONN_CLOSE_IDLE, false},
+                {keeps_silent_with_many_behind_it, CONN_CLOSE_IDLE, true},
+                {resets, CONN_CLOSE_PEER_RESET, false},
+                {sends_nonsense, CONN_CLOSE_MALFORMED, true},
+                {announces_too_much, CONN_CLOSE_TOO_LARGE, true},
+                {is_refused, CONN_CLOSE_REFUSED, true},
+                {is_closed_by_its_owner, CONN_CLOSE_OWNER, true},
+                {takes_no_answer, CONN_CLOSE_UNTAKEN, true},
+                {sends_too_slowly, CONN_CLOSE_SLOW, true},
+                {is_idle, CONN_CLOSE_IDLE, true}};
+    struct conn_limits limits = usual_limits;
+
+    lanes = true;
+    limits.idle_max_ms = 3000;
+    limits.answer_stall_ms = 1000;
+    limits.frame_stall_ms = 1000;
+    start(&limits, &(struct admission_limits){.connections_per_ip_max = 1});
+    for (size_t i = 0; i < array_count(ways); i++) {
+        way_fd = dial_server();
+        turns_until(admission.count == 1);
+        last_reason = -1;
+        ways[i].end();
+        turns_until(admission.count == 0);
+        cr_assert(eq(int, last_reason, (int)ways[i].reason), "way %zu", i);
+        cr_assert(eq(sz, hash_map_count(&admission.by_ip), 0));
+        if (ways[i].by_us)
+            close(way_fd);
+        for (uint32_t h = 0; h < held_count || server.conn_count > 0; h++) { /* also later ones */
+            while (h == held_count && server.conn_count > 0)
+                turns(1);
+            if (h < held_count && held[h].request.state == CONN_REQUEST_WORKING &&
+                !held[h].released)
+                conn_answer_none(&held[h].request);
+        }
+        cr_assert(eq(u32, refused_count, 0));
+    }
 }
 
 Test(conn, one_address_has_a_limit_of_its_own, .fini = finish)
