@@ -195,6 +195,8 @@ void group_sync(struct group_coordinator *groups, struct request *request)
     int16_t error_code = coordinator_check(groups, body->group_id, &index);
 
     group = coordinator_find(groups, body->group_id);
+    if (error_code == KAFKA_COORDINATOR_LOAD_IN_PROGRESS)
+        error_code = KAFKA_REBALANCE_IN_PROGRESS; /* as on_sync_canceled says */
     if (error_code == KAFKA_NONE)
         error_code = group == NULL ? KAFKA_UNKNOWN_MEMBER_ID : check_sync(group, request, &member);
     if (error_code == KAFKA_NONE && group->state == GROUP_COMPLETING && group_is_leader(member) &&
@@ -252,6 +254,8 @@ void group_heartbeat(struct group_coordinator *groups, struct request *request)
     response->error_code = coordinator_check(groups, body->group_id, &index);
     if (response->error_code == KAFKA_NONE)
         response->error_code = group == NULL ? KAFKA_UNKNOWN_MEMBER_ID : beat(group, body);
+    else if (response->error_code == KAFKA_COORDINATOR_LOAD_IN_PROGRESS)
+        response->error_code = KAFKA_NONE; /* as Kafka, blindly: clients do not expect the error */
     request_answer(request);
 }
 

@@ -474,3 +474,22 @@ Test(group_no_memory, a_log_that_found_no_memory_is_read_again)
     cr_assert(lt(u32, refused_count, ALLOCS));
     tear_down();
 }
+
+/* Clients take COORDINATOR_LOAD_IN_PROGRESS of a SyncGroup or Heartbeat for a failure. */
+Test(group_no_memory, members_hear_of_a_log_that_is_to_be_read_again_in_words_that_they_know)
+{
+    struct coordinator_partition *partition;
+    int16_t beat_error;
+
+    set_up();
+    a_is_stable();
+    partition = coordinator_partition_of(rig.shard.groups, 0);
+    loop_set_timer_ms(&rig.shard.loop, &partition->load_again, 1000);
+    beat_error = beat(&a, "g");
+    start_sync(&a, "g", NULL, 0);
+    loop_cancel_timer(&rig.shard.loop, &partition->load_again);
+    cr_assert(eq(i16, beat_error, KAFKA_NONE));
+    cr_assert(eq(i16, end_sync(&a, NULL), KAFKA_REBALANCE_IN_PROGRESS));
+    cr_assert(eq(i16, beat(&a, "g"), KAFKA_NONE));
+    tear_down();
+}
