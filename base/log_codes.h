@@ -138,6 +138,17 @@ LOG_CODE("LVE-2106", "recovery could not be made durable",
          "broker does not start and serves nothing; journal and old marks are still there. "
          "Next step: look at error and at the device; start it again, and recovery begins "
          "anew.")
+LOG_CODE("LVE-2107", "what the journal holds could not be taken over",
+         "Cause: the journal could not be read a second time, or a segment not be written (error). "
+         "Effect: the broker does not start and serves nothing; journal and marks are still there. "
+         "Next step: look at error and at the device (space, too); start it again, and recovery "
+         "begins anew.")
+LOG_CODE(
+    "LVE-2108", "a checkpoint waits for memory",
+    "Cause: there was no memory to write down what partitions know of their producers. Effect: "
+    "the checkpoint is tried again each second; the journal grows meanwhile, and when it is "
+    "full, producers wait. Next step: give the process more memory (its ulimit, its cgroup), "
+    "or set levee.memory.max.bytes to what it has.")
 LOG_CODE("LVE-2201", "a partition could not be opened",
          "Cause: its directory or files cannot be made, opened or read, or memory or "
          "descriptors are lacking. Effect: at a start, the start ends; of a topic created "

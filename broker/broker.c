@@ -253,20 +253,25 @@ static enum err open_metadata(struct broker *broker)
     return err;
 }
 
-static void on_left_entries(void *context, const struct uuid *topic_id, int32_t partition,
-                            const struct journal_replay *first)
+static void on_left_entries(void *context, const struct journal_facts *facts)
 {
     log_line(context, LOG_INFO, "LVE-2003", "journal entries of a deleted topic were passed over",
-             log_uuid("topic_id", topic_id), log_i64("partition", partition));
+             log_uuid("topic_id", &facts->topic_id), log_i64("partition", facts->partition));
 }
 
+/* What the journals hold, into the logs that were opened; then they are followed. */
 static enum err recover_stores(struct broker *broker)
 {
+    uint32_t count = broker->options.shard_count;
     struct store *stores[SHARD_COUNT_MAX];
+    enum err err;
 
-    for (uint32_t i = 0; i < broker->options.shard_count; i++)
+    for (uint32_t i = 0; i < count; i++)
         stores[i] = broker->shards.at[i]->store;
-    return store_recovered_all(stores, broker->options.shard_count);
+    err = store_replay_all(stores, count);
+    for (uint32_t i = 0; i < count && err == OK; i++)
+        err = topic_table_follow_all(broker->shards.at[i]->topics);
+    return err == OK ? store_recovered_all(stores, count) : err;
 }
 
 /* The addresses first: who cannot have them leaves the data directory alone. */

@@ -19,6 +19,7 @@ struct topic_table {
     struct forgotten_lines forgotten;
     struct unopened unopened; /* those logs, to be tried again */
     struct timer unopened_timer;
+    bool starting; /* logs are opened, and followed later */
 };
 
 enum {
@@ -136,6 +137,19 @@ static enum err follow_state(struct partition *partition, const struct image_par
     return partition_follow(partition, &committed);
 }
 
+static void tell_unopened(struct topic_table *table, const char *topic_name, int32_t index,
+                          enum err err)
+{
+    log_line(table->shard->sink, LOG_ERROR, "LVE-2201", "partition could not be opened",
+             log_str("topic", topic_name), log_i64("partition", index), log_err(err));
+}
+
+static void load_groups(struct topic_table *table, struct partition *partition)
+{
+    if (partition->internal && strcmp(partition->topic_name, "__consumer_offsets") == 0)
+        group_coordinator_load(table->shard->groups, partition);
+}
+
 /* Open the log of one partition that the image gives to this shard. */
 static enum err try_open(struct topic_table *table, const struct image_topic *topic,
                          const struct image_partition *state)
@@ -167,7 +181,8 @@ static enum err try_open(struct topic_table *table, const struct image_topic *to
         free_entry(entry);
         return err;
     }
-    err = follow_state(partition, state);
+    if (!table->starting)
+        err = follow_state(partition, state);
     if (err != OK) {
         log_close(partition->log);
         free_entry(entry);
@@ -176,8 +191,8 @@ static enum err try_open(struct topic_table *table, const struct image_topic *to
     err = hash_map_insert(&table->partitions, &entry->key, sizeof(entry->key), entry);
     check(err == OK);
     table->count++;
-    if (partition->internal && strcmp(topic->name, "__consumer_offsets") == 0)
-        group_coordinator_load(shard->groups, partition);
+    if (!table->starting)
+        load_groups(table, partition);
     return OK;
 }
 
@@ -188,8 +203,7 @@ static void open_partition(struct topic_table *table, const struct image_topic *
 
     if (err == OK)
         return;
-    log_line(table->shard->sink, LOG_ERROR, "LVE-2201", "partition could not be opened",
-             log_str("topic", topic->name), log_i64("partition", state->index), log_err(err));
+    tell_unopened(table, topic->name, state->index, err);
     if (table->open_err == OK)
         table->open_err = err;
     unopened_add(&table->unopened, &topic->id, state->index, topic->name, err);
@@ -418,8 +432,32 @@ void topic_table_open_all(struct topic_table *table)
     delta_init(&delta);
     while ((topic = image_topic_next(table->shard->image, &cursor)) != NULL)
         delta_note_topic(&delta, &topic->id, topic->name, DELTA_TOPIC_CREATED, 0);
+    table->starting = true;
     topic_table_publish(table, &delta);
+    table->starting = false;
     delta_deinit(&delta);
+}
+
+enum err topic_table_follow_all(struct topic_table *table)
+{
+    size_t cursor = 0;
+    const struct image_topic *topic;
+    enum err err = OK;
+
+    while ((topic = image_topic_next(table->shard->image, &cursor)) != NULL) {
+        for (uint32_t i = 0; i < topic->partition_count; i++) {
+            const struct image_partition *state = &topic->partitions[i];
+            struct partition *partition = topic_table_find(table, &topic->id, state->index);
+            if (partition == NULL || err != OK)
+                continue;
+            err = follow_state(partition, state);
+            if (err == OK)
+                load_groups(table, partition);
+            else
+                tell_unopened(table, topic->name, state->index, err);
+        }
+    }
+    return err;
 }
 
 void topic_table_each(struct topic_table *table,

@@ -18,8 +18,13 @@ void topic_table_destroy(struct topic_table *table); /* closes every log */
 struct partition *topic_table_find(struct topic_table *table, const struct uuid *topic_id,
                                    int32_t index);
 
-/* Every partition of the image that is this shard's, as if all topics had just been created. */
+/* At the start: open every partition of the image that is this shard's, as if all topics had just
+ * been created.  When what the journal has of them was replayed: topic_table_follow_all. */
 void topic_table_open_all(struct topic_table *table);
+
+/* Take the epochs of those that were opened, and the records of groups.  The errors of
+ * partition_follow. */
+must_use enum err topic_table_follow_all(struct topic_table *table);
 
 /* Bring logs in step with the image: deletions first, then creations, then changed epochs and
  * configs (kraft.md section 2, rule 3).  The image has the delta already. */

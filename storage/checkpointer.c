@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-enum { LOGS_PER_TURN = 16 };
+enum { LOGS_PER_TURN = 16, NO_MEMORY_RETRY_MS = 1000 };
 
 static void begin(struct store *store);
 
@@ -270,7 +270,36 @@ static void set_target(struct log *log)
     log->in_checkpoint = true;
     log->prefix_pending = true;
     log->dirty = false;
-    log_freeze_window(log);
+    log->target_was_cut = log->was_cut;
+    log->target_cut_base_offset = log->cut_base_offset;
+    log->was_cut = false; /* the target of this checkpoint knows */
+}
+
+/* What the targets take memory for, all of it or nothing: without, it is tried again soon, and what
+ * is not checkpointed meanwhile stays in the journal. */
+static bool freeze_windows(struct store *store)
+{
+    enum err err = OK;
+
+    list_for_each(node, &store->dirty_logs)
+    {
+        if (err == OK)
+            err = log_freeze_window(container_of(node, struct log, dirty_node));
+    }
+    if (err == OK) {
+        store->waits_for_memory = false;
+        return true;
+    }
+    list_for_each(node, &store->dirty_logs)
+    {
+        log_thaw_window(container_of(node, struct log, dirty_node));
+    }
+    if (!store->waits_for_memory)
+        log_line(store->world.sink, LOG_WARN, "LVE-2108", "a checkpoint waits for memory",
+                 log_u64("logs", store->log_count));
+    store->waits_for_memory = true;
+    loop_set_timer_ms(store->loop, &store->checkpoint_timer, NO_MEMORY_RETRY_MS);
+    return false;
 }
 
 static void begin(struct store *store)
@@ -278,6 +307,8 @@ static void begin(struct store *store)
     struct list *node;
 
     check(store->step == CHECKPOINT_IDLE && list_is_empty(&store->targets));
+    if (!freeze_windows(store))
+        return;
     loop_cancel_timer(store->loop, &store->checkpoint_timer);
     while ((node = list_pop_front(&store->dirty_logs)) != NULL) {
         struct log *log = container_of(node, struct log, dirty_node);

@@ -1,7 +1,7 @@
 /* Per shard: look at the first group of every extent → the epoch → the extents of that epoch whose
  * first group is good, by sequence → walk from the one that holds the wanted sequence: group after
- * group while the next sequence follows, in this extent or as the first group of another → keep the
- * memory of extents with entries.
+ * group while the next sequence follows, in this extent or as the first group of another.  Where
+ * they stand is kept, and what they say of each partition (journal_replay.c); the bytes are not.
  *
  * Then every extent is looked through for groups that were written when more was durable than the
  * run holds, at each place where one can begin: the damaged group may be any one, also the first of
@@ -10,93 +10,12 @@
  * A payload at such a place may look like a group.  It cannot know the salt.  The marks say it;
  * those of an older version do not: then it is taken from first groups, for an extent begins with
  * nothing but a group of ours, and if none of them is good nothing can be said. */
-#include "storage/journal_scan.h"
-
-#include "base/arena.h"
 #include "base/check.h"
-#include "base/hash_map.h"
 #include "base/mem.h"
 #include "base/sometimes.h"
-#include "storage/journal_format.h"
-#include "storage/scan_extent.h"
+#include "storage/journal_scan_private.h"
 
-#include <stddef.h>
 #include <stdlib.h>
-#include <string.h>
-
-struct scan_partition {
-    struct uuid topic_id; /* with partition: the key */
-    int32_t partition;
-    struct journal_replay *first;
-    struct journal_replay *last;
-    bool taken;
-};
-
-enum { KEY_BYTES = offsetof(struct scan_partition, partition) + sizeof(int32_t) };
-_Static_assert(KEY_BYTES == 20, "no gap in the key");
-
-struct scan_shard {
-    uint32_t shard;
-    uint64_t generation; /* of its marks */
-    uint32_t epoch;
-    uint64_t salt;
-    bool has_salt;
-    bool is_clean;          /* an orderly stop: nothing was written after its marks */
-    uint64_t extent_number; /* that the marks name; 0: none */
-    uint64_t last_sequence;
-};
-
-struct journal_scan {
-    struct scan_source source;
-    struct scan_extent *extents;
-    uint32_t extent_count;
-    struct scan_shard *shards;
-    uint32_t shard_count;
-    struct hash_map partitions;
-    struct arena arena; /* of partitions and replays */
-    struct journal_scan_stats stats;
-};
-
-/* ---- entries */
-
-static struct scan_partition *find_partition(struct journal_scan *scan, const struct uuid *topic_id,
-                                             int32_t partition)
-{
-    struct scan_partition key = {.topic_id = *topic_id, .partition = partition};
-
-    return hash_map_find(&scan->partitions, &key, KEY_BYTES);
-}
-
-static enum err add_entry(struct journal_scan *scan, struct scan_extent *extent,
-                          const struct journal_entry *entry, const uint8_t *content)
-{
-    struct scan_partition *partition = find_partition(scan, &entry->topic_id, entry->partition);
-    struct journal_replay *replay = arena_alloc(&scan->arena, sizeof(*replay));
-
-    if (replay == NULL)
-        return ERR_NOMEM;
-    if (partition == NULL) {
-        partition = arena_alloc(&scan->arena, sizeof(*partition));
-        if (partition == NULL)
-            return ERR_NOMEM;
-        partition->topic_id = entry->topic_id;
-        partition->partition = entry->partition;
-        if (hash_map_insert(&scan->partitions, partition, KEY_BYTES, partition))
-            return ERR_NOMEM;
-    }
-    *replay = (struct journal_replay){
-        .entry = *entry,
-        .prefix = content,
-        .payload = content + entry->prefix_bytes,
-        .buf = extent->buf,
-    };
-    if (partition->last == NULL)
-        partition->first = replay;
-    else
-        partition->last->next = replay;
-    partition->last = replay;
-    return OK;
-}
 
 static bool entries_are_sound(const uint8_t *group, const struct journal_group_head *head)
 {
@@ -120,7 +39,7 @@ static enum err add_group(struct journal_scan *scan, struct scan_extent *extent,
     const uint8_t *content;
 
     while (!journal_format_next_entry(group, head->size_bytes, &pos, &entry, &content)) {
-        enum err err = add_entry(scan, extent, &entry, content);
+        enum err err = scan_note_entry(scan, &entry, content);
         if (err)
             return err;
         scan->stats.entries++;
@@ -129,6 +48,20 @@ static enum err add_group(struct journal_scan *scan, struct scan_extent *extent,
     scan->stats.groups++;
     scan->stats.bytes += head->size_bytes;
     return OK;
+}
+
+/* Groups of the run stand in extent from there on. */
+static void begin_piece(struct journal_scan *scan, const struct scan_shard *shard,
+                        const struct scan_extent *extent, uint64_t pos)
+{
+    scan->pieces = mem_realloc(scan->pieces, (scan->piece_count + 1) * sizeof(*scan->pieces));
+    scan->pieces[scan->piece_count++] = (struct scan_piece){
+        .extent_index = (uint32_t)(extent - scan->extents),
+        .pos = pos,
+        .end_pos = pos,
+        .shard = shard,
+        .first_sequence = shard->last_sequence + 1,
+    };
 }
 
 /* ---- the run of one shard */
@@ -245,18 +178,21 @@ static enum err look_for_lost(struct journal_scan *scan, struct scan_shard *shar
     uint64_t durable = shard->last_sequence;
     bool has_named = shard->extent_number == 0;
 
+    if (last != NULL) {
+        enum err err = look_through(scan, shard, last, pos, &durable);
+        scan_extent_drop(last); /* before another one comes into memory */
+        if (err)
+            return err;
+    }
     for (uint32_t i = 0; i < scan->extent_count; i++) {
         struct scan_extent *extent = &scan->extents[i];
         enum err err = OK;
         if (extent->shard != shard->shard)
             continue;
         has_named = has_named || extent->number == shard->extent_number;
-        if (extent == last)
-            err = look_through(scan, shard, extent, pos, &durable);
-        else if (!extent->used)
+        if (extent != last && !extent->used)
             err = look_through(scan, shard, extent, 0, &durable);
-        if (!extent->used)
-            scan_extent_drop(extent);
+        scan_extent_drop(extent);
         if (err)
             return err;
     }
@@ -296,6 +232,8 @@ static enum err walk(struct journal_scan *scan, struct scan_shard *shard)
         err = find_in_named(scan, shard, first, &extent, &pos);
     if (err && err != ERR_NOT_FOUND)
         return err;
+    if (extent != NULL)
+        begin_piece(scan, shard, extent, pos);
     while (extent != NULL) {
         struct journal_group_head head = {0};
         struct scan_extent *next;
@@ -308,6 +246,7 @@ static enum err walk(struct journal_scan *scan, struct scan_shard *shard)
                 return err;
             shard->last_sequence++;
             pos += journal_format_round_up(head.size_bytes);
+            scan->pieces[scan->piece_count - 1].end_pos = pos;
             continue;
         }
         if (err && err != ERR_CORRUPT && err != ERR_MALFORMED && err != ERR_NOT_FOUND &&
@@ -320,9 +259,11 @@ static enum err walk(struct journal_scan *scan, struct scan_shard *shard)
             scan->stats.torn_groups += next_is_torn(scan, shard, err, &head);
             break;
         }
+        scan_extent_drop(extent); /* one at a time is in memory */
         extent = next;
         pos = 0;
         err = OK;
+        begin_piece(scan, shard, extent, pos);
     }
     return shard->is_clean ? OK : look_for_lost(scan, shard, extent, pos + IO_ALIGN);
 }
@@ -389,8 +330,7 @@ static enum err scan_shard(struct journal_scan *scan, struct scan_shard *shard,
         if (extent->shard != shard->shard)
             continue;
         scan_extent_close(&scan->source, extent);
-        if (!extent->used)
-            scan_extent_drop(extent);
+        scan_extent_drop(extent);
     }
     return err;
 }
@@ -501,10 +441,10 @@ enum err journal_scan_open(struct io *io, const char *dir, const struct marks_se
     struct journal_scan *scan = mem_alloc(sizeof(*scan));
     enum err err;
 
-    *scan = (struct journal_scan){.source = {.io = io, .dir = dir, .slab = slab}};
+    *scan = (struct journal_scan){.source = {.io = io, .dir = dir, .slab = slab}, .marks = marks};
     hash_map_init(&scan->partitions, 0);
-    arena_init(&scan->arena, SIZE_MAX / 2);
     err = scan_all(scan, marks);
+    scan->marks = NULL;
     if (err) {
         journal_scan_close(scan);
         return err;
@@ -512,31 +452,6 @@ enum err journal_scan_open(struct io *io, const char *dir, const struct marks_se
     scan->stats.unmarked_shards = marks != NULL ? count_unmarked(scan, marks) : 0;
     *out = scan;
     return OK;
-}
-
-struct journal_replay *journal_scan_take(struct journal_scan *scan, const struct uuid *topic_id,
-                                         int32_t partition)
-{
-    struct scan_partition *found = find_partition(scan, topic_id, partition);
-
-    if (found == NULL)
-        return NULL;
-    found->taken = true;
-    return found->first;
-}
-
-void journal_scan_each_left(struct journal_scan *scan,
-                            void (*visit)(void *context, const struct uuid *topic_id,
-                                          int32_t partition, const struct journal_replay *first),
-                            void *context)
-{
-    size_t cursor = 0;
-    struct scan_partition *partition;
-
-    while ((partition = hash_map_next(&scan->partitions, &cursor)) != NULL) {
-        if (!partition->taken)
-            visit(context, &partition->topic_id, partition->partition, partition->first);
-    }
 }
 
 void journal_scan_position(const struct journal_scan *scan, uint32_t shard,
@@ -561,8 +476,8 @@ void journal_scan_close(struct journal_scan *scan)
         scan_extent_close(&scan->source, &scan->extents[i]);
         scan_extent_drop(&scan->extents[i]);
     }
-    hash_map_deinit(&scan->partitions);
-    arena_deinit(&scan->arena);
+    scan_forget_entries(scan);
+    mem_free(scan->pieces);
     mem_free(scan->extents);
     mem_free(scan->shards);
     mem_free(scan);

@@ -1,5 +1,8 @@
 /* journal_scan: what the journals of a directory hold after a stop, in order, per partition.
  *
+ * Nothing that it keeps grows with the journal: where runs stand (per extent) and a few facts per
+ * partition.  Whoever wants the entries has them visited, an extent at a time.
+ *
  * Used once at start, by one thread, before any loop runs; synchronous reads, from the device where
  * O_DIRECT works.  For each shard's journal found in the directory (also of shards that no longer
  * exist) the contiguous run of valid groups of that journal's last recovery epoch, from the
@@ -23,32 +26,64 @@
 #include "storage/journal.h"
 #include "storage/marks.h"
 
-/* One entry to replay, in the order in which it was journaled. */
+/* One entry to replay; visited in the order in which it was journaled. */
 struct journal_replay {
-    struct journal_replay *next; /* of the same partition */
     struct journal_entry entry;
     const uint8_t *prefix;  /* entry.prefix_bytes */
     const uint8_t *payload; /* entry.payload_bytes */
-    struct buf *buf;        /* that both lie in; owned by the scan */
+    struct buf *buf;        /* that both lie in: take a reference to keep them */
+};
+
+/* What the journal says of a partition, as a whole.  Owned by the scan, until it is closed. */
+struct journal_facts {
+    struct uuid topic_id; /* with partition: the key */
+    int32_t partition;
+    struct journal_entry first; /* its oldest entry */
+    uint64_t entry_count;
+    /* Where the marks know the partition: what is to be believed of its segments, which is the
+     * mark, less what was cut off and what was deleted since. */
+    bool has_bound;
+    struct mark bound;
+    uint64_t cut_number;   /* of the deepest cut that is not above the mark, from 1: the entries
+                            * before   it append what it took away; 0: there is none */
+    uint8_t *prefix;       /* of the first append that follows on bound: the block below it was */
+    uint32_t prefix_bytes; /* perhaps being rewritten; 0: none.  NULL: they are no block's */
+    uint64_t number;       /* of the entry that is being visited, from 1 */
+    void *context;         /* whoever took it; NULL at first */
+    bool taken;
+    uint32_t first_piece, last_piece; /* inside */
 };
 
 struct journal_scan;
 
-/* Read everything.  marks: of all shards found; they name each shard's epoch and first sequence;
- * NULL: none.  slab: for the bytes read, an extent's size at a time; what is not part of the run is
- * given back.  ERR_NOMEM: the slab is too small; ERR_NEWER_FORMAT; ERR_IO and the like. */
+/* Read everything once, an extent in memory at a time.  marks: of all shards found; they name each
+ * shard's epoch and first sequence; NULL: none.  slab: for the bytes read, an extent's size at a
+ * time.  io, dir and slab are used until journal_scan_close.  ERR_NOMEM: the slab is too small;
+ * ERR_NEWER_FORMAT; ERR_IO and the like. */
 must_use enum err journal_scan_open(struct io *io, const char *dir, const struct marks_set *marks,
                                     struct slab *slab, struct journal_scan **out);
 
-/* The entries of one partition, oldest first; NULL when there are none.  The list is the scan's
- * and lives until journal_scan_close. */
-struct journal_replay *journal_scan_take(struct journal_scan *scan, const struct uuid *topic_id,
-                                         int32_t partition);
+/* What there is of one partition; NULL when there is nothing.  It counts as taken. */
+struct journal_facts *journal_scan_take(struct journal_scan *scan, const struct uuid *topic_id,
+                                        int32_t partition);
+
+struct journal_replayer {
+    enum err (*visit)(void *context, struct journal_facts *facts,
+                      const struct journal_replay *replay);
+    /* An extent ends: without a reference to its buf its bytes go now. */
+    enum err (*rest)(void *context);
+    void *context;
+};
+
+/* Read it once more and visit every entry, in order, or those of one partition alone; an extent at
+ * a time.  May be called again.  An error of visit or rest ends it; ERR_CORRUPT: what was there is
+ * not there any more; else as journal_scan_open. */
+must_use enum err journal_scan_replay(struct journal_scan *scan, struct journal_facts *only,
+                                      const struct journal_replayer *to);
 
 /* Visit the partitions that have entries and were not taken (deleted topics, strays). */
 void journal_scan_each_left(struct journal_scan *scan,
-                            void (*visit)(void *context, const struct uuid *topic_id,
-                                          int32_t partition, const struct journal_replay *first),
+                            void (*visit)(void *context, const struct journal_facts *facts),
                             void *context);
 
 /* The epoch and the last sequence that are believed for a shard, from its journal and its marks;

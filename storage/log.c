@@ -106,18 +106,32 @@ static enum err write_window(struct log *log, int64_t end_offset)
     return OK;
 }
 
-void log_freeze_window(struct log *log)
+enum err log_freeze_window(struct log *log)
 {
-    log->target_was_cut = log->was_cut;
-    log->target_cut_base_offset = log->cut_base_offset;
-    log->was_cut = false; /* the target of this checkpoint knows */
+    size_t size_bytes;
+    uint8_t *bytes;
+
     if (!log->producers_dirty)
-        return;
+        return OK;
+    size_bytes = producer_window_size(&log->producers);
+    bytes = mem_try_alloc(size_bytes);
+    if (bytes == NULL)
+        return ERR_NOMEM;
     mem_free(log->window_bytes); /* of a checkpoint that did not finish */
-    log->window_size = producer_window_size(&log->producers);
-    log->window_bytes = mem_alloc(log->window_size);
-    producer_window_encode(&log->producers, log->window_bytes);
+    log->window_size = size_bytes;
+    log->window_bytes = bytes;
+    producer_window_encode(&log->producers, bytes);
     log->producers_dirty = false;
+    return OK;
+}
+
+void log_thaw_window(struct log *log)
+{
+    if (log->window_bytes == NULL)
+        return;
+    mem_free(log->window_bytes);
+    log->window_bytes = NULL;
+    log->producers_dirty = true;
 }
 
 void log_note_producers(const struct log *log)

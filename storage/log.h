@@ -74,8 +74,9 @@ struct log_events {
     void (*producer_forgotten)(void *context, const struct producer_forgotten *forgotten);
 };
 
-/* Open or create the partition's directory `name-partition` (partition.metadata, segments), replay
- * the journal entries of the scan (before store_recovered), check segments against the mark:
+/* Open or create the partition's directory `name-partition` (partition.metadata, segments), check
+ * segments against the mark; the journal entries of the scan follow in store_replay_all, or at once
+ * for a required log, and till then it ends where the mark says:
  * damage below it, or missing files, quarantines: OK is returned, log_is_quarantined says so, one
  * log line told it, and every append and read says ERR_QUARANTINED.  Indexes and snapshots that
  * are missing or wrong are rebuilt.  Above the mark, without journal entries, nothing is believed.

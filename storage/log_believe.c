@@ -142,30 +142,10 @@ static enum err restore_epochs(struct log *log)
     return OK;
 }
 
-struct mark log_bound_by_journal(const struct mark *mark, const struct journal_replay *first,
-                                 const struct journal_replay **cut_out)
-{
-    struct mark bound = *mark;
-
-    *cut_out = NULL;
-    for (const struct journal_replay *replay = first; replay != NULL; replay = replay->next) {
-        const struct journal_entry *entry = &replay->entry;
-        if (entry->kind == JOURNAL_LOG_START && entry->offset > bound.log_start_offset)
-            bound.log_start_offset = entry->offset;
-        if (entry->kind != JOURNAL_TRUNCATE || entry->offset > bound.end_offset)
-            continue;
-        bound.end_offset = entry->offset;
-        bound.segment_base_offset = entry->segment_base_offset;
-        bound.pos = entry->pos;
-        *cut_out = replay;
-    }
-    return bound;
-}
-
 /* The last block below the bound was perhaps being rewritten when the power went: its bytes stand
  * in the first entry that follows. */
-static enum err repair_block(struct log *log, const struct mark *bound,
-                             const struct journal_replay *first)
+static enum err repair_block(struct log *log, const struct mark *bound, const uint8_t *prefix,
+                             uint32_t prefix_bytes)
 {
     struct segment *segment = segment_create(log, bound->segment_base_offset);
     struct io *io = log->store->io;
@@ -175,20 +155,14 @@ static enum err repair_block(struct log *log, const struct mark *bound,
     enum err err = OK;
 
     segment_path(segment, LOG_FILE_LOG, false, path);
-    while (first != NULL &&
-           (first->entry.kind != JOURNAL_APPEND || first->entry.prefix_bytes == 0 ||
-            first->entry.segment_base_offset != bound->segment_base_offset ||
-            first->entry.pos != bound->pos))
-        first = first->next;
-    if (first != NULL && first->entry.prefix_bytes > bound->pos)
+    if (prefix_bytes > bound->pos || (prefix_bytes > 0 && prefix == NULL))
         err = ERR_CORRUPT;
-    else if (first != NULL && log_segment_file_size(segment, &file_bytes) == OK &&
+    else if (prefix_bytes > 0 && log_segment_file_size(segment, &file_bytes) == OK &&
              file_bytes >= bound->pos) {
         err = io->v->file_open(io, path, IO_WRITE, &fd);
         if (err == OK) {
             SOMETIMES("log_believe: a block below the mark was written again", true);
-            err = io->v->file_write(io, fd, first->prefix, first->entry.prefix_bytes,
-                                    bound->pos - first->entry.prefix_bytes);
+            err = io->v->file_write(io, fd, prefix, prefix_bytes, bound->pos - prefix_bytes);
             io->v->close(io, fd);
         }
     }
@@ -197,10 +171,10 @@ static enum err repair_block(struct log *log, const struct mark *bound,
 }
 
 enum err log_believe(struct log *log, struct log_found *found, const struct mark *mark,
-                     const struct journal_replay *behind)
+                     const uint8_t *prefix, uint32_t prefix_bytes)
 {
     uint32_t count = 0;
-    enum err err = repair_block(log, mark, behind);
+    enum err err = repair_block(log, mark, prefix, prefix_bytes);
 
     if (err != OK)
         return err;

@@ -129,8 +129,10 @@ struct log {
     struct mark target;
     struct mark believed; /* as last written, or read at the start */
     bool believed_exists;
-    int64_t marked_base_offset; /* of the segment that the durable mark names; -1: there is none */
-    struct list target_node;    /* store.targets */
+    int64_t marked_base_offset;  /* of the segment that the durable mark names; -1: there is none */
+    struct list target_node;     /* store.targets */
+    uint64_t remainder_bytes;    /* at start: of its entries that were set aside */
+    struct journal_facts *facts; /* at start: entries that were not replayed yet; else NULL */
 };
 
 /* ---- segment.c */
@@ -221,7 +223,9 @@ void log_note_batch(struct log *log, struct segment *segment, const struct batch
                     uint64_t pos);
 must_use enum err log_write_small_files(struct log *log, int64_t end_offset);
 must_use enum err log_write_epochs(struct log *log);
-void log_freeze_window(struct log *log);
+/* The producers as a checkpoint's mark will have them.  ERR_NOMEM: nothing changed. */
+must_use enum err log_freeze_window(struct log *log);
+void log_thaw_window(struct log *log); /* as if it had not been frozen */
 void log_window_is_marked(struct log *log);
 void log_io_ended(struct log *log);
 must_use enum err log_restore_producers(struct log *log, int64_t end_offset, int64_t window_offset);

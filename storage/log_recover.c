@@ -1,19 +1,18 @@
 /* Opening a log: its directory, the segments up to the mark (log_believe) or as Kafka left them
  * (log_adopt), the journal's entries above it (log_replay).
  *
- * Segments are believed up to the mark and cut there; what the journal adds stays in memory until
- * store_recovered has written and synced it.  What contradicts the mark (files missing or short, a
- * bad batch below it) quarantines the log: nothing is cut, nothing is served (L13). */
+ * Segments are believed up to the mark and cut there; what the journal adds follows in
+ * store_replay.c, and is synced by store_recovered.  What contradicts the mark (files missing or
+ * short, a bad batch below it) quarantines the log: nothing is cut, nothing is served (L13). */
 #include "storage/log_recover.h"
 
+#include "base/check.h"
 #include "base/mem.h"
 #include "storage/partition_metadata.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define REMAINDER_NAME "journal-remainder."
 
 void log_quarantine(struct log *log, const char *reason, int64_t offset, enum err err)
 {
@@ -63,7 +62,7 @@ static void on_file(void *context, const char *name, bool is_dir)
     bool deleted;
     char path[LOG_PATH_MAX];
 
-    if (strncmp(name, REMAINDER_NAME, sizeof(REMAINDER_NAME) - 1) == 0)
+    if (strncmp(name, LOG_REMAINDER_NAME, sizeof(LOG_REMAINDER_NAME) - 1) == 0)
         found->remainder = true;
     if (is_dir || log_names_parse_file(name, &base_offset, &kind, &deleted) != OK)
         return;
@@ -141,39 +140,6 @@ enum err log_rebuild_producers(struct log *log)
     return log_restore_producers(log, log->offsets.log_end, INT64_MAX);
 }
 
-/* ---- what a quarantined log keeps */
-
-/* The journal is recycled once the other logs have recovered; what it held of this one stays beside
- * its segments, as plain batches, for whoever repairs it.  Until that file is gone the log stays
- * quarantined: without those batches it would open again and have lost what was acknowledged. */
-static enum err keep_entries_aside(struct log *log)
-{
-    const struct journal_replay *first =
-        log->store->scan == NULL
-            ? NULL
-            : journal_scan_take(log->store->scan, &log->id.topic_id, log->id.partition);
-    char path[LOG_PATH_MAX];
-    size_t size_bytes = 0;
-    uint8_t *bytes;
-    enum err err;
-
-    for (const struct journal_replay *replay = first; replay != NULL; replay = replay->next)
-        size_bytes += replay->entry.payload_bytes;
-    if (size_bytes == 0)
-        return OK;
-    bytes = mem_alloc(size_bytes);
-    size_bytes = 0;
-    for (const struct journal_replay *replay = first; replay != NULL; replay = replay->next) {
-        memcpy(bytes + size_bytes, replay->payload, replay->entry.payload_bytes);
-        size_bytes += replay->entry.payload_bytes;
-    }
-    snprintf(path, sizeof(path), "%s/" REMAINDER_NAME "%lld", log->dir,
-             (long long)first->entry.offset);
-    err = log_write_file(log->store->io, path, bytes, size_bytes);
-    mem_free(bytes);
-    return err;
-}
-
 /* ---- the whole */
 
 static bool holds_batches(struct log *log, const struct log_found *found)
@@ -190,14 +156,14 @@ static bool holds_batches(struct log *log, const struct log_found *found)
 }
 
 /* A log without a mark is a new one: its journal begins with its first batch. */
-static bool holds_batches_below(struct log *log, const struct log_found *found,
-                                const struct journal_replay *first)
+static bool holds_batches_below(struct log *log, const struct log_found *found)
 {
+    const struct journal_entry *first = log->facts == NULL ? NULL : &log->facts->first;
     struct log_found below = {.bases = found->bases};
 
     while (below.count < found->count &&
-           (first == NULL || first->entry.kind != JOURNAL_APPEND || first->entry.pos > 0 ||
-            found->bases[below.count] < first->entry.segment_base_offset))
+           (first == NULL || first->kind != JOURNAL_APPEND || first->pos > 0 ||
+            found->bases[below.count] < first->segment_base_offset))
         below.count++;
     return holds_batches(log, &below);
 }
@@ -212,13 +178,10 @@ static enum err load(struct log *log)
             : marks_find(store->marks_at_start, &log->id.topic_id, log->id.partition);
     bool never_marked =
         store->marks_at_start != NULL && marks_set_shard_count(store->marks_at_start) == 0;
-    const struct journal_replay *first =
-        store->scan == NULL ? NULL
-                            : journal_scan_take(store->scan, &log->id.topic_id, log->id.partition);
-    const struct journal_replay *cut = NULL;
-    struct mark bound;
+    const struct journal_facts *facts = log->facts;
     enum err err = open_directory(log);
 
+    check(mark == NULL || facts == NULL || facts->has_bound); /* the scan had the same marks */
     if (err == OK)
         err = store->io->v->dir_list(store->io, log->dir, on_file, &found);
     if (err != OK)
@@ -231,13 +194,15 @@ static enum err load(struct log *log)
             log->believed = *mark;
         log_quarantine(log, "entries of its journal were set aside at an earlier start", -1, OK);
     } else if (mark != NULL) {
-        bound = log_bound_by_journal(mark, first, &cut);
         log->believed = *mark;
         log->believed_exists = true;
-        err = log_believe(log, &found, &bound, cut != NULL ? cut : first);
+        if (facts == NULL)
+            err = log_believe(log, &found, mark, NULL, 0);
+        else
+            err = log_believe(log, &found, &facts->bound, facts->prefix, facts->prefix_bytes);
     } else if (never_marked && found.count > 0) {
         err = log_adopt(log, &found);
-    } else if (store->state == STORE_OPENING && holds_batches_below(log, &found, first)) {
+    } else if (store->state == STORE_OPENING && holds_batches_below(log, &found)) {
         log_quarantine(log, "it has segments and no mark, and the journal does not begin it", -1,
                        OK);
     } else if (store->state != STORE_OPENING && holds_batches(log, &found)) {
@@ -252,9 +217,20 @@ static enum err load(struct log *log)
         err = log_cut_file(log_active(log));
     }
     mem_free(found.bases);
-    if (err == OK && !log->quarantined)
-        err = log_replay(log, first, cut);
     return err;
+}
+
+/* What the journal has of it, and will have replayed: with all others in store_recovered_all, or at
+ * once where the others cannot be opened before it was read. */
+static void take_facts(struct log *log)
+{
+    struct journal_scan *scan = log->store->scan;
+
+    if (scan == NULL)
+        return;
+    log->facts = journal_scan_take(scan, &log->id.topic_id, log->id.partition);
+    if (log->facts != NULL)
+        log->facts->context = log;
 }
 
 enum err log_open(struct store *store, const struct log_id *id, const char *name,
@@ -288,23 +264,22 @@ enum err log_open(struct store *store, const struct log_id *id, const char *name
     log->dir = mem_strdup(dir);
     list_push_back(&store->logs, &log->node);
     store->log_count++;
+    take_facts(log);
     err = load(log);
     if ((err == ERR_IO && !config->required) || err == ERR_CORRUPT || err == ERR_TRUNCATED) {
         log_quarantine(log, "its files cannot be read", -1, err);
         err = OK;
     }
+    if (err == OK && log->facts != NULL && config->required)
+        err = log_replay_now(log);
     if (err != OK) {
+        if (log->facts != NULL)
+            log->facts->context = NULL;
         log_close(log);
         return err;
     }
-    producer_state_settle(&log->producers);
-    log_note_producers(log);
-    if (log->quarantined) {
-        log_tail_drop_all(log);
-        if (list_is_linked(&log->dirty_node))
-            list_remove(&log->dirty_node);
-        err = keep_entries_aside(log);
-    }
+    if (log->facts == NULL)
+        log_replay_ended(log);
     *out = log;
-    return err;
+    return OK;
 }

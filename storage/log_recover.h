@@ -1,16 +1,20 @@
 /* log_recover: what the files of a log's opening share; for log_recover.c, log_adopt.c,
- * log_believe.c and log_replay.c alone.  Synchronous, before the log's loop runs. */
+ * log_believe.c, log_replay.c and store_replay.c alone.  Synchronous, before the log's loop runs.
+ */
 #ifndef LEVEE_STORAGE_LOG_RECOVER_H
 #define LEVEE_STORAGE_LOG_RECOVER_H
 
 #include "storage/log_private.h"
+
+/* Entries of the journal that lie beside the segments: store_replay.c. */
+#define LOG_REMAINDER_NAME "journal-remainder."
 
 /* What the directory holds. */
 struct log_found {
     struct log *log;
     int64_t *bases; /* of .log files */
     uint32_t count;
-    bool remainder; /* entries of the journal lie beside the segments: keep_entries_aside */
+    bool remainder; /* entries of the journal lie beside the segments */
 };
 
 /* ---- log_recover.c */
@@ -37,21 +41,29 @@ must_use enum err log_adopt(struct log *log, struct log_found *found);
 
 /* ---- log_believe.c */
 
-/* What is to be believed of the segments: the mark, less what was cut off and what was deleted
- * since, by the journal.  *cut_out: the deepest cut that is not above the mark (the entries before
- * it append what it took away), or NULL. */
-struct mark log_bound_by_journal(const struct mark *mark, const struct journal_replay *first,
-                                 const struct journal_replay **cut_out);
-
-/* The segments up to a mark; behind: the entries that follow on it.  A log that contradicts it is
- * quarantined, which is OK here. */
+/* The segments up to mark, which the journal has bounded; prefix: the bytes of its last block,
+ * where the journal has them (journal_facts); NULL with prefix_bytes: they are no block's.  A log
+ * that contradicts it is quarantined, which is OK here. */
 must_use enum err log_believe(struct log *log, struct log_found *found, const struct mark *mark,
-                              const struct journal_replay *behind);
+                              const uint8_t *prefix, uint32_t prefix_bytes);
 
 /* ---- log_replay.c */
 
-/* cut: what was journaled before it has no effect any more, but for the log's start. */
-must_use enum err log_replay(struct log *log, const struct journal_replay *replay,
-                             const struct journal_replay *cut);
+/* The next entry of the journal.  is_cut_off: what it says has no effect any more, but for the
+ * log's start.  One that contradicts what is there quarantines the log, which is OK here. */
+must_use enum err log_replay(struct log *log, const struct journal_replay *replay, bool is_cut_off);
+
+/* All entries of the log were replayed, or there are none. */
+void log_replay_ended(struct log *log);
+
+/* ---- store_replay.c */
+
+/* The journal's entries of this log alone, now, into its segments. */
+must_use enum err log_replay_now(struct log *log);
+
+/* What of the tail, or of one of its segments, is not in the file yet: written now, and out of the
+ * tail.  At the start alone. */
+must_use enum err log_write_tail_now(struct log *log);
+must_use enum err log_write_segment_now(struct log *log, struct segment *segment);
 
 #endif

@@ -1,6 +1,6 @@
 /* The journal's entries of a log, above what its segments are believed to hold: batches go to the
- * tail in memory, cuts and log starts take effect.  An entry that does not follow on what is there
- * quarantines the log. */
+ * tail in memory, which store_replay.c writes now and then; cuts and log starts take effect.  An
+ * entry that does not follow on what is there quarantines the log. */
 #include "base/mem.h"
 #include "storage/log_recover.h"
 
@@ -92,35 +92,45 @@ static enum err replay_start(struct log *log, int64_t offset)
     return OK;
 }
 
-enum err log_replay(struct log *log, const struct journal_replay *replay,
-                    const struct journal_replay *cut)
+static enum err replay_one(struct log *log, const struct journal_replay *replay)
 {
-    enum err err = OK;
-
-    for (; replay != NULL && err == OK; replay = replay->next) {
-        if (replay == cut)
-            cut = NULL;
-        if (cut != NULL && replay->entry.kind != JOURNAL_LOG_START)
-            continue;
-        switch (replay->entry.kind) {
-        case JOURNAL_APPEND:
-            err = replay_append(log, replay);
-            break;
-        case JOURNAL_TRUNCATE:
-            err = replay_truncate(log, &replay->entry);
-            break;
-        case JOURNAL_LOG_START:
-            err = replay_start(log, replay->entry.offset);
-            break;
-        default:
-            err = ERR_CORRUPT;
-        }
-        log_mark_dirty(log);
-        if (err == ERR_CORRUPT) {
-            log_quarantine(log, "the journal does not follow on the segments", replay->entry.offset,
-                           err);
-            return OK;
-        }
+    switch (replay->entry.kind) {
+    case JOURNAL_APPEND:
+        return replay_append(log, replay);
+    case JOURNAL_TRUNCATE:
+        return replay_truncate(log, &replay->entry);
+    case JOURNAL_LOG_START:
+        return replay_start(log, replay->entry.offset);
+    default:
+        return ERR_CORRUPT;
     }
-    return err;
+}
+
+enum err log_replay(struct log *log, const struct journal_replay *replay, bool is_cut_off)
+{
+    enum err err;
+
+    if (is_cut_off && replay->entry.kind != JOURNAL_LOG_START)
+        return OK;
+    err = replay_one(log, replay);
+    log_mark_dirty(log);
+    if (err == ERR_CORRUPT) {
+        log_quarantine(log, "the journal does not follow on the segments", replay->entry.offset,
+                       err);
+    } else if ((err == ERR_IO && !log->config.required) || err == ERR_TRUNCATED) {
+        log_quarantine(log, "its files cannot be read", -1, err);
+    }
+    return log->quarantined ? OK : err;
+}
+
+void log_replay_ended(struct log *log)
+{
+    log->facts = NULL;
+    producer_state_settle(&log->producers);
+    log_note_producers(log);
+    if (!log->quarantined)
+        return;
+    log_tail_drop_all(log);
+    if (list_is_linked(&log->dirty_node))
+        list_remove(&log->dirty_node);
 }

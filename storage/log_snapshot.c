@@ -19,13 +19,15 @@ static void file_path(const struct log *log, int64_t offset, enum log_file_kind 
     snprintf(out, LOG_PATH_MAX, "%s/%s", log->dir, name);
 }
 
+/* NULL: no memory; then there is no file, and Kafka reads the log where it needs one. */
 static uint8_t *encode(const struct log *log, size_t *size_out)
 {
     uint8_t *bytes;
 
     *size_out = producer_snapshot_size(&log->producers);
-    bytes = mem_alloc(*size_out);
-    producer_snapshot_encode(&log->producers, bytes);
+    bytes = mem_try_alloc(*size_out);
+    if (bytes != NULL)
+        producer_snapshot_encode(&log->producers, bytes);
     return bytes;
 }
 
@@ -39,6 +41,8 @@ enum err log_write_snapshot(struct log *log, int64_t offset)
     if (producer_state_count(&log->producers) == 0)
         return OK;
     bytes = encode(log, &size_bytes);
+    if (bytes == NULL)
+        return OK;
     file_path(log, offset, LOG_FILE_SNAPSHOT, path);
     err = log_write_file(log->store->io, path, bytes, size_bytes);
     mem_free(bytes);

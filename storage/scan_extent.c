@@ -121,6 +121,11 @@ enum err scan_extent_open(const struct scan_source *source, struct scan_extent *
     return err;
 }
 
+enum err scan_extent_reopen(const struct scan_source *source, struct scan_extent *extent)
+{
+    return open_file(source, extent);
+}
+
 enum err scan_extent_verify(const struct scan_source *source, struct scan_extent *extent)
 {
     struct journal_group_head head;

@@ -30,12 +30,15 @@ struct scan_extent {
     struct journal_group_head head; /* of the first group */
     bool has_head;                  /* it looks like one */
     bool good;                      /* its checksum is right */
-    bool used;                      /* entries lie in buf */
+    bool used;                      /* groups of a run stand in it */
 };
 
 /* Open the file named by shard and number (fd is -1 before) and look at its first block: has_head.
  */
 must_use enum err scan_extent_open(const struct scan_source *source, struct scan_extent *extent);
+
+/* Open it again: nothing of it is in memory. */
+must_use enum err scan_extent_reopen(const struct scan_source *source, struct scan_extent *extent);
 
 /* The descriptor; what was read stays. */
 void scan_extent_close(const struct scan_source *source, struct scan_extent *extent);

@@ -73,9 +73,14 @@ must_use enum err store_open(const struct store_world *world, const struct store
                              const struct marks_set *marks, struct journal_scan *scan,
                              const struct store_events *events, void *context, struct store **out);
 
-/* All logs of all shards that exist were opened with log_open (which replayed their journal
- * entries into memory, whichever shard had journaled them).  stores: of every shard, by number.
- * Write what was replayed into segments, sync, write marks with a new recovery epoch, remove the
+/* All logs of all shards that exist were opened with log_open.  stores: of every shard, by number.
+ * The journals' entries into the logs, whichever shard had journaled them, and from there into
+ * segments: what the logs say of their ends and starts is true from now on.  An extent of the
+ * journal is in memory at a time.  ERR_CORRUPT: the journal has changed since it was scanned; else
+ * the errors of files.  Synchronous; store_recovered_all does it where it was not done. */
+must_use enum err store_replay_all(struct store *const *stores, uint32_t count);
+
+/* Write what is not in segments yet, sync, write marks with a new recovery epoch, remove the
  * journals and marks of shards that are no more, open the journals: from here on appends are
  * possible and nothing that will be served can be lost (durability.md F3).  Interruptible at any
  * point (L12), also when the number of shards has changed.  Synchronous. */

@@ -60,6 +60,7 @@ struct store {
     enum store_state state;
     const struct marks_set *marks_at_start;
     struct journal_scan *scan;
+    bool replayed;          /* all of it that the logs of this store have */
     struct slab own_groups; /* where the options name none */
     struct slab own_reads;
     struct slab *groups;  /* group buffers */
@@ -113,6 +114,7 @@ struct store {
     struct timer files_retry_timer;
     struct io_op sync_op;
     bool checkpoint_again;
+    bool waits_for_memory; /* to begin one, and it was told */
     struct {
         void (*done)(void *context, enum err err);
         void *context;

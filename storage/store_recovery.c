@@ -1,47 +1,12 @@
-/* The start of a store behind log_open: what was replayed into memory → segments → sync → marks of
- * all shards → journals and marks of shards that are no more removed → journals open.  (store.h) */
+/* The start of a store behind log_open: what the journals hold → segments (store_replay.c) → sync →
+ * marks of all shards → journals and marks of shards that are no more removed → journals open.
+ * (store.h) */
 #include "base/check.h"
 #include "base/mem.h"
 #include "storage/bug_bank.h"
-#include "storage/log_private.h"
+#include "storage/log_recover.h"
 
-/* All entries of one segment in memory, written now behind its head block. */
-static enum err write_segment_now(struct log *log, struct segment *segment)
-{
-    struct io *io = log->store->io;
-    char path[LOG_PATH_MAX];
-    uint32_t head_bytes = (uint32_t)(segment->written_pos % STORE_BLOCK);
-    bool any = false;
-    int32_t fd;
-    enum err err;
-
-    segment_path(segment, LOG_FILE_LOG, false, path);
-    err = io->v->file_open(io, path, IO_WRITE | IO_CREATE, &fd);
-    if (err != OK)
-        return err;
-    for (struct list *node = log->tail.next; node != &log->tail && err == OK; node = node->next) {
-        struct tail_entry *entry = container_of(node, struct tail_entry, log_node);
-        if (entry->written || entry->segment != segment)
-            continue;
-        if (!any && head_bytes > 0 && segment->head_block != NULL)
-            err = io->v->file_write(io, fd, segment->head_block, head_bytes,
-                                    segment->written_pos - head_bytes);
-        any = true;
-        if (err == OK)
-            err = io->v->file_write(io, fd, entry->bytes, entry->size_bytes, entry->pos);
-    }
-    if (err == OK)
-        err = io->v->file_truncate(io, fd, segment->size_bytes);
-    io->v->close(io, fd);
-    if (err == OK) {
-        segment->written_pos = segment->size_bytes;
-        mem_free(segment->head_block);
-        segment->head_block = NULL;
-    }
-    return err;
-}
-
-static void set_recovered_target(struct log *log)
+static enum err set_recovered_target(struct log *log)
 {
     struct segment *active = log_active(log);
 
@@ -54,22 +19,21 @@ static void set_recovered_target(struct log *log)
                                 .window_offset = log->window_offset};
     log->window_pending = log->window_offset;
     log->in_checkpoint = true;
-    log_freeze_window(log);
+    return log_freeze_window(log);
 }
 
 static enum err settle_log(struct log *log)
 {
-    enum err err = OK;
+    enum err err = log_write_tail_now(log);
 
     for (uint32_t i = 0; i < log->segment_count && err == OK; i++)
-        if (log->segments[i]->written_pos < log->segments[i]->size_bytes ||
-            log->segments[i]->size_bytes == 0)
-            err = write_segment_now(log, log->segments[i]);
-    log_tail_drop_all(log);
+        if (log->segments[i]->size_bytes == 0)
+            err = log_write_segment_now(log, log->segments[i]); /* an empty file */
     if (err != OK)
         return err;
-    set_recovered_target(log);
-    err = log_write_small_files(log, log->offsets.log_end);
+    err = set_recovered_target(log);
+    if (err == OK)
+        err = log_write_small_files(log, log->offsets.log_end);
     log->offsets.durable = log->offsets.log_end;
     log->offsets.accepted = log->offsets.log_end;
     log->offsets.high_watermark = log->offsets.log_end;
@@ -205,6 +169,8 @@ enum err store_recovered_all(struct store *const *stores, uint32_t count)
     struct store *first = stores[0];
     enum err err = OK;
 
+    if (!first->replayed)
+        err = store_replay_all(stores, count);
     for (uint32_t i = 0; i < count && err == OK; i++)
         err = settle(stores[i]);
     if (err == OK && !BUG_SERVE_BEFORE_SYNC)

@@ -80,16 +80,26 @@ static void mend_groups(uint8_t *bytes, uint64_t size_bytes)
     }
 }
 
-static void visit(void *context, const struct uuid *topic_id, int32_t partition,
-                  const struct journal_replay *first)
+static enum err visit(void *context, struct journal_facts *facts,
+                      const struct journal_replay *replay)
 {
-    for (const struct journal_replay *replay = first; replay != NULL; replay = replay->next) {
-        check(replay->entry.partition == partition);
-        for (uint32_t i = 0; i < replay->entry.payload_bytes; i++)
-            sum += replay->payload[i];
-        for (uint32_t i = 0; i < replay->entry.prefix_bytes; i++)
-            sum += replay->prefix[i];
-    }
+    check(replay->entry.partition == facts->partition);
+    check(facts->number <= facts->entry_count);
+    for (uint32_t i = 0; i < replay->entry.payload_bytes; i++)
+        sum += replay->payload[i];
+    for (uint32_t i = 0; i < replay->entry.prefix_bytes; i++)
+        sum += replay->prefix[i];
+    return OK;
+}
+
+static enum err rest(void *context)
+{
+    return OK;
+}
+
+static void visit_left(void *context, const struct journal_facts *facts)
+{
+    check(facts->entry_count > 0);
 }
 
 static void put_extent(struct fake_io *fake, const char *path, uint8_t *bytes, size_t size_bytes,
@@ -119,7 +129,9 @@ static void scan(uint8_t *bytes, size_t size_bytes, bool mend)
     memcpy(room, bytes + half, size_bytes - half);
     put_extent(&fake, "d/journal-0-2.levee", room, size_bytes - half, mend);
     if (journal_scan_open(&fake.io, "d", NULL, &slab, &opened) == OK) {
-        journal_scan_each_left(opened, visit, NULL);
+        const struct journal_replayer to = {visit, rest, NULL};
+        journal_scan_each_left(opened, visit_left, NULL);
+        check(journal_scan_replay(opened, NULL, &to) == OK);
         journal_scan_close(opened);
     }
     check(fake.open_count == 0);

@@ -139,7 +139,7 @@ static void node_start(struct sim_node *node)
 {
     prng_init(&fixture.prng, fixture.options.seed + node->starts_count * 7919);
     log_sink_init(&fixture.sink, on_line, sim_node_clock(node), LOG_TRACE, LOG_FORMAT_TEXT);
-    slab_init(&fixture.scan_slab, UINT64_MAX);
+    slab_init(&fixture.scan_slab, fixture.options.scan_max_bytes);
     slab_init(&fixture.read_slab, fixture.options.reads_max_bytes);
     fixture.shard_count = fixture.options.shard_count;
     for (uint32_t i = 0; i < FIXTURE_SHARDS_MAX; i++) {
@@ -192,6 +192,8 @@ static void set_defaults(struct fixture_options *options)
         options->tail_cache_max_bytes = 64 << 20;
     if (options->journal_max_bytes == 0)
         options->journal_max_bytes = 64 << 20;
+    if (options->scan_max_bytes == 0)
+        options->scan_max_bytes = UINT64_MAX;
 }
 
 void fixture_up(const struct fixture_options *options)

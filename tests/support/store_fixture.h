@@ -29,6 +29,7 @@ struct fixture_options {
     uint64_t tail_cache_max_bytes;   /* 64 MiB */
     uint64_t journal_max_bytes;      /* 64 MiB */
     uint64_t reads_max_bytes;        /* the store's own */
+    uint64_t scan_max_bytes;         /* no limit */
     uint32_t log_producers_max;
     uint32_t producers_max;
     uint64_t reserve_bytes;

@@ -4,6 +4,7 @@
 #include "storage/journal_format.h"
 #include "storage/journal_scan.h"
 #include "tests/support/journal_rig.h"
+#include "tests/support/replay_list.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -549,8 +550,9 @@ Test(journal, an_entry_larger_than_an_extent_gets_one_of_its_size)
 {
     struct journal_scan *scan = NULL;
     struct uuid topic = journal_rig_topic();
-    struct journal_replay *replay;
+    const struct listed_replay *replay;
     uint8_t expected[150000];
+    enum err err;
 
     journal_rig_open(&rig);
     journal_rig_append(&rig, 0, 0, 100);
@@ -565,7 +567,8 @@ Test(journal, an_entry_larger_than_an_extent_gets_one_of_its_size)
     journal_rig_close(&rig);
     cr_assert(
         eq(int, journal_scan_open(&rig.fake.io, JOURNAL_RIG_DIR, NULL, &rig.slab, &scan), OK));
-    replay = journal_scan_take(scan, &topic, 0);
+    replay = replay_list_of(scan, &topic, 0, &err);
+    cr_assert(eq(int, err, OK));
     cr_assert(eq(u64, journal_scan_stats(scan)->entries, 2));
     journal_rig_fill(expected, sizeof(expected), 0, 1);
     cr_assert(eq(int, memcmp(replay->next->prefix, expected, sizeof(expected)), 0));

@@ -7,6 +7,7 @@
 #include "storage/little_endian.h"
 #include "storage/marks_format.h"
 #include "tests/support/journal_rig.h"
+#include "tests/support/replay_list.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -52,11 +53,20 @@ static struct journal_scan *scan_with(const struct marks_set *marks)
     return scan;
 }
 
+static struct listed_replay *list_of(struct journal_scan *scan, int32_t partition)
+{
+    struct uuid topic = journal_rig_topic();
+    enum err err;
+    struct listed_replay *first = replay_list_of(scan, &topic, partition, &err);
+
+    cr_assert(eq(int, err, OK));
+    return first;
+}
+
 /* The entries are those of groups first..last and no others. */
 static void expect_run(struct journal_scan *scan, uint64_t first, uint64_t last)
 {
-    struct uuid topic = journal_rig_topic();
-    struct journal_replay *replay = journal_scan_take(scan, &topic, 0);
+    struct listed_replay *replay = list_of(scan, 0);
     static uint8_t expected[200000];
 
     for (uint64_t sequence = first; sequence <= last; sequence++) {
@@ -153,7 +163,6 @@ Test(journal_scan, a_fresh_journal_has_nothing)
 
 Test(journal_scan, entries_come_back_per_partition_in_order)
 {
-    struct uuid topic = journal_rig_topic();
     struct journal_scan *scan;
     uint64_t before;
 
@@ -171,7 +180,7 @@ Test(journal_scan, entries_come_back_per_partition_in_order)
     before = slab_used_bytes(&rig.slab);
     scan = scan_with(NULL);
     for (int32_t partition = 0; partition < 7; partition++) {
-        struct journal_replay *replay = journal_scan_take(scan, &topic, partition);
+        struct listed_replay *replay = list_of(scan, partition);
         for (int64_t i = partition; i < 300; i += 7, replay = replay->next) {
             uint8_t expected[3000];
             cr_assert(eq(i64, replay->entry.offset, i));
@@ -185,12 +194,63 @@ Test(journal_scan, entries_come_back_per_partition_in_order)
     cr_assert(eq(u64, slab_used_bytes(&rig.slab), before));
 }
 
+struct peak {
+    uint64_t before_bytes;
+    uint64_t most_bytes;
+    uint64_t entries;
+};
+
+static enum err look_at_memory(void *context, struct journal_facts *facts,
+                               const struct journal_replay *replay)
+{
+    struct peak *peak = context;
+    uint64_t bytes = mem_used_bytes() - peak->before_bytes;
+
+    if (bytes > peak->most_bytes)
+        peak->most_bytes = bytes;
+    peak->entries++;
+    return OK;
+}
+
+static enum err look_at_rest(void *context)
+{
+    return OK;
+}
+
+Test(journal_scan, an_extent_at_a_time_is_in_memory_whatever_the_journal_holds)
+{
+    struct peak peak = {0};
+    const struct journal_replayer to = {look_at_memory, look_at_rest, &peak};
+    struct journal_scan *scan;
+    uint64_t capacity_bytes;
+
+    rig.options.extent_bytes = 256 << 10;
+    rig.options.max_bytes = 8 << 20;
+    rig.options.pending_max_bytes = 2 << 20;
+    journal_rig_open(&rig);
+    for (int64_t i = 0; i < 20000; i++) { /* tiny ones: the entries weigh more than the bytes */
+        journal_rig_append(&rig, 0, i, 20);
+        if (i % 500 == 0)
+            journal_rig_settle(&rig);
+    }
+    journal_rig_settle(&rig);
+    capacity_bytes = journal_capacity_bytes(rig.journal);
+    cr_assert(ge(u64, capacity_bytes, 6 * (256 << 10)));
+    journal_rig_close(&rig);
+    peak.before_bytes = mem_used_bytes();
+    scan = scan_with(NULL);
+    cr_assert(lt(u64, mem_used_bytes() - peak.before_bytes, 64 << 10));
+    cr_assert(eq(int, journal_scan_replay(scan, NULL, &to), OK));
+    cr_assert(eq(u64, peak.entries, 20000));
+    cr_assert(lt(u64, peak.most_bytes, (256 << 10) + (64 << 10)));
+    journal_scan_close(scan);
+}
+
 static uint32_t left_count;
 
-static void count_left(void *context, const struct uuid *topic_id, int32_t partition,
-                       const struct journal_replay *first)
+static void count_left(void *context, const struct journal_facts *facts)
 {
-    cr_assert(eq(i32, partition, *(int32_t *)context));
+    cr_assert(eq(i32, facts->partition, *(int32_t *)context));
     left_count++;
 }
 
@@ -582,7 +642,6 @@ Test(journal_scan, a_newer_format_is_refused_and_damage_is_not_taken_for_one)
 Test(journal_scan, shards_are_apart_and_other_shards_extents_do_not_mix_in)
 {
     struct journal_scan *scan;
-    struct uuid topic = journal_rig_topic();
     uint32_t epoch;
     uint64_t last;
 
@@ -597,8 +656,8 @@ Test(journal_scan, shards_are_apart_and_other_shards_extents_do_not_mix_in)
     journal_rig_settle(&rig);
     journal_rig_close(&rig);
     scan = scan_with(NULL);
-    cr_assert(eq(i64, journal_scan_take(scan, &topic, 0)->entry.offset, 1));
-    cr_assert(eq(i64, journal_scan_take(scan, &topic, 1)->entry.offset, 2));
+    cr_assert(eq(i64, list_of(scan, 0)->entry.offset, 1));
+    cr_assert(eq(i64, list_of(scan, 1)->entry.offset, 2));
     journal_scan_position(scan, 1, &epoch, &last);
     cr_assert(eq(u32, epoch, 5));
     cr_assert(eq(u64, last, 2));

@@ -6,6 +6,7 @@
 #include "storage/marks.h"
 #include "tests/sim/sim_io.h"
 #include "tests/sim/sim_world.h"
+#include "tests/support/replay_list.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -132,7 +133,7 @@ static void on_tick(struct timer *timer)
 }
 
 /* The run is a prefix of what was appended, with all that was committed. */
-static void check_scan(const struct journal_scan *scan, struct journal_replay *replay,
+static void check_scan(const struct journal_scan *scan, const struct listed_replay *replay,
                        uint64_t first, uint64_t last)
 {
     uint8_t expected[5000];
@@ -171,6 +172,7 @@ static enum err open_all(struct io *io)
                                       .slab = &program->slab};
     struct marks_set *set = NULL;
     struct journal_scan *scan = NULL;
+    const struct listed_replay *replay;
     struct marks marks = {0};
     uint64_t first = 1;
     uint64_t last = 0;
@@ -194,8 +196,14 @@ static enum err open_all(struct io *io)
         return err;
     }
     journal_scan_position(scan, 0, &epoch, &last);
-    check_scan(scan, journal_scan_take(scan, &topic, 0), first, last);
+    replay = replay_list_of(scan, &topic, 0, &err);
+    if (err == OK)
+        check_scan(scan, replay, first, last);
     journal_scan_close(scan);
+    if (err) {
+        marks_set_free(set);
+        return err;
+    }
     marks_set_free(set);
     /* what it held counts as durable elsewhere only if the marks get through */
     marks.recovery_epoch = epoch + 1;

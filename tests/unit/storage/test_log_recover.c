@@ -391,10 +391,6 @@ Test(log_recover, an_entry_whose_prefix_begins_before_its_segment_is_damage, .in
     struct log *log = fixture.at[0].log;
     struct log_found found = {.log = log};
     struct mark mark = {.pos = sizeof(prefix) - 1, .window_offset = -1};
-    struct journal_replay behind = {.prefix = prefix,
-                                    .entry = {.kind = JOURNAL_APPEND,
-                                              .pos = sizeof(prefix) - 1,
-                                              .prefix_bytes = sizeof(prefix)}};
     const char *path = fixture_path(0, "00000000000000000000.log");
     struct sim_disk_stat before;
     struct sim_disk_stat after;
@@ -403,7 +399,7 @@ Test(log_recover, an_entry_whose_prefix_begins_before_its_segment_is_damage, .in
     cr_assert(fixture_settle());
     fixture_checkpoint();
     cr_assert(eq(int, sim_disk_stat(&fixture.node->disk, path, &before), 0));
-    cr_assert(eq(int, log_believe(log, &found, &mark, &behind), ERR_CORRUPT));
+    cr_assert(eq(int, log_believe(log, &found, &mark, prefix, sizeof(prefix)), ERR_CORRUPT));
     cr_assert(eq(int, sim_disk_stat(&fixture.node->disk, path, &after), 0));
     cr_assert(eq(u64, after.size_bytes, before.size_bytes)); /* nothing was written anywhere */
 }
