@@ -14,6 +14,8 @@ enum {
     LOG_GATHERS_BYTES = 16 << 10, /* on average, before a checkpoint writes it */
     SPACE_CHECK_MS = 1000,
     SPACE_CHECK_BYTES = 4 << 20,
+    SPACE_CHECK_BYTES_MIN = 256 << 10,
+    SPACE_CHECK_SHARE = 4, /* of a small reserve */
     LENT_SHARE = 4, /* readers may have so much of what the tail cache may be: journal memory is
                      * twice the cache or more (memory_limits.h), so it always has some */
     SLACK_BYTES = 64 << 20, /* at most, of group buffers beyond the payload in them */
@@ -293,8 +295,8 @@ enum err store_open_journal(struct store *store)
     return err;
 }
 
-/* ---- space (S5), looked at each second while something happens, and for each few MiB written: a
- * fast device fills a reserve in less */
+/* ---- space (S5), looked at each second while something happens, and for each few MiB written, or
+ * each part of a small reserve: a fast device fills it in less */
 
 static void tell_space(struct store *store, bool is_short)
 {
@@ -315,6 +317,7 @@ static uint64_t space_bytes_used(const struct store *store)
 static void look_at_space(struct store *store)
 {
     struct io_space space;
+    uint64_t reserve_bytes = store->options.reserve_bytes;
 
     store->space_seen_bytes = space_bytes_used(store);
     if (store->dirty_bytes == 0 && store->step != CHECKPOINT_FILES &&
@@ -323,7 +326,9 @@ static void look_at_space(struct store *store)
     if (store->io->v->dir_space(store->io, store->world.dir->path, &space) != OK)
         return;
     gauge_set(&store->metrics.disk_free_bytes, (int64_t)space.free_bytes);
-    tell_space(store, store->write_refused || space.free_bytes < store->options.reserve_bytes);
+    if (reserve_bytes > 0)
+        reserve_bytes += store->dirty_bytes; /* what was taken has to have its place, too */
+    tell_space(store, store->write_refused || space.free_bytes < reserve_bytes);
 }
 
 static void on_space_timer(struct timer *timer)
@@ -339,7 +344,13 @@ static void on_space_timer(struct timer *timer)
 
 void store_look_at_space(struct store *store)
 {
-    if (space_bytes_used(store) - store->space_seen_bytes >= SPACE_CHECK_BYTES)
+    uint64_t step_bytes = store->options.reserve_bytes / SPACE_CHECK_SHARE;
+
+    if (step_bytes < SPACE_CHECK_BYTES_MIN)
+        step_bytes = SPACE_CHECK_BYTES_MIN;
+    if (store->options.reserve_bytes == 0 || step_bytes > SPACE_CHECK_BYTES)
+        step_bytes = SPACE_CHECK_BYTES;
+    if (space_bytes_used(store) - store->space_seen_bytes >= step_bytes)
         look_at_space(store);
 }
 

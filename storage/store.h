@@ -15,8 +15,9 @@
  *   S3  after a failed write or sync of journal, segment or marks (EIO): state FAILED for good:
  *       appends say ERR_STORAGE, nothing more becomes durable, events.failed runs once
  *   S4  bytes of the tail cache that are not in a segment are never evicted
- *   S5  no space: client appends say ERR_NOSPACE while free space is below the reserve; reads and
- *       deletes go on; the segment writer retries; heals by itself when space returns */
+ *   S5  no space: client appends say ERR_NOSPACE while free space is below the reserve and what is
+ *       not in segments yet; reads and deletes go on; the segment writer retries; heals by itself
+ * when space returns */
 #ifndef LEVEE_STORAGE_STORE_H
 #define LEVEE_STORAGE_STORE_H
 

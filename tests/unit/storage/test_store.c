@@ -803,6 +803,35 @@ Test(store, a_full_journal_takes_records_that_delete_topics_past_those_who_wait)
     cr_assert(not(store_is_short_of_space(fixture.store)));
 }
 
+/* What was taken when it was seen has to have its place in segments, too. */
+Test(store, what_clients_write_leaves_the_reserve)
+{
+    enum { RESERVE = 2 << 20 };
+    struct fixture_append append = {.log_index = 1, .value_bytes = 100000};
+    enum err err = OK;
+
+    up_with(&(struct fixture_options){.seed = 9,
+                                      .log_count = 2,
+                                      .segment_bytes = 1 << 20,
+                                      .capacity_bytes = 48 << 20,
+                                      .journal_max_bytes = 8 << 20,
+                                      .checkpoint_interval_ms = 1000,
+                                      .reserve_bytes = RESERVE,
+                                      .reserved_space = true});
+    for (uint32_t i = 0; i < 4000 && err != ERR_NOSPACE; i++) {
+        err = fixture_append(&append, NULL);
+        fixture_run_ms(2);
+    }
+    cr_assert(eq(int, err, ERR_NOSPACE));
+    fixture_run_ms(10000);
+    cr_assert(le(u64, RESERVE / 4 * 3, sim_disk_free_bytes(&fixture.node->disk)));
+    cr_assert(eq(int, fixture_append(&append, NULL), ERR_NOSPACE));
+    for (uint32_t i = 0; i < 10; i++)
+        cr_assert(
+            eq(int, fixture_append(&(struct fixture_append){.value_bytes = 10000}, NULL), OK));
+    cr_assert(fixture_settle());
+}
+
 Test(store, retention_frees_a_full_disk_while_a_checkpoint_waits_for_space)
 {
     fill_the_disk_and_retain(0);
