@@ -160,7 +160,8 @@ static void list_errors(struct batch_check_job *job, struct compression_context 
         return;
     job->errors = mem_try_alloc((size_t)list.max * sizeof(*job->errors));
     if (job->errors != NULL)
-        batch_each_error(&job->rules, context, job->bytes, job->size_bytes, keep_error, &list);
+        (void)batch_each_error(&job->rules, context, job->bytes, job->size_bytes, keep_error,
+                               &list);
 }
 
 static enum err recode(struct batch_check_job *job, struct validation *validation)

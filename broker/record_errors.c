@@ -73,12 +73,30 @@ static bool add_error(void *context, const struct batch_record_error *error)
     return ++filling->count < answer->record_errors.count;
 }
 
+/* As far as the work goes that is left; the first ones are known in any case. */
+static void walk_errors(struct filling *filling, const struct record_errors_scene *scene,
+                        struct record_errors_left *left)
+{
+    const struct batch_info *info = scene->info;
+    struct batch_rules rules = *scene->rules;
+    uint64_t spent_bytes = 0;
+
+    rules.work_max_bytes = left->work_bytes;
+    if (left->work_bytes > 0)
+        spent_bytes = batch_each_error(&rules, filling->request->home->validation->context,
+                                       scene->bytes, scene->size_bytes, add_error, filling);
+    left->work_bytes -= spent_bytes < left->work_bytes ? spent_bytes : left->work_bytes;
+    for (int32_t i = filling->count; i < BATCH_RECORD_ERRORS_MAX; i++)
+        (void)add_error(filling, &info->record_errors[i]);
+}
+
 void record_errors_fill(struct request *request, const struct record_errors_scene *scene,
-                        struct produce_response_partition_produce_response *answer, int32_t *left)
+                        struct produce_response_partition_produce_response *answer,
+                        struct record_errors_left *left)
 {
     const struct batch_info *info = scene->info;
     struct filling filling = {.request = request, .scene = scene, .answer = answer};
-    int32_t count = info->record_error_count < *left ? info->record_error_count : *left;
+    int32_t count = info->record_error_count < left->count ? info->record_error_count : left->count;
 
     if (info->record_error_count == 0)
         return;
@@ -95,10 +113,9 @@ void record_errors_fill(struct request *request, const struct record_errors_scen
             for (int32_t i = 0; i < count && i < scene->error_count; i++)
                 (void)add_error(&filling, &scene->errors[i]);
         else
-            batch_each_error(scene->rules, request->home->validation->context, scene->bytes,
-                             scene->size_bytes, add_error, &filling);
-        answer->record_errors.count = filling.count; /* fewer where memory ended the walk */
-        *left -= filling.count;
+            walk_errors(&filling, scene, left);
+        answer->record_errors.count = filling.count; /* fewer where the walk was ended */
+        left->count -= filling.count;
     }
     answer->error_message =
         wire_string(info->record_errors[0].fault == BATCH_FAULT_NO_KEY

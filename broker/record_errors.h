@@ -8,7 +8,16 @@
 #include "net/protocol/msg_produce.h"
 #include "storage/batch_validate.h"
 
-enum { RECORD_ERRORS_MAX = 8192 }; /* that one answer names: some 2 MB */
+enum {
+    RECORD_ERRORS_MAX = 8192,           /* that one answer names: some 2 MB */
+    RECORD_ERRORS_WORK_BYTES = 4 << 20, /* of walks for them: some 10 ms */
+};
+
+/* What is left of these for a request. */
+struct record_errors_left {
+    int32_t count;
+    uint64_t work_bytes;
+};
 
 /* What was refused, and what the words need to know beside it. */
 struct record_errors_scene {
@@ -22,10 +31,11 @@ struct record_errors_scene {
     int32_t error_count;
 };
 
-/* Fill record_errors and error_message of answer: every record at fault, up to *left, which is what
- * is left of RECORD_ERRORS_MAX for the request; nothing when info has no record errors.  On the
- * request's home shard: the memory is its arena's. */
+/* Fill record_errors and error_message of answer: every record at fault, as far as there is
+ * something left for the request, and the first ones where no more walks are; nothing when info has
+ * no record errors.  On the request's home shard: the memory is its arena's. */
 void record_errors_fill(struct request *request, const struct record_errors_scene *scene,
-                        struct produce_response_partition_produce_response *answer, int32_t *left);
+                        struct produce_response_partition_produce_response *answer,
+                        struct record_errors_left *left);
 
 #endif

@@ -260,13 +260,14 @@ enum err batch_validate(const struct batch_rules *rules, struct compression_cont
     return validate(&validation, context, bytes, size_bytes);
 }
 
-void batch_each_error(const struct batch_rules *rules, struct compression_context *context,
-                      const uint8_t *bytes, size_t size_bytes, batch_error_fn *visit,
-                      void *visit_context)
+uint64_t batch_each_error(const struct batch_rules *rules, struct compression_context *context,
+                          const uint8_t *bytes, size_t size_bytes, batch_error_fn *visit,
+                          void *visit_context)
 {
-    struct batch_info unused;
+    struct batch_info info;
     struct validation validation = {
-        .rules = rules, .info = &unused, .visit = visit, .visit_context = visit_context};
+        .rules = rules, .info = &info, .visit = visit, .visit_context = visit_context};
 
     (void)!validate(&validation, context, bytes, size_bytes);
+    return info.work_bytes;
 }

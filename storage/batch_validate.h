@@ -81,10 +81,10 @@ must_use enum err batch_validate(const struct batch_rules *rules,
 
 /* Again, under the same rules, over a batch that was refused with record_error_count > 0: every
  * record at fault, in order, so that nobody has to have room for all of them.  visit returns false
- * to end the walk. */
+ * to end the walk, which rules->work_max_bytes ends, too.  What it has cost (info.work_bytes). */
 typedef bool batch_error_fn(void *context, const struct batch_record_error *error);
-void batch_each_error(const struct batch_rules *rules, struct compression_context *context,
-                      const uint8_t *bytes, size_t size_bytes, batch_error_fn *visit,
-                      void *visit_context);
+uint64_t batch_each_error(const struct batch_rules *rules, struct compression_context *context,
+                          const uint8_t *bytes, size_t size_bytes, batch_error_fn *visit,
+                          void *visit_context);
 
 #endif

@@ -317,7 +317,7 @@ static bool any_failed(const struct produce_response *response)
 }
 
 /* Here and not where it was found, because the arena is the home shard's. */
-static void tell_record_errors(struct produce_piece *piece, int32_t *left)
+static void tell_record_errors(struct produce_piece *piece, struct record_errors_left *left)
 {
     struct request *request = piece->all->request;
     const struct image_topic *topic = image_topic_by_id(request->home->image, &piece->topic_id);
@@ -341,7 +341,7 @@ static void all_answered(struct scatter *scatter)
 {
     struct produce *all = container_of(scatter, struct produce, scatter);
     struct request *request = all->request;
-    int32_t left = RECORD_ERRORS_MAX;
+    struct record_errors_left left = {RECORD_ERRORS_MAX, RECORD_ERRORS_WORK_BYTES};
 
     for (struct produce_piece *piece = all->pieces; piece != NULL; piece = piece->next)
         tell_record_errors(piece, &left);

@@ -441,6 +441,56 @@ Test(batch_check, small_batches_do_not_overtake_one_that_is_looked_at_for_long)
     }
 }
 
+enum { REFUSED = 12 };
+
+static int32_t named[REFUSED];
+
+static void look_refused(struct live_ask *ask, const void *response)
+{
+    const struct produce_response *answer = response;
+
+    for (int32_t i = 0; i < REFUSED; i++)
+        named[i] = answer->responses.items[0].partition_responses.items[i].record_errors.count;
+}
+
+/* The answer is made in one turn: it does not look into all of the batches once more. */
+Test(batch_check, records_at_fault_are_named_for_some_milliseconds)
+{
+    struct produce_request_partition_produce_data parts[REFUSED];
+    struct produce_request_topic_produce_data topic;
+    struct produce_request request;
+    struct wire_slice slice;
+    struct sample sample = {0};
+    struct live_ask ask = {.look = look_refused};
+    int32_t total = 0;
+
+    live_topic(live_client(0), "t", REFUSED);
+    build(&sample, COMPRESSION_LZ4, MIDDLE_BYTES / 24, 24, 20);
+    slice = (struct wire_slice){.bytes = sample.bytes, .size_bytes = sample.size_bytes};
+    codec_set_defaults(&produce_request_desc, &request);
+    codec_set_struct_defaults(&produce_request_topic_produce_data_struct, &topic);
+    for (int32_t i = 0; i < REFUSED; i++) {
+        codec_set_struct_defaults(&produce_request_partition_produce_data_struct, &parts[i]);
+        parts[i].index = i;
+        parts[i].records = (struct wire_records){
+            .slices = &slice, .slice_count = 1, .size_bytes = slice.size_bytes};
+    }
+    topic.name = wire_string("t");
+    topic.partition_data.items = parts;
+    topic.partition_data.count = REFUSED;
+    request.topic_data.items = &topic;
+    request.topic_data.count = 1;
+    request.acks = -1;
+    request.timeout_ms = 60000;
+    live_ask(&ask, live_client(0), API_PRODUCE, 9, &request);
+    cr_assert(eq(i32, named[0], 20));
+    for (int32_t i = 0; i < REFUSED; i++) {
+        cr_assert(le(i32, BATCH_RECORD_ERRORS_MAX, named[i]));
+        total += named[i];
+    }
+    cr_assert(lt(i32, total, REFUSED * 12));
+}
+
 Test(batch_check, a_long_one_that_is_refused_holds_up_nobody)
 {
     struct sample large = {0};

@@ -327,9 +327,9 @@ Test(batch_validate, every_record_at_fault_can_be_seen_until_nobody_looks_any_mo
         rules.now_ms = 0;
         cr_assert(eq(int, validate(&batch), ERR_TIMESTAMP));
         cr_assert(eq(i32, info.record_error_count, 1000));
-        batch_each_error(&rules, context, batch.bytes, batch.size_bytes, visit_error, &all);
+        (void)batch_each_error(&rules, context, batch.bytes, batch.size_bytes, visit_error, &all);
         cr_assert(eq(i32, all.count, 1000));
-        batch_each_error(&rules, context, batch.bytes, batch.size_bytes, visit_error, &some);
+        (void)batch_each_error(&rules, context, batch.bytes, batch.size_bytes, visit_error, &some);
         cr_assert(eq(i32, some.count, 500));
         golden_free(&batch);
     }
