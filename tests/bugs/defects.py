@@ -10,7 +10,6 @@ Defect = collections.namedtuple("Defect", "name what edits stages")
 
 SIM = "sim"  # some seeds of the simulator
 EXPLORE = "explore:"  # the crash explorer, with the sequence and the options that follow
-AGAIN = " --every 2 --again 3 --again-every 3"  # of a sequence: crashes in recoveries
 
 
 def defect(name, what, stages, *edits):
@@ -163,22 +162,6 @@ DEFECTS = [
             "    BUG_SERVE_BEFORE_SYNC = LEVEE_BUG_SERVE_BEFORE_SYNC, "
             "/* recovered bytes are served unsynced */\n",
             "#define BUG_SERVE_BEFORE_SYNC $BUG\n")),
-    defect("marks_before_recovered", "a recovery writes its marks before the sync that they speak of",
-           [EXPLORE + "produce" + AGAIN],
-           ("storage/store_recovery.c", "    if (err == OK && !BUG_SERVE_BEFORE_SYNC)\n",
-            "    if (err == OK && !BUG_SERVE_BEFORE_SYNC && !$BUG)\n"),
-           ("storage/store_recovery.c", "        err = write_recovered_marks(stores, count);\n",
-            "        err = write_recovered_marks(stores, count);\n    if (err == OK && $BUG)\n"
-            "        err = first->io->v->filesystem_sync(first->io, first->world.dir->dir_fd);\n")),
-    defect("own_marks_only", "a recovery's first marks of a shard are of its own logs alone",
-           [EXPLORE + "produce --shards 2" + AGAIN],
-           ("storage/store_recovery.c", "    for (uint32_t i = count; i-- > 0 && err == OK;)\n"
-            "        err = write_first_marks(stores[i], &marks);\n",
-            "    for (uint32_t i = count; i-- > 0 && err == OK;) {\n"
-            "        struct marks own = $BUG ? store_make_marks(stores[i], 1, false) : marks;\n"
-            "        own.shard_count = count;\n"
-            "        err = write_first_marks(stores[i], &own);\n"
-            "        if ($BUG)\n            mem_free(own.marks);\n    }\n")),
     # ---- the process
     defect("stop_beside_checkpoint", "a stop writes its marks beside those of a checkpoint",
            ["test_segment_end"],
