@@ -49,11 +49,11 @@ METRIC_FAMILY(MEMORY_REFUSALS, COUNTER, "levee_memory_refusals_total", 0,
 
 /* connections */
 METRIC_FAMILY(CONNECTIONS, UNTYPED, "kafka_server_socket_server_metrics_connection_count", 0,
-    "Connections now.")
+    "Connections now, by listener {listener}.")
 METRIC_FAMILY(CONNECTIONS_OPENED, COUNTER, "kafka_server_socket_server_metrics_connection_creation_total", 0,
-    "Connections accepted.")
+    "Connections accepted, by listener {listener}.")
 METRIC_FAMILY(CONNECTIONS_ENDED, COUNTER, "kafka_server_socket_server_metrics_connection_close_total", 0,
-    "Connections closed, for whatever reason.")
+    "Connections closed, for whatever reason, by listener {listener}.")
 METRIC_FAMILY(CONNECTIONS_CLOSED, COUNTER, "levee_connections_closed_total", 0,
     "Connections closed, by reason {reason}.")
 METRIC_FAMILY(CONNECTIONS_REFUSED, COUNTER, "levee_connections_refused_total", 0,
@@ -61,13 +61,13 @@ METRIC_FAMILY(CONNECTIONS_REFUSED, COUNTER, "levee_connections_refused_total", 0
 METRIC_FAMILY(CONNECTIONS_BLOCKED, COUNTER, "levee_connections_blocked_total", 0,
     "Times that a connection was not read any further for now.")
 METRIC_FAMILY(NETWORK_IN, COUNTER, "kafka_server_socket_server_metrics_incoming_byte_total", 0,
-    "Bytes received.")
+    "Bytes received, by listener {listener}.")
 METRIC_FAMILY(NETWORK_OUT, COUNTER, "kafka_server_socket_server_metrics_outgoing_byte_total", 0,
-    "Bytes sent.")
+    "Bytes sent, by listener {listener}.")
 
 /* requests */
 METRIC_FAMILY(REQUESTS_RECEIVED, COUNTER, "levee_requests_total", 0,
-    "Requests received, also those that cannot be read.")
+    "Requests received, also those that cannot be read, by listener {listener}.")
 METRIC_FAMILY(REQUESTS, COUNTER, "kafka_network_requestmetrics_requests_total", 0,
     "Requests that were answered, or needed no answer {request, version}.")
 METRIC_FAMILY(REQUEST_ERRORS, COUNTER, "kafka_network_requestmetrics_errors_total", 0,

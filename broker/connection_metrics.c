@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { LISTENER_LABEL_BYTES = 160 }; /* a name has below 64 bytes (config.h), each escaped */
+
 /* reason="peer_closed" */
 static void format_reason(uint32_t reason, char out[64])
 {
@@ -31,28 +33,33 @@ static void format_reason(uint32_t reason, char out[64])
 
 void connection_metrics_register(const struct conn_counters *counters, struct metrics *metrics)
 {
+    metrics_add_counter(metrics, metric_family(FAMILY_CONNECTIONS_BLOCKED), "", &counters->blocked);
+    for (uint32_t reason = 0; reason < CONN_CLOSE_COUNT; reason++) {
+        char label[64];
+        format_reason(reason, label);
+        metrics_add_counter(metrics, metric_family(FAMILY_CONNECTIONS_CLOSED), label,
+                            &counters->closed[reason]);
+    }
+}
+
+void connection_metrics_register_listener(const struct conn_traffic *traffic, const char *name,
+                                          struct metrics *metrics)
+{
     const struct {
         enum metric_id id;
         const struct counter *counter;
     } plain[] = {
-        {FAMILY_CONNECTIONS_OPENED, &counters->opened},
-        {FAMILY_CONNECTIONS_BLOCKED, &counters->blocked},
-        {FAMILY_REQUESTS_RECEIVED, &counters->requests},
-        {FAMILY_NETWORK_IN, &counters->in_bytes},
-        {FAMILY_NETWORK_OUT, &counters->out_bytes},
+        {FAMILY_CONNECTIONS_OPENED, &traffic->opened},  {FAMILY_CONNECTIONS_ENDED, &traffic->ended},
+        {FAMILY_REQUESTS_RECEIVED, &traffic->requests}, {FAMILY_NETWORK_IN, &traffic->in_bytes},
+        {FAMILY_NETWORK_OUT, &traffic->out_bytes},
     };
+    char label[LISTENER_LABEL_BYTES] = "";
+    enum err err = metrics_label(label, sizeof(label), "listener", name, strlen(name));
 
+    check(err == OK);
     for (size_t i = 0; i < array_count(plain); i++)
-        metrics_add_counter(metrics, metric_family(plain[i].id), "", plain[i].counter);
-    for (uint32_t reason = 0; reason < CONN_CLOSE_COUNT; reason++) {
-        char label[64];
-        format_reason(reason, label);
-        metrics_add_counter(metrics, metric_family(FAMILY_CONNECTIONS_ENDED), "",
-                            &counters->closed[reason]);
-        metrics_add_counter(metrics, metric_family(FAMILY_CONNECTIONS_CLOSED), label,
-                            &counters->closed[reason]);
-    }
-    metrics_add_gauge(metrics, metric_family(FAMILY_CONNECTIONS), "", &counters->open);
+        metrics_add_counter(metrics, metric_family(plain[i].id), label, plain[i].counter);
+    metrics_add_gauge(metrics, metric_family(FAMILY_CONNECTIONS), label, &traffic->open);
 }
 
 void connection_metrics_register_admission(const struct admission *admission,

@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { DRAIN_MS = 5000, ANSWER_BYTES_MAX = 256 << 10, LISTENERS_MAX = 16 };
+enum { DRAIN_MS = 5000, ANSWER_BYTES_MAX = 256 << 10 };
 
 struct front_shard {
     struct front *front;
@@ -37,7 +37,7 @@ struct front {
     uint32_t connections_max;   /* that there can be; 0: no limit */
     uint64_t answers_max_bytes; /* unsent, of a connection */
     int64_t limits_offset;      /* of the image that the limits were read from */
-    struct listener listeners[LISTENERS_MAX];
+    struct listener listeners[CONN_LISTENERS_MAX];
     uint32_t listener_count;
     uint32_t closed_count;
     bool listening;
@@ -381,11 +381,12 @@ enum err front_listen(struct front *front)
 {
     struct shard *shard = front->shards->at[0];
 
-    check(config_listener_count(front->config) <= LISTENERS_MAX);
+    check(config_listener_count(front->config) <= CONN_LISTENERS_MAX);
     for (uint32_t i = 0; i < config_listener_count(front->config); i++) {
         const struct config_listener *configured = config_listener_at(front->config, i);
         struct listener_options options = {
             .name = configured->name,
+            .index = i,
             .backlog = (uint32_t)config_i64(front->config, NULL, "socket.listen.backlog.size"),
             .servers = front->servers,
             .server_count = front->shards->count,
@@ -468,7 +469,12 @@ void front_stop_shard(struct front *front, struct shard *shard, void (*done)(voi
 
 void front_register_metrics(struct front *front, struct metrics *metrics)
 {
-    for (uint32_t i = 0; i < front->shards->count; i++)
-        connection_metrics_register(&front->fronts[i].server.counters, metrics);
+    for (uint32_t i = 0; i < front->shards->count; i++) {
+        const struct conn_server *server = &front->fronts[i].server;
+        connection_metrics_register(&server->counters, metrics);
+        for (uint32_t l = 0; l < config_listener_count(front->config); l++)
+            connection_metrics_register_listener(
+                &server->traffic[l], config_listener_at(front->config, l)->name, metrics);
+    }
     connection_metrics_register_admission(&front->admission, metrics);
 }

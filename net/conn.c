@@ -57,6 +57,7 @@ static void begin_end(struct conn *conn, enum conn_state state, enum conn_close_
         return;
     conn->close_reason = (uint8_t)reason;
     counter_add(&server->counters.closed[reason], 1);
+    counter_add(&conn->traffic->ended, 1);
     if (server->events->closing != NULL)
         server->events->closing(server->context, conn, reason);
 }
@@ -229,6 +230,7 @@ static void on_sent(struct outbox *outbox, uint32_t sent_bytes, enum err err)
 
     conn->out_bytes += sent_bytes;
     counter_add(&server->counters.out_bytes, sent_bytes);
+    counter_add(&conn->traffic->out_bytes, sent_bytes);
     counter_add(&server->counters.sends, 1);
     conn_touch(conn);
     conn_watch_update(conn);
@@ -310,6 +312,8 @@ struct conn *conn_create(struct conn_server *server, const struct conn_arrival *
         return NULL;
     conn->server = server;
     conn->listener = arrival->listener;
+    check(arrival->listener_index < CONN_LISTENERS_MAX);
+    conn->traffic = &server->traffic[arrival->listener_index];
     conn->ticket = arrival->ticket;
     conn->local = arrival->local;
     conn->peer = arrival->peer;

@@ -53,12 +53,15 @@ struct conn_ticket {
     void (*ended)(struct conn_ticket *ticket);
 };
 
+enum { CONN_LISTENERS_MAX = 16 };
+
 /* A connected socket on its way to a server. */
 struct conn_arrival {
     struct io_address local;
     struct io_address peer;
     const struct listener *listener; /* outlives the connection; may be NULL */
     struct conn_ticket *ticket;      /* may be NULL */
+    uint32_t listener_index;         /* below CONN_LISTENERS_MAX; of what is counted */
     int32_t fd;
 };
 
@@ -85,6 +88,7 @@ struct conn {
     struct list dirty_node; /* conn_server.dirty */
     struct conn_server *server;
     const struct listener *listener;
+    struct conn_traffic *traffic; /* the server's, of that listener */
     struct conn_ticket *ticket;
     void *user; /* the owner's; NULL at first */
     uint64_t id;

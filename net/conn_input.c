@@ -140,6 +140,7 @@ static bool start_request(struct conn *conn)
     server->queued_request_bytes += request->size_bytes;
     server->kind_bytes[kind] += request->size_bytes;
     counter_add(&server->counters.requests, 1);
+    counter_add(&conn->traffic->requests, 1);
     outbox_add(&conn->outbox, request);
     conn_update_idle(conn);
     server->events->request(server->context, request);
@@ -218,6 +219,7 @@ static void count_in(struct conn *conn, uint32_t size_bytes)
 {
     conn->in_bytes += size_bytes;
     counter_add(&conn->server->counters.in_bytes, size_bytes);
+    counter_add(&conn->traffic->in_bytes, size_bytes);
     conn_touch(conn);
 }
 

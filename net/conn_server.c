@@ -350,6 +350,7 @@ void conn_server_forget(struct conn_server *server, struct conn *conn)
         list_remove(&conn->watch_node);
     server->conn_count--;
     gauge_add(&server->counters.open, -1);
+    gauge_add(&conn->traffic->open, -1);
     stop_if_empty(server);
 }
 
@@ -426,6 +427,8 @@ void conn_server_adopt(struct conn_server *server, const struct conn_arrival *ar
     server->conn_count++;
     counter_add(&server->counters.opened, 1);
     gauge_add(&server->counters.open, 1);
+    counter_add(&conn->traffic->opened, 1);
+    gauge_add(&conn->traffic->open, 1);
     conn_server_update_idle(server, conn, true);
     if (server->events->opened != NULL)
         server->events->opened(server->context, conn);

@@ -86,6 +86,16 @@ enum conn_kind {
     CONN_KIND_COUNT,
 };
 
+/* Of the connections of one listener. */
+struct conn_traffic {
+    struct counter opened;
+    struct counter ended;
+    struct counter requests;
+    struct counter in_bytes;
+    struct counter out_bytes;
+    struct gauge open; /* connections now */
+};
+
 struct conn_counters {
     struct counter opened;
     struct counter closed[CONN_CLOSE_COUNT]; /* by reason */
@@ -143,7 +153,8 @@ struct conn_server {
     bool stopping;
     bool stop_told;
     void (*stopped)(struct conn_server *server);
-    struct conn_counters counters; /* of all */
+    struct conn_counters counters;                   /* of all */
+    struct conn_traffic traffic[CONN_LISTENERS_MAX]; /* by conn_arrival.listener_index */
 };
 
 /* loop, slab and events stay the caller's and must outlive the server. */

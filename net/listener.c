@@ -19,7 +19,8 @@ static void refuse(struct listener *listener, const struct io_address *peer, enu
 static void let_in(struct listener *listener, int32_t fd)
 {
     const struct listener_options *options = &listener->options;
-    struct conn_arrival arrival = {.fd = fd, .listener = listener};
+    struct conn_arrival arrival = {
+        .fd = fd, .listener = listener, .listener_index = options->index};
     struct io *io = io_of(listener);
     struct admission_ticket *ticket;
     enum err err = io->v->names(io, fd, &arrival.local, &arrival.peer);

@@ -11,6 +11,7 @@ struct listener;
 
 struct listener_options {
     const char *name; /* "PLAINTEXT"; stays the caller's */
+    uint32_t index;   /* among the owner's, below CONN_LISTENERS_MAX */
     struct io_address at;
     uint32_t backlog;
     struct conn_server *const *servers; /* one for each loop; the array stays the caller's */

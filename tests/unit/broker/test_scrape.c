@@ -476,3 +476,31 @@ Test(scrape, every_metric_of_the_list_is_told_and_no_other)
     expect_value("kafka_server_kafkaserver_brokerstate", 3);
     expect_value("kafka_log_logmanager_offlinelogdirectorycount", 0);
 }
+
+/* ---- connections, by the listener at which they came (Kafka's tag) */
+
+Test(scrape, connections_and_their_bytes_are_told_by_listener)
+{
+#define OURS "{listener=\"PLAINTEXT\"}"
+    double connections;
+
+    live_start(2, NULL);
+    (void)live_topic(live_client(0), "t", 1);
+    (void)live_client(1);
+    sim_world_run_for(live.world, 100 * SIM_MS);
+    write_text();
+    connections = value_of("kafka_server_socket_server_metrics_connection_count" OURS);
+    cr_assert(connections == 2, "%g", connections);
+    expect_value("kafka_server_socket_server_metrics_connection_creation_total" OURS, 2);
+    expect_value("kafka_server_socket_server_metrics_connection_close_total" OURS, 0);
+    expect_value("levee_requests_total" OURS, 1);
+    cr_assert(value_of("kafka_server_socket_server_metrics_incoming_byte_total" OURS) > 30);
+    cr_assert(value_of("kafka_server_socket_server_metrics_outgoing_byte_total" OURS) > 30);
+    expect_none("levee_requests_total");
+    sim_node_crash(live.clients[1].node, SIM_KILL);
+    sim_world_run_for(live.world, 1000 * SIM_MS);
+    write_text();
+    expect_value("kafka_server_socket_server_metrics_connection_count" OURS, 1);
+    expect_value("kafka_server_socket_server_metrics_connection_close_total" OURS, 1);
+#undef OURS
+}

@@ -1331,6 +1331,44 @@ Test(conn, connections_beyond_the_limit_are_closed_until_others_end, .fini = fin
     close(fds[2]);
 }
 
+Test(conn, what_comes_at_a_listener_is_counted_for_it, .init = setup, .fini = finish)
+{
+    struct listener first = listener;
+    struct listener other;
+    struct listener_options options = listener.options;
+    int32_t fds[2];
+
+    options.index = 3;
+    cr_assert(eq(int, listener_open(&other, &options), OK));
+    listener_start(&other);
+    echo = true;
+    fds[0] = dial_server();
+    listener.bound = other.bound;
+    fds[1] = dial_server();
+    listener.bound = first.bound;
+    for (int i = 0; i < 2; i++) {
+        send_number(fds[i], 7);
+        cr_assert(eq(u32, recv_number(fds[i]), 7));
+    }
+    send_number(fds[1], 8);
+    cr_assert(eq(u32, recv_number(fds[1]), 8));
+    turns_until(released_count == 3);
+    cr_assert(eq(u64, counter_read(&server.traffic[0].requests), 1));
+    cr_assert(eq(u64, counter_read(&server.traffic[3].requests), 2));
+    cr_assert(eq(u64, counter_read(&server.traffic[0].in_bytes), 8));
+    cr_assert(eq(u64, counter_read(&server.traffic[3].in_bytes), 16));
+    cr_assert(eq(u64, counter_read(&server.traffic[3].out_bytes), 16));
+    cr_assert(eq(u64, counter_read(&server.traffic[3].opened), 1));
+    close(fds[1]);
+    turns_until(counter_read(&server.traffic[3].ended) == 1);
+    turns_until(server.conn_count == 1);
+    cr_assert(eq(u64, counter_read(&server.traffic[0].ended), 0));
+    close(fds[0]);
+    listener_close(&other, on_listener_closed);
+    turns_until(listener_closed);
+    listener_closed = false;
+}
+
 /* ---- a place among the connections comes back in every way that one ends */
 
 static int32_t way_fd;
