@@ -289,4 +289,26 @@ DEFECTS = [
             "        const struct tail_entry *entry = container_of(node, struct tail_entry, log_node);\n"
             "        if ($BUG && ++batches > 64)\n            break;\n"
             "        if (entry->end_offset")),
+
+    # ---- memory, and what others wait for
+    defect("parked_holds_the_queue", "a join that waits for others holds the budget they need",
+           ["test_request_memory"],
+           ("broker/request.c", "    conn_request_park(&request->wire,",
+            "    if (!$BUG)\n        conn_request_park(&request->wire,")),
+    defect("half_a_commit", "a commit that finds no memory leaves the offsets that found some",
+           ["test_group_no_memory"],
+           ("broker/coordinator/group_commit.c", "    end_offsets(commit);\n    commit->group->writes--;",
+            "    if (!$BUG)\n        end_offsets(commit);\n    commit->group->writes--;")),
+    defect("groups_not_read_again", "groups that found no memory are not served until a start",
+           ["test_group_no_memory"],
+           ("broker/coordinator/group_coordinator.c", "    if (err == ERR_NOMEM)\n",
+            "    if (err == ERR_NOMEM && !$BUG)\n")),
+    defect("tombstone_given_up", "a deleted topic's offset whose tombstone was not written stays",
+           ["test_group_no_memory"],
+           ("broker/coordinator/group_expiry.c", "    offset->round = 0;\n",
+            "    offset->round = $BUG ? topic->forget_round : 0;\n")),
+    defect("place_kept", "the end of a peer that has pipelined much is never noticed",
+           ["test_conn"],
+           ("net/conn.c", "    return conn->block != CONN_GOES && !conn->recv.op.in_flight",
+            "    return !$BUG && conn->block != CONN_GOES && !conn->recv.op.in_flight")),
 ]
