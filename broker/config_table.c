@@ -36,7 +36,7 @@ static const struct config_key keys[] = {
      "No effect here: levee loads no classes."},
     {"connection.failed.authentication.delay.ms", CONFIG_I32, CONFIG_STORED, false, "100", 0, INT32_MAX, NULL, NULL},
     {"connections.max.idle.ms", CONFIG_I64, CONFIG_ACTS, false, "600000", INT64_MIN, INT64_MAX, NULL,
-     "Idle connections are closed after this many milliseconds; negative: never."},
+     "Connections without a byte for this many milliseconds are closed, but for those that only wait for their answers; negative: never."},
     {"connections.max.reauth.ms", CONFIG_I64, CONFIG_STORED, false, "0", INT64_MIN, INT64_MAX, NULL, NULL},
     {"controlled.shutdown.enable", CONFIG_BOOL, CONFIG_IGNORED, false, "true", 0, 0, NULL, NULL},
     {"controller.listener.names", CONFIG_LIST, CONFIG_STORED, false, "", 0, 0, NULL, NULL},
