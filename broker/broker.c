@@ -1,7 +1,6 @@
-#include "broker/broker.h"
-
 #include "base/check.h"
 #include "broker/batch_check.h"
+#include "broker/broker_private.h"
 #include "broker/config.h"
 #include "broker/coordinator/group_coordinator.h"
 #include "broker/descriptors.h"
@@ -25,43 +24,6 @@
 #include "storage/store.h"
 
 #include <string.h>
-
-/* One shard and what the broker does with it in steps. */
-struct station {
-    struct shard shard;
-    struct broker *broker;
-    struct stall_watch stalls;
-    struct request_metrics request_metrics;
-    struct mail start_mail;
-    struct mail serve_mail;
-    struct mail drain_mail;
-    struct mail store_mail;
-    struct mail back; /* an answer to shard 0 */
-    enum err result;
-    bool store_failed;
-};
-
-struct broker {
-    struct broker_options options;
-    struct log_dir dir;
-    struct marks_set *marks;
-    struct journal_scan *scan;
-    struct slab scan_slab;
-    struct shards shards;
-    struct station *stations;
-    struct front *front;
-    struct descriptors descriptors;
-    struct memory_limits memory_limits; /* of a shard */
-    struct controller *controller;
-    struct last_words *last_words;
-    struct scrape *scrape;
-    struct request_summaries summaries;
-    struct mail stop_mail;
-    uint32_t pending_count; /* shards that still work on the current step; shard 0's */
-    enum err result;
-    bool opened_dir;
-    bool stopping;
-};
 
 static struct log_sink *sink_of(const struct broker *broker)
 {
@@ -427,115 +389,6 @@ uint64_t broker_progress(const struct broker *broker)
     for (uint32_t i = 0; i < broker->shards.count; i++)
         progress += shard_metrics_progress(broker->shards.at[i]);
     return progress;
-}
-
-/* ---- stopping: connections drained, our broker fenced in the metadata, stores stopped */
-
-static void each_shard(struct broker *broker, size_t mail_at, void (*deliver)(struct mail *mail))
-{
-    broker->pending_count = broker->shards.count;
-    for (uint32_t i = 0; i < broker->shards.count; i++) {
-        struct mail *mail = (struct mail *)(void *)((char *)&broker->stations[i] + mail_at);
-        mail->deliver = deliver;
-        loop_post(&broker->stations[i].shard.loop, mail);
-    }
-}
-
-/* The step of this shard is done: tell shard 0, where the last one goes on with next. */
-static void report_back(struct station *station, void (*next)(struct mail *mail))
-{
-    station->back.deliver = next;
-    loop_post(&station->broker->shards.at[0]->loop, &station->back);
-}
-
-static bool all_are_back(struct mail *mail, struct broker **broker_out)
-{
-    struct station *station = container_of(mail, struct station, back);
-
-    *broker_out = station->broker;
-    if (station->result != OK)
-        station->broker->result = station->result;
-    return --station->broker->pending_count == 0;
-}
-
-/* The other shards have nothing left to do with their stores. */
-static enum err write_kafka_checkpoints(struct broker *broker)
-{
-    struct store *stores[SHARD_COUNT_MAX];
-
-    for (uint32_t i = 0; i < broker->shards.count; i++)
-        stores[i] = broker->shards.at[i]->store;
-    return store_stopped_all(stores, broker->shards.count);
-}
-
-static void on_store_stopped_back(struct mail *mail)
-{
-    struct broker *broker;
-
-    if (!all_are_back(mail, &broker))
-        return;
-    if (broker->result == OK)
-        broker->result = write_kafka_checkpoints(broker);
-    broker->options.events->stopped(broker->options.context, broker->result);
-}
-
-static void on_store_stopped(void *context, enum err err)
-{
-    struct station *station = context;
-
-    station->result = err;
-    report_back(station, on_store_stopped_back);
-}
-
-static void on_stop_store(struct mail *mail)
-{
-    struct station *station = container_of(mail, struct station, store_mail);
-
-    store_stop(station->shard.store, on_store_stopped, station);
-}
-
-static void on_controller_stopped(void *context)
-{
-    each_shard(context, offsetof(struct station, store_mail), on_stop_store);
-}
-
-static void on_drained_back(struct mail *mail)
-{
-    struct broker *broker;
-
-    if (all_are_back(mail, &broker))
-        controller_stop(broker->controller, on_controller_stopped, broker);
-}
-
-static void on_drained(void *context)
-{
-    struct station *station = context;
-
-    report_back(station, on_drained_back);
-}
-
-static void on_drain(struct mail *mail)
-{
-    struct station *station = container_of(mail, struct station, drain_mail);
-
-    group_coordinator_stop(station->shard.groups);
-    front_stop_shard(station->broker->front, &station->shard, on_drained, station);
-}
-
-static void on_stop(struct mail *mail)
-{
-    struct broker *broker = container_of(mail, struct broker, stop_mail);
-
-    health_set(broker->options.health, HEALTH_STOPPING);
-    each_shard(broker, offsetof(struct station, drain_mail), on_drain);
-}
-
-void broker_stop(struct broker *broker)
-{
-    if (__atomic_exchange_n(&broker->stopping, true, __ATOMIC_ACQ_REL))
-        return;
-    broker->stop_mail.deliver = on_stop;
-    loop_post(&broker->shards.at[0]->loop, &broker->stop_mail);
 }
 
 /* ---- the end */
