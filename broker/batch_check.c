@@ -258,6 +258,7 @@ static enum err start_job(struct batch_checks *checks, struct batch_check *check
     return OK;
 }
 
+/* From the loop: done may run inside. */
 static void start_jobs(struct batch_checks *checks)
 {
     while (checks->busy_count < THREADS_BUSY_MAX) {
@@ -292,13 +293,16 @@ static enum err try(struct batch_checks *checks, struct batch_check *check, bool
 
     if (err != ERR_AGAIN)
         return err;
+    /* nobody waits for a thread while one is free, so this one does not pass another */
+    if (is_long && checks->busy_count < THREADS_BUSY_MAX) {
+        err = start_job(checks, check);
+        return err == OK ? ERR_AGAIN : err;
+    }
     err =
         turn_lines_add(is_long ? &checks->long_ones : &checks->later, &check->waiter, check->owner);
     if (err != OK)
         return err;
-    if (is_long)
-        start_jobs(checks);
-    else
+    if (!is_long)
         loop_defer(&checks->shard->loop, &checks->task);
     return ERR_AGAIN;
 }

@@ -508,3 +508,21 @@ Test(batch_check, a_long_one_that_is_refused_holds_up_nobody)
     cr_assert(eq(i64, asks[1].base_offset, 0));
     cr_assert(lt(u64, live_stop_ms(), 3000));
 }
+
+/* The caller is not ready for done before batch_check_start has returned. */
+Test(batch_check, a_check_that_finds_no_memory_is_refused_by_its_start, .timeout = 60)
+{
+    for (uint64_t n = 1; n <= 40; n++) {
+        struct sample sample = {0};
+
+        build(&sample, COMPRESSION_GZIP, 1 << 20, 48, 0);
+        done_count = 0;
+        mem_fail_after(n);
+        start(&sample, &sample);
+        mem_fail_after(0);
+        cr_assert(eq(u32, sample.done_count, 0), "%u", (unsigned)n);
+        if (sample.err == ERR_AGAIN)
+            wait_for(1);
+        end(&sample);
+    }
+}
