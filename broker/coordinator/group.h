@@ -33,6 +33,9 @@ struct group_removal;
 /* More of them are refused: choosing one costs members times protocols. */
 enum { GROUP_PROTOCOLS_MAX = 100 };
 
+/* What the members of a group hold, their assignments too: more would never be recorded. */
+enum { GROUP_MEMBERS_BYTES_MAX = 16 << 20 };
+
 enum group_state { GROUP_EMPTY, GROUP_PREPARING, GROUP_COMPLETING, GROUP_STABLE, GROUP_DEAD };
 
 struct group_member {

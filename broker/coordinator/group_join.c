@@ -210,10 +210,7 @@ static void join_known(struct group *group, struct request *request, struct grou
         group_prepare_rebalance(group);
 }
 
-enum {
-    MEMBERS_BYTES_MAX = 16 << 20, /* what the members of a group hold: more is never recorded */
-    MEMBER_BYTES = 1024,          /* of a member or an id, but for what its client says */
-};
+enum { MEMBER_BYTES = 1024 }; /* of a member or an id, but for what its client says */
 
 /* May the group take what the client says, in place of what its member holds? */
 static int16_t check_size(const struct group *group, const struct request *request,
@@ -231,7 +228,7 @@ static int16_t check_size(const struct group *group, const struct request *reque
                  (uint64_t)body->protocols.items[i].metadata.size_bytes;
     if (bytes <= had_bytes)
         return KAFKA_NONE;
-    if (group->members_bytes + bytes - had_bytes > MEMBERS_BYTES_MAX)
+    if (group->members_bytes + bytes - had_bytes > GROUP_MEMBERS_BYTES_MAX)
         return KAFKA_GROUP_MAX_SIZE_REACHED;
     return coordinator_admit(group->coordinator, bytes - had_bytes)
                ? KAFKA_NONE

@@ -17,6 +17,7 @@ struct assignment_write {
     struct group_bytes *assignments; /* in the order of members, with their ids */
     char **member_ids;
     uint32_t count;
+    uint64_t counted_bytes; /* of the groups' budget, until it is recorded */
 };
 
 static void free_assignment(struct assignment_write *assigned)
@@ -28,6 +29,7 @@ static void free_assignment(struct assignment_write *assigned)
     mem_free(assigned->assignments);
     mem_free(assigned->member_ids);
     state_write_deinit(&assigned->write);
+    budget_give(assigned->group->budget, assigned->counted_bytes);
     mem_free(assigned);
 }
 
@@ -103,17 +105,60 @@ static bool fill_assignment(struct assignment_write *assigned,
     return true;
 }
 
+/* What the leader gives to members, and what they hold now. */
+static uint64_t given_bytes(const struct group *group, const struct sync_group_request *body,
+                            uint64_t *had_out)
+{
+    uint64_t bytes = 0;
+
+    *had_out = 0;
+    list_for_each(node, &group->members)
+    {
+        const struct group_member *member = container_of(node, struct group_member, node);
+        *had_out += (uint64_t)member->assignment.size_bytes;
+    }
+    for (int32_t i = 0; i < body->assignments.count; i++)
+        if (group_find(group, body->assignments.items[i].member_id) != NULL)
+            bytes += (uint64_t)body->assignments.items[i].assignment.size_bytes;
+    return bytes;
+}
+
+/* May the group hold what its leader gives?  What JoinGroup asks for its members (group_join.c). */
+static int16_t check_assignment(const struct group *group, const struct sync_group_request *body,
+                                uint64_t *bytes_out)
+{
+    uint64_t had_bytes;
+    uint64_t bytes = given_bytes(group, body, &had_bytes);
+
+    *bytes_out = bytes;
+    if (bytes <= had_bytes)
+        return KAFKA_NONE;
+    if (group->members_bytes + bytes - had_bytes > GROUP_MEMBERS_BYTES_MAX)
+        return KAFKA_UNKNOWN_SERVER_ERROR; /* as of a record that is too large: it never fits */
+    return coordinator_admit(group->coordinator, bytes - had_bytes)
+               ? KAFKA_NONE
+               : KAFKA_COORDINATOR_NOT_AVAILABLE; /* it joins again */
+}
+
 /* KAFKA_NONE and what is to be recorded, or the error; nothing has changed (U4). */
 static int16_t make_assignment(struct group *group, const struct sync_group_request *body,
                                struct assignment_write **out)
 {
-    struct assignment_write *assigned = mem_try_alloc(sizeof(*assigned));
+    struct assignment_write *assigned;
+    uint64_t bytes;
+    int16_t error_code = check_assignment(group, body, &bytes);
 
+    if (error_code != KAFKA_NONE)
+        return error_code;
+    assigned = mem_try_alloc(sizeof(*assigned));
     if (assigned == NULL)
         return KAFKA_COORDINATOR_NOT_AVAILABLE;
     assigned->group = group;
+    assigned->counted_bytes = bytes;
+    budget_force(group->budget, bytes);
     assigned->generation = group->generation;
     if (!coordinator_write_init(group, &assigned->write, on_assignment_recorded)) {
+        budget_give(group->budget, bytes);
         mem_free(assigned);
         return KAFKA_NOT_COORDINATOR;
     }

@@ -281,3 +281,44 @@ Test(group_memory, a_request_that_waits_hears_a_reason_once)
     cr_assert(eq(u32, heard[REQUEST_CUT], 2));
     ask.request->wire.release(&ask.request->wire);
 }
+
+/* ---- assignments */
+
+/* One member, in a generation that waits for its leader's assignment of size_bytes. */
+static int16_t assign(const char *group, int32_t size_bytes)
+{
+    struct client_member client = a_client();
+    struct sync_group_request *body;
+    bool assigned;
+
+    start_joining(&client, group);
+    rig_pass_ms(4000); /* the initial delay */
+    cr_assert(eq(i16, end_join(&client), KAFKA_NONE));
+    client.sync = ask_new(API_SYNC_GROUP, 3);
+    body = client.sync.body;
+    body->group_id = asked_text(&client.sync, group);
+    body->generation_id = client.generation;
+    body->member_id = asked_text(&client.sync, client.id);
+    body->assignments.items =
+        rig_array(client.sync.request, &sync_group_request_assignment_struct, 1);
+    body->assignments.count = 1;
+    body->assignments.items[0].member_id = asked_text(&client.sync, client.id);
+    body->assignments.items[0].assignment = (struct wire_bytes){blob, size_bytes};
+    ask_start(&client.sync, handle_sync_group);
+    return end_sync(&client, &assigned);
+}
+
+Test(group_memory, assignments_count_as_what_members_say_does)
+{
+    uint64_t before, after;
+
+    cr_assert(eq(i16, assign("one", 5 << 20), KAFKA_NONE));
+    before = used();
+    cr_assert(lt(u64, 5 << 20, before));
+    cr_assert(eq(i16, assign("large", 17 << 20), KAFKA_UNKNOWN_SERVER_ERROR)); /* never */
+    limit(MEMORY_GROUPS, 8 << 20);
+    cr_assert(eq(i16, assign("two", 5 << 20), KAFKA_COORDINATOR_NOT_AVAILABLE)); /* not now */
+    cr_assert(eq(i16, assign("small", 1000), KAFKA_NONE));
+    after = used();
+    cr_assert(lt(u64, after, before + (1 << 20)));
+}
