@@ -27,6 +27,11 @@ struct oracle *oracle_create(void)
     return oracle;
 }
 
+void oracle_tell_memory_ends(struct oracle *oracle)
+{
+    oracle->groups->lacks_memory = true;
+}
+
 void oracle_destroy(struct oracle *oracle)
 {
     if (oracle == NULL)

@@ -106,6 +106,10 @@ struct oracle {
 };
 
 struct oracle *oracle_create(void);
+
+/* The broker finds no memory now and then.  What it could not load it reads again, and meanwhile
+ * answers heartbeats without a look, as Kafka's coordinator while it loads. */
+void oracle_tell_memory_ends(struct oracle *oracle);
 void oracle_destroy(struct oracle *oracle);
 
 /* Before anything of the partition happens; without it nothing may go. */

@@ -55,6 +55,7 @@ struct oracle_groups {
     uint64_t life; /* of the broker */
     uint64_t life_began_ns;
     bool is_down;
+    bool lacks_memory; /* a broker may have to read its groups again: it takes any heartbeat then */
     uint64_t generations_count; /* that were told */
     uint64_t kept_count;        /* memberships that outlived a broker */
 };

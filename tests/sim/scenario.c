@@ -212,6 +212,16 @@ static void on_finding(void *context, const char *rule, const char *text)
         oracle_complain(s->oracle, rule, sim_world_now_ns(s->world), text);
 }
 
+static int64_t retention_bytes_of(void *context, const struct uuid *topic_id)
+{
+    const struct scenario *s = context;
+
+    for (uint32_t i = 0; i < s->topics.count; i++)
+        if (uuid_equal(&s->topics.at[i].id, topic_id))
+            return s->topics.at[i].rules.retention_bytes;
+    return -1;
+}
+
 /* When it had the time to look at it, too. */
 static void look_at_retention(struct scenario *s)
 {
@@ -222,7 +232,7 @@ static void look_at_retention(struct scenario *s)
         return;
     scenario_lives_run_until(s, NULL, CALM_BEFORE_RETENTION + checks_ns);
     if (oracle_first(s->oracle) == NULL && s->broker.ready &&
-        sim_kept_look(&s->broker, on_finding, s) > 0)
+        sim_kept_look(&s->broker, retention_bytes_of, on_finding, s) > 0)
         sim_mark(MARK_KEPT_BY_SIZE);
 }
 
@@ -321,8 +331,10 @@ void scenario_run(const struct scenario_options *options, struct scenario_result
     scenario_draw_broker(s);
     sim_buggify_begin(&s->buggify, s->broker.node, plan_has(&s->plan, PLAN_BUGGIFY));
     sim_watch_begin(&s->watch, &s->broker, on_finding, s);
-    if (plan_has(&s->plan, PLAN_ALLOCATIONS))
+    if (plan_has(&s->plan, PLAN_ALLOCATIONS)) {
         s->allocation_odds = plan_pick_of(&s->plan, 300, 3000, 30000);
+        oracle_tell_memory_ends(s->oracle);
+    }
     scenario_lives_set_faults(s, false);
     run_phases(s);
     report(s, out);
