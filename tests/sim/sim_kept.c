@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 struct look {
+    int64_t (*limit_of)(void *context, const struct uuid *topic_id);
     void (*complain)(void *context, const char *rule, const char *text);
     void *context;
     uint32_t count;
@@ -17,12 +18,12 @@ static void look_at(void *context, struct partition *partition)
 {
     const struct log *log = partition->log;
     struct look *look = context;
+    int64_t limit_bytes = look->limit_of(look->context, &log->id.topic_id);
     uint64_t first_bytes = 0;
     uint64_t bytes = 0;
     char text[128];
 
-    if (log_is_quarantined(log) || !log->config.retention_by_delete ||
-        log->config.retention_bytes < 0)
+    if (log_is_quarantined(log) || limit_bytes < 0)
         return;
     for (uint32_t i = 0; i < log->segment_count; i++) {
         if (log->segments[i]->end_offset <= log->offsets.log_start)
@@ -33,21 +34,22 @@ static void look_at(void *context, struct partition *partition)
     }
     if (bytes == 0)
         return;
-    if (bytes - first_bytes < (uint64_t)log->config.retention_bytes) {
+    if (bytes - first_bytes < (uint64_t)limit_bytes) {
         look->count++;
         return;
     }
     snprintf(text, sizeof(text),
              "a log of %" PRIu32 " segments has %" PRIu64 " bytes, retention.bytes is %" PRId64,
-             log->segment_count, bytes, log->config.retention_bytes);
+             log->segment_count, bytes, limit_bytes);
     look->complain(look->context, "KEPT", text);
 }
 
 uint32_t sim_kept_look(const struct sim_broker *broker,
+                       int64_t (*limit_of)(void *context, const struct uuid *topic_id),
                        void (*complain)(void *context, const char *rule, const char *text),
                        void *context)
 {
-    struct look look = {.complain = complain, .context = context};
+    struct look look = {.limit_of = limit_of, .complain = complain, .context = context};
 
     for (uint32_t i = 0; i < broker->shards_count; i++)
         topic_table_each(broker_shard(broker->broker, i)->topics, look_at, &look);

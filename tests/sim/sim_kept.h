@@ -9,8 +9,10 @@
 
 #include "tests/sim/sim_broker.h"
 
-/* The logs with records and a limit that holds. */
+/* limit_of: retention.bytes as the topic was created with; -1: none, or none of ours.  Returns the
+ * logs with records and a limit that holds. */
 uint32_t sim_kept_look(const struct sim_broker *broker,
+                       int64_t (*limit_of)(void *context, const struct uuid *topic_id),
                        void (*complain)(void *context, const char *rule, const char *text),
                        void *context);
 
