@@ -29,7 +29,7 @@ DEFECTS = [
            ("storage/log_append.c", "    if (err == OK && changed &&\n",
             "    if (err == OK && changed && !$BUG &&\n")),
     defect("header_maximum", "the largest time that a client's header claims is believed",
-           ["test_log_append", "test_log_trim"],
+           ["test_log_append", "test_log_age"],
            ("storage/log_append.c",
             "             batch->header.max_timestamp_ms != max_timestamp_ms)\n",
             "             (!$BUG && batch->header.max_timestamp_ms != max_timestamp_ms))\n")),
