@@ -131,6 +131,7 @@ static void take_ask(struct oracle *oracle, const struct history_event *event)
     member->is_open = true;
     member->asked_api = event->value;
     member->asked_ns = event->time_ns;
+    member->asked_life = groups->life;
     member->asked_floor = newest(&groups->at[event->group]);
     member->asked_stale = why_stale(groups, event);
     if (moves(event->value))
@@ -276,7 +277,7 @@ static void take_ok(struct oracle *oracle, const struct history_event *event)
                  event->value, event->generation, member->asked_stale);
     if (event->value == API_LEAVE_GROUP) {
         member->left = event->member;
-        member->left_life = oracle->groups->life;
+        member->left_life = member->asked_life; /* the answer may outlive the broker that gave it */
     } else if (event->value == API_HEARTBEAT && is_sure_of(member, event)) {
         prove(oracle->groups, member, event);
     }

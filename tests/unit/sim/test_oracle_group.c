@@ -250,6 +250,17 @@ Test(oracle_group, member_that_left_and_commits_is_found_only_in_the_same_life)
     finds("G2");
 }
 
+Test(oracle_group, an_answer_to_a_leave_may_outlive_the_broker_that_took_it)
+{
+    both_stable(1);
+    tell(HISTORY_ASK, BOB, 1, API_LEAVE_GROUP);
+    restart(0);
+    tell(HISTORY_MEMBER_OK, BOB, 1, API_LEAVE_GROUP);
+    tell(HISTORY_ASK, BOB, 1, API_OFFSET_COMMIT);
+    tell(HISTORY_MEMBER_OK, BOB, 1, API_OFFSET_COMMIT);
+    finds_nothing();
+}
+
 Test(oracle_group, commit_refused_for_another_reason_is_found)
 {
     both_stable(1);
