@@ -34,7 +34,7 @@ struct oracle_member {
     bool is_open;
     uint64_t asked_api;
     uint64_t asked_ns;
-    uint64_t asked_life; /* of the broker, then */
+    uint64_t asked_life;     /* of the broker, then */
     int32_t asked_floor;     /* the largest generation that anybody knew */
     const char *asked_stale; /* why it cannot be taken; NULL: it may */
     /* what this client is */
