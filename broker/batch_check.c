@@ -45,6 +45,7 @@ struct batch_check_job {
     struct batch_check *check; /* NULL: canceled */
     struct batch_rules rules;
     int8_t codec;
+    uint64_t recode_max_bytes;
     const uint8_t *bytes;
     uint32_t size_bytes;
     struct buf *frame;
@@ -124,6 +125,8 @@ static enum err look(struct batch_check *check, struct batch_checks *checks, uin
                                                             stored, as in Kafka */
     if (err != OK || !wants_recoding(check, &check->info))
         return err;
+    if (check->info.walked_bytes > check->recode_max_bytes)
+        return ERR_TOO_LARGE;
     if (check->info.walked_bytes == 0)
         return ERR_AGAIN; /* the header was trusted: nobody knows how much it is */
     recode_ns = (check->info.walked_bytes + check->stored_bytes) * RECODE_NS_PER_KB / 1024 +
@@ -187,7 +190,7 @@ static void work(struct offload_job *offloaded)
     struct batch_check_job *job = container_of(offloaded, struct batch_check_job, job);
     struct validation tools;
 
-    job->err = validation_init(&tools, job->rules.uncompressed_max_bytes);
+    job->err = validation_init(&tools, job->recode_max_bytes);
     if (job->err != OK)
         return;
     job->err = batch_validate(&job->rules, tools.context, job->bytes, job->size_bytes, &job->info);
@@ -247,6 +250,7 @@ static enum err start_job(struct batch_checks *checks, struct batch_check *check
         .check = check,
         .rules = check->rules,
         .codec = check->codec,
+        .recode_max_bytes = check->recode_max_bytes,
         .bytes = check->bytes,
         .size_bytes = check->size_bytes,
         .frame = buf_ref(check->frame),

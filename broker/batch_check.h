@@ -25,8 +25,9 @@ struct batch_checks;
 struct batch_check {
     /* in */
     struct batch_rules rules;
-    int8_t codec;         /* what it is to be stored in; -1: as it came */
-    const uint8_t *bytes; /* as it came; the frame's */
+    int8_t codec;              /* what it is to be stored in; -1: as it came */
+    uint64_t recode_max_bytes; /* what it may expand to when it is written anew */
+    const uint8_t *bytes;      /* as it came; the frame's */
     uint32_t size_bytes;
     struct buf *frame; /* a reference is taken while a thread looks */
     const void *owner; /* whose turn it is (B2): the request */

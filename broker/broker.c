@@ -170,7 +170,7 @@ static enum err prepare_station(struct broker *broker, uint32_t index)
     shard->lookups = time_lookups_create(shard);
     shard->fetch_sessions->stale_ms = broker_sizes_or(broker->options.sizes.fetch_session_stale_ms,
                                                       shard->fetch_sessions->stale_ms);
-    return validation_create(shard->config, &shard->validation);
+    return validation_create(shard->config, broker->memory_limits.recode_bytes, &shard->validation);
 }
 
 static enum err open_station(struct broker *broker, uint32_t index)

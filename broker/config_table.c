@@ -184,7 +184,7 @@ static const struct config_key keys[] = {
     {"levee.tail.cache.bytes", CONFIG_I64, CONFIG_ACTS, false, "134217728", 4194304, INT64_MAX, NULL,
      "Memory for the newest batches of a shard, in bytes."},
     {"levee.uncompressed.batch.max.bytes", CONFIG_I64, CONFIG_ACTS, false, "268435456", 1048576, INT64_MAX, NULL,
-     "A compressed batch that expands to more bytes is refused."},
+     "A compressed batch that expands to more bytes is refused; one that compression.type has written anew, also when it expands to more than a sixteenth of the memory of its shard (8 MiB at least)."},
     {"levee.validate.compressed", CONFIG_BOOL, CONFIG_ACTS, false, "true", 0, 0, NULL,
      "Walk the records of compressed batches too; false trusts their headers."},
     {"listener.security.protocol.map", CONFIG_STRING, CONFIG_ACTS, true, "PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL", 0, 0, NULL,

@@ -8,6 +8,9 @@ enum { MIB = 1 << 20, TOTAL_MIN_BYTES = 64 * MIB };
 
 enum { PRODUCER_THOUSANDTHS = 40, PRODUCERS_MAX_BYTES = 1024 * MIB };
 
+/* Two threads of a shard hold a batch twice each: a quarter of all. */
+enum { RECODE_PART = 16, RECODE_MIN_BYTES = 8 * MIB };
+
 static const uint64_t total_unknown_bytes = (uint64_t)4 << 30;
 
 /* In thousandths of the whole; together below 750.  cap_bytes: more is of no use. */
@@ -76,6 +79,9 @@ void memory_limits_share(const struct config *config, uint64_t system_bytes, uin
     if (out->producer_bytes > PRODUCERS_MAX_BYTES)
         out->producer_bytes = PRODUCERS_MAX_BYTES;
     out->producer_bytes /= shard_count;
+    out->recode_bytes = total_bytes / RECODE_PART / shard_count;
+    if (out->recode_bytes < RECODE_MIN_BYTES)
+        out->recode_bytes = RECODE_MIN_BYTES;
     *total_out = total_bytes;
 }
 

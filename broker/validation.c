@@ -24,7 +24,8 @@ void validation_deinit(struct validation *validation)
     compression_context_destroy(validation->context);
 }
 
-enum err validation_create(const struct config *config, struct validation **out)
+enum err validation_create(const struct config *config, uint64_t recode_max_bytes,
+                           struct validation **out)
 {
     struct validation *validation = mem_alloc(sizeof(*validation));
     enum err err = validation_init(
@@ -35,6 +36,9 @@ enum err validation_create(const struct config *config, struct validation **out)
         return err;
     }
     validation->compressed = config_bool(config, NULL, "levee.validate.compressed");
+    validation->recode_max_bytes = recode_max_bytes < validation->uncompressed_max_bytes
+                                       ? recode_max_bytes
+                                       : validation->uncompressed_max_bytes;
     *out = validation;
     return OK;
 }

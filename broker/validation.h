@@ -17,13 +17,16 @@ struct validation {
     struct batch_builder builder;
     bool compressed;                 /* levee.validate.compressed */
     uint64_t uncompressed_max_bytes; /* levee.uncompressed.batch.max.bytes */
+    uint64_t recode_max_bytes;       /* the same of a batch that is written anew, with its limit */
 };
 
 /* ERR_NOMEM: nothing is to be given back. */
 must_use enum err validation_init(struct validation *validation, uint64_t uncompressed_max_bytes);
 void validation_deinit(struct validation *validation);
 
-must_use enum err validation_create(const struct config *config, struct validation **out);
+/* recode_max_bytes: memory_limits.recode_bytes. */
+must_use enum err validation_create(const struct config *config, uint64_t recode_max_bytes,
+                                    struct validation **out);
 void validation_destroy(struct validation *validation);
 
 /* The same batch with another codec (a topic's compression.type).  On OK *bytes and *size_bytes are

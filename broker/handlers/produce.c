@@ -181,6 +181,7 @@ static enum err check_batch(struct produce_piece *piece, struct partition *parti
                 .timestamp_after_max_ms = config->timestamp_after_max_ms,
             },
         .codec = config->compression,
+        .recode_max_bytes = validation->recode_max_bytes,
         .bytes = records_of(piece),
         .size_bytes = piece->asked->records.size_bytes,
         .frame = request->wire.frame,

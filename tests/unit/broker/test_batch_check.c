@@ -93,6 +93,7 @@ static void start_to(struct sample *sample, const void *owner, int8_t codec)
                   .timestamp_before_max_ms = INT64_MAX,
                   .timestamp_after_max_ms = 3600000},
         .codec = codec,
+        .recode_max_bytes = 1 << 30,
         .bytes = sample->bytes,
         .size_bytes = sample->size_bytes,
         .frame = frame,
@@ -173,6 +174,33 @@ Test(batch_check, the_limit_of_what_a_batch_may_expand_to_holds_for_both)
     cr_assert(eq(int, batch_check_start(&sample.check, shard), ERR_AGAIN));
     wait_for(1);
     cr_assert(eq(int, sample.done_err, ERR_TOO_LARGE));
+    end(&sample);
+}
+
+/* A thread holds it twice.  One that is stored as it came is walked, and needs no memory. */
+Test(batch_check, a_batch_that_is_written_anew_may_expand_to_less)
+{
+    struct sample sample = {0};
+
+    build(&sample, COMPRESSION_ZSTD, BOMB_BYTES, 1, 0);
+    start_to(&sample, &sample, COMPRESSION_GZIP);
+    cr_assert(eq(int, sample.err, ERR_AGAIN));
+    batch_check_cancel(&sample.check);
+    for (int trusted = 0; trusted < 2; trusted++) {
+        done_count = 0;
+        sample.check.recode_max_bytes = BOMB_BYTES / 2;
+        sample.check.rules.validate_compressed = trusted == 0;
+        sim_world_run_until_idle(live.world, SIM_SECOND);
+        cr_assert(eq(int, batch_check_start(&sample.check, shard), ERR_AGAIN));
+        wait_for(1);
+        cr_assert(eq(int, sample.done_err, ERR_TOO_LARGE), "%d", trusted);
+    }
+    done_count = 0;
+    sample.check.codec = COMPRESSION_ZSTD;
+    sample.check.rules.validate_compressed = true;
+    cr_assert(eq(int, batch_check_start(&sample.check, shard), ERR_AGAIN));
+    wait_for(1);
+    cr_assert(eq(int, sample.done_err, OK));
     end(&sample);
 }
 

@@ -58,6 +58,7 @@ Test(memory_limits, the_key_counts_before_what_the_system_says)
     cr_assert(eq(u64, total, 268435456));
     cr_assert(le(u64, sum_of(&limits), 268435456 / 4 * 3));
     cr_assert(le(u64, limits.tail_cache_bytes, 32 << 20));
+    cr_assert(eq(u64, limits.recode_bytes, 16 << 20));
 }
 
 Test(memory_limits, what_is_set_is_kept)
