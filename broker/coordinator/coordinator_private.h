@@ -24,6 +24,7 @@ struct group_coordinator {
     struct list all;               /* of group.node: the same */
     struct hash_map offset_topics; /* of offset_topic, by name */
     struct list partitions;
+    struct state_meter writes; /* in the groups' budget */
     struct timer expiry;
     struct task sweep;     /* what group_expiry.c does in slices */
     struct timer retry;    /* of a sweep that could not write, or found no memory */

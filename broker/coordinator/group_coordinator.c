@@ -20,6 +20,7 @@ enum err group_coordinator_create(struct shard *shard, struct group_coordinator 
     struct group_coordinator *groups = mem_alloc(sizeof(*groups));
 
     groups->shard = shard;
+    groups->writes.budget = memory_budget(&shard->memory, MEMORY_GROUPS);
     hash_map_init(&groups->groups, prng_u64(&shard->prng));
     hash_map_init(&groups->offset_topics, prng_u64(&shard->prng));
     list_init(&groups->partitions);
@@ -202,7 +203,7 @@ void group_coordinator_load(struct group_coordinator *groups, struct partition *
 
     entry->groups = groups;
     entry->partition = partition;
-    state_queue_init(&entry->queue, partition);
+    state_queue_init(&entry->queue, partition, &groups->writes);
     timer_init(&entry->load_again, on_load_again);
     list_push_back(&groups->partitions, &entry->node);
     load(entry);

@@ -4,7 +4,8 @@
 
 enum {
     RECORD_BYTES_MAX = 16 << 20,
-    SMALL_BYTES = 512, /* a key, or a value */
+    SMALL_BYTES = 512,       /* a key, or a value */
+    LARGE_BYTES = 64 * 1024, /* of a write: it is counted */
 };
 
 /* ---- writes */
@@ -70,8 +71,38 @@ void state_write_fail(struct state_write *write, enum err err)
         write->err = err;
 }
 
+/* A group that is written again and again must not fill the memory with copies of itself; but one
+ * that takes more than what is left can still be written. */
+static bool count(struct state_write *write)
+{
+    struct state_meter *meter = write->queue->meter;
+    uint64_t bytes = write->append.size_bytes;
+
+    if (bytes <= LARGE_BYTES)
+        return true;
+    if (meter->bytes == 0)
+        budget_force(meter->budget, bytes);
+    else if (!budget_take(meter->budget, bytes))
+        return false;
+    meter->bytes += bytes;
+    write->counted_bytes = bytes;
+    return true;
+}
+
+static void uncount(struct state_write *write)
+{
+    struct state_meter *meter = write->queue->meter;
+
+    if (write->counted_bytes == 0)
+        return;
+    meter->bytes -= write->counted_bytes;
+    budget_give(meter->budget, write->counted_bytes);
+    write->counted_bytes = 0;
+}
+
 static void finish(struct state_write *write, enum err err)
 {
+    uncount(write);
     if (list_is_linked(&write->node))
         list_remove(&write->node);
     write->done(write, err);
@@ -120,6 +151,8 @@ void state_write_start(struct state_write *write)
     }
     if (write->err == OK)
         write->err = build(write);
+    if (write->err == OK && !count(write))
+        write->err = ERR_NOMEM;
     if (write->err != OK) {
         finish(write, write->err);
         return;
@@ -130,9 +163,10 @@ void state_write_start(struct state_write *write)
 
 /* ---- the queue */
 
-void state_queue_init(struct state_queue *queue, struct partition *partition)
+void state_queue_init(struct state_queue *queue, struct partition *partition,
+                      struct state_meter *meter)
 {
-    *queue = (struct state_queue){.partition = partition};
+    *queue = (struct state_queue){.partition = partition, .meter = meter};
     list_init(&queue->started);
 }
 

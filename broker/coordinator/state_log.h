@@ -11,13 +11,23 @@
 #include "net/protocol/record_types.h"
 #include "storage/batch_builder.h"
 
+/* What large writes hold until they have ended: in a budget, but that one of them may always be
+ * under way.  One for all partitions of a shard. */
+struct state_meter {
+    struct budget *budget;
+    uint64_t bytes;
+};
+
 /* The writes to one partition; one queue for each partition. */
 struct state_queue {
     struct partition *partition;
+    struct state_meter *meter;
     struct list started; /* of state_write, oldest first: not durable yet */
 };
 
-void state_queue_init(struct state_queue *queue, struct partition *partition);
+/* meter stays the caller's. */
+void state_queue_init(struct state_queue *queue, struct partition *partition,
+                      struct state_meter *meter);
 
 /* The partition goes away, or all ends: every write ends with err.  Nothing may be started
  * afterwards. */
@@ -29,7 +39,8 @@ struct state_write {
     struct state_queue *queue;
     struct batch_builder builder;
     struct partition_append append;
-    enum err err; /* of the adds */
+    enum err err;           /* of the adds */
+    uint64_t counted_bytes; /* of the meter */
     struct partition_waiter ack;
     void (*done)(struct state_write *write, enum err err);
 };
@@ -47,7 +58,8 @@ void state_write_fail(struct state_write *write, enum err err);
 
 bool state_write_is_empty(const struct state_write *write);
 
-/* done runs later, or inside this call when nothing could be written or was added (OK). */
+/* done runs later, or inside this call when nothing could be written or was added (OK).  ERR_NOMEM:
+ * the process has no memory for it, or it is large and the meter has no room. */
 void state_write_start(struct state_write *write);
 
 void state_write_deinit(struct state_write *write);

@@ -37,6 +37,7 @@ static struct clock clock = {.mono_ns = mono_ns, .wall_ms = wall_ms};
 static struct shard shard;
 static struct partition partition = {.shard = &shard};
 static struct state_queue queue;
+static struct state_meter meter;
 
 static void set_up(void)
 {
@@ -51,7 +52,8 @@ static void set_up(void)
     memory_init(&shard.memory, &limits, &shard.loop, NULL);
     prng_init(&shard.prng, 1);
     shard.image = image_create();
-    state_queue_init(&queue, &partition);
+    meter.budget = memory_budget(&shard.memory, MEMORY_GROUPS);
+    state_queue_init(&queue, &partition, &meter);
 }
 
 /* ---- out again, as records */

@@ -322,3 +322,56 @@ Test(group_memory, assignments_count_as_what_members_say_does)
     after = used();
     cr_assert(lt(u64, after, before + (1 << 20)));
 }
+
+/* ---- records on their way */
+
+/* Two static members: one that says much, one that says little. */
+static void make_large_group(struct client_member *large, struct client_member *small)
+{
+    struct client_member *all[] = {large, small};
+    bool assigned;
+
+    start_joining(large, "g");
+    start_joining(small, "g");
+    rig_pass_ms(8000); /* the initial delay */
+    for (int i = 0; i < 2; i++)
+        cr_assert(eq(i16, end_join(all[i]), KAFKA_NONE));
+    start_sync(small, "g", all, 2);
+    start_sync(large, "g", all, 2);
+    for (int i = 0; i < 2; i++)
+        cr_assert(eq(i16, end_sync(all[i], &assigned), KAFKA_NONE));
+    cr_assert(eq(int, the_group("g")->state, GROUP_STABLE));
+}
+
+/* Each is a copy of the group: one of them is always let through, more only while there is room. */
+Test(group_memory, records_of_a_large_group_on_their_way_are_bounded)
+{
+    enum { MANY = 8, LARGE_BYTES = 6 << 20 };
+    struct client_member large = client_that_says(LARGE_BYTES);
+    struct client_member small = client_that_says(10);
+    struct client_member clients[MANY];
+    uint64_t before;
+
+    large.instance = "large";
+    small.instance = "small";
+    make_large_group(&large, &small);
+    before = used();
+    limit(MEMORY_GROUPS, before + (1 << 20));
+    disk.is_full = true;
+    for (int i = 0; i < MANY; i++) {
+        clients[i] = client_that_says(10);
+        clients[i].instance = "small";
+        start_join(&clients[i], "g", 9);
+        cr_assert(lt(u64, before + LARGE_BYTES, used()));
+        cr_assert(lt(u64, used(), before + LARGE_BYTES + (1 << 20)), "%d", i);
+    }
+    disk_give_room();
+    disk_commit();
+    rig_pass_ms(10);
+    for (int i = 0; i < MANY; i++) {
+        cr_assert(clients[i].join.answered);
+        cr_assert(eq(i16, end_join(&clients[i]),
+                     i == 0 ? KAFKA_NONE : KAFKA_COORDINATOR_LOAD_IN_PROGRESS));
+    }
+    cr_assert(lt(u64, used(), before + 10000));
+}
