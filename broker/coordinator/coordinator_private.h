@@ -51,6 +51,8 @@ int16_t coordinator_check(struct group_coordinator *groups, struct wire_string g
 /* May the groups of this shard hold so much more?  Some of their budget is kept for what serves
  * those that there are. */
 bool coordinator_admit(struct group_coordinator *groups, uint64_t bytes);
+/* The same of offsets, which stay for days: they leave more, so that members can join. */
+bool coordinator_admit_offsets(struct group_coordinator *groups, uint64_t bytes);
 /* A group without members, offsets and writes is forgotten. */
 void coordinator_drop_if_idle(struct group *group);
 /* Begin a write to the group's partition, whose writes finish in the order of starting; false: the

@@ -28,7 +28,7 @@ struct commit_write {
     struct request *request; /* NULL: answered at the deadline */
     struct group *group;
     uint64_t counted_bytes; /* of the groups' budget, until it is done */
-    uint64_t text_bytes;    /* of offsets that its group has not yet */
+    uint64_t growth_bytes;  /* by which its group holds more afterwards */
     int64_t now_ms;
     int64_t expire_ms;
     struct committed *offsets; /* each partition once */
@@ -207,6 +207,20 @@ static uint64_t bytes_of(const asked_partition *asked)
     return OFFSET_BYTES + (metadata_bytes > 0 ? 2 * (uint64_t)metadata_bytes : 0);
 }
 
+/* The same of one that is there. */
+static uint64_t held_bytes(const struct group_offset *entry)
+{
+    return OFFSET_BYTES + 2 * (uint64_t)entry->metadata.size_bytes;
+}
+
+static bool may_grow(struct commit_write *commit, uint64_t had_bytes, uint64_t bytes)
+{
+    if (bytes <= had_bytes)
+        return true;
+    commit->growth_bytes += bytes - had_bytes;
+    return coordinator_admit_offsets(commit->group->coordinator, commit->growth_bytes);
+}
+
 /* Room for one more.  False: there is no memory. */
 static bool make_room(struct commit_write *commit)
 {
@@ -236,15 +250,15 @@ static bool name_one(struct commit_write *commit, const struct image_topic *topi
     if (entry == NULL)
         return false;
     if (!group_name_offset(entry, naming)) {
+        struct committed *named = &commit->offsets[entry->place];
         group_end_offset(entry); /* it is begun already */
-        commit->offsets[entry->place].asked = asked;
+        if (!may_grow(commit, bytes_of(named->asked), bytes_of(asked)))
+            return false;
+        named->asked = asked;
         return true;
     }
-    if (!entry->is_recorded)
-        commit->text_bytes += bytes_of(asked) - OFFSET_BYTES;
     if (!make_room(commit) ||
-        (!entry->is_recorded &&
-         !coordinator_admit(group->coordinator, OFFSET_BYTES + commit->text_bytes))) {
+        !may_grow(commit, entry->is_recorded ? held_bytes(entry) : 0, bytes_of(asked))) {
         group_end_offset(entry);
         return false;
     }

@@ -315,15 +315,26 @@ int16_t coordinator_check(struct group_coordinator *groups, struct wire_string g
     return partition->failed ? KAFKA_COORDINATOR_NOT_AVAILABLE : KAFKA_NONE;
 }
 
-bool coordinator_admit(struct group_coordinator *groups, uint64_t bytes)
+/* kept_part: of the budget, which stays for others. */
+static bool admit(struct group_coordinator *groups, uint64_t bytes, uint64_t kept_part)
 {
     struct budget *budget = memory_budget(&groups->shard->memory, MEMORY_GROUPS);
-    uint64_t kept_bytes = budget->max_bytes / 8;
+    uint64_t kept_bytes = budget->max_bytes / kept_part;
 
     if (!budget_take(budget, bytes + kept_bytes)) /* counts the refusal, and tells */
         return false;
     budget_give(budget, bytes + kept_bytes);
     return true;
+}
+
+bool coordinator_admit(struct group_coordinator *groups, uint64_t bytes)
+{
+    return admit(groups, bytes, 8);
+}
+
+bool coordinator_admit_offsets(struct group_coordinator *groups, uint64_t bytes)
+{
+    return admit(groups, bytes, 4);
 }
 
 void coordinator_drop_if_idle(struct group *group)

@@ -133,6 +133,23 @@ Test(group_memory, new_offsets_stay_within_the_budget_and_those_that_are_there_m
     cr_assert(eq(i16, commit(NULL, "h", "t", 0, 7), KAFKA_NONE));
 }
 
+/* Offsets stay for days; whoever fills the budget with them must not keep members out so long. */
+Test(group_memory, members_join_beside_as_many_offsets_as_there_may_be)
+{
+    struct client_member one = a_client();
+    int16_t error_code = KAFKA_NONE;
+    char group[16];
+
+    limit(MEMORY_GROUPS, 200000);
+    for (int i = 0; error_code == KAFKA_NONE && i < 1000; i++) {
+        snprintf(group, sizeof(group), "g%d", i);
+        error_code = commit(NULL, group, "t", 0, 5);
+    }
+    cr_assert(eq(i16, error_code, KAFKA_COORDINATOR_LOAD_IN_PROGRESS));
+    become_stable(&one, "g0");
+    cr_assert(eq(i16, commit(&one, "g0", "t", 0, 6), KAFKA_NONE));
+}
+
 Test(group_memory, commits_that_are_not_durable_yet_are_counted)
 {
     enum { COMMITS = 60 };
