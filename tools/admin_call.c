@@ -94,11 +94,23 @@ enum cli_exit admin_call_run_on(struct admin_call *call, struct client *client)
     return result;
 }
 
+/* A broker answers such a name once, and may do one of the two. */
+static enum cli_exit check_words(const struct cli *cli)
+{
+    for (int i = 0; i < cli->word_count; i++)
+        for (int j = 0; j < i; j++)
+            if (strcmp(cli->words[i], cli->words[j]) == 0)
+                return cli_fail(CLI_USAGE, "%s is named twice; nothing was done", cli->words[i]);
+    return CLI_OK;
+}
+
 enum cli_exit admin_call_run(struct admin_call *call)
 {
     struct client *client;
-    enum cli_exit result = cli_connect(call->cli, &client);
+    enum cli_exit result = check_words(call->cli);
 
+    if (result == CLI_OK)
+        result = cli_connect(call->cli, &client);
     if (result != CLI_OK)
         return result;
     result = admin_call_run_on(call, client);

@@ -537,6 +537,8 @@ def mistakes_are_told_before_connecting(world):
             (["consume", "t", "-n", "x"], "takes a number"),
             (["consume", "t", "-n", "-1"], "takes a number"),
             (["topic", "create", "t", "-p", "0"], "at least one partition"),
+            (["topic", "create", "x", "y", "x"], "x is named twice"),
+            (["topic", "delete", "x", "x"], "x is named twice"),
             (["produce", "t", "-K", ""], "-K needs"),
             (["produce", "t", "-z", "zip"], "-z is"),
             (["topic", "list", "-X", "tls.enabled=true"], "-X knows brokers")):
