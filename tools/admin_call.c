@@ -3,6 +3,8 @@
 #include "base/check.h"
 #include "tools/output.h"
 
+#include <string.h>
+
 enum { ARENA_BYTES = 64 << 20 };
 
 /* One line for one name; the first failure decides the exit code. */
