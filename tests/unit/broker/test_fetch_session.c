@@ -59,7 +59,7 @@ static struct fetch_plan plan(int32_t id, int32_t epoch, int16_t version, int32_
     struct fetch_request_fetch_topic topic = {.partitions = {partitions, count}};
     struct fetch_request request = {
         .session_id = id, .session_epoch = epoch, .topics = {&topic, 1}};
-    struct fetch_plan out;
+    static struct fetch_plan out; /* what is returned points into it, until the next call */
 
     if (version >= 13)
         topic.topic_id.bytes[0] = 1;
