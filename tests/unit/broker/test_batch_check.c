@@ -246,6 +246,7 @@ Test(batch_check, what_does_not_fit_the_rest_of_a_turn_waits_for_the_next_one, .
     wait_for(later);
     for (int i = 0; i < MANY; i++)
         cr_assert(eq(int, samples[i].err == ERR_AGAIN ? samples[i].done_err : samples[i].err, OK));
+    end(&samples[0]);
 }
 
 /* One record behind a million bytes that have no output. */
@@ -467,6 +468,8 @@ Test(batch_check, small_batches_do_not_overtake_one_that_is_looked_at_for_long)
         cr_assert(eq(i16, asks[i].error_code, KAFKA_NONE));
         cr_assert(eq(i64, asks[i].base_offset, i));
     }
+    batch_builder_deinit(&large.builder);
+    batch_builder_deinit(&small.builder);
 }
 
 enum { REFUSED = 12 };
@@ -517,6 +520,7 @@ Test(batch_check, records_at_fault_are_named_for_some_milliseconds)
         total += named[i];
     }
     cr_assert(lt(i32, total, REFUSED * 12));
+    batch_builder_deinit(&sample.builder);
 }
 
 Test(batch_check, a_long_one_that_is_refused_holds_up_nobody)
@@ -535,6 +539,8 @@ Test(batch_check, a_long_one_that_is_refused_holds_up_nobody)
     cr_assert(eq(i16, asks[1].error_code, KAFKA_NONE));
     cr_assert(eq(i64, asks[1].base_offset, 0));
     cr_assert(lt(u64, live_stop_ms(), 3000));
+    batch_builder_deinit(&large.builder);
+    batch_builder_deinit(&small.builder);
 }
 
 /* The caller is not ready for done before batch_check_start has returned. */
