@@ -229,7 +229,7 @@ Test(batch_check, together_the_checks_of_a_turn_do_not_take_longer)
 
 /* It stood still: what was longer than the rest of a turn went to the end of its line, and was
  * looked at again at once.  Records that lie open are counted before, and cost the turn nothing. */
-Test(batch_check, what_does_not_fit_the_rest_of_a_turn_waits_for_the_next_one, .timeout = 60)
+Test(batch_check, what_does_not_fit_the_rest_of_a_turn_waits_for_the_next_one)
 {
     enum { MANY = 24, RECORDS = 100000 }; /* an eighth of a turn */
     static struct sample samples[MANY];
@@ -544,7 +544,7 @@ Test(batch_check, a_long_one_that_is_refused_holds_up_nobody)
 }
 
 /* The caller is not ready for done before batch_check_start has returned. */
-Test(batch_check, a_check_that_finds_no_memory_is_refused_by_its_start, .timeout = 60)
+Test(batch_check, a_check_that_finds_no_memory_is_refused_by_its_start)
 {
     for (uint64_t n = 1; n <= 40; n++) {
         struct sample sample = {0};
