@@ -69,6 +69,23 @@ void *mem_realloc(void *memory, size_t size_bytes)
     return or_end(count_in(realloc(memory, size_bytes == 0 ? 1 : size_bytes)), size_bytes);
 }
 
+void *mem_try_realloc(void *memory, size_t size_bytes)
+{
+    size_t old_bytes = malloc_usable_size(memory);
+    void *moved;
+
+    if (told_to_fail())
+        return NULL;
+    moved = realloc(memory, size_bytes == 0 ? 1 : size_bytes);
+    if (moved == NULL)
+        return NULL;
+    if (memory == NULL)
+        return count_in(moved);
+    atomic_fetch_add_explicit(&used_bytes, malloc_usable_size(moved) - old_bytes,
+                              memory_order_relaxed);
+    return moved;
+}
+
 void *mem_try_alloc_aligned(size_t align_bytes, size_t size_bytes)
 {
     void *memory = NULL;

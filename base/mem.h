@@ -22,6 +22,9 @@ must_use void *mem_alloc(size_t size_bytes);
 /* Resize, keeping the content (new bytes are not zeroed); memory may be NULL.  Never NULL. */
 must_use void *mem_realloc(void *memory, size_t size_bytes);
 
+/* As mem_realloc, but NULL when refused: memory is then as it was, and still the caller's. */
+must_use void *mem_try_realloc(void *memory, size_t size_bytes);
+
 /* size_bytes at an address that is a multiple of align_bytes (a power of two); not zeroed.
  * Release with mem_free. */
 must_use void *mem_try_alloc_aligned(size_t align_bytes, size_t size_bytes);

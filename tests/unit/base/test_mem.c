@@ -50,6 +50,26 @@ Test(mem, realloc_keeps_the_content_and_the_count)
     cr_assert(eq(u64, mem_used_bytes(), bytes));
 }
 
+Test(mem, a_resize_that_is_refused_leaves_the_memory_as_it_was)
+{
+    uint64_t bytes = mem_used_bytes();
+    uint64_t count = mem_used_count();
+    char *text = mem_strdup("kept");
+
+    mem_fail_after(1);
+    cr_assert(eq(ptr, mem_try_realloc(text, 100000), NULL));
+    cr_assert(eq(str, text, "kept"));
+    text = mem_try_realloc(text, 100000);
+    cr_assert(eq(str, text, "kept"));
+    cr_assert(ge(u64, mem_used_bytes(), bytes + 100000));
+    cr_assert(eq(u64, mem_used_count(), count + 1));
+    mem_free(text);
+    text = mem_try_realloc(NULL, 10);
+    cr_assert(eq(u64, mem_used_count(), count + 1));
+    mem_free(text);
+    cr_assert(eq(u64, mem_used_bytes(), bytes));
+}
+
 Test(mem, can_be_told_to_fail_once)
 {
     void *first;
