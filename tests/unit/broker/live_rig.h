@@ -11,6 +11,9 @@
 #include "net/conn_server.h"
 #include "net/protocol/kafka_enums.h"
 #include "net/protocol/msg_create_topics.h"
+#include "net/protocol/msg_delete_topics.h"
+#include "net/protocol/msg_produce.h"
+#include "storage/batch_builder.h"
 #include "tests/sim/model_client.h"
 #include "tests/sim/sim_broker.h"
 
@@ -153,6 +156,9 @@ static inline void live_ask(struct live_ask *ask, struct live_client *client, in
     cr_assert(eq(int, ask->err, OK));
 }
 
+/* ---- topics */
+
+/* context: struct uuid, the id. */
 static inline void live_look_created(struct live_ask *ask, const void *response)
 {
     const struct create_topics_response *answer = response;
@@ -161,14 +167,20 @@ static inline void live_look_created(struct live_ask *ask, const void *response)
     *(struct uuid *)ask->context = answer->topics.items[0].topic_id;
 }
 
-/* A new topic; its id. */
-static inline struct uuid live_topic(struct live_client *client, const char *name,
-                                     int32_t partitions)
+/* context: int16_t, the error code. */
+static inline void live_look_create_code(struct live_ask *ask, const void *response)
+{
+    const struct create_topics_response *answer = response;
+
+    *(int16_t *)ask->context = answer->topics.items[0].error_code;
+}
+
+/* ask has its look and context. */
+static inline void live_create_start(struct live_ask *ask, struct live_client *client,
+                                     const char *name, int32_t partitions, int32_t timeout_ms)
 {
     struct create_topics_request_creatable_topic topic;
     struct create_topics_request request;
-    struct uuid id;
-    struct live_ask ask = {.look = live_look_created, .context = &id};
 
     codec_set_defaults(&create_topics_request_desc, &request);
     codec_set_struct_defaults(&create_topics_request_creatable_topic_struct, &topic);
@@ -177,9 +189,142 @@ static inline struct uuid live_topic(struct live_client *client, const char *nam
     topic.replication_factor = -1;
     request.topics.items = &topic;
     request.topics.count = 1;
-    request.timeout_ms = 60000;
-    live_ask(&ask, client, API_CREATE_TOPICS, 7, &request);
+    request.timeout_ms = timeout_ms;
+    live_ask_start(ask, client, API_CREATE_TOPICS, 7, &request);
+}
+
+/* A new topic; its id. */
+static inline struct uuid live_topic(struct live_client *client, const char *name,
+                                     int32_t partitions)
+{
+    struct uuid id;
+    struct live_ask ask = {.look = live_look_created, .context = &id};
+
+    live_create_start(&ask, client, name, partitions, 60000);
+    cr_assert(live_ask_wait(&ask, 600000), "no answer");
+    cr_assert(eq(int, ask.err, OK));
     return id;
+}
+
+/* context: int16_t, the error code; or NULL: there is none. */
+static inline void live_look_deleted(struct live_ask *ask, const void *response)
+{
+    const struct delete_topics_response *answer = response;
+    int16_t code = answer->responses.items[0].error_code;
+
+    if (ask->context == NULL)
+        cr_assert(eq(i16, code, KAFKA_NONE));
+    else
+        *(int16_t *)ask->context = code;
+}
+
+/* ask has its context. */
+static inline void live_delete_start(struct live_ask *ask, struct live_client *client,
+                                     const char *topic_name, int32_t timeout_ms)
+{
+    struct wire_string name = wire_string(topic_name);
+    struct delete_topics_request request;
+
+    codec_set_defaults(&delete_topics_request_desc, &request);
+    request.topic_names.items = &name;
+    request.topic_names.count = 1;
+    request.timeout_ms = timeout_ms;
+    ask->look = live_look_deleted;
+    live_ask_start(ask, client, API_DELETE_TOPICS, 5, &request);
+}
+
+/* ---- records */
+
+/* One batch to one partition. */
+struct live_produce {
+    struct live_ask ask;
+    const char *topic_name;
+    int32_t partition;
+    int16_t acks;
+    int32_t timeout_ms;
+    /* out */
+    int16_t error_code;
+    int64_t base_offset;
+    uint32_t size_bytes; /* of the batch */
+};
+
+/* With acks=all and time enough. */
+static inline struct live_produce live_produce_to(const char *topic_name, int32_t partition)
+{
+    return (struct live_produce){
+        .topic_name = topic_name, .partition = partition, .acks = -1, .timeout_ms = 60000};
+}
+
+static inline void live_look_produced(struct live_ask *ask, const void *response)
+{
+    struct live_produce *produce = container_of(ask, struct live_produce, ask);
+    const struct produce_response *answer = response;
+
+    produce->error_code = answer->responses.items[0].partition_responses.items[0].error_code;
+    produce->base_offset = answer->responses.items[0].partition_responses.items[0].base_offset;
+}
+
+/* The bytes are read in this call. */
+static inline void live_produce_start(struct live_produce *produce, struct live_client *client,
+                                      const uint8_t *bytes, uint32_t size_bytes)
+{
+    struct wire_slice slice = {.bytes = bytes, .size_bytes = size_bytes};
+    struct produce_request_partition_produce_data part;
+    struct produce_request_topic_produce_data topic;
+    struct produce_request request;
+
+    codec_set_defaults(&produce_request_desc, &request);
+    codec_set_struct_defaults(&produce_request_topic_produce_data_struct, &topic);
+    codec_set_struct_defaults(&produce_request_partition_produce_data_struct, &part);
+    part.index = produce->partition;
+    part.records =
+        (struct wire_records){.slices = &slice, .slice_count = 1, .size_bytes = size_bytes};
+    topic.name = wire_string(produce->topic_name);
+    topic.partition_data.items = &part;
+    topic.partition_data.count = 1;
+    request.topic_data.items = &topic;
+    request.topic_data.count = 1;
+    request.acks = produce->acks;
+    request.timeout_ms = produce->timeout_ms;
+    produce->ask = (struct live_ask){.look = live_look_produced};
+    produce->error_code = -1;
+    produce->size_bytes = size_bytes;
+    live_ask_start(&produce->ask, client, API_PRODUCE, 9, &request);
+}
+
+/* What the builder has, with acks=all, and the answer waited for.  The builder is given back.
+ * compression: NULL when it does not compress. */
+static inline struct live_produce live_produce_built(struct live_client *client,
+                                                     const char *topic_name, int32_t partition,
+                                                     struct batch_builder *builder,
+                                                     struct compression_context *compression)
+{
+    struct live_produce produce = live_produce_to(topic_name, partition);
+    const uint8_t *bytes;
+    uint32_t size_bytes;
+
+    cr_assert(eq(int, batch_builder_finish(builder, compression, &bytes, &size_bytes), OK));
+    live_produce_start(&produce, client, bytes, size_bytes);
+    cr_assert(live_ask_wait(&produce.ask, 600000), "no answer");
+    cr_assert(eq(int, produce.ask.err, OK));
+    batch_builder_deinit(builder);
+    return produce;
+}
+
+/* One record of so many zeroes; the error code. */
+static inline int16_t live_produce_zeroes(struct live_client *client, const char *topic_name,
+                                          int32_t partition, int32_t value_bytes,
+                                          int64_t timestamp_ms)
+{
+    struct batch_builder_options options = batch_builder_options_default();
+    struct batch_builder builder;
+    uint8_t *value = mem_alloc((size_t)value_bytes);
+
+    batch_builder_init(&builder, &options);
+    cr_assert(
+        eq(int, batch_builder_add_pair(&builder, NULL, -1, value, value_bytes, timestamp_ms), OK));
+    mem_free(value);
+    return live_produce_built(client, topic_name, partition, &builder, NULL).error_code;
 }
 
 /* ---- the broker from inside */

@@ -414,55 +414,23 @@ Test(batch_check, every_record_at_fault_is_named_also_of_a_long_one)
 
 /* ---- over the wire */
 
-struct produce_ask {
-    struct live_ask ask;
-    int16_t error_code;
-    int64_t base_offset;
-};
-
-static void look_produced(struct live_ask *ask, const void *response)
+static void produce(struct live_produce *produce, const struct sample *sample)
 {
-    struct produce_ask *produce = container_of(ask, struct produce_ask, ask);
-    const struct produce_response *answer = response;
-
-    produce->error_code = answer->responses.items[0].partition_responses.items[0].error_code;
-    produce->base_offset = answer->responses.items[0].partition_responses.items[0].base_offset;
-}
-
-static void produce(struct produce_ask *produce, struct sample *sample, int32_t timeout_ms)
-{
-    struct produce_request_partition_produce_data part;
-    struct produce_request_topic_produce_data topic;
-    struct produce_request request;
-    struct wire_slice slice = {.bytes = sample->bytes, .size_bytes = sample->size_bytes};
-
-    codec_set_defaults(&produce_request_desc, &request);
-    codec_set_struct_defaults(&produce_request_topic_produce_data_struct, &topic);
-    codec_set_struct_defaults(&produce_request_partition_produce_data_struct, &part);
-    part.records =
-        (struct wire_records){.slices = &slice, .slice_count = 1, .size_bytes = sample->size_bytes};
-    topic.name = wire_string("t");
-    topic.partition_data.items = &part;
-    topic.partition_data.count = 1;
-    request.topic_data.items = &topic;
-    request.topic_data.count = 1;
-    request.acks = -1;
-    request.timeout_ms = timeout_ms;
-    produce->ask = (struct live_ask){.look = look_produced};
-    live_ask_start(&produce->ask, &live.clients[0], API_PRODUCE, 9, &request);
+    *produce = live_produce_to("t", 0);
+    live_produce_start(produce, live_client(0), sample->bytes, sample->size_bytes);
 }
 
 Test(batch_check, small_batches_do_not_overtake_one_that_is_looked_at_for_long)
 {
     struct sample large = {0};
     struct sample small = {0};
-    struct produce_ask asks[6] = {0};
+    struct live_produce asks[6] = {0};
 
     live_topic(live_client(0), "t", 1);
     build(&large, COMPRESSION_ZSTD, BOMB_BYTES, 1, 0);
     build(&small, COMPRESSION_NONE, 10, 1, 0);
     for (int i = 0; i < 6; i++)
-        produce(&asks[i], i % 3 == 0 ? &large : &small, 60000);
+        produce(&asks[i], i % 3 == 0 ? &large : &small);
     for (int i = 0; i < 6; i++) {
         cr_assert(live_ask_wait(&asks[i].ask, 60000));
         cr_assert(eq(i16, asks[i].error_code, KAFKA_NONE));
@@ -527,13 +495,13 @@ Test(batch_check, a_long_one_that_is_refused_holds_up_nobody)
 {
     struct sample large = {0};
     struct sample small = {0};
-    struct produce_ask asks[2] = {0};
+    struct live_produce asks[2] = {0};
 
     live_topic(live_client(0), "t", 1);
     build(&large, COMPRESSION_ZSTD, BOMB_BYTES, 1, 1);
     build(&small, COMPRESSION_NONE, 10, 1, 0);
-    produce(&asks[0], &large, 60000);
-    produce(&asks[1], &small, 60000);
+    produce(&asks[0], &large);
+    produce(&asks[1], &small);
     cr_assert(live_ask_wait(&asks[1].ask, 900));
     cr_assert(eq(i16, asks[0].error_code, KAFKA_INVALID_TIMESTAMP));
     cr_assert(eq(i16, asks[1].error_code, KAFKA_NONE));

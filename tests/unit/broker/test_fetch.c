@@ -4,52 +4,16 @@
 #include "net/protocol/msg_delete_records.h"
 #include "net/protocol/msg_fetch.h"
 #include "net/protocol/msg_list_offsets.h"
-#include "net/protocol/msg_produce.h"
-#include "storage/batch_builder.h"
 #include "tests/unit/broker/live_rig.h"
 
 TestSuite(fetch, .timeout = 600);
 
 enum { VALUE_BYTES = 1000, WAIT_MS = 300000 };
 
-static void look_produced(struct live_ask *ask, const void *response)
-{
-    const struct produce_response *answer = response;
-
-    cr_assert(
-        eq(i16, answer->responses.items[0].partition_responses.items[0].error_code, KAFKA_NONE));
-}
-
 /* One batch of one record to a partition of "t". */
 static void produce(struct live_client *client, int32_t partition, int32_t value_bytes)
 {
-    struct batch_builder_options options = batch_builder_options_default();
-    struct produce_request_partition_produce_data data;
-    struct produce_request_topic_produce_data topic;
-    struct produce_request request;
-    struct batch_builder builder;
-    struct wire_slice slice = {0};
-    struct live_ask ask = {.look = look_produced};
-    uint8_t *value = mem_alloc((size_t)value_bytes);
-
-    batch_builder_init(&builder, &options);
-    cr_assert(eq(int, batch_builder_add_pair(&builder, NULL, -1, value, value_bytes, 1000), OK));
-    cr_assert(eq(int, batch_builder_finish(&builder, NULL, &slice.bytes, &slice.size_bytes), OK));
-    codec_set_defaults(&produce_request_desc, &request);
-    codec_set_struct_defaults(&produce_request_topic_produce_data_struct, &topic);
-    codec_set_struct_defaults(&produce_request_partition_produce_data_struct, &data);
-    data.index = partition;
-    data.records = (struct wire_records){&slice, 1, slice.size_bytes};
-    topic.name = wire_string("t");
-    topic.partition_data.items = &data;
-    topic.partition_data.count = 1;
-    request.topic_data.items = &topic;
-    request.topic_data.count = 1;
-    request.acks = -1;
-    request.timeout_ms = 60000;
-    live_ask(&ask, client, API_PRODUCE, 9, &request);
-    batch_builder_deinit(&builder);
-    mem_free(value);
+    cr_assert(eq(i16, live_produce_zeroes(client, "t", partition, value_bytes, 1000), KAFKA_NONE));
 }
 
 /* ---- asking for records */

@@ -3,48 +3,12 @@
 #include "broker/topic_table.h"
 #include "broker/validation.h"
 #include "net/protocol/msg_list_offsets.h"
-#include "net/protocol/msg_produce.h"
-#include "storage/batch_builder.h"
 #include "tests/unit/broker/live_rig.h"
 
 enum { BATCHES = 12, VALUE_BYTES = 600000, STEP_MS = 1000 };
 
 static struct partition *partition;
-static int64_t first_ms;
-
-/* Batch i is of first_ms + i * STEP_MS. */
-static void produce(int32_t i)
-{
-    struct batch_builder_options options = batch_builder_options_default();
-    struct produce_request_partition_produce_data part;
-    struct produce_request_topic_produce_data topic;
-    struct produce_request request;
-    struct wire_slice slice;
-    struct batch_builder builder;
-    uint8_t *value = mem_alloc(VALUE_BYTES);
-    struct live_ask ask = {0};
-
-    batch_builder_init(&builder, &options);
-    cr_assert(eq(
-        int, batch_builder_add_pair(&builder, NULL, -1, value, VALUE_BYTES, first_ms + i * STEP_MS),
-        OK));
-    cr_assert(eq(int, batch_builder_finish(&builder, NULL, &slice.bytes, &slice.size_bytes), OK));
-    codec_set_defaults(&produce_request_desc, &request);
-    codec_set_struct_defaults(&produce_request_topic_produce_data_struct, &topic);
-    codec_set_struct_defaults(&produce_request_partition_produce_data_struct, &part);
-    part.records =
-        (struct wire_records){.slices = &slice, .slice_count = 1, .size_bytes = slice.size_bytes};
-    topic.name = wire_string("t");
-    topic.partition_data.items = &part;
-    topic.partition_data.count = 1;
-    request.topic_data.items = &topic;
-    request.topic_data.count = 1;
-    request.acks = -1;
-    request.timeout_ms = 60000;
-    live_ask(&ask, live_client(0), API_PRODUCE, 9, &request);
-    batch_builder_deinit(&builder);
-    mem_free(value);
-}
+static int64_t first_ms; /* batch i is of first_ms + i * STEP_MS */
 
 static void setup(void)
 {
@@ -56,7 +20,9 @@ static void setup(void)
     shard = broker_shard(live.broker.broker, 0);
     first_ms = clock_wall_ms(shard->clock) - BATCHES * STEP_MS;
     for (int32_t i = 0; i < BATCHES; i++)
-        produce(i);
+        cr_assert(eq(
+            i16, live_produce_zeroes(live_client(0), "t", 0, VALUE_BYTES, first_ms + i * STEP_MS),
+            KAFKA_NONE));
     partition = topic_table_find(shard->topics, &id, 0);
     cr_assert(eq(i64, log_offsets(partition->log).high_watermark, BATCHES));
 }

@@ -1,37 +1,16 @@
 /* Whose producer ids go when there are too many: over the wire, from different addresses. */
 #include "broker/producer_owner.h"
 #include "broker/topic_table.h"
-#include "net/protocol/msg_produce.h"
-#include "storage/batch_builder.h"
 #include "tests/unit/broker/live_rig.h"
 
 #include <sys/socket.h>
-
-struct produced {
-    struct live_ask ask;
-    int16_t error_code;
-    int64_t base_offset;
-};
-
-static void look_produced(struct live_ask *ask, const void *response)
-{
-    struct produced *produced = container_of(ask, struct produced, ask);
-    const struct produce_response *answer = response;
-
-    produced->error_code = answer->responses.items[0].partition_responses.items[0].error_code;
-    produced->base_offset = answer->responses.items[0].partition_responses.items[0].base_offset;
-}
 
 /* One record to partition 0 of topic, answered without error; its offset. */
 static int64_t produce(struct live_client *client, const char *name, int64_t producer_id,
                        int32_t sequence)
 {
     struct batch_builder_options options = batch_builder_options_default();
-    struct produce_request_partition_produce_data part;
-    struct produce_request_topic_produce_data topic;
-    struct produced produced = {.ask.look = look_produced};
-    struct produce_request request;
-    struct wire_slice slice;
+    struct live_produce produced;
     struct batch_builder builder;
 
     options.producer_id = producer_id;
@@ -42,21 +21,7 @@ static int64_t produce(struct live_client *client, const char *name, int64_t pro
                  batch_builder_add_pair(&builder, NULL, -1, (const uint8_t *)"v", 1,
                                         clock_wall_ms(client->client.loop.clock)),
                  OK));
-    cr_assert(eq(int, batch_builder_finish(&builder, NULL, &slice.bytes, &slice.size_bytes), OK));
-    codec_set_defaults(&produce_request_desc, &request);
-    codec_set_struct_defaults(&produce_request_topic_produce_data_struct, &topic);
-    codec_set_struct_defaults(&produce_request_partition_produce_data_struct, &part);
-    part.records =
-        (struct wire_records){.slices = &slice, .slice_count = 1, .size_bytes = slice.size_bytes};
-    topic.name = wire_string(name);
-    topic.partition_data.items = &part;
-    topic.partition_data.count = 1;
-    request.topic_data.items = &topic;
-    request.topic_data.count = 1;
-    request.acks = KAFKA_ACKS_ALL_ISR;
-    request.timeout_ms = 60000;
-    live_ask(&produced.ask, client, API_PRODUCE, 9, &request);
-    batch_builder_deinit(&builder);
+    produced = live_produce_built(client, name, 0, &builder, NULL);
     cr_assert(eq(i16, produced.error_code, KAFKA_NONE));
     return produced.base_offset;
 }

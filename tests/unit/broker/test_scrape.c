@@ -2,12 +2,9 @@
 #include "base/metric_family.h"
 #include "broker/process_metrics.h"
 #include "broker/scrape.h"
-#include "net/protocol/msg_delete_topics.h"
 #include "net/protocol/msg_fetch.h"
 #include "net/protocol/msg_find_coordinator.h"
 #include "net/protocol/msg_offset_commit.h"
-#include "net/protocol/msg_produce.h"
-#include "storage/batch_builder.h"
 #include "tests/unit/broker/live_rig.h"
 
 #include <math.h>
@@ -66,14 +63,7 @@ static double value_of(const char *series)
 
 /* ---- what clients do */
 
-static int16_t produce_error;
-
-static void look_produced(struct live_ask *ask, const void *response)
-{
-    const struct produce_response *answer = response;
-
-    produce_error = answer->responses.items[0].partition_responses.items[0].error_code;
-}
+static struct live_produce produced; /* the last one */
 
 static int64_t wall_ms(void)
 {
@@ -84,34 +74,15 @@ static int64_t wall_ms(void)
 static uint32_t produce(const char *topic_name, int32_t partition, int32_t records)
 {
     struct batch_builder_options options = batch_builder_options_default();
-    struct produce_request_partition_produce_data data;
-    struct produce_request_topic_produce_data topic;
-    struct produce_request request;
     struct batch_builder builder;
-    struct wire_slice slice = {0};
-    struct live_ask ask = {.look = look_produced};
 
     batch_builder_init(&builder, &options);
     for (int32_t i = 0; i < records; i++)
         cr_assert(eq(int,
                      batch_builder_add_pair(&builder, NULL, -1, (const uint8_t *)"v", 1, wall_ms()),
                      OK));
-    cr_assert(eq(int, batch_builder_finish(&builder, NULL, &slice.bytes, &slice.size_bytes), OK));
-    codec_set_defaults(&produce_request_desc, &request);
-    codec_set_struct_defaults(&produce_request_topic_produce_data_struct, &topic);
-    codec_set_struct_defaults(&produce_request_partition_produce_data_struct, &data);
-    data.index = partition;
-    data.records = (struct wire_records){&slice, 1, slice.size_bytes};
-    topic.name = wire_string(topic_name);
-    topic.partition_data.items = &data;
-    topic.partition_data.count = 1;
-    request.topic_data.items = &topic;
-    request.topic_data.count = 1;
-    request.acks = -1;
-    request.timeout_ms = 60000;
-    live_ask(&ask, live_client(0), API_PRODUCE, 9, &request);
-    batch_builder_deinit(&builder);
-    return slice.size_bytes;
+    produced = live_produce_built(live_client(0), topic_name, partition, &builder, NULL);
+    return produced.size_bytes;
 }
 
 static uint32_t fetched_bytes;
@@ -200,7 +171,7 @@ static void values_are_what_was_done(uint32_t shards_count)
     (void)live_topic(live_client(0), "t", 3);
     bytes = produce("t", 0, 5) + produce("t", 0, 2) + produce("t", 2, 1);
     (void)produce("nothing", 0, 1);
-    cr_assert(eq(i16, produce_error, KAFKA_UNKNOWN_TOPIC_OR_PARTITION));
+    cr_assert(eq(i16, produced.error_code, KAFKA_UNKNOWN_TOPIC_OR_PARTITION));
     start_fetch(&ask, live_client(1), 0, -1);
     cr_assert(live_ask_wait(&ask, 60000));
     commit("g", "t", 0, 3);
@@ -374,22 +345,6 @@ Test(scrape, what_is_beyond_the_limit_is_counted)
     expect_value("kafka_server_brokertopicmetrics_messagesin_total", 3 + 9); /* and 9 offsets */
 }
 
-static struct delete_topics_request_delete_topic_state doomed;
-
-static void start_delete(struct live_ask *ask, const char *name)
-{
-    struct delete_topics_request request;
-
-    codec_set_defaults(&delete_topics_request_desc, &request);
-    codec_set_struct_defaults(&delete_topics_request_delete_topic_state_struct, &doomed);
-    doomed.name = wire_string(name);
-    request.topics.items = &doomed;
-    request.topics.count = 1;
-    request.timeout_ms = 60000;
-    ask->look = ignore;
-    live_ask_start(ask, live_client(1), API_DELETE_TOPICS, 6, &request);
-}
-
 /* A tour lets go of the loop, and stands what changes meanwhile. */
 Test(scrape, many_partitions_are_told_in_slices_while_topics_go)
 {
@@ -409,7 +364,7 @@ Test(scrape, many_partitions_are_told_in_slices_while_topics_go)
     expect_value("levee_metrics_left_out{kind=\"partitions\"}", 0);
     expect_value("kafka_server_replicamanager_partitioncount", 2 * PARTITIONS);
     expect_value("kafka_topic_partition_current_offset{topic=\"b\",partition=\"699\"}", 0);
-    start_delete(&ask, "b");
+    live_delete_start(&ask, live_client(1), "b", 60000);
     while (!ask.is_done) { /* tours at every point of the deletion */
         done = false;
         cr_assert(scrape_start(broker_scrape(live.broker.broker), on_done, &done));

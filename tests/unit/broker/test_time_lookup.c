@@ -3,8 +3,6 @@
 #include "broker/time_lookup.h"
 #include "broker/topic_table.h"
 #include "net/protocol/msg_list_offsets.h"
-#include "net/protocol/msg_produce.h"
-#include "storage/batch_builder.h"
 #include "tests/unit/broker/live_rig.h"
 
 enum {
@@ -25,13 +23,9 @@ static void produce(int32_t partition, uint32_t value_bytes, enum compression co
 {
     struct batch_builder_options options = batch_builder_options_default();
     struct compression_context *context = compression_context_create();
-    struct produce_request_partition_produce_data part;
-    struct produce_request_topic_produce_data topic;
-    struct produce_request request;
-    struct wire_slice slice;
+    struct live_produce produced;
     struct batch_builder builder;
     uint8_t *value = mem_alloc(value_bytes);
-    struct live_ask ask = {0};
 
     options.codec = codec;
     batch_builder_init(&builder, &options);
@@ -41,24 +35,9 @@ static void produce(int32_t partition, uint32_t value_bytes, enum compression co
                batch_builder_add_pair(&builder, NULL, -1, value,
                                       i == 2 ? 1 : (int32_t)value_bytes / 2, first_ms + i * 1000),
                OK));
-    cr_assert(
-        eq(int, batch_builder_finish(&builder, context, &slice.bytes, &slice.size_bytes), OK));
-    codec_set_defaults(&produce_request_desc, &request);
-    codec_set_struct_defaults(&produce_request_topic_produce_data_struct, &topic);
-    codec_set_struct_defaults(&produce_request_partition_produce_data_struct, &part);
-    part.index = partition;
-    part.records =
-        (struct wire_records){.slices = &slice, .slice_count = 1, .size_bytes = slice.size_bytes};
-    topic.name = wire_string("t");
-    topic.partition_data.items = &part;
-    topic.partition_data.count = 1;
-    request.topic_data.items = &topic;
-    request.topic_data.count = 1;
-    request.acks = -1;
-    request.timeout_ms = 60000;
-    live_ask(&ask, live_client(0), API_PRODUCE, 9, &request);
+    produced = live_produce_built(live_client(0), "t", partition, &builder, context);
+    cr_assert(eq(i16, produced.error_code, KAFKA_NONE));
     cr_assert(eq(i64, log_offsets(partitions[partition]->log).high_watermark % 3, 0));
-    batch_builder_deinit(&builder);
     compression_context_destroy(context);
     mem_free(value);
 }

@@ -2,10 +2,7 @@
 #include "broker/topic_table.h"
 #include "net/protocol/msg_create_partitions.h"
 #include "net/protocol/msg_delete_records.h"
-#include "net/protocol/msg_delete_topics.h"
 #include "net/protocol/msg_offset_commit.h"
-#include "net/protocol/msg_produce.h"
-#include "storage/batch_builder.h"
 #include "storage/log.h"
 #include "tests/unit/broker/live_rig.h"
 
@@ -34,28 +31,10 @@ static void wait_in_time(struct live_ask *ask)
     cr_assert(le(u64, (ask->answered_ns - ask->asked_ns) / SIM_MS, TIMEOUT_MS + LATE_MS));
 }
 
-static void look_code(struct live_ask *ask, const void *response)
-{
-    const struct create_topics_response *answer = response;
-
-    *(int16_t *)ask->context = answer->topics.items[0].error_code;
-}
-
 static void start_create(struct live_ask *ask, uint32_t client, const char *name, int16_t *code)
 {
-    struct create_topics_request_creatable_topic topic;
-    struct create_topics_request request;
-
-    codec_set_defaults(&create_topics_request_desc, &request);
-    codec_set_struct_defaults(&create_topics_request_creatable_topic_struct, &topic);
-    topic.name = wire_string(name);
-    topic.num_partitions = 1;
-    topic.replication_factor = -1;
-    request.topics.items = &topic;
-    request.topics.count = 1;
-    request.timeout_ms = TIMEOUT_MS;
-    *ask = (struct live_ask){.look = look_code, .context = code};
-    live_ask_start(ask, live_client(client), API_CREATE_TOPICS, 7, &request);
+    *ask = (struct live_ask){.look = live_look_create_code, .context = code};
+    live_create_start(ask, live_client(client), name, 1, TIMEOUT_MS);
 }
 
 static void topics_are_created_in_time(uint32_t shards_count)
@@ -93,28 +72,15 @@ Test(timeouts, create_topics_of_several_shards)
     topics_are_created_in_time(3);
 }
 
-static void look_deleted(struct live_ask *ask, const void *response)
-{
-    const struct delete_topics_response *answer = response;
-
-    *(int16_t *)ask->context = answer->responses.items[0].error_code;
-}
-
 Test(timeouts, delete_topics)
 {
-    struct wire_string name = wire_string("t");
-    struct delete_topics_request request;
     int16_t code = -1;
-    struct live_ask ask = {.look = look_deleted, .context = &code};
+    struct live_ask ask = {.context = &code};
 
     live_start(1, NULL);
     (void)live_topic(live_client(0), "t", 1);
     hold_disk();
-    codec_set_defaults(&delete_topics_request_desc, &request);
-    request.topic_names.items = &name;
-    request.topic_names.count = 1;
-    request.timeout_ms = TIMEOUT_MS;
-    live_ask_start(&ask, live_client(0), API_DELETE_TOPICS, 5, &request);
+    live_delete_start(&ask, live_client(0), "t", TIMEOUT_MS);
     wait_in_time(&ask);
     cr_assert(eq(i16, code, KAFKA_REQUEST_TIMED_OUT));
     release_disk();
@@ -152,47 +118,6 @@ Test(timeouts, create_partitions)
 }
 
 /* ---- records */
-
-static void look_produced(struct live_ask *ask, const void *response)
-{
-    const struct produce_response *answer = response;
-
-    cr_assert(
-        eq(i16, answer->responses.items[0].partition_responses.items[0].error_code, KAFKA_NONE));
-}
-
-static void produce(uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        struct batch_builder_options options = batch_builder_options_default();
-        struct produce_request_partition_produce_data data;
-        struct produce_request_topic_produce_data topic;
-        struct produce_request request;
-        struct batch_builder builder;
-        struct wire_slice slice = {0};
-        struct live_ask ask = {.look = look_produced};
-        uint8_t value[100] = {0};
-
-        batch_builder_init(&builder, &options);
-        cr_assert(
-            eq(int, batch_builder_add_pair(&builder, NULL, -1, value, sizeof(value), 1000), OK));
-        cr_assert(
-            eq(int, batch_builder_finish(&builder, NULL, &slice.bytes, &slice.size_bytes), OK));
-        codec_set_defaults(&produce_request_desc, &request);
-        codec_set_struct_defaults(&produce_request_topic_produce_data_struct, &topic);
-        codec_set_struct_defaults(&produce_request_partition_produce_data_struct, &data);
-        data.records = (struct wire_records){&slice, 1, slice.size_bytes};
-        topic.name = wire_string("t");
-        topic.partition_data.items = &data;
-        topic.partition_data.count = 1;
-        request.topic_data.items = &topic;
-        request.topic_data.count = 1;
-        request.acks = -1;
-        request.timeout_ms = 60000;
-        live_ask(&ask, live_client(0), API_PRODUCE, 9, &request);
-        batch_builder_deinit(&builder);
-    }
-}
 
 struct trimmed {
     int16_t error_code;
@@ -238,7 +163,8 @@ static void records_are_deleted_in_time(uint32_t shards_count)
 
     live_start(shards_count, NULL);
     id = live_topic(live_client(0), "t", 1);
-    produce(4);
+    for (int i = 0; i < 4; i++)
+        cr_assert(eq(i16, live_produce_zeroes(live_client(0), "t", 0, 100, 1000), KAFKA_NONE));
     hold_disk();
     start_trim(&ask, 2, &trimmed);
     wait_in_time(&ask);

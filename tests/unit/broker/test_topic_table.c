@@ -1,9 +1,6 @@
 /* What the metadata changes is followed in slices, and answered when all of it is there. */
 #include "broker/topic_table.h"
-#include "net/protocol/msg_delete_topics.h"
 #include "net/protocol/msg_incremental_alter_configs.h"
-#include "net/protocol/msg_produce.h"
-#include "storage/batch_builder.h"
 #include "tests/unit/broker/live_rig.h"
 
 #include <errno.h>
@@ -56,59 +53,24 @@ static struct watch start(uint32_t shards_count)
 
 static void create(struct live_ask *ask, struct uuid *id)
 {
-    struct create_topics_request_creatable_topic topic;
-    struct create_topics_request request;
-
-    codec_set_defaults(&create_topics_request_desc, &request);
-    codec_set_struct_defaults(&create_topics_request_creatable_topic_struct, &topic);
-    topic.name = wire_string("t");
-    topic.num_partitions = PARTITIONS;
-    topic.replication_factor = -1;
-    request.topics.items = &topic;
-    request.topics.count = 1;
-    request.timeout_ms = 60000;
     *ask = (struct live_ask){.look = live_look_created, .context = id};
-    live_ask_start(ask, live_client(0), API_CREATE_TOPICS, 7, &request);
+    live_create_start(ask, live_client(0), "t", PARTITIONS, 60000);
 }
 
 /* ---- a log that cannot be opened */
 
-static void look_produced(struct live_ask *ask, const void *response)
-{
-    const struct produce_response *answer = response;
-
-    *(int16_t *)ask->context = answer->responses.items[0].partition_responses.items[0].error_code;
-}
-
 /* One record to partition 0 of "t"; the answer's error. */
 static int16_t produce(void)
 {
-    struct batch_builder_options options = batch_builder_options_default();
-    struct produce_request_partition_produce_data data;
-    struct produce_request_topic_produce_data topic;
-    struct produce_request request;
-    struct batch_builder builder;
-    struct wire_slice slice = {0};
-    int16_t error_code = -1;
-    struct live_ask ask = {.look = look_produced, .context = &error_code};
+    return live_produce_zeroes(live_client(0), "t", 0, 1, 1000);
+}
 
-    batch_builder_init(&builder, &options);
-    cr_assert(eq(int, batch_builder_add_pair(&builder, NULL, -1, "x", 1, 1000), OK));
-    cr_assert(eq(int, batch_builder_finish(&builder, NULL, &slice.bytes, &slice.size_bytes), OK));
-    codec_set_defaults(&produce_request_desc, &request);
-    codec_set_struct_defaults(&produce_request_topic_produce_data_struct, &topic);
-    codec_set_struct_defaults(&produce_request_partition_produce_data_struct, &data);
-    data.records = (struct wire_records){&slice, 1, slice.size_bytes};
-    topic.name = wire_string("t");
-    topic.partition_data.items = &data;
-    topic.partition_data.count = 1;
-    request.topic_data.items = &topic;
-    request.topic_data.count = 1;
-    request.acks = -1;
-    request.timeout_ms = 60000;
-    live_ask(&ask, live_client(0), API_PRODUCE, 9, &request);
-    batch_builder_deinit(&builder);
-    return error_code;
+static void delete_topic(void)
+{
+    struct live_ask ask = {0};
+
+    live_delete_start(&ask, live_client(0), "t", 60000);
+    cr_assert(live_ask_wait(&ask, 60000));
 }
 
 /* Its first tries fail. */
@@ -135,26 +97,6 @@ Test(topic_table, a_log_without_space_for_its_directory_is_opened_later, .timeou
 Test(topic_table, a_log_without_a_descriptor_is_opened_later, .timeout = 600)
 {
     is_opened_later(1, SIM_OPEN, 0, EMFILE);
-}
-
-static void look_deleted(struct live_ask *ask, const void *response)
-{
-    const struct delete_topics_response *answer = response;
-
-    cr_assert(eq(i16, answer->responses.items[0].error_code, KAFKA_NONE));
-}
-
-static void delete_topic(void)
-{
-    struct wire_string name = wire_string("t");
-    struct delete_topics_request request;
-    struct live_ask ask = {.look = look_deleted};
-
-    codec_set_defaults(&delete_topics_request_desc, &request);
-    request.topic_names.items = &name;
-    request.topic_names.count = 1;
-    request.timeout_ms = 60000;
-    live_ask(&ask, live_client(0), API_DELETE_TOPICS, 5, &request);
 }
 
 /* What the failed try has left does not stand in the way of the next topic of that name. */
@@ -185,15 +127,8 @@ Test(topic_table, so_can_one_whose_directory_has_its_name_already, .timeout = 60
 
 static void delete (struct live_ask *ask)
 {
-    struct wire_string name = wire_string("t");
-    struct delete_topics_request request;
-
-    codec_set_defaults(&delete_topics_request_desc, &request);
-    request.topic_names.items = &name;
-    request.topic_names.count = 1;
-    request.timeout_ms = 60000;
     *ask = (struct live_ask){0};
-    live_ask_start(ask, live_client(0), API_DELETE_TOPICS, 5, &request);
+    live_delete_start(ask, live_client(0), "t", 60000);
 }
 
 Test(topic_table, many_partitions_are_opened_and_deleted_in_slices, .timeout = 600)
