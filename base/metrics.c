@@ -39,6 +39,7 @@ struct metrics_scrape {
     size_t max;
     struct metrics_text *out;
     size_t out_max_bytes;
+    bool lacks_memory; /* there will be no text */
 };
 
 static const uint64_t latency_us_bounds[] = {
@@ -128,13 +129,43 @@ void metrics_add_collector(struct metrics *metrics, struct metrics_collector *co
     __atomic_store_n(end, collector, __ATOMIC_RELEASE);
 }
 
-static struct sample *add_sample(struct metrics_scrape *scrape)
+static bool reserve_sample(struct metrics_scrape *scrape)
 {
-    if (scrape->count == scrape->max) {
-        scrape->max = scrape->max == 0 ? 256 : scrape->max * 2;
-        scrape->samples = mem_realloc(scrape->samples, scrape->max * sizeof(*scrape->samples));
-    }
-    return &scrape->samples[scrape->count++];
+    size_t max = scrape->max == 0 ? 256 : scrape->max * 2;
+    struct sample *samples;
+
+    if (scrape->count < scrape->max)
+        return true;
+    samples = mem_try_realloc(scrape->samples, max * sizeof(*samples));
+    if (samples == NULL)
+        return false;
+    scrape->samples = samples;
+    scrape->max = max;
+    return true;
+}
+
+static void add_sample(struct metrics_scrape *scrape, const struct sample *sample)
+{
+    if (scrape->lacks_memory || !reserve_sample(scrape))
+        scrape->lacks_memory = true;
+    else
+        scrape->samples[scrape->count++] = *sample;
+}
+
+/* With a label text of its own. */
+static void add_labeled(struct metrics_scrape *scrape, struct sample *sample,
+                        const char *label_text)
+{
+    size_t count = scrape->count;
+
+    sample->label_copy = mem_try_strdup(label_text);
+    sample->label_text = sample->label_copy;
+    if (sample->label_copy == NULL)
+        scrape->lacks_memory = true;
+    else
+        add_sample(scrape, sample);
+    if (scrape->count == count)
+        mem_free(sample->label_copy);
 }
 
 static double unit_of(const struct metric_family *family)
@@ -147,37 +178,33 @@ void metrics_sample(struct metrics_scrape *scrape, const struct metric_family *f
 {
     const double exact_max = 9007199254740992.0; /* 2^53 */
     bool is_whole = value >= -exact_max && value <= exact_max && (double)(int64_t)value == value;
-    char *label_copy = mem_strdup(label_text);
-
-    check(is_name(family->name) && !is_of_histograms(family));
-    *add_sample(scrape) = (struct sample){
+    struct sample sample = {
         .family = family,
-        .label_text = label_copy,
-        .label_copy = label_copy,
         .whole = is_whole ? (int64_t)value : 0,
         .rest = is_whole ? 0 : value,
     };
+
+    check(is_name(family->name) && !is_of_histograms(family));
+    add_labeled(scrape, &sample, label_text);
 }
 
 void metrics_sample_histogram(struct metrics_scrape *scrape, const struct metric_family *family,
                               const char *label_text, const struct histogram *histogram)
 {
-    char *label_copy = mem_strdup(label_text);
+    struct sample sample = {.family = family, .histogram = histogram};
 
     check(is_name(family->name) && is_of_histograms(family));
-    *add_sample(scrape) = (struct sample){.family = family,
-                                          .label_text = label_copy,
-                                          .label_copy = label_copy,
-                                          .histogram = histogram};
+    add_labeled(scrape, &sample, label_text);
 }
 
 void metrics_sample_summary(struct metrics_scrape *scrape, const struct metric_family *family,
                             const char *label_text, const struct histogram *all,
                             const struct histogram *recent)
 {
-    check(family->type == METRIC_SUMMARY);
-    metrics_sample_histogram(scrape, family, label_text, all);
-    scrape->samples[scrape->count - 1].recent = recent;
+    struct sample sample = {.family = family, .histogram = all, .recent = recent};
+
+    check(is_name(family->name) && family->type == METRIC_SUMMARY);
+    add_labeled(scrape, &sample, label_text);
 }
 
 static void sample_metric(struct metrics_scrape *scrape, const struct metric *metric)
@@ -192,7 +219,7 @@ static void sample_metric(struct metrics_scrape *scrape, const struct metric *me
         sample.whole = (int64_t)counter_read(metric->counter);
     if (metric->gauge != NULL)
         sample.whole = gauge_read(metric->gauge);
-    *add_sample(scrape) = sample;
+    add_sample(scrape, &sample);
 }
 
 static int compare_samples(const void *a, const void *b)
@@ -213,7 +240,10 @@ static void print(struct metrics_scrape *scrape, const char *format, ...)
     size_t room;
     int size;
 
+    if (scrape->lacks_memory)
+        return;
     for (;;) {
+        char *larger;
         room = scrape->out_max_bytes - out->size_bytes;
         va_start(args, format);
         size = vsnprintf(out->bytes + out->size_bytes, room, format, args);
@@ -221,8 +251,13 @@ static void print(struct metrics_scrape *scrape, const char *format, ...)
         check(size >= 0);
         if ((size_t)size < room)
             break;
+        larger = mem_try_realloc(out->bytes, scrape->out_max_bytes * 2 + (size_t)size);
+        if (larger == NULL) {
+            scrape->lacks_memory = true;
+            return;
+        }
+        out->bytes = larger;
         scrape->out_max_bytes = scrape->out_max_bytes * 2 + (size_t)size;
-        out->bytes = mem_realloc(out->bytes, scrape->out_max_bytes);
     }
     out->size_bytes += (size_t)size;
 }
@@ -307,9 +342,13 @@ static void print_histogram(struct metrics_scrape *scrape, const struct sample *
     const uint64_t *bounds = family->bounds != NULL ? family->bounds : latency_us_bounds;
     size_t bound_count =
         family->bounds != NULL ? family->bound_count : array_count(latency_us_bounds);
-    uint64_t *counts = mem_alloc(bound_count * sizeof(*counts));
+    uint64_t *counts = mem_try_alloc(bound_count * sizeof(*counts));
     uint64_t total = 0;
 
+    if (counts == NULL) {
+        scrape->lacks_memory = true;
+        return;
+    }
     for (size_t i = 0; i < count; i++)
         total += histogram_count_up_to(samples[i].histogram, bounds, bound_count, counts);
     for (size_t i = 0; i < bound_count; i++) {
@@ -337,8 +376,10 @@ static void print_summary(struct metrics_scrape *scrape, const struct sample *sa
     struct histogram merged;
     uint64_t total = 0;
 
-    if (histogram_init(&merged, samples[0].histogram->digits) != OK)
-        return; /* no memory: left out this time */
+    if (histogram_init(&merged, samples[0].histogram->digits) != OK) {
+        scrape->lacks_memory = true;
+        return;
+    }
     for (size_t i = 0; i < count; i++) {
         histogram_merge(&merged,
                         samples[i].recent != NULL ? samples[i].recent : samples[i].histogram);
@@ -388,14 +429,15 @@ static void print_samples(struct metrics_scrape *scrape)
     }
 }
 
-void metrics_write(const struct metrics *metrics, struct metrics_text *out)
+enum err metrics_write(const struct metrics *metrics, struct metrics_text *out)
 {
     struct metrics_scrape scrape = {.out = out, .out_max_bytes = 4096};
     const struct metric *metric = __atomic_load_n(&metrics->first, __ATOMIC_ACQUIRE);
     struct metrics_collector *collector =
         __atomic_load_n(&metrics->first_collector, __ATOMIC_ACQUIRE);
 
-    *out = (struct metrics_text){.bytes = mem_alloc(scrape.out_max_bytes)};
+    *out = (struct metrics_text){.bytes = mem_try_alloc(scrape.out_max_bytes)};
+    scrape.lacks_memory = out->bytes == NULL;
     for (; metric != NULL; metric = __atomic_load_n(&metric->next, __ATOMIC_ACQUIRE))
         sample_metric(&scrape, metric);
     for (; collector != NULL; collector = __atomic_load_n(&collector->next, __ATOMIC_ACQUIRE))
@@ -406,6 +448,10 @@ void metrics_write(const struct metrics *metrics, struct metrics_text *out)
     for (size_t i = 0; i < scrape.count; i++)
         mem_free(scrape.samples[i].label_copy);
     mem_free(scrape.samples);
+    if (!scrape.lacks_memory)
+        return OK;
+    metrics_text_deinit(out);
+    return ERR_NOMEM;
 }
 
 void metrics_text_deinit(struct metrics_text *text)

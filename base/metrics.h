@@ -134,8 +134,9 @@ void metrics_sample_summary(struct metrics_scrape *scrape, const struct metric_f
                             const struct histogram *recent);
 
 /* All families by name, each with its samples by label text.  out is the caller's: metrics_text_
- * deinit. */
-void metrics_write(const struct metrics *metrics, struct metrics_text *out);
+ * deinit.  ERR_NOMEM: there is no text (half of the samples would be taken for all of them), and
+ * collectors have handed over what they had. */
+must_use enum err metrics_write(const struct metrics *metrics, struct metrics_text *out);
 
 void metrics_text_deinit(struct metrics_text *text);
 

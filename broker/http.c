@@ -102,13 +102,18 @@ void http_set_scrape(struct http *http, struct scrape *scrape)
 
 static enum MHD_Result answer_metrics(struct http *http, struct MHD_Connection *connection)
 {
+    static const char *const no_memory = "no memory for the metrics; ask again\n";
     struct metrics_text text;
     enum MHD_Result result;
+    enum err err;
 
     pthread_mutex_lock(&http->metrics_mutex);
     gather(http);
-    metrics_write(http->metrics, &text);
+    err = metrics_write(http->metrics, &text);
     pthread_mutex_unlock(&http->metrics_mutex);
+    if (err != OK)
+        return answer(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "text/plain", no_memory,
+                      strlen(no_memory));
     result = answer(connection, MHD_HTTP_OK, METRICS_CONTENT_TYPE, text.bytes, text.size_bytes);
     metrics_text_deinit(&text);
     return result;

@@ -38,7 +38,7 @@ static void teardown(void)
 static void expect(const char *expected)
 {
     metrics_text_deinit(&text);
-    metrics_write(&metrics, &text);
+    cr_assert(eq(int, metrics_write(&metrics, &text), OK));
     cr_assert(eq(str, text.bytes, (char *)expected));
     cr_assert(eq(sz, text.size_bytes, strlen(expected)));
 }
@@ -102,7 +102,7 @@ Test(metrics, collectors_and_counters_share_families, .init = setup, .fini = tea
            "levee_shared_total 42\n");
     metrics_add_collector(&metrics, &collectors[1]);
     metrics_text_deinit(&text);
-    metrics_write(&metrics, &text);
+    cr_assert(eq(int, metrics_write(&metrics, &text), OK));
     cr_assert(ne(ptr, strstr(text.bytes, "levee_shared_total 82\n"), NULL));
 }
 
@@ -141,7 +141,7 @@ Test(metrics, a_histogram_without_labels_has_no_empty_braces, .init = setup, .fi
 
     cr_assert(eq(int, histogram_init(&histogram, 2), OK));
     metrics_add_histogram(&metrics, &x, "", &histogram);
-    metrics_write(&metrics, &text);
+    cr_assert(eq(int, metrics_write(&metrics, &text), OK));
     cr_assert(ne(ptr, strstr(text.bytes, "levee_x_seconds_bucket{le=\"0.00025\"} 0\n"), NULL));
     cr_assert(ne(ptr, strstr(text.bytes, "levee_x_seconds_bucket{le=\"10\"} 0\n"), NULL));
     cr_assert(
@@ -210,13 +210,58 @@ Test(metrics, what_is_added_between_two_scrapes_is_in_the_second, .init = setup,
     struct gauge gauge = {2};
 
     metrics_add_gauge(&metrics, &a_gauge, "", &gauge);
-    metrics_write(&metrics, &text);
+    cr_assert(eq(int, metrics_write(&metrics, &text), OK));
     cr_assert(strstr(text.bytes, "levee_b_total") == NULL);
     metrics_text_deinit(&text);
     metrics_add_counter(&metrics, &b_counter, "", &counter);
-    metrics_write(&metrics, &text);
+    cr_assert(eq(int, metrics_write(&metrics, &text), OK));
     cr_assert(strstr(text.bytes, "levee_a 2\n") != NULL);
     cr_assert(strstr(text.bytes, "levee_b_total 1\n") != NULL);
+}
+
+static void collect_labels(struct metrics_collector *collector, struct metrics_scrape *scrape)
+{
+    char label[32];
+
+    for (int i = 0; i < 300; i++) { /* more than the first table of samples has room for */
+        snprintf(label, sizeof(label), "n=\"%d\"", i);
+        metrics_sample(scrape, &a_gauge, label, i);
+    }
+}
+
+/* A text that lacks samples would be taken for all there is. */
+Test(metrics, without_memory_there_is_no_text_and_nothing_is_kept, .init = setup, .fini = teardown)
+{
+    static const struct metric_family x = {"levee_x_seconds", "X.", METRIC_HISTOGRAM,
+                                           0.000001,          NULL, 0};
+    static const struct metric_family y = {"levee_y_seconds", "Y.", METRIC_SUMMARY,
+                                           0.000001,          NULL, 0};
+    struct metrics_collector collector = {.collect = collect_labels};
+    struct histogram histogram;
+    uint64_t count;
+    uint32_t refused_count = 0;
+    enum err err = ERR_NOMEM;
+
+    cr_assert(eq(int, histogram_init(&histogram, 2), OK));
+    metrics_add_histogram(&metrics, &x, "", &histogram);
+    metrics_add_histogram(&metrics, &y, "", &histogram);
+    metrics_add_collector(&metrics, &collector);
+    count = mem_used_count();
+    for (uint64_t n = 1; err == ERR_NOMEM; n++) {
+        mem_fail_after(n);
+        err = metrics_write(&metrics, &text);
+        mem_fail_after(0);
+        if (err != ERR_NOMEM)
+            break;
+        refused_count++;
+        cr_assert(eq(ptr, text.bytes, NULL));
+        cr_assert(eq(u64, mem_used_count(), count));
+    }
+    cr_assert(eq(int, err, OK));
+    cr_assert(lt(u32, 300, refused_count));
+    cr_assert(ne(ptr, strstr(text.bytes, "levee_a{n=\"299\"} 299\n"), NULL));
+    cr_assert(ne(ptr, strstr(text.bytes, "levee_y_seconds_count 0\n"), NULL));
+    histogram_deinit(&histogram);
 }
 
 /* What promtool check metrics asks of names and help texts. */
@@ -276,7 +321,7 @@ Test(metrics, many_samples_fit, .init = setup, .fini = teardown)
         counters[i].value = i;
         metrics_add_counter(&metrics, &many, labels, &counters[i]);
     }
-    metrics_write(&metrics, &text);
+    cr_assert(eq(int, metrics_write(&metrics, &text), OK));
     for (char *c = text.bytes; *c != '\0'; c++)
         lines += *c == '\n';
     cr_assert(eq(sz, lines, 1002));
@@ -292,7 +337,7 @@ Test(metrics, one_name_with_two_types_stops_the_process, .init = setup, .signal 
 
     metrics_add_counter(&metrics, &one, "", &counter);
     metrics_add_gauge(&metrics, &two, "", &gauge);
-    metrics_write(&metrics, &text);
+    cr_assert(eq(int, metrics_write(&metrics, &text), OK));
 }
 
 Test(metrics, a_name_that_prometheus_refuses_stops_the_process, .init = setup, .signal = SIGABRT)

@@ -31,7 +31,7 @@ static bool is_set(void *context)
 static void write_text(void)
 {
     metrics_text_deinit(&text);
-    metrics_write(&live.broker.metrics, &text);
+    cr_assert(eq(int, metrics_write(&live.broker.metrics, &text), OK));
 }
 
 /* A tour, and the answer with its facts. */
