@@ -105,7 +105,7 @@ static struct arena_block *new_block(struct arena *arena, size_t size_bytes)
     if (arena->budget != NULL &&
         !budget_take_more(arena->budget, cost_bytes, bytes_to_leave(arena, size_bytes)))
         return NULL;
-    block = arena->is_certain ? mem_alloc(cost_bytes) : mem_try_alloc(cost_bytes);
+    block = mem_try_alloc(cost_bytes);
     if (block != NULL)
         block->size_bytes = size_bytes;
     else if (arena->budget != NULL)

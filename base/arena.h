@@ -23,7 +23,6 @@ struct arena {
     size_t max_bytes;           /* total_bytes never passes it */
     size_t allocs_left;         /* then none succeeds; SIZE_MAX: no limit.  For tests */
     struct budget *budget;      /* counts the blocks, or NULL */
-    bool is_certain;            /* when the process has no more memory it ends (mem_alloc) */
 };
 
 /* No memory is taken before the first alloc.  max_bytes: the limit of all blocks together. */

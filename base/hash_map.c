@@ -22,16 +22,11 @@ void hash_map_init(struct hash_map *map, uint64_t seed)
     *map = (struct hash_map){.seed = seed};
 }
 
-void hash_map_init_certain(struct hash_map *map, uint64_t seed)
-{
-    *map = (struct hash_map){.seed = seed, .is_certain = true};
-}
-
 void hash_map_deinit(struct hash_map *map)
 {
     mem_free(map->entries);
     mem_free(map->slots);
-    *map = (struct hash_map){.seed = map->seed, .is_certain = map->is_certain};
+    *map = (struct hash_map){.seed = map->seed};
 }
 
 static uint64_t hash_of(const struct hash_map *map, const void *key, size_t key_bytes)
@@ -65,11 +60,6 @@ void *hash_map_find(const struct hash_map *map, const void *key, size_t key_byte
     return index == 0 ? NULL : map->entries[index - 1].value;
 }
 
-static void *new_table(const struct hash_map *map, size_t size_bytes)
-{
-    return map->is_certain ? mem_alloc(size_bytes) : mem_try_alloc(size_bytes);
-}
-
 /* Squeeze the holes out into new tables that have room for as many entries again. */
 static enum err rebuild(struct hash_map *map)
 {
@@ -81,10 +71,10 @@ static enum err rebuild(struct hash_map *map)
     check(map->used_count < UINT32_MAX / 8);
     while (slots_count / 2 < map->used_count * 2)
         slots_count *= 2;
-    entries = new_table(map, slots_count / 2 * sizeof(*entries));
+    entries = mem_try_alloc(slots_count / 2 * sizeof(*entries));
     if (entries == NULL)
         return ERR_NOMEM;
-    slots = new_table(map, slots_count * sizeof(*slots));
+    slots = mem_try_alloc(slots_count * sizeof(*slots));
     if (slots == NULL) {
         mem_free(entries);
         return ERR_NOMEM;

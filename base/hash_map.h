@@ -28,15 +28,10 @@ struct hash_map {
     uint32_t entries_max;
     uint32_t used_count; /* entries in the map */
     uint32_t hole_count; /* entries removed and not yet squeezed out */
-    bool is_certain;     /* as hash_map_init_certain says */
 };
 
 /* Takes no memory yet.  seed: from the prng, so that nobody outside can choose collisions. */
 void hash_map_init(struct hash_map *map, uint64_t seed);
-
-/* The same for what must be taken in because it was decided: an insert gives no ERR_NOMEM, the
- * process ends as mem_alloc says. */
-void hash_map_init_certain(struct hash_map *map, uint64_t seed);
 
 /* Gives the tables back, not the values.  A zeroed map is accepted. */
 void hash_map_deinit(struct hash_map *map);

@@ -295,6 +295,12 @@ LOG_CODE("LVE-4014", "the segments of an internal topic are made as large as a t
          "Cause: offsets.topic.segment.bytes is below 1 MiB, the least that segment.bytes of a "
          "topic may be. Effect: __consumer_offsets is created with 1 MiB. Next step: none; set "
          "the key to 1048576 or more if the line is unwelcome.")
+LOG_CODE("LVE-4015", "no memory to take in a change of the metadata: it is tried again",
+         "Cause: a change of topics, configurations or brokers is durable, and the system had no "
+         "memory to apply it in this shard. Told once a change. Effect: it is tried again ten "
+         "times a second until it is applied; meanwhile this shard follows the older metadata, "
+         "and requests that change metadata wait or time out. Nothing is lost. Next step: raise "
+         "the memory limit of the process, or lower levee.memory.max.bytes.")
 LOG_CODE("LVE-4102", "a batch was refused",
          "Cause: a producer sent a batch that breaks a rule; the field reason says which. "
          "Told at debug level only. Effect: the producer has the error in its answer and "

@@ -18,6 +18,14 @@ static inline bool text_equal(const char *text, size_t size_bytes, const char *o
 /* As text_equal; ASCII letters also match their other case. */
 bool text_equal_nocase(const char *text, size_t size_bytes, const char *other);
 
+/* As strcmp(text, other), where other has so many bytes, none of which is NUL. */
+static inline int text_compare(const char *text, const char *other, size_t other_bytes)
+{
+    int order = strncmp(text, other, other_bytes);
+
+    return order != 0 || text[other_bytes] == '\0' ? order : 1;
+}
+
 static inline bool text_starts_with(const char *text, size_t size_bytes, const char *prefix)
 {
     size_t prefix_bytes = strlen(prefix);

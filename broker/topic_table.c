@@ -54,7 +54,7 @@ enum err topic_table_create(struct shard *shard, struct topic_table **out)
     struct topic_table *table = mem_alloc(sizeof(*table));
 
     table->shard = shard;
-    hash_map_init_certain(&table->partitions, prng_u64(&shard->prng));
+    hash_map_init(&table->partitions, prng_u64(&shard->prng));
     unopened_init(&table->unopened, prng_u64(&shard->prng));
     timer_init(&table->unopened_timer, on_unopened_timer);
     *out = table;
@@ -144,10 +144,47 @@ static void tell_unopened(struct topic_table *table, const char *topic_name, int
              log_str("topic", topic_name), log_i64("partition", index), log_err(err));
 }
 
-static void load_groups(struct topic_table *table, struct partition *partition)
+static bool is_of_groups(const struct partition *partition)
 {
-    if (partition->internal && strcmp(partition->topic_name, "__consumer_offsets") == 0)
-        group_coordinator_load(table->shard->groups, partition);
+    return partition->internal && strcmp(partition->topic_name, "__consumer_offsets") == 0;
+}
+
+static enum err load_groups(struct topic_table *table, struct partition *partition)
+{
+    return is_of_groups(partition) ? group_coordinator_load(table->shard->groups, partition) : OK;
+}
+
+/* Into the table, and its groups; on an error it is in neither. */
+static enum err add_entry(struct topic_table *table, struct table_entry *entry)
+{
+    enum err err = hash_map_insert(&table->partitions, &entry->key, sizeof(entry->key), entry);
+
+    if (err != OK)
+        return err;
+    if (!table->starting)
+        err = load_groups(table, &entry->partition);
+    if (err != OK)
+        hash_map_remove(&table->partitions, &entry->key, sizeof(entry->key));
+    else
+        table->count++;
+    return err;
+}
+
+/* NULL: no memory. */
+static struct table_entry *new_entry(const struct image_topic *topic, int32_t index)
+{
+    struct table_entry *entry = mem_try_alloc(sizeof(*entry));
+
+    if (entry == NULL)
+        return NULL;
+    entry->key = key_of(&topic->id, index);
+    entry->partition.topic_id = topic->id;
+    entry->partition.index = index;
+    entry->partition.topic_name = mem_try_strdup(topic->name);
+    if (entry->partition.topic_name != NULL)
+        return entry;
+    mem_free(entry);
+    return NULL;
 }
 
 /* Open the log of one partition that the image gives to this shard. */
@@ -159,15 +196,14 @@ static enum err try_open(struct topic_table *table, const struct image_topic *to
                                              .producer_forgotten = on_producer_forgotten};
     struct shard *shard = table->shard;
     struct log_id id = {.topic_id = topic->id, .partition = state->index};
-    struct table_entry *entry = mem_alloc(sizeof(*entry));
-    struct partition *partition = &entry->partition;
+    struct table_entry *entry = new_entry(topic, state->index);
+    struct partition *partition;
     enum err err;
 
-    entry->key = key_of(&topic->id, state->index);
+    if (entry == NULL)
+        return ERR_NOMEM;
+    partition = &entry->partition;
     partition->shard = shard;
-    partition->topic_id = topic->id;
-    partition->index = state->index;
-    partition->topic_name = mem_strdup(topic->name);
     partition->leader_epoch = -1; /* follow_state has it */
     partition->internal = topic_is_internal(topic->name);
     partition_init_waits(partition);
@@ -183,32 +219,31 @@ static enum err try_open(struct topic_table *table, const struct image_topic *to
     }
     if (!table->starting)
         err = follow_state(partition, state);
+    if (err == OK)
+        err = add_entry(table, entry);
     if (err != OK) {
         log_close(partition->log);
         free_entry(entry);
-        return err;
     }
-    err = hash_map_insert(&table->partitions, &entry->key, sizeof(entry->key), entry);
-    check(err == OK);
-    table->count++;
-    if (!table->starting)
-        load_groups(table, partition);
-    return OK;
+    return err;
 }
 
-static void open_partition(struct topic_table *table, const struct image_topic *topic,
+/* False: it is not open, nor among those that are tried again: there is no memory. */
+static bool open_partition(struct topic_table *table, const struct image_topic *topic,
                            const struct image_partition *state)
 {
     enum err err = try_open(table, topic, state);
 
     if (err == OK)
-        return;
-    tell_unopened(table, topic->name, state->index, err);
+        return true;
     if (table->open_err == OK)
         table->open_err = err;
-    unopened_add(&table->unopened, &topic->id, state->index, topic->name, err);
+    if (unopened_add(&table->unopened, &topic->id, state->index, topic->name, err) != OK)
+        return false;
+    tell_unopened(table, topic->name, state->index, err);
     if (!timer_is_set(&table->unopened_timer))
         loop_set_timer_ms(&table->shard->loop, &table->unopened_timer, UNOPENED_AGAIN_MS);
+    return true;
 }
 
 /* False: it failed once more, and so will others. */
@@ -269,7 +304,7 @@ static void delete_partition(struct topic_table *table, struct table_entry *entr
     struct partition *partition = &entry->partition;
     struct hash_map *map = &table->partitions;
 
-    if (partition->internal && strcmp(partition->topic_name, "__consumer_offsets") == 0)
+    if (is_of_groups(partition))
         group_coordinator_unload(table->shard->groups, partition->index);
     partition->deleted = true;
     partition_end_waits(partition, ERR_NOT_FOUND);
@@ -301,7 +336,7 @@ enum {
 enum publish_step { STEP_DELETIONS, STEP_CHANGES, STEP_CONFIGS, STEP_DONE };
 
 static uint32_t follow_partition(struct topic_table *table, const struct image_topic *topic,
-                                 uint32_t index, uint32_t changes)
+                                 uint32_t index, uint32_t changes, bool *lacks_memory_out)
 {
     const struct image_partition *state = &topic->partitions[index];
     struct partition *partition;
@@ -312,7 +347,7 @@ static uint32_t follow_partition(struct topic_table *table, const struct image_t
     if (partition == NULL && unopened_find(&table->unopened, &topic->id, state->index) != NULL)
         return FOLLOW_US; /* by what the image says when it is opened */
     if (partition == NULL) {
-        open_partition(table, topic, state);
+        *lacks_memory_out = !open_partition(table, topic, state);
         return OPEN_US;
     }
     if (follow_state(partition, state) == OK)
@@ -372,7 +407,7 @@ static uint32_t renew_config(struct topic_table *table, const struct uuid *id, u
 }
 
 static uint32_t step_on(struct topic_table *table, const struct delta *delta,
-                        const struct delta_cursor *cursor, const struct image_topic *topic)
+                        struct delta_cursor *cursor, const struct image_topic *topic)
 {
     const struct delta_topic *change;
 
@@ -381,7 +416,8 @@ static uint32_t step_on(struct topic_table *table, const struct delta *delta,
     change = &delta->topics[cursor->topic];
     if (cursor->step == STEP_DELETIONS)
         return delete_one(table, &change->id, cursor->partition);
-    return follow_partition(table, topic, cursor->partition, change->changes);
+    return follow_partition(table, topic, cursor->partition, change->changes,
+                            &cursor->lacks_memory);
 }
 
 bool topic_table_publish_some(struct topic_table *table, const struct delta *delta,
@@ -389,6 +425,7 @@ bool topic_table_publish_some(struct topic_table *table, const struct delta *del
 {
     uint32_t spent_us = 0;
 
+    cursor->lacks_memory = false;
     while (spent_us < SLICE_US && cursor->step != STEP_DONE) {
         const struct image_topic *topic;
         uint32_t partitions;
@@ -400,6 +437,8 @@ bool topic_table_publish_some(struct topic_table *table, const struct delta *del
         spent_us++;
         while (cursor->partition < partitions && spent_us < SLICE_US) {
             spent_us += step_on(table, delta, cursor, topic);
+            if (cursor->lacks_memory)
+                return false; /* this one again */
             cursor->partition++;
         }
         if (cursor->partition < partitions)
@@ -420,7 +459,8 @@ void topic_table_publish(struct topic_table *table, const struct delta *delta)
     struct delta_cursor cursor = {0};
 
     while (!topic_table_publish_some(table, delta, &cursor))
-        continue;
+        if (cursor.lacks_memory)
+            return;
 }
 
 void topic_table_open_all(struct topic_table *table)
@@ -428,12 +468,17 @@ void topic_table_open_all(struct topic_table *table)
     struct delta delta;
     size_t cursor = 0;
     const struct image_topic *topic;
+    enum err err = OK;
 
     delta_init(&delta);
-    while ((topic = image_topic_next(table->shard->image, &cursor)) != NULL)
-        delta_note_topic(&delta, &topic->id, topic->name, DELTA_TOPIC_CREATED, 0);
+    while (err == OK && (topic = image_topic_next(table->shard->image, &cursor)) != NULL)
+        err = delta_note_topic(&delta, &topic->id, topic->name, strlen(topic->name),
+                               DELTA_TOPIC_CREATED, 0);
     table->starting = true;
-    topic_table_publish(table, &delta);
+    if (err == OK)
+        topic_table_publish(table, &delta);
+    else
+        table->open_err = err;
     table->starting = false;
     delta_deinit(&delta);
 }
@@ -452,8 +497,8 @@ enum err topic_table_follow_all(struct topic_table *table)
                 continue;
             err = follow_state(partition, state);
             if (err == OK)
-                load_groups(table, partition);
-            else
+                err = load_groups(table, partition);
+            if (err != OK)
                 tell_unopened(table, topic->name, state->index, err);
         }
     }

@@ -27,11 +27,13 @@ void topic_table_open_all(struct topic_table *table);
 must_use enum err topic_table_follow_all(struct topic_table *table);
 
 /* Bring logs in step with the image: deletions first, then creations, then changed epochs and
- * configs (kraft.md section 2, rule 3).  The image has the delta already. */
+ * configs (kraft.md section 2, rule 3).  The image has the delta already.  Without memory it ends
+ * early, and topic_table_open_err says so. */
 void topic_table_publish(struct topic_table *table, const struct delta *delta);
 
 /* The same in slices: a log is opened in a quarter of a millisecond, and there may be thousands.
- * False: call it again in the next turn; no other delta comes between. */
+ * False: call it again in the next turn, or later when the cursor lacks memory; no other delta
+ * comes between. */
 must_use bool topic_table_publish_some(struct topic_table *table, const struct delta *delta,
                                        struct delta_cursor *cursor);
 

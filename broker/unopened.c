@@ -1,6 +1,5 @@
 #include "broker/unopened.h"
 
-#include "base/check.h"
 #include "base/mem.h"
 
 #include <string.h>
@@ -30,17 +29,25 @@ void unopened_deinit(struct unopened *unopened)
     hash_map_deinit(&unopened->by_key);
 }
 
-void unopened_add(struct unopened *unopened, const struct uuid *topic_id, int32_t partition,
-                  const char *topic_name, enum err err)
+enum err unopened_add(struct unopened *unopened, const struct uuid *topic_id, int32_t partition,
+                      const char *topic_name, enum err err)
 {
-    struct unopened_partition *added = mem_alloc(sizeof(*added));
-    enum err inserted;
+    struct unopened_partition *added = mem_try_alloc(sizeof(*added));
+    enum err inserted = ERR_NOMEM;
 
+    if (added == NULL)
+        return ERR_NOMEM;
     *added = (struct unopened_partition){
-        .key = key_of(topic_id, partition), .topic_name = mem_strdup(topic_name), .err = err};
+        .key = key_of(topic_id, partition), .topic_name = mem_try_strdup(topic_name), .err = err};
+    if (added->topic_name != NULL)
+        inserted = hash_map_insert(&unopened->by_key, &added->key, sizeof(added->key), added);
+    if (inserted != OK) {
+        mem_free(added->topic_name);
+        mem_free(added);
+        return inserted;
+    }
     list_push_back(&unopened->by_try, &added->node);
-    inserted = hash_map_insert(&unopened->by_key, &added->key, sizeof(added->key), added);
-    check(inserted == OK);
+    return OK;
 }
 
 struct unopened_partition *unopened_find(const struct unopened *unopened,

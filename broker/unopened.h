@@ -34,9 +34,9 @@ struct unopened {
 void unopened_init(struct unopened *unopened, uint64_t seed);
 void unopened_deinit(struct unopened *unopened);
 
-/* One that is not there yet. */
-void unopened_add(struct unopened *unopened, const struct uuid *topic_id, int32_t partition,
-                  const char *topic_name, enum err err);
+/* One that is not there yet.  ERR_NOMEM. */
+must_use enum err unopened_add(struct unopened *unopened, const struct uuid *topic_id,
+                               int32_t partition, const char *topic_name, enum err err);
 
 /* NULL: not there. */
 struct unopened_partition *unopened_find(const struct unopened *unopened,

@@ -197,16 +197,19 @@ static void load(struct coordinator_partition *entry)
     group_expiry_forget_orphans(groups);
 }
 
-void group_coordinator_load(struct group_coordinator *groups, struct partition *partition)
+enum err group_coordinator_load(struct group_coordinator *groups, struct partition *partition)
 {
-    struct coordinator_partition *entry = mem_alloc(sizeof(*entry));
+    struct coordinator_partition *entry = mem_try_alloc(sizeof(*entry));
 
+    if (entry == NULL)
+        return ERR_NOMEM;
     entry->groups = groups;
     entry->partition = partition;
     state_queue_init(&entry->queue, partition, &groups->writes);
     timer_init(&entry->load_again, on_load_again);
     list_push_back(&groups->partitions, &entry->node);
     load(entry);
+    return OK;
 }
 
 void group_coordinator_unload(struct group_coordinator *groups, int32_t partition_index)

@@ -20,8 +20,10 @@ must_use enum err group_coordinator_create(struct shard *shard, struct group_coo
 void group_coordinator_destroy(struct group_coordinator *groups);
 
 /* topic_table opened (or is about to delete) a partition of __consumer_offsets here.  Loading reads
- * the log: synchronously before the loop runs (a start), in steps afterwards. */
-void group_coordinator_load(struct group_coordinator *groups, struct partition *partition);
+ * the log: synchronously before the loop runs (a start), in steps afterwards.  ERR_NOMEM: nothing
+ * was begun; a log that could not be read is another matter: it is tried again from here. */
+must_use enum err group_coordinator_load(struct group_coordinator *groups,
+                                         struct partition *partition);
 void group_coordinator_unload(struct group_coordinator *groups, int32_t partition_index);
 
 /* Which partition of __consumer_offsets a group belongs to: Java's String.hashCode over UTF-16,

@@ -2,9 +2,11 @@
 #ifndef LEVEE_BROKER_METADATA_DELTA_H
 #define LEVEE_BROKER_METADATA_DELTA_H
 
+#include "base/err.h"
 #include "base/uuid.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum delta_topic_change {
@@ -33,6 +35,7 @@ struct delta {
 /* How far a publisher has come with a delta that it follows in slices; zeroed at first. */
 struct delta_cursor {
     bool has_begun;
+    bool lacks_memory;  /* the last slice ended because there was none */
     uint8_t step;       /* the publisher's */
     uint32_t topic;     /* of the delta, or of the image */
     uint32_t partition; /* of the topic */
@@ -41,8 +44,10 @@ struct delta_cursor {
 void delta_init(struct delta *delta);
 void delta_deinit(struct delta *delta);
 
-/* Note a change of a topic; several changes of one id are merged. */
-void delta_note_topic(struct delta *delta, const struct uuid *id, const char *name, uint32_t change,
-                      uint32_t old_partition_count);
+/* Note a change of a topic; several changes of one id are merged.  name need not end with a NUL.
+ * ERR_NOMEM: nothing was noted. */
+must_use enum err delta_note_topic(struct delta *delta, const struct uuid *id, const char *name,
+                                   size_t name_bytes, uint32_t change,
+                                   uint32_t old_partition_count);
 
 #endif

@@ -1,5 +1,6 @@
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "broker/metadata/features.h"
 #include "broker/metadata/image_private.h"
 #include "net/protocol/kafka_enums.h"
@@ -17,9 +18,10 @@ struct image *image_create(void)
     struct image *image = mem_alloc(sizeof(*image));
 
     /* the map's order is that of insertion, whatever the seed; names come from admins */
-    hash_map_init_certain(&image->topics_by_id, 1);
-    hash_map_init_certain(&image->topics_by_name, 2);
-    hash_map_init_certain(&image->configs, 3);
+    hash_map_init(&image->topics_by_id, 1);
+    hash_map_init(&image->topics_by_name, 2);
+    hash_map_init(&image->configs, 3);
+    image->config_key = mem_alloc(1 + IMAGE_CONFIG_NAME_MAX);
     image->offset = -1;
     image->epoch = -1;
     return image;
@@ -35,21 +37,44 @@ void image_destroy(struct image *image)
     for (uint32_t i = 0; i < image->feature_count; i++)
         mem_free(image->features[i].name);
     mem_free(image->features);
+    mem_free(image->config_key);
     mem_free(image);
+}
+
+static enum err add_feature(struct image *image, uint32_t place,
+                            const struct feature_level_record *record)
+{
+    char *name = mem_try_strndup(record->name.text, (size_t)record->name.size_bytes);
+    struct image_feature *features = NULL;
+
+    if (name != NULL)
+        features = mem_try_realloc(image->features, (image->feature_count + 1) * sizeof(*features));
+    if (features == NULL) {
+        mem_free(name);
+        return ERR_NOMEM;
+    }
+    image->features = features;
+    memmove(&features[place + 1], &features[place],
+            (image->feature_count - place) * sizeof(*features));
+    features[place] = (struct image_feature){name, record->feature_level};
+    image->feature_count++;
+    return OK;
 }
 
 static enum err set_feature(struct image *image, const struct feature_level_record *record)
 {
-    char *name;
+    size_t name_bytes = (size_t)record->name.size_bytes;
     uint32_t place = 0;
+    int order = -1;
 
-    if (memchr(record->name.text, '\0', (size_t)record->name.size_bytes) != NULL)
+    if (memchr(record->name.text, '\0', name_bytes) != NULL)
         return ERR_MALFORMED; /* it is kept as a C string */
-    name = mem_strndup(record->name.text, (size_t)record->name.size_bytes);
-    while (place < image->feature_count && strcmp(image->features[place].name, name) < 0)
-        place++;
-    if (place < image->feature_count && strcmp(image->features[place].name, name) == 0) {
-        mem_free(name);
+    for (; place < image->feature_count; place++) {
+        order = text_compare(image->features[place].name, record->name.text, name_bytes);
+        if (order >= 0)
+            break;
+    }
+    if (place < image->feature_count && order == 0) {
         if (record->feature_level != 0) {
             image->features[place].level = record->feature_level;
             return OK;
@@ -60,17 +85,7 @@ static enum err set_feature(struct image *image, const struct feature_level_reco
                 (image->feature_count - place) * sizeof(*image->features));
         return OK;
     }
-    if (record->feature_level == 0) {
-        mem_free(name);
-        return OK;
-    }
-    image->features =
-        mem_realloc(image->features, (image->feature_count + 1) * sizeof(*image->features));
-    memmove(&image->features[place + 1], &image->features[place],
-            (image->feature_count - place) * sizeof(*image->features));
-    image->features[place] = (struct image_feature){name, record->feature_level};
-    image->feature_count++;
-    return OK;
+    return record->feature_level == 0 ? OK : add_feature(image, place, record);
 }
 
 enum err image_apply(struct image *image, const struct metadata_record *record, struct delta *delta)
@@ -187,7 +202,7 @@ static enum err emit_features(const struct image *image, const struct visit *vis
 static enum err emit_broker(const struct image_broker *broker, const struct visit *visit)
 {
     struct register_broker_record_broker_endpoint *endpoints =
-        mem_alloc(broker->endpoint_count * sizeof(*endpoints));
+        mem_try_alloc(broker->endpoint_count * sizeof(*endpoints));
     struct register_broker_record record = {
         .broker_id = broker->id,
         .incarnation_id = broker->incarnation_id,
@@ -199,6 +214,8 @@ static enum err emit_broker(const struct image_broker *broker, const struct visi
     };
     enum err err;
 
+    if (endpoints == NULL)
+        return ERR_NOMEM;
     for (uint32_t i = 0; i < broker->endpoint_count; i++)
         endpoints[i] = (struct register_broker_record_broker_endpoint){
             .name = wire_string(broker->endpoints[i].name),

@@ -69,7 +69,9 @@ struct image *image_create(void);
 void image_destroy(struct image *image);
 
 /* Apply one committed record and note in delta what changed.  ERR_MALFORMED: a record that cannot
- * follow on the state (unknown topic, wrong epoch): the caller stops the process's start. */
+ * follow on the state (unknown topic, wrong epoch): the caller stops the process's start.
+ * ERR_NOMEM: the image is as it was, and the same record may be tried again with the same delta,
+ * which may name more than changed. */
 must_use enum err image_apply(struct image *image, const struct metadata_record *record,
                               struct delta *delta);
 
@@ -119,7 +121,8 @@ void image_config_each_resource(const struct image *image, int8_t type,
 /* First producer id not yet in a reserved block. */
 int64_t image_next_producer_id(const struct image *image);
 
-/* Visit the records that rebuild this image, in the order of Kafka's snapshots. */
+/* Visit the records that rebuild this image, in the order of Kafka's snapshots.  ERR_NOMEM, and
+ * what visit says. */
 must_use enum err image_each_record(const struct image *image,
                                     enum err (*visit)(void *context,
                                                       const struct metadata_record *record),

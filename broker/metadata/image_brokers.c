@@ -35,60 +35,118 @@ static struct image_broker *find_broker(const struct image *image, int32_t id)
     return NULL;
 }
 
-static char *copy_text(struct wire_string text)
+/* Null stays NULL.  ERR_NOMEM. */
+static enum err copy_text(struct wire_string text, char **out)
 {
-    return text.text == NULL ? NULL : mem_strndup(text.text, (size_t)text.size_bytes);
+    *out = NULL;
+    if (text.text == NULL)
+        return OK;
+    *out = mem_try_strndup(text.text, (size_t)text.size_bytes);
+    return *out == NULL ? ERR_NOMEM : OK;
 }
 
-/* count < 0: null, which is none. */
-static void set_dirs(struct uuid **dirs_io, uint32_t *count_io, const struct uuid *dirs,
-                     int32_t count)
+/* count < 0: null, which is none.  NULL: no memory. */
+static struct uuid *copy_dirs(const struct uuid *dirs, int32_t count)
 {
     size_t size_bytes = count < 0 ? 0 : (size_t)count * sizeof(*dirs);
+    struct uuid *copy = mem_try_alloc(size_bytes);
 
-    mem_free(*dirs_io);
-    *dirs_io = mem_alloc(size_bytes);
-    *count_io = count < 0 ? 0 : (uint32_t)count;
-    if (size_bytes > 0)
-        memcpy(*dirs_io, dirs, size_bytes);
+    if (copy != NULL && size_bytes > 0)
+        memcpy(copy, dirs, size_bytes);
+    return copy;
 }
 
-/* A registration replaces whatever was known of that id. */
-static void register_broker(struct image *image, const struct register_broker_record *record)
+/* The memory of dirs is the broker's from now on. */
+static void take_dirs(struct uuid **dirs_io, uint32_t *count_io, struct uuid *dirs, int32_t count)
 {
-    struct image_broker *broker = find_broker(image, record->broker_id);
+    mem_free(*dirs_io);
+    *dirs_io = dirs;
+    *count_io = count < 0 ? 0 : (uint32_t)count;
+}
 
-    if (broker != NULL) {
-        clear_broker(broker);
-    } else {
-        uint32_t place = image->broker_count;
-        image->brokers =
-            mem_realloc(image->brokers, (image->broker_count + 1) * sizeof(*image->brokers));
-        for (; place > 0 && image->brokers[place - 1].id > record->broker_id; place--)
-            image->brokers[place] = image->brokers[place - 1];
-        broker = &image->brokers[place];
-        image->broker_count++;
+static enum err copy_endpoints(const struct register_broker_record *record,
+                               struct image_broker *broker)
+{
+    size_t count = (size_t)record->end_points.count;
+    enum err err = OK;
+
+    broker->endpoints = mem_try_alloc(count * sizeof(*broker->endpoints));
+    if (broker->endpoints == NULL)
+        return ERR_NOMEM;
+    broker->endpoint_count = (uint32_t)count;
+    for (size_t i = 0; i < count && err == OK; i++) {
+        const struct register_broker_record_broker_endpoint *from = &record->end_points.items[i];
+        struct image_endpoint *to = &broker->endpoints[i];
+        to->port = from->port;
+        to->security_protocol = from->security_protocol;
+        err = copy_text(from->name, &to->name);
+        if (err == OK)
+            err = copy_text(from->host, &to->host);
     }
-    *broker = (struct image_broker){
+    return err;
+}
+
+/* What the record says, in memory of its own. */
+static enum err copy_broker(const struct register_broker_record *record, struct image_broker *out)
+{
+    enum err err;
+
+    *out = (struct image_broker){
         .id = record->broker_id,
         .incarnation_id = record->incarnation_id,
         .epoch = record->broker_epoch,
         .fenced = record->fenced,
         .in_controlled_shutdown = record->in_controlled_shutdown,
-        .rack = copy_text(record->rack),
-        .endpoint_count = (uint32_t)record->end_points.count,
-        .endpoints = mem_alloc((size_t)record->end_points.count * sizeof(*broker->endpoints)),
     };
-    for (int32_t i = 0; i < record->end_points.count; i++)
-        broker->endpoints[i] = (struct image_endpoint){
-            .name = copy_text(record->end_points.items[i].name),
-            .host = copy_text(record->end_points.items[i].host),
-            .port = record->end_points.items[i].port,
-            .security_protocol = record->end_points.items[i].security_protocol};
-    set_dirs(&broker->log_dirs, &broker->log_dir_count, record->log_dirs.items,
-             record->log_dirs.count);
-    set_dirs(&broker->cordoned, &broker->cordoned_count, record->cordoned_log_dirs.items,
-             record->cordoned_log_dirs.count);
+    err = copy_text(record->rack, &out->rack);
+    if (err == OK)
+        err = copy_endpoints(record, out);
+    take_dirs(&out->log_dirs, &out->log_dir_count,
+              copy_dirs(record->log_dirs.items, record->log_dirs.count), record->log_dirs.count);
+    take_dirs(&out->cordoned, &out->cordoned_count,
+              copy_dirs(record->cordoned_log_dirs.items, record->cordoned_log_dirs.count),
+              record->cordoned_log_dirs.count);
+    if (err == OK && out->log_dirs != NULL && out->cordoned != NULL)
+        return OK;
+    clear_broker(out);
+    return ERR_NOMEM;
+}
+
+/* A place for a broker that is not known yet; NULL: no memory. */
+static struct image_broker *add_place(struct image *image, int32_t id)
+{
+    uint32_t place = image->broker_count;
+    struct image_broker *brokers =
+        mem_try_realloc(image->brokers, (image->broker_count + 1) * sizeof(*brokers));
+
+    if (brokers == NULL)
+        return NULL;
+    for (; place > 0 && brokers[place - 1].id > id; place--)
+        brokers[place] = brokers[place - 1];
+    image->brokers = brokers;
+    image->broker_count++;
+    return &brokers[place];
+}
+
+/* A registration replaces whatever was known of that id. */
+static enum err register_broker(struct image *image, const struct register_broker_record *record)
+{
+    struct image_broker *broker = find_broker(image, record->broker_id);
+    struct image_broker registered;
+    enum err err = copy_broker(record, &registered);
+
+    if (err != OK)
+        return err;
+    if (broker != NULL)
+        clear_broker(broker);
+    else
+        broker = add_place(image, record->broker_id);
+    if (broker == NULL) {
+        clear_broker(&registered);
+        return ERR_NOMEM;
+    }
+    *broker = registered;
+    return OK;
 }
 
 static enum err unregister_broker(struct image *image,
@@ -110,18 +168,31 @@ static enum err change_broker(struct image *image,
 {
     struct image_broker *broker = find_broker(image, record->broker_id);
 
+    struct uuid *log_dirs;
+    struct uuid *cordoned;
+
     if (broker == NULL || broker->epoch != record->broker_epoch)
         return ERR_MALFORMED;
+    log_dirs = copy_dirs(record->log_dirs.items, record->log_dirs.count);
+    cordoned = copy_dirs(record->cordoned_log_dirs.items, record->cordoned_log_dirs.count);
+    if (log_dirs == NULL || cordoned == NULL) {
+        mem_free(log_dirs);
+        mem_free(cordoned);
+        return ERR_NOMEM;
+    }
+    if (record->log_dirs.count > 0) /* empty means unchanged */
+        take_dirs(&broker->log_dirs, &broker->log_dir_count, log_dirs, record->log_dirs.count);
+    else
+        mem_free(log_dirs);
+    if (record->cordoned_log_dirs.count >= 0) /* null means unchanged */
+        take_dirs(&broker->cordoned, &broker->cordoned_count, cordoned,
+                  record->cordoned_log_dirs.count);
+    else
+        mem_free(cordoned);
     if (record->fenced != 0) /* -1 unfences, +1 fences */
         broker->fenced = record->fenced > 0;
     if (record->in_controlled_shutdown > 0)
         broker->in_controlled_shutdown = true;
-    if (record->log_dirs.count > 0) /* empty means unchanged */
-        set_dirs(&broker->log_dirs, &broker->log_dir_count, record->log_dirs.items,
-                 record->log_dirs.count);
-    if (record->cordoned_log_dirs.count >= 0) /* null means unchanged */
-        set_dirs(&broker->cordoned, &broker->cordoned_count, record->cordoned_log_dirs.items,
-                 record->cordoned_log_dirs.count);
     return OK;
 }
 
@@ -131,8 +202,7 @@ enum err image_apply_broker(struct image *image, const struct metadata_record *r
     delta->brokers = true;
     switch (record->type) {
     case METADATA_REGISTER_BROKER:
-        register_broker(image, record->body);
-        return OK;
+        return register_broker(image, record->body);
     case METADATA_UNREGISTER_BROKER:
         return unregister_broker(image, record->body);
     default:

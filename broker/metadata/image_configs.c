@@ -1,5 +1,4 @@
 /* Configs of the image: ConfigRecord, by resource, keys in rising order. */
-#include "base/check.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "broker/metadata/image_private.h"
@@ -11,37 +10,18 @@
 static struct config_resource *find_resource(const struct image *image, int8_t type,
                                              const char *name, size_t name_bytes)
 {
-    char space[1 + 512];
-    char *id = name_bytes < sizeof(space) ? space : mem_alloc(1 + name_bytes);
-    struct config_resource *resource;
+    char *id = image->config_key; /* the image is one shard's */
 
+    if (name_bytes > IMAGE_CONFIG_NAME_MAX)
+        return NULL;
     id[0] = (char)type;
     memcpy(id + 1, name, name_bytes);
-    resource = hash_map_find(&image->configs, id, 1 + name_bytes);
-    if (id != space)
-        mem_free(id);
-    return resource;
+    return hash_map_find(&image->configs, id, 1 + name_bytes);
 }
 
 static uint32_t *count_of(struct image *image, int8_t type)
 {
     return &image->config_counts[(uint8_t)type % IMAGE_CONFIG_TYPES];
-}
-
-static struct config_resource *add_resource(struct image *image, int8_t type, const char *name,
-                                            size_t name_bytes)
-{
-    struct config_resource *resource = mem_alloc(sizeof(*resource));
-    enum err err;
-
-    resource->id_bytes = 1 + name_bytes;
-    resource->id = mem_alloc(resource->id_bytes + 1);
-    resource->id[0] = (char)type;
-    memcpy(resource->id + 1, name, name_bytes);
-    err = hash_map_insert(&image->configs, resource->id, resource->id_bytes, resource);
-    check(err == OK);
-    (*count_of(image, type))++;
-    return resource;
 }
 
 static void free_resource(struct config_resource *resource)
@@ -53,6 +33,29 @@ static void free_resource(struct config_resource *resource)
     mem_free(resource->pairs);
     mem_free(resource->id);
     mem_free(resource);
+}
+
+/* NULL: no memory. */
+static struct config_resource *add_resource(struct image *image, int8_t type, const char *name,
+                                            size_t name_bytes)
+{
+    struct config_resource *resource = mem_try_alloc(sizeof(*resource));
+
+    if (resource == NULL)
+        return NULL;
+    resource->id_bytes = 1 + name_bytes;
+    resource->id = mem_try_alloc(resource->id_bytes + 1);
+    if (resource->id != NULL) {
+        resource->id[0] = (char)type;
+        memcpy(resource->id + 1, name, name_bytes);
+    }
+    if (resource->id == NULL ||
+        hash_map_insert(&image->configs, resource->id, resource->id_bytes, resource) != OK) {
+        free_resource(resource);
+        return NULL;
+    }
+    (*count_of(image, type))++;
+    return resource;
 }
 
 void image_free_configs(struct image *image)
@@ -81,13 +84,14 @@ void image_remove_configs(struct image *image, int8_t type, const char *name)
 }
 
 /* Index of key, or of where it would stand. */
-static uint32_t place_of(const struct config_resource *resource, const char *key, bool *found_out)
+static uint32_t place_of(const struct config_resource *resource, const char *key, size_t key_bytes,
+                         bool *found_out)
 {
     uint32_t place = 0;
     int order = 1;
 
     for (; place < resource->count; place++) {
-        order = strcmp(resource->pairs[place].key, key);
+        order = text_compare(resource->pairs[place].key, key, key_bytes);
         if (order >= 0)
             break;
     }
@@ -95,29 +99,56 @@ static uint32_t place_of(const struct config_resource *resource, const char *key
     return place;
 }
 
-static void set_pair(struct config_resource *resource, char *key, char *value)
+/* A pair with that key and no value yet; NULL: no memory. */
+static struct config_pair *insert_pair(struct config_resource *resource, uint32_t place,
+                                       struct wire_string key)
 {
-    bool found;
-    uint32_t place = place_of(resource, key, &found);
+    char *copy = mem_try_strndup(key.text, (size_t)key.size_bytes);
+    struct config_pair *pairs = NULL;
 
-    if (found) {
-        mem_free(resource->pairs[place].value);
-        resource->pairs[place].value = value;
-        mem_free(key);
-        return;
+    if (copy != NULL)
+        pairs = mem_try_realloc(resource->pairs, (resource->count + 1) * sizeof(*pairs));
+    if (pairs == NULL) {
+        mem_free(copy);
+        return NULL;
     }
-    resource->pairs =
-        mem_realloc(resource->pairs, (resource->count + 1) * sizeof(*resource->pairs));
-    memmove(&resource->pairs[place + 1], &resource->pairs[place],
-            (resource->count - place) * sizeof(*resource->pairs));
-    resource->pairs[place] = (struct config_pair){key, value};
+    resource->pairs = pairs;
+    memmove(&pairs[place + 1], &pairs[place], (resource->count - place) * sizeof(*pairs));
+    pairs[place] = (struct config_pair){.key = copy};
     resource->count++;
+    return &pairs[place];
 }
 
-static void delete_pair(struct config_resource *resource, const char *key)
+static enum err set_pair(struct config_resource *resource, struct wire_string key,
+                         struct wire_string value)
+{
+    /* Kafka stores what was sent and trims when it parses (ConfigDef.parseType).  Values are kept
+     * as C strings: cut first, then trimmed, so that what a snapshot gives back stays as it is. */
+    const char *text = value.text;
+    size_t text_bytes = strnlen(text, (size_t)value.size_bytes);
+    struct config_pair *pair;
+    bool found;
+    uint32_t place = place_of(resource, key.text, (size_t)key.size_bytes, &found);
+    char *copy;
+
+    text_trim(&text, &text_bytes);
+    copy = mem_try_strndup(text, text_bytes);
+    if (copy == NULL)
+        return ERR_NOMEM;
+    pair = found ? &resource->pairs[place] : insert_pair(resource, place, key);
+    if (pair == NULL) {
+        mem_free(copy);
+        return ERR_NOMEM;
+    }
+    mem_free(pair->value);
+    pair->value = copy;
+    return OK;
+}
+
+static void delete_pair(struct config_resource *resource, struct wire_string key)
 {
     bool found;
-    uint32_t place = place_of(resource, key, &found);
+    uint32_t place = place_of(resource, key.text, (size_t)key.size_bytes, &found);
 
     if (!found)
         return;
@@ -128,20 +159,20 @@ static void delete_pair(struct config_resource *resource, const char *key)
             (resource->count - place) * sizeof(*resource->pairs));
 }
 
-static void note_change(struct image *image, const struct config_record *record,
-                        struct delta *delta)
+static enum err note_change(struct image *image, const struct config_record *record,
+                            struct delta *delta)
 {
     const struct image_topic *topic;
 
     if (record->resource_type == KAFKA_CONFIG_RESOURCE_TYPE_BROKER)
         delta->broker_configs = true;
     if (record->resource_type != KAFKA_CONFIG_RESOURCE_TYPE_TOPIC)
-        return;
+        return OK;
     topic = image_topic_by_name(image, record->resource_name.text,
                                 (size_t)record->resource_name.size_bytes);
-    if (topic != NULL)
-        delta_note_topic(delta, &topic->id, topic->name, DELTA_TOPIC_CONFIG,
-                         topic->partition_count);
+    return topic == NULL ? OK
+                         : delta_note_topic(delta, &topic->id, topic->name, strlen(topic->name),
+                                            DELTA_TOPIC_CONFIG, topic->partition_count);
 }
 
 /* Names are kept as C strings. */
@@ -155,36 +186,30 @@ enum err image_apply_config(struct image *image, const struct metadata_record *r
 {
     const struct config_record *config = record->body;
     size_t name_bytes = (size_t)config->resource_name.size_bytes;
-    const char *value = config->value.text;
-    size_t value_bytes = value == NULL ? 0 : (size_t)config->value.size_bytes;
     struct config_resource *resource =
         find_resource(image, config->resource_type, config->resource_name.text, name_bytes);
-    char *key;
+    enum err err;
 
     if (config->name.size_bytes <= 0 || name_bytes > IMAGE_CONFIG_NAME_MAX ||
         config->resource_type < 0 || !is_name(config->name) || !is_name(config->resource_name))
         return ERR_MALFORMED;
-    if (value == NULL && resource == NULL)
+    if (config->value.text == NULL && resource == NULL)
         return OK; /* there is nothing to delete */
+    err = note_change(image, config, delta);
+    if (err != OK)
+        return err;
     if (resource == NULL)
         resource =
             add_resource(image, config->resource_type, config->resource_name.text, name_bytes);
-    key = mem_strndup(config->name.text, (size_t)config->name.size_bytes);
-    if (value == NULL) {
-        delete_pair(resource, key);
-        mem_free(key);
-        if (resource->count == 0)
-            remove_resource(image, resource);
-    } else {
-        /* Kafka stores what was sent and trims when it parses (ConfigDef.parseType).  Values are
-         * kept as C strings: cut first, then trimmed, so that what a snapshot gives back stays as
-         * it is. */
-        value_bytes = strnlen(value, value_bytes);
-        text_trim(&value, &value_bytes);
-        set_pair(resource, key, mem_strndup(value, value_bytes));
-    }
-    note_change(image, config, delta);
-    return OK;
+    if (resource == NULL)
+        return ERR_NOMEM;
+    if (config->value.text == NULL)
+        delete_pair(resource, config->name);
+    else
+        err = set_pair(resource, config->name, config->value);
+    if (resource->count == 0)
+        remove_resource(image, resource);
+    return err;
 }
 
 const char *image_config(const struct image *image, int8_t type, const char *name, const char *key)
@@ -195,7 +220,7 @@ const char *image_config(const struct image *image, int8_t type, const char *nam
 
     if (resource == NULL)
         return NULL;
-    place = place_of(resource, key, &found);
+    place = place_of(resource, key, strlen(key), &found);
     return found ? resource->pairs[place].value : NULL;
 }
 

@@ -39,6 +39,7 @@ struct image {
     struct image_feature *features; /* by rising name */
     uint32_t feature_count;
     struct hash_map configs;                    /* config_resource by id */
+    char *config_key;                           /* where the id of one that is looked up is made */
     uint32_t config_counts[IMAGE_CONFIG_TYPES]; /* resources, by type */
     int64_t next_producer_id;
 };

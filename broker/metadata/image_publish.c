@@ -2,6 +2,8 @@
 
 #include "base/check.h"
 
+enum { NO_MEMORY_AGAIN_MS = 100 };
+
 void image_publish_init(struct image_publish *publish, struct shard *home)
 {
     *publish = (struct image_publish){.home = home};
@@ -9,10 +11,28 @@ void image_publish_init(struct image_publish *publish, struct shard *home)
 
 void image_publish_deinit(struct image_publish *publish)
 {
-    for (uint32_t i = 0; i < SHARD_COUNT_MAX; i++)
-        if (publish->slots[i].ready)
-            image_replay_deinit(&publish->slots[i].replay);
+    for (uint32_t i = 0; i < SHARD_COUNT_MAX; i++) {
+        struct image_publish_slot *slot = &publish->slots[i];
+        if (!slot->ready)
+            continue;
+        loop_cancel_timer(&slot->call.target->loop, &slot->again);
+        delta_deinit(&slot->delta);
+        image_replay_deinit(&slot->replay);
+    }
     *publish = (struct image_publish){0};
+}
+
+/* P3 */
+static void try_later(struct image_publish_slot *slot)
+{
+    struct shard *shard = slot->call.target;
+
+    if (!slot->lacks_memory)
+        log_line(shard->sink, LOG_ERROR, "LVE-4015",
+                 "no memory to take in a change of the metadata: it is tried again",
+                 log_u64("shard", shard->index));
+    slot->lacks_memory = true;
+    loop_set_timer_ms(&shard->loop, &slot->again, NO_MEMORY_AGAIN_MS);
 }
 
 static void follow(struct image_publish_slot *slot)
@@ -20,8 +40,12 @@ static void follow(struct image_publish_slot *slot)
     struct shard *shard = slot->call.target;
     image_published_fn *published = slot->publish->published;
 
+    slot->cursor.lacks_memory = false;
     if (published != NULL && !published(shard, &slot->delta, &slot->cursor)) {
-        loop_defer(&shard->loop, &slot->next_turn);
+        if (slot->cursor.lacks_memory)
+            try_later(slot);
+        else
+            loop_defer(&shard->loop, &slot->next_turn);
         return;
     }
     delta_deinit(&slot->delta);
@@ -33,24 +57,43 @@ static void on_next_turn(struct task *task)
     follow(container_of(task, struct image_publish_slot, next_turn));
 }
 
+static void go_on(struct image_publish_slot *slot)
+{
+    const struct image_publish *publish = slot->publish;
+    enum err err = OK;
+
+    if (!slot->is_applied)
+        err = image_replay_batch(&slot->replay, publish->bytes, publish->size_bytes, &slot->delta);
+    if (err == ERR_NOMEM) {
+        try_later(slot);
+        return;
+    }
+    check(err == OK); /* P2 */
+    slot->is_applied = true;
+    follow(slot);
+}
+
+static void on_again(struct timer *timer)
+{
+    go_on(container_of(timer, struct image_publish_slot, again));
+}
+
 /* On the slot's shard. */
 static void apply(struct shard_call *call)
 {
     struct image_publish_slot *slot = container_of(call, struct image_publish_slot, call);
-    struct image_publish *publish = slot->publish;
-    enum err err;
 
     if (!slot->ready) {
         image_replay_init(&slot->replay, call->target->image);
-        slot->replay.arena.is_certain = true; /* it was decided, and is durable: P2 */
+        timer_init(&slot->again, on_again);
         slot->ready = true;
     }
     delta_init(&slot->delta);
     slot->cursor = (struct delta_cursor){0};
     slot->next_turn.run = on_next_turn;
-    err = image_replay_batch(&slot->replay, publish->bytes, publish->size_bytes, &slot->delta);
-    check(err == OK); /* P2 */
-    follow(slot);
+    slot->is_applied = false;
+    slot->lacks_memory = false;
+    go_on(slot);
 }
 
 static void drop_one(struct image_publish *publish)

@@ -6,7 +6,9 @@
  * open yet, or still have some of a topic that is gone.
  *   P1  one shipment at a time
  *   P2  an image that cannot take a committed record stops the process: the decision that wrote it
- *       was wrong, and shards would disagree */
+ *       was wrong, and shards would disagree
+ *   P3  a shard that finds no memory for it tries again where it stopped, until there is: what is
+ *       durable is decided, and who asked for it waits or hears that his time is over */
 #ifndef LEVEE_BROKER_METADATA_IMAGE_PUBLISH_H
 #define LEVEE_BROKER_METADATA_IMAGE_PUBLISH_H
 
@@ -14,7 +16,7 @@
 #include "broker/shard.h"
 
 /* True: everything follows the image now.  False: that was a slice, and the shard's next turn calls
- * it again. */
+ * it again, or, when the cursor says that memory was lacking, a later one. */
 typedef bool image_published_fn(struct shard *shard, const struct delta *delta,
                                 struct delta_cursor *cursor);
 
@@ -29,6 +31,9 @@ struct image_publish_slot {
     struct delta delta;
     struct delta_cursor cursor;
     struct task next_turn;
+    struct timer again; /* P3 */
+    bool is_applied;    /* the image has it */
+    bool lacks_memory;  /* and that was told */
 };
 
 struct image_publish {
@@ -44,7 +49,7 @@ struct image_publish {
 /* home: shard 0. */
 void image_publish_init(struct image_publish *publish, struct shard *home);
 
-/* When no shipment is under way and the loops stand still. */
+/* When the loops stand still. */
 void image_publish_deinit(struct image_publish *publish);
 
 /* Apply one committed batch everywhere; bytes must live until done, which may run inside the call

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* A batch of 10,000 records (the most that one operation writes) needs a few MiB. */
+/* Of one record. */
 #define ARENA_MAX_BYTES ((size_t)256 << 20)
 #define BATCH_MAX_BYTES ((size_t)1 << 30)
 
@@ -23,38 +23,41 @@ void image_replay_deinit(struct image_replay *replay)
     *replay = (struct image_replay){0};
 }
 
-static void hold(struct image_replay *replay, const struct record *record)
+static enum err hold(struct image_replay *replay, const struct record *record)
 {
     uint32_t size_bytes = (uint32_t)record->value_bytes;
     size_t needed_bytes = replay->held_bytes + sizeof(size_bytes) + size_bytes;
 
     if (needed_bytes > replay->held_max_bytes) {
+        uint8_t *held = mem_try_realloc(replay->held, needed_bytes * 2);
+        if (held == NULL)
+            return ERR_NOMEM;
+        replay->held = held;
         replay->held_max_bytes = needed_bytes * 2;
-        replay->held = mem_realloc(replay->held, replay->held_max_bytes);
     }
     memcpy(replay->held + replay->held_bytes, &size_bytes, sizeof(size_bytes));
     memcpy(replay->held + replay->held_bytes + sizeof(size_bytes), record->value, size_bytes);
     replay->held_bytes = needed_bytes;
+    return OK;
 }
 
 /* The end of a transaction: all of it at once. */
 static enum err apply_held(struct image_replay *replay, struct delta *delta)
 {
-    size_t pos = 0;
-
-    while (pos < replay->held_bytes) {
+    while (replay->held_pos < replay->held_bytes) {
+        const uint8_t *at = replay->held + replay->held_pos;
         struct metadata_record record;
         uint32_t size_bytes;
         enum err err;
 
-        memcpy(&size_bytes, replay->held + pos, sizeof(size_bytes));
-        pos += sizeof(size_bytes);
-        err = metadata_record_decode(replay->held + pos, size_bytes, &replay->arena, &record);
+        memcpy(&size_bytes, at, sizeof(size_bytes));
+        arena_reset(&replay->arena);
+        err = metadata_record_decode(at + sizeof(size_bytes), size_bytes, &replay->arena, &record);
         if (err == OK)
             err = image_apply(replay->image, &record, delta);
         if (err != OK)
             return err;
-        pos += size_bytes;
+        replay->held_pos += sizeof(size_bytes) + size_bytes;
     }
     return OK;
 }
@@ -67,6 +70,7 @@ static enum err apply_one(struct image_replay *replay, const struct record *reco
 
     if (record->key_bytes >= 0 || record->value_bytes < 0)
         return ERR_MALFORMED; /* keys are null, values are not */
+    arena_reset(&replay->arena);
     err = metadata_record_decode(record->value, (size_t)record->value_bytes, &replay->arena,
                                  &decoded);
     if (err != OK)
@@ -77,18 +81,19 @@ static enum err apply_one(struct image_replay *replay, const struct record *reco
             return ERR_MALFORMED;
         replay->in_transaction = true;
         replay->held_bytes = 0;
+        replay->held_pos = 0;
         return OK;
     case METADATA_END_TRANSACTION:
     case METADATA_ABORT_TRANSACTION:
         if (!replay->in_transaction)
             return ERR_MALFORMED;
-        replay->in_transaction = false;
-        return decoded.type == METADATA_END_TRANSACTION ? apply_held(replay, delta) : OK;
+        if (decoded.type == METADATA_END_TRANSACTION)
+            err = apply_held(replay, delta);
+        replay->in_transaction = err == ERR_NOMEM; /* it goes on */
+        return err;
     default:
-        if (!replay->in_transaction)
-            return image_apply(replay->image, &decoded, delta);
-        hold(replay, record);
-        return OK;
+        return replay->in_transaction ? hold(replay, record)
+                                      : image_apply(replay->image, &decoded, delta);
     }
 }
 
@@ -96,16 +101,21 @@ enum err image_replay_snapshot_batch(struct image_replay *replay, const uint8_t 
                                      size_t size_bytes, struct delta *delta)
 {
     struct record record;
+    uint32_t count = 0;
     enum err err = batch_reader_open(&replay->reader, bytes, size_bytes);
 
     if (err != OK || batch_is_control(&replay->reader.header))
         return err;
-    arena_reset(&replay->arena);
     while ((err = batch_reader_next(&replay->reader, &record, NULL, NULL)) == OK) {
-        err = apply_one(replay, &record, delta);
+        if (count >= replay->applied_count)
+            err = apply_one(replay, &record, delta);
+        if (err == ERR_NOMEM)
+            replay->applied_count = count;
         if (err != OK)
             return err;
+        count++;
     }
+    replay->applied_count = 0;
     return err == ERR_NOT_FOUND ? OK : err;
 }
 

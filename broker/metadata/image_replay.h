@@ -14,11 +14,13 @@
 struct image_replay {
     struct image *image;
     struct batch_reader reader;
-    struct arena arena; /* bodies of the records of one batch */
+    struct arena arena; /* the body of one record */
     bool in_transaction;
-    uint8_t *held; /* values of an open transaction: uint32 size (host order), bytes */
+    uint32_t applied_count; /* of the batch that found no memory: it goes on behind them */
+    uint8_t *held;          /* values of an open transaction: uint32 size (host order), bytes */
     size_t held_bytes;
     size_t held_max_bytes;
+    size_t held_pos; /* where the transaction that found no memory goes on */
 };
 
 /* image stays the caller's. */
@@ -31,7 +33,8 @@ void image_replay_deinit(struct image_replay *replay);
  * open).  The checksum is the caller's business.  ERR_MALFORMED: a record that cannot follow, or a
  * transaction that begins twice or ends without a beginning; ERR_UNSUPPORTED, ERR_NEWER_FORMAT: a
  * record that we cannot obey; other errors as batch_reader_open.  The image is then half changed.
- */
+ * ERR_NOMEM: so it is, and the next call takes the same batch and delta, and goes on where this one
+ * ended. */
 must_use enum err image_replay_batch(struct image_replay *replay, const uint8_t *bytes,
                                      size_t size_bytes, struct delta *delta);
 

@@ -69,8 +69,12 @@ static enum err flush(struct encoding *encoding, bool control_next)
         if (err != OK)
             return err;
         if (encoding->size_bytes + size_bytes > encoding->max_bytes) {
-            encoding->max_bytes = (encoding->size_bytes + size_bytes) * 2;
-            encoding->bytes = mem_realloc(encoding->bytes, encoding->max_bytes);
+            size_t max_bytes = (encoding->size_bytes + size_bytes) * 2;
+            uint8_t *larger = mem_try_realloc(encoding->bytes, max_bytes);
+            if (larger == NULL)
+                return ERR_NOMEM;
+            encoding->bytes = larger;
+            encoding->max_bytes = max_bytes;
         }
         memcpy(encoding->bytes + encoding->size_bytes, bytes, size_bytes);
         encoding->size_bytes += size_bytes;

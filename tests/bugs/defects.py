@@ -190,12 +190,16 @@ DEFECTS = [
            ("storage/journal_group.c",
             "        return budget_room_bytes(&memory->slab->budget) < need_bytes ?",
             "        return $BUG || budget_room_bytes(&memory->slab->budget) < need_bytes ?")),
+    defect("passed_over", "a metadata record that found no memory is not applied any more",
+           ["test_image_no_memory", "test_controller_no_memory"],
+           ("broker/metadata/image_replay.c",
+            "            replay->applied_count = count;\n",
+            "            replay->applied_count = count + ($BUG ? 1 : 0);\n")),
     defect("never_opened", "a log that could not be opened when its topic came is not tried again",
            ["test_topic_table"],
            ("broker/topic_table.c",
-            "    unopened_add(&table->unopened, &topic->id, state->index, topic->name, err);\n"
-            "    if (!timer_is_set(",
-            "    unopened_add(&table->unopened, &topic->id, state->index, topic->name, err);\n"
+            "    tell_unopened(table, topic->name, state->index, err);\n    if (!timer_is_set(",
+            "    tell_unopened(table, topic->name, state->index, err);\n"
             "    if (!$BUG && !timer_is_set(")),
     defect("budget_kept", "memory is not given back to its budget",
            ["test_budget", "test_conn"],

@@ -421,7 +421,10 @@ static inline void rig_open_parts(void)
     cr_assert(eq(int, group_coordinator_create(&rig.shard, &rig.shard.groups), OK));
     delta_init(&delta);
     while ((topic = image_topic_next(rig.shard.image, &cursor)) != NULL)
-        delta_note_topic(&delta, &topic->id, topic->name, DELTA_TOPIC_CREATED, 0);
+        cr_assert(eq(int,
+                     delta_note_topic(&delta, &topic->id, topic->name, strlen(topic->name),
+                                      DELTA_TOPIC_CREATED, 0),
+                     OK));
     topic_table_publish(rig.shard.topics, &delta);
     delta_deinit(&delta);
 }

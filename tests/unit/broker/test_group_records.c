@@ -337,7 +337,7 @@ static void compare(struct walk *walk, uint64_t seed, int at)
     struct partition *partition = coordinator_partition_of(living, 0)->partition;
 
     cr_assert(eq(int, group_coordinator_create(&rig.shard, &rebuilt), OK));
-    group_coordinator_load(rebuilt, partition);
+    cr_assert(eq(int, group_coordinator_load(rebuilt, partition), OK));
     for (int g = 0; g < GROUPS; g++) {
         const struct group *live = coordinator_find(living, wire_string(names[g]));
         const struct group *again = coordinator_find(rebuilt, wire_string(names[g]));

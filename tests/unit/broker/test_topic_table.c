@@ -1,6 +1,8 @@
 /* What the metadata changes is followed in slices, and answered when all of it is there. */
 #include "broker/topic_table.h"
 #include "net/protocol/msg_incremental_alter_configs.h"
+#include "net/protocol/msg_partition_record.h"
+#include "net/protocol/msg_topic_record.h"
 #include "tests/unit/broker/live_rig.h"
 
 #include <errno.h>
@@ -121,6 +123,62 @@ Test(topic_table, a_topic_that_was_never_opened_can_be_deleted_and_created_anew,
 Test(topic_table, so_can_one_whose_directory_has_its_name_already, .timeout = 600)
 {
     is_deleted_and_created_anew(1);
+}
+
+/* The image of the only shard has a topic that nobody has followed yet. */
+static void put_into_image(struct image *image, const struct uuid *id, struct delta *delta)
+{
+    static int32_t one[] = {1};
+    struct topic_record topic = {.name = wire_string("t"), .topic_id = *id};
+    struct partition_record partition;
+    struct metadata_record record = {.type = METADATA_TOPIC, .body = &topic};
+
+    cr_assert(eq(int, image_apply(image, &record, delta), OK));
+    codec_set_defaults(&partition_record_desc, &partition);
+    partition.topic_id = *id;
+    partition.partition_id = 0;
+    partition.replicas.items = one;
+    partition.replicas.count = 1;
+    partition.isr.items = one;
+    partition.isr.count = 1;
+    partition.leader = 1;
+    record = (struct metadata_record){.type = METADATA_PARTITION, .version = 1, .body = &partition};
+    cr_assert(eq(int, image_apply(image, &record, delta), OK));
+}
+
+/* Neither for its entry nor to remember it among those that are tried again. */
+Test(topic_table, a_partition_that_finds_no_memory_is_opened_when_there_is_some, .timeout = 600)
+{
+    struct uuid id = {.bytes = {1, 2, 3}};
+    struct delta_cursor cursor = {0};
+    uint32_t refused_count = 0;
+    struct shard *shard;
+    struct delta delta;
+    bool done = false;
+
+    live_start(1, NULL);
+    (void)live_client(0);
+    shard = broker_shard(live.broker.broker, 0);
+    delta_init(&delta);
+    put_into_image(shard->image, &id, &delta);
+    for (uint64_t n = 1; !done; n++) {
+        mem_end_after(n);
+        done = topic_table_publish_some(shard->topics, &delta, &cursor);
+        mem_fail_after(0);
+        if (done)
+            break;
+        refused_count++;
+        cr_assert(cursor.lacks_memory);
+        cr_assert(eq(u32, cursor.partition, 0));
+        cr_assert_null(topic_table_find(shard->topics, &id, 0));
+        cr_assert(lt(u32, refused_count, 100));
+    }
+    delta_deinit(&delta);
+    cr_assert(le(u32, 2, refused_count));
+    sim_world_run_for(live.world, 2500 * SIM_MS); /* perhaps it is among those by now */
+    cr_assert_not_null(topic_table_find(shard->topics, &id, 0));
+    cr_assert(eq(i16, produce(), KAFKA_NONE));
+    cr_assert(lt(u64, live_stop_ms(), 5000));
 }
 
 /* ---- many */
