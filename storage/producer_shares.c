@@ -110,15 +110,29 @@ static void forget_owner(struct producer_shares *shares, struct producer_owner *
     mem_free(owner);
 }
 
+static bool is_empty_handed(const struct producer_owner *owner)
+{
+    return owner != NULL && owner->count == 0;
+}
+
+/* Nothing came of what was reserved before. */
+static void reserve_for(struct producer_shares *shares, struct producer_owner *owner)
+{
+    if (shares->reserved != owner && is_empty_handed(shares->reserved))
+        forget_owner(shares, shares->reserved);
+    shares->reserved = owner;
+}
+
 enum err producer_shares_reserve(struct producer_shares *shares, uint64_t number)
 {
     struct producer_owner *owner = find_owner(shares, number);
     enum err err;
 
-    if (owner != NULL)
+    if (owner != NULL) {
+        reserve_for(shares, owner);
         return OK;
-    if (shares->reserved != NULL)
-        forget_owner(shares, shares->reserved); /* nothing came of it */
+    }
+    reserve_for(shares, NULL);
     err = reserve_heap(shares);
     if (err != OK)
         return err;
@@ -141,8 +155,7 @@ enum err producer_shares_reserve(struct producer_shares *shares, uint64_t number
 void producer_shares_deinit(struct producer_shares *shares)
 {
     check(shares->known_count == 0 && shares->recovered_count == 0);
-    if (shares->reserved != NULL)
-        forget_owner(shares, shares->reserved);
+    reserve_for(shares, NULL);
     check(owner_count(shares) == 0); /* H4 */
     hash_map_deinit(&shares->owners);
     mem_free(shares->heap);
@@ -164,8 +177,6 @@ static void join(struct producer_shares *shares, struct producer_share *share,
     list_push_back(&owner->held, &share->node);
     owner->count++;
     shares->known_count++;
-    if (shares->reserved == owner)
-        shares->reserved = NULL;
     fix_heap(shares, owner);
 }
 
@@ -180,13 +191,10 @@ static void leave(struct producer_shares *shares, struct producer_share *share)
         return;
     }
     shares->known_count--;
-    if (--owner->count == 0 && shares->reserved != NULL) {
+    if (--owner->count == 0 && shares->reserved != owner)
         forget_owner(shares, owner);
-        return;
-    }
-    if (owner->count == 0)
-        shares->reserved = owner; /* perhaps the one that room is being made for */
-    fix_heap(shares, owner);
+    else
+        fix_heap(shares, owner);
 }
 
 void producer_shares_add(struct producer_shares *shares, struct producer_share *share,
@@ -258,7 +266,7 @@ static struct producer_share *victim_of_known(const struct producer_shares *shar
     const struct producer_owner *owner = find_owner(shares, number);
     const struct producer_owner *reserved = shares->reserved;
     uint32_t count = owner_count(shares);
-    uint32_t parts = reserved != NULL && reserved != owner ? count - 1 : count;
+    uint32_t parts = reserved != owner && is_empty_handed(reserved) ? count - 1 : count;
     struct producer_share *victim = NULL;
 
     check(owner != NULL);

@@ -11,7 +11,8 @@
  *       life and the journal may add, 2 * known_max.  Those beyond that go, longest idle first,
  *       when all together are PRODUCER_SHARES * known_max
  *   H3  pinned ids (an open transaction) stay, past the bound if need be
- *   H4  an owner is known while he holds an id, or has room reserved */
+ *   H4  an owner is known while he holds an id, or is the one for whom room was reserved last,
+ * whose own last id may go to make that room */
 #ifndef LEVEE_STORAGE_PRODUCER_SHARES_H
 #define LEVEE_STORAGE_PRODUCER_SHARES_H
 
@@ -46,7 +47,7 @@ struct producer_shares {
     struct hash_map owners;       /* by number */
     struct producer_owner **heap; /* the same, the first one gives way first (H1) */
     uint32_t heap_capacity;
-    struct producer_owner *reserved; /* holds no id yet; or NULL */
+    struct producer_owner *reserved; /* whose add or use is next; or NULL */
     uint64_t uses_count;
 };
 

@@ -97,6 +97,10 @@ DEFECTS = [
             "        producer_shares_settle(&ps->shares, &entry->share);\n",
             "        if ($BUG)\n            continue;\n"
             "        producer_shares_settle(&ps->shares, &entry->share);\n")),
+    defect("owner_forgotten", "an owner goes with his last producer id, while room is made for him",
+           ["test_producer_shares"],
+           ("storage/producer_shares.c", "    if (--owner->count == 0 && shares->reserved != owner)\n",
+            "    if (--owner->count == 0 && (shares->reserved != owner || $BUG))\n")),
     defect("window_of_four", "duplicates are known for the newest four batches only",
            ["test_producer_state", SIM],
            ("storage/producer_state.c",

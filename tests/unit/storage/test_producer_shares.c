@@ -119,6 +119,23 @@ Test(producer_shares, who_brings_many_displaces_his_own)
     cr_assert(eq(u32, forgotten_count, 903));
 }
 
+/* Room was reserved for somebody else, and nothing came of it; then an owner's only id gives way to
+ * his own new one. */
+Test(producer_shares, an_owner_stays_while_room_is_made_for_him)
+{
+    up(2, 2);
+    bring(0, 1, 1000, 1);
+    bring(1, 2, 2000, 1);
+    cr_assert(eq(int, producer_shares_reserve(&states[0].shares, 3), OK));
+    cr_assert(eq(int, producer_shares_reserve(&all, 3), OK));
+    bring(0, 1, 1001, 1); /* of all, where his part is one */
+    cr_assert(not(is_known(0, 1000)));
+    cr_assert(is_known(0, 1001));
+    cr_assert(is_known(1, 2000));
+    cr_assert(eq(u64, last_forgotten.owner, 1));
+    cr_assert(last_forgotten.of_all);
+}
+
 Test(producer_shares, a_newcomer_with_few_takes_from_who_holds_most)
 {
     up(90, 1000);
