@@ -334,6 +334,8 @@ void store_checkpoint(struct store *store, void (*done)(void *context, enum err 
         store->checkpoint_waiters[store->checkpoint_waiter_count].done = done;
         store->checkpoint_waiters[store->checkpoint_waiter_count++].context = context;
     }
+    if (store->is_cutting)
+        return; /* the stop begins the next one */
     if (store->step != CHECKPOINT_IDLE)
         store->checkpoint_again = store->checkpoint_again || done != NULL;
     else

@@ -123,6 +123,8 @@ struct store {
 
     struct store_walk walk;
     bool stopping;
+    bool is_cutting; /* the stop, what the journal has: no checkpoint begins, which would release it
+                      */
     bool checkpoints_ended; /* the stop writes the last marks: none begins any more */
     void (*stopped)(void *context, enum err err);
     void *stopped_context;

@@ -5,7 +5,8 @@
  * A file is cut inside a block that the marks cover, and the power may go meanwhile: so the journal
  * has that block first (decisions/0003-block-prefix.md).  Where it has no room for the blocks of
  * all logs, those that it has are cut and synced, a checkpoint gives the room back, and the next
- * ones follow. */
+ * ones follow.  Until then no other checkpoint begins, which would give those blocks up. */
+#include "base/check.h"
 #include "base/mem.h"
 #include "storage/log_private.h"
 
@@ -113,14 +114,10 @@ static bool any_needs_protection(struct store *store)
 
 static void on_last_checkpoint(void *context, enum err err);
 
-/* All is protected.  A checkpoint that began meanwhile, of itself, writes marks too: it goes first,
- * and what it covers is looked at again. */
+/* All is protected, and no checkpoint is under way, which would write marks too. */
 static void stop_journal(struct store *store)
 {
-    if (store->step != CHECKPOINT_IDLE) {
-        store_checkpoint(store, on_last_checkpoint, store);
-        return;
-    }
+    check(store->step == CHECKPOINT_IDLE);
     store->checkpoints_ended = true;
     loop_cancel_timer(store->loop, &store->checkpoint_timer);
     journal_stop(store->journal, on_journal_stopped, store);
@@ -136,6 +133,7 @@ static void on_cut(struct store *store, enum err err)
 {
     if (err == OK)
         err = store->io->v->filesystem_sync(store->io, store->world.dir->dir_fd);
+    store->is_cutting = false;
     if (err == OK)
         store_checkpoint(store, on_last_checkpoint, store);
     else
@@ -188,6 +186,7 @@ static void on_last_checkpoint(void *context, enum err err)
         stop_journal(store);
         return;
     }
+    store->is_cutting = true;
     if (err == OK)
         err = protect_ends(store);
     if (err != OK) {

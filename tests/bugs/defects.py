@@ -167,10 +167,10 @@ DEFECTS = [
             "/* recovered bytes are served unsynced */\n",
             "#define BUG_SERVE_BEFORE_SYNC $BUG\n")),
     # ---- the process
-    defect("stop_beside_checkpoint", "a stop writes its marks beside those of a checkpoint",
+    defect("stop_beside_checkpoint", "a checkpoint begins while a stop cuts what the journal has",
            ["test_segment_end"],
-           ("storage/store_stop.c", "    if (store->step != CHECKPOINT_IDLE) {\n",
-            "    if (store->step != CHECKPOINT_IDLE && !$BUG) {\n")),
+           ("storage/checkpointer.c", "    if (store->is_cutting)\n",
+            "    if (store->is_cutting && !$BUG)\n")),
     defect("closed_log_in_lists", "a closing log leaves its batches in the store's cache",
            ["test_log_close"],
            ("storage/log.c", "    log_tail_drop_all(log);\n    for (uint32_t i = 0;",
