@@ -53,6 +53,8 @@ struct journal_entry {
                             * the first append after a mark carries them, because its block is
                             * rewritten in place and a torn write may hurt them */
     uint32_t payload_bytes;
+    uint32_t owner; /* APPEND: a number below 2^24 for who brought its producer ids, so that a
+                     * replay lets the same ones go; 0: not known */
     bool urgent; /* appending only, not written: it lets space go, and may use what is kept (J5) */
 };
 

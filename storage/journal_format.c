@@ -83,8 +83,7 @@ enum err journal_format_verify(const uint8_t *bytes, const struct journal_group_
 
 void journal_format_put_entry(uint8_t *out, const struct journal_entry *entry)
 {
-    memset(out, 0, 4);
-    out[0] = entry->kind;
+    little_endian_put_u32(out, entry->owner << 8 | entry->kind);
     little_endian_put_u32(out + 4, (uint32_t)entry->partition);
     memcpy(out + 8, entry->topic_id.bytes, 16);
     little_endian_put_u64(out + 24, (uint64_t)entry->offset);
@@ -113,6 +112,7 @@ enum err journal_format_next_entry(const uint8_t *group, uint32_t size_bytes, ui
     *out = (struct journal_entry){
         .partition = (int32_t)little_endian_get_u32(head + 4),
         .kind = head[0],
+        .owner = little_endian_get_u32(head) >> 8,
         .offset = (int64_t)little_endian_get_u64(head + 24),
         .end_offset = (int64_t)little_endian_get_u64(head + 32),
         .segment_base_offset = (int64_t)little_endian_get_u64(head + 40),

@@ -18,7 +18,7 @@
  * Magic, version, checksum and size_bytes stay where they are in every later version.
  * An entry:
  *      0  u8   kind; 0: no entry, the next one begins at the next multiple of IO_ALIGN
- *      1  u8 x3 zero
+ *      1  u24  owner of the producer ids in it (journal.h); zero: not known
  *      4  i32  partition
  *      8  topic id, 16 bytes
  *     24  i64  offset

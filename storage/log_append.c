@@ -42,6 +42,7 @@ struct stored_batch {
     uint8_t head[BATCH_HEADER_BYTES]; /* with the stamps */
     const uint8_t *bytes;             /* the caller's; from BATCH_HEADER_BYTES on they are stored */
     struct batch_header header;       /* what head says, and the only source of what is kept */
+    uint64_t owner;                   /* who brings it (producer_shares.h) */
 };
 
 /* Exactly one batch in bytes, not stamped yet. */
@@ -52,6 +53,7 @@ static enum err take_batch(const uint8_t *bytes, uint32_t size_bytes, struct sto
     if (err != OK || out->header.size_bytes != size_bytes)
         return ERR_CORRUPT;
     out->bytes = bytes;
+    out->owner = PRODUCER_OWNER_NONE;
     memcpy(out->head, bytes, sizeof(out->head));
     return OK;
 }
@@ -86,6 +88,9 @@ static enum err journal_batch(struct log *log, const struct stored_batch *batch,
                                   .segment_base_offset = active->base_offset,
                                   .pos = active->size_bytes,
                                   .payload_bytes = header->size_bytes,
+                                  .owner = batch_has_producer(header)
+                                               ? producer_shares_short(batch->owner)
+                                               : PRODUCER_OWNER_NONE,
                                   .urgent = urgent};
     enum err err;
 
@@ -236,6 +241,7 @@ static enum err append_as_leader(struct log *log, const uint8_t *bytes, uint32_t
                                        .duplicate = true};
         return OK;
     }
+    batch.owner = owner;
     err = stamp_as_leader(log, &batch, max_timestamp_ms, leader_epoch, now_ms);
     if (err == OK)
         err = store_batch(log, &batch, urgent);

@@ -10,7 +10,7 @@ static enum err replay_append(struct log *log, const struct journal_replay *repl
 {
     const struct journal_entry *entry = &replay->entry;
     struct segment *active = log_active(log);
-    struct producer_rules rules = {.origin = PRODUCER_VERBATIM};
+    struct producer_rules rules = {.origin = PRODUCER_VERBATIM, .owner = entry->owner};
     struct producer_check unused;
     struct batch_walk walk;
     struct batch_header header;

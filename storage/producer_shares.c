@@ -162,6 +162,13 @@ void producer_shares_deinit(struct producer_shares *shares)
     *shares = (struct producer_shares){0};
 }
 
+uint32_t producer_shares_short(uint64_t owner)
+{
+    uint32_t number = (uint32_t)(owner * 0x9e3779b97f4a7c15U >> 40);
+
+    return owner == PRODUCER_OWNER_NONE || number != 0 ? number : 1;
+}
+
 /* ---- ids */
 
 static void join(struct producer_shares *shares, struct producer_share *share,

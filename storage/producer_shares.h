@@ -23,9 +23,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Nobody's: what is taken from elsewhere as it is, and what a start replays, until it is settled.
- * An owner like others. */
+/* Nobody's: what is taken from elsewhere as it is, and what a start rebuilds from segments, until
+ * it is settled.  An owner like others. */
 enum { PRODUCER_OWNER_NONE = 0 };
+
+/* A number below 2^24 in place of an owner's, for the journal: what is replayed from there has
+ * these as owners, so that who brought few does not pay for who brought many (H1).  Only NONE's is
+ * 0. */
+uint32_t producer_shares_short(uint64_t owner);
 
 enum { PRODUCER_SHARES = 3 }; /* H2 */
 

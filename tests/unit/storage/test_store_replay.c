@@ -110,3 +110,34 @@ Test(store_replay, a_checkpoint_without_memory_for_its_producers_is_made_later)
     cr_assert(result.duplicate);
     fixture_check_content(0, 1 << 20);
 }
+
+static bool bring(uint32_t log_index, uint64_t owner, int64_t producer_id)
+{
+    struct fixture_append append = {.log_index = log_index,
+                                    .value_bytes = 10,
+                                    .has_producer = true,
+                                    .producer_id = producer_id,
+                                    .owner = owner};
+    struct log_append_result result;
+
+    cr_assert(eq(int, fixture_append(&append, &result), OK));
+    return result.duplicate;
+}
+
+/* As in the life before: who brings many producer ids displaces his own. */
+Test(store_replay, the_ids_of_one_owner_do_not_go_for_those_of_another)
+{
+    fixture_up(&(struct fixture_options){
+        .seed = 3, .log_count = 2, .checkpoint_interval_ms = 1000000, .producers_max = 4});
+    cr_assert(fixture_start());
+    cr_assert(not(bring(0, 0x7f000002, 5)));
+    for (int64_t id = 100; id < 120; id++)
+        cr_assert(not(bring(1, 0x7f000001, id)));
+    cr_assert(fixture_settle());
+    cr_assert(bring(0, 0x7f000002, 5));
+    fixture_crash(SIM_KILL);
+    cr_assert(fixture_start());
+    cr_assert(bring(0, 0x7f000002, 5));
+    cr_assert(bring(1, 0x7f000001, 119));
+    cr_assert(not(bring(1, 0x7f000001, 100)));
+}
