@@ -1,5 +1,5 @@
-/* Files and directories that are to go after a delay: renamed by whoever decided it, unlinked here;
- * those that an earlier process left are found at start. */
+/* Files and directories that are to go after a delay: renamed by whoever decided it, unlinked here,
+ * some in each turn; those that an earlier process left, or a stop, are found at start. */
 #include "base/mem.h"
 #include "storage/log_private.h"
 
@@ -33,19 +33,38 @@ static void collect(void *context, const char *name, bool is_dir)
     names->size_bytes += name_bytes;
 }
 
-/* A partition's directory holds files only. */
-static void remove_dir(struct store *store, const char *path)
+/* What one turn may do: a topic's directories are all due at once, and the loop serves others. */
+enum { FILES_PER_TURN = 32, TURN_NS = 2000000 };
+
+struct turn {
+    struct clock *clock;
+    uint64_t began_ns;
+    uint32_t left_count; /* of files */
+};
+
+static bool is_over(const struct turn *turn)
+{
+    return turn->left_count == 0 || clock_mono_ns(turn->clock) - turn->began_ns > TURN_NS;
+}
+
+/* A partition's directory holds files only.  False: the turn is over, and some are left. */
+static bool remove_dir(struct store *store, const char *path, struct turn *turn)
 {
     struct names names = {0};
     char file[LOG_PATH_MAX + LOG_DIR_NAME_MAX];
+    size_t at = 0;
 
     if (store->io->v->dir_list(store->io, path, collect, &names) == OK)
-        for (size_t at = 0; at < names.size_bytes; at += strlen(names.items + at) + 1) {
+        for (; at < names.size_bytes && !is_over(turn); at += strlen(names.items + at) + 1) {
             snprintf(file, sizeof(file), "%s/%s", path, names.items + at);
             (void)!store->io->v->file_unlink(store->io, file);
+            turn->left_count--;
         }
     mem_free(names.items);
+    if (at < names.size_bytes)
+        return false;
     (void)!store->io->v->dir_remove(store->io, path);
+    return true;
 }
 
 static void on_unlinked(struct io_op *op, int32_t result)
@@ -67,20 +86,29 @@ static void on_timer(struct timer *timer)
 {
     struct store *store = container_of(timer, struct store, deletion_timer);
     uint64_t now_ns = loop_now_ns(store->loop);
+    struct turn turn = {.clock = store->loop->clock,
+                        .began_ns = clock_mono_ns(store->loop->clock),
+                        .left_count = FILES_PER_TURN};
 
-    if (store->state != STORE_RUNNING)
+    if (store->state != STORE_RUNNING || store->stopping)
         return; /* the next start finds what is left */
     list_for_each_safe(node, &store->deletions)
     {
         struct file_deletion *deletion = container_of(node, struct file_deletion, node);
         if (deletion->in_flight || deletion->due_ns > now_ns)
             continue;
+        if (is_over(&turn)) {
+            timer_set(&store->loop->timers, timer, now_ns); /* the rest in the next turn */
+            return;
+        }
         if (deletion->is_dir) {
-            remove_dir(store, deletion->path);
+            if (!remove_dir(store, deletion->path, &turn))
+                continue;
             list_remove(&deletion->node);
             mem_free(deletion);
             continue;
         }
+        turn.left_count--;
         deletion->in_flight = true;
         store->deletions_in_flight++;
         io_unlink(store->io, &deletion->io, deletion->path, on_unlinked);
@@ -88,9 +116,16 @@ static void on_timer(struct timer *timer)
     arm(store);
 }
 
+static void arm_for(struct store *store, uint64_t due_ns)
+{
+    store->deletion_timer.fire = on_timer;
+    if (due_ns != TIMER_NEVER && store->state == STORE_RUNNING)
+        timer_set(&store->loop->timers, &store->deletion_timer, due_ns);
+}
+
 static void arm(struct store *store)
 {
-    uint64_t due_ns = UINT64_MAX;
+    uint64_t due_ns = TIMER_NEVER;
 
     list_for_each(node, &store->deletions)
     {
@@ -98,9 +133,7 @@ static void arm(struct store *store)
         if (!deletion->in_flight && deletion->due_ns < due_ns)
             due_ns = deletion->due_ns;
     }
-    store->deletion_timer.fire = on_timer;
-    if (due_ns != UINT64_MAX && store->state == STORE_RUNNING)
-        timer_set(&store->loop->timers, &store->deletion_timer, due_ns);
+    arm_for(store, due_ns);
 }
 
 void file_deletion_add(struct store *store, const char *path, bool is_dir, int64_t delay_ms)
@@ -113,7 +146,9 @@ void file_deletion_add(struct store *store, const char *path, bool is_dir, int64
     deletion->due_ns = clock_deadline_ns(loop_now_ns(store->loop), (uint64_t)delay_ms);
     memcpy(deletion->path, path, path_bytes);
     list_push_back(&store->deletions, &deletion->node);
-    arm(store);
+    if (!timer_is_set(&store->deletion_timer) ||
+        deletion->due_ns < store->deletion_timer.deadline_ns)
+        arm_for(store, deletion->due_ns);
 }
 
 static void find_left(void *context, const char *name, bool is_dir)

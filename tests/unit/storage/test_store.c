@@ -570,6 +570,36 @@ Test(store, a_deleted_log_is_renamed_at_once_and_removed_later_and_others_live_o
     fixture_check_content(2, 20000);
 }
 
+/* Directories of a deleted topic are all due at once. */
+Test(store, the_files_of_a_deleted_log_go_some_in_a_turn)
+{
+    struct fixture_append append = {.log_index = 1, .value_bytes = 2000};
+    uint64_t turn = 0;
+    uint32_t before = 0;
+    uint32_t most = 0;
+
+    fixture_up(&(struct fixture_options){.seed = 5, .log_count = 2, .segment_bytes = 3000});
+    cr_assert(fixture_start());
+    for (int i = 0; i < 60; i++)
+        cr_assert(eq(int, fixture_append(&append, NULL), OK));
+    cr_assert(fixture_settle());
+    fixture_checkpoint();
+    fixture.at[1].log->config.file_delete_delay_ms = 1000;
+    log_delete(fixture.at[1].log);
+    fixture.at[1].log = NULL;
+    cr_assert(lt(u32, 100, count_deleted()));
+    for (uint32_t left = count_deleted(); left > 0; left = count_deleted()) {
+        if (fixture.loops[0].turn_count != turn) {
+            turn = fixture.loops[0].turn_count;
+            before = left;
+        }
+        cr_assert(sim_world_step(fixture.world, SIM_NEVER));
+        if (before - count_deleted() > most)
+            most = before - count_deleted();
+    }
+    cr_assert(ge(u32, 40, most));
+}
+
 Test(store, a_deleted_log_with_reads_and_writes_on_their_way_does_no_harm, .init = up)
 {
     for (uint32_t round = 0; round < 20; round++) {
