@@ -193,6 +193,22 @@ Test(producer_shares, recovered_ones_do_not_lose_to_newcomers)
     cr_assert(eq(u32, producer_state_count(&states[0]), 99));
 }
 
+/* Whoever takes over recovered ids has his part, as if he brought new ones. */
+Test(producer_shares, recovered_ones_that_are_taken_over_count_among_the_known)
+{
+    up(4, 1000);
+    bring(0, 1, 1000, 4);
+    cr_assert(restart_from(0));
+    bring(0, 2, 2000, 4);
+    for (int64_t id = 1000; id < 1004; id++)
+        cr_assert(eq(int, send(0, 3, id, 1, NULL), OK));
+    cr_assert(eq(u32, states[0].shares.known_count, 4));
+    cr_assert(eq(u32, producer_state_count(&states[0]), 4));
+    cr_assert(is_known(0, 1003));
+    cr_assert(is_known(0, 2003));
+    cr_assert(not(is_known(0, 2000)));
+}
+
 Test(producer_shares, recovered_ones_are_bounded_too)
 {
     up(50, 1000);

@@ -111,6 +111,34 @@ Test(store_replay, a_checkpoint_without_memory_for_its_producers_is_made_later)
     fixture_check_content(0, 1 << 20);
 }
 
+/* One of them finds no memory, behind one that had some: both are written by the next one. */
+Test(store_replay, a_checkpoint_without_memory_forgets_no_producer)
+{
+    struct log_append_result result;
+
+    for (uint64_t n = 1; n <= 3; n++) {
+        struct fixture_append append = {.has_producer = true, .producer_id = 7, .value_bytes = 100};
+        fixture_up(&(struct fixture_options){
+            .seed = n, .log_count = 3, .checkpoint_interval_ms = 1000000});
+        cr_assert(fixture_start());
+        for (append.log_index = 0; append.log_index < 3; append.log_index++)
+            cr_assert(eq(int, fixture_append(&append, NULL), OK));
+        cr_assert(fixture_settle());
+        mem_fail_after(n);
+        store_checkpoint(fixture.store, NULL, NULL);
+        mem_fail_after(0);
+        cr_assert(fixture_has_line("LVE-2108"));
+        fixture_run_ms(2000);
+        fixture_crash(SIM_POWER_LOSS);
+        cr_assert(fixture_start());
+        for (append.log_index = 0; append.log_index < 3; append.log_index++) {
+            cr_assert(eq(int, fixture_append(&append, &result), OK));
+            cr_assert(result.duplicate);
+        }
+        fixture_down();
+    }
+}
+
 static bool bring(uint32_t log_index, uint64_t owner, int64_t producer_id)
 {
     struct fixture_append append = {.log_index = log_index,
