@@ -359,7 +359,7 @@ static void time_scan(const char *dir, uint32_t size_bytes)
     bench.keep = false;
     for (uint32_t i = 0; i < ROUNDS; i++) {
         uint64_t begin = now_ns();
-        must(journal_scan_open(bench.loop.io, dir, NULL, &slab, &scan), "scan");
+        must(journal_scan_open(bench.loop.io, dir, NULL, &slab, 0, &scan), "scan");
         ms[i] = (double)(now_ns() - begin) / 1e6;
         stats = journal_scan_stats(scan);
         if (i == 0)

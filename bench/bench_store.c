@@ -144,7 +144,7 @@ static void open_store(struct bench_store *bench)
     struct journal_scan *scan = NULL;
 
     figures_must(marks_load(bench->io, bench->dir.path, &marks), "marks");
-    figures_must(journal_scan_open(bench->io, bench->dir.path, marks, &bench->scan_slab, &scan),
+    figures_must(journal_scan_open(bench->io, bench->dir.path, marks, &bench->scan_slab, 0, &scan),
                  "scan");
     figures_must(store_open(&world, &options, marks, scan, &events, bench, &bench->store), "store");
     open_logs(bench);

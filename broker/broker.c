@@ -56,14 +56,17 @@ static enum err open_dir(struct broker *broker)
     return OK;
 }
 
+enum { KEPT_OF_COLD_READS = 2 }; /* a start reads nothing for clients: half of that is free */
+
 static enum err read_journals(struct broker *broker)
 {
+    uint64_t keep_bytes = broker->memory_limits.max_bytes[MEMORY_COLD_READS] / KEPT_OF_COLD_READS;
     struct io *io = broker->options.grounds[0].io;
     enum err err = marks_load(io, broker->dir.path, &broker->marks);
 
     slab_init(&broker->scan_slab, UINT64_MAX);
     if (err == OK)
-        err = journal_scan_open(io, broker->dir.path, broker->marks, &broker->scan_slab,
+        err = journal_scan_open(io, broker->dir.path, broker->marks, &broker->scan_slab, keep_bytes,
                                 &broker->scan);
     if (err == OK && journal_scan_stats(broker->scan)->unmarked_shards > 0) {
         log_line(sink_of(broker), LOG_ERROR, "LVE-2005",

@@ -1,5 +1,6 @@
 /* What a journal's runs say of each partition: a few facts, kept while the scan reads them for the
- * first time; and then all entries in their order, read a second time, an extent at a time. */
+ * first time; and then all entries in their order, out of the extents that stayed in memory or read
+ * a second time, an extent at a time. */
 #include "base/check.h"
 #include "base/mem.h"
 #include "storage/journal_scan_private.h"
@@ -181,7 +182,7 @@ static enum err replay_piece(const struct replaying *replaying, const struct sca
     struct scan_extent *extent = &scan->extents[piece->extent_index];
     uint64_t sequence = piece->first_sequence;
     uint64_t pos = piece->pos;
-    enum err err = scan_extent_reopen(&scan->source, extent);
+    enum err err = extent->kept ? OK : scan_extent_reopen(&scan->source, extent);
 
     while (err == OK && pos < piece->end_pos) {
         struct journal_group_head head;
@@ -197,6 +198,8 @@ static enum err replay_piece(const struct replaying *replaying, const struct sca
     if (err == OK)
         err = replaying->to->rest(replaying->to->context);
     scan_extent_close(&scan->source, extent);
+    if (extent->kept)
+        scan->kept_bytes -= buf_cost_bytes(extent->buf);
     scan_extent_drop(extent);
     return err == ERR_MALFORMED ? ERR_CORRUPT : err;
 }

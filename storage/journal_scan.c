@@ -64,6 +64,21 @@ static void begin_piece(struct journal_scan *scan, const struct scan_shard *shar
     };
 }
 
+/* The walk is through with it.  Groups that were found good need not be read and verified a second
+ * time, as long as there is room for them. */
+static void let_go(struct journal_scan *scan, struct scan_extent *extent)
+{
+    if (extent->kept)
+        return;
+    if (!extent->used || extent->buf == NULL ||
+        scan->kept_bytes + buf_cost_bytes(extent->buf) > scan->keep_max_bytes) {
+        scan_extent_drop(extent);
+        return;
+    }
+    extent->kept = true;
+    scan->kept_bytes += buf_cost_bytes(extent->buf);
+}
+
 /* ---- the run of one shard */
 
 static bool is_of_run(const struct scan_shard *shard, const struct journal_group_head *head)
@@ -180,7 +195,7 @@ static enum err look_for_lost(struct journal_scan *scan, struct scan_shard *shar
 
     if (last != NULL) {
         enum err err = look_through(scan, shard, last, pos, &durable);
-        scan_extent_drop(last); /* before another one comes into memory */
+        let_go(scan, last); /* before another one comes into memory */
         if (err)
             return err;
     }
@@ -192,7 +207,7 @@ static enum err look_for_lost(struct journal_scan *scan, struct scan_shard *shar
         has_named = has_named || extent->number == shard->extent_number;
         if (extent != last && !extent->used)
             err = look_through(scan, shard, extent, 0, &durable);
-        scan_extent_drop(extent);
+        let_go(scan, extent);
         if (err)
             return err;
     }
@@ -259,7 +274,7 @@ static enum err walk(struct journal_scan *scan, struct scan_shard *shard)
             scan->stats.torn_groups += next_is_torn(scan, shard, err, &head);
             break;
         }
-        scan_extent_drop(extent); /* one at a time is in memory */
+        let_go(scan, extent);
         extent = next;
         pos = 0;
         err = OK;
@@ -330,7 +345,7 @@ static enum err scan_shard(struct journal_scan *scan, struct scan_shard *shard,
         if (extent->shard != shard->shard)
             continue;
         scan_extent_close(&scan->source, extent);
-        scan_extent_drop(extent);
+        let_go(scan, extent);
     }
     return err;
 }
@@ -436,12 +451,14 @@ static uint64_t count_unmarked(const struct journal_scan *scan, const struct mar
 }
 
 enum err journal_scan_open(struct io *io, const char *dir, const struct marks_set *marks,
-                           struct slab *slab, struct journal_scan **out)
+                           struct slab *slab, uint64_t keep_max_bytes, struct journal_scan **out)
 {
     struct journal_scan *scan = mem_alloc(sizeof(*scan));
     enum err err;
 
-    *scan = (struct journal_scan){.source = {.io = io, .dir = dir, .slab = slab}, .marks = marks};
+    *scan = (struct journal_scan){.source = {.io = io, .dir = dir, .slab = slab},
+                                  .marks = marks,
+                                  .keep_max_bytes = keep_max_bytes};
     hash_map_init(&scan->partitions, 0);
     err = scan_all(scan, marks);
     scan->marks = NULL;

@@ -56,12 +56,14 @@ struct journal_facts {
 
 struct journal_scan;
 
-/* Read everything once, an extent in memory at a time.  marks: of all shards found; they name each
- * shard's epoch and first sequence; NULL: none.  slab: for the bytes read, an extent's size at a
- * time.  io, dir and slab are used until journal_scan_close.  ERR_NOMEM: the slab is too small;
- * ERR_NEWER_FORMAT; ERR_IO and the like. */
+/* Read everything once.  marks: of all shards found; they name each shard's epoch and first
+ * sequence; NULL: none.  slab: for the bytes read, an extent's size at a time, and up to
+ * keep_max_bytes that stay for journal_scan_replay, which reads the others again.  io, dir and slab
+ * are used until journal_scan_close.  ERR_NOMEM: the slab is too small; ERR_NEWER_FORMAT; ERR_IO
+ * and the like. */
 must_use enum err journal_scan_open(struct io *io, const char *dir, const struct marks_set *marks,
-                                    struct slab *slab, struct journal_scan **out);
+                                    struct slab *slab, uint64_t keep_max_bytes,
+                                    struct journal_scan **out);
 
 /* What there is of one partition; NULL when there is nothing.  It counts as taken. */
 struct journal_facts *journal_scan_take(struct journal_scan *scan, const struct uuid *topic_id,
@@ -75,8 +77,8 @@ struct journal_replayer {
     void *context;
 };
 
-/* Read it once more and visit every entry, in order, or those of one partition alone; an extent at
- * a time.  May be called again.  An error of visit or rest ends it; ERR_CORRUPT: what was there is
+/* Visit every entry, in order, or those of one partition alone.  What was not kept in memory is
+ * read once more, an extent at a time; what was kept goes when it has been visited.  May be called again.  An error of visit or rest ends it; ERR_CORRUPT: what was there is
  * not there any more; else as journal_scan_open. */
 must_use enum err journal_scan_replay(struct journal_scan *scan, struct journal_facts *only,
                                       const struct journal_replayer *to);

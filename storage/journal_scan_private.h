@@ -35,6 +35,8 @@ struct journal_scan {
     uint32_t extent_count;
     struct scan_shard *shards;
     uint32_t shard_count;
+    uint64_t keep_max_bytes; /* of extents that stay in memory for the second reading */
+    uint64_t kept_bytes;
     struct scan_piece *pieces; /* all runs, in the order of replay */
     uint32_t piece_count;
     struct hash_map partitions; /* of struct journal_facts */

@@ -31,6 +31,7 @@ struct scan_extent {
     bool has_head;                  /* it looks like one */
     bool good;                      /* its checksum is right */
     bool used;                      /* groups of a run stand in it */
+    bool kept;                      /* its groups in buf are as they were verified */
 };
 
 /* Open the file named by shard and number (fd is -1 before) and look at its first block: has_head.

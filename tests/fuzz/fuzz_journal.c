@@ -128,7 +128,7 @@ static void scan(uint8_t *bytes, size_t size_bytes, bool mend)
     memset(room, 0, size_bytes + 2 * (size_t)IO_ALIGN);
     memcpy(room, bytes + half, size_bytes - half);
     put_extent(&fake, "d/journal-0-2.levee", room, size_bytes - half, mend);
-    if (journal_scan_open(&fake.io, "d", NULL, &slab, &opened) == OK) {
+    if (journal_scan_open(&fake.io, "d", NULL, &slab, 0, &opened) == OK) {
         const struct journal_replayer to = {visit, rest, NULL};
         journal_scan_each_left(opened, visit_left, NULL);
         check(journal_scan_replay(opened, NULL, &to) == OK);

@@ -237,7 +237,7 @@ static enum err life_start(struct life *life)
     if (err == OK)
         err = marks_load(io, "d", &marks);
     if (err == OK)
-        err = journal_scan_open(io, "d", marks, &life->slab, &scan);
+        err = journal_scan_open(io, "d", marks, &life->slab, 0, &scan);
     if (err == OK)
         err = open_store(life, marks, scan);
     if (err == OK)

@@ -115,7 +115,7 @@ static enum err open_all(struct sim_node *node)
     if (err == OK)
         err = marks_load(io, "data", &fixture.marks);
     if (err == OK)
-        err = journal_scan_open(io, "data", fixture.marks, &fixture.scan_slab, &fixture.scan);
+        err = journal_scan_open(io, "data", fixture.marks, &fixture.scan_slab, 0, &fixture.scan);
     if (err == OK && (journal_scan_stats(fixture.scan)->lost_groups > 0 ||
                       journal_scan_stats(fixture.scan)->unmarked_shards > 0))
         err = ERR_CORRUPT; /* as the broker does */

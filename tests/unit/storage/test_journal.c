@@ -518,7 +518,7 @@ Test(journal, a_release_under_an_open_group_leaves_the_group_in_place)
     cr_assert(eq(u64, rig.committed, 2));
     journal_rig_close(&rig);
     cr_assert(
-        eq(int, journal_scan_open(&rig.fake.io, JOURNAL_RIG_DIR, NULL, &rig.slab, &scan), OK));
+        eq(int, journal_scan_open(&rig.fake.io, JOURNAL_RIG_DIR, NULL, &rig.slab, 0, &scan), OK));
     cr_assert(eq(u64, journal_scan_stats(scan)->entries, 2));
     journal_scan_close(scan);
 }
@@ -566,7 +566,7 @@ Test(journal, an_entry_larger_than_an_extent_gets_one_of_its_size)
     cr_assert(le(u64, journal_capacity_bytes(rig.journal), 256 << 10));
     journal_rig_close(&rig);
     cr_assert(
-        eq(int, journal_scan_open(&rig.fake.io, JOURNAL_RIG_DIR, NULL, &rig.slab, &scan), OK));
+        eq(int, journal_scan_open(&rig.fake.io, JOURNAL_RIG_DIR, NULL, &rig.slab, 0, &scan), OK));
     replay = replay_list_of(scan, &topic, 0, &err);
     cr_assert(eq(int, err, OK));
     cr_assert(eq(u64, journal_scan_stats(scan)->entries, 2));

@@ -49,7 +49,7 @@ static struct journal_scan *scan_with(const struct marks_set *marks)
     struct journal_scan *scan = NULL;
 
     cr_assert(
-        eq(int, journal_scan_open(&rig.fake.io, JOURNAL_RIG_DIR, marks, &rig.slab, &scan), OK));
+        eq(int, journal_scan_open(&rig.fake.io, JOURNAL_RIG_DIR, marks, &rig.slab, 0, &scan), OK));
     return scan;
 }
 
@@ -252,6 +252,62 @@ static void count_left(void *context, const struct journal_facts *facts)
 {
     cr_assert(eq(i32, facts->partition, *(int32_t *)context));
     left_count++;
+}
+
+static struct journal_scan *scan_that_keeps(uint64_t keep_max_bytes)
+{
+    struct journal_scan *scan = NULL;
+
+    cr_assert(
+        eq(int,
+           journal_scan_open(&rig.fake.io, JOURNAL_RIG_DIR, NULL, &rig.slab, keep_max_bytes, &scan),
+           OK));
+    return scan;
+}
+
+/* The nth read from now fails: what does a replay say? */
+static enum err replay_with_bad_read(struct journal_scan *scan, uint64_t nth)
+{
+    struct uuid topic = journal_rig_topic();
+    enum err err;
+
+    fake_io_fail(&rig.fake, FAKE_FILE_READ, nth, 5);
+    (void)replay_list_of(scan, &topic, 0, &err);
+    fake_io_fail(&rig.fake, FAKE_FILE_READ, UINT64_MAX, 5);
+    return err;
+}
+
+Test(journal_scan, extents_that_fit_stay_for_the_replay_and_the_others_are_read_again)
+{
+    const uint64_t extent_bytes = 256 << 10;
+    uint64_t before_bytes = 0;
+    struct journal_scan *scan;
+
+    rig.options.extent_bytes = extent_bytes;
+    rig.options.max_bytes = 8 << 20;
+    journal_rig_open(&rig);
+    for (uint32_t i = 0; i < 40; i++)
+        append_group(30000);
+    before_bytes = slab_used_bytes(&rig.slab);
+
+    scan = scan_that_keeps(UINT64_MAX);
+    cr_assert(gt(u64, slab_used_bytes(&rig.slab), before_bytes + 3 * extent_bytes));
+    cr_assert(eq(int, replay_with_bad_read(scan, 1), OK)); /* nothing is read */
+    cr_assert(eq(u64, slab_used_bytes(&rig.slab), before_bytes));
+    cr_assert(eq(int, replay_with_bad_read(scan, 1), ERR_IO)); /* now it is */
+    expect_run(scan, 1, 40);
+    journal_scan_close(scan);
+
+    scan = scan_that_keeps(2 * extent_bytes);
+    cr_assert(le(u64, slab_used_bytes(&rig.slab), before_bytes + 2 * extent_bytes));
+    cr_assert(gt(u64, slab_used_bytes(&rig.slab), before_bytes + extent_bytes));
+    expect_run(scan, 1, 40);
+    journal_scan_close(scan);
+
+    scan = scan_that_keeps(0);
+    cr_assert(eq(u64, slab_used_bytes(&rig.slab), before_bytes));
+    cr_assert(eq(int, replay_with_bad_read(scan, 1), ERR_IO));
+    journal_scan_close(scan);
 }
 
 Test(journal_scan, what_nobody_took_is_left)
@@ -635,7 +691,7 @@ Test(journal_scan, a_newer_format_is_refused_and_damage_is_not_taken_for_one)
     cr_assert(eq(int, journal_format_read_head(group, 4096, &head), ERR_NEWER_FORMAT));
     little_endian_put_u32(group + 8, 0);
     little_endian_put_u32(group + 8, crc32c(0, group, head.size_bytes));
-    cr_assert(eq(int, journal_scan_open(&rig.fake.io, JOURNAL_RIG_DIR, NULL, &rig.slab, &scan),
+    cr_assert(eq(int, journal_scan_open(&rig.fake.io, JOURNAL_RIG_DIR, NULL, &rig.slab, 0, &scan),
                  ERR_NEWER_FORMAT));
 }
 
@@ -685,7 +741,7 @@ Test(journal_scan, sizes_and_counts_are_not_trusted)
             struct journal_scan *scan = NULL;
             enum err err;
             little_endian_put_u32(extent_file(1)->bytes + field, values[i]);
-            err = journal_scan_open(&rig.fake.io, JOURNAL_RIG_DIR, NULL, &rig.slab, &scan);
+            err = journal_scan_open(&rig.fake.io, JOURNAL_RIG_DIR, NULL, &rig.slab, 0, &scan);
             cr_assert(eq(int, err, OK));
             journal_scan_close(scan);
             heal(0);
@@ -748,10 +804,10 @@ Test(journal_scan, a_slab_that_is_too_small_says_so)
     journal_rig_open(&rig);
     append_group(100);
     slab_init(&small, 20 << 10);
-    cr_assert(
-        eq(int, journal_scan_open(&rig.fake.io, JOURNAL_RIG_DIR, NULL, &small, &scan), ERR_NOMEM));
+    cr_assert(eq(int, journal_scan_open(&rig.fake.io, JOURNAL_RIG_DIR, NULL, &small, 0, &scan),
+                 ERR_NOMEM));
     cr_assert(eq(u64, slab_used_bytes(&small), 0));
     fake_io_fail(&rig.fake, FAKE_FILE_READ, 2, 5);
-    cr_assert(
-        eq(int, journal_scan_open(&rig.fake.io, JOURNAL_RIG_DIR, NULL, &rig.slab, &scan), ERR_IO));
+    cr_assert(eq(int, journal_scan_open(&rig.fake.io, JOURNAL_RIG_DIR, NULL, &rig.slab, 0, &scan),
+                 ERR_IO));
 }

@@ -190,7 +190,7 @@ static enum err open_all(struct io *io)
     if (marks_set_of(set, 0) != NULL)
         first = marks_set_of(set, 0)->first_sequence;
     generation = marks_set_generation(set);
-    err = journal_scan_open(io, "d", set, &program->slab, &scan);
+    err = journal_scan_open(io, "d", set, &program->slab, 0, &scan);
     if (err) {
         marks_set_free(set);
         return err;
