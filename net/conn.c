@@ -177,13 +177,13 @@ void conn_answer_close(struct conn_request *request)
     conn_is_answered(request);
 }
 
-/* V2 counts it no longer. */
-static void leave_queue(struct conn_request *request)
+/* V2 counts so many of its bytes no longer. */
+static void count_less(struct conn_request *request, uint32_t size_bytes)
 {
     struct conn_server *server = request->conn->server;
 
-    server->queued_request_bytes -= request->size_bytes;
-    server->kind_bytes[request->kind] -= request->size_bytes;
+    server->queued_request_bytes -= size_bytes;
+    server->kind_bytes[request->kind] -= size_bytes;
     conn_server_budget_back(server);
 }
 
@@ -195,7 +195,18 @@ void conn_request_drop_frame(struct conn_request *request)
     request->frame = NULL;
     request->bytes = NULL;
     if (!request->is_parked)
-        leave_queue(request);
+        count_less(request, request->size_bytes);
+}
+
+void conn_request_shrink_frame(struct conn_request *request, struct buf *smaller,
+                               uint32_t size_bytes)
+{
+    check(request->frame != NULL && !request->is_parked && size_bytes <= request->size_bytes);
+    buf_unref(request->frame);
+    request->frame = smaller;
+    request->bytes = smaller->bytes;
+    count_less(request, request->size_bytes - size_bytes);
+    request->size_bytes = size_bytes;
 }
 
 void conn_request_park(struct conn_request *request, struct slab *slab)
@@ -204,7 +215,7 @@ void conn_request_park(struct conn_request *request, struct slab *slab)
         return;
     buf_recharge_anyway(request->frame, slab);
     request->is_parked = true;
-    leave_queue(request);
+    count_less(request, request->size_bytes);
 }
 
 /* A request has left the outbox: the connection may have room for the next one. */

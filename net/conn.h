@@ -138,6 +138,11 @@ void conn_answer_close(struct conn_request *request);
 /* The request's bytes are no longer needed; they stop counting at once.  Again is allowed. */
 void conn_request_drop_frame(struct conn_request *request);
 
+/* The same of most of them: smaller, whose reference is the request's now and whose first
+ * size_bytes are no more than there were, has what is still needed. */
+void conn_request_shrink_frame(struct conn_request *request, struct buf *smaller,
+                               uint32_t size_bytes);
+
 /* It waits from now on for what others ask: its frame leaves the budget of requests in work for
  * that of slab, past its limit, or what those others ask could never begin. */
 void conn_request_park(struct conn_request *request, struct slab *slab);

@@ -9,6 +9,7 @@
 #include "broker/batch_check.h"
 #include "broker/handlers.h"
 #include "broker/kafka_error.h"
+#include "broker/produce_frame.h"
 #include "broker/produce_names.h"
 #include "broker/producer_owner.h"
 #include "broker/record_errors.h"
@@ -470,6 +471,7 @@ void handle_produce(struct request *request)
         request_refuse(request, err);
         return;
     }
+    produce_frame_trim(request);
     if (all != NULL) {
         all->request = request;
         all->last = &all->pieces;
