@@ -251,6 +251,15 @@ LOG_CODE("LVE-3108",
          "lasts. Effect: connections wait in their order and are not read meanwhile. Next step: "
          "compare requests_bytes, decoded_bytes and answers_bytes with the limits in LVE-1110; "
          "look at the latency of the journal's device; raise levee.memory.max.bytes.")
+LOG_CODE("LVE-3109", "batches that wait for long checks are refused: others find no memory",
+         "Cause: batches of topic and partition, and perhaps of others, take long to be checked: "
+         "they expand to much, or compression.type has them written anew. What waits behind them "
+         "holds so much of the memory of requests (held_bytes of that partition, all_held_bytes "
+         "of the shard) that another client's request has waited for a second. Told once a minute "
+         "while it lasts. Effect: what waits there beyond a part of that memory, and what comes, "
+         "is answered with REQUEST_TIMED_OUT, which clients send again; that goes on until a "
+         "minute has passed without it. Next step: look at who produces to that topic, and "
+         "whether its compression.type is what the clients use; raise levee.memory.max.bytes.")
 LOG_CODE("LVE-4001", "the metadata log cannot be replayed",
          "Cause: __cluster_metadata-0 is damaged, has a gap between snapshot and log, or "
          "has records that this version does not know. Effect: the broker does not start; "

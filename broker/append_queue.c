@@ -2,14 +2,20 @@
 
 #include "base/check.h"
 #include "base/sometimes.h"
+#include "broker/append_load.h"
 
 enum { PUTS_MAX = 64 }; /* at one go */
+
+bool append_queue_is_held(const struct append_queue *queue)
+{
+    return !list_is_empty(&queue->waiting) &&
+           list_first(&queue->waiting, struct append_op, node)->is_preparing;
+}
 
 /* Room is waited for exactly while the first op could use it. */
 static void renew_wait(struct append_queue *queue)
 {
-    bool wants = !list_is_empty(&queue->waiting) &&
-                 !list_first(&queue->waiting, struct append_op, node)->is_preparing; /* Q5 */
+    bool wants = !list_is_empty(&queue->waiting) && !append_queue_is_held(queue); /* Q5 */
 
     if (!wants)
         store_cancel_wait(&queue->room);
@@ -17,8 +23,22 @@ static void renew_wait(struct append_queue *queue)
         store_wait_room(queue->store, &queue->room);
 }
 
+static void remember(struct append_queue *queue, struct append_op *op)
+{
+    op->queue = queue;
+    list_push_back(&queue->waiting, &op->node);
+    queue->held_bytes += op->held_bytes;
+    if (queue->load != NULL)
+        queue->load->held_bytes += op->held_bytes;
+    if (op->has_key)
+        key_chains_add(&queue->keys, &op->key);
+}
+
 static void forget(struct append_queue *queue, struct append_op *op)
 {
+    queue->held_bytes -= op->held_bytes;
+    if (queue->load != NULL)
+        queue->load->held_bytes -= op->held_bytes;
     if (op->has_key)
         key_chains_remove(&queue->keys, &op->key);
     op->queue = NULL;
@@ -49,9 +69,10 @@ static bool on_room(struct store_waiter *waiter)
     return true;
 }
 
-void append_queue_init(struct append_queue *queue, struct store *store, uint64_t seed)
+void append_queue_init(struct append_queue *queue, struct store *store, struct append_load *load,
+                       uint64_t seed)
 {
-    *queue = (struct append_queue){.store = store, .room = {.room = on_room}};
+    *queue = (struct append_queue){.store = store, .load = load, .room = {.room = on_room}};
     list_init(&queue->waiting);
     key_chains_init(&queue->keys, seed);
 }
@@ -70,10 +91,7 @@ void append_queue_add(struct append_queue *queue, struct append_op *op)
         op->done(op, err);
         return;
     }
-    op->queue = queue;
-    list_push_back(&queue->waiting, &op->node);
-    if (op->has_key)
-        key_chains_add(&queue->keys, &op->key);
+    remember(queue, op);
     renew_wait(queue);
 }
 

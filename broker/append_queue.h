@@ -18,10 +18,14 @@
 #include "broker/key_chains.h"
 #include "storage/store.h"
 
+struct append_load;
+
 struct append_queue {
     struct store *store;
-    struct list waiting;    /* of append_op, oldest first */
-    struct key_chains keys; /* of those that wait and have one */
+    struct append_load *load; /* counts what its ops hold, too; NULL: nobody does */
+    uint64_t held_bytes;      /* of those that wait */
+    struct list waiting;      /* of append_op, oldest first */
+    struct key_chains keys;   /* of those that wait and have one */
     struct store_waiter room;
 };
 
@@ -30,6 +34,7 @@ struct append_op {
     struct list node;
     struct append_queue *queue; /* where it waits, else NULL */
     bool is_preparing;          /* the caller's, before it is added: put comes later (Q5) */
+    uint64_t held_bytes;        /* the caller's, before it is added: what it keeps while it waits */
     bool has_key;               /* the caller's, before it is added: key.key is set */
     struct key_link key;        /* whose ops are found by append_queue_next */
     /* Write now.  ERR_FULL: no room, nothing was written; it is called again later. */
@@ -40,8 +45,9 @@ struct append_op {
     void (*done)(struct append_op *op, enum err err);
 };
 
-/* seed: from the prng (key_chains.h). */
-void append_queue_init(struct append_queue *queue, struct store *store, uint64_t seed);
+/* load may be NULL.  seed: from the prng (key_chains.h). */
+void append_queue_init(struct append_queue *queue, struct store *store, struct append_load *load,
+                       uint64_t seed);
 
 /* put, wait and done are set. */
 void append_queue_add(struct append_queue *queue, struct append_op *op);
@@ -63,6 +69,9 @@ void append_queue_end(struct append_queue *queue, enum err err);
 
 /* Nobody waits any more, and nobody is told: everything ends. */
 void append_queue_deinit(struct append_queue *queue);
+
+/* Does all that waits wait for the first one, which prepares (Q5)? */
+bool append_queue_is_held(const struct append_queue *queue);
 
 static inline bool append_op_is_waiting(const struct append_op *op)
 {

@@ -169,6 +169,8 @@ static enum err prepare_station(struct broker *broker, uint32_t index)
         (uint32_t)config_i64(shard->config, NULL, "max.incremental.fetch.session.cache.slots"),
         memory_budget(&shard->memory, MEMORY_FETCH_SESSIONS));
     shard->offload = broker->options.offload;
+    append_load_init(&shard->append_load, &broker->memory_limits, broker->options.shard_count,
+                     shard->sink);
     shard->checks = batch_checks_create(shard);
     shard->lookups = time_lookups_create(shard);
     shard->fetch_sessions->stale_ms = broker_sizes_or(broker->options.sizes.fetch_session_stale_ms,

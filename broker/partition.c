@@ -10,7 +10,7 @@ void partition_count(struct partition *partition, enum topic_metric metric, uint
 
 void partition_init_waits(struct partition *partition)
 {
-    append_queue_init(&partition->appends, partition->shard->store,
+    append_queue_init(&partition->appends, partition->shard->store, &partition->shard->append_load,
                       prng_u64(&partition->shard->prng));
     list_init(&partition->own_waiters);
     list_init(&partition->ack_waiters);
@@ -166,9 +166,26 @@ static void on_put(struct append_op *op, enum err err)
     append->done(append, err);
 }
 
+/* OK, or why it does not come into the queue. */
+static enum err judge(struct partition *partition, struct partition_append *append,
+                      const struct batch_header *header)
+{
+    uint64_t now_ns = loop_now_ns(&partition->shard->loop);
+
+    if (append->op.has_key && refused_batches_overtakes(&partition->refused, header, now_ns))
+        return ERR_SEQUENCE;
+    if (!append_load_refuses(&partition->shard->append_load, &partition->appends,
+                             append->op.held_bytes, append->op.is_preparing, now_ns))
+        return OK;
+    if (append->op.has_key)
+        refused_batches_note(&partition->refused, header, now_ns);
+    return ERR_TIMEOUT;
+}
+
 void partition_append(struct partition *partition, struct partition_append *append)
 {
     struct batch_header header = {0};
+    enum err err;
 
     append->partition = partition;
     append->op.put = put;
@@ -176,11 +193,17 @@ void partition_append(struct partition *partition, struct partition_append *appe
     append->op.has_key = batch_parse_header(append->bytes, append->size_bytes, &header) == OK &&
                          batch_has_producer(&header);
     append->op.key.key = (uint64_t)header.producer_id;
-    append_queue_add(&partition->appends, &append->op);
+    append->op.queue = NULL;
+    err = judge(partition, append, &header);
+    if (err != OK)
+        append->done(append, err);
+    else
+        append_queue_add(&partition->appends, &append->op);
 }
 
 /* What the same producer sent after it would overtake it: where the log does not know the producer,
- * it takes any sequence (I11).  They have the answer that the log gives where it does. */
+ * it takes any sequence (I11).  They have the answer that the log gives where it does; so have
+ * those that are still to come. */
 static void refuse_followers(const struct append_op *op)
 {
     struct append_op *follower;
@@ -200,11 +223,27 @@ static void refuse_followers(const struct append_op *op)
 
 void partition_cancel_append(struct partition_append *append)
 {
+    struct partition *partition = append->partition;
+    struct batch_header header;
+
     if (append->op.queue == NULL)
         return;
-    if (append->op.has_key)
+    if (append->op.has_key) {
+        if (batch_parse_header(append->bytes, append->size_bytes, &header) == OK)
+            refused_batches_note(&partition->refused, &header,
+                                 loop_now_ns(&partition->shard->loop));
         refuse_followers(&append->op);
+    }
     append_queue_drop(&append->op);
+}
+
+bool partition_presses_append(const struct partition_append *append)
+{
+    struct partition *partition = append->partition;
+
+    return append->op.queue != NULL &&
+           append_load_ends(&partition->shard->append_load, append->op.queue, partition->topic_name,
+                            partition->index, loop_now_ns(&partition->shard->loop));
 }
 
 void partition_refuse_append(struct partition_append *append)

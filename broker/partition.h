@@ -11,6 +11,7 @@
 
 #include "broker/append_queue.h"
 #include "broker/in_sync.h"
+#include "broker/refused_batches.h"
 #include "broker/shard.h"
 #include "broker/topic_config.h"
 #include "storage/log.h"
@@ -27,6 +28,7 @@ struct partition {
     bool deleted;
     bool internal; /* a topic of ours: clients may not produce to it */
     struct append_queue appends;
+    struct refused_batches refused;
     struct list own_waiters;  /* of partition_waiter, by rising offset */
     struct list ack_waiters;  /* of partition_waiter, by rising offset */
     struct list data_waiters; /* of partition_waiter */
@@ -35,8 +37,8 @@ struct partition {
 
 /* One batch for the log.  Embedded in the caller's struct. */
 struct partition_append {
-    struct append_op op; /* op.wait and op.is_preparing: the caller's (append_queue.h); the rest is
-                          * inside */
+    struct append_op op; /* op.wait, op.is_preparing and op.held_bytes: the caller's
+                          * (append_queue.h); the rest is inside */
     const uint8_t
         *bytes; /* one validated batch (while it prepares: what will be one); until done */
     uint32_t size_bytes;
@@ -87,13 +89,18 @@ must_use enum err partition_check_epoch(const struct partition *partition, int32
 
 /* Append one batch as leader, behind those that wait for room.  done runs once, inside this call or
  * later, with log_append_leader's errors but ERR_FULL, or ERR_REPLICAS: for_all, and fewer are in
- * sync than min.insync.replicas wants; ERR_NOT_FOUND: deleted, or not led here.  Visible and
- * acknowledged only later: wait for last_offset + 1. */
+ * sync than min.insync.replicas wants; ERR_NOT_FOUND: deleted, or not led here; ERR_TIMEOUT: too
+ * much waits for checks (append_load.h); ERR_SEQUENCE also: behind one that was refused
+ * (refused_batches.h).  Visible and acknowledged only later: wait for last_offset + 1. */
 void partition_append(struct partition *partition, struct partition_append *append);
 
-/* It is not appended any more, and done does not run; what waits behind it of the same idempotent
- * producer ends with ERR_SEQUENCE.  Nothing happens when it was appended. */
+/* It is not appended any more, and done does not run; what waits behind it, or comes soon, of the
+ * same idempotent producer ends with ERR_SEQUENCE.  Nothing happens when it was appended. */
 void partition_cancel_append(struct partition_append *append);
+
+/* Others wait for memory: is it to be canceled, because of what it and others hold that wait for
+ * long checks? */
+bool partition_presses_append(const struct partition_append *append);
 
 /* What was preparing (append_queue.h) may be appended: bytes, size_bytes and max_timestamp_ms are
  * there. */

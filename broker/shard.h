@@ -15,6 +15,7 @@
 #include "base/metrics.h"
 #include "base/prng.h"
 #include "base/uuid.h"
+#include "broker/append_load.h"
 #include "broker/clock_guard.h"
 #include "broker/memory.h"
 #include "broker/topic_metrics.h"
@@ -64,6 +65,7 @@ struct shard {
     struct fetch_sessions *fetch_sessions;
     struct stall_watch *stalls;    /* NULL: nobody measures */
     struct validation *validation; /* codecs and scratch for batches */
+    struct append_load append_load;
     struct batch_checks *checks;   /* batches that are looked at in turns */
     struct time_lookups *lookups;  /* by time, in turns */
     struct offload *offload;       /* for what is too long for a turn; NULL: the loop does it */

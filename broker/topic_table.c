@@ -64,6 +64,7 @@ enum err topic_table_create(struct shard *shard, struct topic_table **out)
 static void free_entry(struct table_entry *entry)
 {
     append_queue_deinit(&entry->partition.appends);
+    refused_batches_deinit(&entry->partition.refused);
     mem_free(entry->partition.topic_name);
     mem_free(entry);
 }

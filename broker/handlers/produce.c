@@ -26,6 +26,9 @@
 /* Kafka gives the timeout no meaning below acks=all, so a tiny one there is none. */
 enum { UNASKED_TIMEOUT_MIN_MS = 10000 };
 
+/* What a piece that waits keeps beside its records, roughly: its part of the request. */
+enum { HELD_BYTES = 8 << 10 };
+
 typedef struct produce_request_topic_produce_data asked_topic;
 typedef struct produce_request_partition_produce_data asked_partition;
 typedef struct produce_response_partition_produce_response answered_partition;
@@ -116,12 +119,23 @@ static void on_timeout(struct timer *timer)
 }
 
 /* An append is an effect that was asked for: it waits on when the peer is gone. */
+static bool ends_for(const struct produce_piece *piece, int why)
+{
+    switch (why) {
+    case REQUEST_PRESSED:
+        return partition_presses_append(&piece->append);
+    case REQUEST_PEER_GONE:
+        return !append_op_is_waiting(&piece->append.op);
+    default:
+        return why == REQUEST_CUT;
+    }
+}
+
 static void cancel_piece(struct scatter_piece *scattered, int why)
 {
     struct produce_piece *piece = container_of(scattered, struct produce_piece, piece);
 
-    if (why == REQUEST_CUT ||
-        (why == REQUEST_PEER_GONE && !append_op_is_waiting(&piece->append.op)))
+    if (ends_for(piece, why))
         end_wait(piece);
 }
 
@@ -288,6 +302,7 @@ static void append_partition(struct produce_piece *piece)
     piece->append = (struct partition_append){
         .op.wait = keep_piece,
         .op.is_preparing = err == ERR_AGAIN,
+        .op.held_bytes = size_bytes + HELD_BYTES,
         .bytes = err == ERR_AGAIN ? bytes : piece->check.stored,
         .size_bytes = err == ERR_AGAIN ? size_bytes : piece->check.stored_bytes,
         .max_timestamp_ms = piece->check.info.max_timestamp_ms,

@@ -102,7 +102,7 @@ enum err metadata_log_open(const struct metadata_log_world *world,
     snprintf(dir, sizeof(dir), "%s/%s-0", world->dir, METADATA_LOG_TOPIC);
     log->dir = mem_strdup(dir);
     log->world.dir = NULL;
-    append_queue_init(&log->queue, world->store, 0); /* none of its own has a key */
+    append_queue_init(&log->queue, world->store, NULL, 0); /* none of its own has a key */
     batch_builder_init(&log->builder, &builder);
     arena_init(&log->arena, APPEND_ARENA_MAX_BYTES);
     err = log_open(world->store, &metadata_log_id, METADATA_LOG_TOPIC, &config, &events, log,

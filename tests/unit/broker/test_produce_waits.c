@@ -193,6 +193,34 @@ Test(produce_waits, what_follows_a_batch_that_timed_out_does_not_overtake_it)
     }
 }
 
+/* Whatever had arrived, and whatever is still on its way. */
+Test(produce_waits, what_comes_after_a_batch_that_timed_out_does_not_overtake_it_either)
+{
+    static struct produce_ask asks[ASKS];
+    struct produce_ask first = {.client = 1, .has_producer = true, .sequence = 0};
+    struct produce_ask second = {.client = 1, .has_producer = true, .sequence = 1};
+
+    up(1, NULL);
+    live_client(1);
+    fill_journal(asks, KAFKA_ACKS_ALL_ISR, 60000);
+    sim_world_run_until_idle(live.world, SIM_SECOND);
+    start_produce(&first, KAFKA_ACKS_ALL_ISR, 1500, 10);
+    cr_assert(live_ask_wait(&first.ask, 2000));
+    cr_assert(eq(i16, first.error_code, KAFKA_REQUEST_TIMED_OUT));
+    release_disk();
+    sim_world_run_until_idle(live.world, 5 * SIM_SECOND);
+    start_produce(&second, KAFKA_ACKS_ALL_ISR, 30000, 10);
+    cr_assert(live_ask_wait(&second.ask, 20000));
+    cr_assert(eq(i16, second.error_code, KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER));
+    for (int32_t i = 0; i < 2; i++) {
+        struct produce_ask again = {.client = 1, .has_producer = true, .sequence = i};
+        start_produce(&again, KAFKA_ACKS_ALL_ISR, 30000, 10);
+        cr_assert(live_ask_wait(&again.ask, 20000));
+        cr_assert(eq(i16, again.error_code, KAFKA_NONE));
+        cr_assert(eq(i64, again.base_offset, ASKS + i));
+    }
+}
+
 Test(produce_waits, an_append_goes_on_when_its_client_is_gone_and_ends_with_the_broker)
 {
     static struct produce_ask asks[ASKS];
