@@ -1,8 +1,8 @@
 /* io_uring_private: what the three parts of the ring backend share.
  *
  *   io_uring.c          the ring itself: create, submit, wait, reap, cancel, wake, syncfs
- *   io_uring_sockets.c  accept, receive, send, connect, and the short calls on sockets
- *   io_uring_files.c    read, write, sync, unlink, and the short calls on files
+ *   io_uring_sockets.c  accept, receive, send, connect
+ *   io_uring_files.c    read, write, sync, unlink
  *
  * user_data of a submission is the io_op with a tag in its low bits.  A completion is turned into
  * ops on io.completed, by ring_wait alone, and nothing is called from there:
@@ -131,14 +131,6 @@ void ring_recv_into(struct io *io, struct io_op *op, int32_t fd, void *bytes, ui
 void ring_sendv(struct io *io, struct io_op *op, int32_t fd, const struct iovec *vec,
                 uint32_t vec_count);
 void ring_connect(struct io *io, struct io_op *op, int32_t fd, const struct io_address *to);
-enum err ring_resolve(struct io *io, const char *host, uint16_t port, struct io_address *out);
-enum err ring_listen(struct io *io, const struct io_address *at, uint32_t backlog, int32_t *fd_out,
-                     struct io_address *bound_out);
-enum err ring_socket(struct io *io, uint16_t family, int32_t *fd_out);
-enum err ring_names(struct io *io, int32_t fd, struct io_address *local_out,
-                    struct io_address *peer_out);
-void ring_shutdown(struct io *io, int32_t fd);
-void ring_close(struct io *io, int32_t fd);
 
 /* ---- io_uring_files.c, for io_uring.c */
 
@@ -148,24 +140,5 @@ void ring_writev(struct io *io, struct io_op *op, int32_t fd, const struct iovec
                  uint32_t vec_count, uint64_t pos, bool dsync);
 void ring_sync(struct io *io, struct io_op *op, int32_t fd);
 void ring_unlink(struct io *io, struct io_op *op, const char *path);
-enum err ring_file_open(struct io *io, const char *path, uint32_t flags, int32_t *fd_out);
-enum err ring_file_read(struct io *io, int32_t fd, void *bytes, uint32_t size_bytes, uint64_t pos,
-                        uint32_t *read_out);
-enum err ring_file_write(struct io *io, int32_t fd, const void *bytes, uint32_t size_bytes,
-                         uint64_t pos);
-enum err ring_file_sync(struct io *io, int32_t fd);
-enum err ring_file_truncate(struct io *io, int32_t fd, uint64_t size_bytes);
-enum err ring_file_stat(struct io *io, const char *path, struct io_stat *out);
-enum err ring_file_size(struct io *io, int32_t fd, uint64_t *out);
-enum err ring_file_lock(struct io *io, int32_t fd);
-enum err ring_file_rename(struct io *io, const char *from, const char *to);
-enum err ring_file_unlink(struct io *io, const char *path);
-enum err ring_dir_make(struct io *io, const char *path);
-enum err ring_dir_remove(struct io *io, const char *path);
-enum err ring_dir_sync(struct io *io, const char *path);
-enum err ring_dir_list(struct io *io, const char *path,
-                       void (*entry)(void *context, const char *name, bool is_dir), void *context);
-enum err ring_dir_space(struct io *io, const char *path, struct io_space *out);
-enum err ring_filesystem_sync(struct io *io, int32_t fd);
 
 #endif
