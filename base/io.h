@@ -2,8 +2,8 @@
  * do not.
  *
  * One struct io belongs to one loop and is used by its thread alone (io_wake excepted).
- * Backends: io_uring.c (a ring), tests/sim/sim_io.c (simulated disk and network in virtual
- * time); a backend without rings fits behind the same table.
+ * Backends: io_uring.c (a ring), io_plain.c (epoll and threads, where rings are refused),
+ * tests/sim/sim_io.c (simulated disk and network in virtual time).
  *
  * Promises of every backend:
  *   I1  done(op, result) runs exactly once for each op started, from the loop, never inside the
@@ -36,12 +36,15 @@ typedef void io_done_fn(struct io_op *op, int32_t result);
  * with container_of.  A backend puts it on completed once; what repeats (struct io_accept, struct
  * io_recv) has ops of the backend's own for its pieces. */
 struct io_op {
-    struct list node;      /* backend: completed list */
-    io_done_fn *done;      /* set by the starting call */
-    int32_t result;        /* backend */
-    bool in_flight;        /* backend; the loop clears it just before it calls done */
-    struct msghdr message; /* backend: of a send */
-    uint64_t scratch[6];   /* backend: must outlive the submission */
+    struct list node;          /* backend: completed list */
+    io_done_fn *done;          /* set by the starting call */
+    int32_t result;            /* backend */
+    bool in_flight;            /* backend; the loop clears it just before it calls done */
+    uint8_t kind;              /* backend: what it is while in flight */
+    union {                    /* backend: must outlive the submission */
+        struct msghdr message; /* of a send */
+        uint64_t scratch[8];   /* of any */
+    };
 };
 
 /* An address of the network.  family: AF_INET or AF_INET6; port in host order. */
@@ -104,6 +107,7 @@ struct io_space {
 };
 
 struct io_vtable {
+    const char *name; /* "io_uring", "plain", "sim": for whoever tells it */
     /* files, later */
     void (*read)(struct io *io, struct io_op *op, int32_t fd, void *bytes, uint32_t size_bytes,
                  uint64_t pos);

@@ -5,7 +5,6 @@
 #include "base/mem.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -68,11 +67,16 @@ struct io_uring_sqe *ring_sqe(struct ring_io *self)
     return sqe;
 }
 
-struct io_uring_sqe *ring_start(struct ring_io *self, struct io_op *op)
+void ring_count(struct ring_io *self, struct io_op *op)
 {
     check(!op->in_flight);
     op->in_flight = true;
     self->base.in_flight_count++;
+}
+
+struct io_uring_sqe *ring_start(struct ring_io *self, struct io_op *op)
+{
+    ring_count(self, op);
     return ring_sqe(self);
 }
 
@@ -109,98 +113,14 @@ static void ring_wake(struct io *io)
     errno = saved_errno;
 }
 
-/* ---- syncfs, on a thread of its own */
-
-static struct ring_help *help_of(struct io_op *op)
+/* What the threads have done. */
+static void take_finished(struct ring_io *self)
 {
-    static_assert(sizeof(struct ring_help) <= sizeof(op->scratch), "fits into the op");
-    return (struct ring_help *)(void *)op->scratch;
-}
-
-static void *helper_main(void *argument)
-{
-    struct ring_io *self = argument;
-    struct ring_helper *helper = &self->helper;
-
-    for (;;) {
-        struct mail *mail;
-
-        while (sem_wait(&helper->work) < 0)
-            check(errno == EINTR);
-        mail = mailbox_take_all(&helper->asked);
-        while (mail != NULL) {
-            struct mail *next = mail->next;
-            struct ring_help *help = container_of(mail, struct ring_help, mail);
-            struct io_op *op = container_of(help, struct io_op, scratch);
-
-            op->result = syncfs(help->fd) < 0 ? -errno : 0;
-            if (mailbox_post(&helper->answered, mail))
-                ring_wake(&self->base);
-            mail = next;
-        }
-        if (atomic_load(&helper->stopping))
-            return NULL;
-    }
-}
-
-static enum err helper_start(struct ring_io *self)
-{
-    struct ring_helper *helper = &self->helper;
-    sigset_t all;
-    sigset_t before;
-    int result;
-
-    if (helper->started)
-        return OK;
-    check(sem_init(&helper->work, 0, 0) == 0);
-    sigfillset(&all); /* signals are for the threads that expect them */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    result = pthread_create(&helper->thread, NULL, helper_main, self);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (result != 0) {
-        sem_destroy(&helper->work);
-        return ERR_NOMEM;
-    }
-    helper->started = true;
-    return OK;
-}
-
-static void helper_stop(struct ring_helper *helper)
-{
-    if (!helper->started)
-        return;
-    atomic_store(&helper->stopping, true);
-    sem_post(&helper->work);
-    pthread_join(helper->thread, NULL);
-    sem_destroy(&helper->work);
-    helper->started = false;
-}
-
-static void ring_syncfs(struct io *io, struct io_op *op, int32_t fd)
-{
-    struct ring_io *self = ring_of(io);
-    struct ring_help *help = help_of(op);
-
-    check(!op->in_flight);
-    op->in_flight = true;
-    self->base.in_flight_count++;
-    if (helper_start(self) != OK) {
-        ring_complete(self, op, -EAGAIN);
-        return;
-    }
-    *help = (struct ring_help){.fd = fd};
-    mailbox_post(&self->helper.asked, &help->mail);
-    sem_post(&self->helper.work);
-}
-
-static void take_help(struct ring_io *self)
-{
-    struct mail *mail = mailbox_take_all(&self->helper.answered);
+    struct mail *mail = io_threads_take(&self->threads);
 
     while (mail != NULL) {
         struct mail *next = mail->next;
-        struct ring_help *help = container_of(mail, struct ring_help, mail);
-        struct io_op *op = container_of(help, struct io_op, scratch);
+        struct io_op *op = ring_op_of(container_of(mail, struct io_job, mail));
 
         ring_complete(self, op, op->result);
         mail = next;
@@ -293,7 +213,7 @@ static enum err ring_wait(struct io *io, uint64_t timeout_ns)
         timeout_ns = 0;
     result = enter(self, timeout_ns);
     reap(self);
-    take_help(self);
+    take_finished(self);
     switch (result) {
     case -ETIME:
     case -EINTR:
@@ -327,7 +247,7 @@ static void ring_destroy(struct io *io)
     struct ring_io *self = ring_of(io);
 
     check(io->in_flight_count == 0 && list_is_empty(&io->completed));
-    helper_stop(&self->helper);
+    io_threads_deinit(&self->threads);
     if (self->ring.ring_fd > 0)
         io_uring_queue_exit(&self->ring);
     if (self->wake_fd >= 0)
@@ -337,6 +257,7 @@ static void ring_destroy(struct io *io)
 }
 
 static const struct io_vtable ring_vtable = {
+    .name = "io_uring",
     .read = ring_read,
     .writev = ring_writev,
     .sync = ring_sync,
@@ -427,8 +348,7 @@ enum err io_uring_create(const struct io_uring_options *options, struct io **out
     list_init(&self->base.completed);
     list_init(&self->rearm);
     list_init(&self->accept_pieces);
-    mailbox_init(&self->helper.asked);
-    mailbox_init(&self->helper.answered);
+    io_threads_init(&self->threads, &self->base, &(uint32_t){1}, 1);
     self->wake_fd = -1;
     self->multishot_recv = !options->plain;
     self->multishot_accept = !options->plain;

@@ -1,6 +1,8 @@
 #include "base/io_uring_private.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <unistd.h>
 
 void ring_read(struct io *io, struct io_op *op, int32_t fd, void *bytes, uint32_t size_bytes,
                uint64_t pos)
@@ -31,6 +33,26 @@ void ring_sync(struct io *io, struct io_op *op, int32_t fd)
 
     io_uring_prep_fsync(sqe, fd, IORING_FSYNC_DATASYNC);
     ring_set_data(sqe, op, RING_OP);
+}
+
+static void run_syncfs(struct io_job *job)
+{
+    int32_t fd = container_of(job, struct ring_job, job)->fd;
+
+    ring_op_of(job)->result = syncfs(fd) < 0 ? -errno : 0;
+}
+
+/* Without a form of its own in a ring: on a thread. */
+void ring_syncfs(struct io *io, struct io_op *op, int32_t fd)
+{
+    struct ring_io *self = ring_of(io);
+    struct ring_job *ring_job = (struct ring_job *)(void *)op->scratch;
+
+    static_assert(sizeof(*ring_job) <= sizeof(op->scratch), "fits into the op");
+    ring_count(self, op);
+    *ring_job = (struct ring_job){.job.run = run_syncfs, .fd = fd};
+    if (io_threads_start(&self->threads, 0, &ring_job->job) != OK)
+        ring_complete(self, op, -EAGAIN);
 }
 
 void ring_unlink(struct io *io, struct io_op *op, const char *path)

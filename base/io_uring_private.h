@@ -1,8 +1,8 @@
 /* io_uring_private: what the three parts of the ring backend share.
  *
- *   io_uring.c          the ring itself: create, submit, wait, reap, cancel, wake, syncfs
+ *   io_uring.c          the ring itself: create, submit, wait, reap, cancel, wake
  *   io_uring_sockets.c  accept, receive, send, connect
- *   io_uring_files.c    read, write, sync, unlink
+ *   io_uring_files.c    read, write, sync, syncfs, unlink
  *
  * user_data of a submission is the io_op with a tag in its low bits.  A completion is turned into
  * ops on io.completed, by ring_wait alone, and nothing is called from there:
@@ -16,12 +16,10 @@
 
 #include "base/check.h"
 #include "base/io.h"
-#include "base/mailbox.h"
+#include "base/io_threads.h"
 
 #include <assert.h>
 #include <liburing.h>
-#include <pthread.h>
-#include <semaphore.h>
 #include <stdatomic.h>
 
 enum ring_tag {
@@ -47,19 +45,9 @@ struct ring_repeat {
     bool rearming; /* on ring_io.rearm, not in the kernel */
 };
 
-/* One thread for calls that have no asynchronous form: syncfs(2).  Started at first use. */
-struct ring_helper {
-    pthread_t thread;
-    bool started;
-    atomic_bool stopping;
-    sem_t work;
-    struct mailbox asked;
-    struct mailbox answered;
-};
-
-/* io_op.scratch of a syncfs. */
-struct ring_help {
-    struct mail mail;
+/* io_op.scratch of a syncfs, which has no asynchronous form. */
+struct ring_job {
+    struct io_job job;
     int32_t fd;
 };
 
@@ -85,13 +73,24 @@ struct ring_io {
     uint64_t wake_value;
     atomic_bool wake_pending; /* wake_fd was written and not yet read */
 
-    struct ring_helper helper;
+    struct io_threads threads; /* one lane, of one thread: syncfs */
 };
 
 static inline struct ring_io *ring_of(struct io *io)
 {
     return container_of(io, struct ring_io, base);
 }
+
+/* The op in whose scratch job is. */
+static inline struct io_op *ring_op_of(struct io_job *job)
+{
+    struct ring_job *ring_job = container_of(job, struct ring_job, job);
+
+    return container_of(ring_job, struct io_op, scratch);
+}
+
+/* op is counted as in flight. */
+void ring_count(struct ring_io *self, struct io_op *op);
 
 /* A submission of op, counted as in flight; the caller prepares it.  Never NULL. */
 struct io_uring_sqe *ring_start(struct ring_io *self, struct io_op *op);
@@ -139,6 +138,7 @@ void ring_read(struct io *io, struct io_op *op, int32_t fd, void *bytes, uint32_
 void ring_writev(struct io *io, struct io_op *op, int32_t fd, const struct iovec *vec,
                  uint32_t vec_count, uint64_t pos, bool dsync);
 void ring_sync(struct io *io, struct io_op *op, int32_t fd);
+void ring_syncfs(struct io *io, struct io_op *op, int32_t fd);
 void ring_unlink(struct io *io, struct io_op *op, const char *path);
 
 #endif

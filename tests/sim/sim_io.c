@@ -511,6 +511,7 @@ static void sim_io_destroy_by_program(struct io *io)
 }
 
 static const struct io_vtable vtable = {
+    .name = "sim",
     .read = sim_io_read,
     .writev = sim_io_writev,
     .sync = sim_io_sync,

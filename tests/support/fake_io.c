@@ -381,6 +381,7 @@ static void fake_wake(struct io *io)
 }
 
 static const struct io_vtable vtable = {
+    .name = "fake",
     .read = fake_read,
     .writev = fake_writev,
     .sync = fake_sync,
