@@ -1,5 +1,6 @@
 #include "tests/support/io_rig.h"
 
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,10 +34,13 @@ void io_rig_open(const struct io_rig_body *body)
     cr_assert(ne(ptr, mkdtemp(dir), NULL));
 }
 
+static int remove_entry(const char *path, const struct stat *stat, int kind, struct FTW *place)
+{
+    return remove(path);
+}
+
 void io_rig_close(void)
 {
-    char command[96];
-
     if (io == NULL)
         return;
     cr_assert(eq(u64, io->in_flight_count, 0));
@@ -44,8 +48,7 @@ void io_rig_close(void)
     io = NULL;
     if (dir[0] == '\0')
         return;
-    snprintf(command, sizeof(command), "rm -rf %s", dir);
-    cr_assert(eq(int, system(command), 0));
+    cr_assert(eq(int, nftw(dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS), 0));
 }
 
 const char *path_in_dir(const char *name)
