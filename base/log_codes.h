@@ -41,11 +41,11 @@ LOG_CODE("LVE-1101", "the broker could not start",
 LOG_CODE("LVE-1102", "log.dirs names more than one directory",
          "Cause: log.dirs (or log.dir) has a comma, and levee keeps everything in one "
          "directory. Effect: the broker does not start. Next step: name one directory.")
-LOG_CODE("LVE-1103", "the kernel gives no io_uring",
-         "Cause: the kernel is older than Linux 5.19, kernel.io_uring_disabled is not 0, or "
-         "a container's seccomp profile forbids io_uring. Effect: the broker does not "
-         "start. Next step: allow io_uring or run on a newer kernel; error says what the "
-         "kernel answered.")
+LOG_CODE("LVE-1103", "there is no I/O backend",
+         "Cause: levee.io=ring, and the kernel gives no io_uring (why says what refuses it); or "
+         "there are too few descriptors, or too little memory, for any backend. Effect: the broker "
+         "does not start. Next step: to_do says what brings io_uring; levee.io=auto runs without "
+         "it. `levee doctor io` tells more.")
 LOG_CODE("LVE-1104", "metrics and health are served",
          "Cause: levee.http.listener names an address. Effect: /metrics, /livez and /readyz "
          "are answered there, also during recovery. Next step: none.")
@@ -86,6 +86,12 @@ LOG_CODE("LVE-1112", "metrics leave out what is beyond their limit",
          "out). Effect: /metrics has no rows for them; sums over all topics and groups are whole. "
          "Told once; levee_metrics_left_out goes on telling. Next step: raise the limit if the "
          "collector of the metrics can take so many series.")
+LOG_CODE("LVE-1113", "runs on the plain I/O backend",
+         "Cause: the kernel gives no io_uring, or refuses some operations on it (why says what "
+         "refuses it), or levee.io=plain. Effect: files and sockets are reached through threads "
+         "and epoll: as durable and in the same order, with more CPU and somewhat later answers. "
+         "Next step: none is needed; to_do says what brings io_uring, and `levee doctor io` "
+         "measures both.")
 LOG_CODE("LVE-2001", "the data directory cannot be used",
          "Cause: another process has it locked, it belongs to another cluster or node, its "
          "format is newer than this version, or it cannot be created, read or written. "

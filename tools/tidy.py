@@ -37,7 +37,7 @@ FUNCTION_LINES_MAX = 80
 # The files that touch the system: the seams' production side, and the entrances.
 SYSTEM_FILES = {
     'base/check.c', 'base/mem.c', 'base/clock_system.c', 'base/log_stderr.c', 'base/system_memory.c',
-    'base/io_files.c', 'base/io_plain.c', 'base/io_plain_files.c', 'base/io_plain_sockets.c', 'base/io_sockets.c',
+    'base/io_choose.c', 'base/io_probe.c', 'base/io_files.c', 'base/io_plain.c', 'base/io_plain_files.c', 'base/io_plain_sockets.c', 'base/io_sockets.c',
     'base/io_threads.c', 'base/io_uring.c', 'base/io_uring_files.c', 'base/io_uring_sockets.c', 'base/offload.c',
     'broker/http.c', 'broker/process_metrics.c', 'broker/serve.c',
 }
