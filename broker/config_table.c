@@ -159,6 +159,8 @@ static const struct config_key keys[] = {
      "What an acknowledgement means by default: sync (on stable storage) or cache (in the kernel; survives kill -9, not power loss). Topics may choose for themselves; internal topics are always sync."},
     {"levee.http.listener", CONFIG_STRING, CONFIG_ACTS, false, "127.0.0.1:9644", 0, 0, NULL,
      "Address of the HTTP server for metrics and health, host:port; empty: none."},
+    {"levee.io", CONFIG_STRING, CONFIG_ACTS, false, "auto", 0, 0, "auto,ring,plain",
+     "How files and sockets are reached: ring (io_uring), plain (epoll and threads), or auto, the ring where the kernel allows every operation of it and plain elsewhere."},
     {"levee.journal.max.bytes", CONFIG_I64, CONFIG_ACTS, false, "536870912", 16777216, INT64_MAX, NULL,
      "Size that the journal of a shard may grow to, in bytes."},
     {"levee.log.format", CONFIG_STRING, CONFIG_ACTS, false, "text", 0, 0, "text,logfmt,json",

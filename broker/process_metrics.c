@@ -77,6 +77,7 @@ static void collect(struct metrics_collector *collector, struct metrics_scrape *
 {
     const struct process_metrics *process =
         container_of(collector, struct process_metrics, collector);
+    char labels[64];
 
     tell_cpu(scrape);
     tell_memory(scrape);
@@ -86,15 +87,18 @@ static void collect(struct metrics_collector *collector, struct metrics_scrape *
     tell(scrape, FAMILY_SHARDS, process->shard_count);
     metrics_sample(scrape, metric_family(FAMILY_BUILD_INFO),
                    "version=\"" LEVEE_VERSION "\",compiler=\"" __VERSION__ "\"", 1);
-    metrics_sample(scrape, metric_family(FAMILY_IO_BACKEND), "backend=\"io_uring\"", 1);
+    snprintf(labels, sizeof(labels), "backend=\"%s\"", process->io_backend);
+    metrics_sample(scrape, metric_family(FAMILY_IO_BACKEND), labels, 1);
 }
 
 void process_metrics_register(struct process_metrics *process, const struct health *health,
-                              int64_t started_ms, uint32_t shard_count, struct metrics *metrics)
+                              int64_t started_ms, uint32_t shard_count, const char *io_backend,
+                              struct metrics *metrics)
 {
     process->health = health;
     process->started_ms = started_ms;
     process->shard_count = shard_count;
+    process->io_backend = io_backend;
     process->collector.collect = collect;
     metrics_add_collector(metrics, &process->collector);
 }

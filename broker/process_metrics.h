@@ -13,10 +13,13 @@ struct process_metrics {
     const struct health *health;
     int64_t started_ms; /* wall clock */
     uint32_t shard_count;
+    const char *io_backend;
 };
 
-/* started_ms: wall clock, now.  health stays the caller's; both outlive the registry. */
+/* started_ms: wall clock, now.  io_backend: "io_uring" or "plain", constant.  health stays the
+ * caller's; all outlive the registry. */
 void process_metrics_register(struct process_metrics *process, const struct health *health,
-                              int64_t started_ms, uint32_t shard_count, struct metrics *metrics);
+                              int64_t started_ms, uint32_t shard_count, const char *io_backend,
+                              struct metrics *metrics);
 
 #endif

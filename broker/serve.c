@@ -4,7 +4,7 @@
 
 #include "base/check.h"
 #include "base/clock_system.h"
-#include "base/io_system.h"
+#include "base/io_choose.h"
 #include "base/log_stderr.h"
 #include "base/mem.h"
 #include "base/offload.h"
@@ -42,6 +42,7 @@ struct server_shard {
 
 struct server {
     const struct config *config;
+    struct io_choice choice;
     void (*ready)(const struct config *config);
     struct server_shard *shards;
     struct broker_ground grounds[SHARD_COUNT_MAX]; /* the broker looks at them until it is closed */
@@ -130,15 +131,44 @@ static void end_threads(struct server *server)
 
 /* ---- what a shard stands on */
 
+/* Which backend, and when it is not the ring: why, what that costs, and what to do. */
+static enum err choose_io(struct server *server, struct log_sink *sink)
+{
+    enum io_wanted wanted;
+    char why[IO_CHOICE_TEXT_MAX];
+    enum err err;
+
+    if (!io_wanted_parse(config_text(server->config, "levee.io"), &wanted))
+        return ERR_INVALID;
+    err = io_choose(wanted, &server->choice);
+    if (err != OK || server->choice.ring)
+        return err;
+    io_choice_why(&server->choice, why);
+    log_line(sink, LOG_INFO, "LVE-1113",
+             "runs on the plain I/O backend instead of io_uring: about 1.2 times the CPU a byte",
+             log_str("why", why), log_str("to_do", io_choice_advice(&server->choice)));
+    return OK;
+}
+
+static void tell_no_io(const struct server *server, struct log_sink *sink, enum err err)
+{
+    char why[IO_CHOICE_TEXT_MAX];
+
+    io_choice_why(&server->choice, why);
+    log_line(sink, LOG_ERROR, "LVE-1103",
+             "there is no I/O backend: the kernel gives no io_uring, or too few resources",
+             log_str("why", why), log_str("to_do", io_choice_advice(&server->choice)),
+             log_err(err));
+}
+
 static enum err open_ground(struct server *server, uint32_t index, struct broker_ground *ground)
 {
     struct server_shard *shard = &server->shards[index];
-    struct io_uring_options options = {0};
     enum log_level level;
     enum log_format format;
     const char *level_text = config_text(server->config, "levee.log.level");
     const char *format_text = config_text(server->config, "levee.log.format");
-    enum err err;
+    enum err err = OK;
 
     shard->server = server;
     shard->index = index;
@@ -147,10 +177,12 @@ static enum err open_ground(struct server *server, uint32_t index, struct broker
         log_format_parse(format_text, strlen(format_text), &format) != OK)
         return ERR_INVALID;
     log_stderr_init(&shard->log, STDERR_FILENO, &shard->clock, level, format);
-    err = io_uring_create(&options, &shard->io);
+    if (index == 0)
+        err = choose_io(server, &shard->log.sink);
+    if (err == OK)
+        err = io_choice_create(&server->choice, &shard->io);
     if (err != OK) {
-        log_line(&shard->log.sink, LOG_ERROR, "LVE-1103", "the kernel gives no io_uring",
-                 log_err(err));
+        tell_no_io(server, &shard->log.sink, err);
         return err;
     }
     *ground =
@@ -277,7 +309,7 @@ static enum err start(struct server *server)
     if (err == OK) { /* as the listeners: who cannot have the address leaves the directory alone */
         process_metrics_register(&server->process_metrics, &server->health,
                                  clock_wall_ms(&server->shards[0].clock), server->shard_count,
-                                 &server->metrics);
+                                 server->choice.ring ? "io_uring" : "plain", &server->metrics);
         err = start_http(server);
     }
     if (err == OK) {

@@ -56,23 +56,6 @@ static void compose(const struct cli *cli, struct composed *out)
     }
 }
 
-/* Why there is no ring, and what to do about it. */
-static enum cli_exit no_ring(enum err err)
-{
-    if (err == ERR_NOMEM)
-        return cli_fail(CLI_FAILED,
-                        "the kernel has no memory for io_uring (%s): raise the limit of locked "
-                        "memory (RLIMIT_MEMLOCK: ulimit -l, LimitMEMLOCK= of systemd) or of open "
-                        "files (RLIMIT_NOFILE: ulimit -n)",
-                        err_text(err));
-    return cli_fail(CLI_FAILED,
-                    "io_uring is refused (%s). In a container its seccomp filter does that, as "
-                    "Docker's default does: run it with --security-opt seccomp=unconfined, or with "
-                    "a profile that allows io_uring_setup, io_uring_enter and io_uring_register. "
-                    "On a host: sysctl kernel.io_uring_disabled=0, and Linux 5.19 or newer",
-                    err_text(err));
-}
-
 static enum cli_exit load(const struct cli *cli, bool dev, struct config **out)
 {
     struct composed composed;
@@ -80,12 +63,13 @@ static enum cli_exit load(const struct cli *cli, bool dev, struct config **out)
                                           .sets = composed.sets,
                                           .environment = (const char *const *)environ,
                                           .dev = dev};
-    struct io_uring_options io_options = {0};
-    struct io *io;
-    enum err err = io_uring_create(&io_options, &io);
+    struct io *io; /* to read a file: what a broker runs on is chosen by what that says */
+    enum err err = io_plain_create(&(struct io_plain_options){0}, &io);
 
     if (err != OK)
-        return no_ring(err);
+        return cli_fail(CLI_FAILED,
+                        "too few descriptors or too little memory to begin (%s): raise ulimit -n",
+                        err_text(err));
     compose(cli, &composed);
     err = config_load(io, &options, print_problem, print_note, NULL, out);
     io->v->destroy(io);

@@ -407,7 +407,7 @@ Test(scrape, every_metric_of_the_list_is_told_and_no_other)
     struct live_ask ask = {0};
 
     live_start(2, offsets_sets);
-    process_metrics_register(&process, &live.broker.health, 0, 2, &live.broker.metrics);
+    process_metrics_register(&process, &live.broker.health, 0, 2, "plain", &live.broker.metrics);
     (void)live_topic(live_client(0), "t", 1);
     (void)produce("t", 0, 1);
     start_fetch(&ask, live_client(1), 0, 0);
