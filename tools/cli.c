@@ -62,6 +62,11 @@ static const struct cli_command commands[] = {
     {"config", "explain", "f", "KEY", 1, 1, "say what a configuration key means", NULL,
      command_config_explain},
     {"config", "list", "f", "", 0, 0, "list every configuration key", NULL, command_config_list},
+    {"doctor", "io", "fD", "", 0, 0,
+     "say what a broker would run on here: io_uring or not, and how fast writes are durable",
+     "Writes 4 MiB into the directory (--dir, else the current one) for some seconds and leaves\n"
+     "nothing there.  Example: levee doctor io --dir /var/lib/levee",
+     command_doctor_io},
     {"explain", NULL, "f", "CODE", 1, 1, "say what a log code (LVE-2101) means and what to do",
      NULL, command_explain},
     {"version", NULL, "f", "", 0, 0, "print the version", NULL, command_version},

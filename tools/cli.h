@@ -64,10 +64,11 @@ struct cli_command {
 };
 
 cli_command_fn command_cluster_info, command_config_check, command_config_explain,
-    command_config_list, command_consume, command_dev, command_explain, command_group_delete,
-    command_group_describe, command_group_list, command_log_dump, command_produce, command_serve,
-    command_topic_add_partitions, command_topic_alter_config, command_topic_create,
-    command_topic_delete, command_topic_describe, command_topic_list, command_version;
+    command_config_list, command_consume, command_dev, command_doctor_io, command_explain,
+    command_group_delete, command_group_describe, command_group_list, command_log_dump,
+    command_produce, command_serve, command_topic_add_partitions, command_topic_alter_config,
+    command_topic_create, command_topic_delete, command_topic_describe, command_topic_list,
+    command_version;
 
 /* Print "levee: ..." to standard error, control characters escaped, and return exit. */
 enum cli_exit cli_fail(enum cli_exit exit, const char *format, ...) printf_like(2, 3);
