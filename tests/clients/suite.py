@@ -3,8 +3,8 @@
 
 usage: suite.py --levee PATH [--require] [--shards N ...]
 
-For one shard and for two, side by side (most checks wait): the questions of conformance.py, the
-client suites of run.py.  Then once: the command line on its own broker, /metrics against what was
+For one shard, for two, and for one on the plain I/O backend, side by side (most checks wait): the
+questions of conformance.py, the client suites of run.py.  Then once: the command line on its own broker, /metrics against what was
 done, the main job on the distribution's package index with kill -9,
 and Apache Kafka's dump tool on a stopped directory.  `ok NAME` or `FAIL NAME` a stage, then
 `N passed, N failed`.
@@ -39,21 +39,22 @@ def stage(name, argv, seconds, prefix=""):
     return code == 0
 
 
-def with_broker(binary, shards, stages, results):
-    broker = broker_process.Levee(binary, ["levee.shards=%d" % shards])
+def with_broker(binary, shards, backend, stages, results):
+    broker = broker_process.Levee(binary, ["levee.shards=%d" % shards, "levee.io=%s" % backend])
+    title = "%d shards%s" % (shards, ", plain" if backend == "plain" else "")
     try:
         broker.start()
         for name, argv, seconds in stages:
-            results.append(stage("%s, %d shards" % (name, shards),
+            results.append(stage("%s, %s" % (name, title),
                                  argv + ["--bootstrap", broker.bootstrap], seconds,
-                                 "[%d] " % shards))
+                                 "[%d%s] " % (shards, "p" if backend == "plain" else "")))
         seconds = broker.stop()
         good = seconds <= 10 and broker.proc.returncode == 0
-        print("%s stop, %d shards: %.1f s, exit code %s" % (
-            "ok" if good else "FAIL", shards, seconds, broker.proc.returncode), flush=True)
+        print("%s stop, %s: %.1f s, exit code %s" % (
+            "ok" if good else "FAIL", title, seconds, broker.proc.returncode), flush=True)
         results.append(good)
     except kafka_rig.RigError as error:
-        print("FAIL %d shards: %s" % (shards, error), flush=True)
+        print("FAIL %s: %s" % (title, error), flush=True)
         results.append(False)
     finally:
         broker.remove()
@@ -72,8 +73,9 @@ def main():
         ("conformance", [HERE / "conformance.py"], 400),
         ("clients", [HERE / "run.py", *require], 1200),
     ]
-    threads = [threading.Thread(target=with_broker, args=(binary, shards, stages, results))
-               for shards in args.shards]
+    kinds = [(shards, "auto") for shards in args.shards] + [(1, "plain")]
+    threads = [threading.Thread(target=with_broker, args=(binary, *kind, stages, results))
+               for kind in kinds]
     for thread in threads:
         thread.start()
     for thread in threads:

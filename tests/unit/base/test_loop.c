@@ -1,7 +1,7 @@
 #include "base/check.h"
 #include "base/clock_system.h"
+#include "base/io_system.h"
 #include "base/loop.h"
-#include "tests/support/io_choice.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -225,7 +225,7 @@ Test(loop, a_failed_wait_ends_run_with_its_error, .init = setup)
     cr_assert(eq(int, loop_run(&loop), ERR_IO));
 }
 
-/* ---- two loops, each in a thread, throwing one mail to and fro */
+/* ---- two loops on rings, each in a thread, throwing one mail to and fro */
 
 enum { THROW_COUNT = 2000 };
 
@@ -272,7 +272,9 @@ Test(loop, two_loops_in_two_threads_exchange_mails_while_sleeping_between, .time
 {
     clock_system_init(&real_clock);
     for (int i = 0; i < 2; i++) {
-        cr_assert(eq(int, io_choice_create(&players[i].io), OK));
+        struct io_uring_options options = {0};
+
+        cr_assert(eq(int, io_uring_create(&options, &players[i].io), OK));
         loop_init(&players[i].loop, (uint32_t)i, players[i].io, &real_clock);
     }
     ball.deliver = catch_ball;
@@ -296,8 +298,10 @@ static void post_stop(int signal_number)
 
 Test(loop, a_signal_handler_can_end_a_sleeping_loop, .timeout = 30)
 {
+    struct io_uring_options options = {0};
+
     clock_system_init(&real_clock);
-    cr_assert(eq(int, io_choice_create(&players[0].io), OK));
+    cr_assert(eq(int, io_uring_create(&options, &players[0].io), OK));
     loop_init(&players[0].loop, 0, players[0].io, &real_clock);
     signal(SIGALRM, post_stop);
     ualarm(50000, 0);

@@ -1,6 +1,6 @@
 #include "base/clock_system.h"
+#include "base/io_system.h"
 #include "base/offload.h"
-#include "tests/support/io_choice.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -26,8 +26,10 @@ static uint32_t done_count;
 
 static void setup(void)
 {
+    struct io_uring_options options = {0};
+
     clock_system_init(&clock_);
-    cr_assert(eq(int, io_choice_create(&io), OK));
+    cr_assert(eq(int, io_uring_create(&options, &io), OK));
     loop_init(&loop, 0, io, &clock_);
 }
 

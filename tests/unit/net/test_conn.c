@@ -1,9 +1,9 @@
 #include "base/check.h"
 #include "base/clock_system.h"
+#include "base/io_system.h"
 #include "base/mem.h"
 #include "net/conn_server.h"
 #include "net/listener.h"
-#include "tests/support/io_choice.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -184,6 +184,7 @@ static const struct conn_limits usual_limits = {
 
 static void start(const struct conn_limits *limits, const struct admission_limits *admission_limits)
 {
+    struct io_uring_options options = {0};
     struct conn_server_options server_options = {.loop = &loop,
                                                  .slab = &slab,
                                                  .request_slab = &request_slab,
@@ -198,7 +199,7 @@ static void start(const struct conn_limits *limits, const struct admission_limit
                                                 .refused = on_refused};
 
     clock_system_init(&clock_now);
-    cr_assert(eq(int, io_choice_create(&io), OK));
+    cr_assert(eq(int, io_uring_create(&options, &io), OK));
     loop_init(&loop, 0, io, &clock_now);
     slab_init(&slab, SLAB_BYTES);
     slab_init(&request_slab, SLAB_BYTES);
@@ -905,8 +906,7 @@ Test(conn, half_a_frame_that_waited_for_memory_ends_with_its_peer, .init = setup
     put_size(bytes, ANNOUNCED);
     cr_assert(eq(sz, send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL), sizeof(bytes)));
     close(fd);
-    if (strcmp(io->v->name, "io_uring") == 0) /* what it has received by then includes the end */
-        turns_until(last_reason == CONN_CLOSE_PEER_CLOSED);
+    turns_until(last_reason == CONN_CLOSE_PEER_CLOSED);
     turns(20);
     cr_assert(eq(u32, closed_count, 0));
     buf_unref(other);
@@ -1943,13 +1943,14 @@ Test(conn, two_loops_share_a_listener_by_mail, .timeout = 600)
 
     clock_system_init(&clock_now);
     for (uint32_t i = 0; i < SHARDS; i++) {
+        struct io_uring_options options = {0};
         struct conn_server_options server_options = {.loop = &sides[i].loop,
                                                      .slab = &sides[i].slab,
                                                      .limits = usual_limits,
                                                      .events = &echo_events,
                                                      .context = &sides[i]};
 
-        cr_assert(eq(int, io_choice_create(&sides[i].io), OK));
+        cr_assert(eq(int, io_uring_create(&options, &sides[i].io), OK));
         loop_init(&sides[i].loop, i, sides[i].io, &clock_now);
         slab_init(&sides[i].slab, SLAB_BYTES);
         conn_server_init(&sides[i].server, &server_options);

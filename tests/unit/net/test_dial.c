@@ -1,8 +1,8 @@
 #include "base/check.h"
 #include "base/clock_system.h"
+#include "base/io_system.h"
 #include "base/mem.h"
 #include "net/dial.h"
-#include "tests/support/io_choice.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -88,9 +88,10 @@ static void listen_again(int backlog)
 static void setup(void)
 {
     socklen_t size = sizeof(name);
+    struct io_uring_options io_options = {0};
 
     clock_system_init(&clock_now);
-    cr_assert(eq(int, io_choice_create(&io), OK));
+    cr_assert(eq(int, io_uring_create(&io_options, &io), OK));
     loop_init(&loop, 0, io, &clock_now);
     slab_init(&slab, 1 << 20);
     prng_init(&prng, 7);

@@ -1,7 +1,7 @@
 /* On real files: the lock and the names are the kernel's. */
+#include "base/io_system.h"
 #include "storage/log_dir.h"
 #include "storage/meta_properties.h"
-#include "tests/support/io_choice.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -21,7 +21,7 @@ static void setup(void)
 {
     cr_assert(ne(ptr, mkdtemp(root), NULL));
     snprintf(path, sizeof(path), "%s/data", root);
-    cr_assert(eq(int, io_choice_create(&io), OK));
+    cr_assert(eq(int, io_uring_create(&(struct io_uring_options){0}, &io), OK));
     prng_init(&prng, 1);
 }
 
