@@ -2,12 +2,16 @@
  *
  *     bench_append floor DIRECTORY [BLOCKS] [SLICE_MS] [CASE]
  *     bench_append partitions DIRECTORY [BLOCKS] [SLICE_MS] [CASE]
+ *     bench_append backends DIRECTORY [BLOCKS] [SLICE_MS] [CASE]
  *
  * floor: 1, 16 and 256 appenders of 1 KiB and 64 KiB (CASE: only "16 x 1 KiB"); in each block
  * floor, levee, levee, floor.
  * partitions: 256 appenders of 1 KiB to 1, 100, 1,000 and 10,000 partitions, each a store in a
  * directory of its own, in which each has been written to before; in each block upwards, then
- * downwards.  A block is one comparison: the disk
+ * downwards.
+ * backends: the same store on the plain I/O backend beside the one on the ring; in each block ring,
+ * plain, plain, ring.
+ * A block is one comparison: the disk
  * of one minute is not that of the next.  Prints a line of JSON for each slice; bench/run.py makes
  * the table.  DIRECTORY must not exist; its files are left to the caller to remove. */
 #include "base/check.h"
@@ -56,7 +60,7 @@ static void compare_with_floor(const char *dir)
     struct bench_store *store;
 
     snprintf(path, sizeof(path), "%s/store", dir);
-    store = bench_store_open(path, 1);
+    store = bench_store_open(path, 1, IO_WANTED_RING);
     for (uint32_t s = 0; s < array_count(sizes); s++) {
         struct batch_builder builder;
         const uint8_t *batch;
@@ -96,7 +100,7 @@ static void compare_partitions(const char *dir)
         if (only_case != NULL && (uint32_t)atoi(only_case) != counts[i])
             continue;
         snprintf(path, sizeof(path), "%s/store-%" PRIu32, dir, counts[i]);
-        stores[i] = bench_store_open(path, counts[i]);
+        stores[i] = bench_store_open(path, counts[i], IO_WANTED_RING);
         bench_store_warm(stores[i], batch, SIZE);
         (void)bench_store_run(stores[i], APPENDERS, batch, SIZE, slice_ns);
     }
@@ -117,11 +121,58 @@ static void compare_partitions(const char *dir)
     batch_builder_deinit(&builder);
 }
 
+static struct bench_store *open_on(const char *dir, const char *name, enum io_wanted wanted)
+{
+    char path[4096];
+
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    return bench_store_open(path, 1, wanted);
+}
+
+static void compare_backends(const char *dir)
+{
+    static const struct {
+        uint32_t appenders;
+        uint32_t size;
+    } cases[] = {{1, 1 << 10}, {64, 1 << 10}, {16, 64 << 10}};
+    struct bench_store *ring = open_on(dir, "ring", IO_WANTED_RING);
+    struct bench_store *plain = open_on(dir, "plain", IO_WANTED_PLAIN);
+
+    for (uint32_t c = 0; c < array_count(cases); c++) {
+        struct batch_builder builder;
+        const uint8_t *batch;
+        char name[64];
+        snprintf(name, sizeof(name), "%" PRIu32 " x %" PRIu32 " KiB", cases[c].appenders,
+                 cases[c].size >> 10);
+        if (only_case != NULL && strcmp(only_case, name) != 0)
+            continue;
+        build_batch(&builder, cases[c].size, &batch);
+        (void)bench_store_run(ring, 16, batch, cases[c].size, slice_ns);
+        (void)bench_store_run(plain, 16, batch, cases[c].size, slice_ns);
+        for (uint32_t i = 0; i < block_count * 4; i++) {
+            bool on_plain = i % 4 == 1 || i % 4 == 2;
+            struct figures figures = bench_store_run(on_plain ? plain : ring, cases[c].appenders,
+                                                     batch, cases[c].size, slice_ns);
+            figures_print(name, on_plain ? "plain" : "ring", i / 4, &figures);
+        }
+        batch_builder_deinit(&builder);
+    }
+    bench_store_close(ring);
+    bench_store_close(plain);
+}
+
 int main(int argc, char **argv)
 {
-    if (argc < 3 || (strcmp(argv[1], "floor") != 0 && strcmp(argv[1], "partitions") != 0)) {
-        fprintf(stderr, "usage: bench_append floor|partitions DIRECTORY [BLOCKS] [SLICE_MS] "
-                        "[CASE]\n");
+    void (*compare)(const char *dir) = NULL;
+
+    if (argc >= 3)
+        compare = strcmp(argv[1], "floor") == 0        ? compare_with_floor
+                  : strcmp(argv[1], "partitions") == 0 ? compare_partitions
+                  : strcmp(argv[1], "backends") == 0   ? compare_backends
+                                                       : NULL;
+    if (compare == NULL) {
+        fprintf(stderr, "usage: bench_append floor|partitions|backends DIRECTORY [BLOCKS] "
+                        "[SLICE_MS] [CASE]\n");
         return 2;
     }
     if (argc > 3)
@@ -136,9 +187,6 @@ int main(int argc, char **argv)
     }
     mallopt(M_MMAP_THRESHOLD, 32 << 20); /* as broker/serve.c does */
     mallopt(M_TRIM_THRESHOLD, 128 << 20);
-    if (strcmp(argv[1], "floor") == 0)
-        compare_with_floor(argv[2]);
-    else
-        compare_partitions(argv[2]);
+    compare(argv[2]);
     return 0;
 }

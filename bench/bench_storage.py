@@ -1,4 +1,5 @@
-"""append and partitions: the storage layer beside the smallest honest durable loop."""
+"""append, partitions, backends: the storage layer beside the smallest honest durable loop, and on
+the plain I/O backend beside the ring."""
 import json
 import shutil
 import statistics
@@ -67,3 +68,20 @@ def partitions(args, report):
         bar = (">= 0.7", value >= 0.7) if case == "10000" else (None, None)
         report.figure("append to %s partitions / to one" % case, value, "", *bar,
                       note="%.2f to %.2f" % (min(each), max(each)))
+
+
+def backends(args, report):
+    lines = run(args, report, "backends", 3 if args.quick else 5, 300 if args.quick else 1000)
+    for case in dict.fromkeys(line["case"] for line in lines):
+        ring, plain = ([l for l in lines if l["case"] == case and l["who"] == who]
+                       for who in ("ring", "plain"))
+        show(report, case + " ring", ring)
+        show(report, " " * len(case) + " plain", plain)
+        if case == "1 x 1 KiB":
+            value = median(plain, "p50_us") / median(ring, "p50_us")
+            report.figure("plain, durable ping p50 / ring", value, "", "<= 1.5", value <= 1.5)
+            continue
+        each = ratios(plain, ring)
+        value = statistics.median(each)
+        report.figure("plain, %s / ring" % case, value, "", ">= 0.7", value >= 0.7,
+                      "%.2f to %.2f" % (min(each), max(each)))

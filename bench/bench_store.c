@@ -1,7 +1,6 @@
 #include "bench/bench_store.h"
 
 #include "base/clock_system.h"
-#include "base/io_system.h"
 #include "base/log_stderr.h"
 #include "base/mem.h"
 #include "storage/journal_scan.h"
@@ -154,8 +153,10 @@ static void open_store(struct bench_store *bench)
     store_start(bench->store);
 }
 
-struct bench_store *bench_store_open(const char *dir, uint32_t partition_count)
+struct bench_store *bench_store_open(const char *dir, uint32_t partition_count,
+                                     enum io_wanted wanted)
 {
+    struct io_choice choice;
     struct bench_store *bench = mem_alloc(sizeof(*bench));
 
     memset(bench, 0, sizeof(*bench));
@@ -168,7 +169,8 @@ struct bench_store *bench_store_open(const char *dir, uint32_t partition_count)
     prng_init(&bench->prng, figures_now_ns());
     slab_init(&bench->scan_slab, UINT64_MAX);
     log_stderr_init(&bench->sink, 2, &bench->clock, LOG_WARN, LOG_FORMAT_TEXT);
-    figures_must(io_uring_create(&(struct io_uring_options){0}, &bench->io), "ring");
+    figures_must(io_choose(wanted, &choice), "io_uring");
+    figures_must(io_choice_create(&choice, &bench->io), "backend");
     loop_init(&bench->loop, 0, bench->io, &bench->clock);
     figures_must(log_dir_open(&bench->dir, bench->io, &bench->prng, dir, NULL, 1), dir);
     open_store(bench);

@@ -6,13 +6,15 @@
 #ifndef LEVEE_BENCH_BENCH_STORE_H
 #define LEVEE_BENCH_BENCH_STORE_H
 
+#include "base/io_choose.h"
 #include "bench/bench_figures.h"
 
 struct bench_store;
 
-/* A new directory dir with so many partitions; running.  Ends the process with a line on failure.
- */
-struct bench_store *bench_store_open(const char *dir, uint32_t partition_count);
+/* A new directory dir with so many partitions, on the ring or the plain backend; running.  Ends the
+ * process with a line on failure. */
+struct bench_store *bench_store_open(const char *dir, uint32_t partition_count,
+                                     enum io_wanted wanted);
 
 /* appender_count (at most 256) appenders in a closed loop, one append of size_bytes under way each,
  * to a partition drawn for each append.  Checkpoints and segment writing go on as they come; what

@@ -3,7 +3,7 @@
 
     run.py --build DIR [--quick] [--json FILE] [NAME ...]
 
-Names: append, partitions, peer, memory, start, recover; without one, all of them.  Prints for each
+Names: append, partitions, peer, memory, start, recover, backends, io; without one, all of them.  Prints for each
 the command, the medians, the ratio, and its bar with "met" or "not met"; never fails because of a
 figure.  --quick: fewer and shorter rounds (three minutes instead of fifteen).
 """
@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 
+import bench_io
 import bench_peer
 import bench_process
 import bench_storage
@@ -27,6 +28,8 @@ BENCHES = {
     "start": bench_process.start,
     "recover": bench_process.recover,
     "peer": bench_peer.peer,
+    "backends": bench_storage.backends,
+    "io": bench_io.io,
 }
 
 
