@@ -78,8 +78,9 @@ struct journal_replayer {
 };
 
 /* Visit every entry, in order, or those of one partition alone.  What was not kept in memory is
- * read once more, an extent at a time; what was kept goes when it has been visited.  May be called again.  An error of visit or rest ends it; ERR_CORRUPT: what was there is
- * not there any more; else as journal_scan_open. */
+ * read once more, an extent at a time; what was kept goes when it has been visited.  May be called
+ * again.  An error of visit or rest ends it; ERR_CORRUPT: what was there is not there any more;
+ * else as journal_scan_open. */
 must_use enum err journal_scan_replay(struct journal_scan *scan, struct journal_facts *only,
                                       const struct journal_replayer *to);
 
