@@ -39,7 +39,8 @@ void group_subscription_init(struct group_subscription *subscription, const stru
                              uint64_t seed)
 {
     hash_map_init(&subscription->topics, seed);
-    subscription->is_known = group_is_of_consumers(group);
+    subscription->is_of_consumers = group_is_of_consumers(group);
+    subscription->is_known = subscription->is_of_consumers;
     list_for_each(node, &group->members)
     {
         const struct group_member *member = container_of(node, struct group_member, node);
@@ -57,6 +58,7 @@ void group_subscription_deinit(struct group_subscription *subscription)
 
 bool group_subscription_has(const struct group_subscription *subscription, const char *topic)
 {
-    return subscription->is_known &&
-           hash_map_find(&subscription->topics, topic, strlen(topic)) != NULL;
+    if (!subscription->is_known)
+        return subscription->is_of_consumers;
+    return hash_map_find(&subscription->topics, topic, strlen(topic)) != NULL;
 }

@@ -9,7 +9,8 @@
 
 struct group_subscription {
     struct hash_map topics; /* by name */
-    bool is_known;          /* else: another protocol, or metadata that is not understood */
+    bool is_known;          /* else: another protocol, metadata that is not understood, no memory */
+    bool is_of_consumers;
 };
 
 /* What the members say for the chosen protocol.  seed: of the table. */
@@ -17,7 +18,8 @@ void group_subscription_init(struct group_subscription *subscription, const stru
                              uint64_t seed);
 void group_subscription_deinit(struct group_subscription *subscription);
 
-/* Of what is not known: false. */
+/* Of consumers whose topics are not known: true, to be safe (isSubscribedToTopic of Kafka's
+ * ClassicGroup); of another protocol: false. */
 bool group_subscription_has(const struct group_subscription *subscription, const char *topic);
 
 /* Do its members speak "consumer"?  What is committed for topics outside the subscription may go

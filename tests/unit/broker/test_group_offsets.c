@@ -416,17 +416,24 @@ Test(group_offsets, offset_of_a_topic_that_members_read_is_not_deleted)
     cr_assert(eq(i16, group_error, KAFKA_NON_EMPTY_GROUP));
 }
 
-Test(group_offsets, a_member_without_metadata_holds_no_offset)
+/* Kafka's ClassicGroup.isSubscribedToTopic says true where it cannot tell. */
+Test(group_offsets, a_member_whose_topics_are_not_known_holds_every_offset)
 {
-    struct client_member a = a_client();
-    int16_t group_error;
+    static uint8_t cut_off[] = {0, 1, 0, 0, 0, 2, 0, 1, 'u'}; /* two topics, and only one follows */
+    const struct wire_bytes unknown[] = {{0}, {cut_off, sizeof(cut_off)}};
 
-    a.metadata = (struct wire_bytes){0};
-    become_stable(&a, "g");
-    cr_assert(eq(i16, commit(&a, "g", "t", 0, 5), KAFKA_NONE));
-    cr_assert(eq(i16, delete_offset("g", "t", 0, &group_error), KAFKA_NONE));
-    cr_assert(eq(i16, group_error, KAFKA_NONE));
-    cr_assert(eq(i64, fetch_offset("g", "t", 0), -1));
+    for (size_t i = 0; i < array_count(unknown); i++) {
+        const char *group = i == 0 ? "g" : "h";
+        struct client_member a = a_client();
+        int16_t group_error;
+        a.metadata = unknown[i];
+        become_stable(&a, group);
+        cr_assert(eq(i16, commit(&a, group, "t", 0, 5), KAFKA_NONE));
+        cr_assert(
+            eq(i16, delete_offset(group, "t", 0, &group_error), KAFKA_GROUP_SUBSCRIBED_TO_TOPIC));
+        cr_assert(eq(i16, group_error, KAFKA_NONE));
+        cr_assert(eq(i64, fetch_offset(group, "t", 0), 5));
+    }
 }
 
 /* ---- topics that go */
