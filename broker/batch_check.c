@@ -302,8 +302,8 @@ static enum err try(struct batch_checks *checks, struct batch_check *check, bool
         err = start_job(checks, check);
         return err == OK ? ERR_AGAIN : err;
     }
-    err =
-        turn_lines_add(is_long ? &checks->long_ones : &checks->later, &check->waiter, check->owner);
+    err = turn_lines_add(is_long ? &checks->long_ones : &checks->later, &check->waiter,
+                         &check->owner);
     if (err != OK)
         return err;
     if (!is_long)

@@ -6,8 +6,8 @@
  * it does not come to goes on in the next turn; a batch that would take a whole turn for itself is
  * looked at from its beginning by a thread.
  *   B1  what the checks of one turn cost the loop is bounded (TURN_NS)
- *   B2  requests have their turns one after the other: one with many long checks does not hold up
- *       the others
+ *   B2  clients have their turns one after the other, and of a client its requests: one with many
+ *       long checks does not hold up the others
  *   B3  memory of checks under way is bounded: so many of a shard are (THREADS_BUSY_MAX)
  */
 #ifndef LEVEE_BROKER_BATCH_CHECK_H
@@ -29,8 +29,8 @@ struct batch_check {
     uint64_t recode_max_bytes; /* what it may expand to when it is written anew */
     const uint8_t *bytes;      /* as it came; the frame's */
     uint32_t size_bytes;
-    struct buf *frame; /* a reference is taken while a thread looks */
-    const void *owner; /* whose turn it is (B2): the request */
+    struct buf *frame;       /* a reference is taken while a thread looks */
+    struct turn_owner owner; /* whose turn it is (B2) */
     /* After ERR_AGAIN, from the loop, once: OK, or as batch_validate, or validation_recode.  On OK
      * stored and stored_bytes are what is to be stored. */
     void (*done)(struct batch_check *check, enum err err);

@@ -212,8 +212,8 @@ static enum err wait_long(struct time_lookup *lookup)
     lookups->active_count--;
     lookup->stage = TIME_LOOKUP_WAITS_LONG;
     wake(lookups);
-    return turn_lines_add(&lookups->long_ones, &lookup->waiter, lookup->owner) == OK ? ERR_AGAIN
-                                                                                     : ERR_NOMEM;
+    return turn_lines_add(&lookups->long_ones, &lookup->waiter, &lookup->owner) == OK ? ERR_AGAIN
+                                                                                      : ERR_NOMEM;
 }
 
 static enum err wait_ready(struct time_lookup *lookup)
@@ -374,7 +374,7 @@ enum err time_lookup_start(struct time_lookup *lookup, struct shard *shard)
     if (list_is_empty(&lookups->ready) && turn_lines_is_empty(&lookups->waiting) &&
         lookups->active_count < ACTIVE_MAX && left_ns(lookups) > 0)
         return begin(lookup);
-    if (turn_lines_add(&lookups->waiting, &lookup->waiter, lookup->owner) != OK)
+    if (turn_lines_add(&lookups->waiting, &lookup->waiter, &lookup->owner) != OK)
         return ERR_NOMEM;
     lookup->stage = TIME_LOOKUP_WAITS;
     wake(lookups);

@@ -4,6 +4,7 @@
 #include "broker/config.h"
 #include "broker/handlers.h"
 #include "broker/kafka_error.h"
+#include "broker/producer_owner.h"
 #include "broker/request.h"
 #include "broker/scatter.h"
 #include "broker/time_lookup.h"
@@ -40,6 +41,7 @@ struct list_offsets {
     struct offset_piece **last;
     struct hash_map named; /* of offset_piece.key */
     uint64_t timeout_ms;
+    uint64_t client; /* producer_owner_of its address */
 };
 
 static void finish_with(struct offset_piece *piece, int64_t offset, int64_t timestamp_ms,
@@ -100,7 +102,7 @@ static void look_up_time(struct offset_piece *piece, struct shard *at, int64_t b
     piece->lookup = (struct time_lookup){
         .topic_id = piece->key.topic_id,
         .partition = piece->key.partition,
-        .owner = piece->all->request,
+        .owner = {.client = piece->all->client, .request = piece->all->request},
         .search = {.timestamp_ms = piece->asked->timestamp,
                    .bound = bound,
                    .max_timestamp =
@@ -308,6 +310,7 @@ void handle_list_offsets(struct request *request)
 
     if (all != NULL) {
         all->request = request;
+        all->client = producer_owner_of(&request->wire.conn->peer);
         all->timeout_ms = timeout_ms_of(request);
         all->last = &all->first;
     }

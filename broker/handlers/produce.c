@@ -200,7 +200,7 @@ static enum err check_batch(struct produce_piece *piece, struct partition *parti
         .bytes = records_of(piece),
         .size_bytes = piece->asked->records.size_bytes,
         .frame = request->wire.frame,
-        .owner = request,
+        .owner = {.client = piece->all->owner, .request = request},
         .done = on_checked,
     };
     return batch_check_start(&piece->check, piece->at);

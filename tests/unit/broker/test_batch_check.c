@@ -97,7 +97,7 @@ static void start_to(struct sample *sample, const void *owner, int8_t codec)
         .bytes = sample->bytes,
         .size_bytes = sample->size_bytes,
         .frame = frame,
-        .owner = owner,
+        .owner = {.client = 1, .request = owner},
         .done = on_done,
     };
     sample->err = batch_check_start(&sample->check, shard);

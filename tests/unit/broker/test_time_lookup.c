@@ -80,7 +80,7 @@ static void start(struct sample *sample, int32_t partition, const void *owner)
     sample->lookup = (struct time_lookup){
         .topic_id = topic_id,
         .partition = partition,
-        .owner = owner,
+        .owner = {.client = 1, .request = owner},
         .search = {.timestamp_ms = first_ms + 2000,
                    .bound = log_offsets(partitions[partition]->log).high_watermark},
         .done = on_done};
