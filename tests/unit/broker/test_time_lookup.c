@@ -3,6 +3,9 @@
 #include "broker/time_lookup.h"
 #include "broker/topic_table.h"
 #include "net/protocol/msg_list_offsets.h"
+#include "net/protocol/msg_produce.h"
+#include "storage/batch_builder.h"
+#include "storage/log_private.h"
 #include "tests/unit/broker/live_rig.h"
 
 enum {
@@ -56,6 +59,7 @@ TestSuite(time_lookup, .init = setup, .timeout = 600);
 
 struct sample {
     struct time_lookup lookup;
+    int64_t asked_ms; /* behind the first record; 0: 2000 */
     bool is_done;
     enum err err;
     uint32_t place; /* in which they were done */
@@ -72,16 +76,17 @@ static void on_done(struct time_lookup *lookup, enum err err)
     sample->place = done_count++;
 }
 
-/* The first record that is as late as the third. */
+/* The first record that is as late as the third, unless the sample says otherwise. */
 static void start(struct sample *sample, int32_t partition, const void *owner)
 {
+    int64_t asked_ms = sample->asked_ms == 0 ? 2000 : sample->asked_ms;
     enum err err;
 
     sample->lookup = (struct time_lookup){
         .topic_id = topic_id,
         .partition = partition,
-        .owner = {.client = 1, .request = owner},
-        .search = {.timestamp_ms = first_ms + 2000,
+        .owner = {.client = sample->lookup.owner.client, .request = owner},
+        .search = {.timestamp_ms = first_ms + asked_ms,
                    .bound = log_offsets(partitions[partition]->log).high_watermark},
         .done = on_done};
     err = time_lookup_start(&sample->lookup, shard);
@@ -183,6 +188,40 @@ Test(time_lookup, requests_have_their_turns)
     cr_assert(eq(i64, one.lookup.search.found_offset, 2));
     for (int32_t i = 0; i < PARTITIONS - 1; i++)
         wait_for(&many[i], is_done);
+}
+
+/* However many requests one of them has. */
+Test(time_lookup, addresses_have_their_turns)
+{
+    static struct sample many[PARTITIONS - 1];
+    static struct sample one = {.lookup.owner.client = 2};
+
+    for (int32_t i = 0; i < PARTITIONS; i++)
+        produce(i, LONG_BYTES, COMPRESSION_ZSTD);
+    for (int32_t i = 0; i < PARTITIONS - 1; i++) {
+        many[i].lookup.owner.client = 1;
+        start(&many[i], i, &many[i]);
+    }
+    start(&one, PARTITIONS - 1, &one);
+    wait_for(&one, is_done);
+    cr_assert(lt(u32, one.place, 6));
+    for (int32_t i = 0; i < PARTITIONS - 1; i++)
+        wait_for(&many[i], is_done);
+}
+
+/* What was found lies below a log start that has moved while a thread searched: the batch goes on
+ * behind it. */
+Test(time_lookup, a_log_start_that_moves_meanwhile_counts)
+{
+    struct sample sample = {.asked_ms = 1000};
+
+    produce(0, LONG_BYTES, COMPRESSION_ZSTD);
+    start(&sample, 0, &sample);
+    wait_for(&sample, has_job);
+    partitions[0]->log->offsets.log_start = 2; /* as if its entry had become durable just now */
+    wait_for(&sample, is_done);
+    cr_assert(eq(int, sample.err, OK));
+    cr_assert(eq(i64, sample.lookup.search.found_offset, 2));
 }
 
 Test(time_lookup, what_is_canceled_is_not_told_and_gives_its_place)
