@@ -1,6 +1,7 @@
 /* DeleteRecords (key 21): raise the log start (KIP-107); answered when the new start is durable, or
  * when the time that was asked for is over.  Where even what the journal keeps for it is used up,
  * it tries again until then. */
+#include "base/hash_map.h"
 #include "broker/handlers.h"
 #include "broker/kafka_error.h"
 #include "broker/request.h"
@@ -27,18 +28,28 @@ struct trim_wait {
     struct trim_piece *piece; /* NULL: answered */
 };
 
+/* The same partition, named again. */
+struct trim_again {
+    struct trim_again *next;
+    answered_partition *answer;
+};
+
 struct trim_piece {
     struct scatter_piece piece;
-    struct trim_piece *next; /* in the order of the request */
-    const asked_partition *asked;
+    struct trim_piece *next;      /* in the order of the request */
+    const asked_partition *asked; /* last */
     answered_partition *answer;
-    struct uuid topic_id;
+    struct trim_again *again;
+    struct trim_key {
+        struct uuid topic_id;
+        int32_t partition;
+    } key;
     int64_t offset;
     int32_t timeout_ms;
     struct shard *at;
     struct trim_wait *wait; /* while the new start becomes durable */
     struct timer deadline;
-    struct timer again; /* while there is no room */
+    struct timer retry; /* while there is no room */
 };
 
 struct trims {
@@ -46,17 +57,26 @@ struct trims {
     struct request *request;
     struct trim_piece *pieces;
     struct trim_piece **last;
+    struct hash_map named; /* of trim_piece.key, while they are put together */
 };
+
+/* On its shard. */
+static void answer(struct trim_piece *piece, int16_t error_code, int64_t low_watermark)
+{
+    piece->answer->error_code = error_code;
+    piece->answer->low_watermark = low_watermark;
+    for (struct trim_again *again = piece->again; again != NULL; again = again->next)
+        *again->answer = *piece->answer;
+    scatter_finish(&piece->piece);
+}
 
 static void finish(struct trim_piece *piece, enum err err)
 {
     struct loop *loop = &piece->at->loop;
 
     loop_cancel_timer(loop, &piece->deadline);
-    loop_cancel_timer(loop, &piece->again);
-    piece->answer->error_code = kafka_error(err);
-    piece->answer->low_watermark = err == OK ? piece->offset : -1;
-    scatter_finish(&piece->piece);
+    loop_cancel_timer(loop, &piece->retry);
+    answer(piece, kafka_error(err), err == OK ? piece->offset : -1);
 }
 
 static void start_is_raised(void *context, enum err err)
@@ -111,7 +131,7 @@ static enum err begin(struct trim_piece *piece, struct partition *partition)
 static void trim(struct trim_piece *piece)
 {
     struct partition *partition =
-        topic_table_find(piece->at->topics, &piece->topic_id, piece->asked->partition_index);
+        topic_table_find(piece->at->topics, &piece->key.topic_id, piece->key.partition);
     struct log_offsets offsets;
     enum err err = OK;
 
@@ -132,28 +152,27 @@ static void trim(struct trim_piece *piece)
     if (err == OK)
         err = begin(piece, partition);
     if (err == ERR_FULL)
-        loop_set_timer_ms(&piece->at->loop, &piece->again, TRY_AGAIN_MS);
+        loop_set_timer_ms(&piece->at->loop, &piece->retry, TRY_AGAIN_MS);
     else if (err != OK)
         finish(piece, err);
 }
 
-static void on_again(struct timer *timer)
+static void on_retry(struct timer *timer)
 {
-    trim(container_of(timer, struct trim_piece, again));
+    trim(container_of(timer, struct trim_piece, retry));
 }
 
 static void trim_partition(struct scatter_piece *scattered, struct shard *at)
 {
     struct trim_piece *piece = container_of(scattered, struct trim_piece, piece);
     const struct partition *partition =
-        topic_table_find(at->topics, &piece->topic_id, piece->asked->partition_index);
+        topic_table_find(at->topics, &piece->key.topic_id, piece->key.partition);
 
     piece->at = at;
     timer_init(&piece->deadline, on_deadline);
-    timer_init(&piece->again, on_again);
+    timer_init(&piece->retry, on_retry);
     if (partition != NULL && !partition->config.log.retention_by_delete) {
-        piece->answer->error_code = KAFKA_POLICY_VIOLATION; /* cleanup.policy lacks delete */
-        scatter_finish(scattered);
+        answer(piece, KAFKA_POLICY_VIOLATION, -1); /* cleanup.policy lacks delete */
         return;
     }
     loop_set_timer_ms(&at->loop, &piece->deadline, (uint64_t)piece->timeout_ms);
@@ -163,6 +182,42 @@ static void trim_partition(struct scatter_piece *scattered, struct shard *at)
 static void all_answered(struct scatter *scatter)
 {
     request_answer(container_of(scatter, struct trims, scatter)->request);
+}
+
+/* In Kafka, too, what was said last counts.  False: there is no memory. */
+static bool name_again(struct trims *all, struct trim_piece *piece, const asked_partition *asked,
+                       answered_partition *answer)
+{
+    struct trim_again *again = request_try_alloc(all->request, 1, sizeof(*again));
+
+    if (again == NULL)
+        return false;
+    *again = (struct trim_again){.next = piece->again, .answer = answer};
+    piece->again = again;
+    piece->asked = asked;
+    return true;
+}
+
+/* False: there is no memory. */
+static bool name(struct trims *all, const struct image_topic *topic, const asked_partition *asked,
+                 answered_partition *answer, int32_t timeout_ms)
+{
+    struct trim_key key = {.topic_id = topic->id, .partition = asked->partition_index};
+    struct trim_piece *piece = hash_map_find(&all->named, &key, sizeof(key));
+
+    if (piece != NULL)
+        return name_again(all, piece, asked, answer);
+    piece = request_try_alloc(all->request, 1, sizeof(*piece));
+    if (piece == NULL)
+        return false;
+    piece->asked = asked;
+    piece->answer = answer;
+    piece->key = key;
+    piece->timeout_ms = timeout_ms;
+    piece->piece.cancel = cancel_piece;
+    *all->last = piece;
+    all->last = &piece->next;
+    return hash_map_insert(&all->named, &piece->key, sizeof(piece->key), piece) == OK;
 }
 
 /* False: there is no memory. */
@@ -191,24 +246,13 @@ static bool add_topic(struct trims *all, int32_t timeout_ms, const asked_topic *
     for (int32_t p = 0; p < asked->partitions.count; p++) {
         const asked_partition *partition = &asked->partitions.items[p];
         answered_partition *answer = &out->partitions.items[p];
-        struct trim_piece *piece;
         answer->partition_index = partition->partition_index;
         answer->low_watermark = -1;
         answer->error_code = topic_error;
         if (topic_error == KAFKA_NONE && !topic_ref_has(topic, partition->partition_index))
             answer->error_code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
-        if (answer->error_code != KAFKA_NONE)
-            continue;
-        piece = request_try_alloc(request, 1, sizeof(*piece));
-        if (piece == NULL)
+        if (answer->error_code == KAFKA_NONE && !name(all, topic, partition, answer, timeout_ms))
             return false;
-        piece->asked = partition;
-        piece->answer = answer;
-        piece->topic_id = topic->id;
-        piece->timeout_ms = timeout_ms;
-        piece->piece.cancel = cancel_piece;
-        *all->last = piece;
-        all->last = &piece->next;
     }
     return true;
 }
@@ -219,6 +263,7 @@ static bool prepare(struct trims *all)
     const struct delete_records_request *body = all->request->body;
     struct delete_records_response *response = all->request->response;
     int32_t timeout_ms = body->timeout_ms > 0 ? body->timeout_ms : NO_TIME_MS;
+    bool fits = true;
 
     response->topics.items =
         request_try_array(all->request, &delete_records_response_delete_records_topic_result_struct,
@@ -226,10 +271,11 @@ static bool prepare(struct trims *all)
     if (response->topics.items == NULL)
         return false;
     response->topics.count = body->topics.count;
-    for (int32_t t = 0; t < body->topics.count; t++)
-        if (!add_topic(all, timeout_ms, &body->topics.items[t], &response->topics.items[t]))
-            return false;
-    return true;
+    hash_map_init(&all->named, prng_u64(&all->request->home->prng));
+    for (int32_t t = 0; t < body->topics.count && fits; t++)
+        fits = add_topic(all, timeout_ms, &body->topics.items[t], &response->topics.items[t]);
+    hash_map_deinit(&all->named);
+    return fits;
 }
 
 static void on_cancel(struct request *request, enum request_cancel why)
@@ -254,10 +300,9 @@ void handle_delete_records(struct request *request)
     }
     scatter_begin(&all->scatter, home, all_answered);
     for (struct trim_piece *piece = all->pieces; piece != NULL; piece = piece->next)
-        scatter_start(
-            &all->scatter, &piece->piece,
-            shard_of_partition(home->shards, &piece->topic_id, piece->asked->partition_index),
-            trim_partition);
+        scatter_start(&all->scatter, &piece->piece,
+                      shard_of_partition(home->shards, &piece->key.topic_id, piece->key.partition),
+                      trim_partition);
     request_on_cancel(request, on_cancel, all);
     scatter_end(&all->scatter);
 }

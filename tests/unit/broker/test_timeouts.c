@@ -191,6 +191,43 @@ Test(timeouts, delete_records_of_several_shards)
     records_are_deleted_in_time(3);
 }
 
+static void look_repeated(struct live_ask *ask, const void *response)
+{
+    const struct delete_records_response *answer = response;
+
+    cr_assert(eq(i32, answer->topics.items[0].partitions.count, 3));
+    for (int32_t i = 0; i < 3; i++) {
+        cr_assert(eq(i16, answer->topics.items[0].partitions.items[i].error_code, KAFKA_NONE));
+        cr_assert(eq(i64, answer->topics.items[0].partitions.items[i].low_watermark, 2));
+    }
+    *(bool *)ask->context = true;
+}
+
+/* What is said last counts, and costs as much as if it were all. */
+Test(timeouts, a_partition_is_trimmed_once_however_often_it_is_named)
+{
+    struct delete_records_request_delete_records_partition partitions[3] = {
+        {.offset = 3}, {.offset = 1}, {.offset = 2}};
+    struct delete_records_request_delete_records_topic topic = {.name = wire_string("t"),
+                                                                .partitions = {partitions, 3}};
+    struct delete_records_request request;
+    bool looked = false;
+    struct live_ask ask = {.look = look_repeated, .context = &looked};
+    struct uuid id;
+
+    live_start(1, NULL);
+    id = live_topic(live_client(0), "t", 1);
+    produce(4);
+    codec_set_defaults(&delete_records_request_desc, &request);
+    request.topics.items = &topic;
+    request.topics.count = 1;
+    request.timeout_ms = TIMEOUT_MS;
+    live_ask(&ask, live_client(0), API_DELETE_RECORDS, 2, &request);
+    cr_assert(looked);
+    cr_assert(eq(i64, log_start(&id), 2));
+    live_stop_ms();
+}
+
 /* ---- offsets */
 
 static void look_committed(struct live_ask *ask, const void *response)
