@@ -147,6 +147,12 @@ static void joins_hold_little(uint32_t shards_count)
     }
     sim_world_run_for(live.world, SIM_SECOND);
     cr_assert(eq(u64, used_bytes(MEMORY_DECODED), 0));
+    for (uint32_t i = 0; i < shards_count; i++) {
+        const struct conn_server *server = broker_shard(live.broker.broker, i)->conns;
+        cr_assert(eq(u64, server->queued_request_bytes, 0));
+        for (int kind = 0; kind < CONN_KIND_COUNT; kind++)
+            cr_assert(eq(u64, server->kind_bytes[kind], 0));
+    }
 }
 
 Test(request_shed, joins_that_wait_hold_nothing_of_their_frames)
