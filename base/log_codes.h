@@ -211,7 +211,8 @@ LOG_CODE(
     "producer.id.expiration.ms lets idle ones go earlier.")
 LOG_CODE("LVE-3101", "request closed its connection: it cannot be answered",
          "Cause: a client sent an API or version that levee does not have, bytes that are "
-         "no such request, or one that names a partition twice. Effect: its connection is closed, "
+         "no such request, one that names a partition twice, or (ERR_TOO_LARGE) one whose arrays "
+         "have more elements than levee.request.elements.max. Effect: its connection is closed, "
          "as Kafka does. Next step: "
          "compare api_key and api_version with docs/compatibility.md; look for what is not "
          "a Kafka client.")

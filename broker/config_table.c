@@ -177,6 +177,8 @@ static const struct config_key keys[] = {
      "Most partitions, and most committed offsets of groups, that /metrics tells one by one; levee_metrics_left_out has the number of the others."},
     {"levee.open.files.max", CONFIG_I32, CONFIG_ACTS, false, "16384", 16, INT32_MAX, NULL,
      "Segment files of a shard that are kept open."},
+    {"levee.request.elements.max", CONFIG_I32, CONFIG_ACTS, false, "262144", 1024, INT32_MAX, NULL,
+     "Elements that the arrays of a request may have together, with its tagged fields; one that has more loses its connection. They are looked at in one turn: about 20 to 150 ms a million."},
     {"levee.request.stall.ms", CONFIG_I64, CONFIG_ACTS, false, "30000", 0, INT32_MAX, NULL,
      "A connection that sends less than 16 KiB of a request that has begun in so many milliseconds is closed; 0: never."},
     {"levee.shards", CONFIG_I32, CONFIG_ACTS, false, "1", 1, 64, NULL,

@@ -139,8 +139,9 @@ static void decode_and_handle(struct request *request)
     request_measure(request);
     body = arena_alloc(&request->arena, request->api->request->body->size_bytes);
     err = body == NULL ? ERR_NOMEM
-                       : codec_decode(request->api->request, request->api_version, &reader,
-                                      &request->arena, body);
+                       : codec_decode_within(request->api->request, request->api_version, &reader,
+                                             &request->arena,
+                                             request_elements_max(request->home->requests), body);
     if (err != OK) {
         request_refuse(request, err);
         return;

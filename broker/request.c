@@ -1,6 +1,7 @@
 #include "broker/request.h"
 
 #include "base/check.h"
+#include "broker/config.h"
 #include "broker/dispatch.h"
 #include "broker/request_metrics.h"
 #include "broker/request_private.h"
@@ -30,6 +31,7 @@ enum err request_pool_create(struct shard *shard, struct request_pool **out)
 
     pool->shard = shard;
     pool->allocs_max = SIZE_MAX;
+    pool->elements_max = (uint32_t)config_i64(shard->config, NULL, "levee.request.elements.max");
     list_init(&pool->shed);
     *out = pool;
     return OK;
@@ -125,6 +127,11 @@ static void measure_end(struct request *request)
     request_metrics_took(request->metrics, REQUEST_PHASE_SEND, now_ns - request->answered_ns);
     request_metrics_took(request->metrics, REQUEST_PHASE_TOTAL,
                          span_ns(request->wire.received_ns, now_ns));
+}
+
+uint32_t request_elements_max(const struct request_pool *pool)
+{
+    return pool->elements_max;
 }
 
 void request_pool_limit_allocs(struct request_pool *pool, size_t allocs_max)

@@ -119,6 +119,9 @@ must_use enum err request_pool_take(struct request_pool *pool, uint32_t size_byt
  * not), for tests. */
 void request_pool_limit_allocs(struct request_pool *pool, size_t allocs_max);
 
+/* How many elements a request's arrays may have together: levee.request.elements.max. */
+uint32_t request_elements_max(const struct request_pool *pool);
+
 /* On the home shard, around the first work for a request, of which only the connection is known
  * afterwards: it may be gone. */
 void request_begin_work(struct request *request, uint64_t now_ns);

@@ -16,7 +16,8 @@ struct request_pool {
     struct api_metrics *metrics; /* of what is being worked on */
     uint64_t began_ns;
     size_t allocs_max;
-    struct list shed; /* of request.shed_node: oldest first */
+    uint32_t elements_max; /* of the arrays of a request, together */
+    struct list shed;      /* of request.shed_node: oldest first */
 };
 
 /* What was registered with request_on_cancel ends. */

@@ -27,6 +27,13 @@ static inline bool codec_has_version(const struct message_desc *desc, int16_t ve
 must_use enum err codec_decode(const struct message_desc *desc, int16_t version,
                                struct wire_reader *reader, struct arena *arena, void *out);
 
+/* The same of one that may have so many elements in all its arrays together, with the tagged fields
+ * that were sent: ERR_TOO_LARGE, before more is read.  So the time of a read is bounded by other
+ * things than the length of a frame. */
+must_use enum err codec_decode_within(const struct message_desc *desc, int16_t version,
+                                      struct wire_reader *reader, struct arena *arena,
+                                      uint64_t elements_max, void *out);
+
 /* Append one message of the given version.  Records are referred to, all else is copied.
  * ERR_UNSUPPORTED: no such version, or a field that it lacks has a value other than the default and
  * is not ignorable.  ERR_INVALID: null where the version has none.  ERR_TOO_LARGE: a string over

@@ -12,7 +12,17 @@ struct decoder {
     int16_t version;
     uint16_t version_index; /* into min_size_bytes */
     bool flexible;
+    uint64_t *elements_left;
 };
+
+/* So many elements more.  False: the message has too many. */
+static bool count_elements(const struct decoder *decoder, uint64_t count)
+{
+    if (count > *decoder->elements_left)
+        return false;
+    *decoder->elements_left -= count;
+    return true;
+}
 
 static enum err decode_struct(const struct decoder *decoder, const struct struct_desc *desc,
                               struct wire_reader *reader, uint8_t *out);
@@ -247,6 +257,8 @@ static enum err decode_array(const struct decoder *decoder, const struct field_d
         return OK;
     if ((size_t)count > wire_reader_left(reader) / item_min_bytes)
         return ERR_TRUNCATED;
+    if (!count_elements(decoder, (uint64_t)count))
+        return ERR_TOO_LARGE;
     out->items = arena_alloc_array(decoder->arena, (size_t)count, field_item_bytes(field));
     if (out->items == NULL)
         return ERR_NOMEM;
@@ -288,6 +300,8 @@ static enum err decode_tagged_section(const struct decoder *decoder, const struc
     int64_t tag_before = -1;
     enum err err = wire_read_uvarint(reader, &count);
 
+    if (!err && !count_elements(decoder, count))
+        return ERR_TOO_LARGE;
     for (; !err && count > 0; count--) {
         const struct field_desc *field;
         const uint8_t *bytes;
@@ -338,10 +352,18 @@ static enum err decode_struct(const struct decoder *decoder, const struct struct
 enum err codec_decode(const struct message_desc *desc, int16_t version, struct wire_reader *reader,
                       struct arena *arena, void *out)
 {
+    return codec_decode_within(desc, version, reader, arena, UINT64_MAX, out);
+}
+
+enum err codec_decode_within(const struct message_desc *desc, int16_t version,
+                             struct wire_reader *reader, struct arena *arena, uint64_t elements_max,
+                             void *out)
+{
     struct decoder decoder = {
         .arena = arena,
         .version = version,
         .flexible = version >= desc->flexible_min,
+        .elements_left = &elements_max,
     };
 
     if (!codec_has_version(desc, version))

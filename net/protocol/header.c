@@ -1,5 +1,7 @@
 #include "net/protocol/header.h"
 
+enum { HEADER_ELEMENTS_MAX = 1024 }; /* tagged fields: clients send none */
+
 enum err header_decode_request(struct wire_reader *reader, struct arena *arena,
                                struct request_header *out, const struct api_desc **api)
 {
@@ -23,9 +25,9 @@ enum err header_decode_request(struct wire_reader *reader, struct arena *arena,
         *api = found;
         return ERR_UNSUPPORTED;
     }
-    err = codec_decode(&request_header_desc,
-                       api_request_header_version(found, header.request_api_version), reader, arena,
-                       &header);
+    err = codec_decode_within(&request_header_desc,
+                              api_request_header_version(found, header.request_api_version), reader,
+                              arena, HEADER_ELEMENTS_MAX, &header);
     if (err)
         return err;
     *out = header;

@@ -14,7 +14,8 @@
  * ERR_UNSUPPORTED: 4.3 does not serve this key (then *api is NULL) or this version; *out then holds
  * key, version and correlation id, and the body must not be read.  The caller closes the
  * connection, except for API_API_VERSIONS, which it answers in version 0 with error 35 (KIP-511).
- * ERR_TRUNCATED, ERR_MALFORMED: as codec_decode. */
+ * ERR_TRUNCATED, ERR_MALFORMED: as codec_decode.  ERR_TOO_LARGE: more tagged fields than anybody
+ * sends. */
 must_use enum err header_decode_request(struct wire_reader *reader, struct arena *arena,
                                         struct request_header *out, const struct api_desc **api);
 

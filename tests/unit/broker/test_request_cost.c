@@ -68,6 +68,28 @@ static void ask_metadata(int32_t count, bool creates, int32_t *answered_out)
     ask_cheaply(&ask, API_METADATA, 9, &request);
 }
 
+/* So many that the turn would take long, whoever decides about them. */
+Test(request_cost, more_elements_than_levee_request_elements_max_close_the_connection)
+{
+    const char *sets[] = {"levee.request.elements.max=99999", NULL};
+    struct metadata_request_topic *topics = mem_alloc(MANY * sizeof(*topics));
+    struct metadata_request request;
+    struct live_ask ask = {0};
+
+    make_names("nope%06d");
+    live_start(1, sets);
+    codec_set_defaults(&metadata_request_desc, &request);
+    for (int32_t i = 0; i < MANY; i++)
+        topics[i].name = wire_string(names[i]);
+    request.topics.items = topics;
+    request.topics.count = MANY;
+    live_ask_start(&ask, live_client(0), API_METADATA, 9, &request);
+    cr_assert(live_ask_wait(&ask, 60000));
+    cr_assert(ne(int, ask.err, OK));
+    request.topics.count = MANY - 1;
+    live_ask(&ask, live_client(0), API_METADATA, 9, &request);
+}
+
 Test(request_cost, metadata_of_many_names)
 {
     int32_t answered = 0;

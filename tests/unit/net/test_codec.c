@@ -3,6 +3,7 @@
 #include "net/protocol/kafka_enums.h"
 #include "net/protocol/kafka_errors.h"
 #include "net/protocol/msg_consumer_group_member_metadata_record.h"
+#include "net/protocol/msg_elect_leaders.h"
 #include "net/protocol/msg_heartbeat.h"
 #include "net/protocol/msg_layouts.h"
 
@@ -170,6 +171,51 @@ Test(codec, a_count_that_cannot_fit_allocates_nothing, .init = setup, .fini = te
     cr_assert(eq(int, codec_decode(&metadata_request_desc, 0, &reader, &arena, &request), OK));
     cr_assert(eq(i32, request.topics.count, 50));
     arena_deinit(&arena);
+}
+
+Test(codec, more_elements_than_allowed_are_refused_before_they_are_read)
+{
+    struct metadata_request request;
+    struct wire_reader reader;
+    struct arena arena;
+    static uint8_t frame[104] = {0x00, 0x00, 0x00, 0x32}; /* 50 empty names */
+
+    arena_init(&arena, 1 << 20);
+    wire_reader_init(&reader, frame, sizeof(frame));
+    cr_assert(eq(int, codec_decode_within(&metadata_request_desc, 0, &reader, &arena, 49, &request),
+                 ERR_TOO_LARGE));
+    cr_assert(eq(sz, arena.total_bytes, 0));
+    wire_reader_init(&reader, frame, sizeof(frame));
+    cr_assert(
+        eq(int, codec_decode_within(&metadata_request_desc, 0, &reader, &arena, 50, &request), OK));
+    arena_deinit(&arena);
+}
+
+/* Elements of arrays in arrays, and tagged fields that nobody knows. */
+Test(codec, all_elements_of_a_message_count, .init = setup, .fini = teardown)
+{
+    static const char bytes[] = "\0\0\0\2"                               /* two topics */
+                                "\0\1a\0\0\0\2\0\0\0\1\0\0\0\2"          /* two partitions */
+                                "\0\1b\0\0\0\3\0\0\0\1\0\0\0\2\0\0\0\3"; /* three */
+    static const char tags[] = "\2g\0\0\0\1\1\0"       /* group, generation, member, no instance */
+                               "\3\100\0\101\0\102\0"; /* three tagged fields */
+    struct elect_leaders_request elect;
+    struct heartbeat_request heartbeat;
+
+    for (uint64_t max = 6; max <= 7; max++) {
+        wire_reader_init(&f.reader, bytes, sizeof(bytes) - 1);
+        cr_assert(eq(
+            int,
+            codec_decode_within(&elect_leaders_request_desc, 0, &f.reader, &f.arena, max, &elect),
+            max < 7 ? ERR_TOO_LARGE : ERR_TRUNCATED)); /* the timeout is not there */
+    }
+    for (uint64_t max = 2; max <= 3; max++) {
+        wire_reader_init(&f.reader, tags, sizeof(tags) - 1);
+        cr_assert(eq(
+            int,
+            codec_decode_within(&heartbeat_request_desc, 4, &f.reader, &f.arena, max, &heartbeat),
+            max < 3 ? ERR_TOO_LARGE : OK));
+    }
 }
 
 Test(codec, an_array_over_the_arena_limit_is_refused)
