@@ -1,5 +1,6 @@
 /* begin → add ... → start → recorded → applied.  Of a whole group: start_all → put together, a
- * slice in each turn → recorded → applied, a slice in each turn. */
+ * slice in each turn → recorded → applied, a slice in each turn → the next part, if it is not all
+ * (R3). */
 #include "broker/coordinator/group_removal.h"
 
 #include "base/check.h"
@@ -9,6 +10,7 @@
 enum {
     CHUNK_OFFSETS = 126,
     SLICE_OFFSETS = 1000, /* tombstones written, or applied, in one turn */
+    PART_BYTES = 1 << 20, /* of a whole group's batch: then the next one */
 };
 
 struct removed_chunk {
@@ -32,7 +34,14 @@ struct group_removal {
     size_t cursor;        /* of the group's offsets, while it is put together */
     enum err err;         /* of the write, once it has ended */
     bool is_applying;     /* so it has */
+    bool is_partial;      /* it was not all of the group */
 };
+
+/* Is it as much as one batch is to have? */
+static bool is_full(const struct group_removal *removal)
+{
+    return batch_builder_size_bytes(&removal->write.builder) >= PART_BYTES;
+}
 
 /* ---- applying */
 
@@ -90,12 +99,33 @@ static void finish(struct group_removal *removal)
         done(context, coordinator_write_error(err));
 }
 
+static void put_together(struct group_removal *removal);
+static void on_recorded(struct state_write *write, enum err err);
+
+/* What is left of the group begins from its beginning: what was recorded is gone. */
+static void begin_next_part(struct group_removal *removal)
+{
+    state_write_deinit(&removal->write);
+    removal->write = (struct state_write){0};
+    if (!coordinator_write_init(removal->group, &removal->write, on_recorded)) {
+        removal->err = ERR_NOT_FOUND;
+        finish(removal);
+        return;
+    }
+    removal->is_applying = false;
+    removal->is_partial = false;
+    removal->cursor = 0;
+    put_together(removal);
+}
+
 static void apply(struct group_removal *removal)
 {
     bool is_sliced = removal->group->removal == removal; /* R2 */
 
     if (apply_some(removal, is_sliced ? SLICE_OFFSETS : UINT32_MAX))
         loop_defer(group_loop(removal->group), &removal->slice);
+    else if (removal->is_partial && removal->err == OK)
+        begin_next_part(removal);
     else
         finish(removal);
 }
@@ -191,7 +221,7 @@ static void put_together(struct group_removal *removal)
     struct group_offset *offset = NULL;
     uint32_t count = 0;
 
-    while (removal->write.err == OK && count++ < SLICE_OFFSETS &&
+    while (removal->write.err == OK && count++ < SLICE_OFFSETS && !is_full(removal) &&
            (offset = group_next_entry(group, &removal->cursor)) != NULL) {
         enum err err = group_removal_add(removal, offset);
         if (err != OK)
@@ -199,7 +229,11 @@ static void put_together(struct group_removal *removal)
     }
     if (removal->write.err == OK && offset != NULL) {
         group->removal = removal;
-        loop_defer(group_loop(group), &removal->slice);
+        removal->is_partial = is_full(removal);
+        if (removal->is_partial)
+            state_write_start(&removal->write);
+        else
+            loop_defer(group_loop(group), &removal->slice);
         return;
     }
     group_removal_add_group(removal);
@@ -241,5 +275,7 @@ void group_removal_cut(struct group *group, enum err err)
     if (!removal->is_applying)
         removal->err = err;
     (void)apply_some(removal, UINT32_MAX);
+    if (removal->is_partial && removal->err == OK)
+        removal->err = err;
     finish(removal);
 }

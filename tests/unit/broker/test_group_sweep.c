@@ -377,6 +377,76 @@ Test(group_sweep, a_large_group_is_deleted_in_slices_and_by_one_batch)
     cr_assert_null(the_group("large"));
 }
 
+/* R3 */
+enum { LONG_OFFSETS = 2200, LONG_ID_BYTES = 8000 };
+
+/* A group whose offsets do not fit in one batch of 16 MiB. */
+static struct group *put_long_group(char *id)
+{
+    struct uuid topic_id = rig_create_topic("u", 1);
+    struct group *group;
+
+    memset(id, 'l', LONG_ID_BYTES);
+    id[LONG_ID_BYTES] = '\0';
+    group = coordinator_get(rig.shard.groups, wire_string(id));
+    for (int32_t p = 0; p < LONG_OFFSETS; p++)
+        put_offset(group, "u", &topic_id, p, 1, -1, wire_string(""), rig.clock.wall_ms, -1);
+    return group;
+}
+
+Test(group_sweep, a_group_that_does_not_fit_in_a_batch_is_deleted_in_several)
+{
+    static char id[LONG_ID_BYTES + 1];
+    struct group *group = put_long_group(id);
+    struct ask deletion, commit_ask;
+    uint32_t batches = count_batches();
+    uint32_t left = group->offset_count;
+
+    make_delete(&deletion, id);
+    ask_begin(&deletion, handle_delete_groups);
+    while (!deletion.answered) {
+        while (run_one_task())
+            continue;
+        make_commit(&commit_ask, NULL, id, "u", 0, 7, -1);
+        ask_begin(&commit_ask, handle_offset_commit);
+        cr_assert(eq(i16, end_commit(&commit_ask), KAFKA_COORDINATOR_LOAD_IN_PROGRESS));
+        disk_commit();
+        rig_run_tasks();
+        if (!deletion.answered) {
+            cr_assert(lt(u32, group->offset_count, left));
+            left = group->offset_count;
+        }
+    }
+    cr_assert(eq(i16, end_delete(&deletion), KAFKA_NONE));
+    cr_assert_null(the_group(id));
+    cr_assert(lt(u32, LONG_OFFSETS * LONG_ID_BYTES >> 24, count_batches() - batches));
+    rig_restart();
+    cr_assert_null(the_group(id));
+}
+
+Test(group_sweep, what_is_left_of_such_a_group_is_deleted_by_who_asks_again)
+{
+    static char id[LONG_ID_BYTES + 1];
+    struct group *group = put_long_group(id);
+    struct ask deletion;
+
+    make_delete(&deletion, id);
+    ask_begin(&deletion, handle_delete_groups);
+    disk_commit(); /* the first part */
+    disk.refuse_with = ERR_STORAGE;
+    disk_commit(); /* the second */
+    disk.refuse_with = OK;
+    rig_run_tasks();
+    cr_assert(ne(i16, end_delete(&deletion), KAFKA_NONE));
+    group = the_group(id);
+    cr_assert_not_null(group);
+    cr_assert(lt(u32, 0, group->offset_count));
+    cr_assert(lt(u32, group->offset_count, LONG_OFFSETS));
+    start_delete(&deletion, id);
+    cr_assert(eq(i16, end_delete(&deletion), KAFKA_NONE));
+    cr_assert_null(the_group(id));
+}
+
 /* Put together, or being applied, when the partition or the process goes. */
 Test(group_sweep, a_large_group_that_is_being_deleted_may_go_at_any_moment)
 {
