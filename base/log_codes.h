@@ -344,3 +344,9 @@ LOG_CODE("LVE-5004", "time passed without a turn of the loop",
 LOG_CODE("LVE-5005", "members did not ask for their assignment",
          "Cause: clients joined a group and did not send SyncGroup within the rebalance timeout. "
          "Effect: they are out of the group, which rebalances. Next step: look at those clients.")
+LOG_CODE("LVE-5006", "groups were read without their members: the budget has no room for them",
+         "Cause: the records of a partition of __consumer_offsets tell of members whose metadata "
+         "and assignments do not fit in the budget of groups: it was larger when they came. "
+         "Effect: such a group is empty when it is served again; its members are told so and join "
+         "again, as far as there is room. Offsets and generations are all there. Next step: "
+         "compare used with max; raise levee.memory.max.bytes.")

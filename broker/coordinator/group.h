@@ -87,6 +87,7 @@ struct group {
     struct protocol_names protocol_names; /* of their protocols */
     uint64_t members_bytes;               /* what they hold */
     uint32_t member_count;
+    bool has_lost_members; /* its newest record was read, and the budget had no room for them */
     struct list pending;
     struct hash_map pending_ids; /* of group_pending, by id */
     uint32_t pending_count;

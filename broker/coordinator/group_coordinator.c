@@ -144,6 +144,25 @@ static enum err load_log(struct group_coordinator *groups, struct partition *par
     return err == OK ? load.err : err;
 }
 
+/* That groups were read without their members, once for all of a partition. */
+static void tell_lost_members(struct group_coordinator *groups, int32_t index)
+{
+    const struct budget *budget = memory_budget(&groups->shard->memory, MEMORY_GROUPS);
+    uint64_t count = 0;
+    size_t cursor = 0;
+    struct group *group;
+
+    while ((group = hash_map_next(&groups->groups, &cursor)) != NULL) {
+        count += group->partition_index == index && group->has_lost_members;
+        group->has_lost_members = false;
+    }
+    if (count > 0)
+        log_line(groups->shard->sink, LOG_WARN, "LVE-5006",
+                 "groups were read without their members: the budget has no room for them",
+                 log_i64("partition", index), log_u64("groups", count),
+                 log_u64("used", budget_used_bytes(budget)), log_u64("max", budget->max_bytes));
+}
+
 static void start_sessions_of(struct group_coordinator *groups, int32_t index)
 {
     size_t cursor = 0;
@@ -191,6 +210,7 @@ static void load(struct coordinator_partition *entry)
         log_line(groups->shard->sink, LOG_ERROR, "LVE-5001",
                  "the groups of a partition are not served: its records cannot be read",
                  log_i64("partition", partition->index), log_err(err));
+    tell_lost_members(groups, partition->index);
     if (err != OK || !groups->started)
         return;
     start_sessions_of(groups, partition->index);

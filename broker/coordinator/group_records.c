@@ -18,6 +18,8 @@ enum {
     OFFSET_COMMIT_VERSION = 4, /* has the topic's id */
     OFFSET_COMMIT_EXPIRING_VERSION = 1,
     ARENA_BYTES = 64 << 20,
+    MEMBER_BYTES =
+        sizeof(struct group_member) + 128, /* but for its texts; no more than group.c counts */
 };
 
 static struct wire_string text(const char *value)
@@ -198,6 +200,43 @@ static enum err apply_member(struct group *group,
     return OK;
 }
 
+static uint64_t text_bytes(struct wire_string value)
+{
+    return value.size_bytes > 0 ? (uint64_t)value.size_bytes + 1 : 0;
+}
+
+/* Is there room for them in the groups' budget?  When they came they were admitted, but by a limit
+ * that may have been another one. */
+static bool members_fit(const struct group *group, const struct group_metadata_value *value)
+{
+    uint64_t bytes = 0;
+
+    for (int32_t i = 0; i < value->members.count; i++) {
+        const struct group_metadata_value_member_metadata *from = &value->members.items[i];
+        bytes += MEMBER_BYTES + text_bytes(from->member_id) + text_bytes(from->group_instance_id) +
+                 text_bytes(from->client_id) + text_bytes(from->client_host) +
+                 (uint64_t)from->subscription.size_bytes + (uint64_t)from->assignment.size_bytes;
+    }
+    return bytes <= budget_room_bytes(group->budget);
+}
+
+/* It is empty from now on: members that are asked for their heartbeats join again, and what the
+ * group has committed stays as long as if they had left just now (G7). */
+static enum err apply_without_members(struct group *group, const struct group_metadata_value *value)
+{
+    char *type;
+    enum err err = take_text(value->protocol_type, &type);
+
+    if (err != OK)
+        return err;
+    group_set_text(&group->protocol_type, type);
+    group_set_text(&group->protocol, NULL);
+    group->leader = NULL;
+    group->has_lost_members = true;
+    group->state_timestamp_ms = clock_wall_ms(group->coordinator->shard->clock);
+    return OK;
+}
+
 /* Where memory ends the group is as far as it came: its partition is not served then. */
 static enum err apply_members(struct group *group, const struct group_metadata_value *value)
 {
@@ -231,6 +270,7 @@ static enum err apply_group(struct group_coordinator *groups, struct wire_string
     while (!list_is_empty(&group->members))
         group_remove_member(list_first(&group->members, struct group_member, node));
     group->state = GROUP_EMPTY;
+    group->has_lost_members = false;
     if (value == NULL) {
         group_reset(group);
         coordinator_drop_if_idle(group);
@@ -239,6 +279,8 @@ static enum err apply_group(struct group_coordinator *groups, struct wire_string
     if (value->generation > group->generation ||
         (group->generation == INT32_MAX && value->generation > 0))
         group->generation = value->generation; /* U1 */
+    if (value->members.count > 0 && !members_fit(group, value))
+        return apply_without_members(group, value);
     group->state_timestamp_ms = value->current_state_timestamp;
     err = apply_members(group, value);
     if (err != OK)

@@ -172,6 +172,39 @@ Test(group_memory, commits_that_are_not_durable_yet_are_counted)
     cr_assert(eq(i16, commit(NULL, "g", "t", 0, 9), KAFKA_NONE));
 }
 
+/* ---- a start */
+
+/* Both were admitted by a budget that is smaller now: offsets are all kept, members as they fit. */
+Test(group_memory, a_start_reads_members_as_far_as_the_budget_has_room)
+{
+    struct client_member a = client_that_says(60000);
+    struct client_member b = client_that_says(60000);
+    int32_t generation;
+
+    become_stable(&a, "g");
+    become_stable(&b, "h");
+    cr_assert(eq(i16, commit(&a, "g", "t", 0, 5), KAFKA_NONE));
+    cr_assert(eq(i16, commit(&b, "h", "t", 0, 6), KAFKA_NONE));
+    generation = the_group("h")->generation;
+    rig_restart();
+    cr_assert(eq(u32, the_group("g")->member_count + the_group("h")->member_count, 2));
+    limit(MEMORY_GROUPS, 100000);
+    rig_restart();
+    cr_assert(lt(u64, used(), 100000));
+    cr_assert(eq(u32, the_group("g")->member_count + the_group("h")->member_count, 1));
+    cr_assert(eq(u32, the_group("h")->member_count, 0));
+    cr_assert(eq(int, the_group("h")->state, GROUP_EMPTY));
+    cr_assert(eq(i32, the_group("h")->generation, generation));                /* G1 */
+    cr_assert(eq(i64, the_group("h")->state_timestamp_ms, rig.clock.wall_ms)); /* G7 */
+    cr_assert(eq(i64, fetch_offset("g", "t", 0), 5));
+    cr_assert(eq(i64, fetch_offset("h", "t", 0), 6));
+    cr_assert(eq(i16, commit(&b, "h", "t", 0, 7), KAFKA_UNKNOWN_MEMBER_ID));
+    cr_assert(eq(i16, leave(&a, "g"), KAFKA_NONE));
+    b = client_that_says(60000); /* it forgets its id */
+    become_stable(&b, "h");
+    cr_assert(eq(i16, commit(&b, "h", "t", 0, 7), KAFKA_NONE));
+}
+
 /* ---- asking for many */
 
 static struct ask ask_for_groups(const char *const *names, int32_t count)
