@@ -24,6 +24,7 @@ enum {
     COPY_NS_PER_KB = 200,
     RECODE_NS_PER_KB = 40000, /* compressing */
     THREADS_BUSY_MAX = 2,     /* of one shard */
+    ERRORS_LEAVE_PART = 2,    /* of the budget in which they count */
 };
 
 struct batch_checks {
@@ -49,10 +50,12 @@ struct batch_check_job {
     const uint8_t *bytes;
     uint32_t size_bytes;
     struct buf *frame;
+    struct budget *budget;
     enum err err;
     struct batch_info info;
     struct batch_record_error *errors;
     int32_t error_count;
+    uint64_t errors_bytes; /* of budget */
     uint8_t *recoded;
     uint32_t recoded_bytes;
 };
@@ -153,6 +156,28 @@ static bool keep_error(void *context, const struct batch_record_error *error)
     return list->job->error_count < list->max;
 }
 
+/* Room for so many.  False: there is no memory, and the first ones have to do. */
+static bool make_errors(struct batch_check_job *job, int32_t count)
+{
+    uint64_t bytes = (uint64_t)count * sizeof(*job->errors);
+
+    if (job->budget != NULL &&
+        !budget_take_more(job->budget, bytes, job->budget->max_bytes / ERRORS_LEAVE_PART))
+        return false;
+    job->errors_bytes = bytes;
+    job->errors = mem_try_alloc(bytes);
+    return job->errors != NULL;
+}
+
+/* They are kept until the request is answered, which may wait for other batches of it. */
+static void give_back_errors(struct budget *budget, struct batch_record_error *errors,
+                             uint64_t bytes)
+{
+    mem_free(errors);
+    if (budget != NULL && bytes > 0)
+        budget_give(budget, bytes);
+}
+
 static void list_errors(struct batch_check_job *job, struct compression_context *context)
 {
     struct error_list list = {.job = job, .max = job->info.record_error_count};
@@ -161,8 +186,7 @@ static void list_errors(struct batch_check_job *job, struct compression_context 
         list.max = RECORD_ERRORS_MAX;
     if (list.max <= BATCH_RECORD_ERRORS_MAX)
         return;
-    job->errors = mem_try_alloc((size_t)list.max * sizeof(*job->errors));
-    if (job->errors != NULL)
+    if (make_errors(job, list.max))
         (void)batch_each_error(&job->rules, context, job->bytes, job->size_bytes, keep_error,
                                &list);
 }
@@ -206,7 +230,7 @@ static void free_job(struct batch_check_job *job)
     list_remove(&job->node);
     job->checks->busy_count--;
     buf_unref(job->frame);
-    mem_free(job->errors);
+    give_back_errors(job->budget, job->errors, job->errors_bytes);
     mem_free(job->recoded);
     mem_free(job);
 }
@@ -225,11 +249,13 @@ static void on_worked(struct offload_job *offloaded)
         check->info = job->info;
         check->errors = job->errors;
         check->error_count = job->error_count;
+        check->errors_bytes = job->errors_bytes;
         check->own_bytes = job->recoded;
         check->stored = job->recoded != NULL ? job->recoded : job->bytes;
         check->stored_bytes =
             job->recoded != NULL ? job->recoded_bytes : job->info.header.size_bytes;
         job->errors = NULL;
+        job->errors_bytes = 0;
         job->recoded = NULL;
     }
     free_job(job);
@@ -254,6 +280,7 @@ static enum err start_job(struct batch_checks *checks, struct batch_check *check
         .bytes = check->bytes,
         .size_bytes = check->size_bytes,
         .frame = buf_ref(check->frame),
+        .budget = check->budget,
     };
     check->job = job;
     list_push_back(&checks->busy, &job->node);
@@ -385,7 +412,8 @@ void batch_check_deinit(struct batch_check *check)
 {
     check(!batch_check_is_running(check));
     mem_free(check->own_bytes);
-    mem_free(check->errors);
+    give_back_errors(check->budget, check->errors, check->errors_bytes);
     check->own_bytes = NULL;
     check->errors = NULL;
+    check->errors_bytes = 0;
 }

@@ -31,6 +31,7 @@ struct batch_check {
     uint32_t size_bytes;
     struct buf *frame;       /* a reference is taken while a thread looks */
     struct turn_owner owner; /* whose turn it is (B2) */
+    struct budget *budget; /* counts errors, of which it leaves half to others; NULL: nobody does */
     /* After ERR_AGAIN, from the loop, once: OK, or as batch_validate, or validation_recode.  On OK
      * stored and stored_bytes are what is to be stored. */
     void (*done)(struct batch_check *check, enum err err);
@@ -40,6 +41,7 @@ struct batch_check {
     uint32_t stored_bytes;
     struct batch_record_error *errors; /* all of them, where info has no room, or NULL: not kept */
     int32_t error_count;
+    uint64_t errors_bytes; /* of budget */
     /* inside */
     struct turn_waiter waiter;
     struct shard *at;

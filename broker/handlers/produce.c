@@ -201,6 +201,7 @@ static enum err check_batch(struct produce_piece *piece, struct partition *parti
         .size_bytes = piece->asked->records.size_bytes,
         .frame = request->wire.frame,
         .owner = {.client = piece->all->owner, .request = request},
+        .budget = memory_budget(&request->home->memory, MEMORY_DECODED),
         .done = on_checked,
     };
     return batch_check_start(&piece->check, piece->at);

@@ -351,4 +351,8 @@ DEFECTS = [
            ["test_group_memory"],
            ("broker/coordinator/group_records.c", "    if (value->members.count > 0 && !members_fit(group, value))\n",
             "    if (!$BUG && value->members.count > 0 && !members_fit(group, value))\n")),
+    defect("errors_uncounted", "the errors of a refused batch are kept whatever others hold",
+           ["test_batch_check"],
+           ("broker/batch_check.c", "        return false;\n    job->errors_bytes = bytes;\n",
+            "        if (!$BUG)\n            return false;\n    job->errors_bytes = $BUG ? 0 : bytes;\n")),
 ]

@@ -79,6 +79,8 @@ static void forget_frame(struct buf *buf)
 {
 }
 
+static struct budget *errors_budget; /* of the checks that are started from now on */
+
 static void start_to(struct sample *sample, const void *owner, int8_t codec)
 {
     struct buf *frame = &frames[frame_count++];
@@ -98,6 +100,7 @@ static void start_to(struct sample *sample, const void *owner, int8_t codec)
         .size_bytes = sample->size_bytes,
         .frame = frame,
         .owner = {.client = 1, .request = owner},
+        .budget = errors_budget,
         .done = on_done,
     };
     sample->err = batch_check_start(&sample->check, shard);
@@ -410,6 +413,40 @@ Test(batch_check, every_record_at_fault_is_named_also_of_a_long_one)
     cr_assert(eq(i32, sample.check.error_count, 20));
     cr_assert(eq(i32, sample.check.errors[19].record_index, 19));
     end(&sample);
+}
+
+/* Until the request is answered, which may take long. */
+Test(batch_check, the_records_at_fault_count_in_a_budget)
+{
+    enum { LATE = 20 };
+    const uint64_t errors_bytes = LATE * sizeof(struct batch_record_error);
+    struct budget budget;
+    struct sample sample = {0}, canceled = {0}, refused = {0};
+
+    budget_init(&budget, "errors", 3 * errors_bytes);
+    errors_budget = &budget;
+    build(&sample, COMPRESSION_LZ4, 1 << 20, BOMB_BYTES >> 20, LATE);
+    start(&sample, &sample);
+    wait_for(1);
+    cr_assert(eq(i32, sample.check.error_count, LATE));
+    cr_assert(eq(u64, budget_used_bytes(&budget), errors_bytes));
+    build(&refused, COMPRESSION_LZ4, 1 << 20, BOMB_BYTES >> 20, LATE);
+    start(&refused, &refused); /* half of it is for others */
+    wait_for(2);
+    cr_assert(eq(int, refused.done_err, ERR_TIMESTAMP));
+    cr_assert(eq(ptr, refused.check.errors, NULL));
+    cr_assert(eq(i32, refused.check.error_count, 0));
+    cr_assert(eq(i32, refused.check.info.record_error_count, LATE));
+    cr_assert(eq(u64, budget_used_bytes(&budget), errors_bytes));
+    end(&refused);
+    end(&sample);
+    cr_assert(eq(u64, budget_used_bytes(&budget), 0));
+    build(&canceled, COMPRESSION_LZ4, 1 << 20, BOMB_BYTES >> 20, LATE);
+    start(&canceled, &canceled);
+    batch_check_cancel(&canceled.check);
+    sim_world_run_until_idle(live.world, SIM_SECOND);
+    cr_assert(eq(u64, budget_used_bytes(&budget), 0));
+    end(&canceled);
 }
 
 /* ---- over the wire */
