@@ -42,6 +42,7 @@ from kafka_rig import RigError  # noqa: E402
 import attacks  # noqa: E402
 import cgroup  # noqa: E402
 import sender as sending  # noqa: E402
+import targets  # noqa: E402
 
 MIB = 1 << 20
 MEMORY_MIB = 512
@@ -52,7 +53,7 @@ QUIET_SECONDS = 3
 BACK_SECONDS = 10
 BACK_MIB = 64  # what the allocator may keep, and what is meant to stay: topics, groups
 PAID_SECONDS = 30
-TURNS_MIN = 150
+TURNS_MIN = 110  # the worst of them is not their p99
 STOP_SECONDS = 30
 FILL_BATCHES = 12  # of 900 kB in each of the big topic's partitions: more than the tail cache holds
 
@@ -123,19 +124,23 @@ class Memory:
 def prepare(at):
     """The topics of the paying client and of the attacks; the tail cache is full afterwards."""
     c = raw.Connection(at, timeout_s=60)
-    topics = [("paid", 1), (attacks.BIG_TOPIC, attacks.BIG_PARTITIONS)]
-    topics += [("many-%04d" % n, 1) for n in range(attacks.MANY_TOPICS)]
+    topics = [("paid", 1), (targets.BIG_TOPIC, targets.BIG_PARTITIONS),
+              (targets.WIDE_TOPIC, targets.WIDE_PARTITIONS),
+              (targets.RECODED_TOPIC, targets.RECODED_PARTITIONS)]
+    topics += [(targets.many_name(n), 1) for n in range(targets.MANY_TOPICS)]
+    settings = {targets.RECODED_TOPIC: [{"Name": "compression.type", "Value": "zstd"}]}
     for first in range(0, len(topics), 500):
         made = c.ask("CreateTopics", 7, {"TimeoutMs": 60000, "Topics": [
-            {"Name": name, "NumPartitions": count, "ReplicationFactor": -1}
+            {"Name": name, "NumPartitions": count, "ReplicationFactor": -1,
+             "Configs": settings.get(name, [])}
             for name, count in topics[first:first + 500]]})["Topics"]
         if any(t["ErrorCode"] for t in made):
             raise RigError("cannot make the topics: %s" % made[0])
     batch = raw.batch((os.urandom(900000),))
     for _ in range(FILL_BATCHES):
-        for n in range(attacks.BIG_PARTITIONS):
+        for n in range(targets.BIG_PARTITIONS):
             stored = c.ask("Produce", 8, {"Acks": -1, "TimeoutMs": 30000, "TopicData": [
-                {"Name": attacks.BIG_TOPIC, "PartitionData": [{"Index": n, "Records": batch}]}]})
+                {"Name": targets.BIG_TOPIC, "PartitionData": [{"Index": n, "Records": batch}]}]})
             error = stored["Responses"][0]["PartitionResponses"][0]["ErrorCode"]
             if error:
                 raise RigError("cannot fill the topic: error %d" % error)
@@ -253,7 +258,7 @@ def main():
     chosen = [a for a in attacks.ATTACKS
               if not args.only or any(part in a.__name__ for part in args.only)]
     group = None
-    settings = ["auto.create.topics.enable=true", *args.set]
+    settings = ["auto.create.topics.enable=true", "group.initial.rebalance.delay.ms=0", *args.set]
     if args.cgroup:
         try:
             group = cgroup.make(args.memory_mib * MIB)

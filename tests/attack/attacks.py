@@ -6,12 +6,13 @@ a few seconds allow.  An attack is a function of a Sender; its name is the row o
 import struct
 import time
 
+import attack_batches
+import attack_groups
 import raw
-from sender import compact, frame, frame_of, gzip_bomb, i32, text, zstd_bomb
+from sender import compact, frame, frame_of, i32, text
+from targets import BIG_PARTITIONS, BIG_TOPIC, MANY_TOPICS, many_name
 
 HOLD_SECONDS = 2  # how long connections that want to be waited for are kept
-BIG_TOPIC, BIG_PARTITIONS = "big", 16
-MANY_TOPICS = 2000
 
 
 def list_offsets_one_partition_2M_times(sender):
@@ -54,6 +55,15 @@ def metadata_of_all_unread_by_100(sender):
 def answers_unread_by_200(sender):
     sender.leave_unread(200, frame("ApiVersions", 2, {}) * 1000)
     time.sleep(HOLD_SECONDS)
+
+
+def answers_taken_slowly_by_24(sender):
+    """Not so slowly that it is taken for standing still."""
+    request = frame("DescribeConfigs", 4, {
+        "IncludeSynonyms": True, "IncludeDocumentation": True, "Resources": [
+            {"ResourceType": 2, "ResourceName": many_name(n), "ConfigurationKeys": None}
+            for n in range(500)]})
+    sender.take_slowly(24, request, 250000, HOLD_SECONDS * 2)
 
 
 def frames_half_sent_by_40(sender):
@@ -102,7 +112,7 @@ def fetch_of_12k_unknown_topics(sender):
 
 def fetch_of_2000_topics(sender):
     request = frame("Fetch", 12, {"MaxWaitMs": 0, "SessionEpoch": -1, "Topics": [
-        {"Topic": "many-%04d" % n, "Partitions": [{"Partition": 0, "PartitionMaxBytes": 1 << 20}]}
+        {"Topic": many_name(n), "Partitions": [{"Partition": 0, "PartitionMaxBytes": 1 << 20}]}
         for n in range(MANY_TOPICS)]})
     for _ in range(5):
         sender.ask("Fetch", request)
@@ -122,43 +132,21 @@ def describe_configs_of_the_broker_10k_times(sender):
         "IncludeSynonyms": True, "IncludeDocumentation": True, "Resources": [one] * 10000}))
 
 
+def describe_configs_of_the_broker_by_3000_names(sender):
+    """Numbers that are the same broker's, one longer than the other."""
+    sender.ask("DescribeConfigs", frame("DescribeConfigs", 4, {
+        "IncludeSynonyms": True, "IncludeDocumentation": True, "Resources": [
+            {"ResourceType": 4, "ResourceName": sign + "0" * n + "1", "ConfigurationKeys": None}
+            for n in range(1500) for sign in ("", "+")]}))
+
+
 def describe_configs_of_2000_topics(sender):
     request = frame("DescribeConfigs", 4, {
         "IncludeSynonyms": True, "IncludeDocumentation": True, "Resources": [
-            {"ResourceType": 2, "ResourceName": "many-%04d" % n, "ConfigurationKeys": None}
+            {"ResourceType": 2, "ResourceName": many_name(n), "ConfigurationKeys": None}
             for n in range(MANY_TOPICS)]})
     for _ in range(3):
         sender.ask("DescribeConfigs", request)
-
-
-def offset_fetch_of_500k_groups(sender):
-    for groups in (b"\2g\0\0" * 500000,
-                   b"".join(compact("%06d" % n) + b"\0\0" for n in range(500000))):
-        body = raw.uvarint(500001) + groups + b"\0\0"
-        sender.ask("OffsetFetch", frame_of(9, 8, body, True))
-
-
-def offset_commit_of_200k_partitions(sender):
-    sender.ask("OffsetCommit", frame("OffsetCommit", 7, {"GroupId": "attack", "Topics": [
-        {"Name": BIG_TOPIC, "Partitions": [{"PartitionIndex": n, "CommittedMetadata": "m" * 20}
-                                           for n in range(200000)]}]}))
-
-
-def joins_with_40_MiB_of_metadata(sender):
-    join = frame("JoinGroup", 2, {
-        "GroupId": "attack", "SessionTimeoutMs": 1800000, "RebalanceTimeoutMs": 2147483647,
-        "ProtocolType": "consumer", "Protocols": [{"Name": "p", "Metadata": b"m" * (40 << 20)}]})
-    sender.push(12, join, 4)
-
-
-def joins_with_1_MiB_in_100_groups(sender):
-    for n in range(100):
-        s = sender.connect()
-        s.sendall(frame("JoinGroup", 2, {
-            "GroupId": "attack-%d" % n, "SessionTimeoutMs": 6000, "RebalanceTimeoutMs": 6000,
-            "ProtocolType": "consumer",
-            "Protocols": [{"Name": "p", "Metadata": b"m" * (1 << 20)}]}))
-        s.close()
 
 
 def names_by_the_100k(sender):
@@ -188,39 +176,15 @@ def a_million_unknown_tags(sender):
     sender.ask("Metadata", frame_of(3, 9, b"\0\0\0\0" + raw.uvarint(1000000) + tags, True))
 
 
-def produce_bombs(sender, name, batch, requests, partitions):
-    body = {"Acks": -1, "TimeoutMs": 5000, "TopicData": [{"Name": BIG_TOPIC, "PartitionData": [
-        {"Index": n, "Records": batch} for n in range(partitions)]}]}
-    for _ in range(requests):
-        sender.ask(name, frame("Produce", 8, body))
-
-
-def gzip_bombs_of_240_MiB(sender):
-    produce_bombs(sender, "Produce of a gzip bomb", gzip_bomb(240 << 20), 4, 1)
-
-
-def zstd_bombs_of_200_MiB(sender):
-    produce_bombs(sender, "Produce of zstd bombs", zstd_bomb(200 << 20), 3, BIG_PARTITIONS)
-
-
-def bombs_named_200_times(sender):
-    batch = zstd_bomb(200 << 20)
-    one = i32(0) + i32(len(batch)) + batch
-    body = struct.pack(">hhi", -1, -1, 1000) + i32(1) + text(BIG_TOPIC) + i32(200) + one * 200
-    sender.ask("Produce of 200 bombs", frame_of(0, 7, body))
-
-
 ATTACKS = [
     list_offsets_one_partition_2M_times, list_offsets_of_1M_partitions, produce_of_1M_partitions,
     produce_one_partition_2M_times, metadata_of_40k_unknown_names, metadata_of_all_unread_by_100,
-    answers_unread_by_200, frames_half_sent_by_40, frames_begun_by_500, fetches_unread_by_30,
-    fetches_pipelined_unread, fetch_parked_that_names_a_partition_50k_times,
+    answers_unread_by_200, answers_taken_slowly_by_24, frames_half_sent_by_40, frames_begun_by_500,
+    fetches_unread_by_30, fetches_pipelined_unread, fetch_parked_that_names_a_partition_50k_times,
     fetch_of_12k_unknown_topics, fetch_of_2000_topics, fetch_sessions_of_100k_unknown_partitions,
-    describe_configs_of_the_broker_10k_times, describe_configs_of_2000_topics,
-    offset_fetch_of_500k_groups, offset_commit_of_200k_partitions, joins_with_40_MiB_of_metadata,
-    joins_with_1_MiB_in_100_groups, names_by_the_100k, topics_by_the_20k, a_million_unknown_tags,
-    gzip_bombs_of_240_MiB, zstd_bombs_of_200_MiB, bombs_named_200_times,
-    metadata_that_creates_20k_topics,
+    describe_configs_of_the_broker_10k_times, describe_configs_of_the_broker_by_3000_names,
+    describe_configs_of_2000_topics, *attack_groups.ATTACKS, names_by_the_100k, topics_by_the_20k,
+    a_million_unknown_tags, *attack_batches.ATTACKS, metadata_that_creates_20k_topics,
 ]
 
 # What takes the loop from others piece by piece: the broker gives all connections the same turns, so

@@ -1,9 +1,8 @@
-"""What an attack sends with: frames, connections that are kept or left, and bombs.
+"""What an attack sends with: frames, and connections that are kept or left.
 
 An attacker promises nothing: whatever the broker does to its connection is in order, except to
 leave a request that was received whole without answer and without end.
 """
-import gzip
 import pathlib
 import socket
 import struct
@@ -31,6 +30,14 @@ def frame(name, version, body):
                     flexible)
 
 
+def padded(name, version, body, pad_bytes):
+    """The same with a tagged field behind it that no broker knows (KIP-482)."""
+    api = raw.APIS[name]
+    known = raw.encode_fields(api.request, body, version, True)
+    pad = raw.uvarint(1) + raw.uvarint(100) + raw.uvarint(pad_bytes) + bytes(pad_bytes)
+    return frame_of(api.key, version, known[:-1] + pad, True)
+
+
 def i32(number):
     return struct.pack(">i", number)
 
@@ -45,11 +52,42 @@ def compact(value):
     return raw.uvarint(len(data) + 1) + data
 
 
+class SlowTaker:
+    """One connection and how far it is with an answer."""
+
+    def __init__(self, s):
+        self.socket = s
+        self.taken = 0  # bytes, of all answers
+        self.head = b""
+        self.left = 0  # behind the head
+
+    def take(self):
+        """A piece of what is there; True: that was the end of an answer."""
+        want = self.left if len(self.head) == 4 else 4 - len(self.head)
+        try:
+            part = self.socket.recv(min(want, 65536), socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        if not part:
+            raise ConnectionError
+        self.taken += len(part)
+        if len(self.head) < 4:
+            self.head += part
+            self.left = struct.unpack(">i", self.head)[0] if len(self.head) == 4 else 0
+            return False
+        self.left -= len(part)
+        if self.left:
+            return False
+        self.head = b""
+        return True
+
+
 class Sender:
     """The connections of one attack; close() leaves them all."""
 
     def __init__(self, port):
         self.port = port
+        self.address = "127.0.0.1:%d" % port
         self.kept = []
         self.silent = []  # requests that got neither answer nor end
         self.answered = self.refused = 0
@@ -68,12 +106,7 @@ class Sender:
         try:
             s = self.connect()
             s.sendall(request)
-            left = self.take(s, 4)
-            while left > 0:
-                part = s.recv(min(left, PIECE_BYTES))
-                if not part:
-                    raise ConnectionError
-                left -= len(part)
+            self.skip(s, self.take(s, 4))
             self.answered += 1
         except TimeoutError:
             self.silent.append(what)
@@ -89,6 +122,13 @@ class Sender:
                 raise ConnectionError
             data += part
         return struct.unpack(">i", data)[0]
+
+    def skip(self, s, left):
+        while left > 0:
+            part = s.recv(min(left, PIECE_BYTES))
+            if not part:
+                raise ConnectionError
+            left -= len(part)
 
     def leave_unread(self, connections, request, receive_bytes=4096):
         """Send to each of so many connections and never take what comes back."""
@@ -125,36 +165,41 @@ class Sender:
             if not moved:
                 time.sleep(0.02)
 
+    def pipeline(self, what, requests):
+        """Send all on one connection, without waiting, and take their answers."""
+        try:
+            s = self.connect()
+            s.sendall(b"".join(requests))
+            for _ in requests:
+                self.skip(s, self.take(s, 4))
+                self.answered += 1
+        except TimeoutError:
+            self.silent.append(what)
+        except OSError:
+            self.refused += 1
+        s.close()
+
+    def take_slowly(self, connections, request, bytes_a_second, seconds):
+        """Ask on so many connections, take so much of the answers, and ask again behind each."""
+        takers = []
+        begun = time.monotonic()
+        for _ in range(connections):
+            s = self.connect(65536)
+            s.sendall(request)
+            takers.append(SlowTaker(s))
+        while takers and time.monotonic() < begun + seconds:
+            due = (time.monotonic() - begun) * bytes_a_second
+            for taker in list(takers):
+                try:
+                    if taker.taken < due and taker.take():
+                        self.answered += 1
+                        taker.socket.sendall(request)
+                except OSError:
+                    self.refused += 1
+                    takers.remove(taker)
+            time.sleep(0.01)
+
     def close(self):
         for s in self.kept:
             s.close()
         self.kept = []
-
-
-def bomb_batch(codec, records):
-    """A batch of one record as its compressed bytes say; its CRC is right."""
-    return raw.batch((b"",), records=records, attributes={"gzip": 1, "zstd": 4}[codec],
-                     timestamp=int(time.time() * 1000))
-
-
-def gzip_bomb(expanded_bytes):
-    return bomb_batch("gzip", gzip.compress(raw.record(0, b"k", bytes(expanded_bytes)), 9, mtime=0))
-
-
-def zstd_bomb(expanded_bytes):
-    """RFC 8878: a frame of run-length blocks, four bytes for each 128 KiB of zeroes."""
-    run = 128 << 10
-    runs = expanded_bytes // run
-    value = runs * run
-    after = raw.varint(0)  # no headers
-    before = b"\0" + raw.varint(0) + raw.varint(0) + raw.sized(b"k") + raw.varint(value)
-    before = raw.varint(len(before) + value + len(after)) + before
-
-    def block(kind, size, data, last=False):
-        return struct.pack("<I", size << 3 | kind << 1 | last)[:3] + data
-
-    blocks = block(0, len(before), before) + block(1, run, b"\0") * runs
-    blocks += block(0, len(after), after, True)
-    size = len(before) + value + len(after)
-    window = 21 - 10 << 3  # 2 MiB
-    return bomb_batch("zstd", struct.pack("<IBBQ", 0xFD2FB528, 3 << 6, window, size) + blocks)
