@@ -75,8 +75,8 @@ static void fill_mark(struct log *log, struct mark *mark)
     *mark = log->believed;
 }
 
-/* Marks of all logs of this shard; first_sequence: of the journal's replay. */
-struct marks store_make_marks(struct store *store, uint64_t first_sequence, bool clean)
+enum err store_make_marks(struct store *store, uint64_t first_sequence, bool clean,
+                          struct marks *out)
 {
     struct marks marks = {.shard = store->options.shard,
                           .recovery_epoch = store->recovery_epoch,
@@ -85,7 +85,9 @@ struct marks store_make_marks(struct store *store, uint64_t first_sequence, bool
                           .shard_count = store->options.shard_count,
                           .clean = clean};
 
-    marks.marks = mem_alloc(store->log_count * sizeof(*marks.marks));
+    marks.marks = mem_try_alloc(store->log_count * sizeof(*marks.marks));
+    if (marks.marks == NULL)
+        return ERR_NOMEM;
     list_for_each(node, &store->logs)
     {
         struct log *log = container_of(node, struct log, node);
@@ -95,15 +97,18 @@ struct marks store_make_marks(struct store *store, uint64_t first_sequence, bool
             marks.count++;
         }
     }
-    return marks;
+    *out = marks;
+    return OK;
 }
 
 static void on_marked(void *context, enum err err)
 {
     struct store *store = context;
 
-    if (err == ERR_NOSPACE && store->state == STORE_RUNNING) { /* S5: once more, the same step */
-        store_lacks_space(store);
+    if ((err == ERR_NOSPACE || err == ERR_NOMEM) && store->state == STORE_RUNNING) {
+        if (err == ERR_NOSPACE)
+            store_lacks_space(store);
+        /* S5: once more, the same step */
         loop_set_timer_ms(store->loop, &store->files_retry_timer, 1000);
         return;
     }
@@ -121,7 +126,10 @@ static void write_marks(struct store *store)
     struct marks marks;
 
     store->step = CHECKPOINT_MARK;
-    marks = store_make_marks(store, store->checkpoint_sequence + 1, false);
+    if (store_make_marks(store, store->checkpoint_sequence + 1, false, &marks) != OK) {
+        on_marked(store, ERR_NOMEM);
+        return;
+    }
     marks.extent_number = journal_extent_of(store->journal, marks.first_sequence);
     marks_write(store->marks_writer, &marks, on_marked, store);
     mem_free(marks.marks);
@@ -148,8 +156,10 @@ static void start_sync(struct store *store)
 {
     store->step = CHECKPOINT_SYNC;
     if (BUG_MARK_BEFORE_SYNC) {
-        struct marks marks = store_make_marks(store, store->checkpoint_sequence + 1, false);
-        enum err err = marks_write_now(store->marks_writer, &marks);
+        struct marks marks = {0};
+        enum err err = store_make_marks(store, store->checkpoint_sequence + 1, false, &marks);
+        if (err == OK)
+            err = marks_write_now(store->marks_writer, &marks);
         mem_free(marks.marks);
         if (err != OK) {
             store_fail(store, err);

@@ -58,14 +58,19 @@ static enum err write_file(struct store *const *stores, uint32_t store_count, en
 
     for (uint32_t i = 0; i < store_count; i++)
         max_count += stores[i]->log_count;
-    entries = mem_alloc(max_count * sizeof(*entries));
+    entries = mem_try_alloc(max_count * sizeof(*entries));
+    if (entries == NULL)
+        return ERR_NOMEM;
     for (uint32_t i = 0; i < store_count; i++)
         count += fill_entries(stores[i], kind, entries + count);
     size_bytes = offset_checkpoint_encode(entries, count, NULL, 0);
-    text = mem_alloc(size_bytes);
-    offset_checkpoint_encode(entries, count, text, size_bytes);
-    snprintf(path, sizeof(path), "%s/%s", stores[0]->world.dir->path, names[kind]);
-    err = log_write_file(stores[0]->io, path, text, size_bytes);
+    text = mem_try_alloc(size_bytes);
+    err = text == NULL ? ERR_NOMEM : OK;
+    if (err == OK) {
+        offset_checkpoint_encode(entries, count, text, size_bytes);
+        snprintf(path, sizeof(path), "%s/%s", stores[0]->world.dir->path, names[kind]);
+        err = log_write_file(stores[0]->io, path, text, size_bytes);
+    }
     mem_free(text);
     mem_free(entries);
     return err;

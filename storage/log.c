@@ -30,7 +30,9 @@ enum err log_read_file(struct io *io, const char *path, uint8_t **bytes_out, siz
     if (err == OK && size_bytes > SMALL_FILE_BYTES_MAX)
         err = ERR_TOO_LARGE;
     if (err == OK)
-        bytes = mem_alloc(size_bytes);
+        bytes = mem_try_alloc(size_bytes);
+    if (err == OK && bytes == NULL)
+        err = ERR_NOMEM;
     while (err == OK && done < size_bytes) {
         uint32_t got;
         err = io->v->file_read(io, fd, bytes + done, (uint32_t)(size_bytes - done), done, &got);
@@ -69,9 +71,11 @@ enum err log_write_epochs(struct log *log)
 {
     char path[LOG_PATH_MAX];
     size_t size_bytes = epoch_cache_encode(&log->epochs, NULL, 0);
-    char *text = mem_alloc(size_bytes);
+    char *text = mem_try_alloc(size_bytes);
     enum err err;
 
+    if (text == NULL)
+        return ERR_NOMEM;
     epoch_cache_encode(&log->epochs, text, size_bytes);
     snprintf(path, sizeof(path), "%s/leader-epoch-checkpoint", log->dir);
     err = log_write_file(log->store->io, path, text, size_bytes);
@@ -219,6 +223,8 @@ enum err log_restore_producers(struct log *log, int64_t end_offset, int64_t wind
                 return OK;
             err = ERR_OFFSET_RANGE; /* the log was cut since */
         }
+        if (err == ERR_NOMEM)
+            return err; /* it may be whole, and knows more than the log */
         log_line(log->store->world.sink, LOG_WARN, "LVE-2208",
                  "a producer window file was lost; it is made anew from the log",
                  log_str("path", path), log_err(err));

@@ -67,7 +67,7 @@ static bool adopt_batch(void *context, const struct batch_header *header, const 
 }
 
 /* What one of Kafka's checkpoint files says of this log; 0: nothing. */
-static int64_t kafka_offset(const struct log *log, const char *name)
+static enum err kafka_offset(const struct log *log, const char *name, int64_t *out)
 {
     struct store *store = log->store;
     struct offset_checkpoint_reader reader;
@@ -78,16 +78,20 @@ static int64_t kafka_offset(const struct log *log, const char *name)
     size_t size_bytes;
     enum err err;
 
+    *out = 0;
     snprintf(path, sizeof(path), "%s/%s", store->world.dir->path, name);
-    if (log_read_file(store->io, path, &bytes, &size_bytes) != OK)
-        return 0;
+    err = log_read_file(store->io, path, &bytes, &size_bytes);
+    if (err != OK)
+        return err == ERR_NOMEM ? err : OK;
     err = offset_checkpoint_open(&reader, (const char *)bytes, size_bytes);
     while (err == OK && (err = offset_checkpoint_next(&reader, &entry)) == OK)
         if (entry.partition == log->id.partition && entry.topic_bytes == strlen(log->name) &&
             memcmp(entry.topic, log->name, entry.topic_bytes) == 0)
             offset = entry.offset;
     mem_free(bytes);
-    return err == ERR_NOT_FOUND ? offset : 0;
+    if (err == ERR_NOT_FOUND)
+        *out = offset;
+    return OK;
 }
 
 static void note_swap(void *context, const char *name, bool is_dir)
@@ -239,16 +243,18 @@ static void refuse_transactions(struct adoption *adoption)
 
 enum err log_adopt(struct log *log, struct log_found *found)
 {
-    struct adoption adoption = {.log = log,
-                                .recovery_point =
-                                    kafka_offset(log, "recovery-point-offset-checkpoint"),
-                                .first_offset = -1,
-                                .complete = true};
+    struct adoption adoption = {.log = log, .first_offset = -1, .complete = true};
     struct io *io = log->store->io;
-    int64_t log_start = kafka_offset(log, "log-start-offset-checkpoint");
+    int64_t log_start = 0;
     bool swapping = false;
-    enum err err = io->v->dir_list(io, log->dir, note_swap, &swapping);
+    enum err err = kafka_offset(log, "recovery-point-offset-checkpoint", &adoption.recovery_point);
 
+    if (err == OK)
+        err = kafka_offset(log, "log-start-offset-checkpoint", &log_start);
+    if (err == OK)
+        err = io->v->dir_list(io, log->dir, note_swap, &swapping);
+    if (err == ERR_NOMEM)
+        return err; /* nothing was changed yet */
     if (swapping) {
         log_quarantine(log, "Kafka was killed while it compacted: start it and stop it in order",
                        -1, OK);

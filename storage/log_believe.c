@@ -132,6 +132,8 @@ static enum err restore_epochs(struct log *log)
             log->epochs_dirty = true;
         return OK;
     }
+    if (err == ERR_NOMEM)
+        return err; /* it may be whole */
     epoch_cache_clear(&log->epochs);
     log->epochs_dirty = true;
     for (uint32_t i = 0; i < log->segment_count; i++) {

@@ -408,7 +408,9 @@ static enum err read_file(struct log_read *read)
 
     counter_add(&log->store->metrics.cache_misses, 1);
     log_segment_of(log, read->offset, &index);
-    file = mem_alloc(sizeof(*file));
+    file = mem_try_alloc(sizeof(*file));
+    if (file == NULL)
+        return ERR_NOMEM;
     *file = (struct file_read){.read = read, .log = log};
     read->file = file;
     err = read_segment(file, index);

@@ -59,6 +59,7 @@ static void on_file(void *context, const char *name, bool is_dir)
     struct store *store = found->log->store;
     enum log_file_kind kind;
     int64_t base_offset;
+    int64_t *bases;
     bool deleted;
     char path[LOG_PATH_MAX];
 
@@ -73,7 +74,11 @@ static void on_file(void *context, const char *name, bool is_dir)
     }
     if (kind != LOG_FILE_LOG)
         return;
-    found->bases = mem_realloc(found->bases, (found->count + 1) * sizeof(*found->bases));
+    bases = mem_try_realloc(found->bases, (found->count + 1) * sizeof(*found->bases));
+    found->lacks_memory = found->lacks_memory || bases == NULL;
+    if (bases == NULL)
+        return;
+    found->bases = bases;
     found->bases[found->count++] = base_offset;
 }
 
@@ -184,8 +189,12 @@ static enum err load(struct log *log)
     check(mark == NULL || facts == NULL || facts->has_bound); /* the scan had the same marks */
     if (err == OK)
         err = store->io->v->dir_list(store->io, log->dir, on_file, &found);
-    if (err != OK)
+    if (err == OK && found.lacks_memory)
+        err = ERR_NOMEM;
+    if (err != OK) {
+        mem_free(found.bases);
         return err;
+    }
     if (found.count > 1)
         qsort(found.bases, found.count, sizeof(*found.bases), compare_bases);
     if (found.remainder) {
@@ -233,18 +242,38 @@ static void take_facts(struct log *log)
         log->facts->context = log;
 }
 
+/* NULL: no memory. */
+static struct log *new_log(struct store *store, const struct log_id *id, const char *name)
+{
+    struct log *log = mem_try_alloc(sizeof(*log));
+    char dir_name[LOG_DIR_NAME_MAX];
+    char dir[LOG_PATH_MAX];
+
+    if (log == NULL)
+        return NULL;
+    log_names_format_dir(dir_name, name, id->partition);
+    snprintf(dir, sizeof(dir), "%s/%s", store->world.dir->path, dir_name);
+    log->store = store;
+    log->id = *id;
+    log->name = mem_try_strdup(name);
+    log->dir = mem_try_strdup(dir);
+    if (log->name != NULL && log->dir != NULL)
+        return log;
+    mem_free(log->name);
+    mem_free(log->dir);
+    mem_free(log);
+    return NULL;
+}
+
 enum err log_open(struct store *store, const struct log_id *id, const char *name,
                   const struct log_config *config, const struct log_events *events, void *context,
                   struct log **out)
 {
-    struct log *log = mem_alloc(sizeof(*log));
-    char dir_name[LOG_DIR_NAME_MAX];
-    char dir[LOG_PATH_MAX];
+    struct log *log = new_log(store, id, name);
     enum err err;
 
-    log->store = store;
-    log->id = *id;
-    log->name = mem_strdup(name);
+    if (log == NULL)
+        return ERR_NOMEM;
     log->config = *config;
     log->events = events;
     log->events_context = context;
@@ -259,9 +288,6 @@ enum err log_open(struct store *store, const struct log_id *id, const char *name
     log->producers.all = &store->producers;
     log->producers.forgotten = log_producer_forgotten;
     log->producers.context = log;
-    log_names_format_dir(dir_name, name, id->partition);
-    snprintf(dir, sizeof(dir), "%s/%s", store->world.dir->path, dir_name);
-    log->dir = mem_strdup(dir);
     list_push_back(&store->logs, &log->node);
     store->log_count++;
     take_facts(log);

@@ -14,7 +14,8 @@ struct log_found {
     struct log *log;
     int64_t *bases; /* of .log files */
     uint32_t count;
-    bool remainder; /* entries of the journal lie beside the segments */
+    bool remainder;    /* entries of the journal lie beside the segments */
+    bool lacks_memory; /* for all of them */
 };
 
 /* ---- log_recover.c */

@@ -35,7 +35,9 @@ static enum err replay_append(struct log *log, const struct journal_replay *repl
         entry->prefix_bytes == entry->pos % STORE_BLOCK) {
         /* the block below was perhaps being rewritten: these are its bytes */
         if (active->head_block == NULL)
-            active->head_block = mem_alloc(STORE_BLOCK);
+            active->head_block = mem_try_alloc(STORE_BLOCK);
+        if (active->head_block == NULL)
+            return ERR_NOMEM;
         memcpy(active->head_block, replay->prefix, entry->prefix_bytes);
     }
     batch_walk_init(&walk, replay->payload, entry->payload_bytes);
@@ -49,6 +51,8 @@ static enum err replay_append(struct log *log, const struct journal_replay *repl
             producer_state_update(&log->producers, &header, NULL, log_wall_ms(log), NULL);
             log->producers_dirty = true;
         }
+        if (!log_tail_reserve(log))
+            return ERR_NOMEM;
         log_tail_add(log, active, header.base_offset, batch_last_offset(&header) + 1,
                      active->size_bytes, bytes, header.size_bytes, replay->buf, 0);
         log_note_batch(log, active, &header, active->size_bytes);
@@ -59,6 +63,7 @@ static enum err replay_append(struct log *log, const struct journal_replay *repl
 static enum err replay_truncate(struct log *log, const struct journal_entry *entry)
 {
     struct segment *segment;
+    enum err err;
 
     if (entry->offset > log->offsets.log_end)
         return ERR_CORRUPT;
@@ -73,7 +78,10 @@ static enum err replay_truncate(struct log *log, const struct journal_entry *ent
     segment = log_active(log);
     if (segment->base_offset != entry->segment_base_offset || entry->pos > segment->size_bytes)
         return ERR_CORRUPT;
-    if (segment_load_indexes(segment) != OK)
+    err = segment_load_indexes(segment);
+    if (err == ERR_NOMEM || err == ERR_IO)
+        return err; /* says nothing of what is there */
+    if (err != OK)
         return ERR_CORRUPT;
     return log_cut_state(log, segment, entry->offset, entry->pos);
 }

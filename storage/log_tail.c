@@ -19,8 +19,7 @@ static struct tail_entry *take_entry(struct store *store)
 {
     struct list *node = list_pop_front(&store->spare_entries);
 
-    if (node == NULL)
-        return mem_alloc(sizeof(struct tail_entry));
+    check(node != NULL); /* log_tail_reserve */
     store->spare_count--;
     return container_of(node, struct tail_entry, log_node);
 }
@@ -79,8 +78,7 @@ static bool ring_reserve(struct tail_ring *ring)
 
 static void ring_push(struct tail_ring *ring, struct tail_entry *entry)
 {
-    if (ring->count == ring->capacity)
-        ring_move(ring, mem_alloc(larger_capacity(ring) * sizeof(struct tail_entry *)));
+    check(ring->count < ring->capacity); /* log_tail_reserve */
     ring->entries[(ring->first + ring->count++) & (ring->capacity - 1)] = entry;
 }
 

@@ -5,29 +5,32 @@
 
 /* ---- entries that wait for their journal group */
 
-static struct log_commit_waiter *wait_for_commit(struct log *log, enum journal_kind kind,
-                                                 uint64_t sequence, int64_t offset,
-                                                 void (*done)(void *context, enum err err),
-                                                 void *context)
+/* With room for so many dropped segments.  NULL: no memory. */
+static struct log_commit_waiter *new_waiter(struct log *log, enum journal_kind kind,
+                                            uint32_t dropped_max,
+                                            void (*done)(void *context, enum err err),
+                                            void *context)
 {
-    struct log_commit_waiter *waiter = mem_alloc(sizeof(*waiter));
+    struct log_commit_waiter *waiter = mem_try_alloc(sizeof(*waiter));
+    int64_t *dropped_bases = mem_try_alloc(dropped_max * sizeof(*dropped_bases));
 
-    *waiter = (struct log_commit_waiter){.sequence = sequence,
-                                         .log = log,
-                                         .kind = kind,
-                                         .offset = offset,
-                                         .done = done,
-                                         .context = context};
-    list_push_back(&log->store->commit_waiters, &waiter->node);
+    if (waiter == NULL || dropped_bases == NULL) {
+        mem_free(waiter);
+        mem_free(dropped_bases);
+        return NULL;
+    }
+    *waiter = (struct log_commit_waiter){
+        .log = log, .kind = kind, .dropped_bases = dropped_bases, .done = done, .context = context};
     return waiter;
 }
 
-static enum err journal_mark(struct log *log, enum journal_kind kind, int64_t offset, uint64_t pos,
-                             int64_t segment_base_offset, bool urgent, uint64_t *sequence_out)
+/* Into the journal, where waiter waits for it; on an error it is freed. */
+static enum err journal_mark(struct log *log, struct log_commit_waiter *waiter, int64_t offset,
+                             uint64_t pos, int64_t segment_base_offset, bool urgent)
 {
     struct journal_entry entry = {.topic_id = log->id.topic_id,
                                   .partition = log->id.partition,
-                                  .kind = (uint8_t)kind,
+                                  .kind = (uint8_t)waiter->kind,
                                   .offset = offset,
                                   .end_offset = offset,
                                   .segment_base_offset = segment_base_offset,
@@ -36,13 +39,21 @@ static enum err journal_mark(struct log *log, enum journal_kind kind, int64_t of
     enum err err;
 
     if (log->store->state == STORE_FAILED)
-        return ERR_STORAGE;
-    if (log->quarantined)
-        return ERR_QUARANTINED;
-    if (log->store->state != STORE_RUNNING || log->store->stopping)
-        return ERR_CLOSED;
-    err = journal_append(log->store->journal, &entry, NULL, 0, false, NULL, NULL, sequence_out);
-    return err == ERR_AGAIN ? ERR_FULL : err;
+        err = ERR_STORAGE;
+    else if (log->quarantined)
+        err = ERR_QUARANTINED;
+    else if (log->store->state != STORE_RUNNING || log->store->stopping)
+        err = ERR_CLOSED;
+    else
+        err = journal_append(log->store->journal, &entry, NULL, 0, false, NULL, NULL,
+                             &waiter->sequence);
+    if (err != OK) {
+        log_commit_waiter_free(waiter);
+        return err == ERR_AGAIN ? ERR_FULL : err;
+    }
+    waiter->offset = offset;
+    list_push_back(&log->store->commit_waiters, &waiter->node);
+    return OK;
 }
 
 /* A recovery begins in the segment that the mark names, or where the journal cuts the log: without
@@ -115,19 +126,20 @@ static void note_pending_start(struct log *log, int64_t offset)
 enum err log_delete_records(struct log *log, int64_t offset,
                             void (*done)(void *context, enum err err), void *context)
 {
-    uint64_t sequence;
+    struct log_commit_waiter *waiter;
     bool lets_go; /* a segment */
     enum err err;
 
     if (offset < log->offsets.log_start || offset > log->offsets.high_watermark)
         return ERR_OFFSET_RANGE;
+    waiter = new_waiter(log, JOURNAL_LOG_START, 0, done, context);
+    if (waiter == NULL)
+        return ERR_NOMEM;
     lets_go = log->segment_count > 1 && log->segments[0]->end_offset <= offset;
-    err = journal_mark(log, JOURNAL_LOG_START, offset, 0, 0, lets_go, &sequence);
-    if (err != OK)
-        return err;
-    note_pending_start(log, offset);
-    (void)wait_for_commit(log, JOURNAL_LOG_START, sequence, offset, done, context);
-    return OK;
+    err = journal_mark(log, waiter, offset, 0, 0, lets_go);
+    if (err == OK)
+        note_pending_start(log, offset);
+    return err;
 }
 
 /* ---- retention */
@@ -209,8 +221,8 @@ static bool is_expired(const struct log *log, uint32_t index, uint64_t log_bytes
 uint32_t log_apply_retention(struct log *log, int64_t now_ms)
 {
     uint32_t count = 0;
+    struct log_commit_waiter *waiter;
     uint64_t log_bytes;
-    uint64_t sequence;
     int64_t start;
 
     if (log->store->state != STORE_RUNNING || log->quarantined)
@@ -226,11 +238,12 @@ uint32_t log_apply_retention(struct log *log, int64_t now_ms)
     if (count == log->segment_count && log_roll(log, log->offsets.log_end, true) != OK)
         return 0; /* the active one goes with the others, when the journal has room */
     start = log->segments[count]->base_offset;
-    if (start <= log->start_pending ||
-        journal_mark(log, JOURNAL_LOG_START, start, 0, 0, true, &sequence) != OK)
+    if (start <= log->start_pending)
         return 0;
+    waiter = new_waiter(log, JOURNAL_LOG_START, 0, NULL, NULL);
+    if (waiter == NULL || journal_mark(log, waiter, start, 0, 0, true) != OK)
+        return 0; /* the next look finds them again */
     note_pending_start(log, start);
-    (void)wait_for_commit(log, JOURNAL_LOG_START, sequence, start, NULL, NULL);
     return count;
 }
 
@@ -345,7 +358,6 @@ static bool is_being_read(const struct log *log, uint32_t first_index)
 static void drop_segments_from(struct log *log, uint32_t first_index,
                                struct log_commit_waiter *waiter)
 {
-    waiter->dropped_bases = mem_alloc((log->segment_count - first_index) * sizeof(int64_t));
     while (log->segment_count > first_index) {
         waiter->dropped_bases[waiter->dropped_count++] = log_active(log)->base_offset;
         log_drop_last_segment(log, false);
@@ -367,7 +379,6 @@ enum err log_truncate(struct log *log, int64_t offset, void (*done)(void *contex
 {
     struct cut cut = {.offset = offset};
     struct segment *segment;
-    uint64_t sequence;
     uint32_t index;
     struct log_commit_waiter *waiter;
     enum err err;
@@ -386,13 +397,15 @@ enum err log_truncate(struct log *log, int64_t offset, void (*done)(void *contex
     err = place_cut(log, segment, &cut);
     if (err == OK && (log->writing || is_being_read(log, index + 1)))
         err = ERR_FULL; /* the files are in use: call again when that has ended */
-    offset = end_behind(log, &cut);
-    if (err == OK)
-        err = journal_mark(log, JOURNAL_TRUNCATE, offset, cut.pos, segment->base_offset, true,
-                           &sequence);
     if (err != OK)
         return err;
-    waiter = wait_for_commit(log, JOURNAL_TRUNCATE, sequence, offset, done, context);
+    offset = end_behind(log, &cut);
+    waiter = new_waiter(log, JOURNAL_TRUNCATE, log->segment_count - (index + 1), done, context);
+    if (waiter == NULL)
+        return ERR_NOMEM;
+    err = journal_mark(log, waiter, offset, cut.pos, segment->base_offset, true);
+    if (err != OK)
+        return err;
     drop_tail_from(log, offset);
     drop_segments_from(log, index + 1, waiter);
     cut_target(log, segment, offset, cut.pos);

@@ -325,7 +325,8 @@ struct marks_writer {
     bool has_good[MARKS_SLOT_COUNT];
     uint32_t next_slot;
     uint64_t next_generation;
-    enum err failed; /* final */
+    enum err failed;       /* final */
+    enum err refused_with; /* what refused is about to tell */
     struct io_op op;
     struct iovec vec;
     uint8_t *bytes; /* while writing */
@@ -344,7 +345,7 @@ static void on_refused(struct task *task)
 
     writer->done = NULL;
     if (done != NULL)
-        done(writer->context, writer->failed);
+        done(writer->context, writer->refused_with);
 }
 
 static enum err open_slot(struct marks_writer *writer, const char *dir, uint32_t slot,
@@ -410,8 +411,8 @@ void marks_writer_close(struct marks_writer *writer)
     mem_free(writer);
 }
 
-/* Into writer->bytes, with the next generation. */
-static void encode(struct marks_writer *writer, const struct marks *content)
+/* Into writer->bytes, with the next generation.  ERR_NOMEM. */
+static enum err encode(struct marks_writer *writer, const struct marks *content)
 {
     struct marks marks = *content;
 
@@ -419,10 +420,13 @@ static void encode(struct marks_writer *writer, const struct marks *content)
     check(marks.first_sequence >= 1);
     check(marks.count <= (SLOT_BYTES_MAX - MARKS_HEAD_BYTES) / MARKS_MARK_BYTES);
     writer->size_bytes = marks_format_size(marks.count);
-    writer->bytes = mem_alloc(writer->size_bytes);
+    writer->bytes = mem_try_alloc(writer->size_bytes);
+    if (writer->bytes == NULL)
+        return ERR_NOMEM;
     writer->done_bytes = 0;
     writer->fruitless_count = 0;
     marks_format_encode(&marks, writer->next_generation, writer->bytes);
+    return OK;
 }
 
 /* The slot that was next is durable, or torn.  A lack of space is not final: the other slot counts,
@@ -488,12 +492,13 @@ void marks_write(struct marks_writer *writer, const struct marks *content,
     check(writer->failed || writer->has_good[1 - writer->next_slot]); /* not the first write */
     writer->done = done;
     writer->context = context;
-    if (writer->failed) {
+    writer->refused_with = writer->failed;
+    if (writer->failed == OK)
+        writer->refused_with = encode(writer, content);
+    if (writer->refused_with == OK)
+        write_rest(writer);
+    else
         loop_defer(writer->loop, &writer->refused);
-        return;
-    }
-    encode(writer, content);
-    write_rest(writer);
 }
 
 static enum err write_slot_now(struct marks_writer *writer)
@@ -517,7 +522,9 @@ static enum err write_now(struct marks_writer *writer, const struct marks *conte
     check(!writer->op.in_flight && writer->done == NULL);
     if (writer->failed)
         return writer->failed;
-    encode(writer, content);
+    err = encode(writer, content);
+    if (err != OK)
+        return err;
     err = write_slot_now(writer);
     if (err == OK && (both || !writer->has_good[writer->next_slot]))
         err = write_slot_now(writer);

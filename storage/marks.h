@@ -69,8 +69,8 @@ const struct mark *marks_find(const struct marks_set *set, const struct uuid *to
 
 /* Writing, on a loop.  One write in flight at a time; done runs when the slot is durable.  Writes
  * go to the slot that does not hold the newest good marks.  A failed write is final: every later
- * one has its error.  Not ERR_NOSPACE: the marks before are good, and the caller may write again.
- */
+ * one has its error.  Not ERR_NOSPACE and ERR_NOMEM: the marks before are good, and the caller may
+ * write again. */
 struct marks_writer;
 
 /* Opens or creates both slots (synchronous; directory synced). */

@@ -179,7 +179,9 @@ enum err segment_need_head(struct segment *segment)
 
     if (size_bytes == 0 || segment->head_block != NULL)
         return OK;
-    segment->head_block = mem_alloc(STORE_BLOCK);
+    segment->head_block = mem_try_alloc(STORE_BLOCK);
+    if (segment->head_block == NULL)
+        return ERR_NOMEM;
     err = segment_read_now(segment, segment->written_pos - size_bytes, segment->head_block,
                            size_bytes);
     if (err != OK) {
@@ -196,6 +198,7 @@ static enum err walk_window(struct io *io, int32_t fd, uint64_t pos, uint64_t en
     uint64_t left = end_pos - pos;
     uint32_t want = left < *capacity ? (uint32_t)left : *capacity;
     struct batch_header header;
+    uint8_t *larger;
     enum err err = read_whole(io, fd, pos, *window, want);
 
     if (err != OK)
@@ -204,8 +207,11 @@ static enum err walk_window(struct io *io, int32_t fd, uint64_t pos, uint64_t en
     if (err == OK && header.size_bytes > want) {
         if (header.size_bytes > left)
             return ERR_TRUNCATED;
+        larger = mem_try_realloc(*window, header.size_bytes);
+        if (larger == NULL)
+            return ERR_NOMEM;
+        *window = larger;
         *capacity = header.size_bytes;
-        *window = mem_realloc(*window, *capacity);
         want = header.size_bytes;
         err = read_whole(io, fd, pos, *window, want);
     }
@@ -228,7 +234,9 @@ enum err segment_walk(struct segment *segment, uint64_t pos, uint64_t end_pos,
     err = open_to_read(segment, &fd);
     if (err != OK)
         return err;
-    window = mem_alloc(capacity);
+    window = mem_try_alloc(capacity);
+    if (window == NULL)
+        err = ERR_NOMEM;
     while (err == OK && go_on && pos < end_pos) {
         struct batch_walk walk;
         struct batch_header header;
@@ -477,7 +485,9 @@ enum err segment_save_indexes(struct segment *segment, bool at_end)
     if (at_end)
         time_index_add_entry(&segment->times, true);
     size_bytes = offset_index_size_bytes(&segment->index);
-    bytes = mem_alloc(size_bytes);
+    bytes = mem_try_alloc(size_bytes);
+    if (bytes == NULL)
+        return ERR_NOMEM;
     offset_index_encode(&segment->index, bytes);
     segment_path(segment, LOG_FILE_INDEX, false, path);
     err =
@@ -487,7 +497,9 @@ enum err segment_save_indexes(struct segment *segment, bool at_end)
         return err;
     segment->index_saved = segment->index.count;
     size_bytes = time_index_size_bytes(&segment->times);
-    bytes = mem_alloc(size_bytes);
+    bytes = mem_try_alloc(size_bytes);
+    if (bytes == NULL)
+        return ERR_NOMEM;
     time_index_encode(&segment->times, bytes);
     segment_path(segment, LOG_FILE_TIME_INDEX, false, path);
     err = save(io, path, bytes, size_bytes, (size_t)segment->times_saved * TIME_INDEX_ENTRY_BYTES);

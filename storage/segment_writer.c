@@ -197,7 +197,9 @@ static enum err start_write(struct store *store, struct log *log)
     if (err != OK)
         return err;
     check(log->first_unwritten->pos == segment->written_pos);
-    write = mem_alloc(sizeof(*write));
+    write = mem_try_alloc(sizeof(*write));
+    if (write == NULL)
+        return ERR_NOMEM;
     write->bytes = mem_try_alloc_aligned(STORE_BLOCK, size_bytes);
     if (write->bytes == NULL) {
         mem_free(write);

@@ -174,7 +174,10 @@ void checkpointer_on_written(struct store *store);
 void checkpointer_on_failed(struct store *store); /* whoever waits is told ERR_STORAGE */
 bool log_needs_flush(const struct log *log);      /* the checkpoint wants its last partial block */
 void checkpointer_forget(struct log *log);
-struct marks store_make_marks(struct store *store, uint64_t first_sequence, bool clean);
+/* Marks of all logs of this shard; first_sequence: of the journal's replay.  out->marks is the
+ * caller's.  ERR_NOMEM. */
+must_use enum err store_make_marks(struct store *store, uint64_t first_sequence, bool clean,
+                                   struct marks *out);
 void store_tell_stopped(struct store *store); /* when its last operation is over */
 
 /* ---- file_deletion.c */

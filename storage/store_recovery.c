@@ -59,19 +59,26 @@ static uint32_t next_epoch(const struct store *store, uint32_t shard)
     return epoch + 1;
 }
 
-/* Marks of all logs of all shards. */
-static struct marks collect_marks(struct store *const *stores, uint32_t count)
+/* Marks of all logs of all shards; out->marks is the caller's, also after an error: ERR_NOMEM. */
+static enum err collect_marks(struct store *const *stores, uint32_t count, struct marks *out)
 {
-    struct marks all = {.first_sequence = 1, .shard_count = count};
+    uint32_t max_count = 0;
+    enum err err = OK;
 
-    for (uint32_t i = 0; i < count; i++) {
-        struct marks more = store_make_marks(stores[i], 1, false);
-        all.marks = mem_realloc(all.marks, (all.count + more.count) * sizeof(*all.marks));
+    *out = (struct marks){.first_sequence = 1, .shard_count = count};
+    for (uint32_t i = 0; i < count; i++)
+        max_count += stores[i]->log_count;
+    out->marks = mem_try_alloc(max_count * sizeof(*out->marks));
+    if (out->marks == NULL)
+        return ERR_NOMEM;
+    for (uint32_t i = 0; i < count && err == OK; i++) {
+        struct marks more = {0};
+        err = store_make_marks(stores[i], 1, false, &more);
         for (uint32_t m = 0; m < more.count; m++)
-            all.marks[all.count++] = more.marks[m];
+            out->marks[out->count++] = more.marks[m];
         mem_free(more.marks);
     }
-    return all;
+    return err;
 }
 
 static enum err open_writer(struct store *store, uint32_t shard, struct marks_writer **out)
@@ -111,8 +118,8 @@ static enum err write_last_marks(struct store *store, uint32_t shard, struct mar
 static enum err write_recovered_marks(struct store *const *stores, uint32_t count)
 {
     const struct marks_set *old = stores[0]->marks_at_start;
-    struct marks marks = collect_marks(stores, count);
-    enum err err = OK;
+    struct marks marks;
+    enum err err = collect_marks(stores, count, &marks);
 
     for (uint32_t i = count; i-- > 0 && err == OK;)
         err = write_first_marks(stores[i], &marks);

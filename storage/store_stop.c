@@ -70,13 +70,14 @@ static void end_stop(struct store *store, enum err err)
 
 static void on_finished(struct store *store, enum err err)
 {
-    struct marks marks;
+    struct marks marks = {0};
 
     if (err == OK)
         err = store->io->v->filesystem_sync(store->io, store->world.dir->dir_fd);
     if (err == OK) {
-        marks = store_make_marks(store, journal_committed_sequence(store->journal) + 1, true);
-        err = marks_write_now(store->marks_writer, &marks);
+        err = store_make_marks(store, journal_committed_sequence(store->journal) + 1, true, &marks);
+        if (err == OK)
+            err = marks_write_now(store->marks_writer, &marks);
         mem_free(marks.marks);
     }
     if (store->state != STORE_FAILED)
