@@ -264,6 +264,10 @@ static enum err format_new(struct log_dir *dir, struct prng *prng, const char *c
 
 static enum err explain_identity(struct log_dir *dir, enum err err)
 {
+    if (err == ERR_NOMEM) {
+        explain(dir, "there is no memory to read %s/%s", dir->path, META_PROPERTIES_NAME);
+        return err;
+    }
     if (err == ERR_NEWER_FORMAT) {
         explain(dir,
                 "%s/%s has a version that this levee does not know; use the version that "

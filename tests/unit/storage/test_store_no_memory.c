@@ -1,0 +1,170 @@
+/* Memory that lacks: what was asked is refused or comes later, and nothing that was acknowledged is
+ * lost by it. */
+#include "base/mem.h"
+#include "tests/support/store_fixture.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+
+enum { LOGS = 3 };
+
+TestSuite(store_no_memory, .fini = fixture_down);
+
+static void up(void)
+{
+    fixture_up(&(struct fixture_options){.seed = 9,
+                                         .log_count = LOGS,
+                                         .segment_bytes = 64 << 10,
+                                         .checkpoint_interval_ms = 1000000});
+    cr_assert(fixture_start());
+}
+
+/* The next batches of a producer in each log. */
+static void fill(uint32_t count)
+{
+    static int32_t next_sequences[LOGS];
+
+    for (uint32_t i = 0; i < count; i++) {
+        struct fixture_append append = {.log_index = i % LOGS,
+                                        .value_bytes = 3000,
+                                        .has_producer = true,
+                                        .producer_id = 7 + i % LOGS,
+                                        .base_sequence = next_sequences[i % LOGS]++};
+        cr_assert(eq(int, fixture_append(&append, NULL), OK));
+    }
+    cr_assert(fixture_settle());
+}
+
+static void check_all(void)
+{
+    for (uint32_t i = 0; i < LOGS; i++) {
+        cr_assert(not(log_is_quarantined(fixture.at[i].log)));
+        fixture_check_prefix(i);
+        fixture_check_content(i, 1 << 20);
+    }
+}
+
+struct answer {
+    uint32_t count;
+    enum err err;
+};
+
+static void on_answer(void *context, enum err err)
+{
+    struct answer *answer = context;
+
+    answer->count++;
+    answer->err = err;
+}
+
+/* Each allocation of a start in turn, with segments, indexes, windows and a journal that has
+ * batches, a cut and a start. */
+Test(store_no_memory, a_start_without_it_ends_with_an_error_and_the_next_one_has_all)
+{
+    struct answer answer = {0};
+    uint32_t refused_count = 0;
+    bool is_through = false;
+
+    up();
+    fill(90);
+    fixture_checkpoint();
+    fill(60);
+    cr_assert(eq(int, fixture_append_some(1), OK));
+    cr_assert(eq(int, fixture_append_some(1), OK));
+    cr_assert(fixture_settle());
+    cr_assert(eq(int,
+                 log_truncate(fixture.at[1].log, log_offsets(fixture.at[1].log).log_end - 1,
+                              on_answer, &answer),
+                 OK));
+    fixture_forget_from(1, log_offsets(fixture.at[1].log).log_end);
+    fixture.at[1].durable = log_offsets(fixture.at[1].log).log_end;
+    fixture_run_ms(500);
+    cr_assert(eq(u32, answer.count, 1));
+    fixture_crash(SIM_KILL);
+    for (uint64_t n = 1; !is_through; n++) {
+        mem_fail_after(n);
+        fixture_try_start();
+        mem_fail_after(0);
+        is_through = fixture.start_err == OK;
+        if (!is_through) {
+            cr_assert(eq(int, fixture.start_err, ERR_NOMEM), "allocation %d: %s", (int)n,
+                      err_name(fixture.start_err));
+            refused_count++;
+        } else {
+            check_all();
+        }
+        fixture_crash(SIM_KILL);
+        cr_assert(lt(u32, refused_count, 5000));
+    }
+    cr_assert(lt(u32, 20, refused_count));
+    cr_assert(not(fixture_has_line("LVE-2204")));
+    cr_assert(not(fixture_has_line("LVE-2208"))); /* a window is not lost because it was not read */
+    cr_assert(fixture_start());
+    check_all();
+}
+
+Test(store_no_memory, a_checkpoint_without_it_is_made_later)
+{
+    uint32_t late_count = 0;
+
+    up();
+    for (uint64_t n = 1; n <= 40; n++) {
+        struct answer answer = {0};
+        cr_assert(eq(int, fixture_append_some((uint32_t)(n % LOGS)), OK));
+        cr_assert(fixture_settle());
+        store_checkpoint(fixture.store, on_answer, &answer);
+        mem_fail_after(n);
+        fixture_run_ms(500);
+        mem_fail_after(0);
+        late_count += answer.count == 0;
+        fixture_run_ms(5000);
+        cr_assert(eq(u32, answer.count, 1), "allocation %d", (int)n);
+        cr_assert(eq(int, answer.err, OK));
+        cr_assert(eq(u32, fixture.failed_count, 0));
+    }
+    cr_assert(lt(u32, 3, late_count));
+    fixture_crash(SIM_POWER_LOSS);
+    cr_assert(fixture_start());
+    check_all();
+}
+
+Test(store_no_memory, a_cut_at_either_end_without_it_is_refused_and_nothing_is_cut)
+{
+    struct answer answer = {0};
+    struct log *log;
+    uint32_t refused_count = 0;
+    enum err err = ERR_NOMEM;
+
+    up();
+    fill(90); /* two segments each */
+    fixture_checkpoint();
+    log = fixture.at[0].log;
+    for (uint64_t n = 1; n <= 3; n++) { /* the window of a walk, the waiter and its segments */
+        mem_fail_after(n);
+        cr_assert(eq(int, log_truncate(log, 29, on_answer, &answer), ERR_NOMEM));
+        mem_fail_after(0);
+        fixture_run_ms(100);
+        cr_assert(eq(i64, log_offsets(log).log_end, 30));
+        cr_assert(eq(u32, answer.count, 0));
+    }
+    cr_assert(eq(int, log_truncate(log, 29, on_answer, &answer), OK));
+    fixture_run_ms(100);
+    cr_assert(eq(u32, answer.count, 1));
+    fixture_forget_from(0, 29);
+    fixture.at[0].durable = 29;
+    answer = (struct answer){0};
+    for (uint64_t n = 1; err == ERR_NOMEM; n++) {
+        mem_fail_after(n);
+        err = log_delete_records(fixture.at[1].log, 5, on_answer, &answer);
+        mem_fail_after(0);
+        refused_count += err == ERR_NOMEM;
+        fixture_run_ms(100);
+        cr_assert(eq(u32, answer.count, err == OK));
+        cr_assert(eq(i64, log_offsets(fixture.at[1].log).log_start, err == OK ? 5 : 0));
+    }
+    cr_assert(eq(int, err, OK));
+    cr_assert(le(u32, 2, refused_count));
+    fixture_crash(SIM_POWER_LOSS);
+    cr_assert(fixture_start());
+    check_all();
+}
