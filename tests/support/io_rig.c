@@ -64,7 +64,7 @@ void turns_until(bool (*over)(void))
     uint64_t deadline_ns = clock_mono_ns(&clock_now) + 20000000000U;
 
     while (!over()) {
-        cr_assert(lt(u64, clock_mono_ns(&clock_now), deadline_ns));
+        cr_assert(lt(u64, clock_mono_ns(&clock_now), deadline_ns), "%s", io->v->name);
         cr_assert(eq(int, loop_turn(&loop, 50000000), OK));
     }
 }
@@ -109,12 +109,18 @@ int32_t listen_on_loopback(struct io_address *bound)
     return fd;
 }
 
-int32_t connect_plainly(const struct io_address *to)
+void connect_socket(int32_t fd, const struct io_address *to)
 {
     struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons(to->port)};
-    int32_t fd = socket(AF_INET, SOCK_STREAM, 0);
 
     memcpy(&name.sin_addr, to->ip, 4);
     cr_assert(eq(int, connect(fd, (struct sockaddr *)&name, sizeof(name)), 0));
+}
+
+int32_t connect_plainly(const struct io_address *to)
+{
+    int32_t fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    connect_socket(fd, to);
     return fd;
 }

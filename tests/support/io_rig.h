@@ -65,6 +65,9 @@ int32_t await(struct call *call);
 /* A listening socket on 127.0.0.1. */
 int32_t listen_on_loopback(struct io_address *bound);
 
+/* Connects a socket that is not the io's; blocks. */
+void connect_socket(int32_t fd, const struct io_address *to);
+
 /* A blocking socket connected to it, not the io's. */
 int32_t connect_plainly(const struct io_address *to);
 
