@@ -3,11 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <time.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 EachBody(io_files, writes_syncs_and_reads_a_file)
@@ -153,4 +153,137 @@ EachBody(io_files, short_calls_on_files_and_directories)
     cr_assert(eq(int, io->v->file_unlink(io, other), OK));
     cr_assert(eq(int, io->v->dir_space(io, dir, &space), OK));
     cr_assert(lt(u64, space.free_bytes, space.total_bytes));
+}
+
+/* ---- devices that refuse */
+
+static int32_t write_once(int32_t fd, const void *bytes, size_t size_bytes, uint64_t pos,
+                          bool dsync)
+{
+    struct iovec vec = {(void *)(uintptr_t)bytes, size_bytes};
+    struct call call = {0};
+
+    io_writev(io, &call.op, fd, &vec, 1, pos, dsync, on_call);
+    return await(&call);
+}
+
+EachBody(io_files, a_full_device_and_one_that_fails_are_told_as_they_are)
+{
+    struct call call = {0};
+    char bytes[8];
+    int32_t fd;
+
+    io_rig_open(body);
+    cr_assert(eq(int, io->v->file_open(io, "/dev/full", IO_WRITE, &fd), OK));
+    cr_assert(eq(i32, write_once(fd, "x", 1, 0, false), -ENOSPC));
+    cr_assert(eq(i32, write_once(fd, "x", 1, 0, true), -ENOSPC));
+    io->v->close(io, fd);
+    fd = open("/proc/self/mem", O_RDONLY); /* proc(5): nothing lies at 0 */
+    io_read(io, &call.op, fd, bytes, sizeof(bytes), 0, on_call);
+    cr_assert(eq(i32, await(&call), -EIO));
+    io->v->close(io, fd);
+}
+
+/* A limit on the size of files is met inside a write: what fits is written and told. */
+EachBody(io_files, a_write_that_only_partly_fits_is_short_and_the_next_one_fails)
+{
+    static char bytes[3 * 4096];
+    struct rlimit limit = {.rlim_cur = 8192, .rlim_max = RLIM_INFINITY};
+    uint64_t size_bytes;
+    int32_t fd;
+
+    signal(SIGXFSZ, SIG_IGN);
+    cr_assert(eq(int, setrlimit(RLIMIT_FSIZE, &limit), 0));
+    io_rig_open(body);
+    for (int dsync = 0; dsync < 2; dsync++) {
+        cr_assert(
+            eq(int, io->v->file_open(io, path_in_dir("f"), IO_WRITE | IO_CREATE | IO_TRUNCATE, &fd),
+               OK));
+        cr_assert(eq(i32, write_once(fd, bytes, sizeof(bytes), 0, dsync), 8192));
+        cr_assert(eq(i32, write_once(fd, bytes, 4096, 8192, dsync), -EFBIG));
+        cr_assert(eq(int, io->v->file_size(io, fd, &size_bytes), OK));
+        cr_assert(eq(u64, size_bytes, 8192));
+        io->v->close(io, fd);
+    }
+}
+
+EachBody(io_files, positions_go_beyond_32_bits)
+{
+    struct call call = {0};
+    char bytes[8] = {0};
+    uint64_t pos = 5ULL << 30;
+    int32_t fd;
+
+    io_rig_open(body);
+    cr_assert(eq(int, io->v->file_open(io, path_in_dir("f"), IO_WRITE | IO_CREATE, &fd), OK));
+    cr_assert(eq(i32, write_once(fd, "far off", 7, pos, true), 7));
+    io_read(io, &call.op, fd, bytes, sizeof(bytes), pos, on_call);
+    cr_assert(eq(i32, await(&call), 7));
+    cr_assert(eq(int, memcmp(bytes, "far off", 7), 0));
+    io->v->close(io, fd);
+}
+
+EachBody(io_files, a_file_that_is_durable_by_its_opening_takes_plain_writes)
+{
+    int32_t fd;
+
+    io_rig_open(body);
+    cr_assert(
+        eq(int, io->v->file_open(io, path_in_dir("f"), IO_WRITE | IO_CREATE | IO_DSYNC, &fd), OK));
+    cr_assert(eq(i32, write_once(fd, "12345", 5, 0, false), 5));
+    io->v->close(io, fd);
+}
+
+EachBody(io_files, a_read_that_waits_holds_up_no_other_op_on_a_file)
+{
+    struct call slow = {0}, read_call = {0};
+    char byte, other;
+    int32_t fd, fifo_fd;
+
+    io_rig_open(body);
+    cr_assert(eq(int, mkfifo(path_in_dir("fifo"), 0600), 0));
+    fifo_fd = open(path_in_dir("fifo"), O_RDWR);
+    cr_assert(eq(int, io->v->file_open(io, path_in_dir("f"), IO_WRITE | IO_CREATE, &fd), OK));
+    io_read(io, &slow.op, fifo_fd, &byte, 1, 0, on_call);
+    for (int i = 0; i < 20; i++) {
+        cr_assert(eq(i32, write_once(fd, "x", 1, 0, i % 2), 1));
+        read_call = (struct call){0};
+        io_read(io, &read_call.op, fd, &other, 1, 0, on_call);
+        cr_assert(eq(i32, await(&read_call), 1));
+    }
+    cr_assert(not(slow.over));
+    cr_assert(eq(sz, write(fifo_fd, "y", 1), 1));
+    cr_assert(eq(i32, await(&slow), 1));
+    cr_assert(eq(i8, byte, 'y'));
+    io->v->close(io, fifo_fd);
+    io->v->close(io, fd);
+}
+
+/* Many at once, on bytes of their own, over few threads or a short queue. */
+enum { CROWD = 2000, CHUNK = 512 };
+
+EachBody(io_files, thousands_of_ops_at_once_do_each_its_own)
+{
+    static struct call calls[CROWD];
+    static uint8_t written[CROWD][CHUNK], got[CROWD][CHUNK];
+    static struct iovec vecs[CROWD];
+    int32_t fd;
+
+    io_rig_open(body);
+    cr_assert(eq(int, io->v->file_open(io, path_in_dir("f"), IO_WRITE | IO_CREATE, &fd), OK));
+    for (uint32_t i = 0; i < CROWD; i++) {
+        memset(written[i], (int)(i % 251), CHUNK);
+        vecs[i] = (struct iovec){written[i], CHUNK};
+        io_writev(io, &calls[i].op, fd, &vecs[i], 1, (uint64_t)i * CHUNK, i % 100 == 0, on_call);
+    }
+    for (uint32_t i = 0; i < CROWD; i++)
+        cr_assert(eq(i32, await(&calls[i]), CHUNK));
+    for (uint32_t i = 0; i < CROWD; i++) {
+        calls[i] = (struct call){0};
+        io_read(io, &calls[i].op, fd, got[i], CHUNK, (uint64_t)i * CHUNK, on_call);
+    }
+    for (uint32_t i = 0; i < CROWD; i++)
+        cr_assert(eq(i32, await(&calls[i]), CHUNK));
+    cr_assert(eq(int, memcmp(written, got, sizeof(written)), 0));
+    io->v->close(io, fd);
 }
