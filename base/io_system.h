@@ -21,7 +21,8 @@ must_use enum err io_uring_create(const struct io_uring_options *options, struct
 
 /* Zero means the default. */
 struct io_plain_options {
-    uint32_t journal_thread_count; /* for writes that are durable on completion; 1 */
+    uint32_t journal_thread_count; /* for writes that are durable on completion; 3: a
+                                    * journal has two on their way, and there are marks */
     uint32_t read_thread_count;    /* 4 */
     uint32_t write_thread_count;   /* for the other writes; 2 */
     uint32_t sync_thread_count;    /* for syncs, syncfs and unlinks; 3 */
