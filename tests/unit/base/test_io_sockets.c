@@ -753,7 +753,7 @@ EachBody(io_sockets, an_accept_that_is_canceled_by_its_callback_ends)
     io_accept(io, &accept_call, listen_fd);
     turns_until(accept_ended);
     cr_assert(eq(i32, accept_end, -ECANCELED));
-    cr_assert(le(u32, 3, accepted_count)); /* a ring may have more at hand */
+    cr_assert(body->is_plain ? accepted_count == 3 : accepted_count >= 3); /* at hand, in a ring */
     io->v->close(io, listen_fd);
 }
 
@@ -786,4 +786,85 @@ EachBody(io_sockets, errors_come_as_they_are_and_never_from_the_start)
     turns_until(stream_ended);
     cr_assert(eq(i32, stream.end, -ENOTSOCK));
     io->v->close(io, file_fd);
+}
+
+EachBody(io_sockets, a_receive_started_again_beside_a_send_that_waits_finds_what_came_meanwhile)
+{
+    static uint8_t bytes[1 << 20];
+    struct iovec vec = {bytes, sizeof(bytes)};
+    struct io_address bound;
+    int32_t listen_fd;
+
+    io_rig_open(body);
+    listen_fd = listen_on_loopback(&bound);
+    for (int i = 0; i < 4; i++) {
+        open_stream(listen_fd, &bound);
+        io_recv(io, &stream.recv, stream.fd);
+        send_call = (struct call){.over = true};
+        for (int quiet = 0; quiet < 5; quiet++) {
+            if (send_call.over) {
+                send_call = (struct call){0};
+                io_sendv(io, &send_call.op, stream.fd, &vec, 1, on_call);
+                quiet = 0;
+            }
+            turns(1);
+        }
+        io_cancel(io, &stream.recv.op);
+        turns_until(stream_ended);
+        stream.ended = false;
+        cr_assert(eq(sz, send(stream.client_fd, "ping", 4, 0), 4));
+        if (i % 2 == 1)
+            shutdown(stream.client_fd, SHUT_WR);
+        turns(3);
+        io_recv(io, &stream.recv, stream.fd);
+        wanted_bytes = 4;
+        turns_until(stream_has_wanted);
+        if (i % 2 == 1)
+            turns_until(stream_ended); /* and of its end */
+        reset_client();
+        await(&send_call);
+        turns_until(stream_ended);
+        io->v->close(io, stream.fd);
+    }
+    io->v->close(io, listen_fd);
+}
+
+/* As when a socket was given to another process: what happens to it goes on being told. */
+EachBody(io_sockets, a_closed_descriptor_whose_socket_lives_on_elsewhere_disturbs_no_other)
+{
+    struct io_address bound, full;
+    struct sockaddr_in name = {.sin_family = AF_INET};
+    struct call call = {0};
+    int32_t listen_fd, full_fd, copy_fd, fd;
+
+    io_rig_open(body);
+    listen_fd = listen_on_loopback(&bound);
+    cr_assert(eq(int, io_address_parse("127.0.0.1", 0, &full), OK));
+    cr_assert(eq(int, io->v->listen(io, &full, 0, &full_fd, &full), OK));
+    name.sin_port = htons(full.port);
+    memcpy(&name.sin_addr, full.ip, 4);
+    for (int i = 0; i < 4; i++) { /* nobody is let in there any more */
+        fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        (void)connect(fd, (struct sockaddr *)&name, sizeof(name));
+    }
+    open_stream(listen_fd, &bound);
+    io_recv(io, &stream.recv, stream.fd);
+    turns(1);
+    io_cancel(io, &stream.recv.op);
+    turns_until(stream_ended);
+    copy_fd = dup(stream.fd);
+    io->v->close(io, stream.fd);
+    cr_assert(eq(int, io->v->socket(io, AF_INET, &fd), OK));
+    cr_assert(eq(i32, fd, stream.fd));
+    io_connect(io, &call.op, fd, &full, on_call);
+    turns(1);
+    reset_client();
+    turns(3);
+    cr_assert(not(call.over));
+    io_cancel(io, &call.op);
+    cr_assert(eq(i32, await(&call), -ECANCELED));
+    close(copy_fd);
+    io->v->close(io, fd);
+    io->v->close(io, full_fd);
+    io->v->close(io, listen_fd);
 }
