@@ -191,8 +191,9 @@ DEFECTS = [
     defect("marks_without_space", "no space for the marks ends the process",
            ["test_store"],
            ("storage/checkpointer.c",
-            "    if (err == ERR_NOSPACE && store->state == STORE_RUNNING) { /* S5: once more",
-            "    if (!$BUG && err == ERR_NOSPACE && store->state == STORE_RUNNING) { /* S5: once")),
+            "    if ((err == ERR_NOSPACE || err == ERR_NOMEM) && store->state == STORE_RUNNING) {\n",
+            "    if (!$BUG && (err == ERR_NOSPACE || err == ERR_NOMEM) &&\n"
+            "        store->state == STORE_RUNNING) {\n")),
     defect("nomem_waits", "an append for which the process has no memory waits for the journal",
            ["test_store"],
            ("storage/journal_group.c",
