@@ -155,9 +155,38 @@ static void count_answer(struct conn_request *request, const struct wire_segment
     request->conn->server->long_answer_bytes += long_bytes(request);
 }
 
+bool conn_request_expects(struct conn_request *request, uint64_t answer_bytes)
+{
+    struct conn_server *server = request->conn->server;
+
+    if (server->answers == NULL || answer_bytes <= CONN_STEP_BYTES)
+        return true;
+    check(request->expected_bytes == 0);
+    if (!conn_server_has_long_room(server, request->conn))
+        return false;
+    budget_force(server->answers, answer_bytes);
+    server->long_answer_bytes += answer_bytes;
+    request->expected_bytes = answer_bytes;
+    return true;
+}
+
+/* It is answered: what counts is what there is. */
+static void end_expectation(struct conn_request *request)
+{
+    struct conn_server *server = request->conn->server;
+
+    if (request->expected_bytes == 0)
+        return;
+    budget_give(server->answers, request->expected_bytes);
+    server->long_answer_bytes -= request->expected_bytes;
+    request->expected_bytes = 0;
+    conn_server_budget_back(server);
+}
+
 void conn_answer(struct conn_request *request, const struct wire_segment *segments,
                  uint32_t segment_count)
 {
+    end_expectation(request);
     count_answer(request, segments, segment_count);
     outbox_answer(&request->conn->outbox, request, segments, segment_count);
     conn_is_answered(request);
@@ -165,6 +194,7 @@ void conn_answer(struct conn_request *request, const struct wire_segment *segmen
 
 void conn_answer_none(struct conn_request *request)
 {
+    end_expectation(request);
     request->answer_bytes = 0;
     outbox_answer_none(&request->conn->outbox, request);
     conn_is_answered(request);
@@ -172,6 +202,7 @@ void conn_answer_none(struct conn_request *request)
 
 void conn_answer_close(struct conn_request *request)
 {
+    end_expectation(request);
     request->answer_bytes = 0;
     outbox_answer_close(&request->conn->outbox, request);
     conn_is_answered(request);

@@ -135,6 +135,11 @@ void conn_answer_none(struct conn_request *request);
 /* Close the connection once the answers before this one are sent: Kafka's way to refuse. */
 void conn_answer_close(struct conn_request *request);
 
+/* Its answer, which it still owes, will be about so long: if that is more than CONN_STEP_BYTES it
+ * counts among the long ones from now on (V4).  False: they have no room for it, nothing is
+ * counted, and it is to be answered shortly. */
+must_use bool conn_request_expects(struct conn_request *request, uint64_t answer_bytes);
+
 /* The request's bytes are no longer needed; they stop counting at once.  Again is allowed. */
 void conn_request_drop_frame(struct conn_request *request);
 

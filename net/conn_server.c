@@ -311,6 +311,11 @@ bool conn_server_lets_owe(const struct conn_server *server, const struct conn *c
     return conn->outbox.queued_bytes == 0 || has_answer_room(server, is_long, true);
 }
 
+bool conn_server_has_long_room(const struct conn_server *server, const struct conn *conn)
+{
+    return has_answer_room(server, true, conn->outbox.queued_bytes > 0);
+}
+
 bool conn_server_has_budget(const struct conn_server *server, const struct conn *conn, uint8_t lane,
                             bool is_long, enum conn_kind *kind_out)
 {

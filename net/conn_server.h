@@ -14,7 +14,8 @@
  *       long answers: a request that may get one (conn_events.is_long) begins while they have room,
  *       and waits apart from the others, which go on beside those who take their answers slowly.
  *       A connection that has unsent answers leaves a quarter of each part to those that have none:
- *       it waits until its own are taken
+ *       it waits until its own are taken.  What turns out to have a long answer counts with it from
+ *       then on, or is told that there is no room (conn_request_expects)
  *   V5  who takes its answers or sends a frame too slowly is closed (conn_watch.c); so are, when
  *       frames find no memory, those that hold some and bring nothing
  *   V6  a blocked connection is received from, so that its end is noticed, while there is room for
@@ -166,6 +167,9 @@ void conn_server_deinit(struct conn_server *server);
 /* On the server's loop: fd is the server's now.  When the connection cannot begin, fd is closed and
  * the ticket ended. */
 void conn_server_adopt(struct conn_server *server, const struct conn_arrival *arrival);
+
+/* Is there room for one more long answer, of conn (V4)? */
+bool conn_server_has_long_room(const struct conn_server *server, const struct conn *conn);
 
 /* create may have budget again. */
 void conn_server_resume(struct conn_server *server);

@@ -42,9 +42,10 @@ struct conn_request {
     uint32_t size_bytes;
     uint32_t segment_count;
     const struct wire_segment *segments; /* the answer, its size included */
-    uint64_t answer_bytes; /* that the answers' budget counts until release; may be set before the
-                            * answer, when it holds more than its segments say */
-    uint64_t received_ns;  /* loop_now_ns when the frame was whole */
+    uint64_t answer_bytes;   /* that the answers' budget counts until release; may be set before the
+                              * answer, when it holds more than its segments say */
+    uint64_t expected_bytes; /* that it counts for an answer that is not made yet (conn.h) */
+    uint64_t received_ns;    /* loop_now_ns when the frame was whole */
     void (*release)(struct conn_request *request); /* the memory is yours again */
     uint8_t state;
     uint8_t kind;   /* the server's: enum conn_kind */

@@ -18,6 +18,7 @@
 #include "broker/topic_ref.h"
 #include "broker/topic_table.h"
 #include "broker/validation.h"
+#include "net/conn_server.h"
 #include "net/protocol/kafka_enums.h"
 #include "net/protocol/msg_produce.h"
 
@@ -28,6 +29,9 @@ enum { UNASKED_TIMEOUT_MIN_MS = 10000 };
 
 /* What a piece that waits keeps beside its records, roughly: its part of the request. */
 enum { HELD_BYTES = 8 << 10 };
+
+/* What the answer says of a partition, or of a topic beside its name, roughly. */
+enum { ANSWERED_BYTES = 48 };
 
 typedef struct produce_request_topic_produce_data asked_topic;
 typedef struct produce_request_partition_produce_data asked_partition;
@@ -361,6 +365,8 @@ static void all_answered(struct scatter *scatter)
     struct request *request = all->request;
     struct record_errors_left left = {RECORD_ERRORS_MAX, RECORD_ERRORS_WORK_BYTES};
 
+    if (!conn_server_has_long_room(request->home->conns, request->wire.conn))
+        left.count = BATCH_RECORD_ERRORS_MAX; /* Kafka's clients need none */
     for (struct produce_piece *piece = all->pieces; piece != NULL; piece = piece->next)
         tell_record_errors(piece, &left);
 
@@ -458,6 +464,22 @@ static bool add_topic(struct produce *all, const asked_topic *asked,
     return true;
 }
 
+/* One that says something of hundreds of partitions is long, which its frame did not show. */
+static bool expect_answer(const struct produce *all)
+{
+    struct request *request = all->request;
+    const struct produce_request *body = request->body;
+    uint64_t bytes = 0;
+
+    for (int32_t t = 0; t < body->topic_data.count; t++) {
+        const asked_topic *topic = &body->topic_data.items[t];
+        int32_t name_bytes = topic->name.size_bytes > 0 ? topic->name.size_bytes : 0;
+        bytes +=
+            (uint64_t)name_bytes + (1 + (uint64_t)topic->partition_data.count) * ANSWERED_BYTES;
+    }
+    return all->acks == KAFKA_ACKS_NO_RESPONSE || conn_request_expects(&request->wire, bytes);
+}
+
 /* Everything that needs memory, before the first piece runs.  False: there is none. */
 static bool prepare(struct produce *all)
 {
@@ -495,7 +517,7 @@ void handle_produce(struct request *request)
         all->timeout_ms = body->timeout_ms;
         all->owner = producer_owner_of(&request->wire.conn->peer);
     }
-    if (all == NULL || !prepare(all)) {
+    if (all == NULL || !expect_answer(all) || !prepare(all)) {
         request_refuse_memory(request);
         return;
     }

@@ -1286,6 +1286,44 @@ Test(conn, short_answers_go_on_beside_long_ones_that_are_not_taken, .init = setu
     close(brief);
 }
 
+/* V4: one that shows only later that its answer is long counts from then on. */
+Test(conn, long_answers_that_are_expected_count_before_they_are_made, .init = setup, .fini = finish)
+{
+    enum { LONG_BYTES = 3 << 20 };
+    int32_t fds[3];
+
+    lengths = true;
+    answers.max_bytes = 4 << 20;
+    for (uint32_t i = 0; i < 3; i++) {
+        fds[i] = dial_server();
+        send_number(fds[i], i);
+        turns_until(held_count == 1 + i);
+    }
+    cr_assert(conn_request_expects(&held[0].request, CONN_STEP_BYTES));
+    cr_assert(eq(u64, budget_used_bytes(&answers), 0));
+    cr_assert(conn_request_expects(&held[1].request, LONG_BYTES));
+    cr_assert(eq(u64, budget_used_bytes(&answers), LONG_BYTES));
+    cr_assert(not(conn_request_expects(&held[2].request, LONG_BYTES)));
+    cr_assert(eq(u64, budget_used_bytes(&answers), LONG_BYTES));
+    send_number(fds[0], 200);
+    answer_echo(0);
+    cr_assert(eq(u32, recv_number(fds[0]), 0));
+    turns(5);
+    cr_assert(eq(u32, held_count, 3)); /* a long one waits */
+    answer_echo(1);
+    cr_assert(eq(u32, recv_number(fds[1]), 1));
+    turns_until(held_count == 4);
+    cr_assert(eq(u64, server.long_answer_bytes, 0));
+    cr_assert(conn_request_expects(&held[2].request, LONG_BYTES));
+    conn_answer_none(&held[2].request);
+    turns_until(released_count == 3);
+    cr_assert(eq(u64, budget_used_bytes(&answers), 0));
+    answer_echo(3);
+    cr_assert(eq(u32, recv_number(fds[0]), 200));
+    for (uint32_t i = 0; i < 3; i++)
+        close(fds[i]);
+}
+
 Test(conn, unsent_answers_keep_requests_from_beginning, .init = setup, .fini = finish)
 {
     int32_t fd = dial_server();
