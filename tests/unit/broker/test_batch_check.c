@@ -207,6 +207,21 @@ Test(batch_check, a_batch_that_is_written_anew_may_expand_to_less)
     end(&sample);
 }
 
+/* The same where it would fit into the turn. */
+Test(batch_check, so_may_one_that_needs_no_thread)
+{
+    struct sample sample = {0};
+
+    build(&sample, COMPRESSION_ZSTD, 100 << 10, 1, 0);
+    start_to(&sample, &sample, COMPRESSION_GZIP);
+    cr_assert(eq(int, sample.err, OK));
+    cr_assert(ne(ptr, (void *)sample.check.stored, (void *)sample.bytes));
+    sample.check.recode_max_bytes = 50 << 10;
+    sim_world_run_until_idle(live.world, SIM_SECOND);
+    cr_assert(eq(int, batch_check_start(&sample.check, shard), ERR_TOO_LARGE));
+    end(&sample);
+}
+
 Test(batch_check, together_the_checks_of_a_turn_do_not_take_longer)
 {
     enum { MANY = 24 };

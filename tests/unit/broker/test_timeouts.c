@@ -229,6 +229,36 @@ Test(timeouts, a_partition_is_trimmed_once_however_often_it_is_named)
     live_stop_ms();
 }
 
+/* The journal has no room for the new start: it is asked again until it has, within the time. */
+Test(timeouts, delete_records_waits_for_room)
+{
+    enum { RECORDS = 100 };
+    struct budget *journal;
+    struct trimmed trimmed;
+    struct live_ask ask;
+    struct uuid id;
+    uint64_t taken;
+    int64_t offset = 0;
+
+    live_start(1, NULL);
+    id = live_topic(live_client(0), "t", 1);
+    for (int i = 0; i < RECORDS; i++)
+        cr_assert(eq(i16, live_produce_zeroes(live_client(0), "t", 0, 100, 1000), KAFKA_NONE));
+    journal = memory_budget(&broker_shard(live.broker.broker, 0)->memory, MEMORY_JOURNAL);
+    taken = budget_room_bytes(journal);
+    budget_force(journal, taken);
+    do /* until the buffer that it has is used up */
+        start_trim(&ask, ++offset, &trimmed);
+    while (live_ask_wait(&ask, 300) && offset < RECORDS);
+    cr_assert(lt(i64, offset, RECORDS));
+    cr_assert(eq(i64, log_start(&id), offset - 1));
+    budget_give(journal, taken);
+    cr_assert(live_ask_wait(&ask, 300));
+    cr_assert(eq(i16, trimmed.error_code, KAFKA_NONE));
+    cr_assert(eq(i64, trimmed.low_watermark, offset));
+    cr_assert(eq(i64, log_start(&id), offset));
+}
+
 /* ---- offsets */
 
 static void look_committed(struct live_ask *ask, const void *response)
