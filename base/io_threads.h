@@ -3,8 +3,9 @@
  * A lane is a queue with threads of its own: what waits in one lane holds up no other.  A thread is
  * made when a job finds none that is free, up to the lane's limit, and stays; without jobs it
  * sleeps and costs nothing.  Signals are blocked in them.  Where the system refuses a lane its
- * first thread, its jobs are done by those of another lane. Owned by an io and called by its
- * thread. T1  a job belongs to the threads from io_threads_start until io_threads_take or
+ * first thread, its jobs are done by those of another lane.  Owned by an io and called by its
+ * thread.
+ *   T1  a job belongs to the threads from io_threads_start until io_threads_take or
  *       io_threads_cancel gives it back
  *   T2  jobs of a lane begin in the order in which they were started
  *   T3  finished jobs come back in batches: the io is woken for the first one only */

@@ -51,8 +51,10 @@ void ring_syncfs(struct io *io, struct io_op *op, int32_t fd)
     static_assert(sizeof(*ring_job) <= sizeof(op->scratch), "fits into the op");
     ring_count(self, op);
     *ring_job = (struct ring_job){.job.run = run_syncfs, .fd = fd};
-    if (io_threads_start(&self->threads, 0, &ring_job->job) != OK)
-        ring_complete(self, op, -EAGAIN);
+    if (io_threads_start(&self->threads, 0, &ring_job->job) == OK)
+        return;
+    run_syncfs(&ring_job->job); /* there is no thread to be had: slow is better than wrong */
+    ring_complete(self, op, op->result);
 }
 
 void ring_unlink(struct io *io, struct io_op *op, const char *path)
