@@ -36,7 +36,8 @@ struct front {
     struct admission admission;
     uint32_t connections_max;   /* that there can be; 0: no limit */
     uint64_t answers_max_bytes; /* unsent, of a connection */
-    int64_t limits_offset;      /* of the image that the limits were read from */
+    uint64_t hash_seed;
+    int64_t limits_offset; /* of the image that the limits were read from */
     struct listener listeners[CONN_LISTENERS_MAX];
     uint32_t listener_count;
     uint32_t closed_count;
@@ -256,6 +257,7 @@ static void init_server(struct front *front, uint32_t index)
             },
         .events = &events,
         .context = shard,
+        .hash_seed = front->hash_seed,
     };
 
     shard->front = front;
@@ -334,8 +336,8 @@ enum err front_create(const struct config *config, const struct shards *shards,
     read_limits(front, &overrides, &limits);
     front->fronts = mem_alloc(shards->count * sizeof(*front->fronts));
     front->servers = mem_alloc(shards->count * sizeof(struct conn_server *));
-    admission_init(&front->admission, &shards->at[0]->loop, &limits,
-                   prng_u64(&shards->at[0]->prng));
+    front->hash_seed = prng_u64(&shards->at[0]->prng);
+    admission_init(&front->admission, &shards->at[0]->loop, &limits, front->hash_seed);
     admission_set_refresh(&front->admission, on_admission_refresh, front);
     for (uint32_t i = 0; i < shards->count && err == OK; i++) {
         err = request_pool_create(shards->at[i], &shards->at[i]->requests);

@@ -131,12 +131,6 @@ static void conn_is_answered(struct conn_request *request)
         conn_server_mark_dirty(conn->server, conn);
 }
 
-/* What a request's answer counts among the long ones (V4). */
-static uint64_t long_bytes(const struct conn_request *request)
-{
-    return request->answer_bytes > CONN_STEP_BYTES ? request->answer_bytes : 0;
-}
-
 /* Bytes that belong to others (slices of a log) are their owners' to count. */
 static void count_answer(struct conn_request *request, const struct wire_segment *segments,
                          uint32_t segment_count)
@@ -151,8 +145,7 @@ static void count_answer(struct conn_request *request, const struct wire_segment
             own_bytes += segments[i].size_bytes;
     if (request->answer_bytes < own_bytes)
         request->answer_bytes = own_bytes;
-    budget_force(answers, request->answer_bytes);
-    request->conn->server->long_answer_bytes += long_bytes(request);
+    conn_server_owe(request->conn->server, request->conn, request->answer_bytes);
 }
 
 bool conn_request_expects(struct conn_request *request, uint64_t answer_bytes)
@@ -164,8 +157,7 @@ bool conn_request_expects(struct conn_request *request, uint64_t answer_bytes)
     check(request->expected_bytes == 0);
     if (!conn_server_has_long_room(server, request->conn))
         return false;
-    budget_force(server->answers, answer_bytes);
-    server->long_answer_bytes += answer_bytes;
+    conn_server_owe(server, request->conn, answer_bytes);
     request->expected_bytes = answer_bytes;
     return true;
 }
@@ -177,8 +169,7 @@ static void end_expectation(struct conn_request *request)
 
     if (request->expected_bytes == 0)
         return;
-    budget_give(server->answers, request->expected_bytes);
-    server->long_answer_bytes -= request->expected_bytes;
+    conn_server_settle(server, request->conn, request->expected_bytes);
     request->expected_bytes = 0;
     conn_server_budget_back(server);
 }
@@ -257,8 +248,7 @@ static void on_release(struct outbox *outbox, struct conn_request *request)
 
     conn_request_drop_frame(request);
     if (server->answers != NULL) {
-        budget_give(server->answers, request->answer_bytes);
-        server->long_answer_bytes -= long_bytes(request);
+        conn_server_settle(server, conn, request->answer_bytes);
         request->answer_bytes = 0;
     }
     request->release(request);
@@ -352,6 +342,11 @@ struct conn *conn_create(struct conn_server *server, const struct conn_arrival *
 
     if (conn == NULL)
         return NULL;
+    conn->debt = peer_debts_join(&server->debts, &arrival->peer);
+    if (conn->debt == NULL) {
+        mem_free(conn);
+        return NULL;
+    }
     conn->server = server;
     conn->listener = arrival->listener;
     check(arrival->listener_index < CONN_LISTENERS_MAX);

@@ -74,7 +74,7 @@ enum conn_state {
 
 enum conn_block {
     CONN_GOES,
-    CONN_WAITS_OWN,    /* C5, in_flight_max or answer_max_bytes of this connection */
+    CONN_WAITS_OWN, /* C5, in_flight_max or answer_max_bytes of this connection, or its address */
     CONN_WAITS_SERVER, /* a budget of the server, or create gave nothing */
     CONN_WAITS_MEMORY, /* to receive more of a frame */
     CONN_WAITS_TURN,   /* its next request begins in the next turn (C7) */
@@ -86,6 +86,8 @@ struct conn {
     struct list wait_node;  /* conn_server.waiting, .ready or .hungry */
     struct list watch_node; /* conn_server.watched, while a send or a frame is under way */
     struct list dirty_node; /* conn_server.dirty */
+    struct list debt_node;  /* peer_debt.waiting, while it is CONN_WAITS_OWN */
+    struct peer_debt *debt; /* of its address */
     struct conn_server *server;
     const struct listener *listener;
     struct conn_traffic *traffic; /* the server's, of that listener */

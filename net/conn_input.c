@@ -87,7 +87,9 @@ static void block(struct conn *conn, enum conn_block why)
 {
     counter_add(&conn->server->counters.blocked, 1);
     conn->block = (uint8_t)why;
-    if (why == CONN_WAITS_SERVER)
+    if (why == CONN_WAITS_OWN)
+        list_push_back(&conn->debt->waiting, &conn->debt_node); /* D2 */
+    else if (why == CONN_WAITS_SERVER)
         conn_server_wait(conn->server, conn);
     else if (why == CONN_WAITS_MEMORY)
         conn_server_wait_memory(conn->server, conn);

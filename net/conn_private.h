@@ -72,6 +72,10 @@ bool conn_server_has_budget(const struct conn_server *server, const struct conn 
 /* May conn begin such a request beside the unsent answers that it has (V4)? */
 bool conn_server_lets_owe(const struct conn_server *server, const struct conn *conn, bool is_long);
 
+/* An answer of so many bytes counts from now on, or no longer, among the long or the short ones. */
+void conn_server_owe(struct conn_server *server, struct conn *conn, uint64_t bytes);
+void conn_server_settle(struct conn_server *server, struct conn *conn, uint64_t bytes);
+
 /* conn waits no longer, for whatever it waited. */
 void conn_server_end_wait(struct conn_server *server, struct conn *conn);
 

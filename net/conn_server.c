@@ -211,6 +211,8 @@ void conn_server_end_wait(struct conn_server *server, struct conn *conn)
 {
     if (list_is_linked(&conn->wait_node))
         list_remove(&conn->wait_node);
+    if (list_is_linked(&conn->debt_node))
+        list_remove(&conn->debt_node);
     if (conn->block == CONN_WAITS_SERVER)
         server->waiting_count[conn->kind]--;
     conn->block = CONN_GOES;
@@ -306,14 +308,63 @@ static bool has_answer_room(const struct conn_server *server, bool is_long, bool
     return used_bytes < (owes ? part_bytes / 4 * 3 : part_bytes);
 }
 
+enum { ADDRESS_PART = 2 }; /* of a part, that the connections of one address may owe */
+
+/* What an address may owe of the long answers, or of the others. */
+static uint64_t address_max_bytes(const struct conn_server *server, bool is_long)
+{
+    uint64_t quarter_bytes = server->answers->max_bytes / 4;
+
+    return (is_long ? quarter_bytes * 3 : quarter_bytes) / ADDRESS_PART;
+}
+
+bool conn_server_has_address_room(const struct conn_server *server, const struct conn *conn,
+                                  bool is_long)
+{
+    uint64_t owed_bytes = is_long ? conn->debt->long_bytes : conn->debt->short_bytes;
+
+    return server->answers == NULL || owed_bytes == 0 ||
+           owed_bytes < address_max_bytes(server, is_long);
+}
+
+static uint64_t *debt_of(struct conn *conn, uint64_t bytes)
+{
+    return bytes > CONN_STEP_BYTES ? &conn->debt->long_bytes : &conn->debt->short_bytes;
+}
+
+void conn_server_owe(struct conn_server *server, struct conn *conn, uint64_t bytes)
+{
+    budget_force(server->answers, bytes);
+    *debt_of(conn, bytes) += bytes;
+    if (bytes > CONN_STEP_BYTES)
+        server->long_answer_bytes += bytes;
+}
+
+void conn_server_settle(struct conn_server *server, struct conn *conn, uint64_t bytes)
+{
+    bool is_long = bytes > CONN_STEP_BYTES;
+    bool was_full = !conn_server_has_address_room(server, conn, is_long);
+
+    budget_give(server->answers, bytes);
+    *debt_of(conn, bytes) -= bytes;
+    if (is_long)
+        server->long_answer_bytes -= bytes;
+    if (!was_full || !conn_server_has_address_room(server, conn, is_long))
+        return;
+    list_for_each(node, &conn->debt->waiting) /* D2 */
+        conn_server_mark_ready(server, container_of(node, struct conn, debt_node));
+}
+
 bool conn_server_lets_owe(const struct conn_server *server, const struct conn *conn, bool is_long)
 {
-    return conn->outbox.queued_bytes == 0 || has_answer_room(server, is_long, true);
+    return conn_server_has_address_room(server, conn, is_long) &&
+           (conn->outbox.queued_bytes == 0 || has_answer_room(server, is_long, true));
 }
 
 bool conn_server_has_long_room(const struct conn_server *server, const struct conn *conn)
 {
-    return has_answer_room(server, true, conn->outbox.queued_bytes > 0);
+    return conn_server_has_address_room(server, conn, true) &&
+           has_answer_room(server, true, conn->outbox.queued_bytes > 0);
 }
 
 bool conn_server_has_budget(const struct conn_server *server, const struct conn *conn, uint8_t lane,
@@ -353,6 +404,7 @@ void conn_server_forget(struct conn_server *server, struct conn *conn)
         list_remove(&conn->dirty_node);
     if (list_is_linked(&conn->watch_node))
         list_remove(&conn->watch_node);
+    peer_debts_leave(&server->debts, conn->debt);
     server->conn_count--;
     gauge_add(&server->counters.open, -1);
     gauge_add(&conn->traffic->open, -1);
@@ -402,6 +454,7 @@ void conn_server_init(struct conn_server *server, const struct conn_server_optio
     timer_init(&server->stop_timer, on_stop_timer);
     timer_init(&server->press_timer, on_press_timer);
     outbox_pool_init(&server->sends);
+    peer_debts_init(&server->debts, options->hash_seed);
 }
 
 void conn_server_deinit(struct conn_server *server)
@@ -414,6 +467,7 @@ void conn_server_deinit(struct conn_server *server)
     loop_cancel_timer(server->loop, &server->press_timer);
     conn_watch_deinit(server);
     outbox_pool_deinit(&server->sends);
+    peer_debts_deinit(&server->debts);
 }
 
 void conn_server_adopt(struct conn_server *server, const struct conn_arrival *arrival)

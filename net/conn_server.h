@@ -16,6 +16,7 @@
  *       A connection that has unsent answers leaves a quarter of each part to those that have none:
  *       it waits until its own are taken.  What turns out to have a long answer counts with it from
  *       then on, or is told that there is no room (conn_request_expects)
+ *       And connections of one address leave half of each part to the other addresses
  *   V5  who takes its answers or sends a frame too slowly is closed (conn_watch.c); so are, when
  *       frames find no memory, those that hold some and bring nothing
  *   V6  a blocked connection is received from, so that its end is noticed, while there is room for
@@ -28,6 +29,7 @@
 #include "base/metrics.h"
 #include "base/slab.h"
 #include "net/conn.h"
+#include "net/peer_debts.h"
 
 enum {
     CONN_LANE_ALONE = 0,
@@ -118,7 +120,8 @@ struct conn_server_options {
     struct budget *answers; /* optional: V4 */
     struct conn_limits limits;
     const struct conn_events *events;
-    void *context; /* for events */
+    void *context;      /* for events */
+    uint64_t hash_seed; /* from the prng */
 };
 
 struct conn_server {
@@ -147,6 +150,7 @@ struct conn_server {
     struct outbox_pool sends;
     uint64_t queued_request_bytes;
     uint64_t kind_bytes[CONN_KIND_COUNT]; /* of queued_request_bytes */
+    struct peer_debts debts;              /* of addresses, in answers */
     uint64_t long_answer_bytes;           /* of answers' used bytes: those above CONN_STEP_BYTES */
     uint32_t waiting_count[CONN_KIND_COUNT]; /* of conns that CONN_WAITS_SERVER */
     uint64_t last_id;
@@ -170,6 +174,10 @@ void conn_server_adopt(struct conn_server *server, const struct conn_arrival *ar
 
 /* Is there room for one more long answer, of conn (V4)? */
 bool conn_server_has_long_room(const struct conn_server *server, const struct conn *conn);
+
+/* Do the connections of conn's address leave enough to others to begin such a request (V4)? */
+bool conn_server_has_address_room(const struct conn_server *server, const struct conn *conn,
+                                  bool is_long);
 
 /* create may have budget again. */
 void conn_server_resume(struct conn_server *server);

@@ -393,4 +393,12 @@ DEFECTS = [
            ["test_io_sockets"],
            ("base/io_plain_sockets.c", "    if (row->generation != generation)\n",
             "    if (row->generation != generation && !$BUG)\n")),
+    defect("address_owes_all", "connections of one address may owe all that may be unsent",
+           ["test_conn"],
+           ("net/conn_server.c", "    return server->answers == NULL || owed_bytes == 0 ||\n",
+            "    return $BUG || server->answers == NULL || owed_bytes == 0 ||\n")),
+    defect("address_not_woken", "who waits for its address to owe less is not told",
+           ["test_conn"],
+           ("net/conn_server.c", "    if (!was_full || !conn_server_has_address_room(server, conn, is_long))\n",
+            "    if ($BUG || !was_full || !conn_server_has_address_room(server, conn, is_long))\n")),
 ]

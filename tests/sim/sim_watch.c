@@ -124,7 +124,9 @@ static void look_at_block(struct sim_watch *watch, const struct conn *conn)
          conn->block == CONN_WAITS_TURN) &&
         !listed)
         complain(watch, "WAIT", "a connection waits for the server in no list");
-    if (conn->block == CONN_WAITS_OWN && !listed && list_is_empty(&conn->outbox.requests))
+    if (conn->block == CONN_WAITS_OWN && !listed && list_is_empty(&conn->outbox.requests) &&
+        conn_server_has_address_room(conn->server, conn, true) &&
+        conn_server_has_address_room(conn->server, conn, false))
         complain(watch, "WAIT", "a connection waits for answers and none is due");
 }
 

@@ -1286,6 +1286,85 @@ Test(conn, short_answers_go_on_beside_long_ones_that_are_not_taken, .init = setu
     close(brief);
 }
 
+static void take_answer(int32_t fd, uint32_t size_bytes)
+{
+    uint8_t prefix[4];
+
+    recv_exactly(fd, prefix, 4);
+    for (uint32_t left = size_bytes; left > 0;) {
+        uint32_t piece = left < sizeof(big_frame) ? left : (uint32_t)sizeof(big_frame);
+        recv_exactly(fd, big_frame, piece);
+        left -= piece;
+    }
+}
+
+/* V4: however many connections an address has. */
+static void address_leaves_half(uint32_t number, uint32_t answer_bytes, uint32_t count)
+{
+    int32_t fds[10], more, other;
+
+    lengths = true;
+    answers.max_bytes = 40 << 20;
+    receive_buffer_bytes = 4096;
+    for (uint32_t i = 0; i < count; i++) {
+        fds[i] = dial_server();
+        send_number(fds[i], number);
+        turns_until(held_count == 1 + i);
+        answer_large(i, answer_bytes);
+        turns(5);
+    }
+    receive_buffer_bytes = 0;
+    more = dial_server();
+    other = dial_from("127.0.0.2");
+    send_number(more, number);
+    turns_until(counter_read(&server.counters.blocked) > 0);
+    send_number(other, number);
+    turns_until(held_count == 1 + count);
+    answer_echo(count);
+    cr_assert(eq(u32, recv_number(other), number));
+    turns(5);
+    cr_assert(eq(u32, held_count, 1 + count), "its address owes too much");
+    take_answer(fds[0], answer_bytes);
+    turns_until(held_count == 2 + count);
+    answer_echo(1 + count);
+    cr_assert(eq(u32, recv_number(more), number));
+    for (uint32_t i = 0; i < count; i++)
+        close(fds[i]);
+    close(more);
+    close(other);
+    turns_until(server.conn_count == 0);
+    cr_assert(eq(u64, budget_used_bytes(&answers), 0));
+}
+
+Test(conn, an_address_leaves_half_of_the_long_answers_to_others, .init = setup, .fini = finish)
+{
+    address_leaves_half(200, 8 << 20, 2); /* of 30 MiB */
+}
+
+/* A connection that is lost owes nothing any more. */
+Test(conn, what_lost_connections_owe_is_given_back_to_their_address, .init = setup, .fini = finish)
+{
+    int32_t slow, more;
+
+    lengths = true;
+    answers.max_bytes = 20 << 20;
+    receive_buffer_bytes = 4096;
+    slow = dial_server();
+    receive_buffer_bytes = 0;
+    more = dial_server();
+    send_number(slow, 200);
+    turns_until(held_count == 1);
+    answer_large(0, 14 << 20);
+    turns(5);
+    send_number(more, 201);
+    turns_until(counter_read(&server.counters.blocked) > 0);
+    close(slow);
+    turns_until(held_count == 2);
+    answer_echo(1);
+    cr_assert(eq(u32, recv_number(more), 201));
+    close(more);
+}
+
 /* V4: one that shows only later that its answer is long counts from then on. */
 Test(conn, long_answers_that_are_expected_count_before_they_are_made, .init = setup, .fini = finish)
 {
