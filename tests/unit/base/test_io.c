@@ -233,6 +233,22 @@ EachBody(io, a_wake_from_any_thread_ends_a_wait_and_is_never_lost)
     cr_assert(eq(int, io->v->wait(io, UINT64_MAX), OK));
 }
 
+EachBody(io, the_end_of_an_op_on_a_file_ends_a_wait)
+{
+    io_rig_open(body);
+    make_world();
+    for (int i = 0; i < 10; i++) {
+        for (int kind = READ; kind <= UNLINK; kind++) {
+            struct call call = {0};
+
+            start(kind, &call);
+            while (!call.over) /* or the test runs out of time */
+                cr_assert(eq(int, loop_turn(&loop, LOOP_WAIT_FOREVER), OK));
+        }
+    }
+    end_world();
+}
+
 EachBody(io, a_wait_lasts_as_long_as_it_was_asked_for)
 {
     static const uint64_t waits_ns[] = {0, 1, 999999, 1000000, 1000001, 30000000};
