@@ -6,6 +6,7 @@
 #include <criterion/new/assert.h>
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 /* A plain io whose table is altered: one operation is answered by us. */
 static struct io *io;
@@ -91,6 +92,10 @@ Test(io_probe, what_the_system_lacks_for_the_trial_refuses_nothing, .init = setu
     cr_assert(eq(int, io_probe_refused(&probe), IO_OPERATION_COUNT));
     cr_assert(not(probe.tried[IO_OPERATION_SEND]));
 
+    answer = -EMFILE;
+    cr_assert(io_probe_run(io, &probe));
+    cr_assert(eq(int, io_probe_refused(&probe), IO_OPERATION_COUNT));
+
     answer = -ENOSPC;
     altered.writev = answered_writev;
     cr_assert(io_probe_run(io, &probe));
@@ -106,6 +111,70 @@ Test(io_probe, an_operation_that_never_ends_is_refused, .init = setup)
     cr_assert(not(io_probe_run(io, &probe)));
     cr_assert(eq(int, io_probe_refused(&probe), IO_OPERATION_SYNC));
     cr_assert(eq(i32, probe.errors[IO_OPERATION_SYNC], ETIMEDOUT));
+}
+
+static enum err (*true_wait)(struct io *io, uint64_t timeout_ns);
+static uint32_t late_waits; /* that many take longer than a step may */
+
+static enum err late_wait(struct io *at, uint64_t timeout_ns)
+{
+    if (late_waits > 0) {
+        late_waits--;
+        usleep(2100000);
+        return OK;
+    }
+    return true_wait(at, timeout_ns);
+}
+
+/* As after SIGSTOP: the time of the step is over, and nobody has looked. */
+Test(io_probe, a_process_that_stood_still_looks_again, .init = setup, .fini = teardown)
+{
+    struct io_probe probe;
+
+    true_wait = altered.wait;
+    altered.wait = late_wait;
+    late_waits = 1;
+    cr_assert(io_probe_run(io, &probe));
+    cr_assert(eq(u32, late_waits, 0));
+    cr_assert(eq(int, io_probe_refused(&probe), IO_OPERATION_COUNT));
+}
+
+static void (*true_writev)(struct io *io, struct io_op *op, int32_t fd, const struct iovec *vec,
+                           uint32_t vec_count, uint64_t pos, bool dsync);
+
+static void durable_refused(struct io *at, struct io_op *op, int32_t fd, const struct iovec *vec,
+                            uint32_t vec_count, uint64_t pos, bool dsync)
+{
+    if (dsync)
+        answer_at_once(at, op);
+    else
+        true_writev(at, op, fd, vec, vec_count, pos, dsync);
+}
+
+Test(io_probe, a_durable_write_is_asked_for_by_itself, .init = setup, .fini = teardown)
+{
+    struct io_probe probe;
+
+    answer = -EOPNOTSUPP;
+    true_writev = altered.writev;
+    altered.writev = durable_refused;
+    cr_assert(io_probe_run(io, &probe));
+    cr_assert(eq(int, io_probe_refused(&probe), IO_OPERATION_WRITE_DURABLE));
+}
+
+static void deaf_cancel(struct io *at, struct io_op *op)
+{
+    unanswered = op;
+}
+
+/* Leaked on purpose, as above. */
+Test(io_probe, a_cancel_that_does_nothing_is_refused, .init = setup)
+{
+    struct io_probe probe;
+
+    altered.cancel = deaf_cancel;
+    cr_assert(not(io_probe_run(io, &probe)));
+    cr_assert(eq(int, io_probe_refused(&probe), IO_OPERATION_CANCEL));
 }
 
 Test(io_choose, plain_is_taken_without_a_look_when_it_is_wanted)
