@@ -148,6 +148,7 @@ static enum cli_exit tell_latencies(const struct cli *cli, struct body *bodies)
 static enum cli_exit examine(const struct cli *cli, struct body *bodies)
 {
     struct io_choice choice;
+    enum cli_exit result;
     enum err err = io_choose(IO_WANTED_AUTO, &choice);
 
     if (err == OK)
@@ -160,11 +161,10 @@ static enum cli_exit examine(const struct cli *cli, struct body *bodies)
     for (uint32_t i = 0; i < BODIES; i++)
         if (!tell_operations(cli, &bodies[i]))
             bodies[i].io = NULL;
-    if (tell_latencies(cli, bodies) != CLI_OK)
-        return CLI_FAILED;
-    if (!cli->json)
+    result = tell_latencies(cli, bodies);
+    if (!cli->json) /* also where nothing can be written */
         output_line("advice     %s", io_choice_advice(&choice));
-    return CLI_OK;
+    return result;
 }
 
 enum cli_exit command_doctor_io(struct cli *cli)
