@@ -142,7 +142,7 @@ void io_choice_why(const struct io_choice *choice, char text[IO_CHOICE_TEXT_MAX]
                  io_operation_text(choice->operation), name == NULL ? "?" : name);
         return;
     case IO_REFUSAL_RESOURCE:
-        why = "there is too little locked memory or too few descriptors for it";
+        why = "there is too little memory (locked memory, too) or too few descriptors for it";
         break;
     default:
         check(false);
@@ -165,8 +165,8 @@ const char *io_choice_advice(const struct io_choice *choice)
         return "In a container: --security-opt seccomp=unconfined, or a profile that allows "
                "io_uring_setup, io_uring_enter and io_uring_register.";
     case IO_REFUSAL_RESOURCE:
-        return "Raise RLIMIT_MEMLOCK (ulimit -l, LimitMEMLOCK= of systemd) and RLIMIT_NOFILE "
-               "(ulimit -n).";
+        return "Raise RLIMIT_MEMLOCK (ulimit -l, LimitMEMLOCK= of systemd), RLIMIT_NOFILE "
+               "(ulimit -n) and RLIMIT_AS (ulimit -v).";
     default:
         check(false);
     }

@@ -92,6 +92,11 @@ LOG_CODE("LVE-1113", "runs on the plain I/O backend",
          "and epoll: as durable and in the same order, with more CPU and somewhat later answers. "
          "Next step: none is needed; to_do says what brings io_uring, and `levee doctor io` "
          "measures both.")
+LOG_CODE("LVE-1114", "the system gives no thread",
+         "Cause: the limit of processes and threads of the user (RLIMIT_NPROC) or of the cgroup "
+         "(pids.max) is reached. Effect: the broker does not start, and serves nothing. Next step: raise the "
+         "limit (ulimit -u, LimitNPROC= and TasksMax= of systemd, --pids-limit of a container); "
+         "some twenty threads for each shard are enough.")
 LOG_CODE("LVE-2001", "the data directory cannot be used",
          "Cause: another process has it locked, it belongs to another cluster or node, its "
          "format is newer than this version, or it cannot be created, read or written. "

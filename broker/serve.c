@@ -48,6 +48,7 @@ struct server {
     struct broker_ground grounds[SHARD_COUNT_MAX]; /* the broker looks at them until it is closed */
     uint32_t shard_count;
     struct broker *broker;
+    bool begun; /* its operations are on their way */
     struct metrics metrics;
     struct process_metrics process_metrics;
     struct health health;
@@ -179,8 +180,11 @@ static enum err open_ground(struct server *server, uint32_t index, struct broker
     log_stderr_init(&shard->log, STDERR_FILENO, &shard->clock, level, format);
     if (index == 0)
         err = choose_io(server, &shard->log.sink);
-    if (err == OK)
+    if (err == OK) {
         err = io_choice_create(&server->choice, &shard->io);
+        if (err != OK) /* it was allowed, and is not to be had this often */
+            server->choice.refusal = IO_REFUSAL_RESOURCE;
+    }
     if (err != OK) {
         tell_no_io(server, &shard->log.sink, err);
         return err;
@@ -288,6 +292,13 @@ static uint64_t memory_limit_bytes(void)
     return system_memory_share(&memory);
 }
 
+static void tell_no_thread(struct server *server, enum err err)
+{
+    log_line(&server->shards[0].log.sink, LOG_ERROR, "LVE-1114",
+             "the system gives no thread: raise ulimit -u, or the container's limit of processes",
+             log_err(err));
+}
+
 static enum err start(struct server *server)
 {
     static const struct broker_events events = {
@@ -301,11 +312,16 @@ static enum err start(struct server *server)
                                      .metrics = &server->metrics,
                                      .descriptor_max = descriptor_limit(),
                                      .memory_max_bytes = memory_limit_bytes()};
-    enum err err = offload_create(OFFLOAD_THREADS, &server->offload);
+    enum err err = OK;
 
-    options.offload = server->offload;
     for (uint32_t i = 0; i < server->shard_count && err == OK; i++)
         err = open_ground(server, i, &server->grounds[i]);
+    if (err == OK) {
+        err = offload_create(OFFLOAD_THREADS, &server->offload);
+        if (err != OK)
+            tell_no_thread(server, err);
+        options.offload = server->offload;
+    }
     if (err == OK) { /* as the listeners: who cannot have the address leaves the directory alone */
         process_metrics_register(&server->process_metrics, &server->health,
                                  clock_wall_ms(&server->shards[0].clock), server->shard_count,
@@ -320,11 +336,14 @@ static enum err start(struct server *server)
     if (err != OK)
         return err;
     broker_start(server->broker);
+    server->begun = true;
     for (uint32_t i = 0; i < server->shard_count && err == OK; i++) {
         server->shards[i].running =
             pthread_create(&server->shards[i].thread, NULL, run_shard, &server->shards[i]) == 0;
-        if (!server->shards[i].running)
+        if (!server->shards[i].running) {
             err = ERR_NOMEM;
+            tell_no_thread(server, err);
+        }
     }
     if (err == OK)
         http_set_scrape(server->http, broker_scrape(server->broker));
@@ -395,6 +414,8 @@ enum serve_exit serve(const struct config *config, void (*ready)(const struct co
     block_signals(&signals);
     if (start(&server) == OK)
         result = wait_for_end(&server, &signals);
+    else if (server.begun)
+        _exit((int)result); /* of loops that do not run, nothing in flight comes back */
     if (result == SERVE_STORAGE_DEAD || result == SERVE_STOP_TIMED_OUT)
         _exit(
             (int)result); /* what is in flight stays where it is: nothing more may become durable */

@@ -10,6 +10,7 @@ why`, at the end `N passed, N failed`.
 """
 import argparse
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -37,6 +38,7 @@ class Broker:
         self.levee, self.prefix, self.settings = levee, prefix, settings
         self.port = kafka_rig.free_port()
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="levee-plain-"))
+        self.directory.chmod(0o777)
         self.lines = []
         self.proc = None
 
@@ -120,6 +122,27 @@ def ring_is_demanded(broker):
     return None
 
 
+def a_start_is_refused(broker, code, *words):
+    """None when it ends with exit code 1 and one line of that code, which says words."""
+    broker.start()
+    exit_code = broker.proc.wait(30)
+    broker.reader.join(10)
+    lines = broker.told(code)
+    if exit_code != 1 or len(lines) != 1 or any(word not in lines[0] for word in words):
+        return "exit code %s: %s" % (exit_code, "".join(broker.lines[-3:]))
+    return None
+
+
+def nobodys(levee, directory):
+    """levee as a user without threads: root has no such limit."""
+    own = shutil.copy(levee, directory)
+    os.chmod(directory, 0o777)
+    prefix = ["prlimit", "--nproc=1"]
+    if os.getuid() == 0:
+        prefix += ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    return own, prefix
+
+
 def doctor(levee, prefix, backends, directory):
     done = subprocess.run([*prefix, levee, "doctor", "io", "--format", "json", "--dir", directory],
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120)
@@ -148,8 +171,8 @@ def main():
         failed, passed = failed + bool(why), passed + (not why)
         print("FAIL %s: %s" % (name, why) if why else "ok %s" % name, flush=True)
 
-    def with_broker(name, prefix, check, *rest, settings=()):
-        broker = Broker(levee, prefix, settings)
+    def with_broker(name, prefix, check, *rest, settings=(), binary=levee):
+        broker = Broker(binary, prefix, settings)
         try:
             report(name, check(broker, *rest))
         except (kafka_rig.RigError, subprocess.TimeoutExpired, OSError) as error:
@@ -169,6 +192,16 @@ def main():
     with_broker("nothing refused", [], through_a_kill, "io_uring" if ring else "plain", "")
     with_broker("levee.io=ring where it is refused", everything, ring_is_demanded,
                 settings=["levee.io=ring"])
+    for backend in ("auto", "plain"):
+        with_broker("too few descriptors for eight shards, levee.io=%s" % backend,
+                    ["prlimit", "--nofile=12"], a_start_is_refused, "LVE-1103", "too few",
+                    "ulimit -n", settings=["levee.io=%s" % backend, "levee.shards=8"])
+    for shards in (1, 2):
+        with tempfile.TemporaryDirectory(prefix="levee-nobody-") as directory:
+            own, prefix = nobodys(levee, directory)
+            with_broker("no threads, %d shards" % shards, prefix, a_start_is_refused, "LVE-1114",
+                        "ulimit -u", binary=own, settings=["levee.http.listener=",
+                        "levee.io=plain", "levee.shards=%d" % shards])
     with tempfile.TemporaryDirectory(prefix="levee-doctor-") as directory:
         report("doctor io", doctor(levee, [], ["ring", "plain"] if ring else ["plain"], directory))
         report("doctor io where it is refused", doctor(levee, everything, ["plain"], directory))
