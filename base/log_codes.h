@@ -94,7 +94,8 @@ LOG_CODE("LVE-1113", "runs on the plain I/O backend",
          "measures both.")
 LOG_CODE("LVE-1114", "the system gives no thread",
          "Cause: the limit of processes and threads of the user (RLIMIT_NPROC) or of the cgroup "
-         "(pids.max) is reached. Effect: the broker does not start, and serves nothing. Next step: raise the "
+         "(pids.max) is reached. Effect: the broker does not start, and serves nothing. Next step: "
+         "raise the "
          "limit (ulimit -u, LimitNPROC= and TasksMax= of systemd, --pids-limit of a container); "
          "some twenty threads for each shard are enough.")
 LOG_CODE("LVE-2001", "the data directory cannot be used",
