@@ -133,6 +133,38 @@ Test(group_memory, new_offsets_stay_within_the_budget_and_those_that_are_there_m
     cr_assert(eq(i16, commit(NULL, "h", "t", 0, 7), KAFKA_NONE));
 }
 
+static int16_t commit_with(int32_t metadata_bytes)
+{
+    static char text[4001];
+    struct offset_commit_request *body;
+    struct ask ask;
+
+    memset(text, 'm', sizeof(text) - 1);
+    make_commit(&ask, NULL, "g", "t", 0, 5, -1);
+    body = ask.body;
+    body->topics.items[0].partitions.items[0].committed_metadata =
+        (struct wire_string){text, metadata_bytes};
+    ask_start(&ask, handle_offset_commit);
+    return end_commit(&ask);
+}
+
+/* One that is there moves on; what is said with it counts by how much more it is. */
+Test(group_memory, what_is_said_with_an_offset_counts_as_it_grows)
+{
+    uint64_t before;
+
+    cr_assert(eq(i16, commit_with(10), KAFKA_NONE));
+    before = used();
+    cr_assert(eq(i16, commit_with(4000), KAFKA_NONE));
+    cr_assert(ge(u64, used(), before + 3990));
+    cr_assert(eq(i16, commit_with(10), KAFKA_NONE));
+    cr_assert(eq(u64, used(), before));
+    limit(MEMORY_GROUPS, (before + 2000) * 4 / 3); /* a quarter of it is kept for others */
+    cr_assert(eq(i16, commit_with(4000), KAFKA_COORDINATOR_LOAD_IN_PROGRESS));
+    cr_assert(eq(i16, commit_with(20), KAFKA_NONE));
+    cr_assert(lt(u64, used(), before + 100));
+}
+
 /* Offsets stay for days; whoever fills the budget with them must not keep members out so long. */
 Test(group_memory, members_join_beside_as_many_offsets_as_there_may_be)
 {
