@@ -77,6 +77,16 @@ static enum io_refusal refusal_of(int32_t error)
     }
 }
 
+void io_choice_judge(const struct io_probe *probe, struct io_choice *out)
+{
+    out->operation = io_probe_refused(probe);
+    out->ring = out->operation == IO_OPERATION_COUNT;
+    if (out->ring)
+        return;
+    out->refusal = IO_REFUSAL_OPERATION;
+    out->error = probe->errors[out->operation];
+}
+
 static enum err look_at_ring(struct io_choice *out)
 {
     struct io_probe probe;
@@ -97,12 +107,8 @@ static enum err look_at_ring(struct io_choice *out)
     }
     if (io_probe_run(io, &probe))
         io->v->destroy(io); /* else it stays: what is in flight is its own */
-    out->operation = io_probe_refused(&probe);
-    if (out->operation == IO_OPERATION_COUNT)
-        return OK;
-    out->refusal = IO_REFUSAL_OPERATION;
-    out->error = probe.errors[out->operation];
-    return ERR_UNSUPPORTED;
+    io_choice_judge(&probe, out);
+    return out->ring ? OK : ERR_UNSUPPORTED;
 }
 
 enum err io_choose(enum io_wanted wanted, struct io_choice *out)
@@ -115,7 +121,6 @@ enum err io_choose(enum io_wanted wanted, struct io_choice *out)
         return OK;
     }
     err = look_at_ring(out);
-    out->ring = err == OK;
     return wanted == IO_WANTED_AUTO ? OK : err;
 }
 

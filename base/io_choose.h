@@ -43,6 +43,10 @@ must_use bool io_wanted_parse(const char *text, enum io_wanted *out);
  * out tells why. */
 must_use enum err io_choose(enum io_wanted wanted, struct io_choice *out);
 
+/* What a probe of a ring says of it, as a part of io_choose: whether it is taken, and if not why.
+ */
+void io_choice_judge(const struct io_probe *probe, struct io_choice *out);
+
 /* Why there is no ring, as half a sentence: "seccomp or another policy refuses it (EPERM)". */
 void io_choice_why(const struct io_choice *choice, char text[IO_CHOICE_TEXT_MAX]);
 

@@ -88,7 +88,7 @@ static const struct option_row option_rows[] = {
     {'c', "-c", "--config", "FILE", "server.properties to read"},
     {'s', NULL, "--set", "KEY=VALUE", "one configuration value; may be repeated"},
     {'P', NULL, "--port", "PORT", "listen on 127.0.0.1:PORT; metrics on PORT + 552"},
-    {'D', NULL, "--dir", "DIR", "the data directory (./data)"},
+    {'D', NULL, "--dir", "DIR", "the data directory (./data); of doctor: where to write (.)"},
     {'S', "-C", "--topic-config", "KEY=VALUE", "one topic configuration value; may be repeated"},
     {'p', "-p", "--partitions", "N", "number of partitions, or the one partition"},
     {'r', "-r", "--replicas", "N", "replication factor (the broker's default)"},

@@ -188,6 +188,23 @@ Test(io_choose, plain_is_taken_without_a_look_when_it_is_wanted)
     cr_assert(eq(str, why, (char *)"levee.io=plain"));
 }
 
+/* One refused operation is enough; what was not tried, or lacked something, refuses nothing. */
+Test(io_choose, a_ring_is_taken_when_no_operation_of_it_is_refused)
+{
+    for (uint32_t i = 0; i <= IO_OPERATION_COUNT; i++) {
+        struct io_choice choice = {.operation = IO_OPERATION_COUNT};
+        struct io_probe probe = {0};
+        if (i < IO_OPERATION_COUNT)
+            probe.errors[i] = EACCES;
+        io_choice_judge(&probe, &choice);
+        cr_assert(eq(int, choice.ring, i == IO_OPERATION_COUNT));
+        cr_assert(eq(int, choice.operation, i));
+        cr_assert(eq(int, choice.refusal,
+                     i == IO_OPERATION_COUNT ? IO_REFUSAL_NONE : IO_REFUSAL_OPERATION));
+        cr_assert(eq(i32, choice.error, i == IO_OPERATION_COUNT ? 0 : EACCES));
+    }
+}
+
 Test(io_choose, auto_always_finds_a_backend)
 {
     struct io_choice choice;
