@@ -578,5 +578,6 @@ Test(batch_check, a_check_that_finds_no_memory_is_refused_by_its_start)
         if (sample.err == ERR_AGAIN)
             wait_for(1);
         end(&sample);
+        sim_world_run_for(live.world, SIM_SECOND); /* the next one has a turn of its own */
     }
 }
