@@ -1,6 +1,7 @@
 #include "base/arena.h"
 
 #include "base/budget.h"
+#include "base/buffer_pool.h"
 #include "base/check.h"
 #include "base/mem.h"
 
@@ -28,10 +29,18 @@ static uint64_t cost_of(const struct arena_block *block)
 
 static void free_block(struct arena *arena, struct arena_block *block)
 {
+    uint64_t cost_bytes = cost_of(block);
+
     arena->total_bytes -= block->size_bytes;
+    buffer_give(arena->pool, block, cost_bytes);
     if (arena->budget != NULL)
-        budget_give(arena->budget, cost_of(block));
-    mem_free(block);
+        budget_give(arena->budget, cost_bytes); /* last: after it the pool may end */
+}
+
+static size_t first_bytes(const struct arena *arena)
+{
+    return arena->pool != NULL ? BUFFER_PAGE_BYTES - sizeof(struct arena_block)
+                               : ARENA_BLOCK_BYTES_MIN;
 }
 
 void arena_deinit(struct arena *arena)
@@ -53,13 +62,17 @@ void arena_reset(struct arena *arena)
         free_block(arena, arena->blocks);
         arena->blocks = next;
     }
-    if (arena->blocks != NULL && arena->blocks->size_bytes > ARENA_BLOCK_BYTES_MIN) {
+    if (arena->blocks != NULL && arena->blocks->size_bytes > first_bytes(arena)) {
         free_block(arena, arena->blocks);
         arena->blocks = NULL;
     }
-    if (arena->blocks != NULL)
-        memset(arena->blocks->bytes, 0, arena->blocks->size_bytes);
     arena->used_bytes = 0;
+}
+
+void arena_set_pool(struct arena *arena, struct buffer_pool *pool)
+{
+    check(arena->blocks == NULL);
+    arena->pool = pool;
 }
 
 uint64_t arena_cost_bytes(const struct arena *arena)
@@ -96,6 +109,13 @@ static bool has_room(const struct arena *arena, size_t size_bytes)
                bytes_to_leave(arena, size_bytes) + size_bytes + sizeof(struct arena_block);
 }
 
+static struct arena_block *alloc_block(const struct arena *arena, uint64_t cost_bytes)
+{
+    return arena->pool != NULL && cost_bytes % BUFFER_PAGE_BYTES == 0
+               ? buffer_take(arena->pool, cost_bytes)
+               : mem_try_alloc_aligned(ARENA_ALIGN, cost_bytes);
+}
+
 /* A block that the budget counts. */
 static struct arena_block *new_block(struct arena *arena, size_t size_bytes)
 {
@@ -105,7 +125,7 @@ static struct arena_block *new_block(struct arena *arena, size_t size_bytes)
     if (arena->budget != NULL &&
         !budget_take_more(arena->budget, cost_bytes, bytes_to_leave(arena, size_bytes)))
         return NULL;
-    block = mem_try_alloc(cost_bytes);
+    block = alloc_block(arena, cost_bytes);
     if (block != NULL)
         block->size_bytes = size_bytes;
     else if (arena->budget != NULL)
@@ -115,11 +135,13 @@ static struct arena_block *new_block(struct arena *arena, size_t size_bytes)
 
 static bool add_block(struct arena *arena, size_t need_bytes)
 {
-    size_t size_bytes = arena->blocks == NULL ? ARENA_BLOCK_BYTES_MIN : arena->total_bytes;
+    size_t size_bytes = arena->blocks == NULL ? first_bytes(arena) : arena->total_bytes;
     struct arena_block *block;
 
     if (size_bytes < need_bytes)
         size_bytes = need_bytes;
+    if (arena->pool != NULL)
+        size_bytes = buffer_cost_bytes(sizeof(*block) + size_bytes) - sizeof(*block);
     if (arena->total_bytes + size_bytes > arena->max_bytes || !has_room(arena, size_bytes))
         size_bytes = need_bytes;
     if (arena->total_bytes + size_bytes > arena->max_bytes)
@@ -150,6 +172,7 @@ void *arena_alloc(struct arena *arena, size_t size_bytes)
     }
     memory = arena->blocks->bytes + arena->used_bytes;
     arena->used_bytes += rounded;
+    memset(memory, 0, rounded); /* of what was used before: a block may be larger than the need */
     return memory;
 }
 

@@ -15,6 +15,7 @@
 
 struct arena_block;
 struct budget;
+struct buffer_pool;
 
 struct arena {
     struct arena_block *blocks; /* newest first */
@@ -23,6 +24,7 @@ struct arena {
     size_t max_bytes;           /* total_bytes never passes it */
     size_t allocs_left;         /* then none succeeds; SIZE_MAX: no limit.  For tests */
     struct budget *budget;      /* counts the blocks, or NULL */
+    struct buffer_pool *pool;   /* blocks that are whole pages come from there; NULL: none does */
 };
 
 /* No memory is taken before the first alloc.  max_bytes: the limit of all blocks together. */
@@ -37,6 +39,10 @@ void arena_reset(struct arena *arena);
 /* Its blocks count there from now on, those that it has past the limit if need be; NULL: they do
  * not count.  What counted elsewhere goes back there. */
 void arena_set_budget(struct arena *arena, struct budget *budget);
+
+/* Blocks come from pool from now on, of whatever loop; it must outlive them.  By an arena that has
+ * no blocks. */
+void arena_set_pool(struct arena *arena, struct buffer_pool *pool);
 
 /* What its blocks cost. */
 uint64_t arena_cost_bytes(const struct arena *arena);

@@ -8,13 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 static atomic_ullong used_bytes;
 static atomic_ullong used_count;
 static atomic_ullong fail_countdown;
 static atomic_bool fails_on; /* not once only */
 
-static bool told_to_fail(void)
+bool mem_is_refused(void)
 {
     if (BUGGIFY("mem: an allocation is refused"))
         return true;
@@ -54,7 +55,7 @@ static void *or_end(void *memory, size_t size_bytes)
 
 void *mem_try_alloc(size_t size_bytes)
 {
-    return told_to_fail() ? NULL : count_in(calloc(1, size_bytes == 0 ? 1 : size_bytes));
+    return mem_is_refused() ? NULL : count_in(calloc(1, size_bytes == 0 ? 1 : size_bytes));
 }
 
 void *mem_alloc(size_t size_bytes)
@@ -74,7 +75,7 @@ void *mem_try_realloc(void *memory, size_t size_bytes)
     size_t old_bytes = malloc_usable_size(memory);
     void *moved;
 
-    if (told_to_fail())
+    if (mem_is_refused())
         return NULL;
     moved = realloc(memory, size_bytes == 0 ? 1 : size_bytes);
     if (moved == NULL)
@@ -90,9 +91,38 @@ void *mem_try_alloc_aligned(size_t align_bytes, size_t size_bytes)
 {
     void *memory = NULL;
 
-    if (told_to_fail() || posix_memalign(&memory, align_bytes, size_bytes) != 0)
+    if (mem_is_refused() || posix_memalign(&memory, align_bytes, size_bytes) != 0)
         return NULL;
     return count_in(memory);
+}
+
+void *mem_try_map(size_t size_bytes)
+{
+    void *memory = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (memory == MAP_FAILED)
+        return NULL;
+    atomic_fetch_add_explicit(&used_count, 1, memory_order_relaxed);
+    return memory;
+}
+
+void mem_unmap(void *memory, size_t size_bytes)
+{
+    check(munmap(memory, size_bytes) == 0);
+    atomic_fetch_sub_explicit(&used_count, 1, memory_order_relaxed);
+}
+
+void mem_populate(void *pages, size_t size_bytes)
+{
+    enum { MADVISE_POPULATE_WRITE = 23 }; /* MADV_POPULATE_WRITE, which older headers lack */
+
+    (void)madvise(pages, size_bytes, MADVISE_POPULATE_WRITE);
+}
+
+bool mem_forget(void *pages, size_t size_bytes)
+{
+    return madvise(pages, size_bytes, MADV_DONTNEED) == 0;
 }
 
 char *mem_strdup(const char *text)

@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +29,23 @@ must_use void *mem_try_realloc(void *memory, size_t size_bytes);
 /* size_bytes at an address that is a multiple of align_bytes (a power of two); not zeroed.
  * Release with mem_free. */
 must_use void *mem_try_alloc_aligned(size_t align_bytes, size_t size_bytes);
+
+/* A mapping of size_bytes of zeroed pages, which cost memory when they are first touched; it counts
+ * as a block without bytes.  NULL when the kernel refuses. */
+must_use void *mem_try_map(size_t size_bytes);
+void mem_unmap(void *memory, size_t size_bytes);
+
+/* The next thing that happens to these whole pages of a mapping is that they are written: take all
+ * of them at once, where the kernel can (5.14). */
+void mem_populate(void *pages, size_t size_bytes);
+
+/* Give whole pages of a mapping back to the system; touched again, they are zeroed.  False: the
+ * system leaves them to us. */
+bool mem_forget(void *pages, size_t size_bytes);
+
+/* For who hands out memory that he has already: is this allocation to be refused, as mem_try_alloc
+ * would (mem_fail_after, the simulator)? */
+must_use bool mem_is_refused(void);
 
 /* A copy of a NUL-terminated text.  Never NULL. */
 must_use char *mem_strdup(const char *text);

@@ -1,5 +1,6 @@
 #include "base/slab.h"
 
+#include "base/buffer_pool.h"
 #include "base/check.h"
 #include "base/mem.h"
 
@@ -16,6 +17,12 @@ void slab_init(struct slab *slab, uint64_t max_bytes)
 void slab_init_named(struct slab *slab, const char *name, uint64_t max_bytes)
 {
     budget_init(&slab->budget, name, max_bytes);
+    slab->pool = NULL;
+}
+
+void slab_set_pool(struct slab *slab, struct buffer_pool *pool)
+{
+    slab->pool = pool;
 }
 
 void slab_deinit(struct slab *slab)
@@ -38,6 +45,16 @@ uint64_t buf_cost_bytes(const struct buf *buf)
     return cost_of(buf->capacity_bytes);
 }
 
+/* The block with the bytes: from the pool if it is large. */
+static void *take_block(struct slab *slab, uint64_t size_bytes, uint32_t align_bytes)
+{
+    bool pooled =
+        slab->pool != NULL && size_bytes >= SLAB_POOLED_BYTES && align_bytes <= BUFFER_PAGE_BYTES;
+
+    return pooled ? buffer_take(slab->pool, size_bytes)
+                  : mem_try_alloc_aligned(align_bytes, size_bytes);
+}
+
 struct buf *buf_create(struct slab *slab, uint32_t capacity_bytes, uint32_t align_bytes)
 {
     uint64_t cost_bytes = cost_of(capacity_bytes);
@@ -48,12 +65,13 @@ struct buf *buf_create(struct slab *slab, uint32_t capacity_bytes, uint32_t alig
     check(align_bytes > 0 && (align_bytes & (align_bytes - 1)) == 0);
     if (!budget_take(&slab->budget, cost_bytes))
         return NULL;
-    buf = mem_try_alloc_aligned(BUF_ALIGN, apart ? BUF_HEADER_BYTES : cost_bytes);
+    buf = apart ? mem_try_alloc_aligned(BUF_ALIGN, BUF_HEADER_BYTES)
+                : take_block(slab, cost_bytes, BUF_ALIGN);
     if (buf == NULL)
         goto give_back;
     bytes = (uint8_t *)buf + BUF_HEADER_BYTES;
     if (apart) {
-        bytes = mem_try_alloc_aligned(align_bytes, capacity_bytes);
+        bytes = take_block(slab, capacity_bytes, align_bytes);
         if (bytes == NULL)
             goto free_header;
     }
@@ -62,6 +80,7 @@ struct buf *buf_create(struct slab *slab, uint32_t capacity_bytes, uint32_t alig
         .capacity_bytes = capacity_bytes,
         .bytes = bytes,
         .slab = slab,
+        .pool = slab->pool,
         .apart = apart,
     };
     return buf;
@@ -71,6 +90,16 @@ free_header:
 give_back:
     budget_give(&slab->budget, cost_bytes);
     return NULL;
+}
+
+static void free_blocks(struct buf *buf)
+{
+    if (buf->apart) {
+        buffer_give(buf->pool, buf->bytes, buf->capacity_bytes);
+        mem_free(buf);
+    } else {
+        buffer_give(buf->pool, buf, cost_of(buf->capacity_bytes));
+    }
 }
 
 void buf_init_foreign(struct buf *buf, uint8_t *bytes, uint32_t capacity_bytes,
@@ -108,9 +137,7 @@ void buf_unref(struct buf *buf)
     if (slab == NULL)
         return; /* on_release has given it to its owner: not ours to touch */
     cost_bytes = cost_of(buf->capacity_bytes);
-    if (buf->apart)
-        mem_free(buf->bytes);
-    mem_free(buf);
+    free_blocks(buf);
     budget_give(&slab->budget, cost_bytes); /* last: after it the slab may end */
 }
 

@@ -2,7 +2,10 @@
  *
  * A buf is made on one loop and handed on by reference: each holder has one and drops it with
  * buf_unref, on any thread.  The last drop gives the memory and the count back.  The bytes are
- * written by one holder before others see them; afterwards all only read. */
+ * written by one holder before others see them; afterwards all only read.
+ *
+ * A slab counts; with slab_set_pool larger buffers are pages of a pool, which it shares with other
+ * slabs of its loop.  The end of the last page is not counted. */
 #ifndef LEVEE_BASE_SLAB_H
 #define LEVEE_BASE_SLAB_H
 
@@ -13,9 +16,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct buffer_pool;
+
+enum { SLAB_POOLED_BYTES = 16 << 10 }; /* the end of the last page is less than a quarter */
+
 struct slab {
     struct budget
         budget; /* counts buffers with their headers; what else it counts is its owner's */
+    struct buffer_pool *pool; /* of larger buffers, the owning loop's; NULL: the heap has all */
 };
 
 struct buf {
@@ -27,13 +35,19 @@ struct buf {
      * still valid. */
     void (*on_release)(struct buf *buf);
     void *context; /* for on_release */
-    bool apart;    /* bytes have a block of their own, for alignment above 16 */
+    struct buffer_pool
+        *pool;  /* of the block with the bytes, which may be the heap's all the same */
+    bool apart; /* bytes have a block of their own, for alignment above 16 */
 };
 
 void slab_init(struct slab *slab, uint64_t max_bytes);
 
 /* As slab_init; name: a literal, of its budget. */
 void slab_init_named(struct slab *slab, const char *name, uint64_t max_bytes);
+
+/* Buffers of SLAB_POOLED_BYTES and more come from pool from now on (NULL: none does).  It must
+ * outlive every buf. */
+void slab_set_pool(struct slab *slab, struct buffer_pool *pool);
 
 /* Every buf must be back. */
 void slab_deinit(struct slab *slab);
