@@ -46,6 +46,14 @@ METRIC_FAMILY(MEMORY_MAX, GAUGE, "levee_memory_max_bytes", 0,
     "The limit of a purpose {budget}.")
 METRIC_FAMILY(MEMORY_REFUSALS, COUNTER, "levee_memory_refusals_total", 0,
     "Times that a purpose was at its limit {budget}.")
+METRIC_FAMILY(BUFFERS_USED, GAUGE, "levee_buffer_pool_used_bytes", 0,
+    "Pages of the recycled buffers that are in use, by the loop that owns the pool {shard}.")
+METRIC_FAMILY(BUFFERS_IDLE, GAUGE, "levee_buffer_pool_idle_bytes", 0,
+    "Pages that no buffer uses and that were not given back to the system {shard}.")
+METRIC_FAMILY(BUFFERS_MAX, GAUGE, "levee_buffer_pool_max_bytes", 0,
+    "Address space of the pool {shard}.")
+METRIC_FAMILY(BUFFERS_OF_HEAP, COUNTER, "levee_buffer_pool_heap_buffers_total", 0,
+    "Buffers that the heap gave: larger than 1 MiB, or the pool was full {shard}.")
 
 /* connections */
 METRIC_FAMILY(CONNECTIONS, UNTYPED, "kafka_server_socket_server_metrics_connection_count", 0,

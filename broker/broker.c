@@ -396,6 +396,21 @@ uint64_t broker_progress(const struct broker *broker)
     return progress;
 }
 
+uint64_t broker_buffer_bytes(const struct broker *broker)
+{
+    uint64_t bytes = 0;
+
+    for (uint32_t i = 0; i < broker->shards.count; i++)
+        bytes += buffer_pool_used_bytes(&broker->shards.at[i]->memory.buffers);
+    return bytes;
+}
+
+void broker_trim_memory(struct broker *broker)
+{
+    for (uint32_t i = 0; i < broker->shards.count; i++)
+        memory_trim(&broker->shards.at[i]->memory);
+}
+
 /* ---- the end */
 
 static void close_station(struct station *station)
@@ -416,6 +431,7 @@ static void close_station(struct station *station)
     mem_free(shard->fetch_sessions);
     image_destroy(shard->image);
     request_metrics_deinit(&station->request_metrics);
+    memory_deinit(&shard->memory);
     loop_deinit(&shard->loop);
 }
 

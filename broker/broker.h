@@ -57,6 +57,12 @@ void broker_close(struct broker *broker, bool clean);
  * which it stands still hangs. */
 uint64_t broker_progress(const struct broker *broker);
 
+/* What the buffers in use take of their pools (base/buffer_pool); any thread. */
+uint64_t broker_buffer_bytes(const struct broker *broker);
+
+/* From any thread, while the loops turn: what the pools keep idle goes back to the system soon. */
+void broker_trim_memory(struct broker *broker);
+
 struct shard *broker_shard(struct broker *broker, uint32_t index);
 
 /* To ask its loops for what /metrics tells, from broker_start to the end of the loops. */

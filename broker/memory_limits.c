@@ -8,8 +8,10 @@ enum { MIB = 1 << 20, TOTAL_MIN_BYTES = 64 * MIB };
 
 enum { PRODUCER_THOUSANDTHS = 40, PRODUCERS_MAX_BYTES = 1024 * MIB };
 
-/* Two threads of a shard hold a batch twice each: a quarter of all. */
 enum { RECODE_PART = 16, RECODE_MIN_BYTES = 8 * MIB };
+
+/* A load's ups and downs; more than that comes from the system again. */
+enum { IDLE_PART = 32, IDLE_MAX_BYTES = 128 * MIB };
 
 static const uint64_t total_unknown_bytes = (uint64_t)4 << 30;
 
@@ -82,6 +84,10 @@ void memory_limits_share(const struct config *config, uint64_t system_bytes, uin
     out->recode_bytes = total_bytes / RECODE_PART / shard_count;
     if (out->recode_bytes < RECODE_MIN_BYTES)
         out->recode_bytes = RECODE_MIN_BYTES;
+    out->idle_bytes = total_bytes / IDLE_PART;
+    if (out->idle_bytes > IDLE_MAX_BYTES)
+        out->idle_bytes = IDLE_MAX_BYTES;
+    out->idle_bytes /= shard_count;
     *total_out = total_bytes;
 }
 

@@ -32,8 +32,9 @@ struct memory_limits {
     uint64_t max_bytes[MEMORY_PURPOSE_COUNT];
     uint64_t tail_cache_bytes; /* payload that stays in memory after it was written */
     uint64_t producer_bytes;   /* what partitions remember of idempotent producers; of the rest */
-    uint64_t recode_bytes;     /* what a batch may expand to that is written anew: a thread holds it
-                                * twice; of the rest */
+    uint64_t idle_bytes;   /* what buffers that nobody uses may keep from the system; of the rest */
+    uint64_t recode_bytes; /* what a batch may expand to that is written anew: a thread holds it
+                            * twice; of the rest */
 };
 
 /* The limits of one of shard_count shards.  system_bytes: what the system allows (0: unknown); the

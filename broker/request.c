@@ -245,6 +245,7 @@ enum err request_pool_take(struct request_pool *pool, uint32_t size_bytes, bool 
         if (request == NULL)
             return ERR_NOMEM;
         arena_init(&arena, DECODE_BYTES_MAX);
+        arena_set_pool(&arena, &pool->shard->memory.buffers);
     }
     *request = (struct request){
         .wire.release = on_release, .home = pool->shard, .at = pool->shard, .arena = arena};
@@ -273,6 +274,7 @@ static enum err encode(struct request *request)
     enum err err;
 
     arena_init(&request->answer, answer_bytes_max);
+    arena_set_pool(&request->answer, &request->home->memory.buffers);
     request->answer.allocs_left = request->arena.allocs_left;
     arena_set_budget(&request->answer, budget_of(request));
     wire_writer_init_with(&writer, &request->answer, request->small, sizeof(request->small));

@@ -101,8 +101,11 @@ static void on_stopped(void *context, enum err err)
 static void *run_shard(void *context)
 {
     struct server_shard *shard = context;
-    struct loop *loop = &broker_shard(shard->server->broker, shard->index)->loop;
-    enum err err = loop_run(loop);
+    struct shard *owned = broker_shard(shard->server->broker, shard->index);
+    enum err err;
+
+    memory_own(&owned->memory);
+    err = loop_run(&owned->loop);
 
     if (err != OK)
         on_failed(shard->server, err);
@@ -226,13 +229,13 @@ static void keep_freed_memory(void)
     mallopt(M_ARENA_MAX, 4);
 }
 
-/* Resident bytes beyond what is handed out (proc(5), statm). */
-static uint64_t kept_bytes(void)
+/* Resident bytes beyond what is handed out (proc(5), statm), by the heap and as buffers. */
+static uint64_t kept_bytes(const struct broker *broker)
 {
     unsigned long long size_pages;
     unsigned long long resident_pages = 0;
     uint64_t resident_bytes;
-    uint64_t used_bytes = mem_used_bytes();
+    uint64_t used_bytes = mem_used_bytes() + broker_buffer_bytes(broker);
     FILE *file = fopen("/proc/self/statm", "re");
 
     if (file == NULL)
@@ -248,10 +251,12 @@ static uint64_t kept_bytes(void)
  * container is judged by what it holds. */
 static void give_memory_back(struct server *server)
 {
-    if (!kept_memory_goes(&server->kept_memory, kept_bytes(), broker_progress(server->broker)))
+    if (!kept_memory_goes(&server->kept_memory, kept_bytes(server->broker),
+                          broker_progress(server->broker)))
         return;
+    broker_trim_memory(server->broker);
     malloc_trim(0);
-    kept_memory_is_gone(&server->kept_memory, kept_bytes());
+    kept_memory_is_gone(&server->kept_memory, kept_bytes(server->broker));
 }
 
 static void block_signals(sigset_t *waited_for)

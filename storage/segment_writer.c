@@ -6,11 +6,13 @@
  * One write per log is in flight, so bytes enter a file in order; the
  * block below an unaligned position is rewritten from head_block, under the protection of the
  * journal (journal.h, prefix_bytes). */
+#include "base/buffer_pool.h"
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/sometimes.h"
 #include "storage/log_private.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -18,6 +20,9 @@ enum {
     RETRY_MS = 1000,
     FRUITLESS_MAX = 16, /* writes that moved no block, one after the other */
 };
+
+static_assert((uint32_t)STORE_BLOCK <= (uint32_t)BUFFER_PAGE_BYTES,
+              "a buffer lies as a write must");
 
 static void fill_writes(struct store *store);
 
@@ -51,7 +56,7 @@ static void free_write(struct segment_write *write)
     write->store->write_bytes -= write->size_bytes;
     write->store->write_count--;
     segment_io_ended(write->segment);
-    mem_free(write->bytes);
+    buffer_give(write->store->groups->pool, write->bytes, write->size_bytes);
     mem_free(write);
 }
 
@@ -200,7 +205,7 @@ static enum err start_write(struct store *store, struct log *log)
     write = mem_try_alloc(sizeof(*write));
     if (write == NULL)
         return ERR_NOMEM;
-    write->bytes = mem_try_alloc_aligned(STORE_BLOCK, size_bytes);
+    write->bytes = buffer_take(store->groups->pool, size_bytes);
     if (write->bytes == NULL) {
         mem_free(write);
         return ERR_NOMEM;

@@ -401,4 +401,12 @@ DEFECTS = [
            ["test_conn"],
            ("net/conn_server.c", "    if (!was_full || !conn_server_has_address_room(server, conn, is_long))\n",
             "    if ($BUG || !was_full || !conn_server_has_address_room(server, conn, is_long))\n")),
+    defect("used_pages_trimmed", "pages that a buffer uses go back to the system with the idle ones",
+           ["test_buffer_pool"],
+           ("base/buffer_pool.c", "        idle[word] = chunk->free[word] & chunk->touched[word];",
+            "        idle[word] = ($BUG ? UINT64_MAX : chunk->free[word]) & chunk->touched[word];")),
+    defect("page_of_two", "the last page of a buffer may be another's, too",
+           ["test_buffer_pool"],
+           ("base/buffer_pool.c", "        chunk->free[word] &= ~mask;\n",
+            "        chunk->free[word] &= ~($BUG ? mask >> 1 : mask);\n")),
 ]

@@ -41,7 +41,7 @@ static struct state_meter meter;
 
 static void set_up(void)
 {
-    struct memory_limits limits;
+    struct memory_limits limits = {0};
 
     if (shard.image != NULL)
         return;

@@ -441,7 +441,7 @@ static inline void rig_close_parts(void)
 static inline void rig_up(const char *const *sets)
 {
     struct config_load_options options = {.sets = sets};
-    struct memory_limits limits;
+    struct memory_limits limits = {0};
 
     memset(&rig, 0, sizeof(rig));
     list_init(&disk.rooms);
@@ -489,6 +489,7 @@ static inline void rig_down(void)
     disk_forget();
     cr_assert(eq(u64, budget_used_bytes(memory_budget(&rig.shard.memory, MEMORY_GROUPS)), 0));
     cr_assert(eq(u64, budget_used_bytes(memory_budget(&rig.shard.memory, MEMORY_DECODED)), 0));
+    memory_deinit(&rig.shard.memory);
     cr_assert(eq(u64, mem_used_count(), 0), "memory was not given back");
 }
 

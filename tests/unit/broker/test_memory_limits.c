@@ -46,6 +46,8 @@ Test(memory_limits, all_purposes_of_all_shards_leave_a_quarter)
             cr_assert(eq(u64, total, mib << 20));
             cr_assert(le(u64, sum_of(&limits) * shards, total / 4 * 3));
             cr_assert(le(u64, limits.tail_cache_bytes * 2, limits.max_bytes[MEMORY_JOURNAL]));
+            cr_assert(le(u64, limits.idle_bytes * shards, total / 32));
+            cr_assert(le(u64, limits.idle_bytes * shards, 128 << 20));
         }
 }
 

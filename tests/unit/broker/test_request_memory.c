@@ -57,6 +57,33 @@ static void fails_well(int16_t key, int16_t version, const void *request)
         cr_assert(eq(u64, budget_used_bytes(decoded(i)), 0), "key %d", key);
 }
 
+/* ---- the buffers that it comes from */
+
+static uint64_t idle_bytes(uint32_t shard)
+{
+    const struct memory *memory = &broker_shard(live.broker.broker, shard)->memory;
+
+    return (uint64_t)gauge_read(&memory->buffers.idle_bytes);
+}
+
+Test(request_memory, what_buffers_keep_idle_goes_back_when_it_is_told_to)
+{
+    uint64_t before_bytes = 0;
+
+    live_start(2, NULL);
+    (void)live_topic(live_client(0), "t", PARTS);
+    sim_world_run_for(live.world, 100 * SIM_MS);
+    for (uint32_t i = 0; i < live.broker.shards_count; i++) {
+        before_bytes += idle_bytes(i);
+        memory_trim(&broker_shard(live.broker.broker, i)->memory);
+        memory_trim(&broker_shard(live.broker.broker, i)->memory); /* once is enough */
+    }
+    cr_assert(lt(u64, 0, before_bytes));
+    sim_world_run_for(live.world, 100 * SIM_MS);
+    for (uint32_t i = 0; i < live.broker.shards_count; i++)
+        cr_assert(eq(u64, idle_bytes(i), 0));
+}
+
 /* ---- every API with an empty request */
 
 /* These have their connection closed, or wait for what never comes, with nothing in them. */
