@@ -77,4 +77,8 @@ Test(produce_names, a_name_that_begins_another_is_another, .init = setup)
     cr_assert(eq(int, check_of(1, 1, BY_NAME), OK));
     topics[1].name = topics[10].name;
     cr_assert(eq(int, check_of(2, 1, BY_NAME), OK));
+    topics[2].name = topics[0].name;
+    topics[0].name = topics[1].name;
+    topics[1].name = topics[2].name;
+    cr_assert(eq(int, check_of(2, 1, BY_NAME), OK));
 }
