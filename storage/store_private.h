@@ -72,7 +72,7 @@ struct store {
     uint32_t recovery_epoch;
     uint64_t journal_salt; /* of the journal of that epoch; never 0 */
 
-    struct list logs;
+    struct list logs; /* newest last (store_walk) */
     uint32_t log_count;
     struct producer_shares producers; /* that its logs remember */
     struct list cache;     /* of tail_entry.cache_node, not in a segment yet, oldest append first */

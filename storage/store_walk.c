@@ -13,7 +13,8 @@ static void end_walk(struct store *store, enum err err)
     done(store, err);
 }
 
-/* Who was visited goes to the back, so the walk has ended when it stands in front again. */
+/* It takes the last one and puts it in front: whoever comes meanwhile is the last one then, and
+ * when one of this round is, all are.  Their order stays as it was. */
 static void run_walk(struct task *task)
 {
     struct store *store = container_of(task, struct store, walk.task);
@@ -21,13 +22,13 @@ static void run_walk(struct task *task)
     enum err err = OK;
 
     for (uint32_t i = 0; i < LOGS_PER_TURN && err == OK; i++) {
-        struct log *log = list_first(&store->logs, struct log, node);
+        struct log *log = container_of(store->logs.prev, struct log, node);
         if (list_is_empty(&store->logs) || log->walk_round == walk->round) {
             end_walk(store, OK);
             return;
         }
         list_remove(&log->node);
-        list_push_back(&store->logs, &log->node);
+        list_push_front(&store->logs, &log->node);
         log->walk_round = walk->round;
         err = store->state == STORE_FAILED ? ERR_STORAGE : walk->visit(log);
         walk->visited_count++;
