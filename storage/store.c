@@ -491,6 +491,7 @@ void store_close(struct store *store)
     undefer(&store->write_task);
     undefer(&store->files_task);
     undefer(&store->drained_task);
+    undefer(&store->walk.task);
     log_tail_free_spares(store);
     journal_close(store->journal);
     marks_writer_close(store->marks_writer);

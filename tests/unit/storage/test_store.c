@@ -433,6 +433,28 @@ Test(store, who_waits_for_a_stop_or_a_checkpoint_is_told_once_also_when_the_devi
     }
 }
 
+static bool is_between_turns(void *context)
+{
+    return list_is_linked(&fixture.store->walk.task.node);
+}
+
+Test(store, it_may_be_closed_in_the_midst_of_a_stop)
+{
+    uint32_t stops = 0;
+
+    up_with(&(struct fixture_options){.seed = 5, .log_count = FIXTURE_LOGS_MAX});
+    fill(20);
+    store_stop(fixture.store, count_end, &stops);
+    cr_assert(sim_world_run_until(fixture.world, is_between_turns, NULL, 60 * SIM_SECOND));
+    store_close(fixture.store);
+    fixture.store = NULL;
+    fixture.stores[0] = NULL;
+    for (uint32_t i = 0; i < FIXTURE_LOGS_MAX; i++)
+        fixture.at[i].log = NULL;
+    cr_assert(list_is_empty(&fixture.loops[0].deferred));
+    cr_assert(eq(u32, stops, 0));
+}
+
 /* ---- space (S5, F7) */
 
 Test(store, without_space_client_appends_are_refused_and_it_heals_by_itself)
@@ -831,6 +853,56 @@ Test(store, a_full_journal_takes_records_that_delete_topics_past_those_who_wait)
     fixture_forget_from(1, INT64_MIN);
     fixture_run_ms(20000);
     cr_assert(not(store_is_short_of_space(fixture.store)));
+}
+
+/* A file that leaves so many bytes of the disk. */
+static uint64_t fill_disk(uint64_t left_bytes)
+{
+    uint8_t block[4096] = {1};
+    struct iovec vec = {block, sizeof(block)};
+    uint64_t inode;
+
+    cr_assert(eq(int, sim_disk_open(&fixture.node->disk, "ballast", SIM_OPEN_CREATE, &inode), 0));
+    for (uint64_t pos = 0; sim_disk_free_bytes(&fixture.node->disk) > left_bytes;
+         pos += sizeof(block)) {
+        struct sim_disk_write write = {.vec = &vec, .vec_count = 1, .pos = pos};
+        cr_assert(lt(i32, 0, sim_disk_write(&fixture.node->disk, inode, &write)));
+    }
+    return inode;
+}
+
+/* What was taken and is in no segment yet needs as much of the disk as it will there. */
+Test(store, what_was_taken_counts_as_written)
+{
+    enum { LOGS = 8, RESERVE = 8 << 20 };
+    struct fixture_append append = {.value_bytes = 200000};
+    uint64_t dirty_bytes;
+    uint64_t inode;
+
+    up_with(&(struct fixture_options){.seed = 9,
+                                      .log_count = LOGS,
+                                      .segment_write_bytes = 1 << 20,
+                                      .capacity_bytes = 64 << 20,
+                                      .journal_max_bytes = 8 << 20,
+                                      .checkpoint_interval_ms = UINT32_MAX,
+                                      .reserve_bytes = RESERVE});
+    for (append.log_index = 0; append.log_index < LOGS; append.log_index++)
+        cr_assert(eq(int, fixture_append(&append, NULL), OK));
+    cr_assert(fixture_settle());
+    fixture_run_ms(10000); /* the journal has its extents */
+    dirty_bytes = fixture.store->dirty_bytes;
+    cr_assert(lt(u64, 1 << 20, dirty_bytes));
+    inode = fill_disk(RESERVE + dirty_bytes + (64 << 10));
+    fixture_run_ms(3000);
+    cr_assert(not(store_is_short_of_space(fixture.store)));
+    sim_disk_release(&fixture.node->disk, inode);
+    inode = fill_disk(RESERVE + dirty_bytes / 2);
+    fixture_run_ms(3000);
+    cr_assert(eq(u64, fixture.store->dirty_bytes, dirty_bytes));
+    cr_assert(store_is_short_of_space(fixture.store));
+    append.log_index = 0;
+    cr_assert(eq(int, fixture_append(&append, NULL), ERR_NOSPACE));
+    sim_disk_release(&fixture.node->disk, inode);
 }
 
 /* What was taken when it was seen has to have its place in segments, too. */
