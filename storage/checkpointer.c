@@ -375,7 +375,8 @@ static void on_timer(struct timer *timer)
 {
     struct store *store = container_of(timer, struct store, checkpoint_timer);
 
-    if (store->step == CHECKPOINT_IDLE && !list_is_empty(&store->dirty_logs))
+    if (store->step == CHECKPOINT_IDLE &&
+        (!list_is_empty(&store->dirty_logs) || store->checkpoint_waiter_count > 0))
         store_checkpoint(store, NULL, NULL);
 }
 

@@ -156,6 +156,28 @@ Test(store_no_memory, a_checkpoint_without_it_is_made_later)
     check_all();
 }
 
+/* Whoever waits for it is told also when the logs that it was for are deleted meanwhile. */
+Test(store_no_memory, a_checkpoint_without_it_has_an_end_also_without_logs)
+{
+    struct answer answer = {0};
+
+    up();
+    fill(30);
+    mem_fail_after(1);
+    store_checkpoint(fixture.store, on_answer, &answer);
+    mem_fail_after(0);
+    cr_assert(fixture_has_line("LVE-2108"));
+    cr_assert(eq(u32, answer.count, 0));
+    for (uint32_t i = 0; i < LOGS; i++) {
+        log_delete(fixture.at[i].log);
+        fixture.at[i].log = NULL;
+        fixture_forget_from(i, INT64_MIN);
+    }
+    fixture_run_ms(5000);
+    cr_assert(eq(u32, answer.count, 1));
+    cr_assert(eq(int, answer.err, OK));
+}
+
 Test(store_no_memory, a_cut_at_either_end_without_it_is_refused_and_nothing_is_cut)
 {
     struct answer answer = {0};
