@@ -58,24 +58,25 @@ static enum err find_place(struct journal *journal, uint32_t entry_bytes, bool u
 {
     uint64_t size_bytes = journal_group_size_with(journal->open, &journal->memory, entry_bytes);
     bool fits = fits_open_group(journal, size_bytes, urgent);
+    uint64_t alone_bytes =
+        journal_format_round_up((uint64_t)JOURNAL_GROUP_HEAD_BYTES + entry_bytes);
     uint64_t device_bytes; /* how much of it is new */
     enum err err;
 
-    if (!fits)
-        size_bytes = (uint64_t)JOURNAL_GROUP_HEAD_BYTES + entry_bytes;
-    device_bytes = journal_format_round_up(size_bytes) - (fits ? journal_open_bytes(journal) : 0);
-    if (journal_format_round_up(size_bytes) > journal_extents_largest_bytes(&journal->extents))
+    if (alone_bytes > journal_extents_largest_bytes(&journal->extents))
         return ERR_TOO_LARGE;
+    device_bytes =
+        fits ? journal_format_round_up(size_bytes) - journal_open_bytes(journal) : alone_bytes;
     if (!journal_has_pending_room(journal, device_bytes, urgent) ||
-        (!fits && !journal_has_place(journal, journal_format_round_up(size_bytes), urgent)))
-        return refuse(journal, journal_format_round_up(JOURNAL_GROUP_HEAD_BYTES + entry_bytes));
+        (!fits && !journal_has_place(journal, alone_bytes, urgent)))
+        return refuse(journal, alone_bytes);
     if (!fits && journal->open->entry_count > 0)
         journal_close_open_group(journal);
     err = journal_group_reserve(journal->open, &journal->memory, entry_bytes);
     if (err)
         return err;
     if (!fits)
-        (void)journal_extents_place(&journal->extents, journal_format_round_up(size_bytes), urgent);
+        (void)journal_extents_place(&journal->extents, alone_bytes, urgent);
     journal->pending_bytes += device_bytes;
     return OK;
 }

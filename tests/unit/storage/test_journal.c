@@ -674,6 +674,35 @@ Test(journal, without_room_it_takes_what_lets_space_go_up_to_a_bound)
     journal_rig_close(&rig);
 }
 
+/* The journal's one extent is filled by a group that is still open. */
+Test(journal, what_lets_space_go_joins_a_group_that_is_as_large_as_one_may_be)
+{
+    uint32_t count = 0;
+    enum err err;
+
+    be_large();
+    rig.options.group_max_bytes = 1 << 20;
+    rig.options.pending_max_bytes = 2 << 20;
+    rig.options.second_in_flight_bytes = 2 << 20;
+    open_held();
+    journal_rig_append(&rig, 0, 0, 100); /* whose end the next group waits for */
+    journal_rig_turn(&rig, 1);
+    for (uint32_t size_bytes = 20000; size_bytes > 0; size_bytes /= 10)
+        while (journal_rig_try(&rig, 0, 0, size_bytes, false, NULL) == OK) {
+        }
+    while ((err = try_urgent(count, NULL)) == OK)
+        count++;
+    cr_assert(eq(int, err, ERR_FULL));
+    cr_assert(lt(u32, 100, count));
+    memset(rig.fake.hold, 0, sizeof(rig.fake.hold));
+    while (rig.fake.op_count > 0)
+        fake_io_complete(&rig.fake, 0);
+    journal_rig_settle(&rig);
+    cr_assert(eq(u64, rig.committed, 2));
+    cr_assert(eq(u64, journal_used_bytes(rig.journal), 1 << 20));
+    journal_rig_close(&rig);
+}
+
 Test(journal, what_lets_space_go_does_not_wait_for_a_slow_device)
 {
     uint64_t sequence;
