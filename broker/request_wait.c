@@ -1,6 +1,7 @@
 /* Requests that wait: how their waiting ends before what they wait for has come, and what they hold
  * meanwhile. */
 #include "broker/request_private.h"
+#include "net/conn_server.h"
 
 void request_forget_wait(struct request *request)
 {
@@ -123,6 +124,8 @@ static void shed_at_home(struct request *request)
 {
     conn_request_drop_frame(&request->wire);
     list_push_back(&request->home->requests->shed, &request->shed_node);
+    if (request->home->conns != NULL)
+        conn_server_resume(request->home->conns); /* there may be room for the next one */
 }
 
 static void on_shed(struct mail *mail)

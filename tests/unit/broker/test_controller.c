@@ -542,6 +542,47 @@ Test(controller, a_call_that_lets_space_go_passes_one_that_has_no_room)
     }
 }
 
+/* ... and comes before those that came after it. */
+Test(controller, a_call_that_gave_way_keeps_its_turn)
+{
+    struct create_topics_request_creatable_topic topics[3] = {
+        {.name = wire_string("a"), .num_partitions = 1, .replication_factor = 1},
+        {.name = wire_string("b"), .num_partitions = 1, .replication_factor = 1},
+        {.name = wire_string("b"), .num_partitions = 2, .replication_factor = 1}};
+    struct create_topics_request creates[3];
+    struct create_topics_response created[3] = {0};
+    struct wire_string name = wire_string("a");
+    struct delete_topics_request request = {.topic_names = {&name, 1}};
+    struct delete_topics_response deleted = {0};
+    struct asked asked[3];
+    struct asked deletion;
+    bool had_room;
+
+    for (int i = 0; i < 3; i++) {
+        creates[i] = (struct create_topics_request){.topics = {&topics[i], 1}};
+        ask_begin(&asked[i], &creates[i], &created[i], 7);
+        controller_create_topics(rig.controller, &asked[i].call);
+        if (i == 0)
+            rig_settle();
+        kept_log.is_full = true;
+    }
+    ask_begin(&deletion, &request, &deleted, 5);
+    controller_delete_topics(rig.controller, &deletion.call);
+    rig_settle();
+    cr_assert(asked[0].done && deletion.done && !asked[1].done && !asked[2].done);
+    kept_log.is_full = false;
+    list_remove(&kept_log.waiter->node);
+    had_room = kept_log.waiter->room(kept_log.waiter);
+    cr_assert(had_room);
+    rig_settle();
+    cr_assert(eq(i16, created[1].topics.items[0].error_code, KAFKA_NONE));
+    cr_assert(eq(i16, created[2].topics.items[0].error_code, KAFKA_TOPIC_ALREADY_EXISTS));
+    cr_assert(eq(u32, topic_on(0, "b")->partition_count, 1));
+    for (int i = 0; i < 3; i++)
+        arena_deinit(&asked[i].arena);
+    arena_deinit(&deletion.arena);
+}
+
 /* A call whose time is over, in each of its stages: what is not written is never written. */
 Test(controller, a_call_that_is_abandoned_ends_at_once)
 {
