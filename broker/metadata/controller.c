@@ -11,6 +11,10 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* Retention is shortened so often where the journal has no room, a block each: the rest of what it
+ * keeps is for what deletes.  It has room again when anything else is written. */
+enum { URGENT_ALTERS_MAX = 4 };
+
 /* ---- deciding */
 
 static enum err decide_producer_ids(struct controller *controller, struct controller_call *call)
@@ -169,13 +173,25 @@ static void on_committed(struct metadata_append *append, enum err err)
         controller_fail(controller, err);
         return;
     }
+    if (!append->urgent)
+        controller->urgent_alter_count = 0;
+    else if (controller->current->kind == CALL_ALTER_CONFIGS)
+        controller->urgent_alter_count++;
     image_publish_start(&controller->publish, append->bytes, append->size_bytes, on_published);
 }
 
 /* On a full disk topics are deleted, or keep less, to make it less full. */
 static bool lets_space_go(const struct controller_call *call)
 {
-    return call->kind == CALL_DELETE_TOPICS || call->kind == CALL_ALTER_CONFIGS;
+    return call->kind == CALL_DELETE_TOPICS ||
+           (call->kind == CALL_ALTER_CONFIGS && decide_alters_retention(call->request));
+}
+
+/* ... of what the journal keeps for that, in its turn. */
+static bool is_urgent(const struct controller *controller, const struct controller_call *call)
+{
+    return call->lets_space_go &&
+           (call->kind != CALL_ALTER_CONFIGS || controller->urgent_alter_count < URGENT_ALTERS_MAX);
 }
 
 /* One that waits for room gives way to one that may use what the journal keeps: else nobody could
@@ -186,11 +202,11 @@ static bool give_way(struct controller *controller)
     struct controller_call *current = controller->current;
     struct list *urgent = NULL;
 
-    if (current == NULL || current->kind == CALL_OWN || lets_space_go(current))
+    if (current == NULL || current->kind == CALL_OWN || is_urgent(controller, current))
         return false;
     list_for_each(node, &controller->waiting)
     {
-        if (lets_space_go(container_of(node, struct controller_call, node))) {
+        if (is_urgent(controller, container_of(node, struct controller_call, node))) {
             urgent = node;
             break;
         }
@@ -219,7 +235,7 @@ static void run_next(struct controller *controller)
     err = decide(controller, call);
     if (err == OK && controller->records.count > 0) {
         controller->append.done = on_committed;
-        controller->append.urgent = lets_space_go(call);
+        controller->append.urgent = is_urgent(controller, call);
         err = metadata_log_append(controller->log, &controller->records, &controller->append);
         if (err == OK)
             return;
@@ -248,6 +264,7 @@ void controller_enqueue(struct controller *controller, struct controller_call *c
                         enum controller_kind kind)
 {
     call->kind = (uint8_t)kind;
+    call->lets_space_go = lets_space_go(call);
     call->err = OK;
     if (kind != CALL_OWN) {
         if (controller->state == CONTROLLER_FAILED)
@@ -281,7 +298,8 @@ void controller_abandon(struct controller *controller, struct controller_call *c
     } else if (metadata_log_retract(controller->log)) {
         controller->current = NULL;
     } else { /* it goes on, and nobody hears of it */
-        controller->abandoned = (struct controller_call){.kind = call->kind, .done = on_forgotten};
+        controller->abandoned = (struct controller_call){
+            .kind = call->kind, .lets_space_go = call->lets_space_go, .done = on_forgotten};
         controller->current = &controller->abandoned;
     }
     call->err = ERR_TIMEOUT;

@@ -51,8 +51,9 @@ struct controller_call {
                      or stopping), ... */
     const void *request;
     void *response;
-    uint8_t kind;     /* inside */
-    int64_t first_id; /* allocate_producer_ids: out */
+    uint8_t kind;       /* inside */
+    bool lets_space_go; /* inside */
+    int64_t first_id;   /* allocate_producer_ids: out */
 };
 
 /* Answers are per topic or resource, inside the response, with Kafka's errors and messages. */

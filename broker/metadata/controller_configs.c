@@ -288,6 +288,38 @@ static enum err refuse_doubled(struct decision *decision,
     return err;
 }
 
+enum { RETENTION_CHANGES_MAX = 8, RETENTION_VALUE_BYTES_MAX = 32 };
+
+/* Of a topic, or of all of them as the broker's own. */
+static bool is_of_retention(struct wire_string name)
+{
+    static const char *const names[] = {"retention.ms",          "retention.bytes",
+                                        "cleanup.policy",        "log.retention.ms",
+                                        "log.retention.minutes", "log.retention.hours",
+                                        "log.retention.bytes",   "log.cleanup.policy"};
+
+    for (size_t i = 0; i < array_count(names); i++)
+        if (wire_string_is(name, names[i]))
+            return true;
+    return false;
+}
+
+bool decide_alters_retention(const struct incremental_alter_configs_request *request)
+{
+    int32_t count = 0;
+
+    for (int32_t i = 0; i < request->resources.count; i++) {
+        const asked_resource *asked = &request->resources.items[i];
+        if (asked->configs.count > RETENTION_CHANGES_MAX - count)
+            return false;
+        for (int32_t j = 0; j < asked->configs.count; j++, count++)
+            if (!is_of_retention(asked->configs.items[j].name) ||
+                asked->configs.items[j].value.size_bytes > RETENTION_VALUE_BYTES_MAX)
+                return false;
+    }
+    return count > 0;
+}
+
 enum err decide_alter_configs(struct decision *decision,
                               const struct incremental_alter_configs_request *request,
                               struct incremental_alter_configs_response *response)

@@ -49,6 +49,7 @@ struct controller {
     struct arena arena;               /* its records */
     struct metadata_records records;
     struct metadata_append append;
+    uint32_t urgent_alter_count; /* since the last append that was not urgent */
     bool pumping;
 
     /* start and stop */

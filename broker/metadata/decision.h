@@ -51,6 +51,10 @@ must_use enum err decide_alter_configs(struct decision *decision,
                                        const struct incremental_alter_configs_request *request,
                                        struct incremental_alter_configs_response *response);
 
+/* Does it change how much of topics is kept, and nothing else?  So few changes, and so short ones,
+ * that their records fit in a block. */
+bool decide_alters_retention(const struct incremental_alter_configs_request *request);
+
 must_use enum err decide_alter_partition(struct decision *decision, int16_t version,
                                          const struct alter_partition_request *request,
                                          struct alter_partition_response *response);

@@ -1,11 +1,13 @@
 /* Configs of groups, client metrics and cordoned directories, and the levels of features: decided,
  * recorded, and there again after a restart. */
+#include "broker/metadata/decision.h"
 #include "broker/metadata/delta.h"
 #include "broker/metadata/features.h"
 #include "net/protocol/kafka_errors.h"
 #include "net/protocol/msg_broker_registration_change_record.h"
 #include "net/protocol/msg_create_partitions.h"
 #include "net/protocol/msg_create_topics.h"
+#include "net/protocol/msg_delete_topics.h"
 #include "net/protocol/msg_feature_level_record.h"
 #include "net/protocol/msg_incremental_alter_configs.h"
 #include "net/protocol/msg_partition_record.h"
@@ -481,4 +483,135 @@ Test(controller_configs, records_are_written_as_their_level_has_them)
         snprintf(name, sizeof(name), "t%d", level);
         cr_expect(eq(i16, create(name, NULL), KAFKA_NONE), "level %d", level);
     }
+}
+
+/* ---- without room in the journal */
+
+struct pending {
+    struct incremental_alter_configs_request_alterable_config change;
+    struct incremental_alter_configs_request_alter_configs_resource resource;
+    struct incremental_alter_configs_request request;
+    struct incremental_alter_configs_response response;
+    struct asked asked;
+};
+
+static bool alters_without_room(struct pending *pending, int8_t type, const char *resource,
+                                const struct change *change)
+{
+    *pending = (struct pending){.asked.call = {.done = on_done}};
+    pending->change = (struct incremental_alter_configs_request_alterable_config){
+        .name = wire_string(change->key),
+        .config_operation = change->operation,
+        .value = wire_string(change->value)};
+    pending->resource = (struct incremental_alter_configs_request_alter_configs_resource){
+        .resource_type = type,
+        .resource_name = wire_string(resource),
+        .configs = {&pending->change, 1}};
+    pending->request.resources.items = &pending->resource;
+    pending->request.resources.count = 1;
+    pending->asked.call.request = &pending->request;
+    pending->asked.call.response = &pending->response;
+    arena_init(&pending->asked.arena, (size_t)64 << 20);
+    pending->asked.call.arena = &pending->asked.arena;
+    controller_alter_configs(rig.controller, &pending->asked.call);
+    rig_settle();
+    return pending->asked.done;
+}
+
+static void end_pending(struct pending *pending)
+{
+    if (!pending->asked.done)
+        controller_abandon(rig.controller, &pending->asked.call);
+    arena_deinit(&pending->asked.arena);
+}
+
+static bool alters_one(int8_t type, const char *resource, const char *key, const char *value)
+{
+    struct pending pending;
+    bool is_done = alters_without_room(&pending, type, resource, &(struct change){key, SET, value});
+
+    end_pending(&pending);
+    return is_done;
+}
+
+Test(controller_configs, a_change_of_retention_is_small)
+{
+    struct incremental_alter_configs_request_alterable_config changes[6];
+    struct incremental_alter_configs_request_alterable_config change = {
+        .name = wire_string("cleanup.policy")};
+    struct incremental_alter_configs_request_alter_configs_resource resources[2] = {
+        {.configs = {&change, 1}}, {.configs = {changes, 6}}};
+    struct incremental_alter_configs_request request = {.resources = {resources, 1}};
+
+    cr_assert(decide_alters_retention(&request));
+    for (int i = 0; i < 6; i++)
+        changes[i] = change;
+    request.resources.count = 2;
+    cr_assert(decide_alters_retention(&request));
+    resources[0].configs = resources[1].configs; /* twelve together */
+    cr_assert(not(decide_alters_retention(&request)));
+    request.resources.count = 1;
+    resources[0].configs.items = &change;
+    resources[0].configs.count = 1;
+    change.value = wire_string("compact,delete");
+    cr_assert(decide_alters_retention(&request));
+    change.value = wire_string("delete,delete,delete,delete,delete,delete");
+    cr_assert(not(decide_alters_retention(&request)));
+    change.value = wire_string("10000");
+    change.name = wire_string("segment.ms");
+    cr_assert(not(decide_alters_retention(&request)));
+    resources[0].configs.count = 0;
+    cr_assert(not(decide_alters_retention(&request)));
+}
+
+Test(controller_configs, without_room_retention_is_shortened_a_few_times_and_nothing_else)
+{
+    cr_assert(eq(i16, alter(BROKER, "", "log.retention.ms", SET, "60000", NULL), KAFKA_NONE));
+    kept_log.is_full = true;
+    cr_assert(not(alters_one(BROKER, "", "log.segment.bytes", "10000000")));
+    cr_assert(not(alters_one(GROUP, "g", "consumer.session.timeout.ms", "50000")));
+    cr_assert(alters_one(BROKER, "", "log.retention.ms", "50000"));
+    cr_assert(alters_one(BROKER, "1", "log.retention.bytes", "40000"));
+    cr_assert(alters_one(BROKER, "", "log.retention.ms", "30000"));
+    cr_assert(alters_one(BROKER, "", "log.retention.ms", "20000"));
+    cr_assert(not(alters_one(BROKER, "", "log.retention.ms", "10000")));
+    cr_assert(not(alters_one(BROKER, "", "log.retention.ms", "5000")));
+    holds(BROKER, "", "log.retention.ms", "20000");
+    kept_log.is_full = false;
+    cr_assert(alters_one(BROKER, "", "log.retention.ms", "4000")); /* not urgent, and written */
+    kept_log.is_full = true;
+    cr_assert(alters_one(BROKER, "", "log.retention.ms", "3000"));
+    holds(BROKER, "", "log.retention.ms", "3000");
+}
+
+/* Who waits for room behind those few lets through who deletes. */
+Test(controller_configs, without_room_deletions_pass_retention_that_was_shortened_too_often)
+{
+    struct wire_string name = wire_string("nope");
+    struct delete_topics_request request = {.topic_names = {&name, 1}};
+    struct delete_topics_response response = {0};
+    struct pending pending;
+    struct asked deletion;
+
+    kept_log.is_full = true;
+    for (int i = 0; i < 4; i++)
+        cr_assert(alters_one(BROKER, "", "log.retention.ms", i % 2 == 0 ? "50000" : "40000"));
+    cr_assert(not(alters_without_room(&pending, BROKER, "",
+                                      &(struct change){"log.retention.ms", SET, "1000"})));
+    deletion = (struct asked){
+        .call = {.version = 5, .done = on_done, .request = &request, .response = &response}};
+    arena_init(&deletion.arena, (size_t)64 << 20);
+    deletion.call.arena = &deletion.arena;
+    controller_delete_topics(rig.controller, &deletion.call);
+    rig_settle();
+    cr_assert(deletion.done);
+    cr_assert(not(pending.asked.done));
+    kept_log.is_full = false;
+    list_remove(&kept_log.waiter->node);
+    (void)kept_log.waiter->room(kept_log.waiter);
+    rig_settle();
+    cr_assert(pending.asked.done);
+    cr_assert(eq(i16, pending.response.responses.items[0].error_code, KAFKA_NONE));
+    arena_deinit(&deletion.arena);
+    end_pending(&pending);
 }
