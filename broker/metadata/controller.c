@@ -221,6 +221,20 @@ static bool give_way(struct controller *controller)
     return true;
 }
 
+/* What is urgent has what the journal keeps only where there is no other room. */
+static enum err append_records(struct controller *controller, const struct controller_call *call)
+{
+    enum err err;
+
+    controller->append.done = on_committed;
+    controller->append.urgent = false;
+    err = metadata_log_append(controller->log, &controller->records, &controller->append);
+    if (err != OK || !is_urgent(controller, call) || !metadata_log_retract(controller->log))
+        return err;
+    controller->append.urgent = true;
+    return metadata_log_append(controller->log, &controller->records, &controller->append);
+}
+
 /* Decide the oldest call and bring its records on their way. */
 static void run_next(struct controller *controller)
 {
@@ -234,9 +248,7 @@ static void run_next(struct controller *controller)
     metadata_records_init(&controller->records, &controller->arena);
     err = decide(controller, call);
     if (err == OK && controller->records.count > 0) {
-        controller->append.done = on_committed;
-        controller->append.urgent = is_urgent(controller, call);
-        err = metadata_log_append(controller->log, &controller->records, &controller->append);
+        err = append_records(controller, call);
         if (err == OK)
             return;
         log_line(controller->shard->sink, LOG_ERROR, "LVE-4011",
