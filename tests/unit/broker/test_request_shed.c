@@ -285,38 +285,3 @@ Test(request_shed, nothing_to_press_is_told_and_members_wait_on)
     budget_give(requests, requests->max_bytes);
     cr_assert(live_ask_wait(&beat, 2000));
 }
-
-/* A join leaves what it asked in its coordinator's hands, on another shard than its connection's
- * for some, and a request that came meanwhile has found no room. */
-Test(request_shed, what_a_join_gives_back_lets_in_who_waits_for_room)
-{
-    struct member first = {0};
-    uint64_t parked_bytes;
-    uint32_t late_count = 0;
-
-    start(2, "group.initial.rebalance.delay.ms=600000");
-    (void)live_client(2);
-    start_join(&first, 0, "g", 10);
-    sim_world_run_for(live.world, 100 * SIM_MS);
-    parked_bytes = used_bytes(MEMORY_DECODED);
-    sim_node_crash(live.clients[0].node, SIM_KILL);
-    for (uint32_t i = 0; i < 400; i++) {
-        struct member member = {0};
-        struct live_ask beat = {0};
-        char group[16];
-
-        snprintf(group, sizeof(group), "g%u", i % 20);
-        (void)live_client(1);
-        for (uint32_t shard = 0; shard < 2; shard++)
-            budget_of(shard, MEMORY_DECODED)->max_bytes =
-                (2 * parked_bytes + 4096 + 2048) / 7 * 8; /* one that works beside one that waits */
-        start_join(&member, 1, group, 10);
-        start_beat(&beat, 2);
-        cr_assert(live_ask_wait(&beat, 5000));
-        late_count += beat.answered_ns - beat.asked_ns > 500 * SIM_MS;
-        cr_assert(not(member.ask.is_done));
-        sim_node_crash(live.clients[1].node, SIM_KILL);
-        sim_world_run_for(live.world, 20 * SIM_MS);
-    }
-    cr_assert(eq(u32, late_count, 0));
-}
