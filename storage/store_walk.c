@@ -10,6 +10,8 @@ static void end_walk(struct store *store, enum err err)
     void (*done)(struct store * store, enum err err) = store->walk.done;
 
     store->walk.done = NULL;
+    if (err == OK && store->state == STORE_FAILED) /* perhaps since the last log */
+        err = ERR_STORAGE;
     done(store, err);
 }
 

@@ -138,3 +138,16 @@ Test(store_walk, it_writes_nothing_in_a_store_that_has_failed)
     end(ERR_STORAGE);
     cr_assert(eq(u32, rig.visit_count, visit_count));
 }
+
+/* Who wrote clean marks afterwards would say more than is known. */
+Test(store_walk, it_has_failed_when_the_store_has_behind_its_last_log)
+{
+    for (int i = 0; i < 4; i++) /* whole turns: the last log is seen before the end is */
+        (void)list_pop_front(&rig.store.logs);
+    begin();
+    turn();
+    cr_assert(eq(u32, rig.visit_count, LOGS - 4));
+    cr_assert(eq(u32, rig.done_count, 0));
+    rig.store.state = STORE_FAILED;
+    end(ERR_STORAGE);
+}
