@@ -206,6 +206,7 @@ enum err io_plain_create(const struct io_plain_options *options, struct io **out
 {
     const uint32_t thread_max[PLAIN_LANE_COUNT] = {
         [PLAIN_LANE_JOURNAL] = or_default(options->journal_thread_count, 3),
+        [PLAIN_LANE_UNLINKS] = 1, /* nobody waits for them */
         [PLAIN_LANE_READS] = or_default(options->read_thread_count, 4),
         [PLAIN_LANE_WRITES] = or_default(options->write_thread_count, 2),
         [PLAIN_LANE_SYNCS] = or_default(options->sync_thread_count, 3),

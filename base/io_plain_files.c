@@ -173,7 +173,7 @@ void plain_syncfs(struct io *io, struct io_op *op, int32_t fd)
 void plain_unlink(struct io *io, struct io_op *op, const char *path)
 {
     prepare(io, op, run_unlink)->path = path;
-    start(io, op, PLAIN_LANE_SYNCS);
+    start(io, op, PLAIN_LANE_UNLINKS);
 }
 
 void plain_take_finished(struct plain_io *self)

@@ -38,9 +38,10 @@ enum plain_kind {
 
 enum plain_lane {
     PLAIN_LANE_JOURNAL, /* writes that are durable on completion */
+    PLAIN_LANE_UNLINKS, /* of large files, thousands at once: no sync stands behind them */
     PLAIN_LANE_READS,
     PLAIN_LANE_WRITES,
-    PLAIN_LANE_SYNCS, /* and unlinks */
+    PLAIN_LANE_SYNCS,
     PLAIN_LANE_COUNT,
 };
 

@@ -25,13 +25,14 @@ struct io_plain_options {
                                     * journal has two on their way, and there are marks */
     uint32_t read_thread_count;    /* 4 */
     uint32_t write_thread_count;   /* for the other writes; 2 */
-    uint32_t sync_thread_count;    /* for syncs, syncfs and unlinks; 3 */
+    uint32_t sync_thread_count;    /* for syncs and syncfs; 3 */
     uint32_t recv_buffer_bytes;    /* of the shared receive buffer; 64 KiB */
     uint32_t recv_count;           /* pieces received in one turn of the loop; 32 */
 };
 
 /* An io on epoll and a few threads: needs nothing newer than Linux 5.10, and no permission. Threads
- * are made when they are first needed, at most as many as the options say, and sleep when idle.
+ * are made when they are first needed, at most as many as the options say and one for unlinks, and
+ * sleep when idle.
  * May be created on another thread than the one that uses it.  ERR_NOMEM: no memory
  * or no descriptor.  End it as a ring. */
 must_use enum err io_plain_create(const struct io_plain_options *options, struct io **out);

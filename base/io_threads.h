@@ -18,7 +18,7 @@
 
 #include <pthread.h>
 
-enum { IO_LANES_MAX = 4, IO_THREADS_MAX = 32 };
+enum { IO_LANES_MAX = 5, IO_THREADS_MAX = 32 };
 
 /* Embedded in the memory of an op. */
 struct io_job {
