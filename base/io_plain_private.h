@@ -78,7 +78,7 @@ struct plain_fd {
     uint32_t generation;
     bool watched;  /* epoll had it, when we asked last: a hint */
     bool readable; /* a receive may find something */
-    bool hung_up;  /* ... and if not bytes, then the end: read until it is found */
+    bool hung_up;  /* ... and then the end, or more behind an urgent byte: read until nothing is */
 };
 
 struct plain_io {

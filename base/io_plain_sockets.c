@@ -49,7 +49,7 @@ static struct plain_fd *row_of(struct plain_io *self, struct io_op *op)
 static int32_t watch(struct plain_io *self, int32_t fd, struct plain_fd *row)
 {
     struct epoll_event event = {
-        .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+        .events = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET,
         .data.u64 = (uint64_t)++row->generation << 32 | (uint32_t)fd,
     };
     int first = row->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
@@ -149,8 +149,9 @@ void plain_recv(struct io *io, struct io_recv *recv, int32_t fd)
         make_ready(self, op);
 }
 
-/* One piece.  Less than there was room for is all there was (epoll(7)), unless the peer has closed:
- * that is told once, and may have been told before. */
+/* One piece.  Less than there was room for is all there was (epoll(7)), unless the peer has closed
+ * or sent an urgent byte, at which a receive stops (tcp(7)): that is told once, and may have been
+ * told before. */
 static void receive_piece(struct plain_io *self, struct io_op *op)
 {
     struct io_recv *recv = container_of(op, struct io_recv, op);
@@ -412,7 +413,7 @@ static void accept_some(struct plain_io *self, struct io_op *op)
 void plain_on_event(struct plain_io *self, int32_t fd, uint32_t generation, uint32_t mask)
 {
     struct plain_fd *row = &self->fds[fd];
-    bool ended = (mask & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+    bool ended = (mask & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)) != 0;
 
     if (row->generation != generation)
         return; /* P3 */
