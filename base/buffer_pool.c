@@ -5,6 +5,7 @@
 #include "base/poison.h"
 
 #include <assert.h>
+#include <errno.h>
 
 enum {
     CHUNK_PAGES = BUFFER_MAX_BYTES / BUFFER_PAGE_BYTES,
@@ -29,8 +30,6 @@ struct buffer_given {
     struct buffer_given *next;
     size_t size_bytes;
 };
-
-static _Thread_local char thread_mark;
 
 /* ---- pages of a chunk */
 
@@ -173,9 +172,16 @@ static bool trim_one(struct buffer_pool *pool)
 
 /* ---- taking and giving */
 
+/* An address that is each thread's own.  (No variable of ours: mold 1.10 links an executable whose
+ * only one is zero so that it does not start.) */
+static const void *thread_mark(void)
+{
+    return &errno;
+}
+
 static bool is_owner(const struct buffer_pool *pool)
 {
-    return __atomic_load_n(&pool->owner, __ATOMIC_RELAXED) == &thread_mark;
+    return __atomic_load_n(&pool->owner, __ATOMIC_RELAXED) == thread_mark();
 }
 
 static bool is_of_pool(const struct buffer_pool *pool, const void *buffer)
@@ -339,7 +345,7 @@ void buffer_pool_deinit(struct buffer_pool *pool)
 
 void buffer_pool_own(struct buffer_pool *pool)
 {
-    __atomic_store_n(&pool->owner, (const void *)&thread_mark, __ATOMIC_RELAXED);
+    __atomic_store_n(&pool->owner, thread_mark(), __ATOMIC_RELAXED);
 }
 
 bool buffer_pool_trim(struct buffer_pool *pool)
