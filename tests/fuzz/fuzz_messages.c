@@ -123,7 +123,8 @@ static void read_frame(const uint8_t *bytes, uint32_t size_bytes)
     } else if (err == ERR_UNSUPPORTED) {
         check(!api_serves(header.request_api_key, header.request_api_version));
     } else {
-        check(err == ERR_TRUNCATED || err == ERR_MALFORMED || err == ERR_NOMEM);
+        check(err == ERR_TRUNCATED || err == ERR_MALFORMED || err == ERR_TOO_LARGE ||
+              err == ERR_NOMEM);
     }
     arena_deinit(&arena);
 }
