@@ -2,7 +2,6 @@
 
 #include "base/clock.h"
 #include "base/log_line.h"
-#include "base/sometimes.h"
 #include "broker/append_queue.h"
 #include "broker/memory_limits.h"
 
@@ -57,7 +56,6 @@ bool append_load_ends(struct append_load *load, const struct append_queue *queue
         return false;
     be_strict(load, now_ns);
     tell(load, queue, name, index, now_ns);
-    SOMETIMES("append_load: an append that waits for a check ends for others", true);
     return true;
 }
 
