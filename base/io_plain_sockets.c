@@ -128,25 +128,39 @@ static void on_recv_end(struct io_op *op, int32_t result)
     recv->received(recv, result, NULL);
 }
 
-void plain_recv(struct io *io, struct io_recv *recv, int32_t fd)
+/* The row of fd, which epoll tells of.  NULL: op has ended with what epoll said. */
+static struct plain_fd *row_for(struct plain_io *self, struct io_op *op, int32_t fd)
 {
-    struct plain_io *self = plain_of(io);
-    struct io_op *op = &recv->op;
-    struct plain_fd *row;
     int32_t error;
+    struct plain_fd *row = watched_row(self, fd, &error);
 
-    plain_start(self, op, PLAIN_RECV);
-    op->done = on_recv_end;
-    *plain_wait_of(op) = (struct plain_wait){.fd = fd};
-    row = watched_row(self, fd, &error);
-    if (row == NULL) {
+    if (row == NULL)
         plain_complete(self, op, error);
+    return row;
+}
+
+/* op reads from fd whenever there is something. */
+static void start_reader(struct plain_io *self, struct io_op *op, int32_t fd)
+{
+    struct plain_fd *row = row_for(self, op, fd);
+
+    if (row == NULL)
         return;
-    }
     check(row->reader == NULL);
     row->reader = op;
     if (row->readable)
         make_ready(self, op);
+}
+
+void plain_recv(struct io *io, struct io_recv *recv, int32_t fd)
+{
+    struct plain_io *self = plain_of(io);
+    struct io_op *op = &recv->op;
+
+    plain_start(self, op, PLAIN_RECV);
+    op->done = on_recv_end;
+    *plain_wait_of(op) = (struct plain_wait){.fd = fd};
+    start_reader(self, op, fd);
 }
 
 /* One piece.  Less than there was room for is all there was (epoll(7)), unless the peer has closed
@@ -204,15 +218,12 @@ void plain_recv_into(struct io *io, struct io_op *op, int32_t fd, void *bytes, u
 {
     struct plain_io *self = plain_of(io);
     struct plain_fd *row;
-    int32_t error;
 
     plain_start(self, op, PLAIN_RECV_INTO);
     *plain_wait_of(op) = (struct plain_wait){.fd = fd, .size = size_bytes, .bytes = bytes};
-    row = watched_row(self, fd, &error);
-    if (row == NULL) {
-        plain_complete(self, op, error);
+    row = row_for(self, op, fd);
+    if (row == NULL)
         return;
-    }
     check(row->reader == NULL);
     row->reader = op;
     receive_into(self, op); /* most often the rest of a frame has come by now */
@@ -254,11 +265,9 @@ void plain_sendv(struct io *io, struct io_op *op, int32_t fd, const struct iovec
         plain_complete(self, op, result);
         return;
     }
-    row = watched_row(self, fd, &result);
-    if (row == NULL) {
-        plain_complete(self, op, result);
+    row = row_for(self, op, fd);
+    if (row == NULL)
         return;
-    }
     check(row->sender == NULL);
     row->sender = op; /* room that came since is told: it makes an edge after an EAGAIN */
 }
@@ -285,11 +294,9 @@ void plain_connect(struct io *io, struct io_op *op, int32_t fd, const struct io_
         plain_complete(self, op, error);
         return;
     }
-    row = watched_row(self, fd, &error);
-    if (row == NULL) {
-        plain_complete(self, op, error);
+    row = row_for(self, op, fd);
+    if (row == NULL)
         return;
-    }
     check(row->connector == NULL);
     row->connector = op;
 }
@@ -323,8 +330,6 @@ void plain_accept(struct io *io, struct io_accept *accept, int32_t listen_fd)
     struct plain_io *self = plain_of(io);
     struct io_op *op = &accept->op;
     int flags = fcntl(listen_fd, F_GETFL);
-    struct plain_fd *row;
-    int32_t error;
 
     plain_start(self, op, PLAIN_ACCEPT);
     op->done = on_accept_end;
@@ -333,15 +338,7 @@ void plain_accept(struct io *io, struct io_accept *accept, int32_t listen_fd)
         plain_complete(self, op, -errno);
         return;
     }
-    row = watched_row(self, listen_fd, &error);
-    if (row == NULL) {
-        plain_complete(self, op, error);
-        return;
-    }
-    check(row->reader == NULL);
-    row->reader = op;
-    if (row->readable)
-        make_ready(self, op);
+    start_reader(self, op, listen_fd);
 }
 
 static uint64_t now_ns(void)
