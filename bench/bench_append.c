@@ -17,7 +17,7 @@
 #include "base/check.h"
 #include "bench/bench_floor.h"
 #include "bench/bench_store.h"
-#include "storage/batch_builder.h"
+#include "record/batch_builder.h"
 
 #include <inttypes.h>
 #include <malloc.h>

@@ -3,8 +3,8 @@
 #include "base/crc32c.h"
 #include "base/io.h"
 #include "base/mem.h"
-#include "storage/batch.h"
-#include "storage/journal_format.h"
+#include "record/batch.h"
+#include "storage/journal/journal_format.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -12,9 +12,9 @@
 #include "base/io_system.h"
 #include "base/loop.h"
 #include "base/mem.h"
-#include "storage/journal.h"
-#include "storage/journal_format.h"
-#include "storage/journal_scan.h"
+#include "storage/journal/journal.h"
+#include "storage/journal/journal_format.h"
+#include "storage/journal/journal_scan.h"
 
 #include <fcntl.h>
 #include <inttypes.h>

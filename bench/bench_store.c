@@ -3,9 +3,9 @@
 #include "base/clock_system.h"
 #include "base/log_stderr.h"
 #include "base/mem.h"
-#include "storage/journal_scan.h"
-#include "storage/log.h"
-#include "storage/marks.h"
+#include "storage/dir/marks.h"
+#include "storage/journal/journal_scan.h"
+#include "storage/log/log.h"
 
 #include <inttypes.h>
 #include <stdio.h>

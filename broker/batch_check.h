@@ -16,7 +16,7 @@
 #include "base/slab.h"
 #include "broker/shard.h"
 #include "broker/turn_lines.h"
-#include "storage/batch_validate.h"
+#include "record/batch_validate.h"
 
 struct batch_check_job;
 struct batch_checks;

@@ -18,9 +18,9 @@
 #include "broker/time_lookup.h"
 #include "broker/topic_table.h"
 #include "broker/validation.h"
-#include "storage/journal_scan.h"
-#include "storage/log_dir.h"
-#include "storage/marks.h"
+#include "storage/dir/log_dir.h"
+#include "storage/dir/marks.h"
+#include "storage/journal/journal_scan.h"
 #include "storage/store.h"
 
 #include <string.h>

@@ -6,7 +6,7 @@
 #include "broker/descriptors.h"
 #include "broker/request_summaries.h"
 #include "broker/stall_watch.h"
-#include "storage/log_dir.h"
+#include "storage/dir/log_dir.h"
 
 /* One shard and what the broker does with it in steps. */
 struct station {

@@ -1,6 +1,6 @@
 #include "broker/broker_sizes.h"
 
-#include "storage/producer_shares.h"
+#include "storage/log/producer_shares.h"
 #include "storage/store.h"
 
 /* What a remembered producer takes at most, in one partition: the entry and its place in the table

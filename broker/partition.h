@@ -14,7 +14,7 @@
 #include "broker/refused_batches.h"
 #include "broker/shard.h"
 #include "broker/topic_config.h"
-#include "storage/log.h"
+#include "storage/log/log.h"
 
 struct partition {
     struct shard *shard;

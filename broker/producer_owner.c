@@ -1,6 +1,6 @@
 #include "broker/producer_owner.h"
 
-#include "storage/big_endian.h"
+#include "record/big_endian.h"
 
 #include <stdio.h>
 #include <sys/socket.h>

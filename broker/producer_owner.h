@@ -7,7 +7,7 @@
 
 #include "base/io.h"
 #include "base/log_line.h"
-#include "storage/producer_state.h"
+#include "storage/log/producer_state.h"
 
 uint64_t producer_owner_of(const struct io_address *peer);
 

@@ -6,7 +6,7 @@
 #include "broker/request.h"
 #include "broker/topic_config.h"
 #include "net/protocol/msg_produce.h"
-#include "storage/batch_validate.h"
+#include "record/batch_validate.h"
 
 enum {
     RECORD_ERRORS_MAX = 8192,           /* that one answer names: some 2 MB */

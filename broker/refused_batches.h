@@ -10,7 +10,7 @@
 #ifndef LEVEE_BROKER_REFUSED_BATCHES_H
 #define LEVEE_BROKER_REFUSED_BATCHES_H
 
-#include "storage/batch.h"
+#include "record/batch.h"
 
 #include <stdbool.h>
 

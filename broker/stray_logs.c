@@ -3,8 +3,8 @@
 #include "base/mem.h"
 #include "base/uuid.h"
 #include "broker/metadata/image.h"
-#include "storage/log_names.h"
-#include "storage/partition_metadata.h"
+#include "storage/dir/log_names.h"
+#include "storage/dir/partition_metadata.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,5 @@
-/* time_lookup: the lookup by time of one partition (storage/log.h), in turns and beside the loop.
+/* time_lookup: the lookup by time of one partition (storage/log/log.h), in turns and beside the
+ * loop.
  *
  * A lookup reads, and looks into batches, each of which may expand to what
  * levee.uncompressed.batch.max.bytes allows.  So the lookups of a shard have some milliseconds of a
@@ -13,7 +14,7 @@
 
 #include "broker/shard.h"
 #include "broker/turn_lines.h"
-#include "storage/log.h"
+#include "storage/log/log.h"
 
 struct time_lookup_job;
 struct time_lookups;

@@ -7,7 +7,7 @@
 #define LEVEE_BROKER_TOPIC_CONFIG_H
 
 #include "broker/config_synonyms.h"
-#include "storage/log.h"
+#include "storage/log/log.h"
 
 struct topic_config {
     struct log_config log;

@@ -1,6 +1,6 @@
 #include "broker/topic_name.h"
 
-#include "storage/log_names.h"
+#include "storage/dir/log_names.h"
 
 #include <string.h>
 

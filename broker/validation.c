@@ -2,7 +2,7 @@
 
 #include "base/mem.h"
 #include "broker/config.h"
-#include "storage/batch_recode.h"
+#include "record/batch_recode.h"
 
 enum err validation_init(struct validation *validation, uint64_t uncompressed_max_bytes)
 {

@@ -5,9 +5,9 @@
 #ifndef LEVEE_BROKER_VALIDATION_H
 #define LEVEE_BROKER_VALIDATION_H
 
-#include "storage/batch_builder.h"
-#include "storage/batch_reader.h"
-#include "storage/batch_validate.h"
+#include "record/batch_builder.h"
+#include "record/batch_reader.h"
+#include "record/batch_validate.h"
 
 struct config;
 

@@ -7,7 +7,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "storage/bug_bank.h"
-#include "storage/log_private.h"
+#include "storage/log/log_private.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* Files and directories that are to go after a delay: renamed by whoever decided it, unlinked here,
  * some in each turn; those that an earlier process left, or a stop, are found at start. */
 #include "base/mem.h"
-#include "storage/log_private.h"
+#include "storage/log/log_private.h"
 
 #include <stdio.h>
 #include <string.h>

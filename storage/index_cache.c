@@ -4,7 +4,7 @@
  * outside of the bound. */
 #include "base/check.h"
 #include "base/sometimes.h"
-#include "storage/log_private.h"
+#include "storage/log/log_private.h"
 
 static uint64_t cost_of(const struct segment *segment)
 {

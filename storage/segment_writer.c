@@ -10,7 +10,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/sometimes.h"
-#include "storage/log_private.h"
+#include "storage/log/log_private.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -2,7 +2,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/sometimes.h"
-#include "storage/log_private.h"
+#include "storage/log/log_private.h"
 
 enum {
     EXTENT_BYTES = 16 << 20,

@@ -26,7 +26,7 @@
 #include "base/loop.h"
 #include "base/metrics.h"
 #include "base/prng.h"
-#include "storage/log_dir.h"
+#include "storage/dir/log_dir.h"
 
 struct slab;
 struct store;

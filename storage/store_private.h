@@ -3,10 +3,10 @@
 #define LEVEE_STORAGE_STORE_PRIVATE_H
 
 #include "base/slab.h"
-#include "storage/journal.h"
-#include "storage/log_names.h"
-#include "storage/marks.h"
-#include "storage/producer_shares.h"
+#include "storage/dir/log_names.h"
+#include "storage/dir/marks.h"
+#include "storage/journal/journal.h"
+#include "storage/log/producer_shares.h"
 #include "storage/storage_metrics.h"
 #include "storage/store.h"
 

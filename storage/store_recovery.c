@@ -4,7 +4,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "storage/bug_bank.h"
-#include "storage/log_recover.h"
+#include "storage/log/log_recover.h"
 
 static enum err set_recovered_target(struct log *log)
 {

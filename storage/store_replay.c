@@ -8,7 +8,7 @@
  * stays quarantined: without those batches it would open again and have lost what was acknowledged.
  */
 #include "base/mem.h"
-#include "storage/log_recover.h"
+#include "storage/log/log_recover.h"
 
 #include <stdio.h>
 

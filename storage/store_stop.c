@@ -8,7 +8,7 @@
  * ones follow.  Until then no other checkpoint begins, which would give those blocks up. */
 #include "base/check.h"
 #include "base/mem.h"
-#include "storage/log_private.h"
+#include "storage/log/log_private.h"
 
 static enum err make_empty_file(struct segment *segment)
 {

@@ -1,6 +1,6 @@
 /* A walk over all logs of a store, some of them in each turn of the loop.  (store_private.h) */
 #include "base/check.h"
-#include "storage/log_private.h"
+#include "storage/log/log_private.h"
 
 /* What a visit does may take the better part of a millisecond. */
 enum { LOGS_PER_TURN = 8 };

@@ -3,7 +3,7 @@
 #include "net/protocol/kafka_enums.h"
 #include "net/protocol/msg_fetch.h"
 #include "net/protocol/msg_list_offsets.h"
-#include "storage/batch_reader.h"
+#include "record/batch_reader.h"
 #include "tools/output.h"
 #include "tools/record_format.h"
 #include "tools/start_offset.h"

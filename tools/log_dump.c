@@ -1,6 +1,6 @@
 /* levee log dump: the batches of segment files, read as they lie, of ours or of Apache Kafka's. */
 #include "base/mem.h"
-#include "storage/batch_reader.h"
+#include "record/batch_reader.h"
 #include "tools/cli.h"
 #include "tools/output.h"
 

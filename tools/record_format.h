@@ -9,7 +9,7 @@
 #ifndef LEVEE_TOOLS_RECORD_FORMAT_H
 #define LEVEE_TOOLS_RECORD_FORMAT_H
 
-#include "storage/record.h"
+#include "record/record.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -7,7 +7,7 @@
 #ifndef LEVEE_TOOLS_RECORD_SENDER_H
 #define LEVEE_TOOLS_RECORD_SENDER_H
 
-#include "storage/batch_builder.h"
+#include "record/batch_builder.h"
 #include "tools/topic_view.h"
 
 struct record_sender {

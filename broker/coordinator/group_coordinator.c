@@ -6,7 +6,7 @@
 #include "broker/coordinator/group_removal.h"
 #include "broker/metadata/image.h"
 #include "broker/topic_table.h"
-#include "storage/batch_reader.h"
+#include "record/batch_reader.h"
 
 #include <string.h>
 

@@ -9,7 +9,7 @@
 
 #include "broker/partition.h"
 #include "net/protocol/record_types.h"
-#include "storage/batch_builder.h"
+#include "record/batch_builder.h"
 
 /* What large writes hold until they have ended: in a budget, but that one of them may always be
  * under way.  One for all partitions of a shard. */

@@ -8,7 +8,7 @@
 #include "broker/topic_table.h"
 #include "net/protocol/kafka_enums.h"
 #include "net/protocol/msg_describe_producers.h"
-#include "storage/producer_state.h"
+#include "storage/log/producer_state.h"
 
 typedef struct describe_producers_request_topic_request asked_topic;
 typedef struct describe_producers_response_partition_response answered_partition;

@@ -8,7 +8,7 @@
 #include "broker/topic_ref.h"
 #include "net/protocol/kafka_enums.h"
 #include "net/protocol/msg_describe_topic_partitions.h"
-#include "storage/log_names.h"
+#include "storage/dir/log_names.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -7,9 +7,10 @@
  * or a cancel stirs: all watches end, and the next round reads again.
  *
  * Memory: what a fetch holds is the reads' (MEMORY_COLD_READS of the partition's shard), or lent
- * within a bound (storage/log_loan.h).  A fetch takes at most a quarter of what is left, so that
- * many slow ones make smaller answers and not errors; a parked one holds nothing; one that gets
- * nothing waits in line, and only while it holds nothing, so that no two wait for each other. */
+ * within a bound (storage/log/log_loan.h).  A fetch takes at most a quarter of what is left, so
+ * that many slow ones make smaller answers and not errors; a parked one holds nothing; one that
+ * gets nothing waits in line, and only while it holds nothing, so that no two wait for each other.
+ */
 #include "base/check.h"
 #include "base/sometimes.h"
 #include "broker/config.h"

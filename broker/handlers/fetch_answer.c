@@ -1,7 +1,7 @@
 /* The answer of a fetch: what is new in its session, in one array of partitions that its topics
  * share, so that its memory grows with the parts. */
 #include "broker/handlers/fetch_private.h"
-#include "storage/log_loan.h"
+#include "storage/log/log_loan.h"
 
 static bool has_news(const struct fetch_part *part, const struct fetch_interest *interest)
 {

@@ -16,7 +16,7 @@
 #include "broker/topic_ref.h"
 #include "net/protocol/kafka_enums.h"
 #include "net/protocol/msg_metadata.h"
-#include "storage/log_names.h"
+#include "storage/dir/log_names.h"
 
 #include <string.h>
 

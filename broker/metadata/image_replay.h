@@ -9,7 +9,7 @@
 #include "base/arena.h"
 #include "broker/metadata/delta.h"
 #include "broker/metadata/image.h"
-#include "storage/batch_reader.h"
+#include "record/batch_reader.h"
 
 struct image_replay {
     struct image *image;

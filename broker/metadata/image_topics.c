@@ -7,7 +7,7 @@
 #include "net/protocol/msg_partition_record.h"
 #include "net/protocol/msg_remove_topic_record.h"
 #include "net/protocol/msg_topic_record.h"
-#include "storage/log_names.h"
+#include "storage/dir/log_names.h"
 
 #include <string.h>
 

@@ -17,7 +17,7 @@
 #include "base/log_line.h"
 #include "broker/append_queue.h"
 #include "broker/metadata/image.h"
-#include "storage/log.h"
+#include "storage/log/log.h"
 
 struct metadata_log;
 

@@ -4,7 +4,7 @@
 
 #include "broker/metadata/metadata_log.h"
 #include "broker/metadata/snapshot_file.h"
-#include "storage/batch_builder.h"
+#include "record/batch_builder.h"
 
 enum { SNAPSHOTS_KEPT = 2, PATH_MAX_BYTES = 4096 + 128 };
 

@@ -3,7 +3,7 @@
 #include "base/mem.h"
 #include "broker/metadata/image_replay.h"
 #include "net/protocol/msg_control_records.h"
-#include "storage/batch_builder.h"
+#include "record/batch_builder.h"
 
 #include <stdio.h>
 #include <string.h>

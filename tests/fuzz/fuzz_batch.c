@@ -4,9 +4,9 @@
  * gets past the envelope and into records and codecs. */
 #include "base/check.h"
 #include "base/mem.h"
-#include "storage/batch_recode.h"
-#include "storage/batch_validate.h"
-#include "storage/control_record.h"
+#include "record/batch_recode.h"
+#include "record/batch_validate.h"
+#include "record/control_record.h"
 #include "tests/fuzz/fuzz_seed.h"
 
 #include <string.h>

@@ -5,7 +5,7 @@
  * a stream is read, it says the same; what was compressed is what comes out again. */
 #include "base/check.h"
 #include "base/mem.h"
-#include "storage/compression.h"
+#include "record/compression.h"
 #include "tests/fuzz/fuzz_seed.h"
 
 #include <string.h>

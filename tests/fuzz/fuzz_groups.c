@@ -13,7 +13,7 @@
 #include "net/protocol/msg_group_metadata_record.h"
 #include "net/protocol/msg_legacy_offset_commit_record.h"
 #include "net/protocol/msg_offset_commit_record.h"
-#include "storage/batch_reader.h"
+#include "record/batch_reader.h"
 #include "tests/fuzz/fuzz_seed.h"
 #include "tests/support/random_message.h"
 

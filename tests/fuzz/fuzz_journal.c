@@ -5,10 +5,10 @@
  * right, so that the entries are reached. */
 #include "base/check.h"
 #include "base/mem.h"
-#include "storage/journal_format.h"
-#include "storage/journal_scan.h"
-#include "storage/little_endian.h"
-#include "storage/marks_format.h"
+#include "record/little_endian.h"
+#include "storage/dir/marks_format.h"
+#include "storage/journal/journal_format.h"
+#include "storage/journal/journal_scan.h"
 #include "tests/fuzz/fuzz_seed.h"
 #include "tests/support/fake_io.h"
 

@@ -16,7 +16,7 @@
 #include "net/protocol/msg_remove_topic_record.h"
 #include "net/protocol/msg_topic_record.h"
 #include "net/protocol/msg_unregister_broker_record.h"
-#include "storage/batch_builder.h"
+#include "record/batch_builder.h"
 #include "tests/fuzz/fuzz_seed.h"
 #include "tests/support/random_message.h"
 

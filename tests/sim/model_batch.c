@@ -2,8 +2,8 @@
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "storage/batch.h"
-#include "storage/batch_builder.h"
+#include "record/batch.h"
+#include "record/batch_builder.h"
 #include "tests/sim/model_record.h"
 
 #include <string.h>

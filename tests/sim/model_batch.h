@@ -7,7 +7,7 @@
 #define LEVEE_TESTS_MODEL_BATCH_H
 
 #include "base/prng.h"
-#include "storage/compression.h"
+#include "record/compression.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -4,7 +4,7 @@
 #include "net/protocol/codec.h"
 #include "net/protocol/msg_fetch.h"
 #include "net/protocol/msg_list_offsets.h"
-#include "storage/batch_reader.h"
+#include "record/batch_reader.h"
 #include "tests/sim/model_record.h"
 #include "tests/sim/sim_marks.h"
 

@@ -12,7 +12,7 @@
 #ifndef LEVEE_TESTS_MODEL_CONSUMER_H
 #define LEVEE_TESTS_MODEL_CONSUMER_H
 
-#include "storage/compression.h"
+#include "record/compression.h"
 #include "tests/sim/model_client.h"
 #include "tests/sim/model_topics.h"
 #include "tests/sim/oracle.h"

@@ -12,7 +12,7 @@
 #define LEVEE_TESTS_MODEL_CROWD_H
 
 #include "base/uuid.h"
-#include "storage/compression.h"
+#include "record/compression.h"
 #include "tests/sim/model_client.h"
 #include "tests/sim/oracle.h"
 

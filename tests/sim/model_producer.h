@@ -16,7 +16,7 @@
 #ifndef LEVEE_TESTS_MODEL_PRODUCER_H
 #define LEVEE_TESTS_MODEL_PRODUCER_H
 
-#include "storage/compression.h"
+#include "record/compression.h"
 #include "tests/sim/model_batch.h"
 #include "tests/sim/model_client.h"
 #include "tests/sim/model_topics.h"

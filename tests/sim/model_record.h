@@ -7,7 +7,7 @@
 #ifndef LEVEE_TESTS_MODEL_RECORD_H
 #define LEVEE_TESTS_MODEL_RECORD_H
 
-#include "storage/record.h"
+#include "record/record.h"
 #include "tests/sim/history.h"
 
 enum {

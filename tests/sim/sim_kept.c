@@ -2,7 +2,7 @@
 
 #include "broker/shard.h"
 #include "broker/topic_table.h"
-#include "storage/log_private.h"
+#include "storage/log/log_private.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -5,7 +5,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "storage/compression.h"
+#include "record/compression.h"
 
 #include <lz4frame.h>
 #include <stdbool.h>

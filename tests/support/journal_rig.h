@@ -3,7 +3,7 @@
 #define LEVEE_TESTS_JOURNAL_RIG_H
 
 #include "base/loop.h"
-#include "storage/journal.h"
+#include "storage/journal/journal.h"
 #include "tests/support/fake_io.h"
 
 #include <stdbool.h>

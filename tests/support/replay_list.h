@@ -2,7 +2,7 @@
 #ifndef LEVEE_TESTS_REPLAY_LIST_H
 #define LEVEE_TESTS_REPLAY_LIST_H
 
-#include "storage/journal_scan.h"
+#include "storage/journal/journal_scan.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 #ifndef LEVEE_TESTS_SUPPORT_STORAGE_GOLDEN_H
 #define LEVEE_TESTS_SUPPORT_STORAGE_GOLDEN_H
 
-#include "storage/batch_builder.h"
+#include "record/batch_builder.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -2,7 +2,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "storage/batch_builder.h"
+#include "record/batch_builder.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

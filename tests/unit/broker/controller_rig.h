@@ -10,7 +10,7 @@
 #include "broker/metadata/controller.h"
 #include "broker/metadata/image.h"
 #include "broker/metadata/metadata_log.h"
-#include "storage/log.h"
+#include "storage/log/log.h"
 #include "storage/store.h"
 #include "tests/sim/sim_world.h"
 

@@ -17,7 +17,7 @@
 #include "net/protocol/msg_partition_record.h"
 #include "net/protocol/msg_remove_topic_record.h"
 #include "net/protocol/msg_topic_record.h"
-#include "storage/log.h"
+#include "storage/log/log.h"
 #include "storage/store.h"
 
 #include <criterion/criterion.h>

@@ -13,7 +13,7 @@
 #include "net/protocol/msg_create_topics.h"
 #include "net/protocol/msg_delete_topics.h"
 #include "net/protocol/msg_produce.h"
-#include "storage/batch_builder.h"
+#include "record/batch_builder.h"
 #include "tests/sim/model_client.h"
 #include "tests/sim/sim_broker.h"
 

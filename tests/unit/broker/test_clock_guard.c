@@ -3,7 +3,7 @@
 #include "broker/metadata/controller.h"
 #include "broker/metadata/image.h"
 #include "broker/topic_table.h"
-#include "storage/batch_builder.h"
+#include "record/batch_builder.h"
 #include "tests/sim/sim_broker.h"
 
 #include <criterion/criterion.h>

@@ -11,7 +11,7 @@
 #include "net/protocol/msg_register_broker_record.h"
 #include "net/protocol/msg_remove_topic_record.h"
 #include "net/protocol/msg_topic_record.h"
-#include "storage/batch_builder.h"
+#include "record/batch_builder.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

@@ -1,7 +1,7 @@
 #include "broker/metadata/snapshot_file.h"
 #include "net/protocol/msg_begin_transaction_record.h"
 #include "net/protocol/msg_topic_record.h"
-#include "storage/batch_builder.h"
+#include "record/batch_builder.h"
 #include "tests/unit/broker/controller_rig.h"
 
 static void setup(void)

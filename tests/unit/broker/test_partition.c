@@ -1,7 +1,7 @@
 #include "broker/kafka_error.h"
 #include "net/protocol/msg_config_record.h"
 #include "net/protocol/msg_partition_change_record.h"
-#include "storage/batch_builder.h"
+#include "record/batch_builder.h"
 #include "tests/unit/broker/group_rig.h"
 
 #include <time.h>

@@ -1,7 +1,7 @@
 /* What waits for long checks of a partition leaves memory to those who produce to another one. */
 #include "base/offload.h"
 #include "net/protocol/msg_produce.h"
-#include "storage/batch_builder.h"
+#include "record/batch_builder.h"
 #include "tests/unit/broker/live_rig.h"
 
 #include <unistd.h>

@@ -2,7 +2,7 @@
 #include "broker/partition.h"
 #include "broker/topic_table.h"
 #include "net/protocol/msg_produce.h"
-#include "storage/batch_builder.h"
+#include "record/batch_builder.h"
 #include "tests/sim/sim_disk.h"
 #include "tests/unit/broker/live_rig.h"
 

@@ -4,8 +4,8 @@
 #include "broker/topic_table.h"
 #include "net/protocol/msg_list_offsets.h"
 #include "net/protocol/msg_produce.h"
-#include "storage/batch_builder.h"
-#include "storage/log_private.h"
+#include "record/batch_builder.h"
+#include "storage/log/log_private.h"
 #include "tests/unit/broker/live_rig.h"
 
 enum {

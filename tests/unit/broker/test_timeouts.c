@@ -3,7 +3,7 @@
 #include "net/protocol/msg_create_partitions.h"
 #include "net/protocol/msg_delete_records.h"
 #include "net/protocol/msg_offset_commit.h"
-#include "storage/log.h"
+#include "storage/log/log.h"
 #include "tests/unit/broker/live_rig.h"
 
 TestSuite(timeouts, .timeout = 600);

@@ -1,6 +1,6 @@
 #include "base/mem.h"
 #include "base/prng.h"
-#include "storage/epoch_cache.h"
+#include "storage/log/epoch_cache.h"
 #include "tests/support/storage_golden.h"
 
 #include <criterion/criterion.h>

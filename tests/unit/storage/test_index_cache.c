@@ -1,4 +1,4 @@
-#include "storage/log_private.h"
+#include "storage/log/log_private.h"
 #include "tests/support/store_fixture.h"
 
 #include <criterion/criterion.h>

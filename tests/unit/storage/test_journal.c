@@ -1,8 +1,8 @@
 #include "base/mem.h"
-#include "storage/journal.h"
-#include "storage/journal_extent.h"
-#include "storage/journal_format.h"
-#include "storage/journal_scan.h"
+#include "storage/journal/journal.h"
+#include "storage/journal/journal_extent.h"
+#include "storage/journal/journal_format.h"
+#include "storage/journal/journal_scan.h"
 #include "tests/support/journal_rig.h"
 #include "tests/support/replay_list.h"
 

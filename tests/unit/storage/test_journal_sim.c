@@ -1,9 +1,9 @@
 /* A journal and its marks over a simulated disk that loses, tears and delays: crash after crash,
  * at random moments and in the middle of starting, against the list of what was appended. */
 #include "base/mem.h"
-#include "storage/journal.h"
-#include "storage/journal_scan.h"
-#include "storage/marks.h"
+#include "storage/dir/marks.h"
+#include "storage/journal/journal.h"
+#include "storage/journal/journal_scan.h"
 #include "tests/sim/sim_io.h"
 #include "tests/sim/sim_world.h"
 #include "tests/support/replay_list.h"

@@ -1,5 +1,5 @@
 #include "base/mem.h"
-#include "storage/batch_builder.h"
+#include "record/batch_builder.h"
 #include "tests/support/store_fixture.h"
 
 #include <criterion/criterion.h>

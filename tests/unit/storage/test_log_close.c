@@ -1,6 +1,6 @@
 /* A log that is closed or deleted while its store works for it, and the files that a store keeps
  * open. */
-#include "storage/log_private.h"
+#include "storage/log/log_private.h"
 #include "tests/support/store_fixture.h"
 
 #include <criterion/criterion.h>

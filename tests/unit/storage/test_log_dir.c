@@ -1,7 +1,7 @@
 /* On real files: the lock and the names are the kernel's. */
 #include "base/io_system.h"
-#include "storage/log_dir.h"
-#include "storage/meta_properties.h"
+#include "storage/dir/log_dir.h"
+#include "storage/dir/meta_properties.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

@@ -1,4 +1,4 @@
-#include "storage/log_names.h"
+#include "storage/dir/log_names.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

@@ -1,5 +1,5 @@
-#include "storage/log_loan.h"
-#include "storage/log_private.h"
+#include "storage/log/log_loan.h"
+#include "storage/log/log_private.h"
 #include "tests/support/store_fixture.h"
 
 #include <criterion/criterion.h>

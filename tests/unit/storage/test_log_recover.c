@@ -1,6 +1,6 @@
 #include "base/mem.h"
-#include "storage/batch_builder.h"
-#include "storage/log_recover.h"
+#include "record/batch_builder.h"
+#include "storage/log/log_recover.h"
 #include "tests/support/store_fixture.h"
 
 #include <criterion/criterion.h>

@@ -1,6 +1,6 @@
 #include "base/mem.h"
-#include "storage/log_private.h"
-#include "storage/producer_files.h"
+#include "storage/log/log_private.h"
+#include "storage/log/producer_files.h"
 #include "tests/support/store_fixture.h"
 
 #include <criterion/criterion.h>

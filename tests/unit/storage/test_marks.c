@@ -1,7 +1,7 @@
 #include "base/mem.h"
 #include "base/prng.h"
-#include "storage/marks.h"
-#include "storage/marks_format.h"
+#include "storage/dir/marks.h"
+#include "storage/dir/marks_format.h"
 #include "tests/support/journal_rig.h"
 
 #include <criterion/criterion.h>

@@ -1,6 +1,6 @@
 #include "base/mem.h"
 #include "base/prng.h"
-#include "storage/offset_index.h"
+#include "storage/log/offset_index.h"
 #include "tests/support/storage_golden.h"
 
 #include <criterion/criterion.h>

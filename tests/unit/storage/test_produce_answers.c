@@ -1,8 +1,8 @@
 /* Every batch that Apache Kafka was asked to store (tests/golden/answers), asked of batch_validate
  * and producer_state, must get the error that Kafka gave; where we differ on purpose, a line says
  * so. */
-#include "storage/batch_validate.h"
-#include "storage/producer_state.h"
+#include "record/batch_validate.h"
+#include "storage/log/producer_state.h"
 #include "tests/support/storage_golden.h"
 
 #include <criterion/criterion.h>

@@ -1,8 +1,8 @@
 #include "base/crc32c.h"
 #include "base/mem.h"
 #include "base/prng.h"
-#include "storage/batch.h"
-#include "storage/producer_files.h"
+#include "record/batch.h"
+#include "storage/log/producer_files.h"
 #include "tests/support/storage_golden.h"
 
 #include <criterion/criterion.h>

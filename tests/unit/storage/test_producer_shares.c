@@ -1,6 +1,6 @@
 #include "base/mem.h"
 #include "base/prng.h"
-#include "storage/producer_state.h"
+#include "storage/log/producer_state.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

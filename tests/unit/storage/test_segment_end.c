@@ -1,7 +1,7 @@
 /* The end of a segment's file inside a block that a mark covers: it is cut when the segment is
  * closed, and by an orderly stop, and the power may go meanwhile (decisions/0003-block-prefix.md).
  * The disk damages every unit that was being rewritten. */
-#include "storage/log_private.h"
+#include "storage/log/log_private.h"
 #include "tests/support/store_fixture.h"
 
 #include <criterion/criterion.h>

@@ -1,7 +1,7 @@
 /* partition_metadata, meta_properties, offset_checkpoint: small files of a log directory. */
-#include "storage/meta_properties.h"
-#include "storage/offset_checkpoint.h"
-#include "storage/partition_metadata.h"
+#include "storage/dir/meta_properties.h"
+#include "storage/dir/offset_checkpoint.h"
+#include "storage/dir/partition_metadata.h"
 #include "tests/support/storage_golden.h"
 
 #include <criterion/criterion.h>

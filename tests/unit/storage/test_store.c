@@ -1,5 +1,5 @@
 #include "base/mem.h"
-#include "storage/log_private.h"
+#include "storage/log/log_private.h"
 #include "tests/sim/sim_io.h"
 #include "tests/support/store_fixture.h"
 

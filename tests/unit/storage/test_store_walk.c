@@ -1,5 +1,5 @@
 /* A walk over all logs of a store, which are no more here than what it sees of them. */
-#include "storage/log_private.h"
+#include "storage/log/log_private.h"
 #include "tests/support/fake_io.h"
 
 #include <criterion/criterion.h>

@@ -1,6 +1,6 @@
 #include "base/mem.h"
 #include "base/prng.h"
-#include "storage/time_index.h"
+#include "storage/log/time_index.h"
 #include "tests/support/storage_golden.h"
 
 #include <criterion/criterion.h>

@@ -3,7 +3,7 @@
 #ifndef LEVEE_TESTS_TRIM_RIG_H
 #define LEVEE_TESTS_TRIM_RIG_H
 
-#include "storage/log_private.h"
+#include "storage/log/log_private.h"
 #include "tests/support/store_fixture.h"
 
 #include <criterion/criterion.h>

@@ -1,0 +1,246 @@
+/* log_private: how a log, its segments and its tail lie in memory; for storage's log*.c, segment*.c
+ * and store*.c alone. */
+#ifndef LEVEE_STORAGE_LOG_LOG_PRIVATE_H
+#define LEVEE_STORAGE_LOG_LOG_PRIVATE_H
+
+#include "storage/journal/journal_scan.h"
+#include "storage/log/log.h"
+#include "storage/log/offset_index.h"
+#include "storage/log/time_index.h"
+#include "storage/store_private.h"
+
+enum { LOG_PATH_MAX = 4608 };
+
+/* One .log file with its indexes.  size_bytes is logical: what was appended; the file holds
+ * written_pos of it (and zeros behind, up to a block). */
+struct segment {
+    struct log *log;
+    int64_t base_offset;
+    int64_t end_offset; /* last offset + 1 */
+    uint64_t size_bytes;
+    uint64_t written_pos;
+    uint8_t *head_block; /* bytes [written_pos & ~4095, written_pos) while that is not empty */
+    struct offset_index index;
+    struct time_index times;
+    uint32_t index_saved; /* entries that are in the .index file */
+    uint32_t times_saved;
+    bool indexes_loaded;
+    bool indexes_dirty;
+    bool index_files_true;      /* what they hold is a beginning of what is in memory */
+    bool indexes_rebuilt;       /* from the batches: what they say is not doubted any more */
+    bool padded;                /* the file may hold more than size_bytes */
+    int64_t first_timestamp_ms; /* -1: none; for segment.ms */
+    int64_t newest_ms;          /* of a closed one, for retention.ms: its max timestamp, or the
+                                 * file's time where no batch has one; -1: not known yet */
+    int32_t fd;                 /* -1: closed */
+    uint32_t io_count;          /* operations on fd in flight */
+    struct list index_lru;      /* store.index_lru while closed, loaded and saved */
+    uint64_t index_cost_bytes;  /* as it counts there */
+    struct list lru;            /* store.open_segments while fd is open */
+};
+
+/* One appended batch (or a run of them) whose bytes are still in memory. */
+struct tail_entry {
+    struct list log_node;   /* log.tail, by offset */
+    struct list cache_node; /* store.cache; store.evictable once it is written */
+    struct log *log;
+    struct segment *segment;
+    int64_t base_offset;
+    int64_t end_offset;
+    uint64_t pos;
+    uint32_t size_bytes;
+    const uint8_t *bytes;
+    struct buf *buf;
+    uint64_t sequence; /* of its journal group */
+    bool written;      /* in the segment file */
+};
+
+/* Entries of a log by offset; entries[first & (capacity - 1)] is the oldest. */
+struct tail_ring {
+    struct tail_entry **entries;
+    uint32_t first;
+    uint32_t count;
+    uint32_t capacity; /* 0, or a power of two */
+};
+
+/* Kafka's snapshot of producers as of a roll, until it is written; bytes NULL: none. */
+struct frozen_snapshot {
+    int64_t offset;
+    uint8_t *bytes;
+    size_t size_bytes;
+};
+
+/* A callback that waits for a journal sequence. */
+struct log_commit_waiter {
+    struct list node;
+    uint64_t sequence;
+    struct log *log; /* NULL: gone */
+    enum journal_kind kind;
+    int64_t offset;
+    int64_t *dropped_bases; /* of a cut: segments whose files go when it is durable */
+    uint32_t dropped_count;
+    void (*done)(void *context, enum err err);
+    void *context;
+};
+
+struct log {
+    struct list node;    /* store.logs */
+    uint32_t walk_round; /* of the store's last walk that came to it */
+    struct store *store;
+    struct log_id id;
+    char *name;
+    char *dir; /* absolute */
+    struct log_config config;
+    const struct log_events *events;
+    void *events_context;
+    struct log_offsets offsets;
+    struct segment **segments; /* by base offset; the last is active; none when quarantined */
+    uint32_t segment_count;
+    struct list tail;                   /* of tail_entry */
+    struct tail_ring tail_ring;         /* the same entries */
+    struct tail_entry *first_unwritten; /* or NULL */
+    uint64_t unwritten_bytes;
+    uint64_t ready_bytes; /* of those, committed */
+    struct epoch_cache epochs;
+    struct producer_state producers;
+    int64_t window_offset;  /* of the newest .levee-window file that a mark names; -1 */
+    int64_t window_pending; /* written by the checkpoint in progress; -1 */
+    uint8_t *window_bytes;  /* frozen at the begin of the checkpoint; or NULL */
+    size_t window_size;
+    struct frozen_snapshot roll_snapshot;
+    bool strays_removed; /* files of earlier lives that nothing names: once */
+    bool epochs_dirty;
+    bool producers_dirty;
+    bool quarantined;
+    int64_t start_pending; /* highest log start in the journal, perhaps not durable yet */
+    bool prefix_pending;   /* the next append carries the bytes below it in its block */
+    bool dirty;            /* changed since the last mark */
+    bool writing;          /* a segment write is in flight */
+    bool closing;
+    bool was_cut;            /* since the last checkpoint began, ... */
+    int64_t cut_base_offset; /* ... lowest segment that was cut */
+    bool target_was_cut;     /* the same for what came before the checkpoint in progress, ... */
+    int64_t target_cut_base_offset; /* ... whose mark is not durable yet */
+    struct list dirty_node;         /* store.dirty_logs */
+    struct list write_node;         /* store.write_queue */
+    struct list progress_node;      /* store.progressed, while events are due */
+    /* what the checkpoint in progress is to reach */
+    bool in_checkpoint;
+    struct mark target;
+    struct mark believed; /* as last written, or read at the start */
+    bool believed_exists;
+    int64_t marked_base_offset;  /* of the segment that the durable mark names; -1: there is none */
+    struct list target_node;     /* store.targets */
+    uint64_t remainder_bytes;    /* at start: of its entries that were set aside */
+    struct journal_facts *facts; /* at start: entries that were not replayed yet; else NULL */
+};
+
+/* ---- segment.c */
+struct segment *segment_create(struct log *log, int64_t base_offset);
+void segment_free(struct segment *segment); /* closes; files stay */
+must_use enum err segment_open_file(struct segment *segment);
+void segment_close_file(struct segment *segment);
+/* One operation less on its file: more files than the bound are open only while all are in use. */
+void segment_io_ended(struct segment *segment);
+/* Out of the store's lists; a file in use is closed by segment_free. */
+void segment_leave_store(struct segment *segment);
+void segment_path(const struct segment *segment, enum log_file_kind kind, bool deleted, char *out);
+must_use enum err segment_load_indexes(struct segment *segment);
+/* From the batches in the file and in the tail. */
+must_use enum err segment_rebuild_indexes(struct segment *segment);
+/* Is there a batch that ends at position->offset and has that timestamp?  No entry is fine. */
+bool segment_time_is_true(struct segment *segment, const struct time_position *position);
+must_use enum err segment_save_indexes(struct segment *segment, bool at_end);
+/* A closed segment that is wholly written: the file ends where its batches do. */
+must_use enum err segment_cut_padding(struct segment *segment);
+/* The block bytes below written_pos into head_block (from the file when needed). */
+must_use enum err segment_need_head(struct segment *segment);
+/* Bytes [from, from + size) of the file, now; short is ERR_TRUNCATED. */
+must_use enum err segment_read_now(struct segment *segment, uint64_t from, uint8_t *bytes,
+                                   uint32_t size_bytes);
+/* Visit the batches in the file from pos (a batch's start) to end_pos. */
+typedef bool segment_visit_fn(void *context, const struct batch_header *header,
+                              const uint8_t *bytes, uint64_t pos);
+must_use enum err segment_walk(struct segment *segment, uint64_t pos, uint64_t end_pos,
+                               segment_visit_fn *visit, void *context);
+
+/* ---- index_cache.c */
+void index_cache_use(struct segment *segment);    /* its indexes were loaded, saved or looked at */
+void index_cache_unload(struct segment *segment); /* it is read again when it is needed */
+void index_cache_forget(struct segment *segment);
+
+/* ---- segment_set.c: the array */
+struct segment *log_active(const struct log *log);
+struct segment *log_segment_of(const struct log *log, int64_t offset, uint32_t *index_out);
+struct segment *log_add_segment(struct log *log, int64_t base_offset);
+void log_drop_first_segment(struct log *log, bool delete_files);
+void log_drop_last_segment(struct log *log, bool delete_files);
+/* Rename a segment's files away, to be unlinked later. */
+void log_delete_segment_files(struct log *log, int64_t base_offset);
+void log_begin_segment(struct log *log, int64_t base_offset); /* at start: nothing is journaled */
+/* Begin a segment at the log's end, after log_protect_end; its errors. */
+must_use enum err log_roll(struct log *log, int64_t base_offset, bool urgent);
+/* The last block of the active segment into the journal, unless an append since the last mark began
+ * has carried it there: its file may be cut where the batches end, once that is committed.  urgent:
+ * it is to let space go (journal.h, J5).  The errors of journal_append and of a read. */
+must_use enum err log_protect_end(struct log *log, bool urgent);
+/* When the segment began, for segment.ms, unless it is known: as its first batch says, which may be
+ * dated years ahead.  is_now: it is being appended, and was not made later than now.  Else it is
+ * read again; one that is more than segment.ms ahead says nothing, and the segment counts as old
+ * enough, so that a time that never comes does not keep it open. */
+void segment_note_first_time(struct segment *segment, int64_t timestamp_ms, bool is_now);
+bool log_must_roll(const struct log *log, uint32_t size_bytes, int64_t last_offset,
+                   int64_t timestamp_ms);
+
+/* ---- log_tail.c */
+/* Memory for one more entry, so that log_tail_add cannot lack it.  False: there is none. */
+must_use bool log_tail_reserve(struct log *log);
+void log_tail_add(struct log *log, struct segment *segment, int64_t base_offset, int64_t end_offset,
+                  uint64_t pos, const uint8_t *bytes, uint32_t size_bytes, struct buf *buf,
+                  uint64_t sequence);
+void log_tail_committed(struct tail_entry *entry); /* its group is; once */
+void log_tail_written(struct tail_entry *entry);   /* into its segment; the first unwritten one */
+void log_tail_remove(struct tail_entry *entry);
+void log_tail_drop_all(struct log *log);
+struct tail_entry *log_tail_next(const struct tail_entry *entry); /* in the log, or NULL */
+/* The entry that holds offset, or the next one; NULL: offset is below the tail (or at its end). */
+struct tail_entry *log_tail_find(const struct log *log, int64_t offset);
+void log_tail_free_spares(struct store *store);
+/* Bytes [pos & ~4095, pos) where pos is the end of the active segment. */
+must_use enum err log_block_prefix(struct log *log, uint8_t *bytes, uint32_t *size_out);
+
+/* ---- log_snapshot.c: Kafka's <offset>.snapshot */
+/* Of the producers as they are; none are known: no file. */
+must_use enum err log_write_snapshot(struct log *log, int64_t offset);
+void log_freeze_snapshot(struct log *log, int64_t offset); /* a segment begins there */
+void log_thaw_snapshot(struct log *log);
+must_use enum err log_write_frozen_snapshot(struct log *log, int64_t end_offset);
+void log_remove_strays(struct log *log); /* window files of no mark, too */
+
+/* ---- shared steps */
+void log_mark_dirty(struct log *log);
+void log_note_batch(struct log *log, struct segment *segment, const struct batch_header *header,
+                    uint64_t pos);
+must_use enum err log_write_small_files(struct log *log, int64_t end_offset);
+must_use enum err log_write_epochs(struct log *log);
+/* The producers as a checkpoint's mark will have them.  ERR_NOMEM: nothing changed. */
+must_use enum err log_freeze_window(struct log *log);
+void log_thaw_window(struct log *log); /* as if it had not been frozen */
+void log_window_is_marked(struct log *log);
+void log_io_ended(struct log *log);
+must_use enum err log_restore_producers(struct log *log, int64_t end_offset, int64_t window_offset);
+must_use enum err log_write_file(struct io *io, const char *path, const void *bytes,
+                                 size_t size_bytes);
+must_use enum err log_read_file(struct io *io, const char *path, uint8_t **bytes_out,
+                                size_t *size_out);
+int64_t log_wall_ms(const struct log *log);
+void log_note_producers(const struct log *log); /* how many there are, for the metrics */
+void log_producer_forgotten(void *context, const struct producer_forgotten *forgotten);
+must_use enum err log_rebuild_producers(struct log *log);
+must_use enum err log_cut_state(struct log *log, struct segment *segment, int64_t offset,
+                                uint64_t pos);
+void log_drop_below_start(struct log *log);
+void log_commit_waiter_free(struct log_commit_waiter *waiter);
+void log_commit_waiter_run(struct log_commit_waiter *waiter, enum err err);
+
+#endif

@@ -1,0 +1,185 @@
+/* A log's segments in order of base offset: finding, rolling, dropping. */
+#include "base/check.h"
+#include "base/mem.h"
+#include "base/sometimes.h"
+#include "storage/log/log_private.h"
+
+#include <string.h>
+
+struct segment *log_active(const struct log *log)
+{
+    check(log->segment_count > 0);
+    return log->segments[log->segment_count - 1];
+}
+
+struct segment *log_segment_of(const struct log *log, int64_t offset, uint32_t *index_out)
+{
+    uint32_t low = 0;
+    uint32_t high = log->segment_count;
+
+    while (low < high) { /* the last one whose base is not above offset */
+        uint32_t middle = low + (high - low) / 2;
+        if (log->segments[middle]->base_offset <= offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == 0)
+        return NULL;
+    *index_out = low - 1;
+    return log->segments[low - 1];
+}
+
+struct segment *log_add_segment(struct log *log, int64_t base_offset)
+{
+    struct segment *segment = segment_create(log, base_offset);
+
+    check(log->segment_count == 0 || log_active(log)->end_offset <= base_offset);
+    log->segments = mem_realloc(log->segments, (log->segment_count + 1) * sizeof(struct segment *));
+    log->segments[log->segment_count++] = segment;
+    return segment;
+}
+
+void log_delete_segment_files(struct log *log, int64_t base_offset)
+{
+    struct store *store = log->store;
+    struct segment *named = segment_create(log, base_offset);
+    char from[LOG_PATH_MAX];
+    char to[LOG_PATH_MAX];
+
+    for (int kind = 0; kind < LOG_FILE_KIND_COUNT; kind++) {
+        if (kind == LOG_FILE_WINDOW)
+            continue; /* named by offset and mark, not by segment */
+        segment_path(named, (enum log_file_kind)kind, false, from);
+        segment_path(named, (enum log_file_kind)kind, true, to);
+        if (store->io->v->file_rename(store->io, from, to) == OK)
+            file_deletion_add(store, to, false, log->config.file_delete_delay_ms);
+    }
+    segment_free(named);
+}
+
+void log_drop_first_segment(struct log *log, bool delete_files)
+{
+    struct segment *segment = log->segments[0];
+
+    check(log->segment_count > 1);
+    log->segment_count--;
+    memmove(&log->segments[0], &log->segments[1], log->segment_count * sizeof(struct segment *));
+    while (!list_is_empty(&log->tail)) {
+        struct tail_entry *entry = list_first(&log->tail, struct tail_entry, log_node);
+        if (entry->segment != segment)
+            break;
+        log_tail_remove(entry);
+    }
+    if (delete_files)
+        log_delete_segment_files(log, segment->base_offset);
+    segment_free(segment);
+}
+
+void log_drop_last_segment(struct log *log, bool delete_files)
+{
+    struct segment *segment = log_active(log);
+
+    log->segment_count--;
+    if (delete_files)
+        log_delete_segment_files(log, segment->base_offset);
+    segment_free(segment);
+}
+
+void segment_note_first_time(struct segment *segment, int64_t timestamp_ms, bool is_now)
+{
+    int64_t now_ms;
+
+    if (segment->first_timestamp_ms >= 0 || timestamp_ms < 0)
+        return;
+    segment->first_timestamp_ms = timestamp_ms;
+    now_ms = log_wall_ms(segment->log);
+    if (is_now && timestamp_ms > now_ms)
+        segment->first_timestamp_ms = now_ms;
+    else if (timestamp_ms > now_ms && timestamp_ms - now_ms > segment->log->config.segment_ms)
+        segment->first_timestamp_ms = 0;
+}
+
+/* Kafka's LogSegment.timeWaitedForRoll, but that what is dated later than now counts as now. */
+static bool is_time_to_roll(struct segment *active, int64_t timestamp_ms)
+{
+    int64_t segment_ms = active->log->config.segment_ms;
+    int64_t first_ms = active->first_timestamp_ms;
+    int64_t now_ms;
+
+    if (first_ms < 0 || timestamp_ms < 0)
+        return false;
+    if (timestamp_ms >= first_ms && timestamp_ms - first_ms <= segment_ms)
+        return false; /* whatever the clock says */
+    now_ms = log_wall_ms(active->log);
+    if (first_ms > now_ms)
+        active->first_timestamp_ms = first_ms = now_ms; /* the clock was set back */
+    if (timestamp_ms > now_ms)
+        timestamp_ms = now_ms;
+    return timestamp_ms - first_ms > segment_ms;
+}
+
+bool log_must_roll(const struct log *log, uint32_t size_bytes, int64_t last_offset,
+                   int64_t timestamp_ms)
+{
+    struct segment *active = log_active(log);
+
+    if (active->size_bytes == 0)
+        return false;
+    if (active->size_bytes + size_bytes >
+            log->config.segment_bytes / log->store->options.segment_shrink ||
+        BUGGIFY("log: a segment is closed early"))
+        return true;
+    if (offset_index_is_full(&active->index, last_offset))
+        return true;
+    return is_time_to_roll(active, timestamp_ms);
+}
+
+void log_begin_segment(struct log *log, int64_t base_offset)
+{
+    struct segment *segment;
+
+    log_active(log)->indexes_dirty = true;
+    segment = log_add_segment(log, base_offset);
+    segment->indexes_loaded = true;
+    segment->indexes_dirty = true;
+    log_freeze_snapshot(log, base_offset);
+    log_mark_dirty(log);
+}
+
+/* An append without batches: a replay passes over it, and finds in it what a cut may have hurt. */
+enum err log_protect_end(struct log *log, bool urgent)
+{
+    struct segment *active = log_active(log);
+    uint8_t prefix[STORE_BLOCK];
+    struct iovec vec = {.iov_base = prefix};
+    struct journal_entry entry = {.topic_id = log->id.topic_id,
+                                  .partition = log->id.partition,
+                                  .kind = JOURNAL_APPEND,
+                                  .offset = log->offsets.log_end,
+                                  .end_offset = log->offsets.log_end,
+                                  .segment_base_offset = active->base_offset,
+                                  .pos = active->size_bytes,
+                                  .urgent = urgent};
+    enum err err;
+
+    if (!log->prefix_pending || active->size_bytes % STORE_BLOCK == 0)
+        return OK;
+    err = log_block_prefix(log, prefix, &entry.prefix_bytes);
+    vec.iov_len = entry.prefix_bytes;
+    if (err == OK)
+        err = journal_append(log->store->journal, &entry, &vec, 1, log->config.relaxed, NULL, NULL,
+                             NULL);
+    if (err == OK)
+        log->prefix_pending = false;
+    return err;
+}
+
+enum err log_roll(struct log *log, int64_t base_offset, bool urgent)
+{
+    enum err err = log_protect_end(log, urgent);
+
+    if (err == OK)
+        log_begin_segment(log, base_offset);
+    return err;
+}
