@@ -215,17 +215,16 @@ static void on_files_retry(struct timer *timer)
 
 static bool is_drained(const struct log *log)
 {
-    return log->first_unwritten == NULL ||
-           log->first_unwritten->sequence > log->store->checkpoint_sequence;
+    return log->tail.first_unwritten == NULL ||
+           log->tail.first_unwritten->sequence > log->store->checkpoint_sequence;
 }
 
 bool log_needs_flush(const struct log *log)
 {
     const struct store *store = log->store;
 
-    if (store->state == STORE_RUNNING &&
-        store->dirty_bytes > store->options.tail_cache_max_bytes / 4 * 3)
-        return true; /* memory runs short: small pieces are allowed */
+    if (store->state == STORE_RUNNING && tail_cache_is_crowded(&store->tail_cache))
+        return true;
     return log->in_checkpoint && store->step == CHECKPOINT_DRAIN && !is_drained(log);
 }
 
@@ -259,7 +258,8 @@ static void start_drain(struct store *store)
 
 void checkpointer_on_commit(struct store *store)
 {
-    if (store->step == CHECKPOINT_COMMIT && store->committed >= store->checkpoint_sequence)
+    if (store->step == CHECKPOINT_COMMIT &&
+        store->tail_cache.committed >= store->checkpoint_sequence)
         start_drain(store);
 }
 
@@ -362,6 +362,12 @@ void checkpointer_forget(struct log *log)
         store->next_target = log->target_node.next;
     list_remove(&log->target_node);
     log->in_checkpoint = false;
+    checkpointer_on_dropped(store);
+}
+
+/* It may have waited for what is gone. */
+void checkpointer_on_dropped(struct store *store)
+{
     if (store->step == CHECKPOINT_DRAIN)
         loop_defer(store->loop, &store->drained_task);
 }

@@ -1,22 +1,22 @@
-/* Files and directories that are to go after a delay: renamed by whoever decided it, unlinked here,
- * some in each turn; those that an earlier process left, or a stop, are found at start. */
+#include "storage/file_deletion.h"
+
 #include "base/mem.h"
-#include "storage/log/log_private.h"
+#include "storage/dir/log_names.h"
 
 #include <stdio.h>
 #include <string.h>
 
-struct file_deletion {
-    struct list node; /* store.deletions, in order of due time of one delay */
+struct doomed_file {
+    struct list node; /* file_deletion.waiting; off it: the object is gone */
     struct io_op io;
-    struct store *store;
+    struct file_deletion *deletion;
     uint64_t due_ns;
     bool is_dir;
     bool in_flight;
     char path[];
 };
 
-static void arm(struct store *store);
+static void arm(struct file_deletion *deletion);
 
 struct names {
     char *items; /* NUL-separated */
@@ -48,136 +48,160 @@ static bool is_over(const struct turn *turn)
 }
 
 /* A partition's directory holds files only.  False: the turn is over, and some are left. */
-static bool remove_dir(struct store *store, const char *path, struct turn *turn)
+static bool remove_dir(struct io *io, const char *path, struct turn *turn)
 {
     struct names names = {0};
     char file[LOG_PATH_MAX + LOG_DIR_NAME_MAX];
     size_t at = 0;
 
-    if (store->io->v->dir_list(store->io, path, collect, &names) == OK)
+    if (io->v->dir_list(io, path, collect, &names) == OK)
         for (; at < names.size_bytes && !is_over(turn); at += strlen(names.items + at) + 1) {
             snprintf(file, sizeof(file), "%s/%s", path, names.items + at);
-            (void)!store->io->v->file_unlink(store->io, file);
+            (void)!io->v->file_unlink(io, file);
             turn->left_count--;
         }
     mem_free(names.items);
     if (at < names.size_bytes)
         return false;
-    (void)!store->io->v->dir_remove(store->io, path);
+    (void)!io->v->dir_remove(io, path);
     return true;
 }
 
 static void on_unlinked(struct io_op *op, int32_t result)
 {
-    struct file_deletion *deletion = container_of(op, struct file_deletion, io);
-    struct store *store = deletion->store;
-    bool store_is_there = list_is_linked(&deletion->node);
+    struct doomed_file *file = container_of(op, struct doomed_file, io);
+    struct file_deletion *deletion = file->deletion;
+    bool is_there = list_is_linked(&file->node); /* FD2 */
 
-    if (store_is_there)
-        list_remove(&deletion->node);
-    mem_free(deletion);
-    if (store_is_there) {
-        store->deletions_in_flight--;
-        store_tell_stopped(store);
+    if (is_there)
+        list_remove(&file->node);
+    mem_free(file);
+    if (is_there) {
+        deletion->in_flight_count--;
+        deletion->ended(deletion->context);
     }
 }
 
 static void on_timer(struct timer *timer)
 {
-    struct store *store = container_of(timer, struct store, deletion_timer);
-    uint64_t now_ns = loop_now_ns(store->loop);
-    struct turn turn = {.clock = store->loop->clock,
-                        .began_ns = clock_mono_ns(store->loop->clock),
-                        .left_count = FILES_PER_TURN};
+    struct file_deletion *deletion = container_of(timer, struct file_deletion, timer);
+    struct loop *loop = deletion->loop;
+    uint64_t now_ns = loop_now_ns(loop);
+    struct turn turn = {
+        .clock = loop->clock, .began_ns = clock_mono_ns(loop->clock), .left_count = FILES_PER_TURN};
 
-    if (store->state != STORE_RUNNING || store->stopping)
-        return; /* the next start finds what is left */
-    list_for_each_safe(node, &store->deletions)
+    if (!deletion->is_on)
+        return; /* FD1 */
+    list_for_each_safe(node, &deletion->waiting)
     {
-        struct file_deletion *deletion = container_of(node, struct file_deletion, node);
-        if (deletion->in_flight || deletion->due_ns > now_ns)
+        struct doomed_file *file = container_of(node, struct doomed_file, node);
+        if (file->in_flight || file->due_ns > now_ns)
             continue;
         if (is_over(&turn)) {
-            timer_set(&store->loop->timers, timer, now_ns); /* the rest in the next turn */
+            timer_set(&loop->timers, timer, now_ns); /* the rest in the next turn */
             return;
         }
-        if (deletion->is_dir) {
-            if (!remove_dir(store, deletion->path, &turn))
+        if (file->is_dir) {
+            if (!remove_dir(loop->io, file->path, &turn))
                 continue;
-            list_remove(&deletion->node);
-            mem_free(deletion);
+            list_remove(&file->node);
+            mem_free(file);
             continue;
         }
         turn.left_count--;
-        deletion->in_flight = true;
-        store->deletions_in_flight++;
-        io_unlink(store->io, &deletion->io, deletion->path, on_unlinked);
+        file->in_flight = true;
+        deletion->in_flight_count++;
+        io_unlink(loop->io, &file->io, file->path, on_unlinked);
     }
-    arm(store);
+    arm(deletion);
 }
 
-static void arm_for(struct store *store, uint64_t due_ns)
+static void arm_for(struct file_deletion *deletion, uint64_t due_ns)
 {
-    store->deletion_timer.fire = on_timer;
-    if (due_ns != TIMER_NEVER && store->state == STORE_RUNNING)
-        timer_set(&store->loop->timers, &store->deletion_timer, due_ns);
+    if (due_ns != TIMER_NEVER && deletion->is_on)
+        timer_set(&deletion->loop->timers, &deletion->timer, due_ns);
 }
 
-static void arm(struct store *store)
+static void arm(struct file_deletion *deletion)
 {
     uint64_t due_ns = TIMER_NEVER;
 
-    list_for_each(node, &store->deletions)
+    list_for_each(node, &deletion->waiting)
     {
-        struct file_deletion *deletion = container_of(node, struct file_deletion, node);
-        if (!deletion->in_flight && deletion->due_ns < due_ns)
-            due_ns = deletion->due_ns;
+        struct doomed_file *file = container_of(node, struct doomed_file, node);
+        if (!file->in_flight && file->due_ns < due_ns)
+            due_ns = file->due_ns;
     }
-    arm_for(store, due_ns);
+    arm_for(deletion, due_ns);
 }
 
-void file_deletion_add(struct store *store, const char *path, bool is_dir, int64_t delay_ms)
+void file_deletion_add(struct file_deletion *deletion, const char *path, bool is_dir,
+                       int64_t delay_ms)
 {
     size_t path_bytes = strlen(path) + 1;
-    struct file_deletion *deletion = mem_alloc(sizeof(*deletion) + path_bytes);
+    struct doomed_file *file = mem_alloc(sizeof(*file) + path_bytes);
 
-    deletion->store = store;
-    deletion->is_dir = is_dir;
-    deletion->due_ns = clock_deadline_ns(loop_now_ns(store->loop), (uint64_t)delay_ms);
-    memcpy(deletion->path, path, path_bytes);
-    list_push_back(&store->deletions, &deletion->node);
-    if (!timer_is_set(&store->deletion_timer) ||
-        deletion->due_ns < store->deletion_timer.deadline_ns)
-        arm_for(store, deletion->due_ns);
+    file->deletion = deletion;
+    file->is_dir = is_dir;
+    file->due_ns = clock_deadline_ns(loop_now_ns(deletion->loop), (uint64_t)delay_ms);
+    memcpy(file->path, path, path_bytes);
+    list_push_back(&deletion->waiting, &file->node);
+    if (!timer_is_set(&deletion->timer) || file->due_ns < deletion->timer.deadline_ns)
+        arm_for(deletion, file->due_ns);
 }
+
+struct leftovers {
+    struct file_deletion *deletion;
+    const char *dir;
+};
 
 static void find_left(void *context, const char *name, bool is_dir)
 {
-    struct store *store = context;
+    struct leftovers *leftovers = context;
     struct log_dir_name parsed;
     char path[LOG_PATH_MAX];
 
     if (!is_dir || log_names_parse_dir(name, &parsed) != OK || !parsed.deleted)
         return;
-    snprintf(path, sizeof(path), "%s/%s", store->world.dir->path, name);
-    file_deletion_add(store, path, true, 0);
+    snprintf(path, sizeof(path), "%s/%s", leftovers->dir, name);
+    file_deletion_add(leftovers->deletion, path, true, 0);
 }
 
-void file_deletion_scan(struct store *store)
+void file_deletion_scan(struct file_deletion *deletion, const char *dir)
 {
-    if (store->options.shard == 0)
-        (void)!store->io->v->dir_list(store->io, store->world.dir->path, find_left, store);
-    arm(store);
+    struct leftovers leftovers = {deletion, dir};
+    struct io *io = deletion->loop->io;
+
+    (void)!io->v->dir_list(io, dir, find_left, &leftovers);
 }
 
-void file_deletion_drop_all(struct store *store)
+void file_deletion_start(struct file_deletion *deletion)
 {
-    loop_cancel_timer(store->loop, &store->deletion_timer);
-    list_for_each_safe(node, &store->deletions)
+    deletion->is_on = true;
+    arm(deletion);
+}
+
+void file_deletion_stop(struct file_deletion *deletion)
+{
+    deletion->is_on = false;
+}
+
+void file_deletion_init(struct file_deletion *deletion, struct loop *loop,
+                        void (*ended)(void *context), void *context)
+{
+    *deletion = (struct file_deletion){.loop = loop, .ended = ended, .context = context};
+    list_init(&deletion->waiting);
+    deletion->timer.fire = on_timer;
+}
+
+void file_deletion_deinit(struct file_deletion *deletion)
+{
+    loop_cancel_timer(deletion->loop, &deletion->timer);
+    list_for_each_safe(node, &deletion->waiting)
     {
-        struct file_deletion *deletion = container_of(node, struct file_deletion, node);
-        list_remove(&deletion->node);
-        if (!deletion->in_flight) /* else its completion frees it */
-            mem_free(deletion);
+        struct doomed_file *file = container_of(node, struct doomed_file, node);
+        list_remove(&file->node);
+        if (!file->in_flight) /* else its completion frees it (FD2) */
+            mem_free(file);
     }
 }

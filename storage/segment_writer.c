@@ -33,12 +33,12 @@ static bool segment_is_closed(const struct log *log, const struct segment *segme
 
 static bool is_due(const struct log *log)
 {
-    struct tail_entry *first = log->first_unwritten;
+    struct tail_entry *first = log->tail.first_unwritten;
 
-    if (log->writing || first == NULL || first->sequence > log->store->committed)
+    if (log->writing || first == NULL || first->sequence > log->store->tail_cache.committed)
         return false;
     return log_needs_flush(log) || segment_is_closed(log, first->segment) ||
-           log->ready_bytes >= log->store->options.segment_write_bytes ||
+           log->tail.ready_bytes >= log->store->options.segment_write_bytes ||
            BUGGIFY("segment writer: a small piece is written");
 }
 
@@ -65,7 +65,7 @@ static void mark_written(struct log *log, struct tail_entry *last)
     struct tail_entry *entry;
 
     do {
-        entry = log->first_unwritten;
+        entry = log->tail.first_unwritten;
         log_tail_written(entry);
     } while (entry != last);
 }
@@ -132,7 +132,7 @@ static void finish_write(struct segment_write *write, enum err err)
     }
     store->write_refused = false;
     store_look_at_space(store);
-    store_evict(store);
+    log_tail_evict(&store->tail_cache);
     store_kick_writes(store, log);
     checkpointer_on_written(store);
     store_give_room(store);
@@ -174,9 +174,9 @@ static struct tail_entry *choose_last(struct log *log, uint64_t *end_pos_out)
     struct tail_entry *last = NULL;
     uint64_t sum = 0;
 
-    for (struct tail_entry *entry = log->first_unwritten;
-         entry != NULL && entry->sequence <= log->store->committed &&
-         entry->segment == log->first_unwritten->segment &&
+    for (struct tail_entry *entry = log->tail.first_unwritten;
+         entry != NULL && entry->sequence <= log->store->tail_cache.committed &&
+         entry->segment == log->tail.first_unwritten->segment &&
          (last == NULL || sum + entry->size_bytes <= max_bytes);
          entry = log_tail_next(entry)) {
         sum += entry->size_bytes;
@@ -188,7 +188,7 @@ static struct tail_entry *choose_last(struct log *log, uint64_t *end_pos_out)
 
 static enum err start_write(struct store *store, struct log *log)
 {
-    struct segment *segment = log->first_unwritten->segment;
+    struct segment *segment = log->tail.first_unwritten->segment;
     struct segment_write *write;
     uint64_t file_pos = segment->written_pos & ~(uint64_t)(STORE_BLOCK - 1);
     uint64_t end_pos;
@@ -201,7 +201,7 @@ static enum err start_write(struct store *store, struct log *log)
         err = segment_open_file(segment);
     if (err != OK)
         return err;
-    check(log->first_unwritten->pos == segment->written_pos);
+    check(log->tail.first_unwritten->pos == segment->written_pos);
     write = mem_try_alloc(sizeof(*write));
     if (write == NULL)
         return ERR_NOMEM;
@@ -219,7 +219,7 @@ static enum err start_write(struct store *store, struct log *log)
     write->last = last;
     if (segment->written_pos > file_pos)
         memcpy(write->bytes, segment->head_block, segment->written_pos - file_pos);
-    for (struct tail_entry *entry = log->first_unwritten;; entry = log_tail_next(entry)) {
+    for (struct tail_entry *entry = log->tail.first_unwritten;; entry = log_tail_next(entry)) {
         memcpy(write->bytes + (entry->pos - file_pos), entry->bytes, entry->size_bytes);
         if (entry == last)
             break;

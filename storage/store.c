@@ -44,6 +44,7 @@ void store_fail(struct store *store, enum err err)
         return;
     store->state = STORE_FAILED;
     store->failed_err = err;
+    file_deletion_stop(&store->deletion);
     log_line(store->world.sink, LOG_ERROR, "LVE-2104",
              "writing to the data directory failed; nothing more is acknowledged",
              log_str("dir", store->world.dir->path), log_err(err));
@@ -54,7 +55,7 @@ void store_fail(struct store *store, enum err err)
 
 bool store_is_full(struct store *store)
 {
-    if (store->dirty_bytes < store->options.tail_cache_max_bytes)
+    if (!tail_cache_is_full(&store->tail_cache))
         return false;
     store_kick_writes(store, NULL);
     if (store->step == CHECKPOINT_IDLE)
@@ -68,8 +69,7 @@ void store_give_room(struct store *store)
     struct list *node;
 
     if (store->giving_room || list_is_empty(&store->room_waiters) ||
-        (store->state == STORE_RUNNING &&
-         store->dirty_bytes >= store->options.tail_cache_max_bytes))
+        (store->state == STORE_RUNNING && tail_cache_is_full(&store->tail_cache)))
         return;
     store->giving_room = true;
     store->room_refused = false;
@@ -103,35 +103,9 @@ void store_cancel_wait(struct store_waiter *waiter)
         list_remove(&waiter->node);
 }
 
-/* Small batches stand in groups of their own, a block each: their buffers count, too. */
-static bool is_over_budget(const struct store *store)
-{
-    uint64_t cache_max_bytes = store->options.tail_cache_max_bytes;
-    uint64_t slack_bytes = store->groups->budget.max_bytes > cache_max_bytes
-                               ? (store->groups->budget.max_bytes - cache_max_bytes) / 2
-                               : 0;
-
-    if (slack_bytes > SLACK_BYTES)
-        slack_bytes = SLACK_BYTES;
-    return store->cache_bytes > cache_max_bytes ||
-           slab_used_bytes(store->groups) > cache_max_bytes + slack_bytes;
-}
-
-/* Oldest first; what is not in a segment stays (S4).  A log's batches are written in order, so its
- * tail gets no holes. */
-void store_evict(struct store *store)
-{
-    while (!list_is_empty(&store->evictable) &&
-           (is_over_budget(store) || BUGGIFY("tail cache: a batch goes early"))) {
-        struct tail_entry *entry = list_first(&store->evictable, struct tail_entry, cache_node);
-        check(entry->written && entry->log->tail.next == &entry->log_node);
-        log_tail_remove(entry);
-    }
-}
-
 void store_free_memory(struct store *store)
 {
-    store_evict(store);
+    log_tail_evict(&store->tail_cache);
     store_kick_writes(store, NULL);
     if (store->step == CHECKPOINT_IDLE)
         store_checkpoint(store, NULL, NULL);
@@ -162,9 +136,11 @@ static void note_progress(struct log *log)
  * order of sequence. */
 static void advance(struct store *store, uint64_t from_sequence, uint64_t to_sequence, bool durable)
 {
-    for (struct list *node = store->cache.prev; node != &store->cache; node = node->prev) {
+    struct tail_cache *cache = &store->tail_cache;
+
+    for (struct list *node = cache->unwritten.prev; node != &cache->unwritten; node = node->prev) {
         struct tail_entry *entry = container_of(node, struct tail_entry, cache_node);
-        struct log *log = entry->log;
+        struct log *log = container_of(entry->tail, struct log, tail);
         if (entry->sequence <= from_sequence)
             return;
         if (entry->sequence > to_sequence)
@@ -211,11 +187,11 @@ void store_note_journal(struct store *store)
 static void on_journal_committed(void *context, uint64_t sequence)
 {
     struct store *store = context;
-    uint64_t from = store->committed;
+    uint64_t from = store->tail_cache.committed;
 
     if (sequence <= from)
         return;
-    store->committed = sequence;
+    store->tail_cache.committed = sequence;
     if (store->written < sequence)
         store->written = sequence;
     counter_add(&store->metrics.journal_groups, sequence - from);
@@ -320,14 +296,15 @@ static void look_at_space(struct store *store)
     uint64_t reserve_bytes = store->options.reserve_bytes;
 
     store->space_seen_bytes = space_bytes_used(store);
-    if (store->dirty_bytes == 0 && store->step != CHECKPOINT_FILES &&
+    if (store->tail_cache.dirty_bytes == 0 && store->step != CHECKPOINT_FILES &&
         store->step != CHECKPOINT_MARK)
         store->write_refused = false; /* nothing is left that would try */
     if (store->io->v->dir_space(store->io, store->world.dir->path, &space) != OK)
         return;
     gauge_set(&store->metrics.disk_free_bytes, (int64_t)space.free_bytes);
     if (reserve_bytes > 0)
-        reserve_bytes += store->dirty_bytes; /* what was taken has to have its place, too */
+        reserve_bytes +=
+            store->tail_cache.dirty_bytes; /* what was taken has to have its place, too */
     tell_space(store, store->write_refused || space.free_bytes < reserve_bytes);
 }
 
@@ -336,9 +313,10 @@ static void on_space_timer(struct timer *timer)
     struct store *store = container_of(timer, struct store, space_timer);
 
     look_at_space(store);
-    store_evict(store);
+    log_tail_evict(&store->tail_cache);
     store_give_room(store);
-    if (store->short_of_space || store->dirty_bytes > 0 || !list_is_empty(&store->room_waiters))
+    if (store->short_of_space || store->tail_cache.dirty_bytes > 0 ||
+        !list_is_empty(&store->room_waiters))
         loop_set_timer_ms(store->loop, &store->space_timer, SPACE_CHECK_MS);
 }
 
@@ -394,6 +372,16 @@ void store_note_relaxed(struct store *store)
 
 /* ---- opening */
 
+static void on_tail_dropped(void *context)
+{
+    checkpointer_on_dropped(context);
+}
+
+static void on_deletion_ended(void *context)
+{
+    store_tell_stopped(context);
+}
+
 enum err store_open(const struct store_world *world, const struct store_options *options,
                     const struct marks_set *marks, struct journal_scan *scan,
                     const struct store_events *events, void *context, struct store **out)
@@ -426,18 +414,16 @@ enum err store_open(const struct store_world *world, const struct store_options 
     budget_init(&store->lent, "lent", options->tail_cache_max_bytes / LENT_SHARE);
     store->groups = options->group_slab != NULL ? options->group_slab : &store->own_groups;
     store->reads = options->read_slab != NULL ? options->read_slab : &store->own_reads;
+    tail_cache_init(&store->tail_cache, store->groups, options->tail_cache_max_bytes,
+                    on_tail_dropped, store);
     list_init(&store->logs);
     producer_shares_init(&store->producers, prng_u64(world->prng), store->options.producers_max);
-    list_init(&store->cache);
-    list_init(&store->evictable);
     list_init(&store->dirty_logs);
     list_init(&store->progressed);
-    list_init(&store->spare_entries);
     list_init(&store->index_lru);
     list_init(&store->commit_waiters);
     list_init(&store->room_waiters);
     list_init(&store->open_segments);
-    list_init(&store->deletions);
     store->progress_task.run = on_progress_task;
     store->fail_task.run = on_fail_task;
     store->space_timer.fire = on_space_timer;
@@ -447,6 +433,7 @@ enum err store_open(const struct store_world *world, const struct store_options 
     gauge_set(&store->metrics.disk_reserve_bytes, (int64_t)options->reserve_bytes);
     gauge_set(&store->metrics.producers_max,
               (int64_t)store->options.producers_max * PRODUCER_SHARES);
+    file_deletion_init(&store->deletion, store->loop, on_deletion_ended, store);
     segment_writer_init(store);
     checkpointer_init(store);
     *out = store;
@@ -455,7 +442,9 @@ enum err store_open(const struct store_world *world, const struct store_options 
 
 void store_start(struct store *store)
 {
-    file_deletion_scan(store);
+    if (store->options.shard == 0)
+        file_deletion_scan(&store->deletion, store->world.dir->path);
+    file_deletion_start(&store->deletion);
     look_at_space(store);
     if (store->short_of_space)
         store_touch_space(store);
@@ -480,7 +469,7 @@ void store_close(struct store *store)
         list_remove(node);
         log_commit_waiter_free(container_of(node, struct log_commit_waiter, node));
     }
-    file_deletion_drop_all(store);
+    file_deletion_deinit(&store->deletion);
     loop_cancel_timer(store->loop, &store->checkpoint_timer);
     loop_cancel_timer(store->loop, &store->relaxed_timer);
     loop_cancel_timer(store->loop, &store->space_timer);
@@ -492,7 +481,7 @@ void store_close(struct store *store)
     undefer(&store->files_task);
     undefer(&store->drained_task);
     undefer(&store->walk.task);
-    log_tail_free_spares(store);
+    tail_cache_deinit(&store->tail_cache);
     journal_close(store->journal);
     marks_writer_close(store->marks_writer);
     producer_shares_deinit(&store->producers);

@@ -5,8 +5,10 @@
 #include "base/slab.h"
 #include "storage/dir/log_names.h"
 #include "storage/dir/marks.h"
+#include "storage/file_deletion.h"
 #include "storage/journal/journal.h"
 #include "storage/log/producer_shares.h"
+#include "storage/log/tail_cache.h"
 #include "storage/storage_metrics.h"
 #include "storage/store.h"
 
@@ -75,18 +77,12 @@ struct store {
     struct list logs; /* newest last (store_walk) */
     uint32_t log_count;
     struct producer_shares producers; /* that its logs remember */
-    struct list cache;     /* of tail_entry.cache_node, not in a segment yet, oldest append first */
-    struct list evictable; /* the same, in a segment, in the order of writing */
-    uint64_t cache_bytes;  /* payload of all entries */
-    uint64_t dirty_bytes;  /* of those not in a segment */
-    struct list spare_entries; /* of tail_entry.log_node, for the next ones */
-    uint32_t spare_count;
+    struct tail_cache tail_cache;
     struct list dirty_logs;
     struct list write_queue; /* logs with committed, unwritten bytes that are due */
     uint64_t write_bytes;    /* in flight */
     uint32_t write_count;
-    uint64_t committed; /* journal sequence */
-    uint64_t written;
+    uint64_t written; /* journal sequence */
     struct list progressed;
     struct task progress_task;
     struct list commit_waiters; /* of log_commit_waiter, by sequence */
@@ -136,9 +132,7 @@ struct store {
     bool write_refused;        /* ENOSPC since the last write that went well */
     enum err failed_err;
     struct task fail_task;
-    struct list deletions; /* of struct file_deletion */
-    uint32_t deletions_in_flight;
-    struct timer deletion_timer;
+    struct file_deletion deletion;
     uint64_t checkpoint_began_ns;
     uint64_t sync_began_ns; /* of the checkpoint's sync */
 
@@ -158,7 +152,6 @@ void store_look_at_space(struct store *store); /* now, if much was written since
 void store_lacks_space(struct store *store);   /* ENOSPC; whoever got it tries again (S5) */
 void store_note_relaxed(struct store *store);
 void store_kick_writes(struct store *store, struct log *log);
-void store_evict(struct store *store);
 void store_free_memory(struct store *store); /* the slab is at its limit */
 void store_give_room(struct store *store);
 bool store_must_queue(const struct store *store, bool reserved_space);
@@ -171,18 +164,14 @@ void segment_writer_init(struct store *store);
 void checkpointer_init(struct store *store);
 void checkpointer_on_commit(struct store *store);
 void checkpointer_on_written(struct store *store);
-void checkpointer_on_failed(struct store *store); /* whoever waits is told ERR_STORAGE */
-bool log_needs_flush(const struct log *log);      /* the checkpoint wants its last partial block */
+void checkpointer_on_dropped(struct store *store); /* unwritten bytes, or a log */
+void checkpointer_on_failed(struct store *store);  /* whoever waits is told ERR_STORAGE */
+bool log_needs_flush(const struct log *log);       /* the checkpoint wants its last partial block */
 void checkpointer_forget(struct log *log);
 /* Marks of all logs of this shard; first_sequence: of the journal's replay.  out->marks is the
  * caller's.  ERR_NOMEM. */
 must_use enum err store_make_marks(struct store *store, uint64_t first_sequence, bool clean,
                                    struct marks *out);
 void store_tell_stopped(struct store *store); /* when its last operation is over */
-
-/* ---- file_deletion.c */
-void file_deletion_add(struct store *store, const char *path, bool is_dir, int64_t delay_ms);
-void file_deletion_scan(struct store *store); /* leftovers of an earlier process */
-void file_deletion_drop_all(struct store *store);
 
 #endif

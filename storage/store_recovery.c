@@ -197,6 +197,7 @@ enum err store_recovered_all(struct store *const *stores, uint32_t count)
         stores[i]->marks_at_start = NULL;
         stores[i]->scan = NULL;
         stores[i]->state = STORE_RUNNING;
+        file_deletion_start(&stores[i]->deletion);
     }
     return OK;
 }

@@ -32,8 +32,8 @@ enum err log_write_segment_now(struct log *log, struct segment *segment)
     err = io->v->file_open(io, path, IO_WRITE | IO_CREATE, &fd);
     if (err != OK)
         return err;
-    for (struct list *node = log->tail.next; node != &log->tail && err == OK; node = node->next) {
-        struct tail_entry *entry = container_of(node, struct tail_entry, log_node);
+    for (const struct tail_entry *entry = log_tail_first(&log->tail); entry != NULL && err == OK;
+         entry = log_tail_next(entry)) {
         if (entry->written || entry->segment != segment)
             continue;
         if (!any && head_bytes > 0 && segment->head_block != NULL)
@@ -61,7 +61,7 @@ enum err log_write_tail_now(struct log *log)
     for (uint32_t i = 0; i < log->segment_count && err == OK; i++)
         if (log->segments[i]->written_pos < log->segments[i]->size_bytes)
             err = log_write_segment_now(log, log->segments[i]);
-    log_tail_drop_all(log);
+    log_tail_drop_all(&log->tail);
     return err;
 }
 
@@ -76,8 +76,8 @@ static enum err write_tails(void *context)
         {
             struct log *log = container_of(node, struct log, dirty_node);
             if (log->quarantined)
-                log_tail_drop_all(log);
-            else if (err == OK && !list_is_empty(&log->tail))
+                log_tail_drop_all(&log->tail);
+            else if (err == OK && !log_tail_is_empty(&log->tail))
                 err = log_write_tail_now(log);
         }
     }

@@ -54,7 +54,7 @@ void store_tell_stopped(struct store *store)
 {
     void (*stopped)(void *context, enum err err) = store->stopped;
 
-    if (!store->stop_ended || store->deletions_in_flight > 0)
+    if (!store->stop_ended || store->deletion.in_flight_count > 0)
         return;
     store->stopped = NULL;
     if (stopped != NULL)
@@ -206,6 +206,7 @@ static void on_last_checkpoint(void *context, enum err err)
 void store_stop(struct store *store, void (*done)(void *context, enum err err), void *context)
 {
     store->stopping = true;
+    file_deletion_stop(&store->deletion);
     if (store->state != STORE_RUNNING) {
         done(context, ERR_STORAGE);
         return;

@@ -18,6 +18,7 @@ enum {
     LOG_TOPIC_NAME_MAX = 249,
     LOG_DIR_NAME_MAX = 264, /* with the NUL */
     LOG_FILE_NAME_MAX = 48, /* with the NUL */
+    LOG_PATH_MAX = 4608,    /* of a file in a partition's directory, with the NUL */
 };
 
 enum log_file_kind {

@@ -237,7 +237,7 @@ enum err log_restore_producers(struct log *log, int64_t end_offset, int64_t wind
         if (err != OK)
             return err;
     }
-    list_for_each(node, &log->tail)
+    list_for_each(node, &log->tail.entries)
     {
         struct tail_entry *entry = container_of(node, struct tail_entry, log_node);
         struct batch_header header;
@@ -292,7 +292,7 @@ static void check_has_left(const struct log *log)
 {
     check(!list_is_linked(&log->node) && !list_is_linked(&log->dirty_node));
     check(!list_is_linked(&log->write_node) && !list_is_linked(&log->progress_node));
-    check(!list_is_linked(&log->target_node) && list_is_empty(&log->tail));
+    check(!list_is_linked(&log->target_node) && log_tail_is_empty(&log->tail));
     for (uint32_t i = 0; i < log->segment_count; i++)
         check(!list_is_linked(&log->segments[i]->lru) &&
               !list_is_linked(&log->segments[i]->index_lru));
@@ -304,7 +304,7 @@ static void free_log(struct log *log)
     while (log->segment_count > 0)
         log_drop_last_segment(log, false);
     mem_free(log->segments);
-    mem_free(log->tail_ring.entries); /* of an append that came to nothing */
+    log_tail_deinit(&log->tail);
     epoch_cache_deinit(&log->epochs);
     mem_free(log->window_bytes);
     log_thaw_snapshot(log);
@@ -336,7 +336,7 @@ static void leave_store(struct log *log)
         if (waiter->log == log)
             waiter->log = NULL;
     }
-    log_tail_drop_all(log);
+    log_tail_drop_all(&log->tail);
     for (uint32_t i = 0; i < log->segment_count; i++)
         segment_leave_store(log->segments[i]);
     producer_state_deinit(&log->producers); /* they count among the store's */
@@ -379,7 +379,7 @@ static void delete_dir(struct store *store, const struct log_id *id, const char 
     log_names_format_deleted_dir(deleted_name, name, id->partition, &id->topic_id);
     snprintf(path, sizeof(path), "%s/%s", store->world.dir->path, deleted_name);
     if (store->io->v->file_rename(store->io, dir, path) == OK)
-        file_deletion_add(store, path, true, delay_ms);
+        file_deletion_add(&store->deletion, path, true, delay_ms);
 }
 
 void log_delete_unopened(struct store *store, const struct log_id *id, const char *name)

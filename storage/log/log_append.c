@@ -147,7 +147,7 @@ static enum err store_batch(struct log *log, const struct stored_batch *batch, b
         store->room_refused = true;
         return ERR_FULL;
     }
-    if (!log_tail_reserve(log))
+    if (!log_tail_reserve(&log->tail))
         return ERR_NOMEM;
     err = prepare_segment(log, header->size_bytes, batch_last_offset(header),
                           header->max_timestamp_ms, urgent);
@@ -163,7 +163,7 @@ static enum err store_batch(struct log *log, const struct stored_batch *batch, b
     if (err != OK)
         return err;
     active = log_active(log);
-    log_tail_add(log, active, header->base_offset, batch_last_offset(header) + 1,
+    log_tail_add(&log->tail, active, header->base_offset, batch_last_offset(header) + 1,
                  active->size_bytes, stored, header->size_bytes, buf, sequence);
     log_note_batch(log, active, header, active->size_bytes);
     log_mark_dirty(log);

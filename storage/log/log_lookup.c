@@ -150,8 +150,9 @@ enum err log_lookup_searched(struct log *log, struct log_time_lookup *lookup,
  * timestamp is late enough, and in it the index entry before. */
 static enum err place_lookup(struct log *log, struct log_time_lookup *lookup)
 {
-    int64_t first_in_memory =
-        log->first_unwritten != NULL ? log->first_unwritten->base_offset : log->offsets.log_end;
+    int64_t first_in_memory = log->tail.first_unwritten != NULL
+                                  ? log->tail.first_unwritten->base_offset
+                                  : log->offsets.log_end;
 
     lookup->scan_offset = lookup->bound;
     for (uint32_t i = 0; i < log->segment_count; i++) {

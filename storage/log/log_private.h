@@ -5,11 +5,10 @@
 
 #include "storage/journal/journal_scan.h"
 #include "storage/log/log.h"
+#include "storage/log/log_tail.h"
 #include "storage/log/offset_index.h"
 #include "storage/log/time_index.h"
 #include "storage/store_private.h"
-
-enum { LOG_PATH_MAX = 4608 };
 
 /* One .log file with its indexes.  size_bytes is logical: what was appended; the file holds
  * written_pos of it (and zeros behind, up to a block). */
@@ -37,30 +36,6 @@ struct segment {
     struct list index_lru;      /* store.index_lru while closed, loaded and saved */
     uint64_t index_cost_bytes;  /* as it counts there */
     struct list lru;            /* store.open_segments while fd is open */
-};
-
-/* One appended batch (or a run of them) whose bytes are still in memory. */
-struct tail_entry {
-    struct list log_node;   /* log.tail, by offset */
-    struct list cache_node; /* store.cache; store.evictable once it is written */
-    struct log *log;
-    struct segment *segment;
-    int64_t base_offset;
-    int64_t end_offset;
-    uint64_t pos;
-    uint32_t size_bytes;
-    const uint8_t *bytes;
-    struct buf *buf;
-    uint64_t sequence; /* of its journal group */
-    bool written;      /* in the segment file */
-};
-
-/* Entries of a log by offset; entries[first & (capacity - 1)] is the oldest. */
-struct tail_ring {
-    struct tail_entry **entries;
-    uint32_t first;
-    uint32_t count;
-    uint32_t capacity; /* 0, or a power of two */
 };
 
 /* Kafka's snapshot of producers as of a roll, until it is written; bytes NULL: none. */
@@ -96,11 +71,7 @@ struct log {
     struct log_offsets offsets;
     struct segment **segments; /* by base offset; the last is active; none when quarantined */
     uint32_t segment_count;
-    struct list tail;                   /* of tail_entry */
-    struct tail_ring tail_ring;         /* the same entries */
-    struct tail_entry *first_unwritten; /* or NULL */
-    uint64_t unwritten_bytes;
-    uint64_t ready_bytes; /* of those, committed */
+    struct log_tail tail;
     struct epoch_cache epochs;
     struct producer_state producers;
     int64_t window_offset;  /* of the newest .levee-window file that a mark names; -1 */
@@ -184,6 +155,8 @@ must_use enum err log_roll(struct log *log, int64_t base_offset, bool urgent);
  * has carried it there: its file may be cut where the batches end, once that is committed.  urgent:
  * it is to let space go (journal.h, J5).  The errors of journal_append and of a read. */
 must_use enum err log_protect_end(struct log *log, bool urgent);
+/* Bytes [pos & ~4095, pos) where pos is the end of the active segment. */
+must_use enum err log_block_prefix(struct log *log, uint8_t *bytes, uint32_t *size_out);
 /* When the segment began, for segment.ms, unless it is known: as its first batch says, which may be
  * dated years ahead.  is_now: it is being appended, and was not made later than now.  Else it is
  * read again; one that is more than segment.ms ahead says nothing, and the segment counts as old
@@ -191,23 +164,6 @@ must_use enum err log_protect_end(struct log *log, bool urgent);
 void segment_note_first_time(struct segment *segment, int64_t timestamp_ms, bool is_now);
 bool log_must_roll(const struct log *log, uint32_t size_bytes, int64_t last_offset,
                    int64_t timestamp_ms);
-
-/* ---- log_tail.c */
-/* Memory for one more entry, so that log_tail_add cannot lack it.  False: there is none. */
-must_use bool log_tail_reserve(struct log *log);
-void log_tail_add(struct log *log, struct segment *segment, int64_t base_offset, int64_t end_offset,
-                  uint64_t pos, const uint8_t *bytes, uint32_t size_bytes, struct buf *buf,
-                  uint64_t sequence);
-void log_tail_committed(struct tail_entry *entry); /* its group is; once */
-void log_tail_written(struct tail_entry *entry);   /* into its segment; the first unwritten one */
-void log_tail_remove(struct tail_entry *entry);
-void log_tail_drop_all(struct log *log);
-struct tail_entry *log_tail_next(const struct tail_entry *entry); /* in the log, or NULL */
-/* The entry that holds offset, or the next one; NULL: offset is below the tail (or at its end). */
-struct tail_entry *log_tail_find(const struct log *log, int64_t offset);
-void log_tail_free_spares(struct store *store);
-/* Bytes [pos & ~4095, pos) where pos is the end of the active segment. */
-must_use enum err log_block_prefix(struct log *log, uint8_t *bytes, uint32_t *size_out);
 
 /* ---- log_snapshot.c: Kafka's <offset>.snapshot */
 /* Of the producers as they are; none are known: no file. */

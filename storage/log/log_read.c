@@ -128,7 +128,7 @@ static bool lend(struct log_read *read, struct tail_entry *first, const struct l
 
 static enum err read_tail(struct log_read *read, struct tail_entry *first)
 {
-    struct list *end = &read->log->tail;
+    struct list *end = &read->log->tail.entries;
     struct list *node;
     uint32_t count = 0;
     uint8_t *to;
@@ -384,10 +384,8 @@ static enum err read_segment(struct file_read *file, uint32_t index)
         if (file->batch_pos < file->end_pos)
             return read_window(file, window_bytes(file->log, read));
     }
-    if (list_is_empty(&log->tail))
-        return OK;
-    first = list_first(&log->tail, struct tail_entry, log_node);
-    return first->base_offset >= read->offset ? read_tail(read, first) : OK;
+    first = log_tail_first(&log->tail);
+    return first != NULL && first->base_offset >= read->offset ? read_tail(read, first) : OK;
 }
 
 /* The segment has nothing at or behind the offset. */
@@ -436,12 +434,35 @@ enum err log_read(struct log *log, struct log_read *read)
         return ERR_OFFSET_RANGE;
     if (read->offset >= read->bound)
         return OK;
-    entry = log_tail_find(log, read->offset);
+    entry = log_tail_find(&log->tail, read->offset);
     if (entry != NULL) {
         counter_add(&log->store->metrics.cache_hits, 1);
         return read_tail(read, entry);
     }
     return read_file(read);
+}
+
+bool log_count_new_bytes(const struct log *log, int64_t *offset, int64_t bound, uint32_t max_bytes,
+                         uint32_t *bytes_out)
+{
+    const struct tail_entry *entry;
+
+    *bytes_out = 0;
+    if (*offset >= bound)
+        return true;
+    entry = log_tail_find(&log->tail, *offset);
+    if (entry == NULL)
+        return false;
+    for (; entry != NULL && entry->end_offset <= bound; entry = log_tail_next(entry)) {
+        if (*bytes_out + (uint64_t)entry->size_bytes > max_bytes) {
+            *bytes_out = max_bytes; /* full: what follows counts no more */
+            *offset = bound;
+            return true;
+        }
+        *bytes_out += entry->size_bytes;
+        *offset = entry->end_offset;
+    }
+    return true;
 }
 
 void log_read_release(struct log_read *read)
@@ -499,7 +520,7 @@ enum err log_scan(struct log *log, int64_t offset,
         if (err != OK)
             return err;
     }
-    list_for_each(node, &log->tail)
+    list_for_each(node, &log->tail.entries)
     {
         struct tail_entry *entry = container_of(node, struct tail_entry, log_node);
         if (scan.stopped)

@@ -69,7 +69,7 @@ static void on_file(void *context, const char *name, bool is_dir)
         return;
     if (deleted) {
         snprintf(path, sizeof(path), "%s/%s", found->log->dir, name);
-        file_deletion_add(store, path, false, 0);
+        file_deletion_add(&store->deletion, path, false, 0);
         return;
     }
     if (kind != LOG_FILE_LOG)
@@ -281,7 +281,7 @@ enum err log_open(struct store *store, const struct log_id *id, const char *name
     log->window_pending = -1;
     log->marked_base_offset = -1;
     log->prefix_pending = true;
-    list_init(&log->tail);
+    log_tail_init(&log->tail, &store->tail_cache);
     epoch_cache_init(&log->epochs);
     producer_state_init(&log->producers, prng_u64(store->world.prng),
                         store->options.log_producers_max);

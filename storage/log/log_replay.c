@@ -51,9 +51,9 @@ static enum err replay_append(struct log *log, const struct journal_replay *repl
             producer_state_update(&log->producers, &header, NULL, log_wall_ms(log), NULL);
             log->producers_dirty = true;
         }
-        if (!log_tail_reserve(log))
+        if (!log_tail_reserve(&log->tail))
             return ERR_NOMEM;
-        log_tail_add(log, active, header.base_offset, batch_last_offset(&header) + 1,
+        log_tail_add(&log->tail, active, header.base_offset, batch_last_offset(&header) + 1,
                      active->size_bytes, bytes, header.size_bytes, replay->buf, 0);
         log_note_batch(log, active, &header, active->size_bytes);
     }
@@ -67,12 +67,7 @@ static enum err replay_truncate(struct log *log, const struct journal_entry *ent
 
     if (entry->offset > log->offsets.log_end)
         return ERR_CORRUPT;
-    while (!list_is_empty(&log->tail)) {
-        struct tail_entry *last = container_of(log->tail.prev, struct tail_entry, log_node);
-        if (last->end_offset <= entry->offset)
-            break;
-        log_tail_remove(last);
-    }
+    log_tail_cut(&log->tail, entry->offset);
     while (log->segment_count > 1 && log_active(log)->base_offset > entry->segment_base_offset)
         log_drop_last_segment(log, true);
     segment = log_active(log);
@@ -138,7 +133,7 @@ void log_replay_ended(struct log *log)
     log_note_producers(log);
     if (!log->quarantined)
         return;
-    log_tail_drop_all(log);
+    log_tail_drop_all(&log->tail);
     if (list_is_linked(&log->dirty_node))
         list_remove(&log->dirty_node);
 }

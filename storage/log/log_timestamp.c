@@ -50,7 +50,7 @@ int64_t log_timestamp_near(const struct log *log, int64_t offset)
         offset = log->offsets.log_start;
     if (offset >= log->offsets.log_end)
         return -1;
-    entry = log_tail_find(log, offset);
+    entry = log_tail_find(&log->tail, offset);
     if (entry != NULL && entry->base_offset <= offset)
         return timestamp_in(entry, offset);
     if (log_segment_of(log, offset, &index) == NULL)

@@ -277,7 +277,7 @@ static enum err place_cut(struct log *log, struct segment *segment, struct cut *
     cut->end_offset = segment->base_offset;
     cut->pos = offset_index_find(&segment->index, cut->offset - 1).pos;
     err = segment_walk(segment, cut->pos, segment->written_pos, find_cut, cut);
-    list_for_each(node, &log->tail)
+    list_for_each(node, &log->tail.entries)
     {
         struct tail_entry *entry = container_of(node, struct tail_entry, log_node);
         if (entry->segment == segment && entry->end_offset <= cut->offset &&
@@ -296,16 +296,6 @@ static int64_t end_behind(const struct log *log, const struct cut *cut)
     if (cut->offset == log->offsets.log_end)
         return cut->offset; /* nothing goes */
     return cut->end_offset > log->offsets.log_start ? cut->end_offset : log->offsets.log_start;
-}
-
-static void drop_tail_from(struct log *log, int64_t offset)
-{
-    while (!list_is_empty(&log->tail)) {
-        struct tail_entry *last = container_of(log->tail.prev, struct tail_entry, log_node);
-        if (last->end_offset <= offset)
-            break;
-        log_tail_remove(last);
-    }
 }
 
 /* The state behind the cut: as after a recovery up to there. */
@@ -406,7 +396,7 @@ enum err log_truncate(struct log *log, int64_t offset, void (*done)(void *contex
     err = journal_mark(log, waiter, offset, cut.pos, segment->base_offset, true);
     if (err != OK)
         return err;
-    drop_tail_from(log, offset);
+    log_tail_cut(&log->tail, offset);
     drop_segments_from(log, index + 1, waiter);
     cut_target(log, segment, offset, cut.pos);
     if (!log->was_cut || segment->base_offset < log->cut_base_offset)

@@ -301,7 +301,7 @@ enum err segment_rebuild_indexes(struct segment *segment)
     segment->index_files_true = false;
     segment->indexes_dirty = true;
     err = segment_walk(segment, 0, segment->written_pos, note_for_index, segment);
-    list_for_each(node, &segment->log->tail)
+    list_for_each(node, &segment->log->tail.entries)
     {
         struct tail_entry *entry = container_of(node, struct tail_entry, log_node);
         struct batch_header header;

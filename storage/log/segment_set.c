@@ -53,7 +53,7 @@ void log_delete_segment_files(struct log *log, int64_t base_offset)
         segment_path(named, (enum log_file_kind)kind, false, from);
         segment_path(named, (enum log_file_kind)kind, true, to);
         if (store->io->v->file_rename(store->io, from, to) == OK)
-            file_deletion_add(store, to, false, log->config.file_delete_delay_ms);
+            file_deletion_add(&store->deletion, to, false, log->config.file_delete_delay_ms);
     }
     segment_free(named);
 }
@@ -61,16 +61,13 @@ void log_delete_segment_files(struct log *log, int64_t base_offset)
 void log_drop_first_segment(struct log *log, bool delete_files)
 {
     struct segment *segment = log->segments[0];
+    struct tail_entry *entry;
 
     check(log->segment_count > 1);
     log->segment_count--;
     memmove(&log->segments[0], &log->segments[1], log->segment_count * sizeof(struct segment *));
-    while (!list_is_empty(&log->tail)) {
-        struct tail_entry *entry = list_first(&log->tail, struct tail_entry, log_node);
-        if (entry->segment != segment)
-            break;
+    while ((entry = log_tail_first(&log->tail)) != NULL && entry->segment == segment)
         log_tail_remove(entry);
-    }
     if (delete_files)
         log_delete_segment_files(log, segment->base_offset);
     segment_free(segment);
@@ -145,6 +142,33 @@ void log_begin_segment(struct log *log, int64_t base_offset)
     segment->indexes_dirty = true;
     log_freeze_snapshot(log, base_offset);
     log_mark_dirty(log);
+}
+
+/* Everything of the last block is in the head block, or in entries that are not written. */
+enum err log_block_prefix(struct log *log, uint8_t *bytes, uint32_t *size_out)
+{
+    struct segment *active = log_active(log);
+    uint64_t start = active->size_bytes & ~(uint64_t)(STORE_BLOCK - 1);
+    uint64_t written_start = active->written_pos & ~(uint64_t)(STORE_BLOCK - 1);
+    enum err err;
+
+    *size_out = (uint32_t)(active->size_bytes - start);
+    if (*size_out == 0)
+        return OK;
+    if (written_start == start && active->written_pos > start) {
+        err = segment_need_head(active);
+        if (err != OK)
+            return err;
+        memcpy(bytes, active->head_block, active->written_pos - start);
+    }
+    for (struct tail_entry *entry = log->tail.first_unwritten; entry != NULL;
+         entry = log_tail_next(entry)) {
+        uint64_t from = entry->pos > start ? entry->pos : start;
+        uint64_t end = entry->pos + entry->size_bytes;
+        if (entry->segment == active && end > from)
+            memcpy(bytes + (from - start), entry->bytes + (from - entry->pos), end - from);
+    }
+    return OK;
 }
 
 /* An append without batches: a replay passes over it, and finds in it what a cut may have hurt. */

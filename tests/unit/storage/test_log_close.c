@@ -55,9 +55,9 @@ static void delete_while_in_use(struct reader *reader)
     log_delete(fixture.at[0].log);
     fixture.at[0].log = NULL;
     fixture_forget_from(0, INT64_MIN);
-    cr_assert(list_is_empty(&fixture.store->cache));
-    cr_assert(list_is_empty(&fixture.store->evictable));
-    cr_assert(eq(u64, fixture.store->dirty_bytes, 0));
+    cr_assert(list_is_empty(&fixture.store->tail_cache.unwritten));
+    cr_assert(list_is_empty(&fixture.store->tail_cache.evictable));
+    cr_assert(eq(u64, fixture.store->tail_cache.dirty_bytes, 0));
 }
 
 /* The other log goes on as if nothing had been. */
@@ -149,7 +149,7 @@ Test(log_close, a_file_that_was_opened_to_be_written_is_not_closed_at_once)
     cr_assert(fixture_settle());
     fixture_checkpoint();
     cr_assert(eq(int, store_state(fixture.store), STORE_RUNNING));
-    cr_assert(eq(u64, fixture.store->dirty_bytes, 0));
+    cr_assert(eq(u64, fixture.store->tail_cache.dirty_bytes, 0));
     sim_disk_unhold(&fixture.node->disk, SIM_READ);
     fixture_run_ms(100);
     cr_assert(eq(int, reader.err, OK));

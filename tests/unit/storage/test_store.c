@@ -374,7 +374,7 @@ Test(store, what_came_during_a_checkpoint_reaches_its_segment_without_a_later_ap
     cr_assert(fixture_settle());
     sim_disk_unhold(&fixture.node->disk, SIM_SYNCFS);
     fixture_run_ms(3000);
-    cr_assert(eq(u64, fixture.store->dirty_bytes, 0));
+    cr_assert(eq(u64, fixture.store->tail_cache.dirty_bytes, 0));
     cr_assert(list_is_empty(&fixture.store->dirty_logs));
 }
 
@@ -890,7 +890,7 @@ Test(store, what_was_taken_counts_as_written)
         cr_assert(eq(int, fixture_append(&append, NULL), OK));
     cr_assert(fixture_settle());
     fixture_run_ms(10000); /* the journal has its extents */
-    dirty_bytes = fixture.store->dirty_bytes;
+    dirty_bytes = fixture.store->tail_cache.dirty_bytes;
     cr_assert(lt(u64, 1 << 20, dirty_bytes));
     inode = fill_disk(RESERVE + dirty_bytes + (64 << 10));
     fixture_run_ms(3000);
@@ -898,7 +898,7 @@ Test(store, what_was_taken_counts_as_written)
     sim_disk_release(&fixture.node->disk, inode);
     inode = fill_disk(RESERVE + dirty_bytes / 2);
     fixture_run_ms(3000);
-    cr_assert(eq(u64, fixture.store->dirty_bytes, dirty_bytes));
+    cr_assert(eq(u64, fixture.store->tail_cache.dirty_bytes, dirty_bytes));
     cr_assert(store_is_short_of_space(fixture.store));
     append.log_index = 0;
     cr_assert(eq(int, fixture_append(&append, NULL), ERR_NOSPACE));
