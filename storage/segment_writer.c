@@ -163,7 +163,7 @@ static void submit(struct segment_write *write)
 {
     write->vec =
         (struct iovec){write->bytes + write->done_bytes, write->size_bytes - write->done_bytes};
-    io_writev(write->store->io, &write->io, write->segment->fd, &write->vec, 1,
+    io_writev(write->store->io, &write->io, write->segment->file.fd, &write->vec, 1,
               write->file_pos + write->done_bytes, false, on_written);
 }
 
@@ -227,7 +227,7 @@ static enum err start_write(struct store *store, struct log *log)
     memset(write->bytes + (end_pos - file_pos), 0, size_bytes - (end_pos - file_pos));
     log->writing = true;
     write->began_ns = storage_metrics_begin(&store->metrics);
-    segment->io_count++;
+    segment->file.io_count++;
     store->write_bytes += size_bytes;
     store->write_count++;
     submit(write);

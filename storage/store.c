@@ -420,10 +420,8 @@ enum err store_open(const struct store_world *world, const struct store_options 
     producer_shares_init(&store->producers, prng_u64(world->prng), store->options.producers_max);
     list_init(&store->dirty_logs);
     list_init(&store->progressed);
-    list_init(&store->index_lru);
     list_init(&store->commit_waiters);
     list_init(&store->room_waiters);
-    list_init(&store->open_segments);
     store->progress_task.run = on_progress_task;
     store->fail_task.run = on_fail_task;
     store->space_timer.fire = on_space_timer;
@@ -433,6 +431,9 @@ enum err store_open(const struct store_world *world, const struct store_options 
     gauge_set(&store->metrics.disk_reserve_bytes, (int64_t)options->reserve_bytes);
     gauge_set(&store->metrics.producers_max,
               (int64_t)store->options.producers_max * PRODUCER_SHARES);
+    index_cache_init(&store->index_cache, options->index_cache_max_bytes, segment_unload_cached);
+    open_files_init(&store->open_files, store->io, options->open_files_max,
+                    &store->metrics.open_segments);
     file_deletion_init(&store->deletion, store->loop, on_deletion_ended, store);
     segment_writer_init(store);
     checkpointer_init(store);

@@ -6,16 +6,16 @@
 #include "storage/dir/log_names.h"
 #include "storage/dir/marks.h"
 #include "storage/file_deletion.h"
+#include "storage/index_cache.h"
 #include "storage/journal/journal.h"
 #include "storage/log/producer_shares.h"
 #include "storage/log/tail_cache.h"
+#include "storage/open_files.h"
 #include "storage/storage_metrics.h"
 #include "storage/store.h"
 
 struct segment;
 struct tail_entry;
-
-enum { STORE_BLOCK = IO_ALIGN };
 
 /* One segment write: an aligned copy of whole batches. */
 struct segment_write {
@@ -87,12 +87,10 @@ struct store {
     struct task progress_task;
     struct list commit_waiters; /* of log_commit_waiter, by sequence */
     struct list room_waiters;
-    bool giving_room;      /* the first of them has its turn */
-    bool room_refused;     /* the journal had none for the last one who asked */
-    struct list index_lru; /* of segment.index_lru: longest unused first */
-    uint64_t index_bytes;
-    struct list open_segments;
-    uint32_t open_segment_count;
+    bool giving_room;  /* the first of them has its turn */
+    bool room_refused; /* the journal had none for the last one who asked */
+    struct index_cache index_cache;
+    struct open_files open_files;
 
     struct task write_task;
     struct timer checkpoint_timer;

@@ -12,7 +12,7 @@
 
 static enum err make_empty_file(struct segment *segment)
 {
-    struct io *io = segment->log->store->io;
+    struct io *io = segment->of->io;
     char path[LOG_PATH_MAX];
     int32_t fd;
     enum err err;

@@ -174,7 +174,6 @@ void log_window_is_marked(struct log *log)
 {
     char path[LOG_PATH_MAX];
 
-    log_drop_below_start(log); /* what the mark before this one named may go */
     log_drop_below_start(log); /* what only the mark before this one named may go */
     if (log->window_pending == log->window_offset)
         return;
@@ -294,8 +293,8 @@ static void check_has_left(const struct log *log)
     check(!list_is_linked(&log->write_node) && !list_is_linked(&log->progress_node));
     check(!list_is_linked(&log->target_node) && log_tail_is_empty(&log->tail));
     for (uint32_t i = 0; i < log->segment_count; i++)
-        check(!list_is_linked(&log->segments[i]->lru) &&
-              !list_is_linked(&log->segments[i]->index_lru));
+        check(!list_is_linked(&log->segments[i]->file.node) &&
+              !list_is_linked(&log->segments[i]->cached.node));
 }
 
 static void free_log(struct log *log)
@@ -347,7 +346,7 @@ static void leave_store(struct log *log)
 static bool is_in_io(const struct log *log)
 {
     for (uint32_t i = 0; i < log->segment_count; i++)
-        if (log->segments[i]->io_count > 0)
+        if (log->segments[i]->file.io_count > 0)
             return true;
     return false;
 }
@@ -358,6 +357,7 @@ void log_close(struct log *log)
         return;
     leave_store(log);
     log->closing = true;
+    log->segment_environment.is_closing = true;
     log->events = NULL;
     if (is_in_io(log))
         return; /* the last operation frees it: log_io_ended */

@@ -21,6 +21,7 @@
 #include "record/batch.h"
 #include "record/batch_search.h"
 #include "storage/log/epoch_cache.h"
+#include "storage/log/log_config.h"
 #include "storage/log/producer_state.h"
 #include "storage/store.h"
 
@@ -35,22 +36,6 @@ enum { LOG_PRODUCERS_MAX = 1 << 16 };
 struct log_id {
     struct uuid topic_id;
     int32_t partition;
-};
-
-struct log_config { /* the topic's configs that storage acts on */
-    uint32_t segment_bytes;
-    int64_t segment_ms;
-    int64_t retention_ms;    /* -1: without end */
-    int64_t retention_bytes; /* -1: without end */
-    uint32_t index_interval_bytes;
-    uint32_t segment_index_bytes;
-    int64_t file_delete_delay_ms;
-    bool retention_by_delete; /* cleanup.policy contains delete */
-    bool relaxed;             /* levee.durability=cache */
-    bool log_append_time;     /* message.timestamp.type */
-    bool reserved_space;      /* internal and metadata logs: may use the space reserve */
-    bool required; /* nothing starts without it: a file that cannot be read is an error of
-                    * log_open, and the next start tries again */
 };
 
 struct log_offsets {

@@ -107,8 +107,8 @@ static void note_swap(void *context, const char *name, bool is_dir)
 static enum err rename_segment(struct log *log, int64_t from_base, int64_t to_base)
 {
     struct io *io = log->store->io;
-    struct segment *from = segment_create(log, from_base);
-    struct segment *to = segment_create(log, to_base);
+    struct segment *from = segment_create(&log->segment_environment, from_base);
+    struct segment *to = segment_create(&log->segment_environment, to_base);
     char from_path[LOG_PATH_MAX];
     char to_path[LOG_PATH_MAX];
     enum err err = OK;
@@ -188,7 +188,7 @@ static bool note_first(void *context, const struct batch_header *header, const u
  * both names. */
 static bool is_old_name(const struct adoption *adoption, int64_t base_offset)
 {
-    struct segment *segment = segment_create(adoption->log, base_offset);
+    struct segment *segment = segment_create(&adoption->log->segment_environment, base_offset);
     int64_t first_offset = -1;
     uint64_t file_bytes = 0;
     bool same = adoption->first_offset >= base_offset &&

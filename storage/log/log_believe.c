@@ -92,7 +92,7 @@ static enum err add_believed(struct log *log, int64_t base_offset, int64_t end_o
     }
     err = check_tail(log, segment, end_offset, is_active);
     if (err == OK && !log->quarantined && !is_active && !segment->indexes_dirty)
-        index_cache_unload(segment); /* read again when they are needed */
+        segment_unload_indexes(segment); /* read again when they are needed */
     return err;
 }
 
@@ -149,7 +149,7 @@ static enum err restore_epochs(struct log *log)
 static enum err repair_block(struct log *log, const struct mark *bound, const uint8_t *prefix,
                              uint32_t prefix_bytes)
 {
-    struct segment *segment = segment_create(log, bound->segment_base_offset);
+    struct segment *segment = segment_create(&log->segment_environment, bound->segment_base_offset);
     struct io *io = log->store->io;
     uint64_t file_bytes = 0;
     char path[LOG_PATH_MAX];

@@ -5,38 +5,8 @@
 
 #include "storage/journal/journal_scan.h"
 #include "storage/log/log.h"
-#include "storage/log/log_tail.h"
-#include "storage/log/offset_index.h"
-#include "storage/log/time_index.h"
+#include "storage/log/segment.h"
 #include "storage/store_private.h"
-
-/* One .log file with its indexes.  size_bytes is logical: what was appended; the file holds
- * written_pos of it (and zeros behind, up to a block). */
-struct segment {
-    struct log *log;
-    int64_t base_offset;
-    int64_t end_offset; /* last offset + 1 */
-    uint64_t size_bytes;
-    uint64_t written_pos;
-    uint8_t *head_block; /* bytes [written_pos & ~4095, written_pos) while that is not empty */
-    struct offset_index index;
-    struct time_index times;
-    uint32_t index_saved; /* entries that are in the .index file */
-    uint32_t times_saved;
-    bool indexes_loaded;
-    bool indexes_dirty;
-    bool index_files_true;      /* what they hold is a beginning of what is in memory */
-    bool indexes_rebuilt;       /* from the batches: what they say is not doubted any more */
-    bool padded;                /* the file may hold more than size_bytes */
-    int64_t first_timestamp_ms; /* -1: none; for segment.ms */
-    int64_t newest_ms;          /* of a closed one, for retention.ms: its max timestamp, or the
-                                 * file's time where no batch has one; -1: not known yet */
-    int32_t fd;                 /* -1: closed */
-    uint32_t io_count;          /* operations on fd in flight */
-    struct list index_lru;      /* store.index_lru while closed, loaded and saved */
-    uint64_t index_cost_bytes;  /* as it counts there */
-    struct list lru;            /* store.open_segments while fd is open */
-};
 
 /* Kafka's snapshot of producers as of a roll, until it is written; bytes NULL: none. */
 struct frozen_snapshot {
@@ -69,6 +39,7 @@ struct log {
     const struct log_events *events;
     void *events_context;
     struct log_offsets offsets;
+    struct segment_environment segment_environment;
     struct segment **segments; /* by base offset; the last is active; none when quarantined */
     uint32_t segment_count;
     struct log_tail tail;
@@ -106,40 +77,6 @@ struct log {
     struct journal_facts *facts; /* at start: entries that were not replayed yet; else NULL */
 };
 
-/* ---- segment.c */
-struct segment *segment_create(struct log *log, int64_t base_offset);
-void segment_free(struct segment *segment); /* closes; files stay */
-must_use enum err segment_open_file(struct segment *segment);
-void segment_close_file(struct segment *segment);
-/* One operation less on its file: more files than the bound are open only while all are in use. */
-void segment_io_ended(struct segment *segment);
-/* Out of the store's lists; a file in use is closed by segment_free. */
-void segment_leave_store(struct segment *segment);
-void segment_path(const struct segment *segment, enum log_file_kind kind, bool deleted, char *out);
-must_use enum err segment_load_indexes(struct segment *segment);
-/* From the batches in the file and in the tail. */
-must_use enum err segment_rebuild_indexes(struct segment *segment);
-/* Is there a batch that ends at position->offset and has that timestamp?  No entry is fine. */
-bool segment_time_is_true(struct segment *segment, const struct time_position *position);
-must_use enum err segment_save_indexes(struct segment *segment, bool at_end);
-/* A closed segment that is wholly written: the file ends where its batches do. */
-must_use enum err segment_cut_padding(struct segment *segment);
-/* The block bytes below written_pos into head_block (from the file when needed). */
-must_use enum err segment_need_head(struct segment *segment);
-/* Bytes [from, from + size) of the file, now; short is ERR_TRUNCATED. */
-must_use enum err segment_read_now(struct segment *segment, uint64_t from, uint8_t *bytes,
-                                   uint32_t size_bytes);
-/* Visit the batches in the file from pos (a batch's start) to end_pos. */
-typedef bool segment_visit_fn(void *context, const struct batch_header *header,
-                              const uint8_t *bytes, uint64_t pos);
-must_use enum err segment_walk(struct segment *segment, uint64_t pos, uint64_t end_pos,
-                               segment_visit_fn *visit, void *context);
-
-/* ---- index_cache.c */
-void index_cache_use(struct segment *segment);    /* its indexes were loaded, saved or looked at */
-void index_cache_unload(struct segment *segment); /* it is read again when it is needed */
-void index_cache_forget(struct segment *segment);
-
 /* ---- segment_set.c: the array */
 struct segment *log_active(const struct log *log);
 struct segment *log_segment_of(const struct log *log, int64_t offset, uint32_t *index_out);
@@ -157,11 +94,6 @@ must_use enum err log_roll(struct log *log, int64_t base_offset, bool urgent);
 must_use enum err log_protect_end(struct log *log, bool urgent);
 /* Bytes [pos & ~4095, pos) where pos is the end of the active segment. */
 must_use enum err log_block_prefix(struct log *log, uint8_t *bytes, uint32_t *size_out);
-/* When the segment began, for segment.ms, unless it is known: as its first batch says, which may be
- * dated years ahead.  is_now: it is being appended, and was not made later than now.  Else it is
- * read again; one that is more than segment.ms ahead says nothing, and the segment counts as old
- * enough, so that a time that never comes does not keep it open. */
-void segment_note_first_time(struct segment *segment, int64_t timestamp_ms, bool is_now);
 bool log_must_roll(const struct log *log, uint32_t size_bytes, int64_t last_offset,
                    int64_t timestamp_ms);
 

@@ -355,7 +355,7 @@ static enum err read_window(struct file_read *file, uint64_t want_bytes)
         if (err != OK)
             return err;
     }
-    io_read(store->io, &file->io, segment->fd, file->buf->bytes, (uint32_t)size_bytes,
+    io_read(store->io, &file->io, segment->file.fd, file->buf->bytes, (uint32_t)size_bytes,
             file->window_pos, on_file_read);
     return ERR_AGAIN;
 }
@@ -378,7 +378,7 @@ static enum err read_segment(struct file_read *file, uint32_t index)
             return err;
         leave_segment(file);
         file->segment = segment;
-        segment->io_count++;
+        segment->file.io_count++;
         file->end_pos = segment->written_pos;
         place_read(file, read->offset);
         if (file->batch_pos < file->end_pos)

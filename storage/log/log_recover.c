@@ -97,7 +97,7 @@ enum err log_segment_file_size(struct segment *segment, uint64_t *out)
     enum err err;
 
     segment_path(segment, LOG_FILE_LOG, false, path);
-    err = segment->log->store->io->v->file_stat(segment->log->store->io, path, &stat);
+    err = segment->of->io->v->file_stat(segment->of->io, path, &stat);
     if (err == OK)
         *out = stat.size_bytes;
     return err;
@@ -105,7 +105,7 @@ enum err log_segment_file_size(struct segment *segment, uint64_t *out)
 
 enum err log_cut_file(struct segment *segment)
 {
-    struct io *io = segment->log->store->io;
+    struct io *io = segment->of->io;
     uint64_t kept_bytes = (segment->size_bytes + STORE_BLOCK - 1) & ~(uint64_t)(STORE_BLOCK - 1);
     uint64_t file_bytes;
     char path[LOG_PATH_MAX];
@@ -128,7 +128,7 @@ enum err log_cut_file(struct segment *segment)
 
 void log_remove_stale(struct log *log, int64_t base_offset)
 {
-    struct segment *stale = segment_create(log, base_offset);
+    struct segment *stale = segment_create(&log->segment_environment, base_offset);
     char path[LOG_PATH_MAX];
 
     for (int kind = 0; kind < LOG_FILE_KIND_COUNT; kind++) {
@@ -152,7 +152,7 @@ static bool holds_batches(struct log *log, const struct log_found *found)
     bool holds = false;
 
     for (uint32_t i = 0; i < found->count && !holds; i++) {
-        struct segment *segment = segment_create(log, found->bases[i]);
+        struct segment *segment = segment_create(&log->segment_environment, found->bases[i]);
         uint64_t file_bytes = 0;
         holds = log_segment_file_size(segment, &file_bytes) != OK || file_bytes > 0;
         segment_free(segment);
@@ -282,6 +282,14 @@ enum err log_open(struct store *store, const struct log_id *id, const char *name
     log->marked_base_offset = -1;
     log->prefix_pending = true;
     log_tail_init(&log->tail, &store->tail_cache);
+    log->segment_environment = (struct segment_environment){.io = store->io,
+                                                            .clock = store->loop->clock,
+                                                            .sink = store->world.sink,
+                                                            .files = &store->open_files,
+                                                            .indexes = &store->index_cache,
+                                                            .config = &log->config,
+                                                            .tail = &log->tail,
+                                                            .dir = log->dir};
     epoch_cache_init(&log->epochs);
     producer_state_init(&log->producers, prng_u64(store->world.prng),
                         store->options.log_producers_max);

@@ -80,7 +80,7 @@ void log_drop_below_start(struct log *log)
     if (log->store->state != STORE_RUNNING)
         return;
     while (log->segment_count > 1 && log->segments[0]->end_offset <= log->offsets.log_start &&
-           log->segments[0]->io_count == 0 && !recovery_needs(log, log->segments[0]))
+           log->segments[0]->file.io_count == 0 && !recovery_needs(log, log->segments[0]))
         log_drop_first_segment(log, true);
 }
 
@@ -150,7 +150,7 @@ enum { AHEAD_MAX_MS = 3600 * 1000 };
  * was not yet. */
 static int64_t file_ms(const struct segment *segment)
 {
-    struct io *io = segment->log->store->io;
+    struct io *io = segment->of->io;
     struct io_stat stat;
     char path[LOG_PATH_MAX];
 
@@ -162,7 +162,7 @@ static int64_t file_ms(const struct segment *segment)
  * that a look at retention does not load an index of every log. */
 static int64_t told_ms(struct segment *segment)
 {
-    bool is_closed = segment != log_active(segment->log);
+    bool is_closed = !segment->is_active;
     int64_t newest;
 
     if (is_closed && segment->newest_ms >= 0)
@@ -211,7 +211,7 @@ static bool is_expired(const struct log *log, uint32_t index, uint64_t log_bytes
     const struct segment *segment = log->segments[index];
     int64_t retention_bytes = log->config.retention_bytes;
 
-    if (segment->end_offset > log->offsets.high_watermark || segment->io_count > 0 ||
+    if (segment->end_offset > log->offsets.high_watermark || segment->file.io_count > 0 ||
         segment->size_bytes == 0 || segment->written_pos < segment->size_bytes)
         return false;
     return (retention_bytes >= 0 && log_bytes - segment->size_bytes >= (uint64_t)retention_bytes) ||
@@ -339,7 +339,7 @@ enum err log_cut_state(struct log *log, struct segment *segment, int64_t offset,
 static bool is_being_read(const struct log *log, uint32_t first_index)
 {
     for (uint32_t i = first_index; i < log->segment_count; i++)
-        if (log->segments[i]->io_count > 0)
+        if (log->segments[i]->file.io_count > 0)
             return true;
     return false;
 }

@@ -1,4 +1,5 @@
-/* One .log file with its indexes: opening, walking, index files. */
+#include "storage/log/segment.h"
+
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/sometimes.h"
@@ -12,28 +13,28 @@ enum {
     UNSAVED_ENTRIES_MAX = 16,
 };
 
-struct segment *segment_create(struct log *log, int64_t base_offset)
+struct segment *segment_create(const struct segment_environment *of, int64_t base_offset)
 {
     struct segment *segment = mem_alloc(sizeof(*segment));
 
-    segment->log = log;
+    segment->of = of;
     segment->base_offset = base_offset;
     segment->end_offset = base_offset;
-    segment->fd = -1;
+    segment->file.fd = -1;
     segment->first_timestamp_ms = -1;
     segment->newest_ms = -1;
-    offset_index_init(&segment->index, base_offset, log->config.index_interval_bytes,
-                      log->config.segment_index_bytes / OFFSET_INDEX_ENTRY_BYTES);
+    offset_index_init(&segment->index, base_offset, of->config->index_interval_bytes,
+                      of->config->segment_index_bytes / OFFSET_INDEX_ENTRY_BYTES);
     time_index_init(&segment->times, base_offset,
-                    log->config.segment_index_bytes / TIME_INDEX_ENTRY_BYTES);
+                    of->config->segment_index_bytes / TIME_INDEX_ENTRY_BYTES);
     return segment;
 }
 
 void segment_free(struct segment *segment)
 {
-    check(segment->io_count == 0);
+    check(segment->file.io_count == 0);
     segment_close_file(segment);
-    index_cache_forget(segment);
+    index_cache_forget(segment->of->indexes, &segment->cached);
     offset_index_deinit(&segment->index);
     time_index_deinit(&segment->times);
     mem_free(segment->head_block);
@@ -45,96 +46,43 @@ void segment_path(const struct segment *segment, enum log_file_kind kind, bool d
     char name[LOG_FILE_NAME_MAX];
 
     log_names_format_file(name, segment->base_offset, kind);
-    snprintf(out, LOG_PATH_MAX, "%s/%s%s", segment->log->dir, name, deleted ? ".deleted" : "");
-}
-
-/* Close those that were not used for longest and are not in use, down to count_max. */
-static void keep_open_files_bounded(struct store *store, uint32_t count_max)
-{
-    list_for_each_safe(node, &store->open_segments)
-    {
-        struct segment *segment = container_of(node, struct segment, lru);
-        if (store->open_segment_count <= count_max)
-            return;
-        if (segment->io_count == 0)
-            segment_close_file(segment);
-    }
+    snprintf(out, LOG_PATH_MAX, "%s/%s%s", segment->of->dir, name, deleted ? ".deleted" : "");
 }
 
 enum err segment_open_file(struct segment *segment)
 {
-    struct store *store = segment->log->store;
     char path[LOG_PATH_MAX];
-    enum err err;
 
-    check(!segment->log->closing);
-    if (segment->fd >= 0) {
-        list_remove(&segment->lru);
-        list_push_back(&store->open_segments, &segment->lru);
+    check(!segment->of->is_closing);
+    if (segment->file.fd >= 0) {
+        open_files_touch(segment->of->files, &segment->file);
         return OK;
     }
-    /* before it is open: it is not in use yet, and must not be what is closed */
-    if (store->options.open_files_max > 0)
-        keep_open_files_bounded(store, BUGGIFY("segment: files are closed early")
-                                           ? 0
-                                           : store->options.open_files_max - 1);
     segment_path(segment, LOG_FILE_LOG, false, path);
-    err = store->io->v->file_open(store->io, path, IO_WRITE | IO_CREATE | IO_DIRECT, &segment->fd);
-    if (err == ERR_UNSUPPORTED || err == ERR_INVALID)
-        err = store->io->v->file_open(store->io, path, IO_WRITE | IO_CREATE, &segment->fd);
-    if (err != OK) {
-        segment->fd = -1;
-        return err;
-    }
-    list_push_back(&store->open_segments, &segment->lru);
-    store->open_segment_count++;
-    gauge_set(&store->metrics.open_segments, store->open_segment_count);
-    return OK;
+    return open_files_open(segment->of->files, &segment->file, path);
 }
 
 void segment_close_file(struct segment *segment)
 {
-    struct store *store = segment->log->store;
-
-    if (segment->fd < 0)
-        return;
-    store->io->v->close(store->io, segment->fd);
-    segment->fd = -1;
-    if (!list_is_linked(&segment->lru))
-        return; /* its log is closing */
-    list_remove(&segment->lru);
-    store->open_segment_count--;
-    gauge_set(&store->metrics.open_segments, store->open_segment_count);
+    open_files_close(segment->of->files, &segment->file);
 }
 
 void segment_io_ended(struct segment *segment)
 {
-    struct store *store = segment->log->store;
-
-    check(segment->io_count > 0);
-    segment->io_count--;
-    keep_open_files_bounded(store, store->options.open_files_max);
+    open_files_io_ended(segment->of->files, &segment->file);
 }
 
 void segment_leave_store(struct segment *segment)
 {
-    struct store *store = segment->log->store;
-
-    index_cache_forget(segment);
-    if (segment->io_count == 0) {
-        segment_close_file(segment);
-    } else if (list_is_linked(&segment->lru)) {
-        list_remove(&segment->lru);
-        store->open_segment_count--;
-        gauge_set(&store->metrics.open_segments, store->open_segment_count);
-    }
+    index_cache_forget(segment->of->indexes, &segment->cached);
+    open_files_leave(segment->of->files, &segment->file);
 }
 
 /* ---- reading, now */
 
 static enum err open_to_read(const struct segment *segment, int32_t *fd_out)
 {
-    struct io *io = segment->log->store->io;
+    struct io *io = segment->of->io;
     char path[LOG_PATH_MAX];
 
     segment_path(segment, LOG_FILE_LOG, false, path);
@@ -161,7 +109,7 @@ static enum err read_whole(struct io *io, int32_t fd, uint64_t from, uint8_t *by
 enum err segment_read_now(struct segment *segment, uint64_t from, uint8_t *bytes,
                           uint32_t size_bytes)
 {
-    struct io *io = segment->log->store->io;
+    struct io *io = segment->of->io;
     int32_t fd;
     enum err err = open_to_read(segment, &fd);
 
@@ -222,7 +170,7 @@ static enum err walk_window(struct io *io, int32_t fd, uint64_t pos, uint64_t en
 enum err segment_walk(struct segment *segment, uint64_t pos, uint64_t end_pos,
                       segment_visit_fn *visit, void *context)
 {
-    struct io *io = segment->log->store->io;
+    struct io *io = segment->of->io;
     uint32_t capacity = WALK_BYTES;
     uint8_t *window;
     int32_t fd;
@@ -259,7 +207,7 @@ enum err segment_walk(struct segment *segment, uint64_t pos, uint64_t end_pos,
 
 enum err segment_cut_padding(struct segment *segment)
 {
-    struct io *io = segment->log->store->io;
+    struct io *io = segment->of->io;
     char path[LOG_PATH_MAX];
     int32_t fd;
     enum err err;
@@ -277,6 +225,46 @@ enum err segment_cut_padding(struct segment *segment)
 }
 
 /* ---- indexes */
+
+void segment_unload_indexes(struct segment *segment)
+{
+    check(!segment->indexes_dirty);
+    index_cache_forget(segment->of->indexes, &segment->cached);
+    offset_index_clear(&segment->index);
+    time_index_clear(&segment->times);
+    segment->indexes_loaded = false;
+}
+
+void segment_unload_cached(struct cached_indexes *indexes)
+{
+    struct segment *segment = container_of(indexes, struct segment, cached);
+
+    if (!segment->is_active && segment->file.io_count == 0 && !segment->indexes_dirty)
+        segment_unload_indexes(segment);
+}
+
+static void note_indexes_used(struct segment *segment)
+{
+    if (!segment->indexes_loaded || segment->indexes_dirty || segment->is_active)
+        return;
+    index_cache_use(segment->of->indexes, &segment->cached,
+                    offset_index_size_bytes(&segment->index) +
+                        time_index_size_bytes(&segment->times));
+}
+
+void segment_note_first_time(struct segment *segment, int64_t timestamp_ms, bool is_now)
+{
+    int64_t now_ms;
+
+    if (segment->first_timestamp_ms >= 0 || timestamp_ms < 0)
+        return;
+    segment->first_timestamp_ms = timestamp_ms;
+    now_ms = clock_wall_ms(segment->of->clock);
+    if (is_now && timestamp_ms > now_ms)
+        segment->first_timestamp_ms = now_ms;
+    else if (timestamp_ms > now_ms && timestamp_ms - now_ms > segment->of->config->segment_ms)
+        segment->first_timestamp_ms = 0;
+}
 
 static bool note_for_index(void *context, const struct batch_header *header, const uint8_t *bytes,
                            uint64_t pos)
@@ -301,7 +289,7 @@ enum err segment_rebuild_indexes(struct segment *segment)
     segment->index_files_true = false;
     segment->indexes_dirty = true;
     err = segment_walk(segment, 0, segment->written_pos, note_for_index, segment);
-    list_for_each(node, &segment->log->tail.entries)
+    list_for_each(node, &segment->of->tail->entries)
     {
         struct tail_entry *entry = container_of(node, struct tail_entry, log_node);
         struct batch_header header;
@@ -312,10 +300,9 @@ enum err segment_rebuild_indexes(struct segment *segment)
     segment->indexes_loaded = err == OK;
     segment->indexes_rebuilt = true;
     if (err == OK && segment->written_pos > 0) /* the active one's are written at a checkpoint */
-        log_line(segment->log->store->world.sink,
-                 segment == log_active(segment->log) ? LOG_DEBUG : LOG_WARN, "LVE-2210",
+        log_line(segment->of->sink, segment->is_active ? LOG_DEBUG : LOG_WARN, "LVE-2210",
                  "indexes of a segment were lost or wrong and were built anew",
-                 log_str("dir", segment->log->dir), log_i64("base_offset", segment->base_offset));
+                 log_str("dir", segment->of->dir), log_i64("base_offset", segment->base_offset));
     return err;
 }
 
@@ -351,7 +338,7 @@ static bool last_time_is_true(struct segment *segment)
     struct time_position last = time_index_last(&segment->times);
 
     if (segment->times.count == 0 && segment->index.count > 0)
-        return segment->times.max_timestamp_ms < 0 && segment == log_active(segment->log);
+        return segment->times.max_timestamp_ms < 0 && segment->is_active;
     return segment_time_is_true(segment, &last);
 }
 
@@ -392,16 +379,16 @@ static enum err read_first_timestamp(struct segment *segment)
 
 enum err segment_load_indexes(struct segment *segment)
 {
-    struct io *io = segment->log->store->io;
+    struct io *io = segment->of->io;
     char path[LOG_PATH_MAX];
     uint8_t *bytes = NULL;
     size_t size_bytes = 0;
-    bool is_active = segment == log_active(segment->log);
+    bool is_active = segment->is_active;
     bool was_cut = false;
     enum err err;
 
     if (segment->indexes_loaded) {
-        index_cache_use(segment);
+        note_indexes_used(segment);
         return OK;
     }
     segment_path(segment, LOG_FILE_INDEX, false, path);
@@ -443,7 +430,7 @@ enum err segment_load_indexes(struct segment *segment)
         segment->times_saved = 0;
     }
     segment->indexes_loaded = err == OK;
-    index_cache_use(segment);
+    note_indexes_used(segment);
     return err;
 }
 
@@ -468,13 +455,13 @@ static enum err save(struct io *io, const char *path, const uint8_t *bytes, size
  * cost less than two files written at each checkpoint. */
 static bool may_wait(const struct segment *segment)
 {
-    return segment->index_files_true && segment == log_active(segment->log) &&
+    return segment->index_files_true && segment->is_active &&
            segment->index.count < segment->index_saved + UNSAVED_ENTRIES_MAX;
 }
 
 enum err segment_save_indexes(struct segment *segment, bool at_end)
 {
-    struct io *io = segment->log->store->io;
+    struct io *io = segment->of->io;
     char path[LOG_PATH_MAX];
     uint8_t *bytes;
     size_t size_bytes;
@@ -508,7 +495,7 @@ enum err segment_save_indexes(struct segment *segment, bool at_end)
         segment->times_saved = segment->times.count;
         segment->index_files_true = true;
         segment->indexes_dirty = false;
-        index_cache_use(segment);
+        note_indexes_used(segment);
     }
     return err;
 }

@@ -32,9 +32,12 @@ struct segment *log_segment_of(const struct log *log, int64_t offset, uint32_t *
 
 struct segment *log_add_segment(struct log *log, int64_t base_offset)
 {
-    struct segment *segment = segment_create(log, base_offset);
+    struct segment *segment = segment_create(&log->segment_environment, base_offset);
 
     check(log->segment_count == 0 || log_active(log)->end_offset <= base_offset);
+    if (log->segment_count > 0)
+        log_active(log)->is_active = false;
+    segment->is_active = true;
     log->segments = mem_realloc(log->segments, (log->segment_count + 1) * sizeof(struct segment *));
     log->segments[log->segment_count++] = segment;
     return segment;
@@ -43,7 +46,7 @@ struct segment *log_add_segment(struct log *log, int64_t base_offset)
 void log_delete_segment_files(struct log *log, int64_t base_offset)
 {
     struct store *store = log->store;
-    struct segment *named = segment_create(log, base_offset);
+    struct segment *named = segment_create(&log->segment_environment, base_offset);
     char from[LOG_PATH_MAX];
     char to[LOG_PATH_MAX];
 
@@ -77,30 +80,17 @@ void log_drop_last_segment(struct log *log, bool delete_files)
 {
     struct segment *segment = log_active(log);
 
-    log->segment_count--;
+    if (--log->segment_count > 0)
+        log_active(log)->is_active = true;
     if (delete_files)
         log_delete_segment_files(log, segment->base_offset);
     segment_free(segment);
 }
 
-void segment_note_first_time(struct segment *segment, int64_t timestamp_ms, bool is_now)
-{
-    int64_t now_ms;
-
-    if (segment->first_timestamp_ms >= 0 || timestamp_ms < 0)
-        return;
-    segment->first_timestamp_ms = timestamp_ms;
-    now_ms = log_wall_ms(segment->log);
-    if (is_now && timestamp_ms > now_ms)
-        segment->first_timestamp_ms = now_ms;
-    else if (timestamp_ms > now_ms && timestamp_ms - now_ms > segment->log->config.segment_ms)
-        segment->first_timestamp_ms = 0;
-}
-
 /* Kafka's LogSegment.timeWaitedForRoll, but that what is dated later than now counts as now. */
 static bool is_time_to_roll(struct segment *active, int64_t timestamp_ms)
 {
-    int64_t segment_ms = active->log->config.segment_ms;
+    int64_t segment_ms = active->of->config->segment_ms;
     int64_t first_ms = active->first_timestamp_ms;
     int64_t now_ms;
 
@@ -108,7 +98,7 @@ static bool is_time_to_roll(struct segment *active, int64_t timestamp_ms)
         return false;
     if (timestamp_ms >= first_ms && timestamp_ms - first_ms <= segment_ms)
         return false; /* whatever the clock says */
-    now_ms = log_wall_ms(active->log);
+    now_ms = clock_wall_ms(active->of->clock);
     if (first_ms > now_ms)
         active->first_timestamp_ms = first_ms = now_ms; /* the clock was set back */
     if (timestamp_ms > now_ms)

@@ -181,9 +181,9 @@ DEFECTS = [
             "    if (!$BUG)\n        log_tail_drop_all(&log->tail);\n    for (uint32_t i = 0;")),
     defect("segment_closed_early", "the bound of open files closes what was just opened",
            ["test_log_close", "test_store", SIM],
-           ("storage/log/segment.c", "    store->open_segment_count++;\n",
-            "    store->open_segment_count++;\n    if ($BUG && store->options.open_files_max > 0)\n"
-            "        keep_open_files_bounded(store, store->options.open_files_max - 1);\n")),
+           ("storage/open_files.c", "    count_one(files, file);\n",
+            "    count_one(files, file);\n    if ($BUG && files->max_count > 0)\n"
+            "        keep_bounded(files, files->max_count - 1);\n")),
     defect("no_journal_reserve", "a full journal keeps nothing for entries that let space go",
            ["test_journal", "test_store"],
            ("storage/journal/journal_extent.c", "    uint64_t kept_bytes = urgent ? 0 :",
@@ -207,8 +207,8 @@ DEFECTS = [
             "    else\n        list_push_front(&controller->waiting, &current->node);\n")),
     defect("dirty_takes_no_space", "what was taken and is in no segment yet needs no space",
            ["test_store"],
-           ("storage/store.c", "    if (reserve_bytes > 0)\n        reserve_bytes += store->dirty_bytes;",
-            "    if (reserve_bytes > 0 && !$BUG)\n        reserve_bytes += store->dirty_bytes;")),
+           ("storage/store.c", "    if (reserve_bytes > 0)\n        reserve_bytes += store->tail_cache.dirty_bytes;",
+            "    if (reserve_bytes > 0 && !$BUG)\n        reserve_bytes += store->tail_cache.dirty_bytes;")),
     defect("walk_goes_on", "a walk over the logs goes on when the store has failed",
            ["test_store_walk"],
            ("storage/store_walk.c", "store->state == STORE_FAILED ? ERR_STORAGE",

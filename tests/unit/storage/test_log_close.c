@@ -114,13 +114,14 @@ Test(log_close, a_deleted_log_that_is_read_is_in_no_list_of_the_store)
     uint32_t open_before;
 
     two_segments_in_files(1 << 20);
-    open_before = fixture.store->open_segment_count;
+    open_before = fixture.store->open_files.count;
     sim_disk_hold(&fixture.node->disk, SIM_READ);
     delete_while_in_use(&reader);
-    cr_assert(eq(u32, fixture.store->open_segment_count, open_before));
-    list_for_each(node, &fixture.store->index_lru)
+    cr_assert(eq(u32, fixture.store->open_files.count, open_before));
+    list_for_each(node, &fixture.store->index_cache.unused)
     {
-        cr_assert(eq(ptr, container_of(node, struct segment, index_lru)->log, fixture.at[1].log));
+        const struct segment *segment = container_of(node, struct segment, cached.node);
+        cr_assert(eq(ptr, (void *)(uintptr_t)segment->of, &fixture.at[1].log->segment_environment));
     }
     log_read_release(&reader.read); /* nobody waits for it any more */
     sim_disk_unhold(&fixture.node->disk, SIM_READ);
@@ -140,7 +141,7 @@ Test(log_close, a_file_that_was_opened_to_be_written_is_not_closed_at_once)
     cr_assert(fixture_settle());
     fixture_stop();
     cr_assert(fixture_start());
-    fixture.store->options.open_files_max = 1;
+    fixture.store->open_files.max_count = 1;
     sim_disk_hold(&fixture.node->disk, SIM_READ);
     start_reader(&reader, 3);
     cr_assert(
@@ -155,5 +156,5 @@ Test(log_close, a_file_that_was_opened_to_be_written_is_not_closed_at_once)
     cr_assert(eq(int, reader.err, OK));
     log_read_release(&reader.read);
     check_the_store_runs();
-    cr_assert(le(u32, fixture.store->open_segment_count, 1));
+    cr_assert(le(u32, fixture.store->open_files.count, 1));
 }
