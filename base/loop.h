@@ -74,6 +74,13 @@ static inline uint64_t loop_now_ns(const struct loop *loop)
  * it is. */
 void loop_defer(struct loop *loop, struct task *task);
 
+/* It does not run, if it has not; also of one that was never deferred. */
+static inline void loop_undefer(struct task *task)
+{
+    if (list_is_linked(&task->node))
+        list_remove(&task->node);
+}
+
 /* From any thread, and from a signal handler: deliver mail on loop.  The mail is the loop's until
  * deliver runs, which may post it again. */
 void loop_post(struct loop *loop, struct mail *mail);

@@ -107,7 +107,7 @@ static void on_marked(void *context, enum err err)
 
     if ((err == ERR_NOSPACE || err == ERR_NOMEM) && store->state == STORE_RUNNING) {
         if (err == ERR_NOSPACE)
-            store_lacks_space(store);
+            space_monitor_refused(&store->space);
         /* S5: once more, the same step */
         loop_set_timer_ms(store->loop, &store->files_retry_timer, 1000);
         return;
@@ -116,7 +116,7 @@ static void on_marked(void *context, enum err err)
         store_fail(store, err);
         return;
     }
-    store->write_refused = false;
+    space_monitor_succeeded(&store->space);
     if (store->state == STORE_RUNNING)
         finish(store);
 }
@@ -182,7 +182,7 @@ static void on_files_task(struct task *task)
         struct log *log = container_of(store->next_target, struct log, target_node);
         enum err err = log_write_small_files(log, log->target.end_offset);
         if (err == ERR_NOSPACE)
-            store_lacks_space(store);
+            space_monitor_refused(&store->space);
         if (err == ERR_NOSPACE || err == ERR_NOMEM) { /* the same step again: there may be space,
                                                        * or a descriptor, by then */
             loop_set_timer_ms(store->loop, &store->files_retry_timer, 1000);
@@ -194,7 +194,7 @@ static void on_files_task(struct task *task)
         }
         store->next_target = store->next_target->next;
     }
-    store->write_refused = false;
+    space_monitor_succeeded(&store->space);
     if (store->next_target == &store->targets)
         start_sync(store);
     else

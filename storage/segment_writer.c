@@ -122,7 +122,7 @@ static void finish_write(struct segment_write *write, enum err err)
     }
     free_write(write);
     if (err == ERR_NOSPACE) { /* S5: the journal and the cache still have it */
-        store_lacks_space(store);
+        space_monitor_refused(&store->space);
         loop_set_timer_ms(store->loop, &store->write_retry_timer, RETRY_MS);
         return;
     }
@@ -130,8 +130,8 @@ static void finish_write(struct segment_write *write, enum err err)
         store_fail(store, err);
         return;
     }
-    store->write_refused = false;
-    store_look_at_space(store);
+    space_monitor_succeeded(&store->space);
+    space_monitor_on_written(&store->space);
     log_tail_evict(&store->tail_cache);
     store_kick_writes(store, log);
     checkpointer_on_written(store);
@@ -245,7 +245,7 @@ static void fill_writes(struct store *store)
             continue;
         err = start_write(store, log);
         if (err == ERR_NOSPACE)
-            store_lacks_space(store);
+            space_monitor_refused(&store->space);
         if (err == ERR_NOSPACE || err == ERR_NOMEM) {
             loop_set_timer_ms(store->loop, &store->write_retry_timer, RETRY_MS);
             return;

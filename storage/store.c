@@ -12,10 +12,6 @@ enum {
     READ_WINDOW_BYTES_MAX = 4 << 20,
     PRODUCERS_MAX = LOG_PRODUCERS_MAX,
     LOG_GATHERS_BYTES = 16 << 10, /* on average, before a checkpoint writes it */
-    SPACE_CHECK_MS = 1000,
-    SPACE_CHECK_BYTES = 4 << 20,
-    SPACE_CHECK_BYTES_MIN = 256 << 10,
-    SPACE_CHECK_SHARE = 4, /* of a small reserve */
     LENT_SHARE = 4, /* readers may have so much of what the tail cache may be: journal memory is
                      * twice the cache or more (memory_limits.h), so it always has some */
     SLACK_BYTES = 64 << 20, /* at most, of group buffers beyond the payload in them */
@@ -27,11 +23,7 @@ static void on_fail_task(struct task *task)
 {
     struct store *store = container_of(task, struct store, fail_task);
 
-    list_for_each_safe(node, &store->commit_waiters)
-    {
-        list_remove(node);
-        log_commit_waiter_run(container_of(node, struct log_commit_waiter, node), ERR_STORAGE);
-    }
+    commit_waiters_fail(&store->commits, ERR_STORAGE);
     store->events->failed(store->events_context, store->failed_err);
     store_give_room(store); /* who waits finds out */
     /* a stop waits for a checkpoint, or for the journal, which ends also after a failure */
@@ -65,42 +57,19 @@ bool store_is_full(struct store *store)
 
 void store_give_room(struct store *store)
 {
-    struct list skipped;
-    struct list *node;
-
-    if (store->giving_room || list_is_empty(&store->room_waiters) ||
-        (store->state == STORE_RUNNING && tail_cache_is_full(&store->tail_cache)))
-        return;
-    store->giving_room = true;
-    store->room_refused = false;
-    list_init(&skipped);
-    while (!store->room_refused && (node = list_pop_front(&store->room_waiters)) != NULL) {
-        struct store_waiter *waiter = container_of(node, struct store_waiter, node);
-        if (!waiter->room(waiter)) /* where the memory did not suffice, less may */
-            list_push_back(&skipped, &waiter->node);
-    }
-    list_splice_back(&skipped, &store->room_waiters); /* they keep their turns */
-    list_splice_back(&store->room_waiters, &skipped);
-    store->giving_room = false;
-}
-
-/* May an append of log try?  Not past those who wait for the journal. */
-bool store_must_queue(const struct store *store, bool reserved_space)
-{
-    return store->room_refused && !store->giving_room && !reserved_space &&
-           !list_is_empty(&store->room_waiters);
+    if (store->state != STORE_RUNNING || !tail_cache_is_full(&store->tail_cache))
+        room_queue_give(&store->room);
 }
 
 void store_wait_room(struct store *store, struct store_waiter *waiter)
 {
-    list_push_back(&store->room_waiters, &waiter->node);
-    store_touch_space(store); /* readers may give memory back, which nobody tells */
+    room_queue_wait(&store->room, waiter);
+    space_monitor_touch(&store->space); /* readers may give memory back, which nobody tells */
 }
 
 void store_cancel_wait(struct store_waiter *waiter)
 {
-    if (list_is_linked(&waiter->node))
-        list_remove(&waiter->node);
+    room_queue_cancel(waiter);
 }
 
 void store_free_memory(struct store *store)
@@ -113,59 +82,11 @@ void store_free_memory(struct store *store)
 
 /* ---- the journal's news */
 
-static void on_progress_task(struct task *task)
-{
-    struct store *store = container_of(task, struct store, progress_task);
-    struct list *node;
-
-    while ((node = list_pop_front(&store->progressed)) != NULL) {
-        struct log *log = container_of(node, struct log, progress_node);
-        if (log->events != NULL)
-            log->events->progress(log->events_context, log);
-    }
-}
-
-static void note_progress(struct log *log)
-{
-    if (!list_is_linked(&log->progress_node))
-        list_push_back(&log->store->progressed, &log->progress_node);
-    loop_defer(log->store->loop, &log->store->progress_task);
-}
-
-/* Entries of the groups that are new since the last news: they stand at the end of the cache, in
- * order of sequence. */
-static void advance(struct store *store, uint64_t from_sequence, uint64_t to_sequence, bool durable)
-{
-    struct tail_cache *cache = &store->tail_cache;
-
-    for (struct list *node = cache->unwritten.prev; node != &cache->unwritten; node = node->prev) {
-        struct tail_entry *entry = container_of(node, struct tail_entry, cache_node);
-        struct log *log = container_of(entry->tail, struct log, tail);
-        if (entry->sequence <= from_sequence)
-            return;
-        if (entry->sequence > to_sequence)
-            continue;
-        if (durable)
-            log_tail_committed(entry);
-        if (durable && entry->end_offset > log->offsets.durable) {
-            log->offsets.durable = entry->end_offset;
-            note_progress(log);
-        }
-        if (entry->end_offset > log->offsets.accepted) {
-            log->offsets.accepted = entry->end_offset;
-            note_progress(log);
-        }
-    }
-}
-
 static void on_journal_written(void *context, uint64_t sequence)
 {
     struct store *store = context;
 
-    if (sequence <= store->written)
-        return;
-    advance(store, store->written, sequence, false);
-    store->written = sequence;
+    log_progress_on_written(&store->progress, sequence);
 }
 
 /* Half of the journal in use asks for a checkpoint (on_journal_half_full); with few logs a quarter
@@ -191,24 +112,14 @@ static void on_journal_committed(void *context, uint64_t sequence)
 
     if (sequence <= from)
         return;
-    store->tail_cache.committed = sequence;
-    if (store->written < sequence)
-        store->written = sequence;
     counter_add(&store->metrics.journal_groups, sequence - from);
     store_note_journal(store);
-    advance(store, from, sequence, true);
-    list_for_each(node, &store->progressed)
+    log_progress_on_committed(&store->progress, sequence);
+    list_for_each(node, &store->progress.moved)
     {
         store_kick_writes(store, container_of(node, struct log, progress_node));
     }
-    while (!list_is_empty(&store->commit_waiters)) {
-        struct log_commit_waiter *waiter =
-            list_first(&store->commit_waiters, struct log_commit_waiter, node);
-        if (waiter->sequence > sequence)
-            break;
-        list_remove(&waiter->node);
-        log_commit_waiter_run(waiter, OK);
-    }
+    commit_waiters_reached(&store->commits, sequence);
     checkpointer_on_commit(store);
     if (store->step == CHECKPOINT_IDLE &&
         (journal_asks_for_checkpoint(store) || BUGGIFY("store: a checkpoint begins early")))
@@ -217,8 +128,8 @@ static void on_journal_committed(void *context, uint64_t sequence)
     if (store->step == CHECKPOINT_IDLE && !list_is_linked(&store->checkpoint_timer.node))
         loop_set_timer_ms(store->loop, &store->checkpoint_timer,
                           store->options.checkpoint_interval_ms);
-    store_look_at_space(store);
-    store_touch_space(store);
+    space_monitor_on_written(&store->space);
+    space_monitor_touch(&store->space);
 }
 
 static void on_journal_room(void *context)
@@ -271,103 +182,65 @@ enum err store_open_journal(struct store *store)
     return err;
 }
 
-/* ---- space (S5), looked at each second while something happens, and for each few MiB written, or
- * each part of a small reserve: a fast device fills it in less */
+/* ---- space (S5) */
 
-static void tell_space(struct store *store, bool is_short)
+static void on_space_told(void *context, bool is_short)
 {
-    if (is_short == store->short_of_space)
-        return;
-    store->short_of_space = is_short;
-    gauge_set(&store->metrics.disk_is_short, is_short);
+    struct store *store = context;
+
     store->events->space(store->events_context, is_short);
 }
 
-/* What the journal and the segments have written since they were opened. */
-static uint64_t space_bytes_used(const struct store *store)
+static void on_space_tick(void *context)
 {
+    struct store *store = context;
+
+    log_tail_evict(&store->tail_cache);
+    store_give_room(store);
+}
+
+static bool space_goes_on(void *context)
+{
+    const struct store *store = context;
+
+    return store->tail_cache.dirty_bytes > 0 || !room_queue_is_empty(&store->room);
+}
+
+static bool anything_writes(void *context)
+{
+    const struct store *store = context;
+
+    return store->tail_cache.dirty_bytes > 0 || store->step == CHECKPOINT_FILES ||
+           store->step == CHECKPOINT_MARK;
+}
+
+/* What the journal and the segments have written since they were opened. */
+static uint64_t space_written_bytes(void *context)
+{
+    const struct store *store = context;
+
     return store->segment_written_bytes +
            (store->journal != NULL ? journal_stats(store->journal)->device_bytes : 0);
 }
 
-static void look_at_space(struct store *store)
+static const struct space_monitor_events space_events = {
+    .told = on_space_told,
+    .tick = on_space_tick,
+    .goes_on = space_goes_on,
+    .writes = anything_writes,
+    .written_bytes = space_written_bytes,
+};
+
+/* ---- relaxed logs */
+
+static bool sync_relaxed(void *context)
 {
-    struct io_space space;
-    uint64_t reserve_bytes = store->options.reserve_bytes;
-
-    store->space_seen_bytes = space_bytes_used(store);
-    if (store->tail_cache.dirty_bytes == 0 && store->step != CHECKPOINT_FILES &&
-        store->step != CHECKPOINT_MARK)
-        store->write_refused = false; /* nothing is left that would try */
-    if (store->io->v->dir_space(store->io, store->world.dir->path, &space) != OK)
-        return;
-    gauge_set(&store->metrics.disk_free_bytes, (int64_t)space.free_bytes);
-    if (reserve_bytes > 0)
-        reserve_bytes +=
-            store->tail_cache.dirty_bytes; /* what was taken has to have its place, too */
-    tell_space(store, store->write_refused || space.free_bytes < reserve_bytes);
-}
-
-static void on_space_timer(struct timer *timer)
-{
-    struct store *store = container_of(timer, struct store, space_timer);
-
-    look_at_space(store);
-    log_tail_evict(&store->tail_cache);
-    store_give_room(store);
-    if (store->short_of_space || store->tail_cache.dirty_bytes > 0 ||
-        !list_is_empty(&store->room_waiters))
-        loop_set_timer_ms(store->loop, &store->space_timer, SPACE_CHECK_MS);
-}
-
-void store_look_at_space(struct store *store)
-{
-    uint64_t step_bytes = store->options.reserve_bytes / SPACE_CHECK_SHARE;
-
-    if (step_bytes < SPACE_CHECK_BYTES_MIN)
-        step_bytes = SPACE_CHECK_BYTES_MIN;
-    if (store->options.reserve_bytes == 0 || step_bytes > SPACE_CHECK_BYTES)
-        step_bytes = SPACE_CHECK_BYTES;
-    if (space_bytes_used(store) - store->space_seen_bytes >= step_bytes)
-        look_at_space(store);
-}
-
-void store_touch_space(struct store *store)
-{
-    if (!list_is_linked(&store->space_timer.node))
-        loop_set_timer_ms(store->loop, &store->space_timer, SPACE_CHECK_MS);
-}
-
-/* A quota or the blocks kept for root end the space before the numbers say so. */
-void store_lacks_space(struct store *store)
-{
-    store->write_refused = true;
-    tell_space(store, true);
-    store_touch_space(store);
-}
-
-/* ---- relaxed logs: their groups become durable by a timer */
-
-static void on_relaxed_timer(struct timer *timer)
-{
-    struct store *store = container_of(timer, struct store, relaxed_timer);
+    struct store *store = context;
 
     if (store->state != STORE_RUNNING)
-        return;
-    if (store->relaxed_pending) {
-        store->relaxed_pending = false;
-        journal_sync(store->journal);
-        loop_set_timer_ms(store->loop, &store->relaxed_timer,
-                          store->options.relaxed_sync_interval_ms);
-    }
-}
-
-void store_note_relaxed(struct store *store)
-{
-    store->relaxed_pending = true;
-    if (!list_is_linked(&store->relaxed_timer.node))
-        loop_set_timer_ms(store->loop, &store->relaxed_timer,
-                          store->options.relaxed_sync_interval_ms);
+        return false;
+    journal_sync(store->journal);
+    return true;
 }
 
 /* ---- opening */
@@ -419,18 +292,18 @@ enum err store_open(const struct store_world *world, const struct store_options 
     list_init(&store->logs);
     producer_shares_init(&store->producers, prng_u64(world->prng), store->options.producers_max);
     list_init(&store->dirty_logs);
-    list_init(&store->progressed);
-    list_init(&store->commit_waiters);
-    list_init(&store->room_waiters);
-    store->progress_task.run = on_progress_task;
     store->fail_task.run = on_fail_task;
-    store->space_timer.fire = on_space_timer;
-    store->relaxed_timer.fire = on_relaxed_timer;
     storage_metrics_init(&store->metrics, store->loop->clock);
     gauge_set(&store->metrics.journal_max_bytes, (int64_t)options->journal_max_bytes);
-    gauge_set(&store->metrics.disk_reserve_bytes, (int64_t)options->reserve_bytes);
     gauge_set(&store->metrics.producers_max,
               (int64_t)store->options.producers_max * PRODUCER_SHARES);
+    log_progress_init(&store->progress, store->loop, &store->tail_cache);
+    commit_waiters_init(&store->commits);
+    room_queue_init(&store->room);
+    relaxed_timer_init(&store->relaxed, store->loop, options->relaxed_sync_interval_ms,
+                       sync_relaxed, store);
+    space_monitor_init(&store->space, store->loop, store->world.dir->path, options->reserve_bytes,
+                       &store->tail_cache.dirty_bytes, &store->metrics, &space_events, store);
     index_cache_init(&store->index_cache, options->index_cache_max_bytes, segment_unload_cached);
     open_files_init(&store->open_files, store->io, options->open_files_max,
                     &store->metrics.open_segments);
@@ -446,18 +319,12 @@ void store_start(struct store *store)
     if (store->options.shard == 0)
         file_deletion_scan(&store->deletion, store->world.dir->path);
     file_deletion_start(&store->deletion);
-    look_at_space(store);
-    if (store->short_of_space)
-        store_touch_space(store);
+    space_monitor_look(&store->space);
+    if (store->space.is_short)
+        space_monitor_touch(&store->space);
 }
 
 /* ---- closing */
-
-static void undefer(struct task *task)
-{
-    if (list_is_linked(&task->node))
-        list_remove(&task->node);
-}
 
 void store_close(struct store *store)
 {
@@ -465,23 +332,19 @@ void store_close(struct store *store)
         return;
     while (!list_is_empty(&store->logs))
         log_close(list_first(&store->logs, struct log, node));
-    list_for_each_safe(node, &store->commit_waiters)
-    {
-        list_remove(node);
-        log_commit_waiter_free(container_of(node, struct log_commit_waiter, node));
-    }
+    commit_waiters_drop(&store->commits);
     file_deletion_deinit(&store->deletion);
     loop_cancel_timer(store->loop, &store->checkpoint_timer);
-    loop_cancel_timer(store->loop, &store->relaxed_timer);
-    loop_cancel_timer(store->loop, &store->space_timer);
+    relaxed_timer_deinit(&store->relaxed);
+    space_monitor_deinit(&store->space);
     loop_cancel_timer(store->loop, &store->write_retry_timer);
     loop_cancel_timer(store->loop, &store->files_retry_timer);
-    undefer(&store->progress_task);
-    undefer(&store->fail_task);
-    undefer(&store->write_task);
-    undefer(&store->files_task);
-    undefer(&store->drained_task);
-    undefer(&store->walk.task);
+    log_progress_deinit(&store->progress);
+    loop_undefer(&store->fail_task);
+    loop_undefer(&store->write_task);
+    loop_undefer(&store->files_task);
+    loop_undefer(&store->drained_task);
+    loop_undefer(&store->walk.task);
     tail_cache_deinit(&store->tail_cache);
     journal_close(store->journal);
     marks_writer_close(store->marks_writer);
@@ -497,7 +360,7 @@ enum store_state store_state(const struct store *store)
 
 bool store_is_short_of_space(const struct store *store)
 {
-    return store->short_of_space;
+    return store->space.is_short;
 }
 
 uint64_t store_progress(const struct store *store)

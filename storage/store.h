@@ -27,6 +27,7 @@
 #include "base/metrics.h"
 #include "base/prng.h"
 #include "storage/dir/log_dir.h"
+#include "storage/room_queue.h"
 
 struct slab;
 struct store;
@@ -106,16 +107,9 @@ must_use enum err store_stopped_all(struct store *const *stores, uint32_t count)
 /* Free everything, also after a failure or before store_recovered; nothing is written. */
 void store_close(struct store *store);
 
-/* Someone who got ERR_FULL and wants a turn when there may be room.  Embedded in the caller's
- * struct.  Turns come in the order of waiting, one per store_wait_room.  While somebody waits for
- * room in the journal, other appends say ERR_FULL, too (but for those of logs with
- * reserved_space): a large batch is not starved by small ones. */
-struct store_waiter {
-    struct list node;
-    /* Its turn: append something.  False: that said ERR_FULL, it keeps its turn (and has not called
-     * store_wait_room).  True: it was tried, well or not; who wants more waits anew, at the end. */
-    bool (*room)(struct store_waiter *waiter);
-};
+/* Who got ERR_FULL gets a turn when there may be room (room_queue.h).  Turns come in the order of
+ * waiting, one per store_wait_room.  While somebody waits for room in the journal, other appends
+ * say ERR_FULL, too (but for those of logs with reserved_space). */
 void store_wait_room(struct store *store, struct store_waiter *waiter);
 void store_cancel_wait(struct store_waiter *waiter);
 

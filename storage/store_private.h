@@ -3,14 +3,18 @@
 #define LEVEE_STORAGE_STORE_PRIVATE_H
 
 #include "base/slab.h"
+#include "storage/commit_waiters.h"
 #include "storage/dir/log_names.h"
 #include "storage/dir/marks.h"
 #include "storage/file_deletion.h"
 #include "storage/index_cache.h"
 #include "storage/journal/journal.h"
+#include "storage/log/log_progress.h"
 #include "storage/log/producer_shares.h"
 #include "storage/log/tail_cache.h"
 #include "storage/open_files.h"
+#include "storage/relaxed_timer.h"
+#include "storage/space_monitor.h"
 #include "storage/storage_metrics.h"
 #include "storage/store.h"
 
@@ -82,22 +86,17 @@ struct store {
     struct list write_queue; /* logs with committed, unwritten bytes that are due */
     uint64_t write_bytes;    /* in flight */
     uint32_t write_count;
-    uint64_t written; /* journal sequence */
-    struct list progressed;
-    struct task progress_task;
-    struct list commit_waiters; /* of log_commit_waiter, by sequence */
-    struct list room_waiters;
-    bool giving_room;  /* the first of them has its turn */
-    bool room_refused; /* the journal had none for the last one who asked */
+    struct log_progress progress;
+    struct commit_waiters commits;
+    struct room_queue room;
     struct index_cache index_cache;
     struct open_files open_files;
 
     struct task write_task;
     struct timer checkpoint_timer;
-    struct timer relaxed_timer;
-    struct timer space_timer;
+    struct relaxed_timer relaxed;
+    struct space_monitor space;
     struct timer write_retry_timer;
-    bool relaxed_pending;
 
     enum checkpoint_step step;
     uint64_t checkpoint_sequence;
@@ -122,12 +121,10 @@ struct store {
     bool checkpoints_ended; /* the stop writes the last marks: none begins any more */
     void (*stopped)(void *context, enum err err);
     void *stopped_context;
-    bool stop_ended; /* but for the deletions in flight */
+    struct commit_waiter protected_ends; /* of files that the stop cuts */
+    bool stop_ended;                     /* but for the deletions in flight */
     enum err stop_err;
     uint64_t segment_written_bytes;
-    uint64_t space_seen_bytes; /* written at the last look */
-    bool short_of_space;       /* as events.space told it */
-    bool write_refused;        /* ENOSPC since the last write that went well */
     enum err failed_err;
     struct task fail_task;
     struct file_deletion deletion;
@@ -145,14 +142,9 @@ void store_walk_begin(struct store *store, enum err (*visit)(struct log *log),
                       void (*done)(struct store *store, enum err err));
 
 void store_note_journal(struct store *store); /* how full it is, for the metrics */
-void store_touch_space(struct store *store);
-void store_look_at_space(struct store *store); /* now, if much was written since the last look */
-void store_lacks_space(struct store *store);   /* ENOSPC; whoever got it tries again (S5) */
-void store_note_relaxed(struct store *store);
 void store_kick_writes(struct store *store, struct log *log);
 void store_free_memory(struct store *store); /* the slab is at its limit */
 void store_give_room(struct store *store);
-bool store_must_queue(const struct store *store, bool reserved_space);
 bool store_is_full(struct store *store);
 must_use enum err store_open_journal(struct store *store); /* a new one, of recovery_epoch */
 

@@ -141,9 +141,9 @@ static void on_cut(struct store *store, enum err err)
         end_stop(store, err);
 }
 
-static void on_protected(void *context, enum err err)
+static void on_protected(struct commit_waiter *waiter, enum err err)
 {
-    struct store *store = context;
+    struct store *store = container_of(waiter, struct store, protected_ends);
 
     if (err == OK && store->state != STORE_RUNNING)
         err = ERR_STORAGE;
@@ -153,6 +153,10 @@ static void on_protected(void *context, enum err err)
         store_walk_begin(store, cut_protected, on_cut);
     else
         stop_journal(store);
+}
+
+static void on_dropped(struct commit_waiter *waiter)
+{
 }
 
 /* As many as there is room for.  ERR_FULL: not even one. */
@@ -179,7 +183,6 @@ static enum err protect_ends(struct store *store)
 static void on_last_checkpoint(void *context, enum err err)
 {
     struct store *store = context;
-    struct log_commit_waiter *waiter;
 
     if (err == OK && store->state == STORE_FAILED)
         err = ERR_STORAGE;
@@ -194,12 +197,9 @@ static void on_last_checkpoint(void *context, enum err err)
         end_stop(store, err);
         return;
     }
-    waiter = mem_alloc(sizeof(*waiter));
-    *waiter = (struct log_commit_waiter){.sequence = journal_seal(store->journal),
-                                         .kind = JOURNAL_APPEND,
-                                         .done = on_protected,
-                                         .context = store};
-    list_push_back(&store->commit_waiters, &waiter->node);
+    store->protected_ends = (struct commit_waiter){
+        .sequence = journal_seal(store->journal), .committed = on_protected, .dropped = on_dropped};
+    commit_waiters_add(&store->commits, &store->protected_ends);
     journal_sync(store->journal);
 }
 

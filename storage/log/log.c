@@ -329,12 +329,7 @@ static void leave_store(struct log *log)
     if (list_is_linked(&log->progress_node))
         list_remove(&log->progress_node);
     checkpointer_forget(log);
-    list_for_each(node, &store->commit_waiters)
-    {
-        struct log_commit_waiter *waiter = container_of(node, struct log_commit_waiter, node);
-        if (waiter->log == log)
-            waiter->log = NULL;
-    }
+    log_forget_trims(log);
     log_tail_drop_all(&log->tail);
     for (uint32_t i = 0; i < log->segment_count; i++)
         segment_leave_store(log->segments[i]);

@@ -14,7 +14,7 @@ static enum err state_error(const struct log *log, bool urgent)
         return ERR_QUARANTINED;
     if (store->state != STORE_RUNNING || store->stopping)
         return ERR_CLOSED;
-    if (store->short_of_space && !log->config.reserved_space && !urgent)
+    if (store->space.is_short && !log->config.reserved_space && !urgent)
         return ERR_NOSPACE;
     return OK;
 }
@@ -141,10 +141,10 @@ static enum err store_batch(struct log *log, const struct stored_batch *batch, b
 
     if (header->size_bytes > log->config.segment_bytes)
         return ERR_TOO_LARGE;
-    if (store_must_queue(store, log->config.reserved_space || urgent))
+    if (room_queue_must_wait(&store->room, log->config.reserved_space || urgent))
         return ERR_FULL;
     if (store_is_full(store) && !urgent) { /* urgent: what the journal keeps is the bound */
-        store->room_refused = true;
+        room_queue_refuse(&store->room);
         return ERR_FULL;
     }
     if (!log_tail_reserve(&log->tail))
@@ -155,7 +155,7 @@ static enum err store_batch(struct log *log, const struct stored_batch *batch, b
         return err;
     err = journal_batch(log, batch, urgent, &buf, &stored, &sequence);
     if (err == ERR_FULL && !urgent)
-        store->room_refused = true;
+        room_queue_refuse(&store->room);
     if (err == ERR_AGAIN) { /* the slab: room comes at the latest when segments are written */
         store_free_memory(store);
         err = ERR_FULL;
@@ -168,7 +168,7 @@ static enum err store_batch(struct log *log, const struct stored_batch *batch, b
     log_note_batch(log, active, header, active->size_bytes);
     log_mark_dirty(log);
     if (log->config.relaxed)
-        store_note_relaxed(store);
+        relaxed_timer_note(&store->relaxed);
     counter_add(&store->metrics.appended_bytes, header->size_bytes);
     return OK;
 }

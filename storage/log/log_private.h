@@ -15,19 +15,6 @@ struct frozen_snapshot {
     size_t size_bytes;
 };
 
-/* A callback that waits for a journal sequence. */
-struct log_commit_waiter {
-    struct list node;
-    uint64_t sequence;
-    struct log *log; /* NULL: gone */
-    enum journal_kind kind;
-    int64_t offset;
-    int64_t *dropped_bases; /* of a cut: segments whose files go when it is durable */
-    uint32_t dropped_count;
-    void (*done)(void *context, enum err err);
-    void *context;
-};
-
 struct log {
     struct list node;    /* store.logs */
     uint32_t walk_round; /* of the store's last walk that came to it */
@@ -54,6 +41,7 @@ struct log {
     bool epochs_dirty;
     bool producers_dirty;
     bool quarantined;
+    struct list trims;     /* of log_trim.c: they wait for the journal */
     int64_t start_pending; /* highest log start in the journal, perhaps not durable yet */
     bool prefix_pending;   /* the next append carries the bytes below it in its block */
     bool dirty;            /* changed since the last mark */
@@ -128,7 +116,6 @@ must_use enum err log_rebuild_producers(struct log *log);
 must_use enum err log_cut_state(struct log *log, struct segment *segment, int64_t offset,
                                 uint64_t pos);
 void log_drop_below_start(struct log *log);
-void log_commit_waiter_free(struct log_commit_waiter *waiter);
-void log_commit_waiter_run(struct log_commit_waiter *waiter, enum err err);
+void log_forget_trims(struct log *log); /* it is closing: they take no effect on it any more */
 
 #endif

@@ -290,6 +290,7 @@ enum err log_open(struct store *store, const struct log_id *id, const char *name
                                                             .config = &log->config,
                                                             .tail = &log->tail,
                                                             .dir = log->dir};
+    list_init(&log->trims);
     epoch_cache_init(&log->epochs);
     producer_state_init(&log->producers, prng_u64(store->world.prng),
                         store->options.log_producers_max);

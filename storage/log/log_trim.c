@@ -6,31 +6,70 @@
 /* ---- entries that wait for their journal group */
 
 /* With room for so many dropped segments.  NULL: no memory. */
-static struct log_commit_waiter *new_waiter(struct log *log, enum journal_kind kind,
-                                            uint32_t dropped_max,
-                                            void (*done)(void *context, enum err err),
-                                            void *context)
+/* A log start, or a cut, that waits for its journal entry to be durable. */
+struct log_trim {
+    struct commit_waiter commit;
+    struct list node; /* log.trims; off it: the log is gone */
+    struct log *log;
+    enum journal_kind kind;
+    int64_t offset;
+    int64_t *dropped_bases; /* of a cut: segments whose files go when it is durable */
+    uint32_t dropped_count;
+    void (*done)(void *context, enum err err);
+    void *context;
+};
+
+static void on_committed(struct commit_waiter *waiter, enum err err);
+static void on_dropped(struct commit_waiter *waiter);
+
+static struct log_trim *new_trim(struct log *log, enum journal_kind kind, uint32_t dropped_max,
+                                 void (*done)(void *context, enum err err), void *context)
 {
-    struct log_commit_waiter *waiter = mem_try_alloc(sizeof(*waiter));
+    struct log_trim *trim = mem_try_alloc(sizeof(*trim));
     int64_t *dropped_bases = mem_try_alloc(dropped_max * sizeof(*dropped_bases));
 
-    if (waiter == NULL || dropped_bases == NULL) {
-        mem_free(waiter);
+    if (trim == NULL || dropped_bases == NULL) {
+        mem_free(trim);
         mem_free(dropped_bases);
         return NULL;
     }
-    *waiter = (struct log_commit_waiter){
-        .log = log, .kind = kind, .dropped_bases = dropped_bases, .done = done, .context = context};
-    return waiter;
+    *trim = (struct log_trim){.commit = {.committed = on_committed, .dropped = on_dropped},
+                              .log = log,
+                              .kind = kind,
+                              .dropped_bases = dropped_bases,
+                              .done = done,
+                              .context = context};
+    return trim;
 }
 
-/* Into the journal, where waiter waits for it; on an error it is freed. */
-static enum err journal_mark(struct log *log, struct log_commit_waiter *waiter, int64_t offset,
-                             uint64_t pos, int64_t segment_base_offset, bool urgent)
+static void free_trim(struct log_trim *trim)
+{
+    if (list_is_linked(&trim->node))
+        list_remove(&trim->node);
+    mem_free(trim->dropped_bases);
+    mem_free(trim);
+}
+
+static void on_dropped(struct commit_waiter *waiter)
+{
+    free_trim(container_of(waiter, struct log_trim, commit));
+}
+
+void log_forget_trims(struct log *log)
+{
+    struct list *node;
+
+    while ((node = list_pop_front(&log->trims)) != NULL)
+        container_of(node, struct log_trim, node)->log = NULL;
+}
+
+/* Into the journal, where trim waits for it; on an error it is freed. */
+static enum err journal_mark(struct log *log, struct log_trim *trim, int64_t offset, uint64_t pos,
+                             int64_t segment_base_offset, bool urgent)
 {
     struct journal_entry entry = {.topic_id = log->id.topic_id,
                                   .partition = log->id.partition,
-                                  .kind = (uint8_t)waiter->kind,
+                                  .kind = (uint8_t)trim->kind,
                                   .offset = offset,
                                   .end_offset = offset,
                                   .segment_base_offset = segment_base_offset,
@@ -46,13 +85,14 @@ static enum err journal_mark(struct log *log, struct log_commit_waiter *waiter, 
         err = ERR_CLOSED;
     else
         err = journal_append(log->store->journal, &entry, NULL, 0, false, NULL, NULL,
-                             &waiter->sequence);
+                             &trim->commit.sequence);
     if (err != OK) {
-        log_commit_waiter_free(waiter);
+        free_trim(trim);
         return err == ERR_AGAIN ? ERR_FULL : err;
     }
-    waiter->offset = offset;
-    list_push_back(&log->store->commit_waiters, &waiter->node);
+    trim->offset = offset;
+    list_push_back(&log->trims, &trim->node);
+    commit_waiters_add(&log->store->commits, &trim->commit);
     return OK;
 }
 
@@ -95,26 +135,22 @@ static void raise_start(struct log *log, int64_t offset)
     log_mark_dirty(log);
 }
 
-void log_commit_waiter_free(struct log_commit_waiter *waiter)
-{
-    mem_free(waiter->dropped_bases);
-    mem_free(waiter);
-}
-
 /* The entry is durable: now it takes effect, and the files follow. */
-void log_commit_waiter_run(struct log_commit_waiter *waiter, enum err err)
+static void on_committed(struct commit_waiter *waiter, enum err err)
 {
-    if (err == OK && waiter->log != NULL && waiter->kind == JOURNAL_LOG_START) {
-        raise_start(waiter->log, waiter->offset);
-        log_drop_below_start(waiter->log);
-        if (waiter->log->events != NULL && waiter->log->events->start_moved != NULL)
-            waiter->log->events->start_moved(waiter->log->events_context, waiter->log);
+    struct log_trim *trim = container_of(waiter, struct log_trim, commit);
+
+    if (err == OK && trim->log != NULL && trim->kind == JOURNAL_LOG_START) {
+        raise_start(trim->log, trim->offset);
+        log_drop_below_start(trim->log);
+        if (trim->log->events != NULL && trim->log->events->start_moved != NULL)
+            trim->log->events->start_moved(trim->log->events_context, trim->log);
     }
-    for (uint32_t i = 0; i < waiter->dropped_count && err == OK && waiter->log != NULL; i++)
-        log_delete_segment_files(waiter->log, waiter->dropped_bases[i]);
-    if (waiter->done != NULL)
-        waiter->done(waiter->context, err);
-    log_commit_waiter_free(waiter);
+    for (uint32_t i = 0; i < trim->dropped_count && err == OK && trim->log != NULL; i++)
+        log_delete_segment_files(trim->log, trim->dropped_bases[i]);
+    if (trim->done != NULL)
+        trim->done(trim->context, err);
+    free_trim(trim);
 }
 
 static void note_pending_start(struct log *log, int64_t offset)
@@ -126,17 +162,17 @@ static void note_pending_start(struct log *log, int64_t offset)
 enum err log_delete_records(struct log *log, int64_t offset,
                             void (*done)(void *context, enum err err), void *context)
 {
-    struct log_commit_waiter *waiter;
+    struct log_trim *trim;
     bool lets_go; /* a segment */
     enum err err;
 
     if (offset < log->offsets.log_start || offset > log->offsets.high_watermark)
         return ERR_OFFSET_RANGE;
-    waiter = new_waiter(log, JOURNAL_LOG_START, 0, done, context);
-    if (waiter == NULL)
+    trim = new_trim(log, JOURNAL_LOG_START, 0, done, context);
+    if (trim == NULL)
         return ERR_NOMEM;
     lets_go = log->segment_count > 1 && log->segments[0]->end_offset <= offset;
-    err = journal_mark(log, waiter, offset, 0, 0, lets_go);
+    err = journal_mark(log, trim, offset, 0, 0, lets_go);
     if (err == OK)
         note_pending_start(log, offset);
     return err;
@@ -221,7 +257,7 @@ static bool is_expired(const struct log *log, uint32_t index, uint64_t log_bytes
 uint32_t log_apply_retention(struct log *log, int64_t now_ms)
 {
     uint32_t count = 0;
-    struct log_commit_waiter *waiter;
+    struct log_trim *trim;
     uint64_t log_bytes;
     int64_t start;
 
@@ -240,8 +276,8 @@ uint32_t log_apply_retention(struct log *log, int64_t now_ms)
     start = log->segments[count]->base_offset;
     if (start <= log->start_pending)
         return 0;
-    waiter = new_waiter(log, JOURNAL_LOG_START, 0, NULL, NULL);
-    if (waiter == NULL || journal_mark(log, waiter, start, 0, 0, true) != OK)
+    trim = new_trim(log, JOURNAL_LOG_START, 0, NULL, NULL);
+    if (trim == NULL || journal_mark(log, trim, start, 0, 0, true) != OK)
         return 0; /* the next look finds them again */
     note_pending_start(log, start);
     return count;
@@ -345,11 +381,10 @@ static bool is_being_read(const struct log *log, uint32_t first_index)
 }
 
 /* Out of memory now; their files when the cut is durable. */
-static void drop_segments_from(struct log *log, uint32_t first_index,
-                               struct log_commit_waiter *waiter)
+static void drop_segments_from(struct log *log, uint32_t first_index, struct log_trim *trim)
 {
     while (log->segment_count > first_index) {
-        waiter->dropped_bases[waiter->dropped_count++] = log_active(log)->base_offset;
+        trim->dropped_bases[trim->dropped_count++] = log_active(log)->base_offset;
         log_drop_last_segment(log, false);
     }
 }
@@ -370,7 +405,7 @@ enum err log_truncate(struct log *log, int64_t offset, void (*done)(void *contex
     struct cut cut = {.offset = offset};
     struct segment *segment;
     uint32_t index;
-    struct log_commit_waiter *waiter;
+    struct log_trim *trim;
     enum err err;
 
     if (log->store->state == STORE_FAILED)
@@ -390,14 +425,14 @@ enum err log_truncate(struct log *log, int64_t offset, void (*done)(void *contex
     if (err != OK)
         return err;
     offset = end_behind(log, &cut);
-    waiter = new_waiter(log, JOURNAL_TRUNCATE, log->segment_count - (index + 1), done, context);
-    if (waiter == NULL)
+    trim = new_trim(log, JOURNAL_TRUNCATE, log->segment_count - (index + 1), done, context);
+    if (trim == NULL)
         return ERR_NOMEM;
-    err = journal_mark(log, waiter, offset, cut.pos, segment->base_offset, true);
+    err = journal_mark(log, trim, offset, cut.pos, segment->base_offset, true);
     if (err != OK)
         return err;
     log_tail_cut(&log->tail, offset);
-    drop_segments_from(log, index + 1, waiter);
+    drop_segments_from(log, index + 1, trim);
     cut_target(log, segment, offset, cut.pos);
     if (!log->was_cut || segment->base_offset < log->cut_base_offset)
         log->cut_base_offset = segment->base_offset;

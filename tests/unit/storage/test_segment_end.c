@@ -189,7 +189,7 @@ static void stop_up_to_the_ends(enum err *stop_err)
     store_stop(fixture.store, on_stopped, stop_err);
     while (fixture.store->step != CHECKPOINT_IDLE)
         cr_assert(sim_world_step(fixture.world, SIM_NEVER));
-    cr_assert(not(list_is_empty(&fixture.store->commit_waiters)));
+    cr_assert(not(list_is_empty(&fixture.store->commits.waiting)));
 }
 
 /* The stop waits for the journal; meanwhile that asks for a checkpoint, or the timer does.  Its
