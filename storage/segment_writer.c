@@ -13,12 +13,10 @@
 #include "storage/log/log_private.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <string.h>
 
 enum {
     RETRY_MS = 1000,
-    FRUITLESS_MAX = 16, /* writes that moved no block, one after the other */
 };
 
 static_assert((uint32_t)STORE_BLOCK <= (uint32_t)BUFFER_PAGE_BYTES,
@@ -138,33 +136,9 @@ static void finish_write(struct segment_write *write, enum err err)
     store_give_room(store);
 }
 
-static void submit(struct segment_write *write);
-
-static void on_written(struct io_op *op, int32_t result)
+static void on_written(struct whole_write *whole, enum err err)
 {
-    struct segment_write *write = container_of(op, struct segment_write, io);
-
-    if (result < 0 && result != -EINTR && result != -EAGAIN) {
-        finish_write(write, err_from_errno(-result));
-        return;
-    }
-    write->fruitless_count = result < STORE_BLOCK ? write->fruitless_count + 1 : 0;
-    if (result > 0) /* O_DIRECT goes on at a block: a short write's last block is written again */
-        write->done_bytes += (uint32_t)result & ~(uint32_t)(STORE_BLOCK - 1);
-    if (write->done_bytes == write->size_bytes)
-        finish_write(write, OK);
-    else if (write->fruitless_count == FRUITLESS_MAX)
-        finish_write(write, ERR_IO);
-    else
-        submit(write);
-}
-
-static void submit(struct segment_write *write)
-{
-    write->vec =
-        (struct iovec){write->bytes + write->done_bytes, write->size_bytes - write->done_bytes};
-    io_writev(write->store->io, &write->io, write->segment->file.fd, &write->vec, 1,
-              write->file_pos + write->done_bytes, false, on_written);
+    finish_write(container_of(whole, struct segment_write, whole), err);
 }
 
 /* How many entries go into this write, and where it ends. */
@@ -230,7 +204,8 @@ static enum err start_write(struct store *store, struct log *log)
     segment->file.io_count++;
     store->write_bytes += size_bytes;
     store->write_count++;
-    submit(write);
+    whole_write_bytes(&write->whole, store->io, segment->file.fd, write->bytes, size_bytes,
+                      file_pos, false, STORE_BLOCK, on_written);
     return OK;
 }
 

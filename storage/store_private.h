@@ -3,6 +3,7 @@
 #define LEVEE_STORAGE_STORE_PRIVATE_H
 
 #include "base/slab.h"
+#include "base/whole_write.h"
 #include "storage/commit_waiters.h"
 #include "storage/dir/log_names.h"
 #include "storage/dir/marks.h"
@@ -23,15 +24,12 @@ struct tail_entry;
 
 /* One segment write: an aligned copy of whole batches. */
 struct segment_write {
-    struct io_op io;
+    struct whole_write whole;
     struct store *store;
     struct log *log;
     struct segment *segment;
-    struct iovec vec;
     uint8_t *bytes; /* aligned */
     uint32_t size_bytes;
-    uint32_t done_bytes;
-    uint32_t fruitless_count;
     uint64_t began_ns;
     uint64_t file_pos;       /* of bytes[0], block-aligned */
     uint64_t end_pos;        /* logical end of what it holds */

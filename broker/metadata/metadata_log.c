@@ -128,7 +128,7 @@ void metadata_log_close(struct metadata_log *log)
 {
     if (log == NULL)
         return;
-    check(!log->writing.op.in_flight);
+    check(!log->writing.write.op.in_flight);
     append_queue_deinit(&log->queue);
     if (log->log != NULL)
         log_close(log->log);

@@ -2,6 +2,7 @@
 #ifndef LEVEE_BROKER_METADATA_METADATA_LOG_PRIVATE_H
 #define LEVEE_BROKER_METADATA_METADATA_LOG_PRIVATE_H
 
+#include "base/whole_write.h"
 #include "broker/metadata/metadata_log.h"
 #include "broker/metadata/snapshot_file.h"
 #include "record/batch_builder.h"
@@ -11,12 +12,10 @@ enum { SNAPSHOTS_KEPT = 2, PATH_MAX_BYTES = 4096 + 128 };
 /* The snapshot that is being written, when active. */
 struct snapshot_write {
     bool active;
-    struct io_op op;
-    struct iovec rest;
+    struct whole_write write;
     struct snapshot_id id;
     uint8_t *bytes;
     size_t size_bytes;
-    size_t done_bytes;
     int32_t fd;
     uint64_t covers_bytes; /* of appended_bytes when it was begun */
     void (*done)(void *context, enum err err);

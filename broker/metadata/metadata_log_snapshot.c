@@ -4,6 +4,7 @@
  * rename, sync the directory, delete what is too old, cut the log. */
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/small_file.h"
 #include "base/sometimes.h"
 #include "broker/metadata/metadata_log_private.h"
 
@@ -223,9 +224,7 @@ static enum err install(struct metadata_log *log)
 
     path_of(log, &writing->id, ".part", part);
     path_of(log, &writing->id, "", path);
-    err = io->v->file_rename(io, part, path);
-    if (err == OK)
-        err = io->v->dir_sync(io, log->dir);
+    err = small_file_install(io, log->dir, part, path);
     if (err != OK)
         return err;
     if (log->snapshot_count == SNAPSHOTS_KEPT)
@@ -246,38 +245,20 @@ static enum err install(struct metadata_log *log)
 
 static void on_synced(struct io_op *op, int32_t result)
 {
-    struct metadata_log *log = container_of(op, struct metadata_log, writing.op);
+    struct metadata_log *log = container_of(op, struct metadata_log, writing.write.op);
     enum err err = result < 0 ? err_from_errno(-result) : OK;
 
     end_snapshot(log, err == OK ? install(log) : err);
 }
 
-static void on_written(struct io_op *op, int32_t result);
-
-static void write_rest(struct metadata_log *log)
+static void on_written(struct whole_write *write, enum err err)
 {
-    struct snapshot_write *writing = &log->writing;
-    size_t left_bytes = writing->size_bytes - writing->done_bytes;
+    struct metadata_log *log = container_of(write, struct metadata_log, writing.write);
 
-    writing->rest.iov_base = writing->bytes + writing->done_bytes;
-    writing->rest.iov_len = left_bytes > (1U << 30) ? (1U << 30) : left_bytes;
-    io_writev(log->world.io, &writing->op, writing->fd, &writing->rest, 1, writing->done_bytes,
-              false, on_written);
-}
-
-static void on_written(struct io_op *op, int32_t result)
-{
-    struct metadata_log *log = container_of(op, struct metadata_log, writing.op);
-
-    if (result <= 0) {
-        end_snapshot(log, result == 0 ? ERR_IO : err_from_errno(-result));
-        return;
-    }
-    log->writing.done_bytes += (size_t)result;
-    if (log->writing.done_bytes < log->writing.size_bytes)
-        write_rest(log);
+    if (err != OK)
+        end_snapshot(log, err);
     else
-        io_sync(log->world.io, op, log->writing.fd, on_synced);
+        io_sync(log->world.io, &write->op, log->writing.fd, on_synced);
 }
 
 void metadata_log_snapshot(struct metadata_log *log, const struct image *image,
@@ -314,5 +295,6 @@ void metadata_log_snapshot(struct metadata_log *log, const struct image *image,
         end_snapshot(log, err);
         return;
     }
-    write_rest(log);
+    whole_write_bytes(&writing->write, io, writing->fd, writing->bytes, writing->size_bytes, 0,
+                      false, 1, on_written);
 }

@@ -1,6 +1,7 @@
 /* Kafka's three files of offsets, one for all logs of a directory, whichever shard has them. */
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/small_file.h"
 #include "storage/dir/offset_checkpoint.h"
 #include "storage/log/log_private.h"
 
@@ -69,7 +70,7 @@ static enum err write_file(struct store *const *stores, uint32_t store_count, en
     if (err == OK) {
         offset_checkpoint_encode(entries, count, text, size_bytes);
         snprintf(path, sizeof(path), "%s/%s", stores[0]->world.dir->path, names[kind]);
-        err = log_write_file(stores[0]->io, path, text, size_bytes);
+        err = small_file_write(stores[0]->io, path, text, size_bytes);
     }
     mem_free(text);
     mem_free(entries);

@@ -1,5 +1,6 @@
 #include "storage/dir/log_dir.h"
 
+#include "base/small_file.h"
 #include "storage/bug_bank.h"
 #include "storage/dir/log_names.h"
 #include "storage/dir/meta_properties.h"
@@ -15,7 +16,7 @@
 
 enum {
     FORMAT_VERSION = 1,
-    SMALL_FILE_BYTES_MAX = 65536,
+    TEXT_BYTES_MAX = 65536,
     FILE_PATH_MAX = LOG_DIR_PATH_MAX + 64,
 };
 
@@ -41,59 +42,22 @@ static void path_of(const struct log_dir *dir, const char *name, char out[static
 
 /* ---- small files */
 
-/* The whole file, cut at SMALL_FILE_BYTES_MAX.  ERR_NOT_FOUND. */
+/* The whole file, cut at TEXT_BYTES_MAX.  ERR_NOT_FOUND. */
 static enum err read_small(struct log_dir *dir, const char *name, char *out, size_t *size_out)
 {
     char path[FILE_PATH_MAX];
-    uint32_t done_bytes = 0;
-    int32_t fd;
-    enum err err;
 
     path_of(dir, name, path);
-    err = dir->io->v->file_open(dir->io, path, IO_READ, &fd);
-    if (err)
-        return err;
-    while (!err && done_bytes < SMALL_FILE_BYTES_MAX) {
-        uint32_t read_bytes = 0;
-        err = dir->io->v->file_read(dir->io, fd, out + done_bytes,
-                                    SMALL_FILE_BYTES_MAX - done_bytes, done_bytes, &read_bytes);
-        if (read_bytes == 0)
-            break;
-        done_bytes += read_bytes;
-    }
-    dir->io->v->close(dir->io, fd);
-    if (err)
-        return err;
-    *size_out = done_bytes;
-    return OK;
+    return small_file_read_into(dir->io, path, out, TEXT_BYTES_MAX, size_out);
 }
 
-/* Replaced as a whole: written beside, synced, renamed, directory synced. */
 static enum err write_small(struct log_dir *dir, const char *name, const char *text,
                             size_t size_bytes)
 {
-    struct io *io = dir->io;
-    char temporary_name[64];
-    char temporary[FILE_PATH_MAX];
     char path[FILE_PATH_MAX];
-    int32_t fd;
-    enum err err;
 
-    snprintf(temporary_name, sizeof(temporary_name), "%s.tmp", name);
-    path_of(dir, temporary_name, temporary);
     path_of(dir, name, path);
-    err = io->v->file_open(io, temporary, IO_WRITE | IO_CREATE | IO_TRUNCATE, &fd);
-    if (err)
-        return err;
-    err = io->v->file_write(io, fd, text, (uint32_t)size_bytes, 0);
-    if (!err)
-        err = io->v->file_sync(io, fd);
-    io->v->close(io, fd);
-    if (!err)
-        err = io->v->file_rename(io, temporary, path);
-    if (!err && !BUG_NO_DIR_FSYNC)
-        err = io->v->dir_sync(io, dir->path);
-    return err;
+    return small_file_replace(dir->io, BUG_NO_DIR_FSYNC ? NULL : dir->path, path, text, size_bytes);
 }
 
 static enum err cannot(struct log_dir *dir, const char *what, const char *name, enum err err)
@@ -354,7 +318,7 @@ static void unlock(struct log_dir *dir)
 enum err log_dir_open(struct log_dir *dir, struct io *io, struct prng *prng, const char *path,
                       const char *cluster_id, int32_t node_id)
 {
-    char text[SMALL_FILE_BYTES_MAX + 1];
+    char text[TEXT_BYTES_MAX + 1];
     size_t path_bytes = strlen(path);
     enum err err;
 

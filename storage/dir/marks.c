@@ -3,17 +3,16 @@
 #include "base/check.h"
 #include "base/hash_map.h"
 #include "base/mem.h"
+#include "base/whole_write.h"
 #include "storage/bug_bank.h"
 #include "storage/dir/marks_format.h"
 
-#include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
 enum {
     SLOT_BYTES_MAX = 1 << 30, /* 16 million partitions */
-    FRUITLESS_MAX = 16,
 };
 
 enum { KEY_BYTES = offsetof(struct mark, partition) + sizeof(int32_t) };
@@ -327,12 +326,9 @@ struct marks_writer {
     uint64_t next_generation;
     enum err failed;       /* final */
     enum err refused_with; /* what refused is about to tell */
-    struct io_op op;
-    struct iovec vec;
+    struct whole_write write;
     uint8_t *bytes; /* while writing */
     size_t size_bytes;
-    size_t done_bytes;
-    uint32_t fruitless_count;
     struct task refused; /* done after a failure, from the loop */
     void (*done)(void *context, enum err err);
     void *context;
@@ -400,7 +396,7 @@ void marks_writer_close(struct marks_writer *writer)
 {
     if (writer == NULL)
         return;
-    check(!writer->op.in_flight); /* I2 of io.h */
+    check(!writer->write.op.in_flight); /* I2 of io.h */
     if (list_is_linked(&writer->refused.node))
         list_remove(&writer->refused.node);
     for (uint32_t i = 0; i < MARKS_SLOT_COUNT; i++) {
@@ -423,8 +419,6 @@ static enum err encode(struct marks_writer *writer, const struct marks *content)
     writer->bytes = mem_try_alloc(writer->size_bytes);
     if (writer->bytes == NULL)
         return ERR_NOMEM;
-    writer->done_bytes = 0;
-    writer->fruitless_count = 0;
     marks_format_encode(&marks, writer->next_generation, writer->bytes);
     return OK;
 }
@@ -448,28 +442,11 @@ static void finish_marks(struct marks_writer *writer)
     writer->next_generation++;
 }
 
-static void write_rest(struct marks_writer *writer);
-
-static void on_written(struct io_op *op, int32_t result)
+static void on_written(struct whole_write *write, enum err err)
 {
-    struct marks_writer *writer = container_of(op, struct marks_writer, op);
+    struct marks_writer *writer = container_of(write, struct marks_writer, write);
     void (*done)(void *context, enum err err) = writer->done;
-    bool transient = result == -EINTR || result == -EAGAIN;
-    enum err err;
 
-    if (transient && ++writer->fruitless_count < FRUITLESS_MAX) {
-        write_rest(writer);
-        return;
-    }
-    if (result > 0) {
-        writer->fruitless_count = 0;
-        writer->done_bytes += (uint32_t)result;
-        if (writer->done_bytes < writer->size_bytes) {
-            write_rest(writer);
-            return;
-        }
-    }
-    err = result > 0 ? OK : result == 0 ? ERR_IO : err_from_errno(-result);
     finish_slot(writer, err);
     finish_marks(writer);
     writer->done = NULL;
@@ -477,18 +454,10 @@ static void on_written(struct io_op *op, int32_t result)
         done(writer->context, err);
 }
 
-static void write_rest(struct marks_writer *writer)
-{
-    writer->vec.iov_base = writer->bytes + writer->done_bytes;
-    writer->vec.iov_len = writer->size_bytes - writer->done_bytes;
-    io_writev(writer->loop->io, &writer->op, writer->fds[writer->next_slot], &writer->vec, 1,
-              writer->done_bytes, true, on_written);
-}
-
 void marks_write(struct marks_writer *writer, const struct marks *content,
                  void (*done)(void *context, enum err err), void *context)
 {
-    check(!writer->op.in_flight && writer->done == NULL);
+    check(!writer->write.op.in_flight && writer->done == NULL);
     check(writer->failed || writer->has_good[1 - writer->next_slot]); /* not the first write */
     writer->done = done;
     writer->context = context;
@@ -496,7 +465,8 @@ void marks_write(struct marks_writer *writer, const struct marks *content,
     if (writer->failed == OK)
         writer->refused_with = encode(writer, content);
     if (writer->refused_with == OK)
-        write_rest(writer);
+        whole_write_bytes(&writer->write, writer->loop->io, writer->fds[writer->next_slot],
+                          writer->bytes, writer->size_bytes, 0, true, 1, on_written);
     else
         loop_defer(writer->loop, &writer->refused);
 }
@@ -519,7 +489,7 @@ static enum err write_now(struct marks_writer *writer, const struct marks *conte
 {
     enum err err;
 
-    check(!writer->op.in_flight && writer->done == NULL);
+    check(!writer->write.op.in_flight && writer->done == NULL);
     if (writer->failed)
         return writer->failed;
     err = encode(writer, content);

@@ -149,6 +149,10 @@ static void fail(struct journal *journal, enum err err)
     if (journal->failed)
         return;
     journal->failed = true; /* J4 */
+    list_for_each(node, &journal->groups)
+    {
+        whole_write_stop(&container_of(node, struct journal_group, node)->write);
+    }
     journal_extents_stop(&journal->extents);
     if (journal->events.on_failed != NULL)
         journal->events.on_failed(journal->context, err);
@@ -261,16 +265,12 @@ static void sync_if_wanted(struct journal *journal)
 
 /* ---- writing */
 
-static void on_written(struct io_op *op, int32_t result)
+static void on_written(struct whole_write *write, enum err err)
 {
-    struct journal_group *group = container_of(op, struct journal_group, op);
+    struct journal_group *group = container_of(write, struct journal_group, write);
     struct journal *journal = group->journal;
-    enum err err = journal_group_on_written(group, result);
 
-    if (err == ERR_AGAIN && !journal->failed) {
-        journal_group_write(group, journal->loop->io, on_written);
-        return;
-    }
+    SOMETIMES("journal: a write ended inside a group", write->short_count > 0);
     journal->writing_count--;
     if (err || journal->failed) {
         fail(journal, err);
@@ -278,7 +278,7 @@ static void on_written(struct io_op *op, int32_t result)
     }
     storage_metrics_end(journal->options.metrics, STORAGE_JOURNAL_WRITE, group->write_began_ns);
     group->written = true;
-    journal->pending_bytes -= group->done_bytes;
+    journal->pending_bytes -= journal_group_written_bytes(group);
     journal_group_deinit(group); /* whoever reads the bytes has his own reference */
     journal->extents.busy = journal->writing_count > 0;
     journal_extents_tend(&journal->extents);

@@ -1,16 +1,11 @@
 #include "storage/journal/journal_group.h"
 
 #include "base/check.h"
-#include "base/sometimes.h"
 #include "storage/journal/journal_format.h"
 
-#include <errno.h>
 #include <string.h>
 
-enum {
-    BUF_BYTES_MIN = 16 << 10,
-    FRUITLESS_MAX = 16, /* writes that moved nothing, one after the other */
-};
+enum { BUF_BYTES_MIN = 16 << 10 };
 
 void journal_memory_init(struct journal_memory *memory, struct slab *slab, uint32_t group_max_bytes)
 {
@@ -153,39 +148,14 @@ void journal_group_close(struct journal_group *group, struct journal_memory *mem
         memory->hint_bytes = group->size_bytes;
 }
 
-void journal_group_write(struct journal_group *group, struct io *io, io_done_fn *done)
+void journal_group_write(struct journal_group *group, struct io *io,
+                         void (*done)(struct whole_write *write, enum err err))
 {
-    io_writev(io, &group->op, group->fd, group->vec + group->piece_index,
-              group->piece_count - group->piece_index, group->pos + group->done_bytes,
-              !group->relaxed, done);
+    whole_write_vec(&group->write, io, group->fd, group->vec, group->piece_count, group->pos,
+                    !group->relaxed, IO_ALIGN, done);
 }
 
-enum err journal_group_on_written(struct journal_group *group, int32_t result)
+uint64_t journal_group_written_bytes(const struct journal_group *group)
 {
-    uint32_t whole_bytes = result > 0 ? (uint32_t)result / IO_ALIGN * IO_ALIGN : 0;
-
-    if (result == 0)
-        return ERR_IO;
-    if (result < 0 && result != -EINTR && result != -EAGAIN)
-        return err_from_errno(-result);
-    if (whole_bytes == 0) {
-        group->fruitless_count++;
-        return group->fruitless_count == FRUITLESS_MAX ? ERR_IO : ERR_AGAIN;
-    }
-    group->fruitless_count = 0;
-    group->done_bytes += whole_bytes; /* a rest below IO_ALIGN is written again: O_DIRECT */
-    SOMETIMES("journal: a write ended inside a group",
-              whole_bytes > 0 && group->done_bytes < group->size_bytes);
-    while (whole_bytes > 0) {
-        struct iovec *piece = &group->vec[group->piece_index];
-        if (whole_bytes < piece->iov_len) {
-            piece->iov_base = (uint8_t *)piece->iov_base + whole_bytes;
-            piece->iov_len -= whole_bytes;
-            break;
-        }
-        whole_bytes -= (uint32_t)piece->iov_len;
-        group->piece_index++;
-        check(whole_bytes == 0 || group->piece_index < group->piece_count);
-    }
-    return group->piece_index == group->piece_count ? OK : ERR_AGAIN;
+    return group->write.pos - group->pos;
 }

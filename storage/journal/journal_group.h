@@ -12,6 +12,7 @@
 #include "base/io.h"
 #include "base/list.h"
 #include "base/slab.h"
+#include "base/whole_write.h"
 #include "storage/journal/journal.h"
 
 #include <stdbool.h>
@@ -44,12 +45,9 @@ struct journal_group {
     uint64_t began_ns; /* its first entry */
     uint64_t write_began_ns;
     /* while it is written */
-    struct io_op op;
+    struct whole_write write;
     int32_t fd;
     uint64_t pos;
-    uint32_t done_bytes;
-    uint32_t piece_index; /* the first one not wholly written; vec is cut accordingly */
-    uint32_t fruitless_count;
 };
 
 void journal_memory_init(struct journal_memory *memory, struct slab *slab,
@@ -79,10 +77,11 @@ uint8_t *journal_group_add(struct journal_group *group, struct journal_memory *m
 /* No more entries: pad to IO_ALIGN. */
 void journal_group_close(struct journal_group *group, struct journal_memory *memory);
 
-/* Write what is left of it, durably unless relaxed. */
-void journal_group_write(struct journal_group *group, struct io *io, io_done_fn *done);
+/* Write it, durably unless relaxed; done as of whole_write. */
+void journal_group_write(struct journal_group *group, struct io *io,
+                         void (*done)(struct whole_write *write, enum err err));
 
-/* A write has ended.  OK: it is complete.  ERR_AGAIN: write the rest.  Else its error. */
-must_use enum err journal_group_on_written(struct journal_group *group, int32_t result);
+/* Bytes that were written. */
+uint64_t journal_group_written_bytes(const struct journal_group *group);
 
 #endif

@@ -1,13 +1,12 @@
 /* A log's life, and its small files. */
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/small_file.h"
 #include "storage/log/log_private.h"
 #include "storage/log/producer_files.h"
 
 #include <stdio.h>
 #include <string.h>
-
-enum { SMALL_FILE_BYTES_MAX = 256 << 20 };
 
 int64_t log_wall_ms(const struct log *log)
 {
@@ -15,57 +14,6 @@ int64_t log_wall_ms(const struct log *log)
 }
 
 /* ---- small files */
-
-enum err log_read_file(struct io *io, const char *path, uint8_t **bytes_out, size_t *size_out)
-{
-    uint64_t size_bytes;
-    uint8_t *bytes = NULL;
-    uint64_t done = 0;
-    int32_t fd;
-    enum err err = io->v->file_open(io, path, IO_READ, &fd);
-
-    if (err != OK)
-        return err;
-    err = io->v->file_size(io, fd, &size_bytes);
-    if (err == OK && size_bytes > SMALL_FILE_BYTES_MAX)
-        err = ERR_TOO_LARGE;
-    if (err == OK)
-        bytes = mem_try_alloc(size_bytes);
-    if (err == OK && bytes == NULL)
-        err = ERR_NOMEM;
-    while (err == OK && done < size_bytes) {
-        uint32_t got;
-        err = io->v->file_read(io, fd, bytes + done, (uint32_t)(size_bytes - done), done, &got);
-        if (err == OK && got == 0)
-            err = ERR_TRUNCATED;
-        done += got;
-    }
-    io->v->close(io, fd);
-    if (err != OK) {
-        mem_free(bytes);
-        return err;
-    }
-    *bytes_out = bytes;
-    *size_out = size_bytes;
-    return OK;
-}
-
-/* Written beside and renamed, so that a reader finds the old or the new content. */
-enum err log_write_file(struct io *io, const char *path, const void *bytes, size_t size_bytes)
-{
-    char temporary[LOG_PATH_MAX + 8];
-    int32_t fd;
-    enum err err;
-
-    snprintf(temporary, sizeof(temporary), "%s.tmp", path);
-    err = io->v->file_open(io, temporary, IO_WRITE | IO_CREATE | IO_TRUNCATE, &fd);
-    if (err != OK)
-        return err;
-    if (size_bytes > 0)
-        err = io->v->file_write(io, fd, bytes, (uint32_t)size_bytes, 0);
-    io->v->close(io, fd);
-    return err == OK ? io->v->file_rename(io, temporary, path) : err;
-}
 
 enum err log_write_epochs(struct log *log)
 {
@@ -78,7 +26,7 @@ enum err log_write_epochs(struct log *log)
         return ERR_NOMEM;
     epoch_cache_encode(&log->epochs, text, size_bytes);
     snprintf(path, sizeof(path), "%s/leader-epoch-checkpoint", log->dir);
-    err = log_write_file(log->store->io, path, text, size_bytes);
+    err = small_file_write(log->store->io, path, text, size_bytes);
     mem_free(text);
     if (err == OK)
         log->epochs_dirty = false;
@@ -102,7 +50,7 @@ static enum err write_window(struct log *log, int64_t end_offset)
     enum err err;
 
     producer_file_path(log, end_offset, LOG_FILE_WINDOW, path);
-    err = log_write_file(log->store->io, path, log->window_bytes, log->window_size);
+    err = small_file_write(log->store->io, path, log->window_bytes, log->window_size);
     if (err != OK)
         return err; /* it is written again when there is space */
     mem_free(log->window_bytes);
@@ -211,7 +159,7 @@ enum err log_restore_producers(struct log *log, int64_t end_offset, int64_t wind
 
     if (window_offset >= 0 && window_offset < INT64_MAX) {
         producer_file_path(log, window_offset, LOG_FILE_WINDOW, path);
-        err = log_read_file(log->store->io, path, &bytes, &size_bytes);
+        err = small_file_read(log->store->io, path, &bytes, &size_bytes);
         if (err == OK) {
             err = producer_window_decode(&log->producers, bytes, size_bytes);
             mem_free(bytes);

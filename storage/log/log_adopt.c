@@ -5,6 +5,7 @@
  * that Kafka's cleaner leaves.  A log that holds records of an aborted or open transaction is
  * quarantined: nothing here keeps them from a reader at read_committed. */
 #include "base/mem.h"
+#include "base/small_file.h"
 #include "storage/dir/offset_checkpoint.h"
 #include "storage/log/log_recover.h"
 
@@ -80,7 +81,7 @@ static enum err kafka_offset(const struct log *log, const char *name, int64_t *o
 
     *out = 0;
     snprintf(path, sizeof(path), "%s/%s", store->world.dir->path, name);
-    err = log_read_file(store->io, path, &bytes, &size_bytes);
+    err = small_file_read(store->io, path, &bytes, &size_bytes);
     if (err != OK)
         return err == ERR_NOMEM ? err : OK;
     err = offset_checkpoint_open(&reader, (const char *)bytes, size_bytes);

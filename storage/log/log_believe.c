@@ -1,6 +1,7 @@
 /* The segments of a log up to its mark: every one there and whole, the last batches of each sound,
  * the torn block mended, what lies above the mark cut off; then epochs and producers. */
 #include "base/mem.h"
+#include "base/small_file.h"
 #include "base/sometimes.h"
 #include "storage/log/log_recover.h"
 
@@ -104,7 +105,7 @@ static enum err load_epochs(struct log *log)
     enum err err;
 
     snprintf(path, sizeof(path), "%s/leader-epoch-checkpoint", log->dir);
-    err = log_read_file(log->store->io, path, &bytes, &size_bytes);
+    err = small_file_read(log->store->io, path, &bytes, &size_bytes);
     if (err == OK) {
         err = epoch_cache_decode(&log->epochs, (const char *)bytes, size_bytes);
         mem_free(bytes);

@@ -105,10 +105,6 @@ void log_thaw_window(struct log *log); /* as if it had not been frozen */
 void log_window_is_marked(struct log *log);
 void log_io_ended(struct log *log);
 must_use enum err log_restore_producers(struct log *log, int64_t end_offset, int64_t window_offset);
-must_use enum err log_write_file(struct io *io, const char *path, const void *bytes,
-                                 size_t size_bytes);
-must_use enum err log_read_file(struct io *io, const char *path, uint8_t **bytes_out,
-                                size_t *size_out);
 int64_t log_wall_ms(const struct log *log);
 void log_note_producers(const struct log *log); /* how many there are, for the metrics */
 void log_producer_forgotten(void *context, const struct producer_forgotten *forgotten);

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/small_file.h"
 #include "storage/dir/partition_metadata.h"
 
 #include <stdio.h>
@@ -39,7 +40,7 @@ static enum err open_directory(struct log *log)
     if (err != OK && err != ERR_EXISTS)
         return err;
     snprintf(path, sizeof(path), "%s/partition.metadata", log->dir);
-    err = log_read_file(io, path, &bytes, &size_bytes);
+    err = small_file_read(io, path, &bytes, &size_bytes);
     if (err == OK) {
         err = partition_metadata_decode((const char *)bytes, size_bytes, &found);
         mem_free(bytes);
@@ -50,7 +51,7 @@ static enum err open_directory(struct log *log)
         return err; /* no descriptor: it may be there */
     /* not there, or torn before its first sync: the metadata log says whose directory it is */
     size_bytes = partition_metadata_encode(&log->id.topic_id, text);
-    return log_write_file(io, path, text, size_bytes);
+    return small_file_write(io, path, text, size_bytes);
 }
 
 static void on_file(void *context, const char *name, bool is_dir)

@@ -6,6 +6,7 @@
  * those that belong to none (of stops before, of what was lost with the power) go at the first
  * checkpoint of a life, for what is appended may contradict them. */
 #include "base/mem.h"
+#include "base/small_file.h"
 #include "storage/log/log_private.h"
 #include "storage/log/producer_files.h"
 
@@ -44,7 +45,7 @@ enum err log_write_snapshot(struct log *log, int64_t offset)
     if (bytes == NULL)
         return OK;
     file_path(log, offset, LOG_FILE_SNAPSHOT, path);
-    err = log_write_file(log->store->io, path, bytes, size_bytes);
+    err = small_file_write(log->store->io, path, bytes, size_bytes);
     mem_free(bytes);
     return err;
 }
@@ -77,7 +78,7 @@ enum err log_write_frozen_snapshot(struct log *log, int64_t end_offset)
     if (frozen->bytes == NULL || frozen->offset > end_offset)
         return OK; /* rolled since this checkpoint began: the next one has it */
     file_path(log, frozen->offset, LOG_FILE_SNAPSHOT, path);
-    err = log_write_file(log->store->io, path, frozen->bytes, frozen->size_bytes);
+    err = small_file_write(log->store->io, path, frozen->bytes, frozen->size_bytes);
     if (err == OK)
         log_thaw_snapshot(log);
     return err;

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/small_file.h"
 #include "base/sometimes.h"
 #include "storage/log/log_private.h"
 
@@ -392,14 +393,14 @@ enum err segment_load_indexes(struct segment *segment)
         return OK;
     }
     segment_path(segment, LOG_FILE_INDEX, false, path);
-    err = log_read_file(io, path, &bytes, &size_bytes);
+    err = small_file_read(io, path, &bytes, &size_bytes);
     if (err == OK)
         err = offset_index_decode(&segment->index, bytes, size_bytes);
     mem_free(bytes);
     bytes = NULL;
     if (err == OK) {
         segment_path(segment, LOG_FILE_TIME_INDEX, false, path);
-        err = log_read_file(io, path, &bytes, &size_bytes);
+        err = small_file_read(io, path, &bytes, &size_bytes);
     }
     if (err == OK)
         err = time_index_decode(&segment->times, bytes, size_bytes);

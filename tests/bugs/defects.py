@@ -144,9 +144,17 @@ DEFECTS = [
     defect("snapshot_unsynced", "a snapshot of the metadata has its name before it is synced",
            ["test_metadata_log", EXPLORE + "snapshot"],
            ("broker/metadata/metadata_log_snapshot.c",
-            "        io_sync(log->world.io, op, log->writing.fd, on_synced);\n",
-            "    {\n        if ($BUG)\n            on_synced(op, 0);\n        else\n"
-            "            io_sync(log->world.io, op, log->writing.fd, on_synced);\n    }\n")),
+            "        io_sync(log->world.io, &write->op, log->writing.fd, on_synced);\n",
+            "    {\n        if ($BUG)\n            on_synced(&write->op, 0);\n        else\n"
+            "            io_sync(log->world.io, &write->op, log->writing.fd, on_synced);\n    }\n")),
+    defect("short_write_skips", "a short write goes on behind the block in which it ended",
+           ["test_whole_write", SIM],
+           ("base/whole_write.c", "(uint32_t)result / write->block_bytes * write->block_bytes : 0;",
+            "($BUG ? (uint32_t)result + write->block_bytes - 1 : (uint32_t)result) /"
+            " write->block_bytes * write->block_bytes : 0;")),
+    defect("replaced_unsynced", "a small file has its name before it is synced",
+           ["test_small_file"],
+           ("base/small_file.c", "    if (err == OK && sync)\n", "    if (err == OK && sync && !$BUG)\n")),
     defect("no_dir_fsync", "a new file's directory is not synced",
            [SIM],
            ("storage/bug_bank.h",

@@ -1,4 +1,5 @@
 #include "base/mem.h"
+#include "base/small_file.h"
 #include "storage/log/log_private.h"
 #include "storage/log/producer_files.h"
 #include "tests/support/store_fixture.h"
@@ -91,8 +92,8 @@ static void check_snapshot(int64_t offset)
         producer_state_update(&state, &header, NULL, 0, NULL);
     }
     log_names_format_file(name, offset, LOG_FILE_SNAPSHOT);
-    cr_assert(
-        eq(int, log_read_file(fixture.store->io, fixture_path(0, name), &found, &found_bytes), OK));
+    cr_assert(eq(
+        int, small_file_read(fixture.store->io, fixture_path(0, name), &found, &found_bytes), OK));
     cr_assert(eq(sz, found_bytes, producer_snapshot_size(&state)));
     expected = mem_alloc(found_bytes);
     producer_snapshot_encode(&state, expected);
@@ -186,7 +187,7 @@ static void write_file(int64_t offset, enum log_file_kind kind)
     char name[LOG_FILE_NAME_MAX];
 
     log_names_format_file(name, offset, kind);
-    cr_assert(eq(int, log_write_file(fixture.store->io, fixture_path(0, name), "x", 1), OK));
+    cr_assert(eq(int, small_file_write(fixture.store->io, fixture_path(0, name), "x", 1), OK));
 }
 
 Test(log_snapshot, what_belongs_to_no_segment_and_no_mark_goes_when_the_log_goes_on)
