@@ -1,6 +1,7 @@
 #include "broker/partition.h"
 
 #include "base/check.h"
+#include "broker/partition_trim.h"
 
 void partition_count(struct partition *partition, enum topic_metric metric, uint64_t n)
 {
@@ -15,6 +16,7 @@ void partition_init_waits(struct partition *partition)
     list_init(&partition->own_waiters);
     list_init(&partition->ack_waiters);
     list_init(&partition->data_waiters);
+    list_init(&partition->trims);
 }
 
 /* How far our own log counts, by its durability mode. */
@@ -98,6 +100,7 @@ void partition_end_waits(struct partition *partition, enum err err)
     list_splice_back(&ended, &partition->data_waiters);
     wake_all(&ended, err);
     append_queue_end(&partition->appends, err);
+    partition_trim_end_all(partition, err);
 }
 
 /* There, and led here. */
@@ -119,6 +122,15 @@ enum err partition_follow(struct partition *partition, const struct in_sync_stat
     if (!is_led(partition))
         partition_end_waits(partition, ERR_NOT_FOUND);
     return err;
+}
+
+void partition_maintain(struct partition *partition, int64_t now_ms, int64_t producer_idle_max_ms)
+{
+    if (log_is_quarantined(partition->log))
+        return;
+    (void)log_apply_retention(partition->log, now_ms);
+    if (now_ms >= 0)
+        log_expire_producers(partition->log, now_ms, producer_idle_max_ms);
 }
 
 void partition_follow_config(struct partition *partition)

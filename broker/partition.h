@@ -1,6 +1,7 @@
 /* partition: one partition that this broker leads: epochs, in-sync set, publishing, waiters.
  *
- * Owned by the topic_table of its shard.  Its log is driven only through it.
+ * Owned by the topic_table of its shard, which opens and deletes its log.  Else its log is used
+ * only through it: what is here, partition_read.h, partition_trim.h, time_lookup.h.
  *   P1  the high watermark moves in partition_publish and nowhere else, never past what the log's
  *       durability mode allows, nor past a member of the maximal in-sync set
  *   P2  a waiter is woken exactly once: by the high watermark, or by an error that ends the wait
@@ -32,6 +33,7 @@ struct partition {
     struct list own_waiters;  /* of partition_waiter, by rising offset */
     struct list ack_waiters;  /* of partition_waiter, by rising offset */
     struct list data_waiters; /* of partition_waiter */
+    struct list trims;        /* of partition_trim: they wait for room */
     struct topic_metrics metrics;
 };
 
@@ -61,6 +63,39 @@ struct partition_waiter {
 /* Count for the partition, and for all of its shard; on its loop. */
 void partition_count(struct partition *partition, enum topic_metric metric, uint64_t n);
 
+/* What it holds, as of now. */
+static inline struct log_offsets partition_offsets(const struct partition *partition)
+{
+    return log_offsets(partition->log);
+}
+
+static inline bool partition_is_quarantined(const struct partition *partition)
+{
+    return log_is_quarantined(partition->log);
+}
+
+static inline uint64_t partition_size_bytes(const struct partition *partition)
+{
+    return log_size_bytes(partition->log);
+}
+
+static inline uint32_t partition_segment_count(const struct partition *partition)
+{
+    return log_segment_count(partition->log);
+}
+
+/* Its idempotent producers. */
+static inline const struct producer_state *partition_producers(const struct partition *partition)
+{
+    return log_producers(partition->log);
+}
+
+/* About when the record at offset was made; -1: nothing is known (log_timestamp_near). */
+static inline int64_t partition_timestamp_near(const struct partition *partition, int64_t offset)
+{
+    return log_timestamp_near(partition->log, offset);
+}
+
 /* Nobody waits; shard is set. */
 void partition_init_waits(struct partition *partition);
 
@@ -74,14 +109,18 @@ void partition_publish(struct partition *partition);
  * changed nothing, after the others nothing is led. */
 must_use enum err partition_follow(struct partition *partition, const struct in_sync_state *state);
 
+/* Let go of what its configuration does not keep: segments, and producers that wrote nothing for
+ * producer_idle_max_ms.  now_ms: wall clock; -1: it is not believed, and no age counts. */
+void partition_maintain(struct partition *partition, int64_t now_ms, int64_t producer_idle_max_ms);
+
 /* config was renewed: the log and the in-sync set act by it from now on. */
 void partition_follow_config(struct partition *partition);
 
 /* The log's start_moved callback: who waits for data behind an offset below it is woken. */
 void partition_start_moved(struct partition *partition);
 
-/* End every wait with err (deleted, storage failed, not led here); also of appends that have no
- * room yet: they are not written. */
+/* End every wait with err (deleted, storage failed, not led here); also of appends and trims that
+ * have no room yet: they are not written. */
 void partition_end_waits(struct partition *partition, enum err err);
 
 /* Epoch check of a request: expected -1 is no check.  ERR_FENCED_EPOCH, ERR_UNKNOWN_EPOCH. */

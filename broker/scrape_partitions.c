@@ -90,7 +90,7 @@ static const struct scrape_topic *planned_topic(struct scrape *scrape,
 static void fill_row(struct scrape_partition *row, const struct image_partition *state,
                      const struct partition *partition)
 {
-    struct log_offsets offsets = log_offsets(partition->log);
+    struct log_offsets offsets = partition_offsets(partition);
 
     *row = (struct scrape_partition){
         .is_there = true,
@@ -99,8 +99,8 @@ static void fill_row(struct scrape_partition *row, const struct image_partition 
         .leader = state->leader,
         .replica_count = state->replica_count,
         .isr_count = state->isr_count,
-        .segment_count = log_segment_count(partition->log),
-        .size_bytes = log_size_bytes(partition->log),
+        .segment_count = partition_segment_count(partition),
+        .size_bytes = partition_size_bytes(partition),
         .log_start = offsets.log_start,
         .high_watermark = offsets.high_watermark,
         .log_end = offsets.log_end,
@@ -114,7 +114,7 @@ static void count_partition(struct scrape_totals *totals, const struct partition
     const struct in_sync *in_sync = &partition->in_sync;
 
     totals->here++;
-    totals->quarantined += log_is_quarantined(partition->log);
+    totals->quarantined += partition_is_quarantined(partition);
     if (!in_sync_leads(in_sync))
         return;
     totals->led++;
@@ -172,13 +172,13 @@ static void look_at_offset(struct scrape *scrape, struct scrape_offset *row)
     partition = topic_table_find(at->topics, &row->topic_id, row->partition);
     if (partition == NULL)
         return;
-    high_watermark = log_offsets(partition->log).high_watermark;
+    high_watermark = partition_offsets(partition).high_watermark;
     row->has_lag = true;
     row->lag = high_watermark > row->offset ? high_watermark - row->offset : 0;
     row->age_ms = 0;
     if (row->lag == 0)
         return;
-    timestamp_ms = log_timestamp_near(partition->log, row->offset);
+    timestamp_ms = partition_timestamp_near(partition, row->offset);
     row->age_ms = timestamp_ms < 0                ? -1
                   : timestamp_ms < scrape->now_ms ? scrape->now_ms - timestamp_ms
                                                   : 0; /* dated ahead */

@@ -367,8 +367,13 @@ void time_lookups_destroy(struct time_lookups *lookups)
 enum err time_lookup_start(struct time_lookup *lookup, struct shard *shard)
 {
     struct time_lookups *lookups = shard->lookups;
+    const struct partition *partition;
 
     lookup->at = shard;
+    partition = partition_of(lookup);
+    if (partition == NULL)
+        return ERR_NOT_FOUND;
+    lookup->search.bound = partition_read_bound(partition, lookup->isolation);
     lookup->search.done = on_read;
     lookup->memory_waiter.room = on_memory;
     if (list_is_empty(&lookups->ready) && turn_lines_is_empty(&lookups->waiting) &&

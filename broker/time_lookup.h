@@ -12,9 +12,8 @@
 #ifndef LEVEE_BROKER_TIME_LOOKUP_H
 #define LEVEE_BROKER_TIME_LOOKUP_H
 
-#include "broker/shard.h"
+#include "broker/partition_read.h"
 #include "broker/turn_lines.h"
-#include "storage/log/log.h"
 
 struct time_lookup_job;
 struct time_lookups;
@@ -33,7 +32,8 @@ struct time_lookup {
     struct uuid topic_id;
     int32_t partition;
     struct turn_owner owner; /* whose turn it is (T2) */
-    /* timestamp_ms, bound, max_timestamp; out: what was found, and as which bytes it was read */
+    enum partition_isolation isolation;
+    /* timestamp_ms, max_timestamp; out: what was found, and as which bytes it was read */
     struct log_time_lookup search;
     /* After ERR_AGAIN, from the loop, once.  OK, ERR_NOT_FOUND: the partition is gone, or as
      * log_lookup_time. */

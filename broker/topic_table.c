@@ -530,11 +530,7 @@ static void keep_house(void *context, struct partition *partition)
 {
     const struct housekeeping *now = context;
 
-    if (log_is_quarantined(partition->log))
-        return;
-    (void)log_apply_retention(partition->log, now->now_ms);
-    if (now->now_ms >= 0)
-        log_expire_producers(partition->log, now->now_ms, now->producer_idle_max_ms);
+    partition_maintain(partition, now->now_ms, now->producer_idle_max_ms);
 }
 
 static void on_retention_timer(struct timer *timer)

@@ -5,6 +5,7 @@
   base <- net <- broker), and net knows neither record nor storage
 - objects of the core call no function outside an allow-list: no clock, chance, socket, file,
   thread or heap but through the seams
+- a partition's log is used by the partition's own files alone, and no handler includes it
 - files and functions keep a human size; exceptions stand in tools/tidy_exceptions.txt, a list that
   may only shrink
 - each log code in a source has its row in base/log_codes.h, each row is used, and one code says one
@@ -86,6 +87,21 @@ def check_includes(paths):
                 problem(f'{path}:{number}: {room} may not include {match[1]}')
             if other == 'tests':
                 problem(f'{path}:{number}: {room} may not include {match[1]}')
+
+
+# Who may look into a partition for its log: its own verbs, and the table that opens and deletes it.
+LOG_USERS = re.compile(r'broker/(partition(_\w+)?|time_lookup|topic_table)\.[ch]$')
+
+
+def check_faces(paths):
+    for path in paths:
+        if room_of(path) != 'broker':
+            continue
+        text = open(path).read()
+        if not LOG_USERS.match(path) and re.search(r'\bpartition(->|\.)log\b', text):
+            problem(f'{path}: uses the log of a partition; its verbs are in broker/partition*.h')
+        if path.startswith('broker/handlers/') and '"storage/log/log.h"' in text:
+            problem(f'{path}: a handler speaks to partitions, not to logs')
 
 
 def defined_and_used(archive):
@@ -235,6 +251,7 @@ def main():
     os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
     paths = tracked('.c', '.h')
     check_includes(paths)
+    check_faces(paths)
     check_symbols(build)
     check_sizes(paths)
     check_log_codes(paths)

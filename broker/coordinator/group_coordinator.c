@@ -5,6 +5,7 @@
 #include "broker/coordinator/coordinator_private.h"
 #include "broker/coordinator/group_removal.h"
 #include "broker/metadata/image.h"
+#include "broker/partition_read.h"
 #include "broker/topic_table.h"
 #include "record/batch_reader.h"
 
@@ -138,7 +139,7 @@ static enum err load_log(struct group_coordinator *groups, struct partition *par
     enum err err;
 
     batch_reader_init(&load.reader, load.context, BATCH_BYTES_MAX);
-    err = log_scan(partition->log, log_offsets(partition->log).log_start, load_batch, &load);
+    err = partition_read_all(partition, load_batch, &load);
     batch_reader_deinit(&load.reader);
     compression_context_destroy(load.context);
     return err == OK ? load.err : err;
@@ -198,8 +199,7 @@ static void load(struct coordinator_partition *entry)
     struct group_coordinator *groups = entry->groups;
     struct partition *partition = entry->partition;
     bool was_failed = entry->failed;
-    enum err err =
-        log_is_quarantined(partition->log) ? ERR_QUARANTINED : load_log(groups, partition);
+    enum err err = load_log(groups, partition);
 
     entry->failed = err != OK;
     if (err != OK)

@@ -1,9 +1,9 @@
 /* DeleteRecords (key 21): raise the log start (KIP-107); answered when the new start is durable, or
- * when the time that was asked for is over.  Where even what the journal keeps for it is used up,
- * it tries again until then. */
+ * when the time that was asked for is over. */
 #include "base/hash_map.h"
 #include "broker/handlers.h"
 #include "broker/kafka_error.h"
+#include "broker/partition_trim.h"
 #include "broker/request.h"
 #include "broker/scatter.h"
 #include "broker/topic_ref.h"
@@ -18,14 +18,7 @@ typedef struct delete_records_request_delete_records_partition asked_partition;
 typedef struct delete_records_response_delete_records_partition_result answered_partition;
 
 enum {
-    TO_HIGH_WATERMARK = -1,
-    TRY_AGAIN_MS = 100,
     NO_TIME_MS = 1000, /* for who gives none: with one replica Kafka knows the outcome at once */
-};
-
-/* What the log knows of a piece; of its own, because the request may be answered before. */
-struct trim_wait {
-    struct trim_piece *piece; /* NULL: answered */
 };
 
 /* The same partition, named again. */
@@ -44,12 +37,10 @@ struct trim_piece {
         struct uuid topic_id;
         int32_t partition;
     } key;
-    int64_t offset;
     int32_t timeout_ms;
     struct shard *at;
-    struct trim_wait *wait; /* while the new start becomes durable */
+    struct partition_trim trim;
     struct timer deadline;
-    struct timer retry; /* while there is no room */
 };
 
 struct trims {
@@ -72,28 +63,18 @@ static void answer(struct trim_piece *piece, int16_t error_code, int64_t low_wat
 
 static void finish(struct trim_piece *piece, enum err err)
 {
-    struct loop *loop = &piece->at->loop;
-
-    loop_cancel_timer(loop, &piece->deadline);
-    loop_cancel_timer(loop, &piece->retry);
-    answer(piece, kafka_error(err), err == OK ? piece->offset : -1);
+    loop_cancel_timer(&piece->at->loop, &piece->deadline);
+    answer(piece, kafka_error(err), err == OK ? piece->trim.offset : -1);
 }
 
-static void start_is_raised(void *context, enum err err)
+static void on_trimmed(struct partition_trim *trim, enum err err)
 {
-    struct trim_wait *wait = context;
-    struct trim_piece *piece = wait->piece;
-
-    mem_free(wait);
-    if (piece != NULL)
-        finish(piece, err);
+    finish(container_of(trim, struct trim_piece, trim), err);
 }
 
-/* A new start that is in the journal counts all the same. */
 static void end_wait(struct trim_piece *piece)
 {
-    if (piece->wait != NULL)
-        piece->wait->piece = NULL;
+    partition_trim_cancel(&piece->trim);
     finish(piece, ERR_TIMEOUT);
 }
 
@@ -107,76 +88,30 @@ static void cancel_piece(struct scatter_piece *scattered, int why)
 {
     struct trim_piece *piece = container_of(scattered, struct trim_piece, piece);
 
-    if (why == REQUEST_CUT || (why == REQUEST_PEER_GONE && piece->wait != NULL))
+    if (why == REQUEST_CUT || (why == REQUEST_PEER_GONE && partition_trim_has_begun(&piece->trim)))
         end_wait(piece);
-}
-
-/* ERR_FULL: there is no room for it now. */
-static enum err begin(struct trim_piece *piece, struct partition *partition)
-{
-    struct trim_wait *wait = mem_try_alloc(sizeof(*wait));
-    enum err err = wait == NULL
-                       ? ERR_NOMEM
-                       : log_delete_records(partition->log, piece->offset, start_is_raised, wait);
-
-    if (err != OK) {
-        mem_free(wait);
-        return err;
-    }
-    wait->piece = piece;
-    piece->wait = wait;
-    return OK;
-}
-
-static void trim(struct trim_piece *piece)
-{
-    struct partition *partition =
-        topic_table_find(piece->at->topics, &piece->key.topic_id, piece->key.partition);
-    struct log_offsets offsets;
-    enum err err = OK;
-
-    if (partition == NULL) {
-        finish(piece, ERR_NOT_FOUND);
-        return;
-    }
-    offsets = log_offsets(partition->log);
-    piece->offset =
-        piece->asked->offset == TO_HIGH_WATERMARK ? offsets.high_watermark : piece->asked->offset;
-    if (piece->offset < 0 || piece->offset > offsets.high_watermark)
-        err = ERR_OFFSET_RANGE;
-    if (err == OK && piece->offset <= offsets.log_start) {
-        piece->offset = offsets.log_start; /* gone already */
-        finish(piece, OK);
-        return;
-    }
-    if (err == OK)
-        err = begin(piece, partition);
-    if (err == ERR_FULL)
-        loop_set_timer_ms(&piece->at->loop, &piece->retry, TRY_AGAIN_MS);
-    else if (err != OK)
-        finish(piece, err);
-}
-
-static void on_retry(struct timer *timer)
-{
-    trim(container_of(timer, struct trim_piece, retry));
 }
 
 static void trim_partition(struct scatter_piece *scattered, struct shard *at)
 {
     struct trim_piece *piece = container_of(scattered, struct trim_piece, piece);
-    const struct partition *partition =
+    struct partition *partition =
         topic_table_find(at->topics, &piece->key.topic_id, piece->key.partition);
 
     piece->at = at;
     timer_init(&piece->deadline, on_deadline);
-    timer_init(&piece->retry, on_retry);
-    if (partition != NULL && !partition->config.log.retention_by_delete) {
+    if (partition == NULL) {
+        finish(piece, ERR_NOT_FOUND);
+        return;
+    }
+    if (!partition->config.log.retention_by_delete) {
         answer(piece, KAFKA_POLICY_VIOLATION, -1); /* cleanup.policy lacks delete */
         return;
     }
     loop_set_timer_ms(&at->loop, &piece->deadline, (uint64_t)piece->timeout_ms);
-    trim(piece);
+    piece->trim.offset = piece->asked->offset; /* -1: to the high watermark, as KIP-107 has it */
+    piece->trim.done = on_trimmed;
+    partition_trim(partition, &piece->trim);
 }
 
 static void all_answered(struct scatter *scatter)

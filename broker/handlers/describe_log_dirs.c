@@ -157,7 +157,7 @@ static void measure(struct shard_tour *tour, struct shard *at)
             const struct partition *partition =
                 topic_table_find(at->topics, &measured->topic_id, out->partition_index);
             if (partition != NULL)
-                out->partition_size = (int64_t)log_size_bytes(partition->log);
+                out->partition_size = (int64_t)partition_size_bytes(partition);
         }
     }
 }

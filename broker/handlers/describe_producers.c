@@ -34,7 +34,7 @@ struct describing {
 static bool fill_partition(struct request *request, const struct partition *partition,
                            answered_partition *out)
 {
-    const struct producer_state *producers = log_producers(partition->log);
+    const struct producer_state *producers = partition_producers(partition);
     const struct producer_entry *entry = NULL;
 
     out->active_producers.items =
@@ -66,7 +66,7 @@ static void visit(struct shard_tour *tour, struct shard *at)
         partition = topic_table_find(at->topics, &d->key.topic_id, d->key.index);
         if (partition == NULL)
             d->answer->error_code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
-        else if (log_is_quarantined(partition->log))
+        else if (partition_is_quarantined(partition))
             d->answer->error_code = KAFKA_KAFKA_STORAGE_ERROR;
         else
             all->lacks_memory = !fill_partition(tour->request, partition, d->answer);

@@ -129,7 +129,7 @@ static void read_is_done(struct log_read *read, enum err err)
 
 /* KIP-595/320: the fetcher's last epoch ends earlier here than it thinks.  ERR_OFFSET_RANGE:
  * nothing is known of that epoch. */
-static enum err check_divergence(struct fetch_part *part, struct partition *partition,
+static enum err check_divergence(struct fetch_part *part, const struct partition *partition,
                                  bool *diverges_out)
 {
     int32_t epoch;
@@ -138,8 +138,7 @@ static enum err check_divergence(struct fetch_part *part, struct partition *part
     *diverges_out = false;
     if (part->last_fetched_epoch < 0)
         return OK;
-    end_offset = epoch_cache_end_offset(log_epochs(partition->log), part->last_fetched_epoch,
-                                        part->offsets.log_end, &epoch);
+    end_offset = partition_read_epoch_end(partition, part->last_fetched_epoch, &epoch);
     if (epoch == EPOCH_UNDEFINED)
         return ERR_OFFSET_RANGE;
     if (epoch == part->last_fetched_epoch && end_offset >= part->fetch_offset)
@@ -167,12 +166,21 @@ static uint32_t budget_of(struct fetch *fetch, const struct fetch_part *part, st
     return (uint32_t)share;
 }
 
-/* Is there anything that this part may have? */
-static bool has_bytes(const struct fetch *fetch)
+/* As much as the limits leave.  ERR_AGAIN: read_is_done follows. */
+static enum err start_read(struct fetch *fetch, struct partition *partition)
 {
-    const struct log_read *read = &fetch->read;
+    const struct fetch_part *part = &fetch->parts[fetch->next];
+    struct log_read *read = &fetch->read;
 
-    return read->offset < read->bound && (read->max_bytes > 0 || read->at_least_one);
+    read->offset = part->fetch_offset;
+    if (read->offset < partition_read_bound(partition, fetch->isolation))
+        read->max_bytes = budget_of(fetch, part, fetch->call.target);
+    read->at_least_one = fetch->total_bytes == 0; /* KIP-74: progress beats the limits */
+    read->may_borrow = true;
+    read->need_bytes = fetch->need_bytes;
+    read->done = read_is_done;
+    fetch->need_bytes = 0;
+    return partition_read(partition, fetch->isolation, read);
 }
 
 static void read_part(struct shard_call *call)
@@ -180,7 +188,6 @@ static void read_part(struct shard_call *call)
     struct fetch *fetch = container_of(call, struct fetch, call);
     struct fetch_part *part = &fetch->parts[fetch->next];
     struct partition *partition = partition_of(fetch);
-    struct log_read *read = &fetch->read;
     bool diverges = false;
     enum err err;
 
@@ -191,32 +198,14 @@ static void read_part(struct shard_call *call)
         return;
     }
     partition_count(partition, TOPIC_METRIC_FETCHES, 1);
-    part->offsets = log_offsets(partition->log);
-    err = partition_check_epoch(partition, part->current_leader_epoch);
-    if (err == OK && log_is_quarantined(partition->log))
-        err = ERR_QUARANTINED;
+    part->offsets = partition_offsets(partition);
+    err = partition_read_check(partition, part->current_leader_epoch);
     if (err == OK)
         err = check_divergence(part, partition, &diverges);
-    if (err == OK && !diverges) {
-        if (part->fetch_offset < part->offsets.log_start ||
-            part->fetch_offset > part->offsets.log_end)
-            err = ERR_OFFSET_RANGE;
-        read->offset = part->fetch_offset;
-        read->bound =
-            fetch->read_committed ? part->offsets.last_stable : part->offsets.high_watermark;
-        if (read->offset < read->bound)
-            read->max_bytes = budget_of(fetch, part, call->target);
-        read->at_least_one = fetch->total_bytes == 0; /* KIP-74: progress beats the limits */
-        if (err == OK && has_bytes(fetch)) {
-            read->done = read_is_done;
-            read->may_borrow = true;
-            read->need_bytes = fetch->need_bytes;
-            fetch->need_bytes = 0;
-            err = log_read(partition->log, read);
-            if (err == ERR_AGAIN)
-                return;
-        }
-    }
+    if (err == OK && !diverges)
+        err = start_read(fetch, partition);
+    if (err == ERR_AGAIN)
+        return;
     if (err == ERR_NOMEM) {
         lack_memory(fetch);
         return;
@@ -254,7 +243,7 @@ static void part_is_read(struct shard_call *call)
             part->counted_bytes = (uint32_t)part->max_bytes;
     }
     fetch->available_bytes += part->counted_bytes;
-    log_read_release(read);
+    partition_read_release(read);
     fetch->next++;
     if (fetch->advancing)
         fetch->inline_done = true;
@@ -481,7 +470,9 @@ void handle_fetch(struct request *request)
     fetch->min_bytes = fetch->body->min_bytes < 0 ? 0 : (uint32_t)fetch->body->min_bytes;
     if (fetch->min_bytes > fetch->max_bytes)
         fetch->min_bytes = fetch->max_bytes; /* as in Kafka: more is never given */
-    fetch->read_committed = fetch->body->isolation_level == KAFKA_ISOLATION_LEVEL_READ_COMMITTED;
+    fetch->isolation = fetch->body->isolation_level == KAFKA_ISOLATION_LEVEL_READ_COMMITTED
+                           ? PARTITION_COMMITTED
+                           : PARTITION_UNCOMMITTED;
     fetch->next_round.run = fetch_wait_on_next_round;
     fetch->next_turn.run = on_next_turn;
     fetch->deadline.fire = on_deadline;

@@ -43,7 +43,8 @@ static void fill_part(struct fetch *fetch, const struct fetch_part *part,
     out->diverging_epoch = part->diverging;
     /* null says "not asked for", an empty list says "nothing was aborted" */
     out->aborted_transactions.count =
-        fetch->read_committed || part->error_code == KAFKA_UNKNOWN_TOPIC_OR_PARTITION ||
+        fetch->isolation == PARTITION_COMMITTED ||
+                part->error_code == KAFKA_UNKNOWN_TOPIC_OR_PARTITION ||
                 part->error_code == KAFKA_UNKNOWN_TOPIC_ID
             ? 0
             : -1;

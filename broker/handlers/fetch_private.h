@@ -5,7 +5,7 @@
 #define LEVEE_BROKER_HANDLERS_FETCH_PRIVATE_H
 
 #include "broker/fetch_session.h"
-#include "broker/partition.h"
+#include "broker/partition_read.h"
 #include "broker/request.h"
 #include "net/protocol/msg_fetch.h"
 
@@ -44,7 +44,7 @@ struct fetch {
     uint32_t part_count;
     struct fetch_session *session; /* NULL: none; held */
     bool incremental;
-    bool read_committed;
+    enum partition_isolation isolation;
     /* the round */
     uint32_t next;
     struct shard_call call;

@@ -32,7 +32,7 @@ static void on_watch_done(struct shard_call *call)
 
 static void watch_more(struct fetch_part *part, struct partition *partition)
 {
-    part->waiter.offset = log_offsets(partition->log).high_watermark + 1;
+    part->waiter.offset = partition_offsets(partition).high_watermark + 1;
     partition_wait_data(partition, &part->waiter);
 }
 
@@ -40,19 +40,17 @@ static void watch_more(struct fetch_part *part, struct partition *partition)
 static bool is_enough(struct fetch_part *part, const struct partition *partition)
 {
     struct fetch *fetch = part->fetch;
-    struct log_offsets offsets = log_offsets(partition->log);
     uint32_t room_bytes = (uint32_t)part->max_bytes > part->counted_bytes
                               ? (uint32_t)part->max_bytes - part->counted_bytes
                               : 0;
     uint32_t more_bytes;
 
-    if (part->fetch_offset < offsets.log_start)
+    if (part->fetch_offset < partition_offsets(partition).log_start)
         return true;
     if (room_bytes == 0)
         return false; /* full: what comes counts no more */
-    if (!log_count_new_bytes(partition->log, &part->counted_offset,
-                             fetch->read_committed ? offsets.last_stable : offsets.high_watermark,
-                             room_bytes, &more_bytes))
+    if (!partition_read_count(partition, fetch->isolation, &part->counted_offset, room_bytes,
+                              &more_bytes))
         return true; /* the round finds out */
     part->counted_bytes += more_bytes;
     return __atomic_add_fetch(&fetch->gathered_bytes, more_bytes, __ATOMIC_RELAXED) >=

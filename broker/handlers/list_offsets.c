@@ -4,6 +4,7 @@
 #include "broker/config.h"
 #include "broker/handlers.h"
 #include "broker/kafka_error.h"
+#include "broker/partition_read.h"
 #include "broker/producer_owner.h"
 #include "broker/request.h"
 #include "broker/scatter.h"
@@ -28,7 +29,7 @@ struct offset_piece {
         int32_t partition;
     } key;
     bool is_repeated; /* named more than once */
-    bool read_committed;
+    enum partition_isolation isolation;
     struct list_offsets *all;
     struct time_lookup lookup;
     struct timer timeout;
@@ -93,7 +94,7 @@ static void cancel_lookup(struct scatter_piece *scattered, int why)
     on_timeout(&container_of(scattered, struct offset_piece, piece)->timeout);
 }
 
-static void look_up_time(struct offset_piece *piece, struct shard *at, int64_t bound)
+static void look_up_time(struct offset_piece *piece, struct shard *at)
 {
     enum err err;
 
@@ -103,8 +104,8 @@ static void look_up_time(struct offset_piece *piece, struct shard *at, int64_t b
         .topic_id = piece->key.topic_id,
         .partition = piece->key.partition,
         .owner = {.client = piece->all->client, .request = piece->all->request},
+        .isolation = piece->isolation,
         .search = {.timestamp_ms = piece->asked->timestamp,
-                   .bound = bound,
                    .max_timestamp =
                        piece->asked->timestamp == KAFKA_LIST_OFFSETS_TIMESTAMP_MAX_TIMESTAMP},
         .done = lookup_is_done};
@@ -118,31 +119,26 @@ static void ask_partition(struct scatter_piece *scattered, struct shard *at)
     struct offset_piece *piece = container_of(scattered, struct offset_piece, piece);
     struct partition *partition =
         topic_table_find(at->topics, &piece->key.topic_id, piece->asked->partition_index);
-    struct log_offsets offsets;
-    int64_t bound;
     enum err err;
 
     if (partition == NULL) {
         finish_with_error(piece, KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
         return;
     }
-    err = partition_check_epoch(partition, piece->asked->current_leader_epoch);
-    if (err == OK && log_is_quarantined(partition->log))
-        err = ERR_QUARANTINED;
+    err = partition_read_check(partition, piece->asked->current_leader_epoch);
     if (err != OK) {
         finish_with_error(piece, kafka_error(err));
         return;
     }
-    offsets = log_offsets(partition->log);
-    bound = piece->read_committed ? offsets.last_stable : offsets.high_watermark;
     switch (piece->asked->timestamp) {
     case KAFKA_LIST_OFFSETS_TIMESTAMP_LATEST:
-        finish_with(piece, bound, -1, partition->leader_epoch);
+        finish_with(piece, partition_read_bound(partition, piece->isolation), -1,
+                    partition->leader_epoch);
         return;
     case KAFKA_LIST_OFFSETS_TIMESTAMP_EARLIEST:
     case KAFKA_LIST_OFFSETS_TIMESTAMP_EARLIEST_LOCAL:
-        finish_with(piece, offsets.log_start, -1,
-                    epoch_cache_find(log_epochs(partition->log), offsets.log_start));
+        finish_with(piece, partition_offsets(partition).log_start, -1,
+                    partition_read_start_epoch(partition));
         return;
     case KAFKA_LIST_OFFSETS_TIMESTAMP_LATEST_TIERED: /* nothing is tiered: Kafka answers "unknown"
                                                         with epoch -1 */
@@ -153,7 +149,7 @@ static void ask_partition(struct scatter_piece *scattered, struct shard *at)
         if (piece->asked->timestamp < KAFKA_LIST_OFFSETS_TIMESTAMP_MAX_TIMESTAMP)
             finish_with_error(piece, KAFKA_UNSUPPORTED_VERSION);
         else
-            look_up_time(piece, at, bound);
+            look_up_time(piece, at);
     }
 }
 
@@ -214,7 +210,9 @@ static bool add_partition(struct list_offsets *all, const struct image_topic *to
     piece->asked = asked;
     piece->answer = answer;
     piece->key = key;
-    piece->read_committed = body->isolation_level == KAFKA_ISOLATION_LEVEL_READ_COMMITTED;
+    piece->isolation = body->isolation_level == KAFKA_ISOLATION_LEVEL_READ_COMMITTED
+                           ? PARTITION_COMMITTED
+                           : PARTITION_UNCOMMITTED;
     piece->piece.cancel = cancel_lookup;
     if (hash_map_insert(&all->named, &piece->key, sizeof(piece->key), piece) != OK)
         return false;

@@ -1,6 +1,7 @@
 /* OffsetForLeaderEpoch (key 23): where an epoch ends here (KIP-101, 279, 320). */
 #include "broker/handlers.h"
 #include "broker/kafka_error.h"
+#include "broker/partition_read.h"
 #include "broker/request.h"
 #include "broker/scatter.h"
 #include "broker/topic_ref.h"
@@ -36,15 +37,12 @@ static void ask_partition(struct scatter_piece *scattered, struct shard *at)
         topic_table_find(at->topics, &piece->topic_id, piece->asked->partition);
     enum err err = partition == NULL
                        ? ERR_NOT_FOUND
-                       : partition_check_epoch(partition, piece->asked->current_leader_epoch);
+                       : partition_read_check(partition, piece->asked->current_leader_epoch);
 
-    if (err == OK && log_is_quarantined(partition->log))
-        err = ERR_QUARANTINED;
     piece->answer->error_code = kafka_error(err);
     if (err == OK)
-        piece->answer->end_offset = epoch_cache_end_offset(
-            log_epochs(partition->log), piece->asked->leader_epoch,
-            log_offsets(partition->log).log_end, &piece->answer->leader_epoch);
+        piece->answer->end_offset = partition_read_epoch_end(partition, piece->asked->leader_epoch,
+                                                             &piece->answer->leader_epoch);
     scatter_finish(scattered);
 }
 

@@ -166,7 +166,7 @@ static void refuse_batch(struct produce_piece *piece, struct partition *partitio
              log_str("topic", partition->topic_name), log_i64("partition", partition->index),
              log_str("reason", info->text), log_err(err));
     if (err == ERR_RECORD || err == ERR_TIMESTAMP)
-        answer->log_start_offset = log_offsets(partition->log).log_start;
+        answer->log_start_offset = partition_offsets(partition).log_start;
     finish_with_error(piece, kafka_error(err));
 }
 
@@ -221,7 +221,7 @@ static void on_appended(struct partition_append *append, enum err err)
 
     if (err != OK) {
         if (err == ERR_SEQUENCE || err == ERR_PRODUCER_EPOCH || err == ERR_UNKNOWN_PRODUCER)
-            answer->log_start_offset = log_offsets(partition->log).log_start;
+            answer->log_start_offset = partition_offsets(partition).log_start;
         finish_with_error(piece, partition_error(err));
         return;
     }

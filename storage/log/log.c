@@ -367,7 +367,7 @@ struct log_offsets log_offsets(const struct log *log)
     return log->offsets;
 }
 
-struct epoch_cache *log_epochs(struct log *log)
+const struct epoch_cache *log_epochs(const struct log *log)
 {
     return &log->epochs;
 }

@@ -85,7 +85,7 @@ void log_set_config(struct log *log, const struct log_config *config);
 bool log_is_quarantined(const struct log *log);
 const struct log_id *log_id(const struct log *log);
 struct log_offsets log_offsets(const struct log *log);
-struct epoch_cache *log_epochs(struct log *log); /* read only for callers */
+const struct epoch_cache *log_epochs(const struct log *log);
 const struct producer_state *log_producers(const struct log *log);
 uint64_t log_size_bytes(const struct log *log);
 uint32_t log_segment_count(const struct log *log);

@@ -50,7 +50,13 @@ static struct {
     uint32_t log_count;
     struct list rooms;
     enum err refuse_with; /* appends say this */
-    bool is_full;         /* appends say ERR_FULL */
+    bool is_full;         /* appends and trims say ERR_FULL */
+    struct {              /* the one that is on its way; done NULL: none */
+        struct log *log;
+        int64_t offset;
+        void (*done)(void *context, enum err err);
+        void *context;
+    } trim;
 } disk;
 
 enum err log_open(struct store *store, const struct log_id *id, const char *name,
@@ -161,6 +167,42 @@ enum err log_scan(struct log *log, int64_t offset,
     return OK;
 }
 
+enum err log_delete_records(struct log *log, int64_t offset,
+                            void (*done)(void *context, enum err err), void *context)
+{
+    if (disk.is_full)
+        return ERR_FULL;
+    cr_assert(disk.trim.done == NULL);
+    disk.trim.log = log;
+    disk.trim.offset = offset;
+    disk.trim.done = done;
+    disk.trim.context = context;
+    return OK;
+}
+
+/* Nobody reads batches, nor asks for their epochs. */
+enum err log_read(struct log *log, struct log_read *read)
+{
+    return ERR_UNSUPPORTED;
+}
+
+void log_read_release(struct log_read *read)
+{
+}
+
+bool log_count_new_bytes(const struct log *log, int64_t *offset, int64_t bound, uint32_t max_bytes,
+                         uint32_t *bytes_out)
+{
+    return false;
+}
+
+const struct epoch_cache *log_epochs(const struct log *log)
+{
+    static const struct epoch_cache none;
+
+    return &none;
+}
+
 enum store_state store_state(const struct store *store)
 {
     return STORE_RUNNING;
@@ -188,6 +230,17 @@ static inline void disk_give_room(void)
         bool had_room = waiter->room(waiter);
         cr_assert(had_room);
     }
+}
+
+/* The new log start is durable. */
+static inline void disk_end_trim(void)
+{
+    void (*done)(void *context, enum err err) = disk.trim.done;
+
+    cr_assert(done != NULL);
+    disk.trim.done = NULL;
+    disk.trim.log->offsets.log_start = disk.trim.offset;
+    done(disk.trim.context, OK);
 }
 
 /* What was appended is on the disk now. */

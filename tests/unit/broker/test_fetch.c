@@ -118,6 +118,29 @@ Test(fetch, a_parked_one_over_shards_is_answered_as_soon_as_enough_has_come)
     parks_until_enough(3);
 }
 
+/* One that is read to its end has nothing to give: it is not full. */
+Test(fetch, a_partition_at_its_end_does_not_count_towards_the_minimum)
+{
+    struct live_ask ask = {0};
+
+    live_start(1, NULL);
+    (void)live_topic(live_client(0), "t", 2);
+    for (int32_t i = 0; i < 2; i++)
+        produce(live_client(0), i, VALUE_BYTES);
+    produce(live_client(0), 0, VALUE_BYTES);
+    start_fetch(&ask, live_client(1),
+                &(struct fetch_of){.partitions = 2,
+                                   .times = 1,
+                                   .offset = 1,
+                                   .min_bytes = 2 * VALUE_BYTES,
+                                   .max_wait_ms = WAIT_MS,
+                                   .session_epoch = -1});
+    cr_assert(not(live_ask_wait(&ask, 2000)));
+    produce(live_client(0), 1, VALUE_BYTES);
+    cr_assert(live_ask_wait(&ask, 1000));
+    cr_assert(ge(u32, got.bytes, 2 * VALUE_BYTES));
+}
+
 Test(fetch, a_parked_one_holds_no_memory)
 {
     struct live_ask ask = {0};

@@ -1,4 +1,6 @@
 #include "broker/kafka_error.h"
+#include "broker/partition_read.h"
+#include "broker/partition_trim.h"
 #include "net/protocol/msg_config_record.h"
 #include "net/protocol/msg_partition_change_record.h"
 #include "record/batch_builder.h"
@@ -530,4 +532,128 @@ Test(partition, what_prepares_ends_with_the_partition)
         cr_assert(eq(int, tries[i].err, ERR_NOT_FOUND));
     }
     end_three(tries);
+}
+
+/* ---- what readers may see */
+
+Test(partition, each_reader_has_its_bound)
+{
+    struct log_read read = {.offset = 1, .max_bytes = 1000};
+    struct log_read past = {.offset = 3, .max_bytes = 1000};
+
+    for (int i = 0; i < 2; i++)
+        cr_assert(eq(int, append(false), OK));
+    cr_assert(eq(i64, partition_read_bound(partition, PARTITION_FOLLOWER), 2));
+    cr_assert(eq(i64, partition_read_bound(partition, PARTITION_UNCOMMITTED), 0));
+    cr_assert(eq(i64, partition_read_bound(partition, PARTITION_COMMITTED), 0));
+    /* there, and nobody's to see: nothing is read (the log of this rig would refuse it) */
+    cr_assert(eq(int, partition_read(partition, PARTITION_UNCOMMITTED, &read), OK));
+    cr_assert(eq(i64, read.bound, 0));
+    cr_assert(eq(i64, read.end_offset, 1));
+    cr_assert(eq(u32, read.size_bytes, 0));
+    cr_assert(eq(int, partition_read(partition, PARTITION_FOLLOWER, &read), ERR_UNSUPPORTED));
+    cr_assert(eq(i64, read.bound, 2));
+    cr_assert(eq(int, partition_read(partition, PARTITION_FOLLOWER, &past), ERR_OFFSET_RANGE));
+    disk_commit();
+    cr_assert(eq(i64, partition_read_bound(partition, PARTITION_UNCOMMITTED), 2));
+}
+
+/* ---- trims while there is no room */
+
+struct trimming {
+    struct partition_trim trim;
+    int times;
+    enum err err;
+};
+
+static void on_trimmed(struct partition_trim *trim, enum err err)
+{
+    struct trimming *trimming = container_of(trim, struct trimming, trim);
+
+    trimming->times++;
+    trimming->err = err;
+}
+
+static void start_trim(struct trimming *trimming, int64_t offset)
+{
+    *trimming = (struct trimming){.trim = {.offset = offset, .done = on_trimmed}};
+    partition_trim(partition, &trimming->trim);
+}
+
+static void write_three(void)
+{
+    for (int i = 0; i < 3; i++)
+        cr_assert(eq(int, append(true), OK));
+    disk_commit();
+}
+
+Test(partition, a_trim_waits_for_room_inside_and_takes_it_when_it_is_there)
+{
+    struct trimming trimming;
+
+    write_three();
+    disk.is_full = true;
+    start_trim(&trimming, PARTITION_TRIM_TO_HIGH_WATERMARK);
+    cr_assert(not(partition_trim_has_begun(&trimming.trim)));
+    rig_pass_ms(1000);
+    cr_assert(eq(int, trimming.times, 0));
+    disk.is_full = false;
+    rig_pass_ms(1000);
+    cr_assert(partition_trim_has_begun(&trimming.trim));
+    cr_assert(eq(int, trimming.times, 0));
+    disk_end_trim();
+    cr_assert(eq(int, trimming.times, 1));
+    cr_assert(eq(int, trimming.err, OK));
+    cr_assert(eq(i64, trimming.trim.offset, 3));
+    start_trim(&trimming, 2); /* gone already */
+    cr_assert(eq(int, trimming.err, OK));
+    cr_assert(eq(i64, trimming.trim.offset, 3));
+    start_trim(&trimming, 4);
+    cr_assert(eq(int, trimming.err, ERR_OFFSET_RANGE));
+    start_trim(&trimming, -2);
+    cr_assert(eq(int, trimming.err, ERR_OFFSET_RANGE));
+    cr_assert(eq(int, trimming.times, 1));
+}
+
+Test(partition, a_trim_that_waits_for_room_ends_with_its_partition)
+{
+    static const int32_t two[] = {2};
+    struct trimming trimming;
+
+    write_three();
+    replicate(2);
+    disk.is_full = true;
+    start_trim(&trimming, 2);
+    change_to.leader = 2;
+    change_to.replica_count = -1;
+    change_to.isr = two;
+    change_to.isr_count = 1;
+    publish_change();
+    cr_assert(eq(int, trimming.times, 1));
+    cr_assert(eq(int, trimming.err, ERR_NOT_FOUND));
+    disk.is_full = false;
+    rig_pass_ms(1000);
+    cr_assert(eq(int, trimming.times, 1));
+    cr_assert(disk.trim.done == NULL);
+}
+
+Test(partition, a_trim_that_is_canceled_is_never_written_or_never_told)
+{
+    struct trimming waiting;
+    struct trimming begun;
+
+    write_three();
+    disk.is_full = true;
+    start_trim(&waiting, 2);
+    partition_trim_cancel(&waiting.trim);
+    disk.is_full = false;
+    rig_pass_ms(1000);
+    cr_assert(disk.trim.done == NULL);
+    start_trim(&begun, 2);
+    cr_assert(partition_trim_has_begun(&begun.trim));
+    partition_trim_cancel(&begun.trim);
+    disk_end_trim(); /* it counts */
+    cr_assert(eq(i64, partition_offsets(partition).log_start, 2));
+    cr_assert(eq(int, waiting.times + begun.times, 0));
+    partition_trim_cancel(&begun.trim); /* nothing happens */
 }
