@@ -477,7 +477,7 @@ void log_read_release(struct log_read *read)
     read->size_bytes = 0;
 }
 
-/* ---- scan, now: for loading at start */
+/* ---- scan, now: for loading, also in steps */
 
 struct scan {
     int64_t offset;
@@ -511,10 +511,13 @@ enum err log_scan(struct log *log, int64_t offset,
         return ERR_QUARANTINED;
     for (uint32_t i = 0; i < log->segment_count && !scan.stopped; i++) {
         struct segment *segment = log->segments[i];
+        uint64_t pos = 0;
         enum err err;
         if (segment->end_offset <= offset)
             continue;
-        err = segment_walk(segment, 0, segment->written_pos, scan_batch, &scan);
+        if (segment->base_offset < offset && segment_load_indexes(segment) == OK)
+            pos = offset_index_find(&segment->index, offset).pos;
+        err = segment_walk(segment, pos, segment->written_pos, scan_batch, &scan);
         if (err == OK && scan.corrupt)
             err = ERR_CORRUPT;
         if (err != OK)

@@ -1,0 +1,223 @@
+/* load → load_step, a step in each turn → served, or failed; → unload. */
+#include "broker/coordinator/runtime.h"
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "broker/coordinator/runtime_write.h"
+#include "net/protocol/kafka_errors.h"
+
+enum {
+    BATCH_BYTES_MAX = 64 << 20, /* uncompressed */
+    LOAD_STEP_BYTES = 1 << 20,  /* RT4 */
+    LOAD_AGAIN_MS = 1000,
+};
+
+void runtime_init(struct runtime *runtime, struct shard *shard, const struct runtime_kind *kind,
+                  void *coordinator, struct budget *budget)
+{
+    *runtime = (struct runtime){.shard = shard, .kind = kind, .coordinator = coordinator};
+    runtime->meter.budget = budget;
+    list_init(&runtime->partitions);
+}
+
+/* ---- loading */
+
+static bool load_batch(void *context, const uint8_t *batch, uint32_t size_bytes)
+{
+    struct runtime_partition *entry = context;
+    struct runtime *runtime = entry->runtime;
+    struct runtime_load *load = &entry->load;
+    struct runtime_record of = {.batch = &load->reader.header};
+    struct record record;
+    enum err err = batch_reader_open(&load->reader, batch, size_bytes);
+
+    while (err == OK && (err = batch_reader_next(&load->reader, &record, &of.offset, NULL)) == OK) {
+        of.key = record.key;
+        of.key_bytes = record.key_bytes;
+        of.value = record.value;
+        of.value_bytes = record.value_bytes;
+        err = runtime->kind->apply(runtime->coordinator, &of);
+        of.index++;
+    }
+    load->err = err == ERR_NOT_FOUND ? OK : err;
+    load->next_offset = batch_last_offset(&load->reader.header) + 1;
+    load->step_bytes += size_bytes;
+    return load->err == OK && load->step_bytes < LOAD_STEP_BYTES;
+}
+
+static void end_reading(struct runtime_load *load)
+{
+    struct compression_context *context = load->reader.context;
+
+    batch_reader_deinit(&load->reader);
+    compression_context_destroy(context);
+    *load = (struct runtime_load){0};
+}
+
+/* Memory that a partition does not find now it may find later: it is not the log's fault. */
+static void end_load(struct runtime_partition *entry, enum err err)
+{
+    struct runtime *runtime = entry->runtime;
+    struct partition *partition = entry->partition;
+
+    end_reading(&entry->load);
+    if (err == OK) {
+        entry->state = RUNTIME_SERVED;
+        entry->has_told = false;
+        runtime->kind->loaded(runtime->coordinator, partition->index);
+        return;
+    }
+    runtime->kind->forget(runtime->coordinator, partition->index); /* half a truth is not told */
+    if (err == ERR_NOMEM)
+        loop_set_timer_ms(&runtime->shard->loop, &entry->load_again, LOAD_AGAIN_MS);
+    else
+        entry->state = RUNTIME_FAILED;
+    if (!entry->has_told)
+        log_line(runtime->shard->sink, LOG_ERROR, "LVE-5001",
+                 "a partition of a coordinator is not served: its records cannot be read",
+                 log_str("coordinator", runtime->kind->name),
+                 log_str("topic", partition->topic_name), log_i64("partition", partition->index),
+                 log_err(err));
+    entry->has_told = true;
+}
+
+static void load_step(struct runtime_partition *entry)
+{
+    struct runtime_load *load = &entry->load;
+    struct log *log = entry->partition->log;
+    enum err err;
+
+    load->step_bytes = 0;
+    err = log_is_quarantined(log) ? ERR_QUARANTINED
+                                  : log_scan(log, load->next_offset, load_batch, entry);
+    if (err == OK)
+        err = load->err;
+    if (err == OK && load->step_bytes >= LOAD_STEP_BYTES)
+        loop_defer(&entry->runtime->shard->loop, &entry->turn);
+    else
+        end_load(entry, err);
+}
+
+static void begin_load(struct runtime_partition *entry)
+{
+    struct compression_context *context = compression_context_create();
+
+    entry->load =
+        (struct runtime_load){.next_offset = log_offsets(entry->partition->log).log_start};
+    batch_reader_init(&entry->load.reader, context, BATCH_BYTES_MAX);
+    load_step(entry);
+}
+
+static void on_load_again(struct timer *timer)
+{
+    begin_load(container_of(timer, struct runtime_partition, load_again));
+}
+
+static void on_turn(struct task *task)
+{
+    struct runtime_partition *entry = container_of(task, struct runtime_partition, turn);
+
+    if (entry->state == RUNTIME_LOADING)
+        load_step(entry);
+    else
+        runtime_write_go_on(entry);
+}
+
+enum err runtime_load(struct runtime *runtime, struct partition *partition)
+{
+    struct runtime_partition *entry = mem_try_alloc(sizeof(*entry));
+
+    if (entry == NULL)
+        return ERR_NOMEM;
+    entry->runtime = runtime;
+    entry->partition = partition;
+    entry->state = RUNTIME_LOADING;
+    entry->turn.run = on_turn;
+    timer_init(&entry->load_again, on_load_again);
+    list_init(&entry->writes);
+    list_push_back(&runtime->partitions, &entry->node);
+    begin_load(entry);
+    return OK;
+}
+
+/* ---- going away */
+
+/* No turn of it comes any more. */
+static void cut_turns(struct runtime_partition *entry)
+{
+    loop_cancel_timer(&entry->runtime->shard->loop, &entry->load_again);
+    if (list_is_linked(&entry->turn.node))
+        list_remove(&entry->turn.node);
+}
+
+static void end_partition(struct runtime_partition *entry, enum err err)
+{
+    cut_turns(entry);
+    runtime_write_end_all(entry, err);
+    end_reading(&entry->load);
+    mem_free(entry);
+}
+
+void runtime_unload(struct runtime *runtime, int32_t index)
+{
+    struct runtime_partition *entry = runtime_find(runtime, index);
+
+    if (entry == NULL)
+        return;
+    check(!entry->is_ending);
+    list_remove(&entry->node); /* RT3 */
+    runtime->kind->resigned(runtime->coordinator, index);
+    end_partition(entry, ERR_NOT_FOUND);
+    runtime->kind->forget(runtime->coordinator, index);
+}
+
+void runtime_stop(struct runtime *runtime)
+{
+    list_for_each(node, &runtime->partitions)
+    {
+        struct runtime_partition *entry = container_of(node, struct runtime_partition, node);
+        if (entry->state == RUNTIME_LOADING)
+            cut_turns(entry);
+    }
+}
+
+void runtime_deinit(struct runtime *runtime)
+{
+    while (!list_is_empty(&runtime->partitions)) {
+        struct runtime_partition *entry =
+            list_first(&runtime->partitions, struct runtime_partition, node);
+        list_remove(&entry->node);
+        end_partition(entry, ERR_CLOSED);
+    }
+}
+
+/* ---- looking up */
+
+struct runtime_partition *runtime_find(const struct runtime *runtime, int32_t index)
+{
+    list_for_each(node, &runtime->partitions)
+    {
+        struct runtime_partition *entry = container_of(node, struct runtime_partition, node);
+        if (entry->partition->index == index)
+            return entry;
+    }
+    return NULL;
+}
+
+struct runtime_partition *runtime_served(const struct runtime *runtime, int32_t index)
+{
+    struct runtime_partition *entry = runtime_find(runtime, index);
+
+    return entry != NULL && entry->state == RUNTIME_SERVED ? entry : NULL;
+}
+
+int16_t runtime_check(const struct runtime *runtime, int32_t index)
+{
+    const struct runtime_partition *entry = runtime_find(runtime, index);
+
+    if (entry == NULL)
+        return KAFKA_NOT_COORDINATOR;
+    if (entry->state == RUNTIME_LOADING)
+        return KAFKA_COORDINATOR_LOAD_IN_PROGRESS;
+    return entry->state == RUNTIME_FAILED ? KAFKA_COORDINATOR_NOT_AVAILABLE : KAFKA_NONE;
+}

@@ -1,0 +1,66 @@
+/* runtime_write: records that a coordinator has decided on, on their way into a partition of its
+ * internal topic: appended as one batch, durable, applied, done.
+ *
+ * Embedded in the struct of whoever waits for it, which it is until done.  On the partition's
+ * shard.
+ *   RW1  writes of a partition are appended, applied and done well in the order in which they were
+ *        started; one that fails says so at once
+ *   RW2  done(OK) comes when the records are durable and applied (RT1), and never before: the place
+ *        to answer
+ *   RW3  a write without records is done when those before it have ended: an answer that tells of
+ *        their records is not given before these are durable */
+#ifndef LEVEE_BROKER_COORDINATOR_RUNTIME_WRITE_H
+#define LEVEE_BROKER_COORDINATOR_RUNTIME_WRITE_H
+
+#include "broker/coordinator/runtime.h"
+#include "record/batch_builder.h"
+
+typedef void runtime_write_fn(struct runtime_write *write, enum err err);
+
+struct runtime_write {
+    struct list node; /* runtime_partition.writes */
+    struct runtime_partition *partition;
+    struct batch_builder builder;
+    struct partition_append append;
+    struct partition_waiter ack;
+    enum err err;               /* of the adds */
+    bool is_sliced;             /* the caller's, before the start: a turn applies some of it */
+    bool is_durable;            /* or has nothing to be */
+    uint64_t counted_bytes;     /* of the meter */
+    struct batch_reader reader; /* of what is being applied */
+    uint32_t applied_count;
+    runtime_write_fn *done;
+};
+
+void runtime_write_init(struct runtime_write *write, struct runtime_partition *partition,
+                        runtime_write_fn *done);
+
+/* One record: key and value of a record type of the kind's family (net/protocol/record_types.h);
+ * value NULL is a tombstone. */
+void runtime_write_add(struct runtime_write *write, int16_t type, const void *key,
+                       int16_t value_version, const void *value);
+
+/* One could not be added: nothing of the write will be. */
+void runtime_write_fail(struct runtime_write *write, enum err err);
+
+/* What was added, as a batch. */
+uint32_t runtime_write_size_bytes(const struct runtime_write *write);
+
+/* done runs later, or inside this call.  Errors: those of the adds; ERR_NOMEM: the process has no
+ * memory for it, or it is large and the meter has no room; ERR_NOT_FOUND: the partition is not led
+ * any more; others as partition_append. */
+void runtime_write_start(struct runtime_write *write);
+
+/* It was not started, or has ended.  A zeroed one is accepted. */
+void runtime_write_deinit(struct runtime_write *write);
+
+/* ---- the runtime's own */
+
+/* The partition's turn: what is durable is applied and done. */
+void runtime_write_go_on(struct runtime_partition *partition);
+
+/* The partition goes: what is durable is applied, and is done well; the others end with err.
+ * Nothing may be started afterwards. */
+void runtime_write_end_all(struct runtime_partition *partition, enum err err);
+
+#endif

@@ -1,0 +1,456 @@
+/* A coordinator that only remembers what was applied, over a partition of a topic "t". */
+#include "broker/coordinator/runtime.h"
+#include "broker/coordinator/runtime_write.h"
+#include "net/protocol/msg_offset_commit_record.h"
+#include "tests/unit/broker/group_rig.h"
+
+enum { TYPE_OFFSET_COMMIT = 1, OFFSET_COMMIT_VERSION = 4, APPLIED_MAX = 20000, STEP = 1 << 20 };
+
+struct applied {
+    int32_t number; /* its key's partition */
+    int64_t offset;
+    bool is_live;
+};
+
+struct fake {
+    struct runtime runtime;
+    struct applied applied[APPLIED_MAX];
+    uint32_t applied_count;
+    uint32_t loaded_count;
+    uint32_t resigned_count;
+    uint32_t forgotten_count;
+    uint32_t forgotten_at; /* how many had ended then */
+    enum err fail_with;    /* of apply */
+};
+
+static struct fake *fake;
+static struct partition *partition;
+
+static enum err apply(void *coordinator, const struct runtime_record *record)
+{
+    struct fake *into = coordinator;
+    const struct record_desc *desc;
+    struct offset_commit_key key;
+    struct wire_reader reader;
+
+    if (into->fail_with != OK)
+        return into->fail_with;
+    if (batch_is_transactional(record->batch))
+        return ERR_UNSUPPORTED;
+    wire_reader_init(&reader, record->key, (size_t)record->key_bytes);
+    cr_assert(eq(int, record_read_key_type(&reader, RECORD_GROUP, &desc), OK));
+    cr_assert(eq(int, codec_decode(desc->key, 0, &reader, &rig.arena, &key), OK));
+    cr_assert(lt(u32, into->applied_count, APPLIED_MAX));
+    into->applied[into->applied_count++] =
+        (struct applied){key.partition, record->offset, record->write != NULL};
+    return OK;
+}
+
+static void on_loaded(void *coordinator, int32_t index)
+{
+    ((struct fake *)coordinator)->loaded_count++;
+}
+
+static uint32_t ended_count; /* of all writes */
+
+static void on_resigned(void *coordinator, int32_t index)
+{
+    ((struct fake *)coordinator)->resigned_count++;
+    cr_assert_null(runtime_find(&((struct fake *)coordinator)->runtime, index));
+}
+
+static void on_forget(void *coordinator, int32_t index)
+{
+    struct fake *into = coordinator;
+
+    into->forgotten_count++;
+    into->forgotten_at = ended_count;
+    into->applied_count = 0;
+}
+
+static const struct runtime_kind kind = {.name = "fake",
+                                         .family = RECORD_GROUP,
+                                         .apply = apply,
+                                         .loaded = on_loaded,
+                                         .resigned = on_resigned,
+                                         .forget = on_forget};
+
+static struct fake *make(void)
+{
+    struct fake *made = mem_alloc(sizeof(*made));
+
+    runtime_init(&made->runtime, &rig.shard, &kind, made,
+                 memory_budget(&rig.shard.memory, MEMORY_GROUPS));
+    return made;
+}
+
+static void end(struct fake *made)
+{
+    runtime_deinit(&made->runtime);
+    mem_free(made);
+}
+
+static void set_up(void)
+{
+    static struct uuid id;
+
+    rig_up(NULL);
+    id = rig_create_topic("t", 1);
+    partition = topic_table_find(rig.shard.topics, &id, 0);
+    rig.holds = true;
+    rig.error_lines = 0;
+    ended_count = 0;
+    fake = make();
+    cr_assert(eq(int, runtime_load(&fake->runtime, partition), OK));
+    cr_assert(eq(u32, fake->loaded_count, 1));
+}
+
+static void tear_down(void)
+{
+    end(fake);
+    rig_down();
+}
+
+TestSuite(runtime, .init = set_up, .fini = tear_down, .timeout = 600);
+
+/* ---- writes */
+
+struct test_write {
+    struct runtime_write write;
+    uint32_t applied_before; /* its done */
+    uint32_t place;          /* among those that ended; 0: it has not */
+    enum err err;
+};
+
+static void on_done(struct runtime_write *write, enum err err)
+{
+    struct test_write *ended = container_of(write, struct test_write, write);
+
+    cr_assert(eq(u32, ended->place, 0));
+    ended->place = ++ended_count;
+    ended->err = err;
+    ended->applied_before = fake->applied_count;
+    runtime_write_deinit(write);
+}
+
+static void add(struct test_write *into, int32_t number, const char *metadata)
+{
+    struct offset_commit_key key;
+    struct offset_commit_value value;
+
+    codec_set_defaults(&offset_commit_key_desc, &key);
+    codec_set_defaults(&offset_commit_value_desc, &value);
+    key.group = wire_string("g");
+    key.topic = wire_string("t");
+    key.partition = number;
+    value.metadata = wire_string(metadata);
+    runtime_write_add(&into->write, TYPE_OFFSET_COMMIT, &key, OFFSET_COMMIT_VERSION, &value);
+}
+
+/* Records numbered from first on. */
+static void start(struct test_write *write, int32_t first, int32_t count, bool is_sliced)
+{
+    *write = (struct test_write){0};
+    runtime_write_init(&write->write, runtime_served(&fake->runtime, 0), on_done);
+    for (int32_t i = 0; i < count; i++)
+        add(write, first + i, "");
+    write->write.is_sliced = is_sliced;
+    runtime_write_start(&write->write);
+}
+
+static void run_one_task(void)
+{
+    struct list *node = list_pop_front(&rig.shard.loop.deferred);
+
+    cr_assert_not_null(node);
+    container_of(node, struct task, node)->run(container_of(node, struct task, node));
+}
+
+static void check_in_order(const struct fake *of, uint32_t count)
+{
+    cr_assert(eq(u32, of->applied_count, count));
+    for (uint32_t i = 0; i < count; i++) {
+        cr_assert(eq(i32, of->applied[i].number, (int32_t)i));
+        cr_assert(eq(i64, of->applied[i].offset, i));
+    }
+}
+
+Test(runtime, a_write_is_applied_and_done_when_it_is_durable_and_not_before)
+{
+    struct test_write write;
+
+    start(&write, 0, 2, false);
+    rig_run_tasks();
+    cr_assert(eq(i64, log_offsets(partition->log).log_end, 2));
+    cr_assert(eq(u32, fake->applied_count, 0));
+    cr_assert(eq(u32, write.place, 0));
+    disk_commit();
+    cr_assert(eq(u32, write.place, 1));
+    cr_assert(eq(int, write.err, OK));
+    cr_assert(eq(u32, write.applied_before, 2));
+    check_in_order(fake, 2);
+    cr_assert(fake->applied[0].is_live);
+}
+
+Test(runtime, writes_keep_their_order_when_the_first_of_them_waits_for_room)
+{
+    struct test_write writes[3];
+
+    disk.is_full = true;
+    start(&writes[0], 0, 3, false);
+    disk.is_full = false; /* the store has not told those who wait yet */
+    start(&writes[1], 3, 1, false);
+    start(&writes[2], 4, 2, false);
+    cr_assert(eq(i64, log_offsets(partition->log).log_end, 0));
+    disk_give_room();
+    while (log_offsets(partition->log).log_end < 6)
+        disk_give_room();
+    disk_commit();
+    for (uint32_t i = 0; i < 3; i++)
+        cr_assert(eq(u32, writes[i].place, i + 1));
+    check_in_order(fake, 6);
+}
+
+/* RW1: what is behind a write that takes turns to be applied is applied behind it. */
+Test(runtime, a_large_write_is_applied_in_turns_and_nothing_passes_it)
+{
+    struct test_write large;
+    struct test_write small;
+    struct test_write later;
+
+    start(&large, 0, 2500, true);
+    start(&small, 2500, 1, false);
+    disk_commit();
+    cr_assert(eq(u32, fake->applied_count, 1000));
+    cr_assert(eq(u32, large.place + small.place, 0));
+    start(&later, 2501, 1, false);
+    disk_commit(); /* it wakes nobody before his turn */
+    cr_assert(eq(u32, fake->applied_count, 1000));
+    run_one_task();
+    cr_assert(eq(u32, fake->applied_count, 2000));
+    cr_assert(eq(u32, large.place, 0));
+    run_one_task();
+    cr_assert(eq(u32, large.place, 1));
+    cr_assert(eq(u32, large.applied_before, 2500));
+    cr_assert(eq(u32, small.place, 2));
+    cr_assert(eq(u32, later.place, 3));
+    check_in_order(fake, 2502);
+}
+
+/* RW3 */
+Test(runtime, a_write_without_records_is_done_behind_those_before_it)
+{
+    struct test_write write;
+    struct test_write empty;
+    struct test_write behind;
+
+    start(&empty, 0, 0, false);
+    cr_assert(eq(u32, empty.place, 1)); /* there is nobody */
+    start(&write, 0, 1, false);
+    start(&empty, 0, 0, false);
+    cr_assert(eq(u32, empty.place, 0));
+    start(&behind, 1, 1, false);
+    disk_commit();
+    cr_assert(eq(u32, write.place, 2));
+    cr_assert(eq(u32, empty.place, 3));
+    cr_assert(eq(u32, behind.place, 4));
+    cr_assert(eq(int, empty.err, OK));
+}
+
+Test(runtime, a_write_that_is_refused_says_so_at_once_and_is_not_applied)
+{
+    struct test_write first;
+    struct test_write refused;
+    struct test_write empty;
+
+    start(&first, 0, 1, false);
+    disk.refuse_with = ERR_STORAGE;
+    start(&refused, 100, 1, false);
+    disk.refuse_with = OK;
+    cr_assert(eq(u32, refused.place, 1));
+    cr_assert(eq(int, refused.err, ERR_STORAGE));
+    disk_commit();
+    cr_assert(eq(u32, first.place, 2));
+    check_in_order(fake, 1);
+
+    disk.is_full = true; /* refused later, with one behind it that has nothing to write */
+    start(&refused, 100, 1, false);
+    start(&empty, 0, 0, false);
+    disk.refuse_with = ERR_STORAGE;
+    disk_give_room();
+    disk.refuse_with = OK;
+    cr_assert(eq(int, refused.err, ERR_STORAGE));
+    cr_assert(eq(u32, empty.place, 4));
+    check_in_order(fake, 1);
+}
+
+Test(runtime, one_record_that_cannot_be_added_fails_the_whole_write)
+{
+    struct test_write write = {0};
+
+    runtime_write_init(&write.write, runtime_served(&fake->runtime, 0), on_done);
+    add(&write, 0, "");
+    runtime_write_fail(&write.write, ERR_NOMEM);
+    add(&write, 1, "");
+    runtime_write_start(&write.write);
+    cr_assert(eq(int, write.err, ERR_NOMEM));
+    cr_assert(eq(i64, log_offsets(partition->log).log_end, 0));
+}
+
+/* ---- loading */
+
+/* Large enough that a log of them is read in steps. */
+static void write_large(int32_t first, int32_t count)
+{
+    static char text[30000];
+    struct test_write write;
+
+    memset(text, 'x', sizeof(text) - 1);
+    for (int32_t i = 0; i < count; i++) {
+        write = (struct test_write){0};
+        runtime_write_init(&write.write, runtime_served(&fake->runtime, 0), on_done);
+        add(&write, first + i, text);
+        runtime_write_start(&write.write);
+        disk_commit();
+        cr_assert(eq(int, write.err, OK));
+    }
+}
+
+Test(runtime, a_log_is_read_in_steps_and_served_when_all_of_it_was)
+{
+    struct fake *again = make();
+    uint32_t steps = 1;
+
+    write_large(0, 100);
+    cr_assert(eq(int, runtime_load(&again->runtime, partition), OK));
+    while (again->loaded_count == 0) {
+        cr_assert(lt(u32, again->applied_count, 100));
+        cr_assert(le(u32, again->applied_count, steps * 36)); /* RT4 */
+        cr_assert(eq(i16, runtime_check(&again->runtime, 0), KAFKA_COORDINATOR_LOAD_IN_PROGRESS));
+        cr_assert_null(runtime_served(&again->runtime, 0));
+        run_one_task();
+        steps++;
+    }
+    cr_assert(le(u32, 3, steps));
+    cr_assert(eq(i16, runtime_check(&again->runtime, 0), KAFKA_NONE));
+    cr_assert(eq(i16, runtime_check(&again->runtime, 1), KAFKA_NOT_COORDINATOR));
+    check_in_order(again, 100);
+    check_in_order(fake, 100); /* RT1: live and read are the same */
+    cr_assert(not(again->applied[0].is_live));
+    cr_assert(eq(u32, again->forgotten_count, 0));
+    end(again);
+}
+
+Test(runtime, a_load_that_finds_no_memory_is_tried_again)
+{
+    struct fake *again = make();
+
+    write_large(0, 3);
+    again->fail_with = ERR_NOMEM;
+    cr_assert(eq(int, runtime_load(&again->runtime, partition), OK));
+    cr_assert(eq(u32, again->forgotten_count, 1));
+    cr_assert(eq(i16, runtime_check(&again->runtime, 0), KAFKA_COORDINATOR_LOAD_IN_PROGRESS));
+    rig_pass_ms(1500);
+    cr_assert(eq(u32, again->forgotten_count, 2));
+    again->fail_with = OK;
+    rig_pass_ms(1500);
+    cr_assert(eq(i16, runtime_check(&again->runtime, 0), KAFKA_NONE));
+    cr_assert(eq(u32, again->loaded_count, 1));
+    check_in_order(again, 3);
+    cr_assert(eq(u32, rig.error_lines, 1)); /* told once */
+    end(again);
+}
+
+Test(runtime, records_that_cannot_be_understood_are_not_served)
+{
+    struct fake *again = make();
+
+    write_large(0, 1);
+    again->fail_with = ERR_CORRUPT;
+    cr_assert(eq(int, runtime_load(&again->runtime, partition), OK));
+    again->fail_with = OK;
+    rig_pass_ms(5000);
+    cr_assert(eq(u32, again->forgotten_count, 1));
+    cr_assert(eq(u32, again->loaded_count, 0));
+    cr_assert(eq(i16, runtime_check(&again->runtime, 0), KAFKA_COORDINATOR_NOT_AVAILABLE));
+    cr_assert_null(runtime_served(&again->runtime, 0)); /* RT3 */
+    cr_assert(eq(u32, rig.error_lines, 1));
+    end(again);
+}
+
+Test(runtime, a_partition_may_go_while_it_is_loaded)
+{
+    struct fake *again = make();
+
+    write_large(0, 100);
+    cr_assert(eq(int, runtime_load(&again->runtime, partition), OK));
+    run_one_task();
+    cr_assert(lt(u32, 0, again->applied_count));
+    runtime_unload(&again->runtime, 0);
+    cr_assert(eq(u32, again->applied_count, 0));
+    cr_assert(list_is_empty(&rig.shard.loop.deferred));
+    cr_assert(eq(i16, runtime_check(&again->runtime, 0), KAFKA_NOT_COORDINATOR));
+    cr_assert(eq(int, runtime_load(&again->runtime, partition), OK)); /* it is back */
+    rig_run_tasks();
+    check_in_order(again, 100);
+    end(again);
+}
+
+Test(runtime, nothing_is_loaded_after_a_stop_and_writes_go_on)
+{
+    struct fake *again = make();
+    struct test_write write;
+
+    write_large(0, 100);
+    again->fail_with = ERR_NOMEM;
+    cr_assert(eq(int, runtime_load(&again->runtime, partition), OK));
+    runtime_stop(&again->runtime);
+    again->fail_with = OK;
+    rig_pass_ms(3000);
+    cr_assert(eq(u32, again->loaded_count, 0));
+    start(&write, 100, 2500, true);
+    disk_commit();
+    runtime_stop(&fake->runtime); /* in the middle of applying it */
+    rig_run_tasks();
+    cr_assert(eq(int, write.err, OK));
+    check_in_order(fake, 2600);
+    end(again);
+}
+
+/* ---- going away */
+
+Test(runtime, what_waits_when_a_partition_goes_ends_in_its_order)
+{
+    struct test_write writes[4];
+
+    start(&writes[0], 0, 2500, true);
+    disk_commit();
+    start(&writes[1], 2500, 1, false);
+    disk.is_full = true;
+    start(&writes[2], 2501, 1, false);
+    start(&writes[3], 0, 0, false);
+    cr_assert(eq(u32, fake->applied_count, 1000));
+    runtime_unload(&fake->runtime, 0);
+    for (uint32_t i = 0; i < 4; i++)
+        cr_assert(eq(u32, writes[i].place, i + 1));
+    cr_assert(eq(int, writes[0].err, OK)); /* durable: what was begun is ended */
+    cr_assert(eq(u32, writes[0].applied_before, 2500));
+    for (uint32_t i = 1; i < 4; i++)
+        cr_assert(eq(int, writes[i].err, ERR_NOT_FOUND));
+    cr_assert(eq(u32, fake->resigned_count, 1));
+    cr_assert(eq(u32, fake->forgotten_count, 1));
+    cr_assert(eq(u32, fake->forgotten_at, 4)); /* only then nothing of it is needed */
+    disk_give_room();
+    cr_assert(eq(i64, log_offsets(partition->log).log_end, 2501)); /* not written any more */
+}
+
+Test(runtime, all_writes_end_with_the_runtime)
+{
+    struct test_write write;
+
+    start(&write, 0, 1, false);
+    runtime_deinit(&fake->runtime);
+    cr_assert(eq(u32, write.place, 1));
+    cr_assert(eq(int, write.err, ERR_CLOSED));
+    cr_assert(eq(u32, fake->applied_count, 0));
+}
