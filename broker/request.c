@@ -7,6 +7,7 @@
 #include "broker/request_private.h"
 #include "broker/stall_watch.h"
 #include "net/conn_server.h"
+#include "net/protocol/error_answer.h"
 
 #include <string.h>
 
@@ -346,6 +347,16 @@ static void end(struct request *request, int outcome)
 void request_answer(struct request *request)
 {
     end(request, REQUEST_ANSWER);
+}
+
+void request_answer_error(struct request *request, int16_t error_code, const char *message)
+{
+    if (request_prepare_response(request) &&
+        error_answer_fill(request->api, request->api_version, request->body, error_code,
+                          wire_string(message), &request->arena, request->response) == OK)
+        request_answer(request);
+    else
+        request_refuse_memory(request);
 }
 
 void request_no_answer(struct request *request)

@@ -133,6 +133,12 @@ void request_measure(struct request *request);
 /* Encode response at the request's version and send it.  Any shard; request is gone. */
 void request_answer(struct request *request);
 
+/* Answer with one error for all that was asked, where Kafka's class of the request puts it
+ * (net/protocol/error_answer.h); what the handler has filled is not looked at.  body must be there.
+ * message: beside the code, where there is room for it; NULL: none.  It and what the body points at
+ * live as long as the request.  Any shard; request is gone. */
+void request_answer_error(struct request *request, int16_t error_code, const char *message);
+
 /* Produce with acks=0 that went well: nothing is sent, the order moves on. */
 void request_no_answer(struct request *request);
 

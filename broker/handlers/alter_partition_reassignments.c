@@ -6,10 +6,7 @@
 #include "broker/request.h"
 #include "broker/topic_name.h"
 #include "broker/topic_ref.h"
-#include "net/protocol/kafka_enums.h"
 #include "net/protocol/msg_alter_partition_reassignments.h"
-
-#include <string.h>
 
 typedef struct alter_partition_reassignments_request_reassignable_topic asked_topic;
 typedef struct alter_partition_reassignments_request_reassignable_partition asked_partition;
@@ -124,12 +121,6 @@ void handle_alter_partition_reassignments(struct request *request)
     struct alter_partition_reassignments_response *response = request->response;
 
     response->allow_replication_factor_change = body->allow_replication_factor_change;
-    if (!request_may(request, KAFKA_ACL_OPERATION_ALTER, KAFKA_ACL_RESOURCE_TYPE_CLUSTER,
-                     "kafka-cluster", strlen("kafka-cluster"))) {
-        response->error_code = KAFKA_CLUSTER_AUTHORIZATION_FAILED;
-        request_answer(request);
-        return;
-    }
     if (body->topics.count > 0)
         response->error_message = wire_string(NULL);
     response->responses.items = request_try_array(

@@ -5,10 +5,7 @@
 #include "broker/metadata/image.h"
 #include "broker/request.h"
 #include "broker/topic_ref.h"
-#include "net/protocol/kafka_enums.h"
 #include "net/protocol/msg_alter_replica_log_dirs.h"
-
-#include <string.h>
 
 typedef struct alter_replica_log_dirs_request_alter_replica_log_dir asked_dir;
 typedef struct alter_replica_log_dirs_request_alter_replica_log_dir_topic asked_topic;
@@ -17,9 +14,6 @@ typedef struct alter_replica_log_dirs_response_alter_replica_log_dir_topic_resul
 static int16_t error_of(const struct request *request, const asked_dir *dir,
                         const struct image_topic *topic, int32_t index)
 {
-    if (!request_may(request, KAFKA_ACL_OPERATION_ALTER, KAFKA_ACL_RESOURCE_TYPE_CLUSTER,
-                     "kafka-cluster", strlen("kafka-cluster")))
-        return KAFKA_CLUSTER_AUTHORIZATION_FAILED;
     if (!wire_string_is(dir->path, config_log_dir(request->home->config)))
         return KAFKA_LOG_DIR_NOT_FOUND;
     return topic != NULL && topic_ref_has(topic, index) ? KAFKA_NONE

@@ -1,12 +1,11 @@
 /* ApiVersions (key 18): what this broker serves (KIP-35, 511, 584, 1022). */
-#include "broker/dispatch.h"
+#include "broker/api_table.h"
 #include "broker/handlers.h"
 #include "broker/metadata/features.h"
 #include "broker/metadata/image.h"
+#include "broker/request.h"
 #include "net/protocol/kafka_tables.h"
 #include "net/protocol/msg_api_versions.h"
-
-#include <string.h>
 
 /* Kafka: [a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])? */
 static bool is_software_text(struct wire_string text)
@@ -28,7 +27,7 @@ static bool fill_apis(struct request *request, struct api_versions_response *res
 {
     int32_t count = 0;
 
-    while (dispatch_api_at((uint32_t)count) != NULL)
+    while (api_table_at((uint32_t)count) != NULL)
         count++;
     response->api_keys.items =
         request_try_array(request, &api_versions_response_api_version_struct, count);
@@ -36,7 +35,7 @@ static bool fill_apis(struct request *request, struct api_versions_response *res
         return false;
     response->api_keys.count = count;
     for (int32_t i = 0; i < count; i++) {
-        const struct api_desc *api = dispatch_api_at((uint32_t)i);
+        const struct api_desc *api = api_find(api_table_at((uint32_t)i)->key);
         response->api_keys.items[i] = (struct api_versions_response_api_version){
             .api_key = api->key, .min_version = api->advertised_min, .max_version = api->max};
     }

@@ -3,10 +3,7 @@
 #include "broker/handlers.h"
 #include "broker/request.h"
 #include "broker/topic_name.h"
-#include "net/protocol/kafka_enums.h"
 #include "net/protocol/msg_describe_client_quotas.h"
-
-#include <string.h>
 
 typedef struct describe_client_quotas_request_component_data component;
 
@@ -99,11 +96,7 @@ void handle_describe_client_quotas(struct request *request)
 {
     struct describe_client_quotas_response *response = request->response;
 
-    if (!request_may(request, KAFKA_ACL_OPERATION_DESCRIBE_CONFIGS, KAFKA_ACL_RESOURCE_TYPE_CLUSTER,
-                     "kafka-cluster", strlen("kafka-cluster")))
-        response->error_code = KAFKA_CLUSTER_AUTHORIZATION_FAILED;
-    else
-        response->error_code = check_filter(request, &response->error_message);
+    response->error_code = check_filter(request, &response->error_message);
     if (response->error_code != KAFKA_NONE)
         response->entries.count = -1; /* null */
     request_answer(request);

@@ -9,15 +9,6 @@
 
 enum { ENDPOINT_BROKERS = 1, ENDPOINT_CONTROLLERS = 2 };
 
-static void refuse(struct request *request, int16_t error_code, const char *message)
-{
-    struct describe_cluster_response *response = request->response;
-
-    response->error_code = error_code;
-    response->error_message = wire_string(message);
-    request_answer(request);
-}
-
 /* False: there is no memory. */
 static bool fill_self(struct request *request, struct describe_cluster_response *response)
 {
@@ -52,15 +43,16 @@ void handle_describe_cluster(struct request *request)
     char *message;
 
     if (body->endpoint_type == ENDPOINT_CONTROLLERS) {
-        refuse(request, KAFKA_MISMATCHED_ENDPOINT_TYPE,
-               "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of "
-               "type CONTROLLER");
+        request_answer_error(
+            request, KAFKA_MISMATCHED_ENDPOINT_TYPE,
+            "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of "
+            "type CONTROLLER");
         return;
     }
     if (body->endpoint_type != ENDPOINT_BROKERS) {
         message =
             arena_printf(&request->arena, "Unsupported endpoint type %d", body->endpoint_type);
-        refuse(request, KAFKA_UNSUPPORTED_ENDPOINT_TYPE, message);
+        request_answer_error(request, KAFKA_UNSUPPORTED_ENDPOINT_TYPE, message);
         return;
     }
     response->cluster_id = wire_string(controller_cluster_id(controller));

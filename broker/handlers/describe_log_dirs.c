@@ -10,7 +10,6 @@
 #include "broker/shard_tour.h"
 #include "broker/topic_ref.h"
 #include "broker/topic_table.h"
-#include "net/protocol/kafka_enums.h"
 #include "net/protocol/msg_describe_log_dirs.h"
 
 #include <string.h>
@@ -197,15 +196,8 @@ static void fill_dir(struct request *request, answered_dir *out)
 void handle_describe_log_dirs(struct request *request)
 {
     struct describe_log_dirs_response *response = request->response;
-    struct measuring *all;
+    struct measuring *all = request_try_alloc(request, 1, sizeof(*all));
 
-    if (!request_may(request, KAFKA_ACL_OPERATION_DESCRIBE, KAFKA_ACL_RESOURCE_TYPE_CLUSTER,
-                     "kafka-cluster", strlen("kafka-cluster"))) {
-        response->error_code = KAFKA_CLUSTER_AUTHORIZATION_FAILED;
-        request_answer(request);
-        return;
-    }
-    all = request_try_alloc(request, 1, sizeof(*all));
     response->results.items =
         request_try_array(request, &describe_log_dirs_response_describe_log_dirs_result_struct, 1);
     if (all == NULL || response->results.items == NULL) {

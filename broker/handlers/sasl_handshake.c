@@ -2,23 +2,14 @@
  * listener has it yet, and Kafka tells a client that tries on such a listener what is wrong. */
 #include "broker/handlers.h"
 #include "broker/request.h"
-#include "net/protocol/msg_sasl_authenticate.h"
-#include "net/protocol/msg_sasl_handshake.h"
 
 void handle_sasl_handshake(struct request *request)
 {
-    struct sasl_handshake_response *response = request->response;
-
-    response->error_code = KAFKA_ILLEGAL_SASL_STATE;
-    request_answer(request);
+    request_answer_error(request, KAFKA_ILLEGAL_SASL_STATE, NULL);
 }
 
 void handle_sasl_authenticate(struct request *request)
 {
-    struct sasl_authenticate_response *response = request->response;
-
-    response->error_code = KAFKA_ILLEGAL_SASL_STATE;
-    response->error_message =
-        wire_string("SaslAuthenticate request received after successful authentication");
-    request_answer(request);
+    request_answer_error(request, KAFKA_ILLEGAL_SASL_STATE,
+                         "SaslAuthenticate request received after successful authentication");
 }

@@ -1,7 +1,7 @@
 /* Memory of requests: what they unfold to counts in a budget, those that find no room wait, those
  * that merely wait give theirs back, and an allocation that fails is an ordinary error everywhere.
  */
-#include "broker/dispatch.h"
+#include "broker/api_table.h"
 #include "broker/request.h"
 #include "net/protocol/msg_delete_groups.h"
 #include "net/protocol/msg_delete_records.h"
@@ -96,8 +96,8 @@ Test(request_memory, every_api_answers_or_closes_without_memory)
 {
     live_start(2, NULL);
     (void)live_topic(live_client(0), "t", PARTS);
-    for (uint32_t i = 0; dispatch_api_at(i) != NULL; i++) {
-        const struct api_desc *api = dispatch_api_at(i);
+    for (uint32_t i = 0; api_table_at(i) != NULL; i++) {
+        const struct api_desc *api = api_find(api_table_at(i)->key);
         void *body = mem_alloc(api->request->body->size_bytes);
 
         codec_set_defaults(api->request, body);
