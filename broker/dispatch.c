@@ -54,7 +54,7 @@ static void decode_and_handle(struct request *request)
     void *body;
     enum err err;
 
-    wire_reader_init(&reader, request->wire.bytes, request->wire.size_bytes);
+    wire_reader_init(&reader, request->bytes, request->size_bytes);
     err = header_decode_request(&reader, &request->arena, &header, &request->api);
     request->api_key = header.request_api_key;
     request->api_version = header.request_api_version;
@@ -65,8 +65,12 @@ static void decode_and_handle(struct request *request)
         return;
     }
     row = err == OK ? api_table_find(request->api_key) : NULL;
-    if (row == NULL) {
-        request_refuse(request, err == OK ? ERR_UNSUPPORTED : err);
+    if (err == OK && row == NULL)
+        err = ERR_UNSUPPORTED;
+    else if (err == OK && !row->before_authentication && request->client->principal == NULL)
+        err = ERR_PERMISSION;
+    if (err != OK) {
+        request_refuse(request, err);
         return;
     }
     request_measure(request);
@@ -86,8 +90,8 @@ static void decode_and_handle(struct request *request)
 void dispatch(struct request *request)
 {
     struct shard *home = request->home;
-    struct io_address peer = request->wire.conn->peer; /* the request may be gone afterwards */
-    const struct api_desc *api = api_find(peek_key(request->wire.bytes, request->wire.size_bytes));
+    struct io_address peer = request->client->peer; /* the request may be gone afterwards */
+    const struct api_desc *api = api_find(peek_key(request->bytes, request->size_bytes));
     uint64_t began_ns = clock_mono_ns(home->clock);
     uint64_t ended_ns;
 

@@ -8,7 +8,8 @@
 
 #include "broker/request.h"
 
-/* Decode and run the request whose frame is in request->wire; ends in one of the answers. */
+/* Decode and run the request, of which everything is filled that who makes it fills (request.h);
+ * ends in one of the answers. */
 void dispatch(struct request *request);
 
 /* May the answer of this request, as it was received, be far longer than the request, or long at

@@ -1,21 +1,17 @@
 #include "broker/endpoint.h"
 
 #include "broker/config.h"
-#include "net/listener.h"
 
 #include <string.h>
 
 const char *endpoint_listener(const struct request *request)
 {
-    const struct listener *listener = request->wire.conn->listener;
-
-    return listener == NULL ? NULL : listener->options.name;
+    return request->client->listener;
 }
 
 void endpoint_for(const struct request *request, char host_out[static ENDPOINT_HOST_MAX],
                   uint16_t *port_out)
 {
-    const struct conn *conn = request->wire.conn;
     const struct config *config = request->home->config;
     const char *name = endpoint_listener(request);
     char text[IO_ADDRESS_TEXT_MAX];
@@ -28,7 +24,7 @@ void endpoint_for(const struct request *request, char host_out[static ENDPOINT_H
         *port_out = listener->advertised_port;
         return;
     }
-    io_address_format_host(&conn->local, text);
+    io_address_format_host(&request->client->local, text);
     memcpy(host_out, text, strlen(text) + 1);
-    *port_out = conn->local.port;
+    *port_out = request->client->local.port;
 }

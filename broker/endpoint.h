@@ -7,7 +7,6 @@
 
 enum { ENDPOINT_HOST_MAX = 256 };
 
-/* Reads the connection; on the request's home shard. */
 void endpoint_for(const struct request *request, char host_out[static ENDPOINT_HOST_MAX],
                   uint16_t *port_out);
 

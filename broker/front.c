@@ -5,7 +5,7 @@
 #include "broker/config_ip_overrides.h"
 #include "broker/connection_metrics.h"
 #include "broker/dispatch.h"
-#include "broker/fetch_session.h"
+#include "broker/front_request.h"
 #include "broker/metadata/image.h"
 #include "net/conn_server.h"
 #include "net/listener.h"
@@ -49,8 +49,7 @@ struct front {
 static enum err on_create(void *context, struct conn *conn, uint8_t lane, struct conn_request **out)
 {
     struct front_shard *front = context;
-    enum err err = request_pool_take(front->shard->requests, conn->frame.size_bytes,
-                                     lane != CONN_LANE_ALONE, out);
+    enum err err = front_request_create(front->shard->requests, conn, lane != CONN_LANE_ALONE, out);
 
     front->lacks_decoded |= err == ERR_FULL;
     return err;
@@ -59,8 +58,9 @@ static enum err on_create(void *context, struct conn *conn, uint8_t lane, struct
 static void on_request(void *context, struct conn_request *wire)
 {
     struct front_shard *front = context;
-    struct request *request = container_of(wire, struct request, wire);
+    struct request *request = front_request_of(wire);
 
+    front_request_begin(wire);
     if (conn_is_closing(wire->conn))
         request_cancel(request, REQUEST_PEER_GONE);
     else if (front->stopping)
@@ -75,7 +75,7 @@ static void cancel_requests(struct conn *conn, enum request_cancel why)
     {
         struct conn_request *wire = container_of(node, struct conn_request, node);
         if (wire->state == CONN_REQUEST_WORKING)
-            request_cancel(container_of(wire, struct request, wire), why);
+            request_cancel(front_request_of(wire), why);
     }
 }
 
@@ -102,7 +102,7 @@ enum {
 static bool holds_much(const struct request *request)
 {
     uint64_t arena_bytes = request->away == NULL ? request->arena.total_bytes : 0;
-    uint64_t frame_bytes = request->wire.frame == NULL ? 0 : request->wire.size_bytes;
+    uint64_t frame_bytes = request->frame == NULL ? 0 : request->size_bytes;
 
     return frame_bytes + arena_bytes > HOLDS_MUCH_BYTES;
 }
@@ -120,11 +120,11 @@ static uint32_t press(struct front_shard *front, bool all)
         list_for_each(node, &conn->outbox.requests)
         {
             struct conn_request *wire = container_of(node, struct conn_request, node);
-            struct request *request = container_of(wire, struct request, wire);
+            struct request *request = front_request_of(wire);
 
             if (wire->state != CONN_REQUEST_WORKING || request->canceled >= REQUEST_PRESSED ||
                 list_is_linked(&request->shed_node) ||
-                now_ns - wire->received_ns < PRESSED_AFTER_MS * 1000000ULL ||
+                now_ns - request->received_ns < PRESSED_AFTER_MS * 1000000ULL ||
                 (!all && !holds_much(request)))
                 continue;
             request_cancel(request, REQUEST_PRESSED);
@@ -170,9 +170,14 @@ static void on_pressed(void *context)
 
 static void on_opened(void *context, struct conn *conn)
 {
-    conn->user = mem_try_alloc(sizeof(struct client));
-    if (conn->user == NULL)
+    struct client *client = mem_try_alloc(sizeof(*client));
+
+    conn->user = client;
+    if (client == NULL)
         conn_close(conn, CONN_CLOSE_NO_MEMORY);
+    else
+        client_init(client, &conn->peer, &conn->local,
+                    conn->listener == NULL ? NULL : conn->listener->options.name);
 }
 
 static void on_closing(void *context, struct conn *conn, enum conn_close_reason reason)
@@ -201,7 +206,7 @@ static void on_closed(void *context, struct conn *conn)
     struct client *client = conn->user;
 
     if (client != NULL)
-        fetch_sessions_drop_owner(&client->fetch_sessions);
+        client_deinit(client);
     mem_free(client);
 }
 
@@ -265,6 +270,11 @@ static void init_server(struct front *front, uint32_t index)
     conn_server_init(&shard->server, &options);
     shard->shard->conns = &shard->server;
     front->servers[index] = &shard->server;
+}
+
+static void on_room(void *context)
+{
+    conn_server_resume(context);
 }
 
 /* ---- limits of connections */
@@ -340,7 +350,8 @@ enum err front_create(const struct config *config, const struct shards *shards,
     admission_init(&front->admission, &shards->at[0]->loop, &limits, front->hash_seed);
     admission_set_refresh(&front->admission, on_admission_refresh, front);
     for (uint32_t i = 0; i < shards->count && err == OK; i++) {
-        err = request_pool_create(shards->at[i], &shards->at[i]->requests);
+        err = request_pool_create(shards->at[i], FRONT_REQUEST_BYTES, on_room,
+                                  &front->fronts[i].server, &shards->at[i]->requests);
         init_server(front, i);
     }
     *out = front;

@@ -77,7 +77,7 @@ static void move_all(struct trimming *trimming, struct request *request,
 void produce_frame_trim(struct request *request)
 {
     struct slab *slab = memory_slab(&request->home->memory, MEMORY_REQUESTS);
-    uint32_t frame_bytes = request->wire.size_bytes;
+    uint32_t frame_bytes = request->size_bytes;
     struct trimming trimming;
     struct buf *smaller;
     uint32_t batch_count;
@@ -95,5 +95,5 @@ void produce_frame_trim(struct request *request)
     trimming.at = smaller->bytes;
     /* the body is in the request's arena, and nobody else has seen it */
     move_all(&trimming, request, (struct produce_request *)(uintptr_t)request->body);
-    conn_request_shrink_frame(&request->wire, smaller, (uint32_t)bytes);
+    request_shrink_frame(request, smaller, (uint32_t)bytes);
 }

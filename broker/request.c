@@ -6,7 +6,6 @@
 #include "broker/request_metrics.h"
 #include "broker/request_private.h"
 #include "broker/stall_watch.h"
-#include "net/conn_server.h"
 #include "net/protocol/error_answer.h"
 
 #include <string.h>
@@ -26,11 +25,17 @@ enum {
 
 static const size_t answer_bytes_max = (size_t)512 << 20; /* with what was decoded */
 
-enum err request_pool_create(struct shard *shard, struct request_pool **out)
+enum err request_pool_create(struct shard *shard, uint32_t item_bytes,
+                             void (*resume)(void *context), void *context,
+                             struct request_pool **out)
 {
     struct request_pool *pool = mem_alloc(sizeof(*pool));
 
+    check(item_bytes >= sizeof(struct request));
     pool->shard = shard;
+    pool->item_bytes = item_bytes;
+    pool->resume = resume;
+    pool->context = context;
     pool->allocs_max = SIZE_MAX;
     pool->elements_max = (uint32_t)config_i64(shard->config, NULL, "levee.request.elements.max");
     list_init(&pool->shed);
@@ -50,6 +55,12 @@ void request_pool_destroy(struct request_pool *pool)
         mem_free(request);
     }
     mem_free(pool);
+}
+
+void request_pool_resume(struct request_pool *pool)
+{
+    if (pool->resume != NULL)
+        pool->resume(pool->context);
 }
 
 /* ---- how long it took (request_metrics) */
@@ -78,7 +89,7 @@ void request_measure(struct request *request)
         return;
     pool->metrics = request->metrics;
     request_metrics_took(request->metrics, REQUEST_PHASE_QUEUE,
-                         span_ns(request->wire.received_ns, request->began_ns));
+                         span_ns(request->received_ns, request->began_ns));
 }
 
 void request_end_work(struct request_pool *pool, uint64_t now_ns)
@@ -127,7 +138,7 @@ static void measure_end(struct request *request)
         now_ns = request->answered_ns;
     request_metrics_took(request->metrics, REQUEST_PHASE_SEND, now_ns - request->answered_ns);
     request_metrics_took(request->metrics, REQUEST_PHASE_TOTAL,
-                         span_ns(request->wire.received_ns, now_ns));
+                         span_ns(request->received_ns, now_ns));
 }
 
 uint32_t request_elements_max(const struct request_pool *pool)
@@ -158,16 +169,15 @@ static void run_releases(struct request *request)
 /* The answer is handed out or there is none: nothing that it was made of is needed any more. */
 static void spend(struct request *request)
 {
-    struct conn_server *server = request->home->conns;
+    struct request_pool *pool = request->home->requests;
 
     request->is_spent = true;
     run_releases(request);
-    conn_request_drop_frame(&request->wire);
+    request_drop_frame(request);
     arena_reset(&request->arena);
     arena_set_budget(&request->arena, NULL);
-    budget_give(budget_of(request), sizeof(*request));
-    if (server != NULL)
-        conn_server_resume(server); /* there may be room for the next one */
+    budget_give(budget_of(request), pool->item_bytes);
+    request_pool_resume(pool);
 }
 
 static void on_spent_task(struct task *task)
@@ -182,10 +192,8 @@ static void spend_soon(struct request *request)
     loop_defer(&request->home->loop, &request->spent_task);
 }
 
-/* The answer was sent or dropped. */
-static void on_release(struct conn_request *wire)
+void request_done(struct request *request)
 {
-    struct request *request = container_of(wire, struct request, wire);
     struct request_pool *pool = request->home->requests;
 
     measure_end(request);
@@ -229,7 +237,7 @@ static bool has_room(const struct budget *budget, uint32_t size_bytes, bool is_p
 }
 
 enum err request_pool_take(struct request_pool *pool, uint32_t size_bytes, bool is_produce,
-                           struct conn_request **out)
+                           struct request **out)
 {
     struct budget *budget = memory_budget(&pool->shard->memory, MEMORY_DECODED);
     struct request *request = pool->free;
@@ -242,29 +250,67 @@ enum err request_pool_take(struct request_pool *pool, uint32_t size_bytes, bool 
         pool->free_count--;
         arena = request->arena;
     } else {
-        request = mem_try_alloc(sizeof(*request));
+        request = mem_try_alloc(pool->item_bytes);
         if (request == NULL)
             return ERR_NOMEM;
         arena_init(&arena, DECODE_BYTES_MAX);
         arena_set_pool(&arena, &pool->shard->memory.buffers);
     }
-    *request = (struct request){
-        .wire.release = on_release, .home = pool->shard, .at = pool->shard, .arena = arena};
+    memset(request, 0, pool->item_bytes);
+    request->home = pool->shard;
+    request->at = pool->shard;
+    request->arena = arena;
     request->arena.max_bytes = DECODE_BYTES_MAX;
     request->arena.allocs_left = pool->allocs_max;
     arena_set_budget(&request->arena, budget);
-    budget_force(budget, sizeof(*request)); /* there was room */
-    *out = &request->wire;
+    budget_force(budget, pool->item_bytes); /* there was room */
+    *out = request;
     return OK;
 }
 
+/* ---- its bytes */
+
+void request_drop_frame(struct request *request)
+{
+    if (request->frame == NULL)
+        return;
+    if (request->sink->drop_frame != NULL)
+        request->sink->drop_frame(request);
+    else
+        buf_unref(request->frame);
+    request->frame = NULL;
+    request->bytes = NULL;
+}
+
+void request_shrink_frame(struct request *request, struct buf *smaller, uint32_t size_bytes)
+{
+    check(request->frame != NULL && size_bytes <= request->size_bytes);
+    if (request->sink->shrink_frame != NULL)
+        request->sink->shrink_frame(request, smaller, size_bytes);
+    else
+        buf_unref(request->frame);
+    request->frame = smaller;
+    request->bytes = smaller->bytes;
+    request->size_bytes = size_bytes;
+}
+
 /* ---- answering: always on the home shard */
+
+bool request_expects(struct request *request, uint64_t answer_bytes)
+{
+    return request->sink->expects == NULL || request->sink->expects(request, answer_bytes);
+}
+
+bool request_has_long_room(const struct request *request)
+{
+    return request->sink->has_long_room == NULL || request->sink->has_long_room(request);
+}
 
 static void tell_no_memory(const struct request *request)
 {
     log_line(request->at->sink, LOG_WARN, "LVE-3106",
              "request closed its connection: there is no memory for its answer",
-             log_str("api", request->api->name), log_u64("request_bytes", request->wire.size_bytes),
+             log_str("api", request->api->name), log_u64("request_bytes", request->size_bytes),
              log_u64("held_bytes", request->arena.total_bytes));
 }
 
@@ -297,9 +343,9 @@ static void hand_out(struct request *request)
     for (uint32_t i = 0; i < request->segment_count; i++)
         if (request->segments[i].owner != NULL)
             buf_ref(request->segments[i].owner);
-    request->wire.answer_bytes = arena_cost_bytes(&request->answer);
     arena_set_budget(&request->answer, NULL);
-    conn_answer(&request->wire, request->segments, request->segment_count);
+    request->sink->answer(request, request->segments, request->segment_count,
+                          arena_cost_bytes(&request->answer));
 }
 
 static void end_at_home(struct request *request)
@@ -311,10 +357,10 @@ static void end_at_home(struct request *request)
     spend_soon(request);
     switch (request->outcome) {
     case REQUEST_SILENT:
-        conn_answer_none(&request->wire);
+        request->sink->answer_none(request);
         return;
     case REQUEST_CLOSE:
-        conn_answer_close(&request->wire);
+        request->sink->close(request);
         return;
     default:
         check(request->outcome == REQUEST_ANSWER);
@@ -328,13 +374,13 @@ static void end_at_home(struct request *request)
     arena_deinit(&request->answer);
     if (err == ERR_NOMEM) {
         tell_no_memory(request);
-        conn_answer_close(&request->wire);
+        request->sink->close(request);
         return;
     }
     log_line(request->home->sink, LOG_ERROR, "LVE-3102", "an answer could not be encoded",
              log_str("api", request->api->name), log_i64("api_version", request->api_version),
              log_err(err));
-    conn_answer_close(&request->wire);
+    request->sink->close(request);
 }
 
 static void end(struct request *request, int outcome)
@@ -381,7 +427,7 @@ void request_refuse(struct request *request, enum err err)
 static void continue_away(struct request *request)
 {
     struct stall_watch *stalls = request->at->stalls;
-    struct io_address peer = request->wire.conn->peer; /* the request may be gone afterwards */
+    struct io_address peer = request->client->peer; /* the request may be gone afterwards */
     const char *api = request->api->name;
     uint64_t began_ns = stall_watch_begin(stalls);
 
@@ -466,7 +512,8 @@ void request_refuse_memory(struct request *request)
 void request_park(struct request *request)
 {
     check(request->at == request->home);
-    conn_request_park(&request->wire, memory_slab(&request->home->memory, MEMORY_DECODED));
+    if (request->sink->park != NULL)
+        request->sink->park(request);
 }
 
 void request_on_release(struct request *request, void (*release)(void *context), void *context)

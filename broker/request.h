@@ -1,9 +1,14 @@
 /* request: one request of a client, from its frame to its answer.
  *
- * Made for a connection on its home shard, which also sends the answer; a handler may let it run
- * on another shard (request_run_on) and answers from wherever it is.  Everything a request needs
- * lies in its arena, which counts in home's budget of decoded requests and goes back as soon as the
- * answer is handed out; the encoded answer has memory of its own until it is sent.
+ * Made on its home shard by whoever has one: a connection (front) or a part of the broker that asks
+ * another.  It knows neither: it has the client who asks, the bytes, and a sink for the answer.  A
+ * handler may let it run on another shard (request_run_on) and answers from wherever it is.
+ * Everything a request needs lies in its arena, which counts in home's budget of decoded requests
+ * and goes back as soon as the answer is handed out; the encoded answer has memory of its own until
+ * it is sent.
+ *
+ * Who makes one: request_pool_take, then fill sink, client, frame, bytes, size_bytes and
+ * received_ns, then dispatch; the sink hears of the answer; request_done when that was sent.
  *   R1  each request is answered exactly once: request_answer, request_no_answer or request_close
  *   R2  body and response are the handler's until then
  *   R3  a request leaves its home for one other shard at a time, and comes back from there
@@ -14,9 +19,8 @@
 #define LEVEE_BROKER_REQUEST_H
 
 #include "base/arena.h"
-#include "broker/fetch_session.h"
+#include "broker/client.h"
 #include "broker/shard.h"
-#include "net/conn.h"
 #include "net/protocol/codec.h"
 #include "net/protocol/header.h"
 #include "net/protocol/kafka_errors.h"
@@ -47,11 +51,36 @@ struct request;
 struct shard_tour;
 typedef void request_cancel_fn(struct request *request, enum request_cancel why);
 
+/* Where answers go, and what becomes of the bytes that asked.  On the home shard. */
+struct request_sink {
+    /* Once for each request, one of the three.  The segments and what they hold, held_bytes, stay
+     * until request_done, which is not to be called in here. */
+    void (*answer)(struct request *request, const struct wire_segment *segments,
+                   uint32_t segment_count, uint64_t held_bytes);
+    void (*answer_none)(struct request *request); /* nothing is said, and all is well */
+    void (*close)(struct request *request);       /* refused; Kafka closes the connection */
+    /* Optional: frame is not needed any more; it is the sink's to give back.  NULL: unref. */
+    void (*drop_frame)(struct request *request);
+    /* Optional: the same, in favour of smaller, of which the first size_bytes are needed. */
+    void (*shrink_frame)(struct request *request, struct buf *smaller, uint32_t size_bytes);
+    /* Optional: the request waits from now on for what others ask (request_park). */
+    void (*park)(struct request *request);
+    /* Optional: the answer will be about so long.  False: there is no room for that. */
+    bool (*expects)(struct request *request, uint64_t answer_bytes);
+    /* Optional: is there room for one more long answer? */
+    bool (*has_long_room)(const struct request *request);
+};
+
 struct request {
-    struct conn_request wire; /* first: frame, order, release */
-    struct shard *home;       /* of the connection */
-    struct shard *at;         /* where it runs now; written by the shard that it leaves */
-    struct shard *away;       /* home's: the other shard it was sent to, or NULL */
+    const struct request_sink *sink;
+    struct client *client; /* outlives the request */
+    struct buf *frame;     /* that holds bytes; NULL once dropped */
+    const uint8_t *bytes;  /* the request, without the four bytes of its size */
+    uint32_t size_bytes;
+    uint64_t received_ns; /* loop_now_ns when it was whole */
+    struct shard *home;   /* of who made it */
+    struct shard *at;     /* where it runs now; written by the shard that it leaves */
+    struct shard *away;   /* home's: the other shard it was sent to, or NULL */
     struct mail hop;
     struct request *next_free; /* in the pool */
     void (*continue_at)(struct request *request);
@@ -96,16 +125,11 @@ struct request {
     struct mail shed_mail;
 };
 
-/* What a connection's requests share; its principal and software are filled by ApiVersions and
- * SASL. */
-struct client {
-    struct fetch_session_owner fetch_sessions;
-    char software_name[64];
-    char software_version[64];
-};
-
-/* The requests of one shard's connections. */
-must_use enum err request_pool_create(struct shard *shard, struct request_pool **out);
+/* The requests that are made on one shard.  Each is the first part of item_bytes, of which the rest
+ * is for who makes most of them, zeroed.  resume runs when there may be room for the next one. */
+must_use enum err request_pool_create(struct shard *shard, uint32_t item_bytes,
+                                      void (*resume)(void *context), void *context,
+                                      struct request_pool **out);
 void request_pool_destroy(struct request_pool *pool);
 
 /* A fresh request for a frame of size_bytes.  ERR_FULL: what the frame may unfold to has no room in
@@ -113,7 +137,11 @@ void request_pool_destroy(struct request_pool *pool);
  * unfolded, but leaves a quarter of the budget to others, as a large one does to small ones.
  * ERR_NOMEM: the process has none. */
 must_use enum err request_pool_take(struct request_pool *pool, uint32_t size_bytes, bool is_produce,
-                                    struct conn_request **out);
+                                    struct request **out);
+
+/* The answer was sent or dropped: nobody looks at its segments any more.  Never inside a call of
+ * the sink. */
+void request_done(struct request *request);
 
 /* The memory of each request taken from now on ends after so many allocations (SIZE_MAX: it does
  * not), for tests. */
@@ -122,8 +150,7 @@ void request_pool_limit_allocs(struct request_pool *pool, size_t allocs_max);
 /* How many elements a request's arrays may have together: levee.request.elements.max. */
 uint32_t request_elements_max(const struct request_pool *pool);
 
-/* On the home shard, around the first work for a request, of which only the connection is known
- * afterwards: it may be gone. */
+/* On the home shard, around the first work for a request, which may be gone afterwards. */
 void request_begin_work(struct request *request, uint64_t now_ns);
 void request_end_work(struct request_pool *pool, uint64_t now_ns);
 
@@ -142,7 +169,7 @@ void request_answer_error(struct request *request, int16_t error_code, const cha
 /* Produce with acks=0 that went well: nothing is sent, the order moves on. */
 void request_no_answer(struct request *request);
 
-/* Close the connection: Kafka's way to refuse what has no answer. */
+/* Refuse what has no answer: Kafka closes the connection. */
 void request_close(struct request *request);
 
 /* The same, and a log line (LVE-3101): the request as such is wrong. */
@@ -182,6 +209,20 @@ void request_run_on(struct request *request, struct shard *target,
  * which may be long.  As in Kafka (KIP-72) it leaves the budget of queued requests, which those
  * others need; its frame counts with what was decoded. */
 void request_park(struct request *request);
+
+/* On the home shard: its bytes are not needed any more; again is allowed. */
+void request_drop_frame(struct request *request);
+
+/* The same of most of them: smaller, whose reference is the request's now and whose first
+ * size_bytes are no more than there were, has what is still needed. */
+void request_shrink_frame(struct request *request, struct buf *smaller, uint32_t size_bytes);
+
+/* On the home shard: the answer will be about so long.  False: there is no room for it now, and the
+ * request is to be answered shortly. */
+must_use bool request_expects(struct request *request, uint64_t answer_bytes);
+
+/* On the home shard: is there room for one more long answer to who asks? */
+bool request_has_long_room(const struct request *request);
 
 /* Run release(context) on the home shard when the answer has been handed out or dropped, while what
  * it is made of is still there; last in, first out. */

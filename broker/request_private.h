@@ -10,6 +10,9 @@ enum {
 
 struct request_pool {
     struct shard *shard;
+    uint32_t item_bytes; /* of which a request is the first part */
+    void (*resume)(void *context);
+    void *context;
     struct request *free;
     uint32_t free_count;
     struct request *working;     /* its first work is being done, and it has not left; or NULL */
@@ -25,6 +28,9 @@ void request_forget_wait(struct request *request);
 
 /* On the home shard: it is to be answered, whatever it waited for. */
 void request_end_wait(struct request *request);
+
+/* On the home shard: there may be room for the next one. */
+void request_pool_resume(struct request_pool *pool);
 
 /* On the home shard: it is back from another one, and goes on in continue_at. */
 void request_come_home(struct request *request);

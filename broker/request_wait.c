@@ -1,7 +1,6 @@
 /* Requests that wait: how their waiting ends before what they wait for has come, and what they hold
  * meanwhile. */
 #include "broker/request_private.h"
-#include "net/conn_server.h"
 
 void request_forget_wait(struct request *request)
 {
@@ -122,10 +121,9 @@ enum { PRESS_PART = 8 }; /* of the budget, that goes back at once */
 
 static void shed_at_home(struct request *request)
 {
-    conn_request_drop_frame(&request->wire);
+    request_drop_frame(request);
     list_push_back(&request->home->requests->shed, &request->shed_node);
-    if (request->home->conns != NULL)
-        conn_server_resume(request->home->conns); /* there may be room for the next one */
+    request_pool_resume(request->home->requests);
 }
 
 static void on_shed(struct mail *mail)

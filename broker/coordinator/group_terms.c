@@ -91,7 +91,7 @@ bool group_terms_of(struct protocol_names *names, const struct request *request,
     char host[IO_ADDRESS_TEXT_MAX];
     char text[IO_ADDRESS_TEXT_MAX + 1];
 
-    io_address_format_host(&request->wire.conn->peer, host);
+    io_address_format_host(&request->client->peer, host);
     snprintf(text, sizeof(text), "/%s", host);
     *out = (struct group_terms){0};
     terms.client_id = mem_try_strndup(id.text == NULL ? "" : id.text,

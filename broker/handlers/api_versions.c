@@ -101,10 +101,12 @@ void handle_api_versions(struct request *request)
     if (body != NULL && request->api_version >= 3 &&
         (!is_software_text(body->client_software_name) ||
          !is_software_text(body->client_software_version))) {
-        response->error_code = KAFKA_INVALID_REQUEST;
-        request_answer(request);
+        request_answer_error(request, KAFKA_INVALID_REQUEST, NULL);
         return;
     }
+    if (body != NULL && request->api_version >= 3)
+        client_set_software(request->client, body->client_software_name,
+                            body->client_software_version);
     if (body == NULL) /* dispatch could not read this version */
         fits = fill_own_versions(request, response);
     else

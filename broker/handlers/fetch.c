@@ -387,11 +387,10 @@ static bool all_known(const struct request *request, const struct fetch_request 
 static int16_t plan_fetch(struct fetch *fetch)
 {
     struct request *request = fetch->request;
-    struct client *client = request->wire.conn->user;
     struct fetch_ask ask = {.request = fetch->body,
                             .version = request->api_version,
                             .all_known = all_known(request, fetch->body),
-                            .owner = &client->fetch_sessions,
+                            .owner = &request->client->fetch_sessions,
                             .arena = &request->arena,
                             .now_ns = loop_now_ns(&request->home->loop)};
     struct fetch_plan plan;

@@ -308,7 +308,7 @@ void handle_list_offsets(struct request *request)
 
     if (all != NULL) {
         all->request = request;
-        all->client = producer_owner_of(&request->wire.conn->peer);
+        all->client = producer_owner_of(&request->client->peer);
         all->timeout_ms = timeout_ms_of(request);
         all->last = &all->first;
     }

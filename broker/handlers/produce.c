@@ -203,7 +203,7 @@ static enum err check_batch(struct produce_piece *piece, struct partition *parti
         .recode_max_bytes = validation->recode_max_bytes,
         .bytes = records_of(piece),
         .size_bytes = piece->asked->records.size_bytes,
-        .frame = request->wire.frame,
+        .frame = request->frame,
         .owner = {.client = piece->all->owner, .request = request},
         .budget = memory_budget(&request->home->memory, MEMORY_DECODED),
         .done = on_checked,
@@ -365,7 +365,7 @@ static void all_answered(struct scatter *scatter)
     struct request *request = all->request;
     struct record_errors_left left = {RECORD_ERRORS_MAX, RECORD_ERRORS_WORK_BYTES};
 
-    if (!conn_server_has_long_room(request->home->conns, request->wire.conn))
+    if (!request_has_long_room(request))
         left.count = BATCH_RECORD_ERRORS_MAX; /* Kafka's clients need none */
     for (struct produce_piece *piece = all->pieces; piece != NULL; piece = piece->next)
         tell_record_errors(piece, &left);
@@ -477,7 +477,7 @@ static bool expect_answer(const struct produce *all)
         bytes +=
             (uint64_t)name_bytes + (1 + (uint64_t)topic->partition_data.count) * ANSWERED_BYTES;
     }
-    return all->acks == KAFKA_ACKS_NO_RESPONSE || conn_request_expects(&request->wire, bytes);
+    return all->acks == KAFKA_ACKS_NO_RESPONSE || request_expects(request, bytes);
 }
 
 /* Everything that needs memory, before the first piece runs.  False: there is none. */
@@ -515,7 +515,7 @@ void handle_produce(struct request *request)
         all->last = &all->pieces;
         all->acks = body->acks;
         all->timeout_ms = body->timeout_ms;
-        all->owner = producer_owner_of(&request->wire.conn->peer);
+        all->owner = producer_owner_of(&request->client->peer);
     }
     if (all == NULL || !expect_answer(all) || !prepare(all)) {
         request_refuse_memory(request);

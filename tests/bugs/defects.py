@@ -383,8 +383,8 @@ DEFECTS = [
     # ---- memory, and what others wait for
     defect("parked_holds_the_queue", "a join that waits for others holds the budget they need",
            ["test_request_memory"],
-           ("broker/request.c", "    conn_request_park(&request->wire,",
-            "    if (!$BUG)\n        conn_request_park(&request->wire,")),
+           ("broker/front_request.c", "    conn_request_park(front_request_wire(request),",
+            "    if (!$BUG)\n        conn_request_park(front_request_wire(request),")),
     defect("half_a_commit", "a commit that finds no memory leaves the offsets that found some",
            ["test_group_no_memory"],
            ("broker/coordinator/group_commit.c", "    end_offsets(commit);\n    commit->group->writes--;",

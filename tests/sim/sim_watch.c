@@ -1,7 +1,7 @@
 #include "tests/sim/sim_watch.h"
 
 #include "base/check.h"
-#include "broker/request.h"
+#include "broker/front_request.h"
 #include "net/conn_private.h"
 #include "net/protocol/kafka_tables.h"
 
@@ -36,8 +36,8 @@ static void add_forced(struct forced *forced, const struct conn *conn)
 
     list_for_each(node, &conn->outbox.requests)
     {
-        const struct conn_request *wire = container_of(node, struct conn_request, node);
-        const struct request *request = container_of(wire, struct request, wire);
+        struct conn_request *wire = container_of(node, struct conn_request, node);
+        const struct request *request = front_request_of(wire);
         if (wire->frame != NULL && buf_cost_bytes(wire->frame) > frame_bytes)
             frame_bytes = buf_cost_bytes(wire->frame);
         if (request->api_key == API_PRODUCE)
@@ -104,7 +104,7 @@ static bool must_hear(int16_t api_key)
 static void look_at_request(struct sim_watch *watch, const struct request *request,
                             uint64_t calm_ns)
 {
-    uint64_t age_ns = loop_now_ns(&request->home->loop) - request->wire.received_ns;
+    uint64_t age_ns = loop_now_ns(&request->home->loop) - request->received_ns;
 
     if (must_hear(request->api_key) && request->on_cancel == NULL && request->away == NULL &&
         !request->asking)
@@ -137,9 +137,9 @@ static void look_at_conn(struct sim_watch *watch, const struct conn *conn, uint6
     look_at_block(watch, conn);
     list_for_each(node, &conn->outbox.requests)
     {
-        const struct conn_request *wire = container_of(node, struct conn_request, node);
+        struct conn_request *wire = container_of(node, struct conn_request, node);
         if (wire->state == CONN_REQUEST_WORKING)
-            look_at_request(watch, container_of(wire, struct request, wire), calm_ns);
+            look_at_request(watch, front_request_of(wire), calm_ns);
     }
 }
 

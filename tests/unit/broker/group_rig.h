@@ -293,7 +293,7 @@ static struct {
     struct config *config;
     struct shards shards;
     struct shard shard;
-    struct conn conn; /* the peer of every request */
+    struct client client; /* of every request */
     struct arena arena;
     bool holds;            /* nothing becomes durable by itself */
     uint32_t topic_number; /* of ids */
@@ -516,7 +516,10 @@ static inline void rig_up(const char *const *sets)
         limits.max_bytes[i] = (uint64_t)1 << 30;
     memory_init(&rig.shard.memory, &limits, &rig.shard.loop, &rig.sink);
     rig.shard.image = image_create();
-    cr_assert(eq(int, request_pool_create(&rig.shard, &rig.shard.requests), OK));
+    cr_assert(
+        eq(int,
+           request_pool_create(&rig.shard, sizeof(struct request), NULL, NULL, &rig.shard.requests),
+           OK));
     clock_guard_start(&rig.shard);
     rig_open_parts();
     group_coordinator_start(rig.shard.groups);
@@ -560,10 +563,8 @@ struct ask {
 enum { RIG_ASKS = 64 };
 static struct ask *asks[RIG_ASKS]; /* those that wait */
 
-static inline void end_ask(struct conn_request *wire, bool closed)
+static inline void end_ask(struct request *request, bool closed)
 {
-    struct request *request = container_of(wire, struct request, wire);
-
     list_remove(&request->spent_task.node); /* what it is made of is looked at until ask_end */
     for (uint32_t i = 0; i < RIG_ASKS; i++)
         if (asks[i] != NULL && asks[i]->request == request) {
@@ -577,34 +578,25 @@ static inline void end_ask(struct conn_request *wire, bool closed)
 }
 
 /* request.c has encoded the answer, so every field is legal in its version. */
-void conn_answer(struct conn_request *wire, const struct wire_segment *segments,
-                 uint32_t segment_count)
+static inline void rig_answer(struct request *request, const struct wire_segment *segments,
+                              uint32_t segment_count, uint64_t held_bytes)
 {
-    end_ask(wire, false);
+    end_ask(request, false);
 }
 
-void conn_answer_none(struct conn_request *wire)
+static inline void rig_answer_none(struct request *request)
 {
     cr_assert(false, "no answer");
 }
 
-void conn_answer_close(struct conn_request *wire)
+static inline void rig_answer_close(struct request *request)
 {
     cr_assert(lt(u64, 0, rig.fail_after), "an answer could not be encoded");
-    end_ask(wire, true);
+    end_ask(request, true);
 }
 
-void conn_request_drop_frame(struct conn_request *wire)
-{
-}
-
-void conn_request_park(struct conn_request *wire, struct slab *slab)
-{
-}
-
-void conn_server_resume(struct conn_server *server)
-{
-}
+static const struct request_sink rig_answers = {
+    .answer = rig_answer, .answer_none = rig_answer_none, .close = rig_answer_close};
 
 /* Memory of a request that a test fills. */
 static inline void *rig_alloc(struct request *request, size_t count, size_t size_bytes)
@@ -635,13 +627,13 @@ static inline const char *rig_text(struct request *request, struct wire_string t
 /* A new request with the body's defaults; fill ask->body, then ask_start. */
 static inline struct ask ask_new(int16_t key, int16_t version)
 {
-    struct conn_request *wire;
-    enum err err = request_pool_take(rig.shard.requests, 0, false, &wire);
-    struct request *request = container_of(wire, struct request, wire);
+    struct request *request;
+    enum err err = request_pool_take(rig.shard.requests, 0, false, &request);
     struct ask ask = {.request = request};
 
     cr_assert(eq(int, err, OK));
-    request->wire.conn = &rig.conn;
+    request->sink = &rig_answers;
+    request->client = &rig.client;
     request->api = api_find(key);
     request->api_key = key;
     request->api_version = version;
@@ -683,7 +675,7 @@ static inline void ask_start(struct ask *ask, void (*handle)(struct request *req
 static inline void ask_end(struct ask *ask)
 {
     cr_assert(ask->answered);
-    ask->request->wire.release(&ask->request->wire);
+    request_done(ask->request);
 }
 
 #endif

@@ -361,7 +361,7 @@ Test(group_memory, a_request_that_waits_hears_a_reason_once)
     request_on_cancel(ask.request, on_heard, NULL); /* who begins to wait anew hears it anew */
     rig_settle();
     cr_assert(eq(u32, heard[REQUEST_CUT], 2));
-    ask.request->wire.release(&ask.request->wire);
+    request_done(ask.request);
 }
 
 /* ---- assignments */

@@ -1,4 +1,5 @@
 /* A request that waits keeps what it waits with, and no more of its frame. */
+#include "broker/front_request.h"
 #include "broker/produce_frame.h"
 #include "net/protocol/msg_produce.h"
 #include "tests/unit/broker/live_rig.h"
@@ -12,6 +13,18 @@ static struct shard *up(void)
     return broker_shard(live.broker.broker, 0);
 }
 
+static void shrink_frame(struct request *request, struct buf *smaller, uint32_t size_bytes)
+{
+    conn_request_shrink_frame(front_request_wire(request), smaller, size_bytes);
+}
+
+static void drop_frame(struct request *request)
+{
+    conn_request_drop_frame(front_request_wire(request));
+}
+
+static const struct request_sink trimmed = {.shrink_frame = shrink_frame, .drop_frame = drop_frame};
+
 /* A request of a connection with such a frame, of which records_bytes are records. */
 static struct request *make_request(struct shard *shard, uint32_t records_bytes,
                                     struct produce_request *body)
@@ -22,8 +35,9 @@ static struct request *make_request(struct shard *shard, uint32_t records_bytes,
     struct conn_request *wire;
     struct request *request;
 
-    cr_assert(eq(int, request_pool_take(shard->requests, FRAME_BYTES, true, &wire), OK));
-    request = container_of(wire, struct request, wire);
+    cr_assert(eq(int, request_pool_take(shard->requests, FRAME_BYTES, true, &request), OK));
+    request->sink = &trimmed;
+    wire = front_request_wire(request);
     wire->conn = list_first(&shard->conns->conns, struct conn, node);
     wire->frame = buf_create(memory_slab(&shard->memory, MEMORY_REQUESTS), FRAME_BYTES, 1);
     wire->size_bytes = FRAME_BYTES;
@@ -31,6 +45,9 @@ static struct request *make_request(struct shard *shard, uint32_t records_bytes,
     wire->kind = CONN_BULK;
     shard->conns->queued_request_bytes += FRAME_BYTES;
     shard->conns->kind_bytes[CONN_BULK] += FRAME_BYTES;
+    request->frame = wire->frame;
+    request->bytes = wire->bytes;
+    request->size_bytes = wire->size_bytes;
     memset(wire->frame->bytes, 'j', FRAME_BYTES);
     memcpy(wire->frame->bytes + NAME_POS, "topic", 5);
     memcpy(wire->frame->bytes + CLIENT_POS, "client", 6);
@@ -59,9 +76,9 @@ Test(produce_frame, a_frame_that_is_hardly_records_is_not_kept)
     const char *bytes;
 
     produce_frame_trim(request);
-    bytes = (const char *)request->wire.frame->bytes;
+    bytes = (const char *)request->frame->bytes;
     cr_assert(lt(u64, budget_used_bytes(budget), 6000));
-    cr_assert(eq(u32, request->wire.size_bytes, 5011));
+    cr_assert(eq(u32, request->size_bytes, 5011));
     cr_assert(eq(u64, shard->conns->queued_request_bytes, 5011));
     cr_assert(eq(u64, shard->conns->kind_bytes[CONN_BULK], 5011));
     cr_assert(wire_string_equal(request->client_id, wire_string("client")));
@@ -70,7 +87,7 @@ Test(produce_frame, a_frame_that_is_hardly_records_is_not_kept)
     cr_assert(eq(u32, records->slices[0].size_bytes, 5000));
     for (uint32_t i = 0; i < 5000; i++)
         cr_assert(records->slices[0].bytes[i] == 'r');
-    conn_request_drop_frame(&request->wire);
+    request_drop_frame(request);
     cr_assert(eq(u64, budget_used_bytes(budget), 0));
     cr_assert(eq(u64, shard->conns->queued_request_bytes, 0));
 }
@@ -80,9 +97,9 @@ Test(produce_frame, a_frame_of_records_stays_as_it_came)
     struct shard *shard = up();
     struct produce_request body;
     struct request *request = make_request(shard, 600000, &body);
-    const struct buf *frame = request->wire.frame;
+    const struct buf *frame = request->frame;
 
     produce_frame_trim(request);
-    cr_assert(request->wire.frame == frame);
-    cr_assert(eq(u32, request->wire.size_bytes, FRAME_BYTES));
+    cr_assert(request->frame == frame);
+    cr_assert(eq(u32, request->size_bytes, FRAME_BYTES));
 }

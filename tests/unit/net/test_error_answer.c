@@ -119,7 +119,7 @@ static void every_answer_says_it(const struct api_desc *api, int16_t version)
     cr_assert(eq(int, codec_encode(api->response, version, response, &writer), OK), "%s v%d",
               api->name, version);
     if (!is_left_out(api, version) && names_something(api->request->body, version, request))
-        cr_assert(gt(int, count_codes(api->response->body, version, response), 0), "%s v%d",
+        cr_assert(lt(int, 0, count_codes(api->response->body, version, response)), "%s v%d",
                   api->name, version);
     arena_reset(&f.arena);
 }
