@@ -7,26 +7,15 @@
 
 enum { INTERVAL_MIN_MS = 100, INTERVAL_MAX_MS = 3600000 };
 
-/* clang-format off */
-static const struct config_key keys[] = {
-    {"interval.ms", CONFIG_I32, CONFIG_STORED, true, "300000", INT32_MIN, INT32_MAX, NULL, NULL},
-    {"match", CONFIG_LIST, CONFIG_STORED, true, "", 0, 0, NULL, NULL},
-    {"metrics", CONFIG_LIST, CONFIG_STORED, true, "", 0, 0, NULL, NULL},
-};
-/* clang-format on */
-
 const struct config_key *client_metrics_config_keys(uint32_t *count_out)
 {
-    *count_out = array_count(keys);
-    return keys;
+    *count_out = CLIENT_METRICS_CONFIG_ID_COUNT;
+    return config_tables_client_metrics;
 }
 
 const struct config_key *client_metrics_config_key_find(const char *name)
 {
-    for (size_t i = 0; i < array_count(keys); i++)
-        if (strcmp(keys[i].name, name) == 0)
-            return &keys[i];
-    return NULL;
+    return config_key_search(config_tables_client_metrics, CLIENT_METRICS_CONFIG_ID_COUNT, name);
 }
 
 bool client_metrics_config_is_interval(int64_t interval_ms)

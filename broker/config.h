@@ -1,7 +1,6 @@
-/* config: the broker's configuration: every key with its type, unit, range and default.
+/* config: the broker's configuration, a value for each of its keys (config/config_key.h).
  *
- * One table (config_table.c) serves the parser, DescribeConfigs, the documentation and the
- * nearest-name hint.  Read at start from defaults < file < environment < flags; afterwards a value
+ * Read at start from defaults < file < environment < flags; afterwards a value
  * changes only through committed metadata records (dynamic keys), so a reader asks with its shard's
  * image.  Names are Kafka's where Kafka has one; ours start with "levee.". */
 #ifndef LEVEE_BROKER_CONFIG_H
@@ -10,43 +9,12 @@
 #include "base/err.h"
 #include "base/io.h"
 #include "base/log_line.h"
+#include "broker/config/config_key.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct image;
-
-enum config_type {
-    CONFIG_BOOL,
-    CONFIG_I32,
-    CONFIG_I64,
-    CONFIG_I16,
-    CONFIG_DOUBLE,
-    CONFIG_STRING,
-    CONFIG_LIST,
-    CONFIG_PASSWORD,
-    CONFIG_CLASS
-};
-
-enum config_effect {
-    CONFIG_ACTS,    /* read by our code */
-    CONFIG_STORED,  /* a feature that does not exist here yet: validated, stored, echoed */
-    CONFIG_IGNORED, /* JVM-only: accepted, named once as having no effect */
-    CONFIG_REFUSED, /* asks for protection that is not there: setting it is a fault */
-};
-
-/* One row of the table. */
-struct config_key {
-    const char *name;
-    enum config_type type;
-    enum config_effect effect;
-    bool dynamic;             /* changeable by IncrementalAlterConfigs */
-    const char *default_text; /* NULL: no default (null) */
-    int64_t min, max;         /* numbers */
-    const char *choices;      /* comma-separated allowed words, or NULL */
-    const char *doc;          /* one or two sentences, with the unit; NULL: what effect says */
-    bool internal;            /* Kafka keeps it to itself: accepted, never described */
-};
 
 /* Where an effective value comes from (Kafka's ConfigSource numbers). */
 enum config_source {
@@ -78,11 +46,6 @@ must_use enum err config_load(struct io *io, const struct config_load_options *o
                               void (*note)(void *context, const char *text), void *context,
                               struct config **out);
 void config_destroy(struct config *config);
-
-/* All keys. */
-const struct config_key *config_keys(uint32_t *count_out);
-const struct config_key *config_key_find(const char *name);
-const char *config_key_doc(const struct config_key *key); /* never NULL */
 
 /* The static value as text (the default when not set); NULL: null.  name must be a row. */
 const char *config_text(const struct config *config, const char *name);

@@ -50,7 +50,7 @@ static enum err check_number(struct checking *checking)
     int64_t type_max = key->type == CONFIG_I32   ? INT32_MAX
                        : key->type == CONFIG_I16 ? INT16_MAX
                                                  : INT64_MAX;
-    char why[64];
+    char why[128];
     int64_t value;
 
     if (text_parse_i64(checking->text, checking->size_bytes, -type_max - 1, type_max, &value)) {
@@ -60,16 +60,18 @@ static enum err check_number(struct checking *checking)
                                            : "LONG");
         return refuse_sent(checking, why);
     }
-    if (strcmp(key->name, "compression.gzip.level") == 0) {
+    if (key->rule == CONFIG_RULE_GZIP_LEVEL) {
         if (value == -1 || (value >= 1 && value <= 9))
             return OK;
         return refuse_text(checking, "Value must be between 1 and 9 or equal to -1");
     }
     /* nothing would be kept (KafkaConfig.validateValues); of the coarser units config.c decides,
      * for they may stand below one that wins */
-    if (strcmp(key->name, "log.retention.ms") == 0 && value == 0)
-        return refuse_text(checking, "log.retention.ms must be unlimited (-1) or, equal or greater "
-                                     "than 1");
+    if (key->rule == CONFIG_RULE_NOT_ZERO && value == 0) {
+        snprintf(why, sizeof(why), "%s must be unlimited (-1) or, equal or greater than 1",
+                 key->name);
+        return refuse_text(checking, why);
+    }
     if (value >= key->min && value <= key->max)
         return OK;
     say_bound(key, value < key->min, why);
@@ -220,17 +222,18 @@ static enum err check_offset_reset(struct checking *checking)
 
 static enum err check_text(struct checking *checking)
 {
-    const char *name = checking->key->name;
-
     if (memchr(checking->sent, '\0', checking->sent_bytes) != NULL)
         return refuse_sent(checking, "A text must not contain the character NUL");
-    if (strcmp(name, "leader.replication.throttled.replicas") == 0 ||
-        strcmp(name, "follower.replication.throttled.replicas") == 0)
+    switch (checking->key->rule) {
+    case CONFIG_RULE_THROTTLED_REPLICAS:
         return check_throttled(checking);
-    if (strcmp(name, "max.connections.per.ip.overrides") == 0)
+    case CONFIG_RULE_IP_OVERRIDES:
         return check_ip_overrides(checking);
-    if (strcmp(name, "share.auto.offset.reset") == 0)
+    case CONFIG_RULE_OFFSET_RESET:
         return check_offset_reset(checking);
+    default:
+        break;
+    }
     if (checking->key->choices == NULL)
         return OK;
     return checking->key->type == CONFIG_LIST

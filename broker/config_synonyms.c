@@ -1,36 +1,10 @@
 #include "broker/config_synonyms.h"
 
-#include "base/check.h"
 #include "broker/metadata/image.h"
 #include "net/protocol/kafka_enums.h"
 
 #include <stdio.h>
 #include <string.h>
-
-/* Each row: the keys of one setting, the finest unit first. */
-static const char *const settings[][CONFIG_SYNONYM_NAMES_MAX] = {
-    {"log.flush.interval.ms", "log.flush.scheduler.interval.ms"},
-    {"log.retention.ms", "log.retention.minutes", "log.retention.hours"},
-    {"log.roll.jitter.ms", "log.roll.jitter.hours"},
-    {"log.roll.ms", "log.roll.hours"},
-};
-
-void config_synonyms_names(const char *name, const char *out[CONFIG_SYNONYM_NAMES_MAX])
-{
-    const char *const *row = NULL;
-    size_t begin = 0;
-
-    for (size_t i = 0; i < array_count(settings) && row == NULL; i++)
-        for (size_t k = 0; k < CONFIG_SYNONYM_NAMES_MAX && settings[i][k] != NULL; k++)
-            if (strcmp(settings[i][k], name) == 0) {
-                row = settings[i];
-                begin = k;
-            }
-    for (size_t k = 0; k < CONFIG_SYNONYM_NAMES_MAX; k++)
-        out[k] = row != NULL && begin + k < CONFIG_SYNONYM_NAMES_MAX ? row[begin + k] : NULL;
-    if (row == NULL)
-        out[0] = name;
-}
 
 static void add(struct config_synonym *out, uint32_t *count, const struct config_key *key,
                 const char *text, enum config_source source)
@@ -41,16 +15,14 @@ static void add(struct config_synonym *out, uint32_t *count, const struct config
 }
 
 uint32_t config_synonyms(const struct config *config, const struct image *image,
-                         const char *const names[CONFIG_SYNONYM_NAMES_MAX],
-                         struct config_synonym out[CONFIG_SYNONYMS_MAX])
+                         enum config_id first, struct config_synonym out[CONFIG_SYNONYMS_MAX])
 {
     uint32_t count = 0;
     char id[16];
 
     snprintf(id, sizeof(id), "%d", config_node_id(config));
-    for (size_t i = 0; i < CONFIG_SYNONYM_NAMES_MAX && names[i] != NULL; i++) {
-        const struct config_key *key = config_key_find(names[i]);
-        check(key != NULL);
+    for (enum config_id at = first; at != CONFIG_NO_KEY; at = config_key(at)->behind) {
+        const struct config_key *key = config_key(at);
         if (image != NULL) {
             add(out, &count, key,
                 image_config(image, KAFKA_CONFIG_RESOURCE_TYPE_BROKER, id, key->name),
@@ -62,10 +34,8 @@ uint32_t config_synonyms(const struct config *config, const struct image *image,
         if (config_is_set(config, key->name))
             add(out, &count, key, config_text(config, key->name), CONFIG_SOURCE_STATIC);
     }
-    for (size_t i = 0; i < CONFIG_SYNONYM_NAMES_MAX && names[i] != NULL; i++) {
-        const struct config_key *key = config_key_find(names[i]);
-        add(out, &count, key, key->default_text, CONFIG_SOURCE_DEFAULT);
-    }
+    for (enum config_id at = first; at != CONFIG_NO_KEY; at = config_key(at)->behind)
+        add(out, &count, config_key(at), config_key(at)->default_text, CONFIG_SOURCE_DEFAULT);
     return count;
 }
 

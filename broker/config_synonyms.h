@@ -9,8 +9,7 @@
 #include "broker/config.h"
 
 enum {
-    CONFIG_SYNONYM_NAMES_MAX = 3,
-    CONFIG_SYNONYMS_MAX = 4 * CONFIG_SYNONYM_NAMES_MAX + 1, /* one of a topic or a group */
+    CONFIG_SYNONYMS_MAX = 4 * 3 + 1, /* of three keys, and one of a topic or a group */
 };
 
 struct config_synonym {
@@ -19,16 +18,11 @@ struct config_synonym {
     enum config_source source;
 };
 
-/* The broker keys of a setting whose own key is name: name itself and those that stand behind it;
- * what is not used is NULL. */
-void config_synonyms_names(const char *name, const char *out[CONFIG_SYNONYM_NAMES_MAX]);
-
-/* What these broker keys (NULL ends) are set to: key by key the broker's dynamic value, the
- * cluster's, the static one; behind all the defaults.  A stored text that is no legal value does
- * not count. image may be NULL. */
+/* What the broker's key first (CONFIG_NO_KEY: none) and those behind it are set to: key by key the
+ * broker's dynamic value, the cluster's, the static one; behind all the defaults.  A stored text
+ * that is no legal value does not count. image may be NULL. */
 uint32_t config_synonyms(const struct config *config, const struct image *image,
-                         const char *const names[CONFIG_SYNONYM_NAMES_MAX],
-                         struct config_synonym out[CONFIG_SYNONYMS_MAX]);
+                         enum config_id first, struct config_synonym out[CONFIG_SYNONYMS_MAX]);
 
 /* How many of them Kafka does not tell: all before the first one of name itself. */
 uint32_t config_synonyms_hidden(const struct config_synonym *synonyms, uint32_t count,

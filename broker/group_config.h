@@ -18,10 +18,9 @@ uint32_t group_config_synonyms(const struct config *config, const struct image *
                                const char *group, const struct config_key *key,
                                struct config_synonym out[CONFIG_SYNONYMS_MAX]);
 
-/* Is value, legal as such, within the broker's bounds?  Otherwise *problem_out is Kafka's sentence,
- * a constant. */
-bool group_config_check_bounds(const struct config *config, const struct image *image,
-                               const struct config_key *key, int64_t value,
-                               const char **problem_out);
+/* The broker's key that bounds a number, legal as such, and that value passes; NULL: none. */
+const struct config_key *group_config_broken_bound(const struct config *config,
+                                                   const struct image *image,
+                                                   const struct config_key *key, int64_t value);
 
 #endif

@@ -3,23 +3,23 @@
 #include "base/check.h"
 #include "base/text.h"
 #include "broker/metadata/image.h"
-#include "broker/topic_config_table.h"
 #include "broker/topic_ref.h"
 #include "net/protocol/kafka_enums.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* How many of the topic key's unit one of the broker key is (hours and minutes to ms). */
+/* How many milliseconds a broker's key counts by: a topic's count by one. */
 static int64_t unit_of(const char *broker_name)
 {
-    size_t size_bytes = strlen(broker_name);
-
-    if (size_bytes > 6 && strcmp(broker_name + size_bytes - 6, ".hours") == 0)
+    switch (config_key_find(broker_name)->unit) {
+    case CONFIG_UNIT_HOURS:
         return 3600 * 1000;
-    if (size_bytes > 8 && strcmp(broker_name + size_bytes - 8, ".minutes") == 0)
+    case CONFIG_UNIT_MINUTES:
         return 60 * 1000;
-    return 1;
+    default:
+        return 1;
+    }
 }
 
 /* text of a broker key in the topic key's unit.  How long records are kept is -1 without a limit,
@@ -27,7 +27,7 @@ static int64_t unit_of(const char *broker_name)
 static const char *convert(const char *text, const struct config_key *key, int64_t unit,
                            char space[64])
 {
-    bool is_retention = strcmp(key->name, "retention.ms") == 0;
+    bool is_retention = key == topic_config_key(TOPIC_CONFIG_RETENTION_MS);
     int64_t value;
 
     if ((unit == 1 && !is_retention) ||
@@ -37,6 +37,17 @@ static const char *convert(const char *text, const struct config_key *key, int64
         return is_retention ? "-1" : text;
     snprintf(space, 64, "%lld", (long long)(value * unit)); /* hours and minutes are 32 bits */
     return space;
+}
+
+const struct config_key *topic_config_keys(uint32_t *count_out)
+{
+    *count_out = TOPIC_CONFIG_ID_COUNT;
+    return config_tables_topic;
+}
+
+const struct config_key *topic_config_key_find(const char *name)
+{
+    return config_key_search(config_tables_topic, TOPIC_CONFIG_ID_COUNT, name);
 }
 
 bool topic_config_is_fixed(const char *topic, const char *name)
@@ -72,8 +83,7 @@ uint32_t topic_config_synonyms(const struct config *config, const struct image *
     own = own_text(image, topic, key);
     if (own != NULL)
         out[count++] = (struct config_synonym){name, own, CONFIG_SOURCE_TOPIC};
-    return count +
-           config_synonyms(config, image, topic_config_origin(key)->broker_names, out + count);
+    return count + config_synonyms(config, image, key->behind, out + count);
 }
 
 void topic_config_value(const struct config *config, const struct image *image, const char *topic,

@@ -28,6 +28,11 @@ void topic_config_resolve(const struct config *config, const struct image *image
 const struct config_key *topic_config_keys(uint32_t *count_out);
 const struct config_key *topic_config_key_find(const char *name);
 
+static inline const struct config_key *topic_config_key(enum topic_config_id id)
+{
+    return &config_tables_topic[id];
+}
+
 /* Validate one override (value NULL = delete: always fine). problem_out in Kafka's words. */
 must_use enum err topic_config_check(const char *name, const char *value, char *problem_out,
                                      size_t problem_max);

@@ -166,7 +166,7 @@ static void print_key(const struct config_key *key, const char *scope)
 {
     printf("%s (%s)\n  default: %s\n  %s%s\n  %s\n", key->name, scope,
            key->default_text == NULL ? "none" : key->default_text, effect_text(key->effect),
-           key->dynamic ? "; may be changed while running" : "", config_key_doc(key));
+           key->dynamic ? "; may be changed while running" : "", key->doc);
     if (key->choices != NULL)
         printf("  one of: %s\n", key->choices);
 }
@@ -181,7 +181,7 @@ static void print_key_json(const struct config_key *key, const char *scope)
         output_json_text(key->default_text, strlen(key->default_text));
     printf(",\"effect\":\"%s\",\"dynamic\":%s,\"doc\":", effect_text(key->effect),
            key->dynamic ? "true" : "false");
-    output_json_text(config_key_doc(key), strlen(config_key_doc(key)));
+    output_json_text(key->doc, strlen(key->doc));
     puts("}");
 }
 

@@ -11,7 +11,6 @@
 #include "broker/metadata/image.h"
 #include "broker/request.h"
 #include "broker/topic_config.h"
-#include "broker/topic_config_table.h"
 #include "broker/topic_name.h"
 #include "net/protocol/kafka_enums.h"
 #include "net/protocol/msg_describe_configs.h"
@@ -82,7 +81,7 @@ static void fill_common(struct request *request, const struct config_key *key, a
     out->name = wire_string(key->name);
     out->is_sensitive = key->type == CONFIG_PASSWORD;
     out->config_type = type_of(key);
-    out->documentation = wire_string(body->include_documentation ? config_key_doc(key) : NULL);
+    out->documentation = wire_string(body->include_documentation ? key->doc : NULL);
 }
 
 /* Kafka leaves out the values that stand before the first one of the setting's main key, hence all
@@ -165,13 +164,14 @@ static bool fill_topic_key(struct describing *describing, const struct config_ke
                            answered_config *out)
 {
     struct config_synonym synonyms[CONFIG_SYNONYMS_MAX];
-    const char *main_name = topic_config_origin(key)->broker_names[0];
     struct topic_config_value value;
     uint32_t count = topic_config_synonyms(describing->config, describing->image, describing->name,
                                            key->name, synonyms);
     uint32_t own = count > 0 && synonyms[0].source == CONFIG_SOURCE_TOPIC;
     uint32_t hidden =
-        main_name == NULL ? 0 : config_synonyms_hidden(synonyms + own, count - own, main_name);
+        key->behind == CONFIG_NO_KEY
+            ? 0
+            : config_synonyms_hidden(synonyms + own, count - own, config_key(key->behind)->name);
 
     for (uint32_t i = own; i + hidden < count; i++)
         synonyms[i] = synonyms[i + hidden];
@@ -215,15 +215,13 @@ static bool fill_broker_key(struct describing *describing, const struct config_k
                             answered_config *out)
 {
     struct config_synonym synonyms[CONFIG_SYNONYMS_MAX];
-    const char *names[CONFIG_SYNONYM_NAMES_MAX];
     const char *value = config_string(describing->config, describing->image, key->name);
     uint32_t count;
     uint32_t hidden;
 
     if (key->internal)
         return false;
-    config_synonyms_names(key->name, names);
-    count = config_synonyms(describing->config, describing->image, names, synonyms);
+    count = config_synonyms(describing->config, describing->image, config_key_id(key), synonyms);
     hidden = config_synonyms_hidden(synonyms, count, key->name);
     out->read_only = !config_rules_is_changeable(key);
     return done(describing, copy(describing->request, key, value, &out->value) &&

@@ -333,17 +333,24 @@ bool alteration_check_names(struct alteration *alteration, const asked_change *c
 
 static bool check_group(struct alteration *alteration, uint32_t mark)
 {
-    const struct decision *decision = alteration->decision;
+    struct decision *decision = alteration->decision;
     uint32_t count;
     const struct config_key *keys = group_config_keys(&count);
-    const char *problem;
+    const struct config_key *bound;
     struct wire_string value;
 
-    for (uint32_t i = 0; i < count; i++)
-        if (keys[i].type == CONFIG_I32 && find_set(alteration, mark, &keys[i], &value) &&
-            !group_config_check_bounds(decision->config, decision->image, &keys[i],
-                                       number_of(value), &problem))
-            return alteration_refuse(alteration, KAFKA_INVALID_CONFIG, wire_string(problem));
+    for (uint32_t i = 0; i < count; i++) {
+        if (keys[i].type != CONFIG_I32 || !find_set(alteration, mark, &keys[i], &value))
+            continue;
+        bound = group_config_broken_bound(decision->config, decision->image, &keys[i],
+                                          number_of(value));
+        if (bound != NULL)
+            return alteration_refuse(
+                alteration, KAFKA_INVALID_CONFIG,
+                decision_text(decision, "%s must be %s than or equal to %s", keys[i].name,
+                              config_key_id(bound) == keys[i].least ? "greater" : "less",
+                              bound->name));
+    }
     return true;
 }
 

@@ -109,19 +109,11 @@ Test(config_values, keys_without_a_broker_behind_them_have_no_synonyms)
 
 Test(config_values, a_broker_key_has_those_of_the_coarser_units_behind_it)
 {
-    const char *names[CONFIG_SYNONYM_NAMES_MAX];
-
-    with_sets(NULL);
-    config_synonyms_names("log.retention.minutes", names);
-    cr_expect(eq(str, (char *)names[0], "log.retention.minutes"));
-    cr_expect(eq(str, (char *)names[1], "log.retention.hours"));
-    cr_expect(eq(ptr, (void *)names[2], NULL));
-    config_synonyms_names("log.roll.hours", names);
-    cr_expect(eq(str, (char *)names[0], "log.roll.hours"));
-    cr_expect(eq(ptr, (void *)names[1], NULL));
-    config_synonyms_names("num.partitions", names);
-    cr_expect(eq(str, (char *)names[0], "num.partitions"));
-    cr_expect(eq(ptr, (void *)names[1], NULL));
+    cr_expect(
+        eq(int, (int)config_key(CONFIG_LOG_RETENTION_MINUTES)->behind, CONFIG_LOG_RETENTION_HOURS));
+    cr_expect(eq(int, (int)config_key(CONFIG_LOG_RETENTION_HOURS)->behind, CONFIG_NO_KEY));
+    cr_expect(eq(int, (int)config_key(CONFIG_LOG_ROLL_HOURS)->behind, CONFIG_NO_KEY));
+    cr_expect(eq(int, (int)config_key(CONFIG_NUM_PARTITIONS)->behind, CONFIG_NO_KEY));
 }
 
 /* ---- groups */
