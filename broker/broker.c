@@ -10,6 +10,7 @@
 #include "broker/last_words.h"
 #include "broker/metadata/controller.h"
 #include "broker/metadata/image.h"
+#include "broker/metadata/loader.h"
 #include "broker/request_summaries.h"
 #include "broker/scrape.h"
 #include "broker/shard_metrics.h"
@@ -191,33 +192,48 @@ static enum err open_station(struct broker *broker, uint32_t index)
     return err;
 }
 
-static bool publish(struct shard *shard, const struct delta *delta, struct delta_cursor *cursor)
+/* ---- who follows the metadata, in this order */
+
+static bool publish_to_groups(struct shard *shard, const struct delta *delta,
+                              struct delta_cursor *cursor)
 {
-    for (uint32_t i = 0; i < delta->topic_count && !cursor->has_begun; i++)
+    for (uint32_t i = 0; i < delta->topic_count; i++)
         if (delta->topics[i].changes & DELTA_TOPIC_DELETED)
             group_coordinator_topic_deleted(shard->groups, delta->topics[i].name);
-    cursor->has_begun = true;
+    return true;
+}
+
+static enum err open_topics(struct shard *shard)
+{
+    topic_table_open_all(shard->topics);
+    return topic_table_open_err(shard->topics);
+}
+
+static bool publish_to_topics(struct shard *shard, const struct delta *delta,
+                              struct delta_cursor *cursor)
+{
     return topic_table_publish_some(shard->topics, delta, cursor);
 }
+
+static const struct metadata_publisher publishers[] = {
+    {.name = "groups", .publish = publish_to_groups},
+    {.name = "topics", .open = open_topics, .publish = publish_to_topics},
+};
 
 static enum err open_metadata(struct broker *broker)
 {
     struct shard *first = broker->shards.at[0];
-    enum err err =
-        controller_open(first, broker->dir.cluster_id, broker->dir.node_id, &broker->controller);
+    enum err err = loader_open(first, &broker->loader);
 
-    first->controller = broker->controller;
-    for (uint32_t i = 1; i < broker->options.shard_count && err == OK; i++)
-        err = controller_replay_into(broker->controller, broker->shards.at[i]->image);
     if (err != OK)
         return err;
-    controller_set_publisher(broker->controller, publish);
+    broker->controller =
+        controller_create(first, broker->loader, broker->dir.cluster_id, broker->dir.node_id);
+    first->controller = broker->controller;
+    for (size_t i = 0; i < array_count(publishers); i++)
+        loader_add(broker->loader, &publishers[i]);
     err = stray_logs_set_aside(first->io, broker->dir.path, first->image, first->sink);
-    for (uint32_t i = 0; i < broker->options.shard_count && err == OK; i++) {
-        topic_table_open_all(broker->shards.at[i]->topics);
-        err = topic_table_open_err(broker->shards.at[i]->topics);
-    }
-    return err;
+    return err == OK ? loader_open_publishers(broker->loader) : err;
 }
 
 static void on_left_entries(void *context, const struct journal_facts *facts)
@@ -421,8 +437,10 @@ static void close_station(struct station *station)
         return;
     group_coordinator_destroy(shard->groups);
     topic_table_destroy(shard->topics);
-    if (shard->index == 0)
-        controller_close(shard->controller);
+    if (shard->index == 0) {
+        controller_destroy(shard->controller);
+        loader_close(station->broker->loader);
+    }
     if (shard->store != NULL)
         store_close(shard->store);
     validation_destroy(shard->validation);

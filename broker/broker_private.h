@@ -34,6 +34,7 @@ struct broker {
     struct front *front;
     struct descriptors descriptors;
     struct memory_limits memory_limits; /* of a shard */
+    struct loader *loader;
     struct controller *controller;
     struct last_words *last_words;
     struct scrape *scrape;

@@ -1,6 +1,6 @@
 /* The walk of a call: controller_enqueue → controller_pump takes the oldest → decide: records and
- * answer → metadata_log_append → on_committed: durable → image_publish: every shard's image and
- * publishers have it → on_published → finish: the caller's done → the next one. */
+ * answer → metadata_log_append: durable, and the loader has brought it to every shard's image and
+ * publishers → on_committed → finish: the caller's done → the next one. */
 #include "base/check.h"
 #include "broker/metadata/controller_private.h"
 #include "broker/producer_ids.h"
@@ -156,15 +156,6 @@ static void finish(struct controller *controller, enum err err)
     controller_pump(controller);
 }
 
-static void on_published(struct image_publish *publish)
-{
-    struct controller *controller = container_of(publish, struct controller, publish);
-
-    if (controller->stopped == NULL && metadata_log_wants_snapshot(controller->log))
-        metadata_log_snapshot(controller->log, controller->shard->image, NULL, NULL);
-    finish(controller, OK);
-}
-
 static void on_committed(struct metadata_append *append, enum err err)
 {
     struct controller *controller = container_of(append, struct controller, append);
@@ -177,7 +168,7 @@ static void on_committed(struct metadata_append *append, enum err err)
         controller->urgent_alter_count = 0;
     else if (controller->current->kind == CALL_ALTER_CONFIGS)
         controller->urgent_alter_count++;
-    image_publish_start(&controller->publish, append->bytes, append->size_bytes, on_published);
+    finish(controller, OK);
 }
 
 /* On a full disk topics are deleted, or keep less, to make it less full. */
@@ -333,9 +324,9 @@ void controller_fail(struct controller *controller, enum err err)
     list_init(&ended);
     list_splice_back(&ended, &controller->waiting);
     controller->waiting_count = 0;
-    if (controller->current != NULL && controller->publish.pending_count == 0) {
+    if (controller->current != NULL && !metadata_log_is_handing_over(controller->log)) {
         list_push_front(&ended, &controller->current->node);
-        controller->current = NULL; /* what is being published is committed and ends well */
+        controller->current = NULL; /* what is committed ends well */
     }
     while (!list_is_empty(&ended)) {
         struct controller_call *call =
@@ -396,11 +387,6 @@ const char *controller_cluster_id(const struct controller *controller)
 struct producer_ids *controller_producer_ids(struct controller *controller)
 {
     return controller->producer_ids;
-}
-
-void controller_set_publisher(struct controller *controller, image_published_fn *publish)
-{
-    controller->publish.published = publish;
 }
 
 int32_t controller_epoch(const struct controller *controller)

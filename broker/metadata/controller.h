@@ -2,22 +2,19 @@
  *
  * Lives on shard 0.  One asynchronous interface whether the controller is in this process or
  * (later) a quorum elsewhere: calls carry request, principal and deadline and end in done. Deciding
- * is pure (image + request → records + answer, controller_decide_*.c); the records are appended to
- * the metadata log, made durable, applied to shard 0's image, handed to every other shard, and only
- * when all have applied them is the call answered.  Calls are decided one after the other, each
- * against the image with all earlier records applied.
- *   K1  one operation is between decision and answer; at most CONTROLLER_CALLS_MAX others wait;
- *       one that lets space go, by deleting topics or changing configs, passes one whose records
- *       have no room in the journal, which is decided anew
- *   K2  the data plane learns nothing but through committed records, also from here
- *   K3  after a failure of the storage nothing is decided any more: every call ends with an error
- * Rules: reference/kraft.md section 7; Kafka's ReplicationControlManager,
- * ConfigurationControlManager for errors and messages. */
+ * is pure (image + request → records + answer, decision.h); the records are appended to the
+ * metadata log, made durable, brought to the image of each shard by the loader, and only when all
+ * follow them is the call answered.  Calls are decided one after the other, each against the image
+ * with all earlier records applied. K1  one operation is between decision and answer; at most
+ * CONTROLLER_CALLS_MAX others wait; one that lets space go, by deleting topics or changing configs,
+ * passes one whose records have no room in the journal, which is decided anew K2  the data plane
+ * learns nothing but through committed records, also from here K3  after a failure of the storage
+ * nothing is decided any more: every call ends with an error Rules: reference/kraft.md section 7;
+ * Kafka's ReplicationControlManager, ConfigurationControlManager for errors and messages. */
 #ifndef LEVEE_BROKER_METADATA_CONTROLLER_H
 #define LEVEE_BROKER_METADATA_CONTROLLER_H
 
 #include "base/arena.h"
-#include "broker/metadata/image_publish.h"
 #include "broker/shard.h"
 #include "net/protocol/codec.h"
 
@@ -25,7 +22,7 @@ struct alter_partition_request;
 struct alter_partition_response;
 struct controller;
 struct delta;
-struct image;
+struct loader;
 struct create_partitions_request;
 struct create_partitions_response;
 struct create_topics_request;
@@ -97,17 +94,15 @@ struct controller_start {
     struct uuid directory_id;
 };
 
-/* At start, synchronously, in this order: controller_open opens the metadata log and replays it
- * (with its snapshot) into shard 0's image; serve.c copies the image to other shards
- * (controller_replay_into) and opens partitions; after store_recovered, controller_start appends
- * what each start must write: controller epoch raised, bootstrap records of a new cluster (in one
- * metadata transaction), broker registration with a new incarnation, unfence, raised leader
- * epochs; started() runs when they are committed and applied everywhere. */
-/* controller_open reads shard->config, store, image, io, clock, prng, sink, shards; the log lies in
- * the directory that log.dirs (or log.dir) names. */
-must_use enum err controller_open(struct shard *shard, const char *cluster_id, int32_t node_id,
-                                  struct controller **out);
-must_use enum err controller_replay_into(struct controller *controller, struct image *image);
+/* On shard 0, whose config, image, prng and sink it reads; the images are filled (loader_open), and
+ * the loader outlives it.  Nothing is decided before controller_begin. */
+struct controller *controller_create(struct shard *shard, struct loader *loader,
+                                     const char *cluster_id, int32_t node_id);
+
+/* After store_recovered, on the loop: append what each start must write: controller epoch raised,
+ * bootstrap records of a new cluster (in one metadata transaction), broker registration with a new
+ * incarnation, unfence, raised leader epochs; started() runs when they are committed and applied
+ * everywhere. */
 void controller_begin(struct controller *controller, const struct controller_start *start,
                       void (*started)(void *context, enum err err), void *context);
 
@@ -118,9 +113,11 @@ void controller_fail(struct controller *controller, enum err err);
 /* Clean stop, once: what waits is finished first, then our broker is fenced (a record) and a
  * snapshot written when there is anything new; then done. */
 void controller_stop(struct controller *controller, void (*done)(void *context), void *context);
-void controller_close(struct controller *controller);
 
-/* Fixed from controller_open to controller_close: any shard may read it. */
+/* When the loops stand still.  NULL is accepted. */
+void controller_destroy(struct controller *controller);
+
+/* Fixed from controller_create to controller_destroy: any shard may read it. */
 const char *controller_cluster_id(const struct controller *controller);
 
 /* Ids for idempotent producers, on shard 0. */
@@ -128,9 +125,5 @@ struct producer_ids *controller_producer_ids(struct controller *controller);
 
 int32_t controller_epoch(const struct controller *controller);
 int64_t controller_broker_epoch(const struct controller *controller);
-
-/* The bytes of committed records, to be applied by every shard: serve.c registers how a shard
- * publishes (topic_table, coordinators) after its image has them. */
-void controller_set_publisher(struct controller *controller, image_published_fn *publish);
 
 #endif

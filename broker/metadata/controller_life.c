@@ -1,13 +1,14 @@
-/* Start and stop of the controller.  The walk of a start: controller_open replays →
- * controller_begin raises the epoch → decide_registration: bootstrap records of a new cluster, our
- * broker registered and unfenced → decide_leaders, a thousand partitions at a time: those that
- * Kafka left without a leader when it stopped in order, and after a stop that was not in order all
- * that are led → started.  Of a stop: decide_fencing → a snapshot → stopped. */
+/* Start and stop of the controller.  The walk of a start: controller_begin raises the epoch →
+ * decide_registration: bootstrap records of a new cluster, our broker registered and unfenced →
+ * decide_leaders, a thousand partitions at a time: those that Kafka left without a leader when it
+ * stopped in order, and after a stop that was not in order all that are led → started.  Of a stop:
+ * decide_fencing → a snapshot → stopped. */
 #include "base/check.h"
 #include "base/mem.h"
 #include "broker/cordon.h"
 #include "broker/metadata/controller_private.h"
 #include "broker/metadata/features.h"
+#include "broker/metadata/loader.h"
 #include "broker/producer_ids.h"
 #include "net/protocol/msg_begin_transaction_record.h"
 #include "net/protocol/msg_broker_registration_change_record.h"
@@ -23,79 +24,32 @@ enum { RAISE_RECORDS_MAX = 1000, FENCE = 1, UNFENCE = -1, BEGIN_SHUTDOWN = 1 };
 
 /* ---- opening */
 
-enum err controller_open(struct shard *shard, const char *cluster_id, int32_t node_id,
-                         struct controller **out)
+struct controller *controller_create(struct shard *shard, struct loader *loader,
+                                     const char *cluster_id, int32_t node_id)
 {
-    const struct config *config = shard->config;
     struct controller *controller = mem_alloc(sizeof(*controller));
-    struct metadata_log_world world = {
-        .store = shard->store,
-        .io = shard->io,
-        .clock = shard->clock,
-        .sink = shard->sink,
-        .dir = config_log_dir(config),
-    };
-    struct metadata_log_options options = {
-        .segment_bytes = (uint32_t)config_i64(config, NULL, "metadata.log.segment.bytes"),
-        .snapshot_interval_bytes =
-            (uint64_t)config_i64(config, NULL, "metadata.log.max.record.bytes.between.snapshots"),
-    };
-    enum err err;
 
     controller->shard = shard;
+    controller->loader = loader;
+    controller->log = loader_log(loader);
     controller->cluster_id = mem_strdup(cluster_id);
     controller->node_id = node_id;
+    controller->epoch = metadata_log_last_epoch(controller->log);
     controller->broker_epoch = -1;
     list_init(&controller->waiting);
     arena_init(&controller->arena, RECORDS_ARENA_MAX_BYTES);
-    image_publish_init(&controller->publish, shard);
     controller->producer_ids = producer_ids_create(controller);
-    err = metadata_log_open(&world, &options, shard->image, &controller->log);
-    if (err != OK) {
-        controller_close(controller);
-        return err;
-    }
-    controller->epoch = metadata_log_last_epoch(controller->log);
-    *out = controller;
-    return OK;
+    return controller;
 }
 
-void controller_close(struct controller *controller)
+void controller_destroy(struct controller *controller)
 {
     if (controller == NULL)
         return;
-    metadata_log_close(controller->log);
-    image_publish_deinit(&controller->publish);
     producer_ids_destroy(controller->producer_ids);
     arena_deinit(&controller->arena);
     mem_free(controller->cluster_id);
     mem_free(controller);
-}
-
-struct copying {
-    struct image *image;
-    struct delta delta;
-};
-
-static enum err copy_record(void *context, const struct metadata_record *record)
-{
-    struct copying *copying = context;
-
-    return image_apply(copying->image, record, &copying->delta);
-}
-
-enum err controller_replay_into(struct controller *controller, struct image *image)
-{
-    struct copying copying = {.image = image};
-    enum err err;
-
-    delta_init(&copying.delta);
-    err = image_each_record(controller->shard->image, copy_record, &copying);
-    if (err == OK)
-        image_set_position(image, image_offset(controller->shard->image),
-                           image_epoch(controller->shard->image));
-    delta_deinit(&copying.delta);
-    return err;
 }
 
 /* ---- starting */
@@ -342,25 +296,13 @@ void controller_begin(struct controller *controller, const struct controller_sta
 
 /* ---- stopping */
 
-static void end_stop(void *context, enum err err)
+static void end_stop(void *context)
 {
     struct controller *controller = context;
 
     if (controller->state != CONTROLLER_FAILED)
         controller->state = CONTROLLER_STOPPED;
-    controller->stopped(controller->context); /* a snapshot that failed is told; the log has all */
-}
-
-/* One that is being written must end, whatever comes. */
-static void end_with_snapshot(struct controller *controller, bool is_wanted)
-{
-    const struct image *image = controller->shard->image;
-
-    if (metadata_log_is_writing(controller->log) ||
-        (is_wanted && metadata_log_has_news(controller->log, image)))
-        metadata_log_snapshot(controller->log, image, end_stop, controller);
-    else
-        end_stop(controller, OK);
+    controller->stopped(controller->context);
 }
 
 static enum err decide_fencing(struct controller *controller)
@@ -372,7 +314,7 @@ static void on_fenced(struct controller_call *call)
 {
     struct controller *controller = container_of(call, struct controller, own);
 
-    end_with_snapshot(controller, call->err == OK);
+    loader_stop(controller->loader, call->err == OK, end_stop, controller);
 }
 
 void controller_stop(struct controller *controller, void (*done)(void *context), void *context)
@@ -380,7 +322,8 @@ void controller_stop(struct controller *controller, void (*done)(void *context),
     controller->stopped = done;
     controller->context = context;
     if (controller->state != CONTROLLER_RUNNING) {
-        end_with_snapshot(controller, false); /* failed, or not up yet: nothing to take back */
+        /* failed, or not up yet: nothing to take back */
+        loader_stop(controller->loader, false, end_stop, controller);
         return;
     }
     controller->state = CONTROLLER_STOPPING;

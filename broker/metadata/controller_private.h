@@ -4,7 +4,6 @@
 
 #include "broker/metadata/controller.h"
 #include "broker/metadata/decision.h"
-#include "broker/metadata/image_publish.h"
 #include "broker/metadata/metadata_log.h"
 
 enum controller_kind {
@@ -30,8 +29,8 @@ enum controller_state {
 
 struct controller {
     struct shard *shard;
-    struct metadata_log *log;
-    struct image_publish publish;
+    struct loader *loader;
+    struct metadata_log *log; /* the loader's */
     struct producer_ids *producer_ids;
     char *cluster_id;
     int32_t node_id;

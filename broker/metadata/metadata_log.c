@@ -1,7 +1,8 @@
 /* Opening, replay and appends; metadata_log_snapshot.c holds the rest of metadata_log.h.
  *
  * The walk of an append: build_batch → append_queue, which may wait for room in the journal →
- * put_batch → on_progress: the batch is durable: the high watermark moves, done. */
+ * put_batch → on_progress: the batch is durable: the high watermark moves, committed → the follower
+ * applies it → metadata_log_taken: done. */
 #include "broker/metadata/metadata_log.h"
 
 #include "base/check.h"
@@ -207,6 +208,38 @@ static void finish_append(struct metadata_log *log, enum err err)
     append->done(append, err);
 }
 
+/* The batch in flight is durable: it may be seen.  (M1) */
+static void hand_over(struct metadata_log *log)
+{
+    struct metadata_append *append = log->in_flight;
+
+    append->is_committed = true;
+    if (log->committed == NULL)
+        finish_append(log, OK);
+    else
+        log->committed(log->committed_context, append->bytes, append->size_bytes);
+}
+
+void metadata_log_follow(struct metadata_log *log,
+                         void (*committed)(void *context, const uint8_t *bytes,
+                                           uint32_t size_bytes),
+                         void *context)
+{
+    log->committed = committed;
+    log->committed_context = context;
+}
+
+bool metadata_log_is_handing_over(const struct metadata_log *log)
+{
+    return log->in_flight != NULL && log->in_flight->is_committed;
+}
+
+void metadata_log_taken(struct metadata_log *log)
+{
+    check(metadata_log_is_handing_over(log)); /* M1 */
+    finish_append(log, OK);
+}
+
 static enum err put_append(struct append_op *op)
 {
     struct metadata_append *append = container_of(op, struct metadata_append, op);
@@ -235,8 +268,8 @@ enum err metadata_log_append(struct metadata_log *log, const struct metadata_rec
     err = build_batch(log, records, &append->bytes, &append->size_bytes);
     if (err != OK)
         return err;
-    append->base_offset = log->header.base_offset;
     append->log = log;
+    append->is_committed = false;
     append->op = (struct append_op){.put = put_append, .done = on_put};
     append->put_err = OK;
     append->is_starting = true;
@@ -257,8 +290,8 @@ static void on_progress(void *context, struct log *storage_log)
         log_set_high_watermark(storage_log, offsets.durable);
     if (log->in_flight == NULL || append_op_is_waiting(&log->in_flight->op))
         return;
-    if (offsets.durable > batch_last_offset(&log->header))
-        finish_append(log, OK);
+    if (offsets.durable > batch_last_offset(&log->header) && !log->in_flight->is_committed)
+        hand_over(log);
 }
 
 enum err metadata_log_begin(struct metadata_log *log, int32_t epoch)
@@ -301,7 +334,7 @@ bool metadata_log_retract(struct metadata_log *log)
 
 void metadata_log_fail(struct metadata_log *log, enum err err)
 {
-    if (log->in_flight == NULL)
+    if (log->in_flight == NULL || log->in_flight->is_committed)
         return;
     append_queue_cancel(&log->in_flight->op);
     finish_append(log, err);

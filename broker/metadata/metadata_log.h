@@ -6,7 +6,8 @@
  * control batch with a SnapshotHeader, batches of records, a control batch with a SnapshotFooter;
  * magic 2, not compressed, offsets from 0, every batch with its checksum (KIP-630).
  * Lives on shard 0's loop; open and replay are synchronous and come before.
- *   M1  one append in flight at a time; a record is applied only after its batch is durable
+ *   M1  one append in flight at a time; a batch is handed over, to be applied, only when it is
+ *       durable, and its append ends when that is done
  *   M2  a snapshot is visible under its name only when it is whole and synced: written as
  *       `.checkpoint.part`, synced, renamed, directory synced
  *   M3  the log is cut at the older of the two snapshots that are kept, so that either one can be
@@ -60,15 +61,29 @@ int64_t metadata_log_end(const struct metadata_log *log);
  * metadata_log_append. */
 must_use enum err metadata_log_begin(struct metadata_log *log, int32_t epoch);
 
+/* Each batch is handed to committed when it is durable, from the loop, inside no call of this
+ * header; bytes stay until metadata_log_taken, which may come inside the call.  Without a follower
+ * nobody is waited for. */
+void metadata_log_follow(struct metadata_log *log,
+                         void (*committed)(void *context, const uint8_t *bytes,
+                                           uint32_t size_bytes),
+                         void *context);
+
+/* Is one handed over, and not taken yet? */
+bool metadata_log_is_handing_over(const struct metadata_log *log);
+
+/* The batch is in every image: its append ends. */
+void metadata_log_taken(struct metadata_log *log);
+
 /* One batch on its way.  The caller owns it. */
 struct metadata_append {
-    void (*done)(struct metadata_append *append, enum err err); /* from the loop; durable, or not */
+    /* From the loop: OK, durable and taken; or not durable, and nobody has seen it. */
+    void (*done)(struct metadata_append *append, enum err err);
     bool urgent; /* in: the records let space go (log_append_urgent) */
-    /* out, valid in done and until the next append */
+    /* inside */
     const uint8_t *bytes;
     uint32_t size_bytes;
-    int64_t base_offset;
-    /* inside */
+    bool is_committed; /* and not taken yet */
     struct append_op op;
     struct metadata_log *log;
     enum err put_err;
@@ -85,7 +100,8 @@ must_use enum err metadata_log_append(struct metadata_log *log,
  * it is written already, or there is none. */
 must_use bool metadata_log_retract(struct metadata_log *log);
 
-/* The storage failed: an append in flight ends with err, once. */
+/* The storage failed: an append in flight ends with err, once, unless it is committed: then it ends
+ * well, later. */
 void metadata_log_fail(struct metadata_log *log, enum err err);
 
 /* Is a snapshot due (enough bytes since the last one)? */

@@ -36,6 +36,8 @@ struct metadata_log {
     struct arena arena;
     struct append_queue queue;
     struct metadata_append *in_flight;
+    void (*committed)(void *context, const uint8_t *bytes, uint32_t size_bytes);
+    void *committed_context;
     struct batch_header header; /* of the batch in flight */
     struct snapshot_write writing;
 };

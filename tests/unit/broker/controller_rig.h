@@ -9,6 +9,7 @@
 #include "broker/config.h"
 #include "broker/metadata/controller.h"
 #include "broker/metadata/image.h"
+#include "broker/metadata/loader.h"
 #include "broker/metadata/metadata_log.h"
 #include "storage/log/log.h"
 #include "storage/store.h"
@@ -194,6 +195,7 @@ struct rig {
     struct config *config;
     struct shards shards;
     struct shard at[RIG_SHARDS];
+    struct loader *loader;
     struct controller *controller;
     bool started;
     enum err start_err;
@@ -227,6 +229,8 @@ static inline bool rig_published(struct shard *shard, const struct delta *delta,
     rig.published[shard->index]++;
     return true;
 }
+
+static const struct metadata_publisher rig_publisher = {.name = "rig", .publish = rig_published};
 
 /* sets: "key=value", ends with NULL; or NULL. */
 static inline void rig_up(const char *const *sets)
@@ -271,12 +275,13 @@ static inline enum err rig_open(void)
     rig.stopped = false;
     for (uint32_t i = 0; i < RIG_SHARDS; i++)
         rig.at[i].image = image_create();
-    err = controller_open(&rig.at[0], "cluster", RIG_NODE, &rig.controller);
+    err = loader_open(&rig.at[0], &rig.loader);
     if (err != OK)
         return err;
+    rig.controller = controller_create(&rig.at[0], rig.loader, "cluster", RIG_NODE);
     rig.at[0].controller = rig.controller;
-    controller_set_publisher(rig.controller, rig_published);
-    return controller_replay_into(rig.controller, rig.at[1].image);
+    loader_add(rig.loader, &rig_publisher);
+    return loader_open_publishers(rig.loader);
 }
 
 /* Durable commits and deliveries until nothing moves any more. */
@@ -314,8 +319,10 @@ static inline void rig_start(bool unclean)
 
 static inline void rig_close(void)
 {
-    controller_close(rig.controller);
+    controller_destroy(rig.controller);
+    loader_close(rig.loader);
     rig.controller = NULL;
+    rig.loader = NULL;
     for (uint32_t i = 0; i < RIG_SHARDS; i++)
         image_destroy(rig.at[i].image);
 }
