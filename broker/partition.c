@@ -149,6 +149,18 @@ enum err partition_check_epoch(const struct partition *partition, int32_t expect
 
 /* ---- appends */
 
+/* Does it come behind one of its producer that was refused and has not come again? */
+static bool overtakes_refused(const struct partition_append *append)
+{
+    struct partition *partition = append->partition;
+    struct batch_header header;
+
+    return append->op.has_key && partition->refused.items != NULL &&
+           batch_parse_header(append->bytes, append->size_bytes, &header) == OK &&
+           refused_batches_overtakes(&partition->refused, &header,
+                                     loop_now_ns(&partition->shard->loop));
+}
+
 static enum err put(struct append_op *op)
 {
     struct partition_append *append = container_of(op, struct partition_append, op);
@@ -158,6 +170,8 @@ static enum err put(struct append_op *op)
 
     if (!is_led(partition))
         return ERR_NOT_FOUND;
+    if (overtakes_refused(append))
+        return ERR_SEQUENCE; /* since it came */
     if (append->for_all && !in_sync_has_enough(&partition->in_sync))
         return ERR_REPLICAS;
     err = log_append_leader(partition->log, append->bytes, append->size_bytes,
@@ -171,26 +185,33 @@ static enum err put(struct append_op *op)
     return err;
 }
 
+void partition_note_refused(struct partition *partition, const uint8_t *bytes, uint32_t size_bytes)
+{
+    struct batch_header header;
+
+    if (batch_parse_header(bytes, size_bytes, &header) == OK && batch_has_producer(&header))
+        refused_batches_note(&partition->refused, &header, loop_now_ns(&partition->shard->loop));
+}
+
 static void on_put(struct append_op *op, enum err err)
 {
     struct partition_append *append = container_of(op, struct partition_append, op);
 
+    if (err == ERR_NOMEM || err == ERR_REPLICAS) /* clients send it again */
+        partition_note_refused(append->partition, append->bytes, append->size_bytes);
     append->done(append, err);
 }
 
 /* OK, or why it does not come into the queue. */
-static enum err judge(struct partition *partition, struct partition_append *append,
-                      const struct batch_header *header)
+static enum err judge(struct partition *partition, struct partition_append *append)
 {
-    uint64_t now_ns = loop_now_ns(&partition->shard->loop);
-
-    if (append->op.has_key && refused_batches_overtakes(&partition->refused, header, now_ns))
+    if (overtakes_refused(append))
         return ERR_SEQUENCE;
     if (!append_load_refuses(&partition->shard->append_load, &partition->appends,
-                             append->op.held_bytes, append->op.is_preparing, now_ns))
+                             append->op.held_bytes, append->op.is_preparing,
+                             loop_now_ns(&partition->shard->loop)))
         return OK;
-    if (append->op.has_key)
-        refused_batches_note(&partition->refused, header, now_ns);
+    partition_note_refused(partition, append->bytes, append->size_bytes);
     return ERR_TIMEOUT;
 }
 
@@ -206,7 +227,7 @@ void partition_append(struct partition *partition, struct partition_append *appe
                          batch_has_producer(&header);
     append->op.key.key = (uint64_t)header.producer_id;
     append->op.queue = NULL;
-    err = judge(partition, append, &header);
+    err = judge(partition, append);
     if (err != OK)
         append->done(append, err);
     else
@@ -235,15 +256,10 @@ static void refuse_followers(const struct append_op *op)
 
 void partition_cancel_append(struct partition_append *append)
 {
-    struct partition *partition = append->partition;
-    struct batch_header header;
-
     if (append->op.queue == NULL)
         return;
     if (append->op.has_key) {
-        if (batch_parse_header(append->bytes, append->size_bytes, &header) == OK)
-            refused_batches_note(&partition->refused, &header,
-                                 loop_now_ns(&partition->shard->loop));
+        partition_note_refused(append->partition, append->bytes, append->size_bytes);
         refuse_followers(&append->op);
     }
     append_queue_drop(&append->op);

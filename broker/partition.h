@@ -148,6 +148,10 @@ static inline void partition_append_ready(struct partition_append *append)
     append_queue_ready(&append->op);
 }
 
+/* One batch of a client is refused with an error after which it comes again, and did not get as far
+ * as partition_append: the same producer's later ones do not overtake it (refused_batches.h). */
+void partition_note_refused(struct partition *partition, const uint8_t *bytes, uint32_t size_bytes);
+
 /* What was preparing is not to be appended, and done does not run.  What waits behind it is judged
  * by the log, as if this one had never come. */
 void partition_refuse_append(struct partition_append *append);

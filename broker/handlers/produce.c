@@ -263,7 +263,10 @@ static void on_checked(struct batch_check *check, enum err err)
     if (err == OK)
         err = batch_check_keep(check); /* it may have to wait for room */
     if (err != OK) {
-        partition_refuse_append(append);
+        if (err == ERR_NOMEM)
+            partition_cancel_append(append); /* it comes again, and keeps its place */
+        else
+            partition_refuse_append(append);
         refuse_batch(piece, append->partition, err);
         return;
     }
@@ -301,6 +304,8 @@ static void append_partition(struct produce_piece *piece)
     }
     err = check_batch(piece, partition);
     if (err != OK && err != ERR_AGAIN) {
+        if (err == ERR_NOMEM)
+            partition_note_refused(partition, bytes, size_bytes);
         refuse_batch(piece, partition, err);
         return;
     }

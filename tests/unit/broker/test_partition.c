@@ -129,6 +129,17 @@ static void start_append(struct try *try, bool for_all, int64_t producer_id, int
     partition_append(partition, &try->append);
 }
 
+/* One record of an idempotent producer, with an answer at once. */
+static enum err append_of(int64_t producer_id, int32_t sequence, bool for_all)
+{
+    struct try try = {0};
+
+    start_append(&try, for_all, producer_id, sequence);
+    cr_assert(eq(int, try.times, 1));
+    batch_builder_deinit(&try.builder);
+    return try.err;
+}
+
 /* One record, with an answer at once. */
 static enum err append(bool for_all)
 {
@@ -656,4 +667,45 @@ Test(partition, a_trim_that_is_canceled_is_never_written_or_never_told)
     cr_assert(eq(i64, partition_offsets(partition).log_start, 2));
     cr_assert(eq(int, waiting.times + begun.times, 0));
     partition_trim_cancel(&begun.trim); /* nothing happens */
+/* ---- what is refused and comes again (refused_batches.h) */
+
+Test(partition, what_follows_a_batch_that_found_no_memory_does_not_overtake_it)
+{
+    disk.refuse_with = ERR_NOMEM;
+    cr_assert(eq(int, append_of(7, 0, false), ERR_NOMEM));
+    disk.refuse_with = OK;
+    cr_assert(eq(int, append_of(7, 1, false), ERR_SEQUENCE));
+    cr_assert(eq(int, append_of(8, 5, false), OK), "another producer");
+    cr_assert(eq(int, append_of(7, 0, false), OK));
+    cr_assert(eq(int, append_of(7, 1, false), OK));
+}
+
+Test(partition, nor_does_what_waits_behind_it)
+{
+    struct try first = {.append.op.is_preparing = true};
+    struct try second = {0};
+
+    start_append(&first, false, 7, 0);
+    start_append(&second, false, 7, 1);
+    disk.refuse_with = ERR_NOMEM;
+    partition_append_ready(&first.append);
+    disk.refuse_with = OK;
+    cr_assert(eq(int, first.err, ERR_NOMEM));
+    cr_assert(eq(int, second.times, 1));
+    cr_assert(eq(int, second.err, ERR_SEQUENCE));
+    cr_assert(eq(int, append_of(7, 0, false), OK));
+    cr_assert(eq(int, append_of(7, 1, false), OK));
+    batch_builder_deinit(&first.builder);
+    batch_builder_deinit(&second.builder);
+}
+
+Test(partition, nor_what_follows_one_for_which_too_few_were_in_sync)
+{
+    want_two();
+    replicate(1);
+    cr_assert(eq(int, append_of(7, 0, true), ERR_REPLICAS));
+    replicate(2);
+    cr_assert(eq(int, append_of(7, 1, true), ERR_SEQUENCE));
+    cr_assert(eq(int, append_of(7, 0, true), OK));
+    cr_assert(eq(int, append_of(7, 1, true), OK));
 }
