@@ -369,7 +369,7 @@ uint64_t store_progress(const struct store *store)
 
     return counter_read(&metrics->appended_bytes) + counter_read(&metrics->segment_bytes) +
            counter_read(&metrics->journal_groups) + counter_read(&metrics->checkpoints) +
-           store->walk.visited_count;
+           counter_read(&store->walk.visited);
 }
 
 void store_register_metrics(struct store *store, struct metrics *metrics)

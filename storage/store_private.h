@@ -49,7 +49,7 @@ enum checkpoint_step {
 struct store_walk {
     struct task task;
     uint32_t round;
-    uint64_t visited_count; /* of all walks */
+    struct counter visited; /* logs, of all walks; read by any thread */
     enum err (*visit)(struct log *log);
     void (*done)(struct store *store, enum err err);
 };

@@ -33,7 +33,7 @@ static void run_walk(struct task *task)
         list_push_front(&store->logs, &log->node);
         log->walk_round = walk->round;
         err = store->state == STORE_FAILED ? ERR_STORAGE : walk->visit(log);
-        walk->visited_count++;
+        counter_add(&walk->visited, 1);
     }
     if (err == OK)
         loop_defer(store->loop, &walk->task);
