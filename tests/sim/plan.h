@@ -1,15 +1,20 @@
-/* plan: which parts of the wide world a simulated run has, and what its topics are like.
+/* plan: all that is decided about a simulated run before it: which parts of the wide world it has,
+ * and the numbers of its broker, disk, network, topics, clients and faults.
  *
- * Drawn from the seed by a stream of its own, so that a run with a part less is otherwise the same.
+ * Each number is drawn from the seed by a stream of its own, named by its key, so that a plan with
+ * a part or a number less is otherwise the same; printed, it can be given back and taken apart
+ * (shrink.py).
  * Each part has a name, for the command line and for the lines of regression files.  A part may be
  * off by default: then the broker is known to break under it, and docs/guarantees.md says so. */
 #ifndef LEVEE_TESTS_PLAN_H
 #define LEVEE_TESTS_PLAN_H
 
+#include "base/err.h"
 #include "base/prng.h"
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* X(name, text, is it on by default, one run of so many has it) */
 #define PLAN_PARTS(X)                                                                          \
@@ -57,27 +62,76 @@ enum { PLAN_NAME_MAX = 256 };
 /* The names of parts between commas. */
 void plan_format(uint32_t parts, char text[PLAN_NAME_MAX]);
 
-struct plan {
-    struct prng prng;
-    uint32_t parts; /* that this run has */
+enum { PLAN_NUMBERS_MAX = 768, PLAN_KEY_MAX = 48, PLAN_ALLOWED_MAX = 64, PLAN_PROBLEM_MAX = 128 };
+
+struct plan_number {
+    char key[PLAN_KEY_MAX];
+    char allowed[PLAN_ALLOWED_MAX]; /* "1..4", or each one: the first is the least */
+    uint64_t value;
+    bool is_given; /* by a text, instead of drawn */
+    bool is_asked;
 };
 
-/* allowed: each is in the run with its odds; all of them when forced. */
-void plan_draw(struct plan *plan, const struct prng *seed, uint32_t allowed, bool forced);
+struct plan {
+    uint64_t seed;
+    uint32_t parts; /* that this run has */
+    struct prng parts_prng;
+    struct prng prng; /* of which each number has a stream of its own, by its key */
+    char scope[PLAN_KEY_MAX];
+    struct plan_number numbers[PLAN_NUMBERS_MAX];
+    uint32_t count;
+    char problem[PLAN_PROBLEM_MAX]; /* the first one of a text that was given; "": none */
+};
+
+/* allowed: each is in the run with its odds; all of them when forced.  No number is drawn yet. */
+void plan_draw(struct plan *plan, uint64_t seed, uint32_t allowed, bool forced);
+
+/* As plan_print has printed it, or less of it: lines "seed=N", "parts=NAMES", "KEY=N"; # begins a
+ * remark.  What it does not have is drawn from its seed, and there is no part but those it names.
+ * False: problem says why. */
+must_use bool plan_read(struct plan *plan, const char *text);
+
+/* The seed, the parts, and all numbers that were asked for. */
+void plan_print(const struct plan *plan, FILE *file);
+
+/* A key that was given and that nobody has asked for; NULL: there is none. */
+const char *plan_first_unasked(const struct plan *plan);
 
 static inline bool plan_has(const struct plan *plan, enum plan_part part)
 {
     return (plan->parts >> part & 1) != 0;
 }
 
+/* ---- numbers: each by a key, asked for once; a scope comes before the keys that follow.  The
+ * value does not depend on what else is asked for.  A given value that may not be is a problem. */
+
+printf_like(2, 3) void plan_scope(struct plan *plan, const char *format, ...);
+void plan_scope_none(struct plan *plan);
+
+/* Drawn from min..max; least..max may be given. */
+uint64_t plan_count(struct plan *plan, const char *key, uint64_t least, uint64_t min, uint64_t max);
+
+static inline uint64_t plan_range(struct plan *plan, const char *key, uint64_t min, uint64_t max)
+{
+    return plan_count(plan, key, min, min, max);
+}
+
 /* numerator of denominator times. */
-bool plan_odds(struct plan *plan, uint32_t numerator, uint32_t denominator);
+bool plan_odds(struct plan *plan, const char *key, uint32_t numerator, uint32_t denominator);
 
 /* One of count numbers. */
-uint64_t plan_pick(struct plan *plan, const uint64_t *numbers, uint32_t count);
+uint64_t plan_pick(struct plan *plan, const char *key, const uint64_t *numbers, uint32_t count);
 
-#define plan_pick_of(plan, ...)                      \
-    plan_pick(plan, (const uint64_t[]){__VA_ARGS__}, \
+#define plan_pick_of(plan, key, ...)                      \
+    plan_pick(plan, key, (const uint64_t[]){__VA_ARGS__}, \
               sizeof((const uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t))
+
+/* One that was drawn elsewhere, by plan_stream. */
+uint64_t plan_number(struct plan *plan, const char *key, uint64_t drawn, uint64_t least,
+                     uint64_t max);
+
+/* A stream by a name in the scope, for numbers that are drawn elsewhere, or while the run goes on.
+ */
+void plan_stream(const struct plan *plan, const char *name, struct prng *out);
 
 #endif

@@ -32,9 +32,12 @@ static void crash_assignment(struct scenario *s, const struct history_event *eve
     if (event->generation <= s->assigned_generations[event->group])
         return;
     s->assigned_generations[event->group] = event->generation;
-    if (s->faults_on && s->crash_faults && sim_node_is_running(node) &&
-        prng_chance(&s->members_prng, 1, 8))
-        sim_node_crash_within(node, 8 * SIM_MS, scenario_lives_crash_kind(s, &s->members_prng));
+    if (!s->faults_on || !s->crash_faults || s->assignment_odds == 0 || !sim_node_is_running(node))
+        return;
+    if (prng_chance(&s->assignment_prng, 1, s->assignment_odds))
+        sim_node_crash_within(
+            node, ASSIGNMENT_CRASH_MS * SIM_MS,
+            s->power_faults && prng_chance(&s->assignment_prng, 2, 3) ? SIM_POWER_LOSS : SIM_KILL);
 }
 
 /* As the broker may see it, which believes any time until it is up. */
@@ -188,7 +191,7 @@ static void stop_and_start(struct scenario *s)
         sim_image_dump(&node->disk, SIM_DURABLE, s->options->export_dir) != 0)
         oracle_complain(s->oracle, "EXPORT", sim_world_now_ns(s->world),
                         "the disk cannot be copied to the directory");
-    if (odds(s, 1, 2)) {
+    if (s->power_off_at_end) {
         scenario_say(s, "power off");
         sim_disk_power_lost(&node->disk);
     }
@@ -245,7 +248,7 @@ static void run_phases(struct scenario *s)
 {
     scenario_lives_start(s);
     scenario_clients_start(s);
-    scenario_lives_run_until(s, NULL, draw_of(s, 50, 500) * SIM_MS);
+    scenario_lives_run_until(s, NULL, s->warm_up_ms * SIM_MS);
     if (s->crowds_count > 0)
         scenario_lives_run_until(s, is_crowded, FINISH_LIMIT);
     scenario_faults_run(s);
@@ -290,66 +293,97 @@ static void report(struct scenario *s, struct scenario_result *out)
         history_print_about(&s->history, stderr, first->partition, first->offset, first->value);
 }
 
-void scenario_run(const struct scenario_options *options, struct scenario_result *out)
+/* The plan, whole, before anything of the run is there.  False: the text that was given is none. */
+static bool prepare(struct scenario *s, const struct scenario_options *options)
 {
-    uint64_t blocks_before = mem_used_count();
-    struct scenario *s = mem_alloc(sizeof(*s));
-    struct sim_world_options world = {.seed = options->seed, .trace = options->trace_world};
-    struct sim_net_options net;
-    struct prng prng;
-    uint64_t crashes_count;
-    uint64_t lost_blocks;
-
-    *out = (struct scenario_result){0};
-    prng_init(&prng, options->seed);
-    prng_fork(&prng, "scenario", &s->prng);
-    prng_fork(&prng, "members", &s->members_prng);
-    prng_fork(&prng, "shards", &s->shards_prng);
-    prng_fork(&prng, "flooding producers", &s->producers_prng);
-    prng_fork(&prng, "segments", &s->segments_prng);
-    s->shard_change_odds = prng_chance(&s->shards_prng, 1, 2) ? 4 : 0;
     s->options = options;
-    plan_draw(&s->plan, &prng, options->parts, options->parts_forced);
-    out->parts = s->plan.parts;
-    sim_net_options_draw(&net, &s->prng);
-    if (plan_has(&s->plan, PLAN_SIZES)) { /* bytes by the million */
-        net.piece_max_bytes |= 8192;
-        net.send_bytes |= 65536;
-        net.receive_bytes |= 65536;
-    }
-    world.net = &net;
-    world.lag_ppm = draw_of(s, 0, 1000, 20000);
     history_init(&s->history);
-    s->oracle = oracle_create();
     s->history.listen = on_event;
     s->history.context = s;
+    s->oracle = oracle_create();
+    if (options->plan_text == NULL)
+        plan_draw(&s->plan, options->seed, options->parts, options->parts_forced);
+    else if (!plan_read(&s->plan, options->plan_text))
+        return false;
+    scenario_draw(s);
+    plan_scope_none(&s->plan);
+    plan_stream(&s->plan, "assignments", &s->assignment_prng);
+    return s->plan.problem[0] == '\0';
+}
+
+static void give_up(struct scenario *s)
+{
+    oracle_destroy(s->oracle);
+    history_deinit(&s->history);
+    mem_free(s);
+}
+
+static void fail(struct scenario_result *out, const char *rule, const char *text)
+{
+    out->failed = true;
+    out->complaint = (struct oracle_complaint){.time_ns = out->virtual_ns};
+    snprintf(out->complaint.rule, sizeof(out->complaint.rule), "%s", rule);
+    snprintf(out->complaint.text, sizeof(out->complaint.text), "%s", text);
+}
+
+bool scenario_print_plan(const struct scenario_options *options, FILE *file)
+{
+    struct scenario *s = mem_alloc(sizeof(*s));
+    bool is_good = prepare(s, options);
+    const char *unasked = plan_first_unasked(&s->plan);
+
+    if (is_good)
+        plan_print(&s->plan, file);
+    else
+        fprintf(stderr, "%s\n", s->plan.problem);
+    if (is_good && unasked != NULL)
+        fprintf(stderr, "%s: this plan does not need it\n", unasked);
+    give_up(s);
+    return is_good;
+}
+
+static void live(struct scenario *s, struct scenario_result *out)
+{
+    struct sim_world_options world = {.seed = s->plan.seed,
+                                      .trace = s->options->trace_world,
+                                      .net = &s->net,
+                                      .lag_ppm = s->lag_ppm};
+
     s->world = sim_world_create(&world);
     s->world->net.no_faults = true;
-    scenario_draw_topics(s);
-    scenario_draw_faults(s);
-    scenario_draw_members(s);
-    scenario_draw_broker(s);
+    sim_broker_init(&s->broker, s->world, "broker", &s->broker_options);
+    s->disk = s->broker.node->disk.options; /* with what init filled in */
+    sim_disk_heal(&s->broker.node->disk);
     sim_buggify_begin(&s->buggify, s->broker.node, plan_has(&s->plan, PLAN_BUGGIFY));
     sim_watch_begin(&s->watch, &s->broker, on_finding, s);
-    if (plan_has(&s->plan, PLAN_ALLOCATIONS)) {
-        s->allocation_odds = plan_pick_of(&s->plan, 300, 3000, 30000);
-        oracle_tell_memory_ends(s->oracle);
-    }
     scenario_lives_set_faults(s, false);
     run_phases(s);
     report(s, out);
     sim_buggify_end(&s->buggify);
-    crashes_count = out->stats.process_crashes + out->stats.power_crashes;
     sim_world_destroy(s->world);
     sim_broker_deinit(&s->broker);
-    oracle_destroy(s->oracle);
-    history_deinit(&s->history);
-    mem_free(s);
-    lost_blocks = mem_used_count() - blocks_before;
-    if (lost_blocks == 0 || out->failed || crashes_count > 0)
+}
+
+void scenario_run(const struct scenario_options *options, struct scenario_result *out)
+{
+    uint64_t blocks_before = mem_used_count();
+    struct scenario *s = mem_alloc(sizeof(*s));
+    uint64_t lost_blocks;
+    char text[64];
+
+    *out = (struct scenario_result){0};
+    if (!prepare(s, options)) {
+        fail(out, "PLAN", s->plan.problem);
+        give_up(s);
         return;
-    out->failed = true;
-    out->complaint = (struct oracle_complaint){.rule = "MEM", .time_ns = out->virtual_ns};
-    snprintf(out->complaint.text, sizeof(out->complaint.text),
-             "%" PRIu64 " blocks of memory were not given back", lost_blocks);
+    }
+    out->parts = s->plan.parts;
+    live(s, out);
+    give_up(s);
+    lost_blocks = mem_used_count() - blocks_before;
+    if (lost_blocks == 0 || out->failed ||
+        out->stats.process_crashes + out->stats.power_crashes > 0)
+        return;
+    snprintf(text, sizeof(text), "%" PRIu64 " blocks of memory were not given back", lost_blocks);
+    fail(out, "MEM", text);
 }

@@ -1,4 +1,4 @@
-/* scenario: one simulated run, all of it drawn from a seed.
+/* scenario: one simulated run, its plan drawn whole from a seed, or given.
  *
  * One broker on a simulated disk, model clients on a simulated network, one oracle.  Phases
  * (durability.md 4.3): warm-up without faults; faults, with crashes and restarts, also during
@@ -7,12 +7,14 @@
 #ifndef LEVEE_TESTS_SCENARIO_H
 #define LEVEE_TESTS_SCENARIO_H
 
+#include "base/err.h"
 #include "tests/sim/oracle.h"
 #include "tests/sim/sim_marks.h"
 #include "tests/sim/sim_stats.h"
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* The site in base/mem.c at which the part allocations refuses memory. */
 #define SCENARIO_ALLOCATION_SITE "mem: an allocation is refused"
@@ -21,6 +23,7 @@ struct scenario_options {
     uint64_t seed;
     uint32_t parts;         /* of the plan that runs may have */
     bool parts_forced;      /* all of them, in this run */
+    const char *plan_text;  /* instead of seed and parts: as scenario_print_plan has printed it */
     bool trace;             /* the broker's log, the history and the steps to standard error */
     bool trace_world;       /* everything that the world notes, too */
     const char *export_dir; /* an existing directory: what is durable after the orderly stop */
@@ -42,6 +45,11 @@ struct scenario_result {
     struct sim_marks marks;
 };
 
+/* A plan_text that is none fails by the rule PLAN. */
 void scenario_run(const struct scenario_options *options, struct scenario_result *out);
+
+/* The plan of that run, whole, in a form that can be given back (plan_read); nothing runs.  False:
+ * plan_text is no plan, standard error says why. */
+must_use bool scenario_print_plan(const struct scenario_options *options, FILE *file);
 
 #endif

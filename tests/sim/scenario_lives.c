@@ -26,11 +26,6 @@ void scenario_lives_set_faults(struct scenario *s, bool on)
     }
 }
 
-enum sim_crash scenario_lives_crash_kind(struct scenario *s, struct prng *prng)
-{
-    return s->power_faults && prng_chance(prng, 2, 3) ? SIM_POWER_LOSS : SIM_KILL;
-}
-
 /* A broker that has failed or could not open exits; one that has stopped in order ends in order. */
 static void end_process(struct scenario *s)
 {
@@ -62,16 +57,20 @@ void scenario_lives_tell(struct scenario *s, enum history_kind kind)
 }
 
 /* levee.shards may be another at each start. */
-static void choose_shards(struct scenario *s)
+static void choose_shards(struct scenario *s, const struct life *life)
 {
-    uint32_t count = 1 + (uint32_t)prng_below(&s->shards_prng, SHARDS_MAX);
-
-    if (!prng_chance(&s->shards_prng, s->shard_change_odds, 10) || count == s->broker.shards_count)
+    if (life->shards == 0 || life->shards == s->broker.shards_count)
         return;
     s->shard_changes_count++;
     sim_mark(MARK_SHARDS_CHANGED);
-    sim_broker_set_shards(&s->broker, count);
-    scenario_say(s, "levee.shards=%" PRIu32, count);
+    sim_broker_set_shards(&s->broker, life->shards);
+    scenario_say(s, "levee.shards=%" PRIu32, life->shards);
+}
+
+/* That the next start begins. */
+static const struct life *next_life(const struct scenario *s)
+{
+    return &s->lives[s->lives_count % LIVES_MAX];
 }
 
 void scenario_lives_start(struct scenario *s)
@@ -81,11 +80,12 @@ void scenario_lives_start(struct scenario *s)
 
     for (;;) {
         scenario_lives_tell(s, HISTORY_BROKER_DOWN);
-        choose_shards(s);
-        bool interrupted = s->faults_on && s->crash_faults && odds(s, s->double_crash_odds, 10);
+        const struct life *life = next_life(s);
+        bool interrupted = s->faults_on && s->crash_faults && life->crash_calls > 0;
+        s->lives_count++;
+        choose_shards(s, life);
         if (interrupted)
-            sim_node_crash_at_call(node, draw_of(s, 10, 100, 1000) * draw(s, 1, 10) / 10,
-                                   scenario_lives_crash_kind(s, &s->prng));
+            sim_node_crash_at_call(node, life->crash_calls, life->crash);
         s->broker.ready = false; /* as it will be: look_at_clock */
         scenario_lives_tell(s, HISTORY_BROKER_UP);
         sim_node_start(node);
@@ -122,7 +122,7 @@ bool scenario_lives_run_until(struct scenario *s, bool (*condition)(struct scena
                          err_name(s->broker.open_err));
             end_process(s);
             scenario_lives_tell(s, HISTORY_BROKER_DOWN);
-            sim_world_run_for(s->world, draw(s, 0, 300) * SIM_MS);
+            sim_world_run_for(s->world, next_life(s)->down_ms * SIM_MS);
             scenario_lives_start(s);
             continue;
         }

@@ -3,7 +3,7 @@
 
 #include <inttypes.h>
 
-enum { BURST_RECORDS = 100, EPISODES_MAX = 4 };
+enum { BURST_RECORDS = 100 };
 
 static bool producers_done(struct scenario *s)
 {
@@ -23,38 +23,31 @@ static void hold_producers(struct scenario *s, bool held)
 }
 
 /* Nobody asks anything for so long; the broker lives, is down, or stands still with its host. */
-static void idle(struct scenario *s)
+static void idle(struct scenario *s, const struct episode *episode)
 {
-    struct plan *plan = &s->plan;
-    uint64_t hours = plan_pick_of(plan, 1, 1, 2, 6);
-    uint64_t days = plan_pick_of(plan, 1, 2, 8, 20);
-    uint64_t time_ns = plan_odds(plan, 1, 3) ? 60 * SIM_SECOND : hours * SIM_HOUR;
+    uint64_t time_ns = episode->idle_seconds * SIM_SECOND;
     struct sim_node *node = s->broker.node;
-    bool down = plan_odds(plan, 1, 3);
-    bool frozen = !down && plan_odds(plan, 1, 3);
 
-    if (down || frozen)
-        time_ns = plan_odds(plan, 1, 2) ? hours * SIM_HOUR : days * 24 * SIM_HOUR;
-    scenario_say(s, "idle for %" PRIu64 " s%s%s", (uint64_t)(time_ns / SIM_SECOND),
-                 down ? ", down" : "", frozen ? ", frozen" : "");
+    scenario_say(s, "idle for %" PRIu64 " s%s%s", episode->idle_seconds,
+                 episode->is_down ? ", down" : "", episode->is_frozen ? ", frozen" : "");
     for (uint32_t i = 0; i < s->client_nodes_count; i++)
         sim_node_pause(s->client_nodes[i], time_ns);
-    if (down && sim_node_is_running(node)) {
-        if (plan_odds(plan, 1, 2))
+    if (episode->is_down && sim_node_is_running(node)) {
+        if (episode->in_order)
             sim_node_stop(node);
         else
-            sim_node_crash(node, scenario_lives_crash_kind(s, &plan->prng));
+            sim_node_crash(node, episode->crash);
         scenario_lives_tell(s, HISTORY_BROKER_DOWN);
         sim_world_run_for(s->world, time_ns);
         scenario_lives_start(s);
     } else {
-        if (frozen)
+        if (episode->is_frozen)
             sim_node_pause(node, time_ns);
         scenario_lives_run_until(s, NULL, time_ns);
     }
-    if (down || frozen) {
+    if (episode->is_down || episode->is_frozen) {
         if (time_ns >= 24 * SIM_HOUR)
-            sim_mark(down ? MARK_LONG_DOWN : MARK_LONG_FROZEN);
+            sim_mark(episode->is_down ? MARK_LONG_DOWN : MARK_LONG_FROZEN);
     } else if (time_ns >= SIM_HOUR) {
         sim_mark(MARK_LONG_ALIVE);
     }
@@ -62,17 +55,16 @@ static void idle(struct scenario *s)
 
 void scenario_long_run(struct scenario *s)
 {
-    uint32_t episodes = 1 + (uint32_t)prng_below(&s->plan.prng, EPISODES_MAX);
-
-    for (uint32_t i = 0; i < episodes && oracle_first(s->oracle) == NULL; i++) {
+    for (uint32_t i = 0; i < s->episodes_count && oracle_first(s->oracle) == NULL; i++) {
+        const struct episode *episode = &s->episodes[i];
         scenario_lives_set_faults(s, false);
         hold_producers(s, true);
         /* who still waits for an answer would give up in so long a time */
         if (!scenario_lives_run_until(s, producers_done, FINISH_LIMIT))
             return;
-        idle(s);
+        idle(s, episode);
         hold_producers(s, false);
-        scenario_lives_set_faults(s, plan_odds(&s->plan, 1, 2));
-        scenario_lives_run_until(s, NULL, plan_pick_of(&s->plan, 200, 1000, 3000) * SIM_MS);
+        scenario_lives_set_faults(s, episode->disturbed);
+        scenario_lives_run_until(s, NULL, episode->wait_ms * SIM_MS);
     }
 }

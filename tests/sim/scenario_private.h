@@ -1,6 +1,10 @@
-/* scenario_private: one simulated run and what its parts share: what there is (scenario_draw), the
- * clients as programs of nodes (scenario_clients), the broker's lives (scenario_lives), the phases
- * with faults (scenario_faults), a long life (scenario_long), rot (scenario_rot). */
+/* scenario_private: one simulated run and what its parts share: what is decided before it
+ * (scenario_draw, scenario_draw_clients, scenario_draw_faults), the clients as programs of nodes
+ * (scenario_clients), the broker's lives (scenario_lives), the phases with faults
+ * (scenario_faults), a long life (scenario_long), rot (scenario_rot).
+ *
+ * Every number of a run is in its plan before the run begins.  While it goes on only that is drawn
+ * whose place depends on the run: the model clients' own steps, and the moment of a crash. */
 #ifndef LEVEE_TESTS_SCENARIO_PRIVATE_H
 #define LEVEE_TESTS_SCENARIO_PRIVATE_H
 
@@ -16,6 +20,7 @@
 #include "tests/sim/scenario.h"
 #include "tests/sim/sim_broker.h"
 #include "tests/sim/sim_buggify.h"
+#include "tests/sim/sim_net.h"
 #include "tests/sim/sim_watch.h"
 
 enum {
@@ -31,6 +36,10 @@ enum {
     SET_BYTES_MAX = 96,
     GROUP_READS = 20,      /* of committed offsets, in an audit */
     OPEN_FAILURES_MAX = 4, /* then the disk is healed for the next start */
+    ROUNDS_MAX = 12,
+    LIVES_MAX = 24, /* that are planned; then they come again */
+    EPISODES_MAX = 4,
+    ASSIGNMENT_CRASH_MS = 8,
 };
 
 #define SEGMENT_BYTES_MIN 1048576 /* of segment.bytes: Kafka's */
@@ -46,11 +55,81 @@ enum {
 #define FINISH_LIMIT (120 * SIM_SECOND)
 #define AUDIT_LIMIT (120 * SIM_SECOND)
 
+enum fault {
+    FAULT_NONE,
+    FAULT_CRASH_WITHIN,
+    FAULT_CRASH_AT_CALL,
+    FAULT_PAUSE,
+    FAULT_CLOCK, /* the wall clock steps */
+    FAULT_STOP,
+    FAULT_DISTURBED, /* errors of disk and network begin, or end */
+    FAULT_CALM,
+};
+
+enum space { SPACE_AS_IT_IS, SPACE_LITTLE, SPACE_ALL };
+
+/* Of the phase with faults: something happens, then time passes. */
+struct fault_round {
+    enum fault fault;
+    enum sim_crash crash;
+    uint64_t within_ms;
+    uint64_t calls;
+    uint64_t pause_ms;
+    int64_t clock_step_ms;
+    enum space space;
+    uint64_t space_bytes; /* with SPACE_LITTLE, more than what is written */
+    uint64_t wait_ms;
+};
+
+/* Of the broker, when a start begins one. */
+struct life {
+    uint64_t down_ms;     /* before it */
+    uint32_t shards;      /* 0: as many as before */
+    uint64_t crash_calls; /* while there are faults: it dies at that call; 0: it does not */
+    enum sim_crash crash;
+};
+
+/* A while in which nobody asks anything. */
+struct episode {
+    uint64_t idle_seconds;
+    bool is_down;
+    bool is_frozen;
+    bool in_order; /* it goes down so */
+    enum sim_crash crash;
+    bool disturbed; /* behind it */
+    uint64_t wait_ms;
+};
+
+struct rot_plan {
+    bool while_down;
+    uint64_t log; /* of those that there are, modulo */
+    uint64_t pos; /* in it, modulo */
+    uint32_t bit;
+};
+
 struct scenario {
     const struct scenario_options *options;
     struct sim_world *world;
-    struct prng prng;
     struct plan plan;
+    struct sim_net_options net;
+    uint32_t lag_ppm;
+    struct sim_broker_options broker_options;
+    struct model_client_options client_options[CLIENTS_MAX]; /* without the address */
+    struct model_producer_options producer_options[PRODUCERS_MAX];
+    struct model_consumer_options consumer_options[CONSUMERS_MAX];
+    struct model_member_options member_options[MEMBERS_MAX];
+    struct model_janitor_options janitor_options;
+    struct model_crowd_options crowd_options;
+    uint32_t group_pauses_ms[GROUPS_MAX];
+    uint64_t warm_up_ms;
+    struct fault_round rounds[ROUNDS_MAX];
+    uint32_t rounds_count;
+    struct life lives[LIVES_MAX];
+    uint64_t lives_count; /* that were begun */
+    struct episode episodes[EPISODES_MAX];
+    uint32_t episodes_count;
+    struct rot_plan rot;
+    bool power_off_at_end;
     struct history history;
     struct oracle *oracle;
     struct model_topics topics;
@@ -79,17 +158,13 @@ struct scenario {
     struct model_janitor janitor;
     struct model_crowd crowd;
     int32_t assigned_generations[ORACLE_GROUPS_MAX]; /* the newest */
-    struct prng members_prng;    /* of all that concerns them: the rest of a seed is as without */
-    struct prng shards_prng;     /* as that */
-    struct prng producers_prng;  /* who floods one partition */
-    struct prng segments_prng;   /* of the part segments */
+    uint64_t assignment_odds;    /* one of so many: the broker dies about then; 0: none */
+    struct prng assignment_prng; /* whether, while the run goes on */
     uint64_t retention_check_ms; /* log.retention.check.interval.ms; 0: the default */
-    uint32_t shard_change_odds;  /* of ten: a start has another number of shards */
     uint64_t shard_changes_count;
     uint64_t group_reads[GROUPS_MAX]; /* at the beginning of an audit */
     struct sim_node *client_nodes[CLIENTS_MAX];
     uint32_t client_nodes_count;
-    uint32_t double_crash_odds; /* of ten: a restart is interrupted too */
     bool faults_on;
     bool power_faults; /* crashes may be power losses */
     bool crash_faults;
@@ -102,33 +177,26 @@ struct scenario {
 
 printf_like(2, 3) void scenario_say(const struct scenario *s, const char *format, ...);
 
-static inline uint32_t draw(struct scenario *s, uint32_t min, uint32_t max)
-{
-    return min + (uint32_t)prng_below(&s->prng, (uint64_t)max - min + 1);
-}
-
-static inline bool odds(struct scenario *s, uint32_t numerator, uint32_t denominator)
-{
-    return prng_chance(&s->prng, numerator, denominator);
-}
-
-/* One of the numbers given. */
-#define draw_of(s, ...)                            \
-    (((const uint32_t[]){__VA_ARGS__})[prng_below( \
-        &(s)->prng, sizeof((const uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t))])
-
 /* As the broker may see it, which believes any time until it is up. */
 void scenario_look_at_clock(struct scenario *s);
 
-/* ---- scenario_draw */
+/* ---- scenario_draw: all of the plan */
 
-void scenario_draw_topics(struct scenario *s);
-void scenario_draw_faults(struct scenario *s);
-void scenario_draw_members(struct scenario *s);
-void scenario_draw_broker(struct scenario *s);
+void scenario_draw(struct scenario *s);
 
-/* segment.bytes of a topic. */
+/* "key=value" of the broker's configuration. */
+printf_like(2, 3) void scenario_draw_set(struct scenario *s, const char *format, ...);
+
+/* segment.bytes of a topic; in the scope of who makes it. */
 uint32_t scenario_draw_segment_bytes(struct scenario *s);
+
+/* ---- scenario_draw_clients, scenario_draw_faults */
+
+void scenario_draw_clients(struct scenario *s);
+void scenario_draw_faults(struct scenario *s);
+
+/* The id of the first member of a group. */
+uint32_t scenario_first_member(const struct scenario *s);
 
 /* ---- scenario_clients */
 
@@ -138,7 +206,6 @@ struct model_consumer *scenario_clients_auditor(struct scenario *s);
 /* ---- scenario_lives */
 
 void scenario_lives_set_faults(struct scenario *s, bool on);
-enum sim_crash scenario_lives_crash_kind(struct scenario *s, struct prng *prng);
 
 /* Told when it is noticed, which is not before it happens; and whether the power was lost. */
 void scenario_lives_tell(struct scenario *s, enum history_kind kind);

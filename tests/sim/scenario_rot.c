@@ -7,9 +7,8 @@
 #include <string.h>
 
 struct rot {
-    struct scenario *s;
-    uint32_t seen_count; /* logs with something in them */
-    uint32_t chosen;
+    uint64_t seen_count; /* logs with something in them */
+    uint64_t chosen;
     char path[512];
     uint64_t size_bytes;
 };
@@ -22,8 +21,7 @@ static void see_log(void *context, const char *path, bool is_dir, uint64_t size_
     if (is_dir || size_bytes == 0 || length < 4 || strcmp(path + length - 4, ".log") != 0 ||
         strstr(path, "/t") == NULL)
         return;
-    rot->seen_count++;
-    if (!prng_chance(&rot->s->plan.prng, 1, rot->seen_count))
+    if (rot->seen_count++ != rot->chosen)
         return;
     snprintf(rot->path, sizeof(rot->path), "%s", path);
     rot->size_bytes = size_bytes;
@@ -39,20 +37,22 @@ static bool never(struct scenario *s)
 void scenario_rot_run(struct scenario *s)
 {
     struct sim_disk *disk = &s->broker.node->disk;
-    struct rot rot = {.s = s};
-    bool while_down = plan_odds(&s->plan, 1, 2);
+    struct rot rot = {.chosen = UINT64_MAX};
+    bool while_down = s->rot.while_down;
 
     if (oracle_first(s->oracle) != NULL)
         return;
     sim_image_walk(disk, SIM_CACHED, see_log, &rot);
     if (rot.seen_count == 0)
         return;
+    rot = (struct rot){.chosen = s->rot.log % rot.seen_count};
+    sim_image_walk(disk, SIM_CACHED, see_log, &rot);
     s->oracle->rotten = true;
     if (while_down)
         sim_node_stop(s->broker.node);
     scenario_say(s, "rot in %s", rot.path);
-    check(sim_image_flip(disk, rot.path, prng_below(&s->plan.prng, rot.size_bytes),
-                         (uint8_t)(1U << prng_below(&s->plan.prng, 8))) == 0);
+    check(sim_image_flip(disk, rot.path, s->rot.pos % rot.size_bytes,
+                         (uint8_t)(1U << s->rot.bit)) == 0);
     if (while_down)
         scenario_lives_start(s);
     model_consumer_audit(scenario_clients_auditor(s));

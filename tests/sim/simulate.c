@@ -3,15 +3,19 @@
  *   simulate --seeds N [--seed S] [--trace | --trace-world] [--regressions FILE] [--threads no]
  *            [--twice] [--no-fork] [--jobs N] [--until-failure] [--export DIRECTORY]
  *            [--only PARTS | --with PARTS | --without PARTS] [--require-marks]
+ *   simulate --seed S | --plan FILE  --print-plan
+ *   simulate --plan FILE [--trace | --trace-world] [--twice] [--no-fork] [--export DIRECTORY]
  *
  * Seeds S, S + 1, ...; before them those of the regressions file (a seed and its cause on each
  * line; behind the seed, after @, the parts of the plan that it had, which are none without).
  * PARTS are names of the plan's parts between commas: exactly these in each run; also those which
  * runs do not have by default; or not those.  --require-marks: a situation that no run came into
- * (sim_marks, and base/sometimes in the product) is a failure.  --export with one seed: the files
- * after its orderly stop, for logfsck.  Every fiftieth seed runs twice: the hashes must be equal,
- * whatever memory held before.  --jobs: so many runs at once (one for each processor); what is
- * printed does not depend on it.  Exit code 0: all passed.
+ * (sim_marks, and base/sometimes in the product) is a failure.  --print-plan: all that is decided
+ * about the run of a seed before it, which --plan gives back, whole or with less in it (shrink.py
+ * takes a failing one apart).  --export with one seed: the files after its orderly stop, for
+ * logfsck.  Every fiftieth seed runs twice: the hashes must be equal, whatever memory held before.
+ * --jobs: so many runs at once (one for each processor); what is printed does not depend on it.
+ * Exit code 0: all passed.
  */
 #include "tests/sim/plan.h"
 #include "tests/sim/scenario.h"
@@ -44,6 +48,7 @@ struct simulation {
     bool no_fork; /* for a debugger */
     uint64_t jobs;
     const char *export_dir;
+    const char *plan_text; /* of --plan; NULL: none */
     uint32_t parts;
     bool parts_forced;
     bool require_marks;
@@ -82,6 +87,7 @@ static void run_here(const struct simulation *simulation, uint64_t seed, bool ag
                      struct scenario_result *out)
 {
     struct scenario_options options = {.seed = seed,
+                                       .plan_text = simulation->plan_text,
                                        .parts = simulation->parts,
                                        .parts_forced = simulation->parts_forced,
                                        .trace = simulation->trace || simulation->trace_world,
@@ -277,12 +283,50 @@ static const char *idle_site(const struct simulation *simulation)
     return (simulation->parts >> PLAN_ALLOCATIONS & 1) != 0 ? NULL : SCENARIO_ALLOCATION_SITE;
 }
 
+/* "-" is standard input.  Ends the process when it cannot be read. */
+static char *read_file(const char *path)
+{
+    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "r");
+    char *text = NULL;
+    size_t size_bytes = 0;
+
+    if (file == NULL || (getdelim(&text, &size_bytes, '\0', file) < 0 && ferror(file))) {
+        fprintf(stderr, "simulate: %s cannot be read\n", path);
+        exit(2);
+    }
+    fclose(file);
+    return text;
+}
+
+/* Its seed; whether it is one. */
+static bool take_plan(const char *text, uint64_t *seed_out)
+{
+    static struct plan plan;
+
+    if (!plan_read(&plan, text)) {
+        fprintf(stderr, "simulate: the plan: %s\n", plan.problem);
+        return false;
+    }
+    *seed_out = plan.seed;
+    return true;
+}
+
+static int print_the_plan(const struct simulation *simulation, uint64_t seed)
+{
+    struct scenario_options options = {.seed = seed,
+                                       .plan_text = simulation->plan_text,
+                                       .parts = simulation->parts,
+                                       .parts_forced = simulation->parts_forced};
+
+    return scenario_print_plan(&options, stdout) ? 0 : 2;
+}
+
 static int usage(void)
 {
-    fprintf(stderr,
-            "usage: simulate --seeds N [--seed S] [--trace | --trace-world] [--twice] "
-            "[--regressions FILE] [--export DIRECTORY] [--until-failure] [--no-fork] "
-            "[--jobs N] [--only PARTS | --with PARTS | --without PARTS] [--require-marks]\n");
+    fprintf(stderr, "usage: simulate --seeds N [--seed S] [--trace | --trace-world] [--twice] "
+                    "[--regressions FILE] [--export DIRECTORY] [--until-failure] [--no-fork] "
+                    "[--jobs N] [--only PARTS | --with PARTS | --without PARTS] [--require-marks] "
+                    "[--plan FILE] [--print-plan]\n");
     return 2;
 }
 
@@ -314,6 +358,7 @@ int main(int argc, char **argv)
     uint64_t seeds_count = 1;
     uint64_t first_seed = 1;
     bool until_failure = false;
+    bool print_plan = false;
 
     simulation.jobs = processors < 1 ? 1 : processors > JOBS_MAX ? JOBS_MAX : (uint64_t)processors;
     for (int i = 1; i < argc; i++) {
@@ -328,6 +373,8 @@ int main(int argc, char **argv)
             simulation.no_fork = true;
         else if (strcmp(argv[i], "--require-marks") == 0)
             simulation.require_marks = true;
+        else if (strcmp(argv[i], "--print-plan") == 0)
+            print_plan = true;
         else if (strcmp(argv[i], "--until-failure") == 0)
             until_failure = true;
         else if (value == NULL)
@@ -340,6 +387,8 @@ int main(int argc, char **argv)
             simulation.jobs = strtoull(argv[++i], NULL, 0);
         else if (strcmp(argv[i], "--regressions") == 0)
             regressions = argv[++i];
+        else if (strcmp(argv[i], "--plan") == 0)
+            simulation.plan_text = read_file(argv[++i]);
         else if (strcmp(argv[i], "--export") == 0)
             simulation.export_dir = argv[++i];
         else if (strcmp(argv[i], "--threads") == 0 && strcmp(value, "no") == 0)
@@ -351,8 +400,13 @@ int main(int argc, char **argv)
     }
     if (simulation.trace || simulation.trace_world)
         simulation.jobs = 1; /* their lines are in order */
-    if (simulation.jobs < 1 || simulation.jobs > JOBS_MAX)
+    if (simulation.jobs < 1 || simulation.jobs > JOBS_MAX ||
+        (simulation.plan_text != NULL && (regressions != NULL || seeds_count != 1)))
         return usage();
+    if (simulation.plan_text != NULL && !take_plan(simulation.plan_text, &first_seed))
+        return 2;
+    if (print_plan)
+        return print_the_plan(&simulation, first_seed);
     if (regressions != NULL)
         run_regressions(&simulation, regressions);
     run_seeds(&simulation, &(struct seeds){.first = first_seed,
