@@ -667,6 +667,8 @@ Test(partition, a_trim_that_is_canceled_is_never_written_or_never_told)
     cr_assert(eq(i64, partition_offsets(partition).log_start, 2));
     cr_assert(eq(int, waiting.times + begun.times, 0));
     partition_trim_cancel(&begun.trim); /* nothing happens */
+}
+
 /* ---- what is refused and comes again (refused_batches.h) */
 
 Test(partition, what_follows_a_batch_that_found_no_memory_does_not_overtake_it)
