@@ -329,7 +329,7 @@ LOG_CODE("LVE-4102", "a batch was refused",
          "nothing was written. Next step: look at that producer and at the settings of the "
          "topic.")
 LOG_CODE(
-    "LVE-5001", "the groups of a partition are not served",
+    "LVE-5001", "a partition of a coordinator is not served",
     "Cause: a partition of __consumer_offsets is quarantined, or holds a record that cannot be "
     "read or is of a kind that this version does not know (transactional commits); or there was "
     "no memory for its groups. Effect: its groups are answered COORDINATOR_NOT_AVAILABLE; "

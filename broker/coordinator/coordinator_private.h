@@ -5,26 +5,15 @@
 #include "broker/config.h"
 #include "broker/coordinator/group.h"
 #include "broker/coordinator/group_coordinator.h"
-#include "broker/coordinator/state_log.h"
+#include "broker/coordinator/runtime.h"
 #include "broker/request.h"
-
-/* One partition of __consumer_offsets that lives here. */
-struct coordinator_partition {
-    struct list node;
-    struct partition *partition;
-    struct group_coordinator *groups;
-    struct state_queue queue; /* of writes to it */
-    struct timer load_again;  /* there was no memory for its groups */
-    bool failed;              /* its records cannot be read: its groups are not served */
-};
 
 struct group_coordinator {
     struct shard *shard;
+    struct runtime runtime;        /* the partitions of __consumer_offsets that are led here */
     struct hash_map groups;        /* by id */
     struct list all;               /* of group.node: the same */
     struct hash_map offset_topics; /* of offset_topic, by name */
-    struct list partitions;
-    struct state_meter writes; /* in the groups' budget */
     struct timer expiry;
     struct task sweep;     /* what group_expiry.c does in slices */
     struct timer retry;    /* of a sweep that could not write, or found no memory */
@@ -39,8 +28,6 @@ struct group_coordinator {
 };
 
 /* ---- group_coordinator.c */
-struct coordinator_partition *coordinator_partition_of(struct group_coordinator *groups,
-                                                       int32_t index);
 struct group *coordinator_find(struct group_coordinator *groups, struct wire_string id);
 /* It is made when there is none; NULL: there is no memory. */
 must_use struct group *coordinator_get(struct group_coordinator *groups, struct wire_string id);
@@ -55,45 +42,12 @@ bool coordinator_admit(struct group_coordinator *groups, uint64_t bytes);
 bool coordinator_admit_offsets(struct group_coordinator *groups, uint64_t bytes);
 /* A group without members, offsets and writes is forgotten. */
 void coordinator_drop_if_idle(struct group *group);
-/* Begin a write to the group's partition, whose writes finish in the order of starting; false: the
- * partition is gone. */
-bool coordinator_write_init(struct group *group, struct state_write *write,
-                            void (*done)(struct state_write *write, enum err err));
 /* What a client of OffsetCommit or DeleteGroups is told; others hear the same but for
  * ERR_TOO_LARGE. */
 int16_t coordinator_write_error(enum err err);
 /* What is said when a write could not begin: the client asks again. */
 int16_t coordinator_begin_error(enum err err);
 int64_t coordinator_i64(const struct group_coordinator *groups, const char *name);
-
-/* ---- group_expiry.c */
-struct group_removal;
-struct group_offset;
-void group_expiry_init(struct group_coordinator *groups);
-void group_expiry_deinit(struct group_coordinator *groups);
-/* Sweep what a crash, or a partition that was loaded late, has left of deleted topics. */
-void group_expiry_forget_orphans(struct group_coordinator *groups);
-/* Was the topic of a commit deleted while it was being recorded?  Then its tombstone is added to
- * *removal, which is begun with the first one, or a sweep comes for it. */
-void group_forget_vanished(struct group_offset *offset, struct group_removal **removal);
-/* The tombstone that a sweep wrote for it is not in the log. */
-void group_sweep_again(struct group_offset *offset);
-
-/* ---- group_records.c */
-void group_write_metadata(struct group *group, struct state_write *write,
-                          const struct group_bytes *assignments);
-/* That this generation is being formed: a start goes on with the rebalance. */
-void group_write_generation(struct group *group, struct state_write *write, int32_t generation);
-void group_write_tombstone(struct group *group, struct state_write *write);
-void group_write_offset(struct group *group, struct state_write *write, const char *topic,
-                        const struct uuid *topic_id, int32_t partition, int64_t offset,
-                        int32_t leader_epoch, struct wire_string metadata, int64_t commit_ms,
-                        int64_t expire_ms);
-void group_write_offset_tombstone(struct group *group, struct state_write *write, const char *topic,
-                                  int32_t partition);
-/* Apply one record of the log; ERR_CORRUPT and others: it cannot be understood. */
-must_use enum err group_apply_record(struct group_coordinator *groups, const uint8_t *key,
-                                     int32_t key_bytes, const uint8_t *value, int32_t value_bytes);
 
 /* ---- group_answer.c */
 bool group_is_leader(const struct group_member *member);

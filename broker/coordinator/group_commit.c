@@ -1,7 +1,11 @@
-/* OffsetCommit: who may commit, the records, the answer when they are durable (G2, G3). */
+/* OffsetCommit: who may commit → the records → durable and applied → the answer (G2, G3). */
+#include "broker/coordinator/group_commit.h"
+
 #include "base/check.h"
 #include "base/mem.h"
 #include "broker/coordinator/coordinator_private.h"
+#include "broker/coordinator/group_expiry.h"
+#include "broker/coordinator/group_records.h"
 #include "broker/coordinator/group_removal.h"
 #include "broker/metadata/image.h"
 #include "broker/topic_ref.h"
@@ -17,18 +21,15 @@ struct committed {
     struct group_offset *entry;
     const asked_partition *asked; /* while it is taken */
     struct uuid topic_id;
-    int64_t offset;
-    int32_t leader_epoch;
     struct group_bytes metadata;
 };
 
 struct commit_write {
-    struct state_write write;
+    struct group_write write;
     struct timer deadline;   /* offsets.commit.timeout.ms */
     struct request *request; /* NULL: answered at the deadline */
-    struct group *group;
-    uint64_t counted_bytes; /* of the groups' budget, until it is done */
-    uint64_t growth_bytes;  /* by which its group holds more afterwards */
+    uint64_t counted_bytes;  /* of the groups' budget, until it is done */
+    uint64_t growth_bytes;   /* by which its group holds more afterwards */
     int64_t now_ms;
     int64_t expire_ms;
     struct committed *offsets; /* each partition once */
@@ -94,11 +95,11 @@ static void on_deadline(struct timer *timer)
 
 static void free_commit(struct commit_write *commit)
 {
-    budget_give(commit->group->budget, commit->counted_bytes);
+    budget_give(commit->write.group->budget, commit->counted_bytes);
     for (uint32_t i = 0; i < commit->count; i++)
         mem_free(commit->offsets[i].metadata.bytes);
     mem_free(commit->offsets);
-    state_write_deinit(&commit->write);
+    group_write_end(&commit->write);
     mem_free(commit);
 }
 
@@ -119,20 +120,24 @@ static void end_offsets(struct commit_write *commit)
         group_end_offset(commit->offsets[i].entry);
 }
 
-static void on_recorded(struct state_write *write, enum err err)
+struct group_commit_place group_commit_place(struct runtime_write *records, uint32_t index)
+{
+    struct group_write *write = container_of(records, struct group_write, records);
+    struct commit_write *commit = container_of(write, struct commit_write, write);
+    struct committed *committed = &commit->offsets[index];
+
+    return (struct group_commit_place){committed->entry, &committed->topic_id,
+                                       &committed->metadata};
+}
+
+static void on_recorded(struct group_write *write, enum err err)
 {
     struct commit_write *commit = container_of(write, struct commit_write, write);
-    struct group *group = commit->group;
+    struct group *group = write->group;
     struct group_coordinator *groups = group->coordinator;
     struct request *request = commit->request;
 
     loop_cancel_timer(&groups->shard->loop, &commit->deadline);
-    group->writes--;
-    for (uint32_t i = 0; i < commit->count && err == OK; i++) {
-        struct committed *done = &commit->offsets[i];
-        group_apply_offset(done->entry, &done->topic_id, done->offset, done->leader_epoch,
-                           &done->metadata, commit->now_ms, commit->expire_ms);
-    }
     end_offsets(commit);
     if (err == OK)
         forget_vanished(commit);
@@ -218,7 +223,7 @@ static bool may_grow(struct commit_write *commit, uint64_t had_bytes, uint64_t b
     if (bytes <= had_bytes)
         return true;
     commit->growth_bytes += bytes - had_bytes;
-    return coordinator_admit_offsets(commit->group->coordinator, commit->growth_bytes);
+    return coordinator_admit_offsets(commit->write.group->coordinator, commit->growth_bytes);
 }
 
 /* Room for one more.  False: there is no memory. */
@@ -244,7 +249,7 @@ static bool make_room(struct commit_write *commit)
 static bool name_one(struct commit_write *commit, const struct image_topic *topic,
                      const asked_partition *asked, uint64_t naming)
 {
-    struct group *group = commit->group;
+    struct group *group = commit->write.group;
     struct group_offset *entry = group_begin_offset(group, topic->name, asked->partition_index);
 
     if (entry == NULL)
@@ -273,7 +278,7 @@ static bool name_all(struct commit_write *commit, const struct image_topic *cons
 {
     const struct offset_commit_request *body = commit->request->body;
     const struct offset_commit_response *response = commit->request->response;
-    uint64_t naming = group_begin_naming(commit->group->coordinator);
+    uint64_t naming = group_begin_naming(commit->write.group->coordinator);
 
     for (int32_t t = 0; t < body->topics.count; t++)
         for (int32_t p = 0; p < body->topics.items[t].partitions.count; p++)
@@ -290,13 +295,12 @@ static bool write_one(struct commit_write *commit, struct committed *out)
     struct wire_string metadata = asked->committed_metadata;
 
     out->asked = NULL; /* the request may be answered before */
-    out->offset = asked->committed_offset;
-    out->leader_epoch = commit->expire_ms >= 0 ? -1 : asked->committed_leader_epoch;
     if (!group_bytes_copy((const uint8_t *)metadata.text, metadata.size_bytes, &out->metadata))
         return false;
-    group_write_offset(commit->group, &commit->write, out->entry->topic, &out->topic_id,
-                       asked->partition_index, out->offset, out->leader_epoch, metadata,
-                       commit->now_ms, commit->expire_ms);
+    group_records_offset(&commit->write, out->entry->topic, &out->topic_id, asked->partition_index,
+                         asked->committed_offset,
+                         commit->expire_ms >= 0 ? -1 : asked->committed_leader_epoch, metadata,
+                         commit->now_ms, commit->expire_ms);
     return true;
 }
 
@@ -307,7 +311,7 @@ static bool write_all(struct commit_write *commit)
 
     for (uint32_t i = 0; i < commit->count; i++)
         bytes += bytes_of(commit->offsets[i].asked);
-    if (!budget_take(commit->group->budget, bytes))
+    if (!budget_take(commit->write.group->budget, bytes))
         return false;
     commit->counted_bytes = bytes;
     for (uint32_t i = 0; i < commit->count; i++)
@@ -320,7 +324,6 @@ static bool write_all(struct commit_write *commit)
 static void drop(struct commit_write *commit)
 {
     end_offsets(commit);
-    commit->group->writes--;
     free_commit(commit);
 }
 
@@ -333,13 +336,11 @@ static int16_t begin(struct group *group, struct request *request, struct commit
 
     if (commit == NULL)
         return KAFKA_COORDINATOR_LOAD_IN_PROGRESS; /* the client tries again */
-    if (!coordinator_write_init(group, &commit->write, on_recorded)) {
+    if (!group_write_begin(&commit->write, group, on_recorded)) {
         mem_free(commit);
         return KAFKA_NOT_COORDINATOR;
     }
-    group->writes++;
     commit->request = request;
-    commit->group = group;
     commit->now_ms = clock_wall_ms(groups->shard->clock);
     commit->expire_ms = -1;
     if (body->retention_time_ms >= 0 &&
@@ -387,5 +388,5 @@ void group_offset_commit(struct group_coordinator *groups, struct request *reque
     }
     loop_set_timer_ms(&groups->shard->loop, &commit->deadline,
                       (uint64_t)coordinator_i64(groups, "offsets.commit.timeout.ms"));
-    state_write_start(&commit->write);
+    runtime_write_start(&commit->write.records);
 }

@@ -1,30 +1,25 @@
-/* The groups of one shard: which partitions are served, loading, looking up, going away. */
+/* The groups of one shard: what the runtime asks of them, looking up, going away. */
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "broker/coordinator/coordinator_private.h"
-#include "broker/coordinator/group_removal.h"
+#include "broker/coordinator/group_expiry.h"
+#include "broker/coordinator/group_records.h"
 #include "broker/metadata/image.h"
-#include "broker/partition_read.h"
-#include "broker/topic_table.h"
-#include "record/batch_reader.h"
 
 #include <string.h>
 
-enum {
-    BATCH_BYTES_MAX = 64 << 20,
-    LOAD_AGAIN_MS = 1000,
-};
+static const struct runtime_kind kind;
 
 enum err group_coordinator_create(struct shard *shard, struct group_coordinator **out)
 {
     struct group_coordinator *groups = mem_alloc(sizeof(*groups));
 
     groups->shard = shard;
-    groups->writes.budget = memory_budget(&shard->memory, MEMORY_GROUPS);
+    runtime_init(&groups->runtime, shard, &kind, groups,
+                 memory_budget(&shard->memory, MEMORY_GROUPS));
     hash_map_init(&groups->groups, prng_u64(&shard->prng));
     hash_map_init(&groups->offset_topics, prng_u64(&shard->prng));
-    list_init(&groups->partitions);
     list_init(&groups->all);
     group_expiry_init(groups);
     *out = groups;
@@ -39,19 +34,6 @@ static void remove_group(struct group *group)
     list_remove(&group->node);
     group_cancel_timers(group);
     group_destroy(group);
-}
-
-/* Writes that are still in flight end here, before the groups that they are of. */
-static void end_writes(struct group_coordinator *groups)
-{
-    while (!list_is_empty(&groups->partitions)) {
-        struct coordinator_partition *partition =
-            list_first(&groups->partitions, struct coordinator_partition, node);
-        list_remove(&partition->node);
-        loop_cancel_timer(&groups->shard->loop, &partition->load_again);
-        state_queue_end(&partition->queue, ERR_CLOSED);
-        mem_free(partition);
-    }
 }
 
 /* Of a partition, or -1: of all. */
@@ -82,7 +64,7 @@ void group_coordinator_destroy(struct group_coordinator *groups)
             member->sync = NULL;
         }
     }
-    end_writes(groups);
+    runtime_deinit(&groups->runtime); /* what is in flight, before the groups that it is of */
     cut_removals(groups, -1, ERR_CLOSED);
     cursor = 0;
     while ((group = hash_map_next(&groups->groups, &cursor)) != NULL)
@@ -95,54 +77,9 @@ void group_coordinator_destroy(struct group_coordinator *groups)
 
 /* ---- partitions */
 
-struct coordinator_partition *coordinator_partition_of(struct group_coordinator *groups,
-                                                       int32_t index)
+static enum err apply(void *coordinator, const struct runtime_record *record)
 {
-    list_for_each(node, &groups->partitions)
-    {
-        struct coordinator_partition *partition =
-            container_of(node, struct coordinator_partition, node);
-        if (partition->partition->index == index)
-            return partition;
-    }
-    return NULL;
-}
-
-struct load {
-    struct group_coordinator *groups;
-    struct batch_reader reader;
-    struct compression_context *context;
-    enum err err;
-};
-
-static bool load_batch(void *context, const uint8_t *batch, uint32_t size_bytes)
-{
-    struct load *load = context;
-    struct record record;
-
-    load->err = batch_reader_open(&load->reader, batch, size_bytes);
-    if (load->err == OK &&
-        (batch_is_control(&load->reader.header) || batch_is_transactional(&load->reader.header)))
-        load->err = ERR_UNSUPPORTED; /* what a transaction commits is not known here (G5) */
-    while (load->err == OK &&
-           (load->err = batch_reader_next(&load->reader, &record, NULL, NULL)) == OK)
-        load->err = group_apply_record(load->groups, record.key, record.key_bytes, record.value,
-                                       record.value_bytes);
-    if (load->err == ERR_NOT_FOUND)
-        load->err = OK;
-    return load->err == OK;
-}
-
-static enum err load_log(struct group_coordinator *groups, struct partition *partition)
-{
-    struct load load = {.groups = groups, .context = compression_context_create()};
-    enum err err;
-
-    batch_reader_init(&load.reader, load.context, BATCH_BYTES_MAX);
-    err = partition_read_all(partition, load_batch, &load);
-    batch_reader_deinit(&load.reader);
-    compression_context_destroy(load.context);
-    return err == OK ? load.err : err;
+    return group_records_apply(coordinator, record);
 }
 
 /* That groups were read without their members, once for all of a partition. */
@@ -174,85 +111,59 @@ static void start_sessions_of(struct group_coordinator *groups, int32_t index)
             group_start_sessions(group);
 }
 
-/* None of them has a write in flight. */
-static void forget_groups(struct group_coordinator *groups, int32_t index)
+static void on_loaded(void *coordinator, int32_t index)
 {
-    size_t cursor = 0;
-    struct group *group;
+    struct group_coordinator *groups = coordinator;
 
-    while ((group = hash_map_next(&groups->groups, &cursor)) != NULL)
-        if (group->partition_index == index)
-            remove_group(group);
-}
-
-static void load(struct coordinator_partition *entry);
-
-static void on_load_again(struct timer *timer)
-{
-    load(container_of(timer, struct coordinator_partition, load_again));
-}
-
-/* Memory that a partition's groups do not find now they may find later: it is not the log's
- * fault. */
-static void load(struct coordinator_partition *entry)
-{
-    struct group_coordinator *groups = entry->groups;
-    struct partition *partition = entry->partition;
-    bool was_failed = entry->failed;
-    enum err err = load_log(groups, partition);
-
-    entry->failed = err != OK;
-    if (err != OK)
-        forget_groups(groups, partition->index); /* half a truth is not told */
-    if (err == ERR_NOMEM)
-        loop_set_timer_ms(&groups->shard->loop, &entry->load_again, LOAD_AGAIN_MS);
-    if (err != OK && !was_failed)
-        log_line(groups->shard->sink, LOG_ERROR, "LVE-5001",
-                 "the groups of a partition are not served: its records cannot be read",
-                 log_i64("partition", partition->index), log_err(err));
-    tell_lost_members(groups, partition->index);
-    if (err != OK || !groups->started)
+    tell_lost_members(groups, index);
+    if (!groups->started)
         return;
-    start_sessions_of(groups, partition->index);
+    start_sessions_of(groups, index);
     group_expiry_forget_orphans(groups);
 }
 
-enum err group_coordinator_load(struct group_coordinator *groups, struct partition *partition)
+static void on_resigned(void *coordinator, int32_t index)
 {
-    struct coordinator_partition *entry = mem_try_alloc(sizeof(*entry));
-
-    if (entry == NULL)
-        return ERR_NOMEM;
-    entry->groups = groups;
-    entry->partition = partition;
-    state_queue_init(&entry->queue, partition, &groups->writes);
-    timer_init(&entry->load_again, on_load_again);
-    list_push_back(&groups->partitions, &entry->node);
-    load(entry);
-    return OK;
-}
-
-void group_coordinator_unload(struct group_coordinator *groups, int32_t partition_index)
-{
-    struct coordinator_partition *entry = coordinator_partition_of(groups, partition_index);
+    struct group_coordinator *groups = coordinator;
     size_t cursor = 0;
     struct group *group;
 
-    if (entry == NULL)
-        return;
-    list_remove(&entry->node);
-    loop_cancel_timer(&groups->shard->loop, &entry->load_again);
     while ((group = hash_map_next(&groups->groups, &cursor)) != NULL) {
-        if (group->partition_index != partition_index)
+        if (group->partition_index != index)
             continue;
         group_end_waits(group, KAFKA_NOT_COORDINATOR);
         group->state = GROUP_DEAD;
         group_cancel_timers(group);
     }
-    state_queue_end(&entry->queue, ERR_NOT_FOUND);
-    cut_removals(groups, partition_index, ERR_NOT_FOUND);
-    mem_free(entry);
-    forget_groups(groups, partition_index);
+}
+
+static void forget(void *coordinator, int32_t index)
+{
+    struct group_coordinator *groups = coordinator;
+    size_t cursor = 0;
+    struct group *group;
+
+    cut_removals(groups, index, ERR_NOT_FOUND);
+    while ((group = hash_map_next(&groups->groups, &cursor)) != NULL)
+        if (group->partition_index == index)
+            remove_group(group);
+}
+
+static const struct runtime_kind kind = {.name = "group",
+                                         .family = RECORD_GROUP,
+                                         .apply = apply,
+                                         .loaded = on_loaded,
+                                         .resigned = on_resigned,
+                                         .forget = forget};
+
+enum err group_coordinator_load(struct group_coordinator *groups, struct partition *partition)
+{
+    return runtime_load(&groups->runtime, partition);
+}
+
+void group_coordinator_unload(struct group_coordinator *groups, int32_t partition_index)
+{
+    runtime_unload(&groups->runtime, partition_index);
 }
 
 /* ---- groups */
@@ -322,7 +233,6 @@ struct group *coordinator_get(struct group_coordinator *groups, struct wire_stri
 int16_t coordinator_check(struct group_coordinator *groups, struct wire_string group_id,
                           int32_t *partition_index_out)
 {
-    struct coordinator_partition *partition;
     int32_t count = offsets_partition_count(groups);
 
     if (groups->stopping)
@@ -330,12 +240,7 @@ int16_t coordinator_check(struct group_coordinator *groups, struct wire_string g
     if (count == 0)
         return KAFKA_NOT_COORDINATOR;
     *partition_index_out = group_partition_of(group_id.text, (size_t)group_id.size_bytes, count);
-    partition = coordinator_partition_of(groups, *partition_index_out);
-    if (partition == NULL)
-        return KAFKA_NOT_COORDINATOR;
-    if (timer_is_set(&partition->load_again))
-        return KAFKA_COORDINATOR_LOAD_IN_PROGRESS; /* C1 */
-    return partition->failed ? KAFKA_COORDINATOR_NOT_AVAILABLE : KAFKA_NONE;
+    return runtime_check(&groups->runtime, *partition_index_out); /* C1 */
 }
 
 /* kept_part: of the budget, which stays for others. */
@@ -370,18 +275,6 @@ void coordinator_drop_if_idle(struct group *group)
     if (group->state == GROUP_EMPTY && group->generation > 0)
         return; /* its generation is remembered until it expires (U1) */
     remove_group(group);
-}
-
-bool coordinator_write_init(struct group *group, struct state_write *write,
-                            void (*done)(struct state_write *write, enum err err))
-{
-    struct coordinator_partition *partition =
-        coordinator_partition_of(group->coordinator, group->partition_index);
-
-    if (partition == NULL || partition->failed)
-        return false;
-    state_write_init(write, &partition->queue, done);
-    return true;
 }
 
 int16_t coordinator_write_error(enum err err)
@@ -420,11 +313,7 @@ void group_coordinator_stop(struct group_coordinator *groups)
         return;
     groups->stopping = true;
     loop_cancel_timer(&groups->shard->loop, &groups->expiry);
-    list_for_each(node, &groups->partitions)
-    {
-        loop_cancel_timer(&groups->shard->loop,
-                          &container_of(node, struct coordinator_partition, node)->load_again);
-    }
+    runtime_stop(&groups->runtime);
     while ((group = hash_map_next(&groups->groups, &cursor)) != NULL) {
         group_cancel_timers(group);
         group_end_waits(group, KAFKA_COORDINATOR_NOT_AVAILABLE);

@@ -1,8 +1,8 @@
 /* group_coordinator: the consumer groups whose __consumer_offsets partition lives on this shard.
  *
- * Lives on one loop.  A group is decided, recorded, applied: a decision returns records and an
- * answer; the records are appended to the group's offsets partition (state_log), and when they are
- * durable they are applied and the answer goes out.  Starting is applying the log.  Rules:
+ * Lives on one loop.  A group is decided, recorded, applied: a decision gives records and an
+ * answer; the records are appended to the group's offsets partition (runtime_write), and when they
+ * are durable they are applied and the answer goes out.  Starting is applying the log.  Rules:
  * durability.md 2.4 (G1-G10), Kafka's GroupMetadataManager and ClassicGroup; KIP-134, 345, 394,
  * 429, 447, 559, 792.
  *   C1  a group is served only while its partition is loaded: else COORDINATOR_LOAD_IN_PROGRESS;
@@ -19,9 +19,8 @@ struct request;
 must_use enum err group_coordinator_create(struct shard *shard, struct group_coordinator **out);
 void group_coordinator_destroy(struct group_coordinator *groups);
 
-/* topic_table opened (or is about to delete) a partition of __consumer_offsets here.  Loading reads
- * the log: synchronously before the loop runs (a start), in steps afterwards.  ERR_NOMEM: nothing
- * was begun; a log that could not be read is another matter: it is tried again from here. */
+/* topic_table opened (or is about to delete) a partition of __consumer_offsets here: as
+ * runtime_load, runtime_unload. */
 must_use enum err group_coordinator_load(struct group_coordinator *groups,
                                          struct partition *partition);
 void group_coordinator_unload(struct group_coordinator *groups, int32_t partition_index);

@@ -4,10 +4,11 @@
  * Both are sweeps in slices: a turn looks at LOOKS_MAX things and goes on in the next one, and
  * while TOMBSTONES_MAX are on their way into the log it waits for them.  What a sweep has looked at
  * it puts at the end of its list, with its number: the sweep is over when it meets the number. */
+#include "broker/coordinator/group_expiry.h"
+
 #include "base/check.h"
 #include "base/mem.h"
 #include "broker/coordinator/coordinator_private.h"
-#include "broker/coordinator/group_removal.h"
 #include "broker/coordinator/group_subscription.h"
 #include "broker/metadata/image.h"
 
@@ -326,7 +327,8 @@ void group_coordinator_start(struct group_coordinator *groups)
 
     groups->started = true;
     while ((group = hash_map_next(&groups->groups, &cursor)) != NULL)
-        group_start_sessions(group); /* each member has a whole session from now on (G10) */
+        if (runtime_served(&groups->runtime, group->partition_index) != NULL) /* or when it is */
+            group_start_sessions(group); /* each member has a whole session from now on (G10) */
     group_expiry_forget_orphans(groups);
     loop_set_timer_ms(&groups->shard->loop, &groups->expiry,
                       (uint64_t)coordinator_i64(groups, "offsets.retention.check.interval.ms"));

@@ -245,6 +245,15 @@ void group_end_leaving(struct group_offset *entry, bool is_gone)
         drop_if_unused(entry);
 }
 
+void group_left_offset(struct group *group, const char *topic, int32_t partition)
+{
+    struct group_offset *entry =
+        find_entry(group, offset_topic_find(group->coordinator, topic), partition);
+
+    check(entry != NULL); /* F4 */
+    group_end_leaving(entry, true);
+}
+
 void group_remove_offset(struct group *group, const char *topic, int32_t partition)
 {
     struct group_offset *entry = group_find_offset(group, topic, partition);

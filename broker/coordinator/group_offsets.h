@@ -91,6 +91,9 @@ must_use enum err group_set_offset(struct group *group, const char *topic,
 void group_begin_leaving(struct group_offset *entry);
 void group_end_leaving(struct group_offset *entry, bool is_gone);
 
+/* The same of one that is recorded. */
+void group_left_offset(struct group *group, const char *topic, int32_t partition);
+
 /* A tombstone that was read; one of what is not there is accepted. */
 void group_remove_offset(struct group *group, const char *topic, int32_t partition);
 

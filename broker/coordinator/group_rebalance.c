@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/sometimes.h"
 #include "broker/coordinator/coordinator_private.h"
+#include "broker/coordinator/group_records.h"
 
 #include <string.h>
 
@@ -232,37 +233,29 @@ void group_end_waits(struct group *group, int16_t error_code)
 
 /* ---- recording that nobody is left */
 
-struct empty_write {
-    struct state_write write;
-    struct group *group;
-};
-
-static void on_empty_recorded(struct state_write *write, enum err err)
+static void on_empty_recorded(struct group_write *write, enum err err)
 {
-    struct empty_write *empty = container_of(write, struct empty_write, write);
+    struct group *group = write->group;
 
-    empty->group->writes--;
-    coordinator_drop_if_idle(empty->group);
-    state_write_deinit(write);
-    mem_free(empty);
+    group_write_end(write);
+    mem_free(write);
+    coordinator_drop_if_idle(group);
 }
 
 /* Without memory, as when it cannot be written: a start goes on with what the log says, whose
  * members are out when their sessions end. */
 void group_record(struct group *group)
 {
-    struct empty_write *empty = mem_try_alloc(sizeof(*empty));
+    struct group_write *write = mem_try_alloc(sizeof(*write));
 
-    if (empty == NULL)
+    if (write == NULL)
         return;
-    empty->group = group;
-    if (!coordinator_write_init(group, &empty->write, on_empty_recorded)) {
-        mem_free(empty);
+    if (!group_write_begin(write, group, on_empty_recorded)) {
+        mem_free(write);
         return;
     }
-    group->writes++;
-    group_write_metadata(group, &empty->write, NULL);
-    state_write_start(&empty->write);
+    group_records_metadata(write, NULL);
+    runtime_write_start(&write->records);
 }
 
 /* ---- a generation is formed */
@@ -327,30 +320,40 @@ static void end_round(struct group *group, enum err err)
  * would give it to other members, too (G1) */
 
 struct reservation {
-    struct state_write write;
-    struct group *group;
+    struct group_write write;
     int32_t generation;
 };
 
-static void on_reserved(struct state_write *write, enum err err)
+static bool is_next(const struct group *group, int32_t generation)
+{
+    return group->state == GROUP_PREPARING &&
+           generation == group_next_generation(group->generation);
+}
+
+static void reserve_recorded(struct group_write *write)
+{
+    const struct reservation *reservation = container_of(write, struct reservation, write);
+    struct group *group = write->group;
+
+    if (is_next(group, reservation->generation))
+        group->reserved_generation = reservation->generation;
+}
+
+static void on_reserved(struct group_write *write, enum err err)
 {
     struct reservation *reservation = container_of(write, struct reservation, write);
-    struct group *group = reservation->group;
+    struct group *group = write->group;
     int32_t generation = reservation->generation;
-    bool is_next = generation == group_next_generation(group->generation);
 
-    state_write_deinit(write);
+    group_write_end(write);
     mem_free(reservation);
-    group->writes--;
     if (group->reserving_generation == generation)
         group->reserving_generation = 0;
-    if (group->state == GROUP_PREPARING && is_next && !group->coordinator->stopping) {
-        if (err == OK) {
-            group->reserved_generation = generation;
+    if (is_next(group, generation) && !group->coordinator->stopping) {
+        if (err == OK)
             complete_join(group);
-        } else {
+        else
             end_round(group, err);
-        }
     }
     coordinator_drop_if_idle(group);
 }
@@ -363,17 +366,16 @@ static void reserve(struct group *group, int32_t generation)
         end_round(group, ERR_NOMEM);
         return;
     }
-    if (!coordinator_write_init(group, &reservation->write, on_reserved)) {
+    if (!group_write_begin(&reservation->write, group, on_reserved)) {
         mem_free(reservation);
         group_end_waits(group, KAFKA_NOT_COORDINATOR);
         return;
     }
-    reservation->group = group;
+    reservation->write.recorded = reserve_recorded;
     reservation->generation = generation;
-    group->writes++;
     group->reserving_generation = generation;
-    group_write_generation(group, &reservation->write, generation);
-    state_write_start(&reservation->write);
+    group_records_generation(&reservation->write, generation);
+    runtime_write_start(&reservation->write.records);
 }
 
 static void complete_join(struct group *group)

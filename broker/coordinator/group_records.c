@@ -1,7 +1,9 @@
-/* Groups as records of __consumer_offsets, and back (Kafka's GroupCoordinatorRecordHelpers). */
+#include "broker/coordinator/group_records.h"
+
 #include "base/check.h"
 #include "base/mem.h"
 #include "broker/coordinator/coordinator_private.h"
+#include "broker/coordinator/group_commit.h"
 #include "broker/coordinator/group_offsets.h"
 #include "net/protocol/kafka_tables.h"
 #include "net/protocol/msg_group_metadata_record.h"
@@ -36,10 +38,10 @@ static struct wire_bytes bytes_of(struct group_bytes value)
 
 /* assignments: by member, NULL: those that they have.  leader NULL: there are none yet, and a start
  * goes on with the rebalance. */
-static void write_group(const struct group *group, struct state_write *write, int32_t generation,
-                        const char *protocol, const char *leader,
-                        const struct group_bytes *assignments)
+static void add_group(struct group_write *write, int32_t generation, const char *protocol,
+                      const char *leader, const struct group_bytes *assignments)
 {
+    const struct group *group = write->group;
     struct group_metadata_key key;
     struct group_metadata_value value;
     struct group_metadata_value_member_metadata *members =
@@ -47,7 +49,7 @@ static void write_group(const struct group *group, struct state_write *write, in
     uint32_t count = 0;
 
     if (members == NULL) {
-        state_write_fail(write, ERR_NOMEM);
+        runtime_write_fail(&write->records, ERR_NOMEM);
         return;
     }
     codec_set_defaults(&group_metadata_key_desc, &key);
@@ -78,29 +80,30 @@ static void write_group(const struct group *group, struct state_write *write, in
     }
     value.members.items = members;
     value.members.count = (int32_t)count;
-    state_write_add(write, TYPE_GROUP_METADATA, &key, GROUP_METADATA_VERSION, &value);
+    runtime_write_add(&write->records, TYPE_GROUP_METADATA, &key, GROUP_METADATA_VERSION, &value);
     mem_free(members);
 }
 
-void group_write_metadata(struct group *group, struct state_write *write,
-                          const struct group_bytes *assignments)
+void group_records_metadata(struct group_write *write, const struct group_bytes *assignments)
 {
-    write_group(group, write, group->generation, group->protocol, group_leader_id(group),
-                assignments);
+    const struct group *group = write->group;
+
+    add_group(write, group->generation, group->protocol, group_leader_id(group), assignments);
 }
 
-void group_write_generation(struct group *group, struct state_write *write, int32_t generation)
+void group_records_generation(struct group_write *write, int32_t generation)
 {
-    write_group(group, write, generation, group_vote(group), NULL, NULL);
+    add_group(write, generation, group_vote(write->group), NULL, NULL);
 }
 
-void group_write_tombstone(struct group *group, struct state_write *write)
+void group_records_tombstone(struct group_write *write)
 {
+    const struct group *group = write->group;
     struct group_metadata_key key;
 
     codec_set_defaults(&group_metadata_key_desc, &key);
     key.group = (struct wire_string){group->id, (int32_t)group->id_bytes};
-    state_write_add(write, TYPE_GROUP_METADATA, &key, 0, NULL);
+    runtime_write_add(&write->records, TYPE_GROUP_METADATA, &key, 0, NULL);
 }
 
 static void fill_offset_key(const struct group *group, const char *topic, int32_t partition,
@@ -112,15 +115,14 @@ static void fill_offset_key(const struct group *group, const char *topic, int32_
     key->partition = partition;
 }
 
-void group_write_offset(struct group *group, struct state_write *write, const char *topic,
-                        const struct uuid *topic_id, int32_t partition, int64_t offset,
-                        int32_t leader_epoch, struct wire_string metadata, int64_t commit_ms,
-                        int64_t expire_ms)
+void group_records_offset(struct group_write *write, const char *topic, const struct uuid *topic_id,
+                          int32_t partition, int64_t offset, int32_t leader_epoch,
+                          struct wire_string metadata, int64_t commit_ms, int64_t expire_ms)
 {
     struct offset_commit_key key;
     struct offset_commit_value value;
 
-    fill_offset_key(group, topic, partition, &key);
+    fill_offset_key(write->group, topic, partition, &key);
     codec_set_defaults(&offset_commit_value_desc, &value);
     value.offset = offset;
     value.leader_epoch = leader_epoch;
@@ -128,18 +130,17 @@ void group_write_offset(struct group *group, struct state_write *write, const ch
     value.commit_timestamp = commit_ms;
     value.expire_timestamp = expire_ms;
     value.topic_id = *topic_id;
-    state_write_add(write, TYPE_OFFSET_COMMIT, &key,
-                    expire_ms >= 0 ? OFFSET_COMMIT_EXPIRING_VERSION : OFFSET_COMMIT_VERSION,
-                    &value);
+    runtime_write_add(&write->records, TYPE_OFFSET_COMMIT, &key,
+                      expire_ms >= 0 ? OFFSET_COMMIT_EXPIRING_VERSION : OFFSET_COMMIT_VERSION,
+                      &value);
 }
 
-void group_write_offset_tombstone(struct group *group, struct state_write *write, const char *topic,
-                                  int32_t partition)
+void group_records_offset_tombstone(struct group_write *write, const char *topic, int32_t partition)
 {
     struct offset_commit_key key;
 
-    fill_offset_key(group, topic, partition, &key);
-    state_write_add(write, TYPE_OFFSET_COMMIT, &key, 0, NULL);
+    fill_offset_key(write->group, topic, partition, &key);
+    runtime_write_add(&write->records, TYPE_OFFSET_COMMIT, &key, 0, NULL);
 }
 
 /* ---- applying */
@@ -291,7 +292,40 @@ static enum err apply_group(struct group_coordinator *groups, struct wire_string
     return OK;
 }
 
-static enum err apply_offset(struct group_coordinator *groups, const struct offset_commit_key *key,
+/* What the commit has kept for it needs no memory now. */
+static void apply_own_offset(const struct runtime_record *record, const char *topic,
+                             int32_t partition, const struct offset_commit_value *value)
+{
+    struct group_commit_place place = group_commit_place(record->write, record->index);
+    struct group_offset *entry = place.entry;
+
+    check(strcmp(entry->topic, topic) == 0 && entry->partition == partition);
+    group_apply_offset(entry, place.topic_id, value->offset, value->leader_epoch, place.metadata,
+                       value->commit_timestamp, value->expire_timestamp);
+}
+
+static enum err apply_offset_to(struct group *group, const struct runtime_record *record,
+                                const char *topic, int32_t partition,
+                                const struct offset_commit_value *value)
+{
+    if (value != NULL && record->write != NULL) {
+        apply_own_offset(record, topic, partition, value);
+        return OK;
+    }
+    if (value != NULL)
+        return group_set_offset(group, topic, &value->topic_id, partition, value->offset,
+                                value->leader_epoch, value->metadata, value->commit_timestamp,
+                                value->expire_timestamp);
+    if (record->write != NULL)
+        group_left_offset(group, topic, partition);
+    else
+        group_remove_offset(group, topic, partition);
+    coordinator_drop_if_idle(group);
+    return OK;
+}
+
+static enum err apply_offset(struct group_coordinator *groups, const struct runtime_record *record,
+                             const struct offset_commit_key *key,
                              const struct offset_commit_value *value)
 {
     struct group *group =
@@ -305,18 +339,11 @@ static enum err apply_offset(struct group_coordinator *groups, const struct offs
         return ERR_CORRUPT; /* no topic is called so */
     memcpy(topic, key->topic.text, (size_t)key->topic.size_bytes);
     topic[key->topic.size_bytes] = '\0';
-    if (value == NULL) {
-        group_remove_offset(group, topic, key->partition);
-        coordinator_drop_if_idle(group);
-    } else {
-        return group_set_offset(group, topic, &value->topic_id, key->partition, value->offset,
-                                value->leader_epoch, value->metadata, value->commit_timestamp,
-                                value->expire_timestamp);
-    }
-    return OK;
+    return apply_offset_to(group, record, topic, key->partition, value);
 }
 
 static enum err apply_old_offset(struct group_coordinator *groups,
+                                 const struct runtime_record *record,
                                  const struct legacy_offset_commit_key *old_key,
                                  const struct legacy_offset_commit_value *old_value)
 {
@@ -329,56 +356,78 @@ static enum err apply_old_offset(struct group_coordinator *groups,
         value.metadata = old_value->metadata;
         value.commit_timestamp = old_value->commit_timestamp;
     }
-    return apply_offset(groups, &key, old_value == NULL ? NULL : &value);
+    return apply_offset(groups, record, &key, old_value == NULL ? NULL : &value);
 }
 
+/* Of one that is of a group's write what follows is the group's. */
+static void apply_own_group(struct runtime_write *records)
+{
+    struct group_write *write = container_of(records, struct group_write, records);
+
+    if (write->recorded != NULL)
+        write->recorded(write);
+}
+
+/* Of the types that are known here; keys and values of offsets take nothing of the arena. */
+union key_body {
+    struct legacy_offset_commit_key old_offset;
+    struct offset_commit_key offset;
+    struct group_metadata_key group;
+};
+
+union value_body {
+    struct legacy_offset_commit_value old_offset;
+    struct offset_commit_value offset;
+    struct group_metadata_value group;
+};
+
 static enum err apply(struct group_coordinator *groups, const struct record_desc *desc,
-                      struct wire_reader *key_reader, const uint8_t *value, int32_t value_bytes,
+                      struct wire_reader *key_reader, const struct runtime_record *record,
                       struct arena *arena)
 {
-    void *key_body = arena_alloc(arena, desc->key->body->size_bytes);
-    void *value_body = arena_alloc(arena, desc->value->body->size_bytes);
-    enum err err = key_body == NULL || value_body == NULL
-                       ? ERR_NOMEM
-                       : codec_decode(desc->key, 0, key_reader, arena, key_body);
+    union key_body key;
+    union value_body body;
+    union value_body *value = record->value_bytes < 0 ? NULL : &body;
+    enum err err = codec_decode(desc->key, 0, key_reader, arena, &key);
 
-    if (err == OK && value_bytes >= 0)
-        err = decode_value(desc, value, value_bytes, arena, value_body);
+    if (err == OK && value != NULL)
+        err = decode_value(desc, record->value, record->value_bytes, arena, &body);
     if (err != OK)
         return err;
-    if (value_bytes < 0)
-        value_body = NULL;
     switch (desc->type) {
     case TYPE_OFFSET_COMMIT_OLD:
-        return apply_old_offset(groups, key_body, value_body);
+        return apply_old_offset(groups, record, &key.old_offset,
+                                value == NULL ? NULL : &value->old_offset);
     case TYPE_OFFSET_COMMIT:
-        return apply_offset(groups, key_body, value_body);
-    case TYPE_GROUP_METADATA:
-        return apply_group(groups, ((const struct group_metadata_key *)key_body)->group,
-                           value_body);
+        return apply_offset(groups, record, &key.offset, value == NULL ? NULL : &value->offset);
     default:
-        return OK; /* groups of the newer protocols, which are not served here */
+        return apply_group(groups, key.group.group, value == NULL ? NULL : &value->group);
     }
 }
 
-enum err group_apply_record(struct group_coordinator *groups, const uint8_t *key, int32_t key_bytes,
-                            const uint8_t *value, int32_t value_bytes)
+enum err group_records_apply(struct group_coordinator *groups, const struct runtime_record *record)
 {
     const struct record_desc *desc;
     struct wire_reader reader;
     struct arena arena;
     enum err err;
 
-    if (key_bytes < 0)
+    if (batch_is_control(record->batch) || batch_is_transactional(record->batch))
+        return ERR_UNSUPPORTED; /* what a transaction commits is not known here (G5) */
+    if (record->key_bytes < 0)
         return ERR_CORRUPT;
-    wire_reader_init(&reader, key, (size_t)key_bytes);
+    wire_reader_init(&reader, record->key, (size_t)record->key_bytes);
     err = record_read_key_type(&reader, RECORD_GROUP, &desc);
-    if (err == ERR_NOT_FOUND)
-        return OK; /* Kafka skips what it does not know, too */
+    if (err == ERR_NOT_FOUND || (err == OK && desc->type > TYPE_GROUP_METADATA))
+        return OK; /* Kafka skips what it does not know, too: groups of the newer protocols */
     if (err != OK)
         return err;
+    if (record->write != NULL && desc->type == TYPE_GROUP_METADATA) {
+        apply_own_group(record->write);
+        return OK;
+    }
     arena_init(&arena, ARENA_BYTES);
-    err = apply(groups, desc, &reader, value, value_bytes, &arena);
+    err = apply(groups, desc, &reader, record, &arena);
     arena_deinit(&arena);
     return err;
 }

@@ -49,8 +49,8 @@ void group_removal_start_all(struct group_removal *removal,
 /* Before done: it does not run any more.  The removal goes on: it was asked for. */
 void group_removal_forget(struct group_removal *removal);
 
-/* The group's partition goes away, or all ends, and no turn comes any more: what is being put
- * together ends with err, what is being applied is applied.  Then the group's writes may end. */
+/* The group's partition goes away, or all ends, and its writes have ended: what is being put
+ * together ends with err. */
 void group_removal_cut(struct group *group, enum err err);
 
 #endif

@@ -4,12 +4,13 @@
  * then answered.  When it cannot be recorded, the member is again all that it was. */
 #include "base/mem.h"
 #include "broker/coordinator/coordinator_private.h"
+#include "broker/coordinator/group_records.h"
 
 #include <string.h>
 
 struct rename_write {
-    struct state_write write;
-    struct list node; /* in group.renames */
+    struct group_write write; /* once it is begun */
+    struct list node;         /* in group.renames */
     struct group *group;
     struct request *request;
     int32_t generation;
@@ -112,14 +113,13 @@ static void hand_on(struct rename_write *failed)
     }
 }
 
-static void on_recorded(struct state_write *write, enum err err)
+static void on_recorded(struct group_write *write, enum err err)
 {
     struct rename_write *renamed = container_of(write, struct rename_write, write);
     struct group *group = renamed->group;
     struct group_member *member = group_find(group, wire_string(renamed->new_id));
     bool is_current = group->state == GROUP_STABLE && group->generation == renamed->generation;
 
-    group->writes--;
     list_remove(&renamed->node);
     if (member != NULL && is_current) {
         const char *old_id = renamed->was_id;
@@ -131,22 +131,21 @@ static void on_recorded(struct state_write *write, enum err err)
     } else if (member == NULL && err != OK) {
         hand_on(renamed);
     } /* else: the rebalance that began records the new id itself, before anybody is told */
-    state_write_deinit(write);
+    group_write_end(write);
     end(renamed); /* counts in the group's budget, so before the group may go */
     coordinator_drop_if_idle(group);
 }
 
-/* Begin to record the new id.  False: the partition is gone. */
+/* Begin to record the new id.  False: the partition is not served. */
 static bool record(struct rename_write *renamed)
 {
     struct group *group = renamed->group;
 
-    if (!coordinator_write_init(group, &renamed->write, on_recorded))
+    if (!group_write_begin(&renamed->write, group, on_recorded))
         return false;
     list_push_back(&group->renames, &renamed->node);
-    group->writes++;
-    group_write_metadata(group, &renamed->write, NULL);
-    state_write_start(&renamed->write);
+    group_records_metadata(&renamed->write, NULL);
+    runtime_write_start(&renamed->write.records);
     return true;
 }
 

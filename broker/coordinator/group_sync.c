@@ -2,6 +2,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "broker/coordinator/coordinator_private.h"
+#include "broker/coordinator/group_records.h"
 #include "net/protocol/msg_heartbeat.h"
 #include "net/protocol/msg_leave_group.h"
 #include "net/protocol/msg_sync_group.h"
@@ -11,9 +12,9 @@
 /* ---- sync */
 
 struct assignment_write {
-    struct state_write write;
-    struct group *group;
+    struct group_write write;
     int32_t generation;
+    bool is_current;                 /* it was, when it was applied */
     struct group_bytes *assignments; /* in the order of members, with their ids */
     char **member_ids;
     uint32_t count;
@@ -28,8 +29,8 @@ static void free_assignment(struct assignment_write *assigned)
     }
     mem_free(assigned->assignments);
     mem_free(assigned->member_ids);
-    state_write_deinit(&assigned->write);
-    budget_give(assigned->group->budget, assigned->counted_bytes);
+    budget_give(assigned->write.group->budget, assigned->counted_bytes);
+    group_write_end(&assigned->write);
     mem_free(assigned);
 }
 
@@ -38,28 +39,43 @@ int16_t group_record_error(enum err err)
     return err == ERR_TOO_LARGE ? KAFKA_UNKNOWN_SERVER_ERROR : coordinator_write_error(err);
 }
 
-/* Recorded: now it counts, unless the group has moved on meanwhile. */
-static void on_assignment_recorded(struct state_write *write, enum err err)
+static bool is_awaited(const struct assignment_write *assigned)
+{
+    const struct group *group = assigned->write.group;
+
+    return group->state == GROUP_COMPLETING && group->generation == assigned->generation;
+}
+
+/* Now it counts, unless the group has moved on meanwhile. */
+static void assignment_recorded(struct group_write *write)
 {
     struct assignment_write *assigned = container_of(write, struct assignment_write, write);
-    struct group *group = assigned->group;
-    bool is_current = group->state == GROUP_COMPLETING && group->generation == assigned->generation;
+    struct group *group = write->group;
 
-    group->writes--;
+    assigned->is_current = is_awaited(assigned);
+    if (!assigned->is_current)
+        return;
+    group->state = GROUP_STABLE;
+    for (uint32_t i = 0; i < assigned->count; i++) {
+        struct group_member *member = group_find(group, wire_string(assigned->member_ids[i]));
+        if (member == NULL)
+            continue;
+        group_bytes_move(&assigned->assignments[i], &member->assignment);
+        group_count_member(member);
+    }
+}
+
+static void on_assignment_recorded(struct group_write *write, enum err err)
+{
+    struct assignment_write *assigned = container_of(write, struct assignment_write, write);
+    struct group *group = write->group;
+
     if (group->recording_generation == assigned->generation)
         group->recording_generation = -1;
-    if (is_current && err != OK) {
+    if (err != OK && is_awaited(assigned)) {
         group_end_waits(group, group_record_error(err));
         group_prepare_rebalance(group);
-    } else if (is_current) {
-        group->state = GROUP_STABLE;
-        for (uint32_t i = 0; i < assigned->count; i++) {
-            struct group_member *member = group_find(group, wire_string(assigned->member_ids[i]));
-            if (member == NULL)
-                continue;
-            group_bytes_move(&assigned->assignments[i], &member->assignment);
-            group_count_member(member);
-        }
+    } else if (err == OK && assigned->is_current) {
         list_for_each(node, &group->members)
         {
             struct group_member *member = container_of(node, struct group_member, node);
@@ -76,7 +92,7 @@ static void on_assignment_recorded(struct state_write *write, enum err err)
 static bool fill_assignment(struct assignment_write *assigned,
                             const struct sync_group_request *body)
 {
-    struct group *group = assigned->group;
+    struct group *group = assigned->write.group;
     uint32_t count = group->member_count;
 
     assigned->assignments = mem_try_alloc(count * sizeof(*assigned->assignments));
@@ -153,15 +169,14 @@ static int16_t make_assignment(struct group *group, const struct sync_group_requ
     assigned = mem_try_alloc(sizeof(*assigned));
     if (assigned == NULL)
         return KAFKA_COORDINATOR_NOT_AVAILABLE;
-    assigned->group = group;
-    assigned->counted_bytes = bytes;
-    budget_force(group->budget, bytes);
-    assigned->generation = group->generation;
-    if (!coordinator_write_init(group, &assigned->write, on_assignment_recorded)) {
-        budget_give(group->budget, bytes);
+    if (!group_write_begin(&assigned->write, group, on_assignment_recorded)) {
         mem_free(assigned);
         return KAFKA_NOT_COORDINATOR;
     }
+    assigned->write.recorded = assignment_recorded;
+    assigned->counted_bytes = bytes;
+    budget_force(group->budget, bytes);
+    assigned->generation = group->generation;
     if (!fill_assignment(assigned, body)) {
         free_assignment(assigned);
         return KAFKA_COORDINATOR_NOT_AVAILABLE;
@@ -172,12 +187,11 @@ static int16_t make_assignment(struct group *group, const struct sync_group_requ
 
 static void record_assignment(struct assignment_write *assigned)
 {
-    struct group *group = assigned->group;
+    struct group *group = assigned->write.group;
 
-    group->writes++;
     group->recording_generation = group->generation;
-    group_write_metadata(group, &assigned->write, assigned->assignments);
-    state_write_start(&assigned->write);
+    group_records_metadata(&assigned->write, assigned->assignments);
+    runtime_write_start(&assigned->write.records);
 }
 
 static int16_t check_sync(struct group *group, const struct request *request,

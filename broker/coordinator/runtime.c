@@ -211,6 +211,16 @@ struct runtime_partition *runtime_served(const struct runtime *runtime, int32_t 
     return entry != NULL && entry->state == RUNTIME_SERVED ? entry : NULL;
 }
 
+bool runtime_is_loading(const struct runtime *runtime)
+{
+    list_for_each(node, &runtime->partitions)
+    {
+        if (container_of(node, struct runtime_partition, node)->state == RUNTIME_LOADING)
+            return true;
+    }
+    return false;
+}
+
 int16_t runtime_check(const struct runtime *runtime, int32_t index)
 {
     const struct runtime_partition *entry = runtime_find(runtime, index);

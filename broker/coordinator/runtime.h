@@ -113,6 +113,9 @@ struct runtime_partition *runtime_find(const struct runtime *runtime, int32_t in
 /* NULL: it is not served. */
 struct runtime_partition *runtime_served(const struct runtime *runtime, int32_t index);
 
+/* Is any of its partitions? */
+bool runtime_is_loading(const struct runtime *runtime);
+
 /* What a client is told: KAFKA_NONE, NOT_COORDINATOR, COORDINATOR_LOAD_IN_PROGRESS,
  * COORDINATOR_NOT_AVAILABLE (RT2). */
 int16_t runtime_check(const struct runtime *runtime, int32_t index);

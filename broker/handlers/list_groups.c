@@ -1,4 +1,5 @@
-/* ListGroups (key 16; KIP-518, 848): every shard tells its own. */
+/* ListGroups (key 16; KIP-518, 848): every shard tells its own; while one still reads some the
+ * client is to ask again, as in Kafka. */
 #include "base/text.h"
 #include "broker/coordinator/coordinator_private.h"
 #include "broker/handlers.h"
@@ -22,6 +23,7 @@ struct list_piece {
     struct list_groups_response_listed_group *items;
     int32_t count;
     bool lacks_memory;
+    bool is_loading;
 };
 
 struct listing {
@@ -68,6 +70,7 @@ static void list_shard(struct scatter_piece *scattered, struct shard *at)
     const struct group *group = NULL;
     size_t cursor = 0;
 
+    piece->is_loading = runtime_is_loading(&groups->runtime);
     piece->items = codec_new_array(&list_groups_response_listed_group_struct, &piece->arena,
                                    hash_map_count(&groups->groups));
     while (piece->items != NULL && (group = hash_map_next(&groups->groups, &cursor)) != NULL) {
@@ -91,11 +94,13 @@ static void all_answered(struct scatter *scatter)
     struct listing *all = container_of(scatter, struct listing, scatter);
     struct list_groups_response *response = all->request->response;
     bool lacks_memory = false;
+    bool is_loading = false;
     int32_t total = 0;
 
     for (uint32_t i = 0; i < all->count; i++) {
         total += all->pieces[i].count;
         lacks_memory |= all->pieces[i].lacks_memory;
+        is_loading |= all->pieces[i].is_loading;
     }
     response->groups.items =
         request_try_array(all->request, &list_groups_response_listed_group_struct, total);
@@ -103,7 +108,9 @@ static void all_answered(struct scatter *scatter)
         request_refuse_memory(all->request);
         return;
     }
-    for (uint32_t i = 0; i < all->count; i++)
+    if (is_loading)
+        response->error_code = KAFKA_COORDINATOR_LOAD_IN_PROGRESS;
+    for (uint32_t i = 0; i < all->count && !is_loading; i++)
         for (int32_t g = 0; g < all->pieces[i].count; g++)
             response->groups.items[response->groups.count++] = all->pieces[i].items[g];
     request_answer(all->request);

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "broker/coordinator/coordinator_private.h"
 #include "broker/coordinator/group_offsets.h"
+#include "broker/coordinator/group_records.h"
 #include "broker/metadata/image.h"
 #include "net/protocol/kafka_tables.h"
 #include "net/protocol/msg_consumer_protocol.h"
@@ -36,8 +37,9 @@ static int64_t wall_ms(struct clock *clock)
 static struct clock clock = {.mono_ns = mono_ns, .wall_ms = wall_ms};
 static struct shard shard;
 static struct partition partition = {.shard = &shard};
-static struct state_queue queue;
-static struct state_meter meter;
+static const struct runtime_kind kind = {.name = "group", .family = RECORD_GROUP};
+static struct runtime runtime;
+static struct runtime_partition served = {.runtime = &runtime, .partition = &partition};
 
 static void set_up(void)
 {
@@ -52,29 +54,42 @@ static void set_up(void)
     memory_init(&shard.memory, &limits, &shard.loop, NULL);
     prng_init(&shard.prng, 1);
     shard.image = image_create();
-    meter.budget = memory_budget(&shard.memory, MEMORY_GROUPS);
-    state_queue_init(&queue, &partition, &meter);
+    runtime_init(&runtime, &shard, &kind, NULL, memory_budget(&shard.memory, MEMORY_GROUPS));
 }
 
 /* ---- out again, as records */
 
-/* The bytes are the builder's, until state_write_deinit. */
-static void write_group(struct group *group, struct state_write *write, const uint8_t **bytes_out,
+/* The bytes are the builder's, until runtime_write_deinit. */
+static void write_group(struct group *group, struct group_write *write, const uint8_t **bytes_out,
                         uint32_t *size_out)
 {
     const struct group_offset *offset;
     size_t cursor = 0;
 
-    state_write_init(write, &queue, NULL);
-    group_write_metadata(group, write, NULL);
+    write->group = group;
+    runtime_write_init(&write->records, &served, NULL);
+    group_records_metadata(write, NULL);
     while ((offset = group_next_offset(group, &cursor)) != NULL)
-        group_write_offset(
-            group, write, offset->topic, &offset->topic_id, offset->partition, offset->offset,
+        group_records_offset(
+            write, offset->topic, &offset->topic_id, offset->partition, offset->offset,
             offset->leader_epoch,
             (struct wire_string){(const char *)offset->metadata.bytes, offset->metadata.size_bytes},
             offset->commit_timestamp_ms, offset->expire_timestamp_ms);
-    check(write->err == OK);
-    check(batch_builder_finish(&write->builder, NULL, bytes_out, size_out) == OK);
+    check(write->records.err == OK);
+    check(batch_builder_finish(&write->records.builder, NULL, bytes_out, size_out) == OK);
+}
+
+static enum err apply_record(struct group_coordinator *groups, const uint8_t *key,
+                             int32_t key_bytes, const uint8_t *value, int32_t value_bytes)
+{
+    static const struct batch_header plain;
+    struct runtime_record record = {.batch = &plain,
+                                    .key = key,
+                                    .key_bytes = key_bytes,
+                                    .value = value,
+                                    .value_bytes = value_bytes};
+
+    return group_records_apply(groups, &record);
 }
 
 static void apply_batch(struct group_coordinator *groups, const uint8_t *bytes, uint32_t size_bytes)
@@ -85,15 +100,15 @@ static void apply_batch(struct group_coordinator *groups, const uint8_t *bytes, 
     batch_reader_init(&reader, NULL, BATCH_BYTES_MAX);
     check(batch_reader_open(&reader, bytes, size_bytes) == OK);
     while (batch_reader_next(&reader, &record, NULL, NULL) == OK)
-        check(group_apply_record(groups, record.key, record.key_bytes, record.value,
-                                 record.value_bytes) == OK);
+        check(apply_record(groups, record.key, record.key_bytes, record.value,
+                           record.value_bytes) == OK);
     batch_reader_deinit(&reader);
 }
 
 static void check_same(struct group *group, struct group *again)
 {
-    struct state_write write;
-    struct state_write write_again;
+    struct group_write write;
+    struct group_write write_again;
     const uint8_t *bytes;
     const uint8_t *bytes_again;
     uint32_t size_bytes;
@@ -104,8 +119,8 @@ static void check_same(struct group *group, struct group *again)
     check(size_bytes == size_again);
     check(memcmp(bytes, bytes_again, size_bytes) == 0);
     check(group->state == again->state);
-    state_write_deinit(&write);
-    state_write_deinit(&write_again);
+    runtime_write_deinit(&write.records);
+    runtime_write_deinit(&write_again.records);
 }
 
 static void check_group(struct group *group)
@@ -139,14 +154,14 @@ static void check_groups(struct group_coordinator *groups)
     check(group_coordinator_create(&shard, &again) == OK);
     while ((group = hash_map_next(&groups->groups, &cursor)) != NULL) {
         struct wire_string id = {group->id, (int32_t)group->id_bytes};
-        struct state_write write;
+        struct group_write write;
         const uint8_t *bytes;
         uint32_t size_bytes;
         check_group(group);
         write_group(group, &write, &bytes, &size_bytes);
         apply_batch(again, bytes, size_bytes);
         check_same(group, coordinator_find(again, id));
-        state_write_deinit(&write);
+        runtime_write_deinit(&write.records);
         group_start_sessions(group);
     }
     group_coordinator_destroy(again);
@@ -203,8 +218,8 @@ static bool apply_pair(struct group_coordinator *groups, const uint8_t *bytes, s
     value = mem_alloc(value_bytes);
     memcpy(key, bytes + PAIR_BYTES, key_bytes);
     memcpy(value, bytes + PAIR_BYTES + key_bytes, value_bytes);
-    err = group_apply_record(groups, key, (int32_t)key_bytes, value,
-                             has_value ? (int32_t)value_bytes : -1);
+    err =
+        apply_record(groups, key, (int32_t)key_bytes, value, has_value ? (int32_t)value_bytes : -1);
     check(err == OK || err == ERR_TRUNCATED || err == ERR_MALFORMED || err == ERR_CORRUPT ||
           err == ERR_NEWER_FORMAT || err == ERR_NOMEM);
     read_protocol(&consumer_protocol_subscription_desc, value, value_bytes);

@@ -447,7 +447,7 @@ Test(group_no_memory, a_log_that_found_no_memory_is_read_again)
     set_up();
     a_is_stable();
     cr_assert(eq(i16, commit(&a, "g", "t", 3, 7), KAFKA_NONE));
-    partition = coordinator_partition_of(rig.shard.groups, 0)->partition;
+    partition = runtime_find(&rig.shard.groups->runtime, 0)->partition;
     for (uint64_t n = 1; n <= ALLOCS; n++) {
         struct group_coordinator *again;
         struct group *group;
@@ -482,16 +482,16 @@ Test(group_no_memory, a_log_that_found_no_memory_is_read_again)
 /* Clients take COORDINATOR_LOAD_IN_PROGRESS of a SyncGroup or Heartbeat for a failure. */
 Test(group_no_memory, members_hear_of_a_log_that_is_to_be_read_again_in_words_that_they_know)
 {
-    struct coordinator_partition *partition;
+    struct runtime_partition *partition;
     int16_t beat_error;
 
     set_up();
     a_is_stable();
-    partition = coordinator_partition_of(rig.shard.groups, 0);
-    loop_set_timer_ms(&rig.shard.loop, &partition->load_again, 1000);
+    partition = runtime_find(&rig.shard.groups->runtime, 0);
+    partition->state = RUNTIME_LOADING;
     beat_error = beat(&a, "g");
     start_sync(&a, "g", NULL, 0);
-    loop_cancel_timer(&rig.shard.loop, &partition->load_again);
+    partition->state = RUNTIME_SERVED;
     cr_assert(eq(i16, beat_error, KAFKA_NONE));
     cr_assert(eq(i16, end_sync(&a, NULL), KAFKA_REBALANCE_IN_PROGRESS));
     cr_assert(eq(i16, beat(&a, "g"), KAFKA_NONE));

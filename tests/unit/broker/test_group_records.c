@@ -1,4 +1,5 @@
 /* Groups as records: Kafka's bytes, and that a start over the log gives what was there (G6). */
+#include "broker/coordinator/group_records.h"
 #include "net/protocol/msg_group_metadata_record.h"
 #include "net/protocol/msg_legacy_offset_commit_record.h"
 #include "net/protocol/msg_offset_commit_record.h"
@@ -172,17 +173,27 @@ Test(group_records, offset_of_a_transaction_is_not_guessed)
     cr_assert(eq(i16, commit(NULL, "g", "t", 0, 1), KAFKA_COORDINATOR_NOT_AVAILABLE));
 }
 
+static enum err apply_record(const uint8_t *key, int32_t key_bytes, const uint8_t *value,
+                             int32_t value_bytes)
+{
+    static const struct batch_header plain;
+    struct runtime_record record = {.batch = &plain,
+                                    .key = key,
+                                    .key_bytes = key_bytes,
+                                    .value = value,
+                                    .value_bytes = value_bytes};
+
+    return group_records_apply(rig.shard.groups, &record);
+}
+
 Test(group_records, version_of_the_future_is_not_guessed)
 {
     static const uint8_t key[] = {0, 2, 0, 1, 'g'};
     static const uint8_t value[] = {0, 99, 1, 2, 3};
 
-    cr_assert(eq(int, group_apply_record(rig.shard.groups, key, sizeof(key), value, sizeof(value)),
-                 ERR_NEWER_FORMAT));
-    cr_assert(
-        eq(int, group_apply_record(rig.shard.groups, key, 3, value, sizeof(value)), ERR_TRUNCATED));
-    cr_assert(
-        eq(int, group_apply_record(rig.shard.groups, NULL, -1, value, sizeof(value)), ERR_CORRUPT));
+    cr_assert(eq(int, apply_record(key, sizeof(key), value, sizeof(value)), ERR_NEWER_FORMAT));
+    cr_assert(eq(int, apply_record(key, 3, value, sizeof(value)), ERR_TRUNCATED));
+    cr_assert(eq(int, apply_record(NULL, -1, value, sizeof(value)), ERR_CORRUPT));
 }
 
 Test(group_records, offset_of_a_topic_that_cannot_be_is_refused)
@@ -191,11 +202,8 @@ Test(group_records, offset_of_a_topic_that_cannot_be_is_refused)
     static const uint8_t empty[] = {0, 1, 0, 1, 'g', 0, 0, 0, 0, 0, 0};
     static const uint8_t value[2 + 8 + 4 + 2 + 8] = {0, 3};
 
-    cr_assert(eq(int, group_apply_record(rig.shard.groups, key, sizeof(key), value, sizeof(value)),
-                 ERR_CORRUPT));
-    cr_assert(eq(int,
-                 group_apply_record(rig.shard.groups, empty, sizeof(empty), value, sizeof(value)),
-                 ERR_CORRUPT));
+    cr_assert(eq(int, apply_record(key, sizeof(key), value, sizeof(value)), ERR_CORRUPT));
+    cr_assert(eq(int, apply_record(empty, sizeof(empty), value, sizeof(value)), ERR_CORRUPT));
 }
 
 /* ---- live state and the state of a start are the same (G6) */
@@ -334,7 +342,7 @@ static void compare(struct walk *walk, uint64_t seed, int at)
 {
     struct group_coordinator *living = rig.shard.groups;
     struct group_coordinator *rebuilt;
-    struct partition *partition = coordinator_partition_of(living, 0)->partition;
+    struct partition *partition = runtime_find(&living->runtime, 0)->partition;
 
     cr_assert(eq(int, group_coordinator_create(&rig.shard, &rebuilt), OK));
     cr_assert(eq(int, group_coordinator_load(rebuilt, partition), OK));
