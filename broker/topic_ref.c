@@ -1,8 +1,7 @@
 #include "broker/topic_ref.h"
 
+#include "broker/internal_topics.h"
 #include "net/protocol/kafka_errors.h"
-
-#include <string.h>
 
 const struct image_topic *topic_ref_find(const struct image *image, bool by_id,
                                          struct wire_string name, const struct uuid *id,
@@ -23,6 +22,5 @@ const struct image_topic *topic_ref_find(const struct image *image, bool by_id,
 
 bool topic_is_internal(const char *name)
 {
-    return strcmp(name, "__consumer_offsets") == 0 || strcmp(name, "__transaction_state") == 0 ||
-           strcmp(name, "__share_group_state") == 0;
+    return internal_topics_find(name) != NULL;
 }

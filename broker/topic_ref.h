@@ -11,7 +11,7 @@ const struct image_topic *topic_ref_find(const struct image *image, bool by_id,
                                          struct wire_string name, const struct uuid *id,
                                          int16_t *error_out);
 
-/* A topic of the broker's own: __consumer_offsets, __transaction_state, __share_group_state. */
+/* A topic of the broker's own (internal_topics.h). */
 bool topic_is_internal(const char *name);
 
 /* Is index a partition of topic?  (topic NULL: no.) */

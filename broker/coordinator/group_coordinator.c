@@ -5,7 +5,9 @@
 #include "broker/coordinator/coordinator_private.h"
 #include "broker/coordinator/group_expiry.h"
 #include "broker/coordinator/group_records.h"
+#include "broker/internal_topics.h"
 #include "broker/metadata/image.h"
+#include "net/protocol/kafka_enums.h"
 
 #include <string.h>
 
@@ -204,7 +206,7 @@ struct group *coordinator_find(struct group_coordinator *groups, struct wire_str
 static int32_t offsets_partition_count(const struct group_coordinator *groups)
 {
     const struct image_topic *topic =
-        image_topic_by_name(groups->shard->image, "__consumer_offsets", 18);
+        internal_topics_image(groups->shard->image, KAFKA_COORDINATOR_KEY_TYPE_GROUP);
 
     return topic == NULL ? 0 : (int32_t)topic->partition_count;
 }

@@ -1,13 +1,15 @@
 #include "broker/coordinator/group_route.h"
 
 #include "broker/coordinator/group_coordinator.h"
+#include "broker/internal_topics.h"
 #include "broker/metadata/image.h"
 #include "net/protocol/kafka_enums.h"
 
 struct shard *group_shard(const struct request *request, struct wire_string group_id)
 {
     const struct shard *home = request->home;
-    const struct image_topic *topic = image_topic_by_name(home->image, "__consumer_offsets", 18);
+    const struct image_topic *topic =
+        internal_topics_image(home->image, KAFKA_COORDINATOR_KEY_TYPE_GROUP);
 
     if (topic == NULL || topic->partition_count == 0)
         return request->home;

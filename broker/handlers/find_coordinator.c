@@ -1,17 +1,18 @@
 /* FindCoordinator (key 10; KIP-699): on one broker, it is always this one; what takes time is to
- * create __consumer_offsets when the first group is asked for. */
+ * create the coordinator's topic when the first one is asked for. */
 #include "broker/config.h"
 #include "broker/coordinator/group_route.h"
 #include "broker/endpoint.h"
 #include "broker/handlers.h"
+#include "broker/internal_topics.h"
 #include "broker/metadata/controller.h"
-#include "broker/metadata/image.h"
 #include "net/protocol/kafka_enums.h"
 #include "net/protocol/msg_find_coordinator.h"
 
 struct search {
     struct request *request;
     struct shard_call hop;
+    const struct internal_topic *topic;
     struct controller_auto_create create;
 };
 
@@ -87,7 +88,7 @@ static void create_at_controller(struct shard_call *hop)
 {
     struct search *search = container_of(hop, struct search, hop);
 
-    search->create.name = "__consumer_offsets";
+    search->create.name = search->topic->name;
     search->create.call.done = on_created;
     controller_auto_create_topic(hop->target->controller, &search->create);
 }
@@ -103,10 +104,10 @@ static void back_home(struct shard_call *hop)
 void handle_find_coordinator(struct request *request)
 {
     const struct find_coordinator_request *body = request->body;
+    const struct internal_topic *topic = internal_topics_of_keys(body->key_type);
     struct search *search;
 
-    if (body->key_type != KAFKA_COORDINATOR_KEY_TYPE_GROUP ||
-        image_topic_by_name(request->home->image, "__consumer_offsets", 18) != NULL) {
+    if (topic == NULL || internal_topics_image(request->home->image, body->key_type) != NULL) {
         answer(request, KAFKA_NONE);
         return;
     }
@@ -116,6 +117,7 @@ void handle_find_coordinator(struct request *request)
         return;
     }
     search->request = request;
+    search->topic = topic;
     shard_call_start(&search->hop, request->home, shard_of_controller(request->home->shards),
                      create_at_controller, back_home);
 }

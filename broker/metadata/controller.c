@@ -2,6 +2,7 @@
  * answer → metadata_log_append: durable, and the loader has brought it to every shard's image and
  * publishers → on_committed → finish: the caller's done → the next one. */
 #include "base/check.h"
+#include "broker/internal_topics.h"
 #include "broker/metadata/controller_private.h"
 #include "broker/producer_ids.h"
 #include "broker/topic_config.h"
@@ -9,7 +10,6 @@
 #include "net/protocol/msg_producer_ids_record.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 /* Retention is shortened so often where the journal has no room, a block each: the rest of what it
  * keeps is for what deletes.  It has room again when anything else is written. */
@@ -40,9 +40,10 @@ static void set_config(struct create_topics_request_creatable_topic_config *conf
 
 /* The configured size, or the least that a topic may have (KIP-1030): Kafka takes any, and then
  * cannot make the topic. */
-static const char *offsets_segment_bytes(struct decision *decision, struct log_sink *sink)
+static const char *segment_bytes_of(const struct internal_topic *internal,
+                                    struct decision *decision, struct log_sink *sink)
 {
-    int64_t asked = config_i64(decision->config, decision->image, "offsets.topic.segment.bytes");
+    int64_t asked = config_i64(decision->config, decision->image, internal->segment_bytes_key);
     int64_t least = topic_config_key_find("segment.bytes")->min;
 
     if (asked < least) {
@@ -54,25 +55,26 @@ static const char *offsets_segment_bytes(struct decision *decision, struct log_s
     return arena_printf(decision->arena, "%" PRId64, asked);
 }
 
-/* __consumer_offsets has settings of its own; its factor is what one broker can give. */
-static enum err prepare_offsets_topic(struct decision *decision, struct log_sink *sink,
-                                      struct create_topics_request_creatable_topic *topic)
+/* It has settings of its own; its factor is what one broker can give. */
+static enum err prepare_internal(const struct internal_topic *internal, struct decision *decision,
+                                 struct log_sink *sink,
+                                 struct create_topics_request_creatable_topic *topic)
 {
     const struct config *config = decision->config;
     const struct image *image = decision->image;
-    int64_t factor = config_i64(config, image, "offsets.topic.replication.factor");
+    int64_t factor = config_i64(config, image, internal->replication_key);
     int32_t first = 0;
     uint32_t live = decision_live_brokers(decision, &first);
-    const char *segment_bytes = offsets_segment_bytes(decision, sink);
+    const char *segment_bytes = segment_bytes_of(internal, decision, sink);
 
-    topic->num_partitions = (int32_t)config_i64(config, image, "offsets.topic.num.partitions");
+    topic->num_partitions = (int32_t)config_i64(config, image, internal->partitions_key);
     topic->configs.items =
         codec_new_array(&create_topics_request_creatable_topic_config_struct, decision->arena, 3);
     if (topic->configs.items == NULL || segment_bytes == NULL)
         return ERR_NOMEM;
     topic->configs.count = 3;
-    set_config(&topic->configs.items[0], "cleanup.policy", "compact");
-    set_config(&topic->configs.items[1], "compression.type", "producer");
+    set_config(&topic->configs.items[0], "cleanup.policy", internal->cleanup_policy);
+    set_config(&topic->configs.items[1], "compression.type", internal->compression_type);
     set_config(&topic->configs.items[2], "segment.bytes", segment_bytes);
     if (factor > (int64_t)live && live > 0) {
         log_line(sink, LOG_INFO, "LVE-4010",
@@ -92,10 +94,11 @@ static enum err decide_auto_create(struct decision *decision, struct log_sink *s
         .name = wire_string(create->name), .num_partitions = -1, .replication_factor = -1};
     struct create_topics_request request = {.topics = {&topic, 1}};
     struct create_topics_response response = {0};
+    const struct internal_topic *internal = internal_topics_find(create->name);
     enum err err = OK;
 
-    if (strcmp(create->name, "__consumer_offsets") == 0)
-        err = prepare_offsets_topic(decision, sink, &topic);
+    if (internal != NULL && internal->key_type >= 0)
+        err = prepare_internal(internal, decision, sink, &topic);
     if (err == OK)
         err = decide_create_topics(decision, &request, &response);
     if (err != OK)

@@ -73,7 +73,7 @@ enum { CONTROLLER_PRODUCER_ID_BLOCK = 1000 };
 void controller_allocate_producer_ids(struct controller *controller, struct controller_call *call);
 
 /* A topic created because a client asked for it (auto.create.topics.enable) or because the broker
- * needs it (__consumer_offsets): defaults from the broker's configuration; exists already is OK. */
+ * needs it (internal_topics.h): defaults from the broker's configuration; exists already is OK. */
 struct controller_auto_create {
     struct controller_call call; /* needs no arena, request or response */
     const char *name;            /* lives until done */
