@@ -189,6 +189,8 @@ static enum err open_station(struct broker *broker, uint32_t index)
         err = topic_table_create(shard, &shard->topics);
     if (err == OK)
         err = group_coordinator_create(shard, &shard->groups);
+    if (err == OK)
+        group_coordinator_observe(shard->groups);
     return err;
 }
 

@@ -2,10 +2,9 @@
 
 #include "base/check.h"
 #include "base/hash_map.h"
-#include "broker/coordinator/group_coordinator.h"
+#include "broker/internal_topics.h"
 #include "broker/metadata/image.h"
 #include "broker/producer_owner.h"
-#include "broker/topic_ref.h"
 #include "broker/unopened.h"
 
 #include <string.h>
@@ -19,7 +18,8 @@ struct topic_table {
     struct forgotten_lines forgotten;
     struct unopened unopened; /* those logs, to be tried again */
     struct timer unopened_timer;
-    bool starting; /* logs are opened, and followed later */
+    struct list observers; /* of topic_observer */
+    bool starting;         /* logs are opened, and followed later */
 };
 
 enum {
@@ -36,6 +36,8 @@ struct partition_key {
 
 struct table_entry {
     struct partition_key key;
+    const struct internal_topic *internal; /* NULL: a topic of users */
+    bool is_announced;                     /* as led here (TT1) */
     struct partition partition;
 };
 
@@ -57,8 +59,15 @@ enum err topic_table_create(struct shard *shard, struct topic_table **out)
     hash_map_init(&table->partitions, prng_u64(&shard->prng));
     unopened_init(&table->unopened, prng_u64(&shard->prng));
     timer_init(&table->unopened_timer, on_unopened_timer);
+    list_init(&table->observers);
     *out = table;
     return OK;
+}
+
+void topic_table_observe(struct topic_table *table, struct topic_observer *observer)
+{
+    check(table->count == 0);
+    list_push_back(&table->observers, &observer->node);
 }
 
 static void free_entry(struct table_entry *entry)
@@ -145,17 +154,49 @@ static void tell_unopened(struct topic_table *table, const char *topic_name, int
              log_str("topic", topic_name), log_i64("partition", index), log_err(err));
 }
 
-static bool is_of_groups(const struct partition *partition)
+/* NULL: nobody. */
+static struct topic_observer *observer_of(struct topic_table *table,
+                                          const struct table_entry *entry)
 {
-    return partition->internal && strcmp(partition->topic_name, "__consumer_offsets") == 0;
+    list_for_each(node, &table->observers)
+    {
+        struct topic_observer *observer = container_of(node, struct topic_observer, node);
+        if (observer->topic == entry->internal)
+            return observer;
+    }
+    return NULL;
 }
 
-static enum err load_groups(struct topic_table *table, struct partition *partition)
+static void announce_end(struct topic_table *table, struct table_entry *entry)
 {
-    return is_of_groups(partition) ? group_coordinator_load(table->shard->groups, partition) : OK;
+    struct topic_observer *observer = observer_of(table, entry);
+
+    if (!entry->is_announced)
+        return;
+    entry->is_announced = false;
+    observer->resigned(observer, &entry->partition);
 }
 
-/* Into the table, and its groups; on an error it is in neither. */
+/* What has become of it, if that is news (TT1).  ERR_NOMEM: to be told again. */
+static enum err announce(struct topic_table *table, struct table_entry *entry)
+{
+    struct topic_observer *observer = observer_of(table, entry);
+    enum err err;
+
+    if (observer == NULL)
+        return OK;
+    if (!in_sync_leads(&entry->partition.in_sync)) {
+        announce_end(table, entry);
+        return OK;
+    }
+    if (entry->is_announced)
+        return OK;
+    err = observer->led(observer, &entry->partition);
+    entry->is_announced = err == OK;
+    return err;
+}
+
+/* Into the table, and announced; on an error it is in the table no more. */
 static enum err add_entry(struct topic_table *table, struct table_entry *entry)
 {
     enum err err = hash_map_insert(&table->partitions, &entry->key, sizeof(entry->key), entry);
@@ -163,7 +204,7 @@ static enum err add_entry(struct topic_table *table, struct table_entry *entry)
     if (err != OK)
         return err;
     if (!table->starting)
-        err = load_groups(table, &entry->partition);
+        err = announce(table, entry);
     if (err != OK)
         hash_map_remove(&table->partitions, &entry->key, sizeof(entry->key));
     else
@@ -206,7 +247,8 @@ static enum err try_open(struct topic_table *table, const struct image_topic *to
     partition = &entry->partition;
     partition->shard = shard;
     partition->leader_epoch = -1; /* follow_state has it */
-    partition->internal = topic_is_internal(topic->name);
+    entry->internal = internal_topics_find(topic->name);
+    partition->internal = entry->internal != NULL;
     partition_init_waits(partition);
     topic_config_resolve(shard->config, shard->image, topic->name, &partition->config);
     partition->config.log.reserved_space = partition->internal;
@@ -305,8 +347,7 @@ static void delete_partition(struct topic_table *table, struct table_entry *entr
     struct partition *partition = &entry->partition;
     struct hash_map *map = &table->partitions;
 
-    if (is_of_groups(partition))
-        group_coordinator_unload(table->shard->groups, partition->index);
+    announce_end(table, entry);
     partition->deleted = true;
     partition_end_waits(partition, ERR_NOT_FOUND);
     hash_map_remove(map, &entry->key, sizeof(entry->key));
@@ -340,21 +381,22 @@ static uint32_t follow_partition(struct topic_table *table, const struct image_t
                                  uint32_t index, uint32_t changes, bool *lacks_memory_out)
 {
     const struct image_partition *state = &topic->partitions[index];
-    struct partition *partition;
+    struct table_entry *entry;
 
     if (shard_of_partition(table->shard->shards, &topic->id, state->index) != table->shard)
         return 0;
-    partition = topic_table_find(table, &topic->id, state->index);
-    if (partition == NULL && unopened_find(&table->unopened, &topic->id, state->index) != NULL)
+    entry = find_entry(table, &topic->id, state->index);
+    if (entry == NULL && unopened_find(&table->unopened, &topic->id, state->index) != NULL)
         return FOLLOW_US; /* by what the image says when it is opened */
-    if (partition == NULL) {
+    if (entry == NULL) {
         *lacks_memory_out = !open_partition(table, topic, state);
         return OPEN_US;
     }
-    if (follow_state(partition, state) == OK)
-        partition_publish(partition); /* a smaller set may allow more */
+    if (follow_state(&entry->partition, state) == OK)
+        partition_publish(&entry->partition); /* a smaller set may allow more */
+    *lacks_memory_out = announce(table, entry) != OK;
     if (changes & DELTA_TOPIC_CONFIG)
-        follow_config(table, partition);
+        follow_config(table, &entry->partition);
     return changes & DELTA_TOPIC_CONFIG ? CONFIG_US : FOLLOW_US;
 }
 
@@ -493,12 +535,12 @@ enum err topic_table_follow_all(struct topic_table *table)
     while ((topic = image_topic_next(table->shard->image, &cursor)) != NULL) {
         for (uint32_t i = 0; i < topic->partition_count; i++) {
             const struct image_partition *state = &topic->partitions[i];
-            struct partition *partition = topic_table_find(table, &topic->id, state->index);
-            if (partition == NULL || err != OK)
+            struct table_entry *entry = find_entry(table, &topic->id, state->index);
+            if (entry == NULL || err != OK)
                 continue;
-            err = follow_state(partition, state);
+            err = follow_state(&entry->partition, state);
             if (err == OK)
-                err = load_groups(table, partition);
+                err = announce(table, entry);
             if (err != OK)
                 tell_unopened(table, topic->name, state->index, err);
         }

@@ -2,17 +2,34 @@
  *
  * Owned by its shard.  A publisher of metadata: it alone opens and deletes logs, after a delta was
  * applied to the shard's image.  A log that cannot be opened then is tried again each second until
- * it opens or its topic is deleted; meanwhile the partition is not here. */
+ * it opens or its topic is deleted; meanwhile the partition is not here.
+ *   TT1  who observes an internal topic is told of each of its partitions in turns: led, resigned,
+ *        led ...; between the two, and only then, this broker leads it and its log is open */
 #ifndef LEVEE_BROKER_TOPIC_TABLE_H
 #define LEVEE_BROKER_TOPIC_TABLE_H
 
 #include "broker/metadata/delta.h"
 #include "broker/partition.h"
 
+struct internal_topic;
 struct topic_table;
+
+/* Whose state lies in an internal topic; embedded in its struct.  On the shard's loop. */
+struct topic_observer {
+    struct list node;
+    const struct internal_topic *topic;
+    /* ERR_NOMEM: nothing was begun, and it is told again later. */
+    enum err (*led)(struct topic_observer *observer, struct partition *partition);
+    /* Also when it is about to be deleted. */
+    void (*resigned)(struct topic_observer *observer, struct partition *partition);
+};
 
 must_use enum err topic_table_create(struct shard *shard, struct topic_table **out);
 void topic_table_destroy(struct topic_table *table); /* closes every log */
+
+/* Before partitions are opened; one for a topic.  It must live as long as partitions are followed.
+ */
+void topic_table_observe(struct topic_table *table, struct topic_observer *observer);
 
 /* The partition, or NULL: not here. */
 struct partition *topic_table_find(struct topic_table *table, const struct uuid *topic_id,
@@ -22,7 +39,7 @@ struct partition *topic_table_find(struct topic_table *table, const struct uuid 
  * been created.  When what the journal has of them was replayed: topic_table_follow_all. */
 void topic_table_open_all(struct topic_table *table);
 
-/* Take the epochs of those that were opened, and the records of groups.  The errors of
+/* Take the epochs of those that were opened, and tell of those that are led.  The errors of
  * partition_follow. */
 must_use enum err topic_table_follow_all(struct topic_table *table);
 

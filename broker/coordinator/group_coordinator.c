@@ -152,20 +152,16 @@ static void forget(void *coordinator, int32_t index)
 }
 
 static const struct runtime_kind kind = {.name = "group",
+                                         .key_type = KAFKA_COORDINATOR_KEY_TYPE_GROUP,
                                          .family = RECORD_GROUP,
                                          .apply = apply,
                                          .loaded = on_loaded,
                                          .resigned = on_resigned,
                                          .forget = forget};
 
-enum err group_coordinator_load(struct group_coordinator *groups, struct partition *partition)
+void group_coordinator_observe(struct group_coordinator *groups)
 {
-    return runtime_load(&groups->runtime, partition);
-}
-
-void group_coordinator_unload(struct group_coordinator *groups, int32_t partition_index)
-{
-    runtime_unload(&groups->runtime, partition_index);
+    runtime_observe(&groups->runtime, groups->shard->topics);
 }
 
 /* ---- groups */

@@ -19,11 +19,8 @@ struct request;
 must_use enum err group_coordinator_create(struct shard *shard, struct group_coordinator **out);
 void group_coordinator_destroy(struct group_coordinator *groups);
 
-/* topic_table opened (or is about to delete) a partition of __consumer_offsets here: as
- * runtime_load, runtime_unload. */
-must_use enum err group_coordinator_load(struct group_coordinator *groups,
-                                         struct partition *partition);
-void group_coordinator_unload(struct group_coordinator *groups, int32_t partition_index);
+/* The shard's topics tell from now on which partitions of __consumer_offsets are to be loaded. */
+void group_coordinator_observe(struct group_coordinator *groups);
 
 /* Which partition of __consumer_offsets a group belongs to: Java's String.hashCode over UTF-16,
  * absolute value modulo the partition count (Utils.abs). */

@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "broker/coordinator/runtime_write.h"
+#include "broker/internal_topics.h"
 #include "net/protocol/kafka_errors.h"
 
 enum {
@@ -189,6 +190,28 @@ void runtime_deinit(struct runtime *runtime)
         list_remove(&entry->node);
         end_partition(entry, ERR_CLOSED);
     }
+}
+
+/* ---- what the topic table tells */
+
+static enum err on_led(struct topic_observer *observer, struct partition *partition)
+{
+    return runtime_load(container_of(observer, struct runtime, observer), partition);
+}
+
+static void on_resigned(struct topic_observer *observer, struct partition *partition)
+{
+    runtime_unload(container_of(observer, struct runtime, observer), partition->index);
+}
+
+void runtime_observe(struct runtime *runtime, struct topic_table *table)
+{
+    runtime->observer = (struct topic_observer){
+        .topic = internal_topics_of_keys(runtime->kind->key_type),
+        .led = on_led,
+        .resigned = on_resigned,
+    };
+    topic_table_observe(table, &runtime->observer);
 }
 
 /* ---- looking up */

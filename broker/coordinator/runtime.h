@@ -16,7 +16,7 @@
 #define LEVEE_BROKER_COORDINATOR_RUNTIME_H
 
 #include "base/budget.h"
-#include "broker/partition.h"
+#include "broker/topic_table.h"
 #include "net/protocol/record_types.h"
 #include "record/batch_reader.h"
 
@@ -37,6 +37,7 @@ struct runtime_record {
 /* What a coordinator is.  coordinator: what runtime_init was given; index: of the partition. */
 struct runtime_kind {
     const char *name; /* "group" */
+    int8_t key_type;  /* KAFKA_COORDINATOR_KEY_TYPE_*: whose internal topic it is */
     enum record_family family;
     /* Do what the record says.  Of a write it cannot fail: the memory was had when the write was
      * made.  Of the log ERR_NOMEM is tried again; after any other error the partition is not
@@ -64,6 +65,7 @@ struct runtime {
     void *coordinator;
     struct runtime_meter meter;
     struct list partitions; /* of runtime_partition */
+    struct topic_observer observer;
 };
 
 enum runtime_state { RUNTIME_LOADING, RUNTIME_SERVED, RUNTIME_FAILED };
@@ -92,6 +94,10 @@ struct runtime_partition {
 /* budget: of what large writes hold; it may be shared. */
 void runtime_init(struct runtime *runtime, struct shard *shard, const struct runtime_kind *kind,
                   void *coordinator, struct budget *budget);
+
+/* From now on the table tells which partitions are to be loaded, and unloaded: those of the kind's
+ * internal topic that this broker leads. */
+void runtime_observe(struct runtime *runtime, struct topic_table *table);
 
 /* All ends: every write with ERR_CLOSED; forget is not called. */
 void runtime_deinit(struct runtime *runtime);

@@ -464,14 +464,19 @@ static inline void rig_delete_topic(const struct uuid *id, bool published)
 
 /* ---- life */
 
-static inline void rig_open_parts(void)
+static inline void rig_make_parts(void)
+{
+    cr_assert(eq(int, topic_table_create(&rig.shard, &rig.shard.topics), OK));
+    cr_assert(eq(int, group_coordinator_create(&rig.shard, &rig.shard.groups), OK));
+    group_coordinator_observe(rig.shard.groups);
+}
+
+static inline void rig_open_topics(void)
 {
     struct delta delta;
     size_t cursor = 0;
     const struct image_topic *topic;
 
-    cr_assert(eq(int, topic_table_create(&rig.shard, &rig.shard.topics), OK));
-    cr_assert(eq(int, group_coordinator_create(&rig.shard, &rig.shard.groups), OK));
     delta_init(&delta);
     while ((topic = image_topic_next(rig.shard.image, &cursor)) != NULL)
         cr_assert(eq(int,
@@ -480,6 +485,12 @@ static inline void rig_open_parts(void)
                      OK));
     topic_table_publish(rig.shard.topics, &delta);
     delta_deinit(&delta);
+}
+
+static inline void rig_open_parts(void)
+{
+    rig_make_parts();
+    rig_open_topics();
 }
 
 static inline void rig_close_parts(void)

@@ -455,11 +455,11 @@ Test(group_no_memory, a_log_that_found_no_memory_is_read_again)
         cr_assert(eq(i16, beat(&a, "g"), KAFKA_NONE)); /* time passes for it, too */
         cr_assert(eq(int, group_coordinator_create(&rig.shard, &again), OK));
         mem_fail_after(n);
-        err = group_coordinator_load(again, partition);
+        err = runtime_load(&again->runtime, partition);
         mem_fail_after(0);
         cr_assert(eq(int, err, n == 1 ? ERR_NOMEM : OK)); /* the topic table tries that again */
         if (err != OK)
-            cr_assert(eq(int, group_coordinator_load(again, partition), OK));
+            cr_assert(eq(int, runtime_load(&again->runtime, partition), OK));
         group = coordinator_find(again, wire_string("g"));
         if (group == NULL) {
             int32_t index;

@@ -345,7 +345,7 @@ static void compare(struct walk *walk, uint64_t seed, int at)
     struct partition *partition = runtime_find(&living->runtime, 0)->partition;
 
     cr_assert(eq(int, group_coordinator_create(&rig.shard, &rebuilt), OK));
-    cr_assert(eq(int, group_coordinator_load(rebuilt, partition), OK));
+    cr_assert(eq(int, runtime_load(&rebuilt->runtime, partition), OK));
     for (int g = 0; g < GROUPS; g++) {
         const struct group *live = coordinator_find(living, wire_string(names[g]));
         const struct group *again = coordinator_find(rebuilt, wire_string(names[g]));

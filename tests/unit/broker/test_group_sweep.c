@@ -466,7 +466,7 @@ Test(group_sweep, a_large_group_that_is_being_deleted_may_go_at_any_moment)
             if (i == 3)
                 disk_commit();
         }
-        group_coordinator_unload(rig.shard.groups, 0);
+        runtime_unload(&rig.shard.groups->runtime, 0);
         rig_run_tasks();
         cr_assert(deletion.answered);
         cr_assert(
