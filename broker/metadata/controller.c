@@ -175,10 +175,11 @@ static void on_committed(struct metadata_append *append, enum err err)
 }
 
 /* On a full disk topics are deleted, or keep less, to make it less full. */
-static bool lets_space_go(const struct controller_call *call)
+static bool lets_space_go(const struct controller *controller, const struct controller_call *call)
 {
     return call->kind == CALL_DELETE_TOPICS ||
-           (call->kind == CALL_ALTER_CONFIGS && decide_alters_retention(call->request));
+           (call->kind == CALL_ALTER_CONFIGS &&
+            decide_alters_retention(controller->shard->image, call->request));
 }
 
 /* ... of what the journal keeps for that, in its turn. */
@@ -241,6 +242,8 @@ static void run_next(struct controller *controller)
     arena_reset(&controller->arena);
     metadata_records_init(&controller->records, &controller->arena);
     err = decide(controller, call);
+    if (call->kind == CALL_ALTER_CONFIGS)
+        call->lets_space_go &= decide_altered_retention(&controller->records);
     if (err == OK && controller->records.count > 0) {
         err = append_records(controller, call);
         if (err == OK)
@@ -270,7 +273,7 @@ void controller_enqueue(struct controller *controller, struct controller_call *c
                         enum controller_kind kind)
 {
     call->kind = (uint8_t)kind;
-    call->lets_space_go = lets_space_go(call);
+    call->lets_space_go = lets_space_go(controller, call);
     call->err = OK;
     if (kind != CALL_OWN) {
         if (controller->state == CONTROLLER_FAILED)

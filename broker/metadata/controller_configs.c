@@ -3,9 +3,11 @@
 #include "base/hash_map.h"
 #include "base/text.h"
 #include "broker/metadata/alteration.h"
+#include "broker/topic_config.h"
 #include "broker/topic_name.h"
 #include "net/protocol/kafka_enums.h"
 #include "net/protocol/kafka_errors.h"
+#include "net/protocol/msg_config_record.h"
 
 #include <string.h>
 
@@ -288,36 +290,82 @@ static enum err refuse_doubled(struct decision *decision,
     return err;
 }
 
-enum { RETENTION_CHANGES_MAX = 8, RETENTION_VALUE_BYTES_MAX = 32 };
+enum { RETENTION_CHANGES_MAX = 8, RETENTION_VALUE_BYTES_MAX = 32, RETENTION_NAME_BYTES = 256 };
 
 /* Of a topic, or of all of them as the broker's own. */
-static bool is_of_retention(struct wire_string name)
+static bool is_of_retention(int8_t type, struct wire_string name)
 {
-    static const char *const names[] = {"retention.ms",          "retention.bytes",
-                                        "cleanup.policy",        "log.retention.ms",
-                                        "log.retention.minutes", "log.retention.hours",
-                                        "log.retention.bytes",   "log.cleanup.policy"};
+    static const enum topic_config_id of_topic[] = {
+        TOPIC_CONFIG_RETENTION_MS, TOPIC_CONFIG_RETENTION_BYTES, TOPIC_CONFIG_CLEANUP_POLICY};
+    static const enum config_id of_broker[] = {
+        CONFIG_LOG_RETENTION_MS, CONFIG_LOG_RETENTION_MINUTES, CONFIG_LOG_RETENTION_HOURS,
+        CONFIG_LOG_RETENTION_BYTES, CONFIG_LOG_CLEANUP_POLICY};
 
-    for (size_t i = 0; i < array_count(names); i++)
-        if (wire_string_is(name, names[i]))
+    for (size_t i = 0; type == KAFKA_CONFIG_RESOURCE_TYPE_TOPIC && i < array_count(of_topic); i++)
+        if (wire_string_is(name, topic_config_key(of_topic[i])->name))
+            return true;
+    for (size_t i = 0; type == KAFKA_CONFIG_RESOURCE_TYPE_BROKER && i < array_count(of_broker); i++)
+        if (wire_string_is(name, config_key(of_broker[i])->name))
             return true;
     return false;
 }
 
-bool decide_alters_retention(const struct incremental_alter_configs_request *request)
+static bool copy_name(struct wire_string name, char out[RETENTION_NAME_BYTES])
+{
+    if (name.size_bytes < 0 || name.size_bytes >= RETENTION_NAME_BYTES)
+        return false;
+    memcpy(out, name.text, (size_t)name.size_bytes);
+    out[name.size_bytes] = '\0';
+    return true;
+}
+
+/* Is it said what is there already?  AlterConfigs (key 33) names all that a resource keeps. */
+static bool changes_nothing(const struct image *image, const asked_resource *asked,
+                            const asked_change *change)
+{
+    char resource[RETENTION_NAME_BYTES];
+    char key[RETENTION_NAME_BYTES];
+    const char *stored;
+
+    if (!copy_name(asked->resource_name, resource) || !copy_name(change->name, key))
+        return false;
+    stored = image_config(image, asked->resource_type, resource, key);
+    if (change->config_operation == KAFKA_ALTER_CONFIG_OP_DELETE)
+        return stored == NULL;
+    return change->config_operation == KAFKA_ALTER_CONFIG_OP_SET && stored != NULL &&
+           wire_string_is(change->value, stored);
+}
+
+bool decide_alters_retention(const struct image *image,
+                             const struct incremental_alter_configs_request *request)
 {
     int32_t count = 0;
 
     for (int32_t i = 0; i < request->resources.count; i++) {
         const asked_resource *asked = &request->resources.items[i];
-        if (asked->configs.count > RETENTION_CHANGES_MAX - count)
-            return false;
-        for (int32_t j = 0; j < asked->configs.count; j++, count++)
-            if (!is_of_retention(asked->configs.items[j].name) ||
-                asked->configs.items[j].value.size_bytes > RETENTION_VALUE_BYTES_MAX)
+        for (int32_t j = 0; j < asked->configs.count; j++) {
+            const asked_change *change = &asked->configs.items[j];
+            if (changes_nothing(image, asked, change))
+                continue;
+            if (!is_of_retention(asked->resource_type, change->name) ||
+                change->value.size_bytes > RETENTION_VALUE_BYTES_MAX ||
+                ++count > RETENTION_CHANGES_MAX)
                 return false;
+        }
     }
     return count > 0;
+}
+
+bool decide_altered_retention(const struct metadata_records *records)
+{
+    for (uint32_t i = 0; i < records->count; i++) {
+        const struct config_record *record = records->items[i].body;
+        if (records->items[i].type != METADATA_CONFIG ||
+            !is_of_retention(record->resource_type, record->name) ||
+            record->value.size_bytes > RETENTION_VALUE_BYTES_MAX)
+            return false;
+    }
+    return records->count <= RETENTION_CHANGES_MAX;
 }
 
 enum err decide_alter_configs(struct decision *decision,

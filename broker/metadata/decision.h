@@ -51,9 +51,12 @@ must_use enum err decide_alter_configs(struct decision *decision,
                                        const struct incremental_alter_configs_request *request,
                                        struct incremental_alter_configs_response *response);
 
-/* Does it change how much of topics is kept, and nothing else?  So few changes, and so short ones,
- * that their records fit in a block. */
-bool decide_alters_retention(const struct incremental_alter_configs_request *request);
+/* Does it change how much of topics is kept, and nothing else of what image has?  So few changes,
+ * and so short ones, that their records fit in a block. */
+bool decide_alters_retention(const struct image *image,
+                             const struct incremental_alter_configs_request *request);
+/* ... and that is what it came to: the image may have been another when it was asked. */
+bool decide_altered_retention(const struct metadata_records *records);
 
 must_use enum err decide_alter_partition(struct decision *decision, int16_t version,
                                          const struct alter_partition_request *request,

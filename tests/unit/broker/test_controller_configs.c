@@ -15,7 +15,7 @@
 #include "net/protocol/msg_update_features.h"
 #include "tests/unit/broker/controller_rig.h"
 
-enum { BROKER = 4, METRICS = 16, GROUP = 32, SET = 0, DELETE = 1, APPEND = 2 };
+enum { TOPIC = 2, BROKER = 4, METRICS = 16, GROUP = 32, SET = 0, DELETE = 1, APPEND = 2 };
 
 struct asked {
     struct controller_call call;
@@ -488,7 +488,7 @@ Test(controller_configs, records_are_written_as_their_level_has_them)
 /* ---- without room in the journal */
 
 struct pending {
-    struct incremental_alter_configs_request_alterable_config change;
+    struct incremental_alter_configs_request_alterable_config changes[4];
     struct incremental_alter_configs_request_alter_configs_resource resource;
     struct incremental_alter_configs_request request;
     struct incremental_alter_configs_response response;
@@ -496,17 +496,18 @@ struct pending {
 };
 
 static bool alters_without_room(struct pending *pending, int8_t type, const char *resource,
-                                const struct change *change)
+                                const struct change *changes, int32_t count)
 {
     *pending = (struct pending){.asked.call = {.done = on_done}};
-    pending->change = (struct incremental_alter_configs_request_alterable_config){
-        .name = wire_string(change->key),
-        .config_operation = change->operation,
-        .value = wire_string(change->value)};
+    for (int32_t i = 0; i < count; i++)
+        pending->changes[i] = (struct incremental_alter_configs_request_alterable_config){
+            .name = wire_string(changes[i].key),
+            .config_operation = changes[i].operation,
+            .value = wire_string(changes[i].value)};
     pending->resource = (struct incremental_alter_configs_request_alter_configs_resource){
         .resource_type = type,
         .resource_name = wire_string(resource),
-        .configs = {&pending->change, 1}};
+        .configs = {pending->changes, count}};
     pending->request.resources.items = &pending->resource;
     pending->request.resources.count = 1;
     pending->asked.call.request = &pending->request;
@@ -528,7 +529,8 @@ static void end_pending(struct pending *pending)
 static bool alters_one(int8_t type, const char *resource, const char *key, const char *value)
 {
     struct pending pending;
-    bool is_done = alters_without_room(&pending, type, resource, &(struct change){key, SET, value});
+    bool is_done =
+        alters_without_room(&pending, type, resource, &(struct change){key, SET, value}, 1);
 
     end_pending(&pending);
     return is_done;
@@ -540,28 +542,53 @@ Test(controller_configs, a_change_of_retention_is_small)
     struct incremental_alter_configs_request_alterable_config change = {
         .name = wire_string("cleanup.policy")};
     struct incremental_alter_configs_request_alter_configs_resource resources[2] = {
-        {.configs = {&change, 1}}, {.configs = {changes, 6}}};
+        {.resource_type = TOPIC, .configs = {&change, 1}},
+        {.resource_type = TOPIC, .configs = {changes, 6}}};
     struct incremental_alter_configs_request request = {.resources = {resources, 1}};
 
-    cr_assert(decide_alters_retention(&request));
+    cr_assert(decide_alters_retention(rig.at[0].image, &request));
     for (int i = 0; i < 6; i++)
         changes[i] = change;
     request.resources.count = 2;
-    cr_assert(decide_alters_retention(&request));
+    cr_assert(decide_alters_retention(rig.at[0].image, &request));
     resources[0].configs = resources[1].configs; /* twelve together */
-    cr_assert(not(decide_alters_retention(&request)));
+    cr_assert(not(decide_alters_retention(rig.at[0].image, &request)));
     request.resources.count = 1;
     resources[0].configs.items = &change;
     resources[0].configs.count = 1;
     change.value = wire_string("compact,delete");
-    cr_assert(decide_alters_retention(&request));
+    cr_assert(decide_alters_retention(rig.at[0].image, &request));
     change.value = wire_string("delete,delete,delete,delete,delete,delete");
-    cr_assert(not(decide_alters_retention(&request)));
+    cr_assert(not(decide_alters_retention(rig.at[0].image, &request)));
     change.value = wire_string("10000");
     change.name = wire_string("segment.ms");
-    cr_assert(not(decide_alters_retention(&request)));
+    cr_assert(not(decide_alters_retention(rig.at[0].image, &request)));
     resources[0].configs.count = 0;
-    cr_assert(not(decide_alters_retention(&request)));
+    cr_assert(not(decide_alters_retention(rig.at[0].image, &request)));
+}
+
+/* AlterConfigs (key 33) is told to the controller as what is named, set, and the rest deleted. */
+Test(controller_configs, without_room_what_stays_as_it_is_may_be_named_beside_retention)
+{
+    const struct change changes[] = {{"segment.bytes", SET, "2000000"},
+                                     {"retention.ms", SET, "1000"},
+                                     {"flush.ms", DELETE, NULL}};
+    const struct change others[] = {{"segment.bytes", SET, "3000000"},
+                                    {"retention.ms", SET, "900"}};
+    const struct change dropped[] = {{"segment.bytes", DELETE, NULL}, {"retention.ms", SET, "900"}};
+    struct pending pending;
+
+    cr_assert(eq(i16, create("t", NULL), KAFKA_NONE));
+    cr_assert(eq(i16, alter(TOPIC, "t", "segment.bytes", SET, "2000000", NULL), KAFKA_NONE));
+    kept_log.is_full = true;
+    cr_assert(alters_without_room(&pending, TOPIC, "t", changes, 3));
+    end_pending(&pending);
+    holds(TOPIC, "t", "retention.ms", "1000");
+    cr_assert(not(alters_without_room(&pending, TOPIC, "t", others, 2)));
+    end_pending(&pending);
+    cr_assert(not(alters_without_room(&pending, TOPIC, "t", dropped, 2)));
+    end_pending(&pending);
+    holds(TOPIC, "t", "retention.ms", "1000");
 }
 
 Test(controller_configs, without_room_retention_is_shortened_a_few_times_and_nothing_else)
@@ -597,7 +624,7 @@ Test(controller_configs, without_room_deletions_pass_retention_that_was_shortene
     for (int i = 0; i < 4; i++)
         cr_assert(alters_one(BROKER, "", "log.retention.ms", i % 2 == 0 ? "50000" : "40000"));
     cr_assert(not(alters_without_room(&pending, BROKER, "",
-                                      &(struct change){"log.retention.ms", SET, "1000"})));
+                                      &(struct change){"log.retention.ms", SET, "1000"}, 1)));
     deletion = (struct asked){
         .call = {.version = 5, .done = on_done, .request = &request, .response = &response}};
     arena_init(&deletion.arena, (size_t)64 << 20);
