@@ -103,6 +103,7 @@ void *mem_try_map(size_t size_bytes)
 
     if (memory == MAP_FAILED)
         return NULL;
+    (void)madvise(memory, size_bytes, MADV_NOHUGEPAGE); /* EINVAL: the kernel has none */
     atomic_fetch_add_explicit(&used_count, 1, memory_order_relaxed);
     return memory;
 }

@@ -30,8 +30,10 @@ must_use void *mem_try_realloc(void *memory, size_t size_bytes);
  * Release with mem_free. */
 must_use void *mem_try_alloc_aligned(size_t align_bytes, size_t size_bytes);
 
-/* A mapping of size_bytes of zeroed pages, which cost memory when they are first touched; it counts
- * as a block without bytes.  NULL when the kernel refuses. */
+/* A mapping of size_bytes of zeroed pages, which cost memory when they are first touched, each for
+ * itself: where huge pages are on for everybody, the kernel would make one of a single touched
+ * page, and again of what mem_forget gave back (transhuge.rst, khugepaged).  It counts as a block
+ * without bytes.  NULL when the kernel refuses. */
 must_use void *mem_try_map(size_t size_bytes);
 void mem_unmap(void *memory, size_t size_bytes);
 

@@ -6,8 +6,11 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 enum { PAGE = BUFFER_PAGE_BYTES, MIB = 1 << 20 };
 
@@ -191,6 +194,36 @@ Test(buffer_pool, trimming_leaves_what_is_used)
         cr_assert(eq(u8, low[i][PAGE - 1], i));
         buffer_give(&pool, low[i], PAGE);
     }
+    end();
+}
+
+/* Of the mapping that begins there, as /proc/self/smaps has them: does it have flag? */
+static bool has_flag(const void *mapping, const char *flag)
+{
+    FILE *file = fopen("/proc/self/smaps", "re");
+    char line[512];
+    bool is_inside = false;
+    bool has = false;
+
+    cr_assert(ne(ptr, file, NULL));
+    while (fgets(line, sizeof(line), file) != NULL) {
+        unsigned long from, to;
+        if (sscanf(line, "%lx-%lx ", &from, &to) == 2)
+            is_inside = from <= (unsigned long)mapping && (unsigned long)mapping < to;
+        else if (is_inside && strncmp(line, "VmFlags:", 8) == 0)
+            has = strstr(line, flag) != NULL;
+    }
+    fclose(file);
+    return has;
+}
+
+/* Else khugepaged makes huge ones of what was given back, wherever a page is left. */
+Test(buffer_pool, its_pages_stay_small_where_huge_ones_are_for_everybody)
+{
+    if (access("/sys/kernel/mm/transparent_hugepage/enabled", F_OK) != 0)
+        cr_skip_test("this kernel has no transparent huge pages");
+    start(4 * MIB, MIB);
+    cr_assert(has_flag(pool.bytes, " nh"));
     end();
 }
 
