@@ -447,6 +447,29 @@ Test(group_sweep, what_is_left_of_such_a_group_is_deleted_by_who_asks_again)
     cr_assert_null(the_group(id));
 }
 
+Test(group_sweep, a_part_of_such_a_group_is_not_all_of_it_when_the_partition_goes)
+{
+    enum { OFFSETS = 60000 };
+    struct uuid id = rig_create_topic("u", 1);
+    struct group *group = coordinator_get(rig.shard.groups, wire_string("large"));
+    struct ask deletion;
+
+    for (int32_t p = 0; p < OFFSETS; p++)
+        put_offset(group, "u", &id, p, 1, -1, wire_string(""), rig.clock.wall_ms, -1);
+    make_delete(&deletion, "large");
+    ask_begin(&deletion, handle_delete_groups);
+    while (run_one_task())
+        continue;
+    disk_commit(); /* the first part, which is being applied now */
+    cr_assert(not(deletion.answered));
+    cr_assert(lt(u32, group->offset_count, OFFSETS));
+    cr_assert(not(list_is_empty(&rig.shard.loop.deferred)));
+    group_coordinator_unload(rig.shard.groups, 0);
+    rig_run_tasks();
+    cr_assert(eq(i16, end_delete(&deletion), KAFKA_NOT_COORDINATOR));
+    rig_restart();
+}
+
 /* Put together, or being applied, when the partition or the process goes. */
 Test(group_sweep, a_large_group_that_is_being_deleted_may_go_at_any_moment)
 {

@@ -711,3 +711,24 @@ Test(partition, nor_what_follows_one_for_which_too_few_were_in_sync)
     cr_assert(eq(int, append_of(7, 0, true), OK));
     cr_assert(eq(int, append_of(7, 1, true), OK));
 }
+
+Test(partition, nor_what_follows_one_for_which_too_much_waits)
+{
+    struct append_load *load = &rig.shard.append_load;
+    struct try blocker = {.append.op = {.is_preparing = true, .held_bytes = 60}};
+    struct try first = {.append.op.held_bytes = 60};
+
+    load->all_max_bytes = load->queue_max_bytes = 100;
+    load->strict_until_ns = UINT64_MAX;
+    start_append(&blocker, false, -1, 0);
+    start_append(&first, false, 7, 0);
+    cr_assert(eq(int, first.times, 1));
+    cr_assert(eq(int, first.err, ERR_TIMEOUT));
+    partition_append_ready(&blocker.append);
+    cr_assert(eq(u64, load->held_bytes, 0));
+    cr_assert(eq(int, append_of(7, 1, false), ERR_SEQUENCE));
+    cr_assert(eq(int, append_of(7, 0, false), OK));
+    cr_assert(eq(int, append_of(7, 1, false), OK));
+    batch_builder_deinit(&blocker.builder);
+    batch_builder_deinit(&first.builder);
+}
