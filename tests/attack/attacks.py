@@ -10,31 +10,44 @@ import attack_batches
 import attack_groups
 import raw
 from sender import compact, frame, frame_of, i32, text
-from targets import BIG_PARTITIONS, BIG_TOPIC, MANY_TOPICS, many_name
+from targets import BIG_PARTITIONS, BIG_TOPIC, ELEMENTS, MANY_TOPICS, many_name
 
 HOLD_SECONDS = 2  # how long connections that want to be waited for are kept
 
 
+def list_offsets_of(parts, count):
+    return frame_of(2, 1, i32(-1) + i32(1) + text(BIG_TOPIC) + i32(count) + parts)
+
+
+def produce_of(parts, count):
+    return frame_of(0, 7, struct.pack(">hhi", -1, -1, 1000) + i32(1) + text(BIG_TOPIC) +
+                    i32(count) + parts)
+
+
 def list_offsets_one_partition_2M_times(sender):
-    body = i32(-1) + i32(1) + text(BIG_TOPIC) + i32(2000000) + struct.pack(">iq", 0, -1) * 2000000
-    sender.ask("ListOffsets", frame_of(2, 1, body))
+    request = list_offsets_of(struct.pack(">iq", 0, -1) * ELEMENTS, ELEMENTS)
+    sender.ask_times("ListOffsets", request, 8)
 
 
 def list_offsets_of_1M_partitions(sender):
-    parts = b"".join(struct.pack(">iq", n, -1) for n in range(1000000))
-    body = i32(-1) + i32(1) + text(BIG_TOPIC) + i32(1000000) + parts
-    sender.ask("ListOffsets", frame_of(2, 1, body))
+    parts = b"".join(struct.pack(">iq", n, -1) for n in range(ELEMENTS))
+    sender.ask_times("ListOffsets", list_offsets_of(parts, ELEMENTS), 4)
 
 
 def produce_of_1M_partitions(sender):
-    parts = b"".join(struct.pack(">ii", n, -1) for n in range(1000000))
-    body = struct.pack(">hhi", -1, -1, 1000) + i32(1) + text(BIG_TOPIC) + i32(1000000) + parts
-    sender.ask("Produce", frame_of(0, 7, body))
+    parts = b"".join(struct.pack(">ii", n, -1) for n in range(ELEMENTS))
+    sender.ask_times("Produce", produce_of(parts, ELEMENTS), 4)
 
 
-def produce_one_partition_2M_times(sender):
-    body = struct.pack(">hhi", -1, -1, 1000) + i32(1) + text(BIG_TOPIC) + i32(2000000)
-    sender.ask("Produce", frame_of(0, 7, body + struct.pack(">ii", 0, -1) * 2000000))
+def produce_one_partition_260k_times(sender):
+    """Such a request ends its connection."""
+    request = produce_of(struct.pack(">ii", 0, -1) * ELEMENTS, ELEMENTS)
+    sender.ask_times("Produce", request, 8)
+
+
+def requests_past_the_bound_of_elements(sender):
+    sender.ask("ListOffsets", list_offsets_of(struct.pack(">iq", 0, -1) * 2000000, 2000000))
+    sender.ask("Produce", produce_of(struct.pack(">ii", 0, -1) * 2000000, 2000000))
 
 
 def metadata_of_40k_unknown_names(sender):
@@ -170,16 +183,18 @@ def topics_by_the_20k(sender):
 
 
 def a_million_unknown_tags(sender):
-    tags = b"".join(raw.uvarint(n + 10) + b"\0" for n in range(1000000))
-    body = compact("a") + compact("1") + raw.uvarint(1000000) + tags
-    sender.ask("ApiVersions", frame_of(18, 3, body, True))
-    sender.ask("Metadata", frame_of(3, 9, b"\0\0\0\0" + raw.uvarint(1000000) + tags, True))
+    tags = raw.uvarint(ELEMENTS)
+    tags += b"".join(raw.uvarint(n + 10) + b"\0" for n in range(ELEMENTS))
+    body = compact("a") + compact("1") + tags
+    sender.ask_times("ApiVersions", frame_of(18, 3, body, True), 4)
+    sender.ask_times("Metadata", frame_of(3, 9, b"\0\0\0\0" + tags, True), 4)
 
 
 ATTACKS = [
     list_offsets_one_partition_2M_times, list_offsets_of_1M_partitions, produce_of_1M_partitions,
-    produce_one_partition_2M_times, metadata_of_40k_unknown_names, metadata_of_all_unread_by_100,
-    answers_unread_by_200, answers_taken_slowly_by_24, frames_half_sent_by_40, frames_begun_by_500,
+    produce_one_partition_260k_times, requests_past_the_bound_of_elements,
+    metadata_of_40k_unknown_names, metadata_of_all_unread_by_100, answers_unread_by_200,
+    answers_taken_slowly_by_24, frames_half_sent_by_40, frames_begun_by_500,
     fetches_unread_by_30, fetches_pipelined_unread, fetch_parked_that_names_a_partition_50k_times,
     fetch_of_12k_unknown_topics, fetch_of_2000_topics, fetch_sessions_of_100k_unknown_partitions,
     describe_configs_of_the_broker_10k_times, describe_configs_of_the_broker_by_3000_names,

@@ -114,6 +114,11 @@ class Sender:
             self.refused += 1
         s.close()
 
+    def ask_times(self, what, request, times):
+        """The same so often, each when the one before is answered."""
+        for _ in range(times):
+            self.ask(what, request)
+
     def take(self, s, count):
         data = b""
         while len(data) < count:
