@@ -4,6 +4,9 @@
 #include "base/mem.h"
 
 #include <string.h>
+#include <sys/socket.h>
+
+enum { NETWORK_BYTES = 8 };
 
 void peer_debts_init(struct peer_debts *debts, uint64_t hash_seed)
 {
@@ -16,6 +19,14 @@ void peer_debts_deinit(struct peer_debts *debts)
     hash_map_deinit(&debts->by_ip);
 }
 
+/* ::1, and IPv4 addresses that are mapped, are of no network. */
+static bool is_of_network(const struct io_address *peer)
+{
+    static const uint8_t none[NETWORK_BYTES];
+
+    return peer->family == AF_INET6 && memcmp(peer->ip, none, NETWORK_BYTES) != 0;
+}
+
 struct peer_debt *peer_debts_join(struct peer_debts *debts, const struct io_address *peer)
 {
     struct peer_debt *debt;
@@ -23,6 +34,8 @@ struct peer_debt *peer_debts_join(struct peer_debts *debts, const struct io_addr
 
     memcpy(key, &peer->family, sizeof(peer->family));
     memcpy(key + sizeof(peer->family), peer->ip, sizeof(peer->ip));
+    if (is_of_network(peer))
+        memset(key + sizeof(peer->family) + NETWORK_BYTES, 0, sizeof(peer->ip) - NETWORK_BYTES);
     debt = hash_map_find(&debts->by_ip, key, sizeof(key));
     if (debt == NULL) {
         debt = mem_try_alloc(sizeof(*debt));

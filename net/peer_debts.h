@@ -1,6 +1,7 @@
 /* peer_debts: what the connections of one address have been answered and have not taken, together.
  *
- * Part of a conn_server, on its loop.  An address has an entry as long as it has connections.
+ * Part of a conn_server, on its loop.  An address has an entry as long as it has connections.  IPv6
+ * addresses of one network (the first 64 bits) are one, as a host may have all of them.
  *   D1  long_bytes and short_bytes are what its connections' requests count in the budget of
  *       answers (conn_server.h, V4)
  *   D2  who waits because its address owes too much goes on when it owes less: waiting */
@@ -16,7 +17,7 @@ struct peer_debts {
 };
 
 struct peer_debt {
-    uint8_t key[18]; /* family and address */
+    uint8_t key[18]; /* family and address, or its network */
     uint32_t conn_count;
     uint64_t long_bytes;
     uint64_t short_bytes;
