@@ -268,6 +268,10 @@ static void replay_at_last(bool in_transaction)
     if (in_transaction)
         add_mark(&builder, &marks.items[0]);
     for (uint32_t i = 0; i < script.count; i++) {
+        if (in_transaction && i == script.count / 2) { /* two of them */
+            add_mark(&builder, &marks.items[1]);
+            add_mark(&builder, &marks.items[0]);
+        }
         add_mark(&builder, &script.items[i]);
         cr_assert(eq(int, image_apply(other, &script.items[i], &delta), OK));
     }
@@ -301,7 +305,7 @@ Test(image_no_memory, a_batch_goes_on_behind_what_it_has_applied)
     replay_at_last(false);
 }
 
-Test(image_no_memory, so_does_a_transaction)
+Test(image_no_memory, so_do_two_transactions)
 {
     replay_at_last(true);
 }

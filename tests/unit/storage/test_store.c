@@ -622,6 +622,52 @@ Test(store, the_files_of_a_deleted_log_go_some_in_a_turn)
     cr_assert(ge(u32, 40, most));
 }
 
+static void delete_with_delay(uint32_t index, int64_t delay_ms)
+{
+    fixture.at[index].log->config.file_delete_delay_ms = delay_ms;
+    log_delete(fixture.at[index].log);
+    fixture.at[index].log = NULL;
+}
+
+Test(store, more_directories_than_a_turn_removes_go_in_the_next_ones)
+{
+    fixture_up(&(struct fixture_options){.seed = 6, .log_count = 3, .segment_bytes = 3000});
+    cr_assert(fixture_start());
+    for (uint32_t i = 0; i < 90; i++) {
+        struct fixture_append append = {.log_index = i % 3, .value_bytes = 2000};
+        cr_assert(eq(int, fixture_append(&append, NULL), OK));
+    }
+    cr_assert(fixture_settle());
+    fixture_checkpoint();
+    delete_with_delay(1, 1000);
+    delete_with_delay(2, 1000);
+    cr_assert(lt(u32, 100, count_deleted()));
+    fixture_run_ms(1500);
+    cr_assert(eq(u32, count_deleted(), 0));
+}
+
+Test(store, who_is_to_go_earlier_does_not_wait_for_the_others)
+{
+    uint32_t of_one;
+
+    fixture_up(&(struct fixture_options){.seed = 7, .log_count = 3, .segment_bytes = 3000});
+    cr_assert(fixture_start());
+    for (uint32_t i = 0; i < 12; i++) {
+        struct fixture_append append = {.log_index = i % 3, .value_bytes = 2000};
+        cr_assert(eq(int, fixture_append(&append, NULL), OK));
+    }
+    cr_assert(fixture_settle());
+    fixture_checkpoint();
+    delete_with_delay(1, 60000);
+    of_one = count_deleted();
+    delete_with_delay(2, 1000);
+    cr_assert(lt(u32, of_one, count_deleted()));
+    fixture_run_ms(3000);
+    cr_assert(eq(u32, count_deleted(), of_one));
+    fixture_run_ms(60000);
+    cr_assert(eq(u32, count_deleted(), 0));
+}
+
 Test(store, a_deleted_log_with_reads_and_writes_on_their_way_does_no_harm, .init = up)
 {
     for (uint32_t round = 0; round < 20; round++) {
