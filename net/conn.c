@@ -51,7 +51,7 @@ static void begin_end(struct conn *conn, enum conn_state state, enum conn_close_
 
     conn->state = (uint8_t)state;
     conn_update_idle(conn);
-    outbox_cancel(&conn->outbox, server->io);
+    outbox_cancel(&conn->outbox, &conn->stream);
     conn_server_mark_dirty(server, conn);
     if (!first)
         return;
@@ -69,9 +69,8 @@ void conn_close(struct conn *conn, enum conn_close_reason reason)
     if (conn->state == CONN_CLOSING)
         return;
     conn_server_end_wait(server, conn);
-    if (conn->fd >= 0)
-        server->io->v->shutdown(server->io, conn->fd);
-    io_cancel(server->io, &conn->recv.op);
+    stream_shutdown(&conn->stream);
+    stream_cancel(&conn->stream, &conn->recv.op);
     begin_end(conn, CONN_CLOSING, reason);
 }
 
@@ -88,10 +87,9 @@ static void close_socket(struct conn *conn)
 {
     struct conn_ticket *ticket = conn->ticket;
 
-    if (conn->fd < 0)
+    if (!stream_is_open(&conn->stream))
         return;
-    conn->server->io->v->close(conn->server->io, conn->fd);
-    conn->fd = -1;
+    stream_close(&conn->stream);
     conn->ticket = NULL;
     if (ticket != NULL)
         ticket->ended(ticket);
@@ -290,7 +288,7 @@ static void flush_answers(struct conn *conn)
     if (conn->state == CONN_LAPSED) {
         if (conn->outbox.send == NULL && outbox_drop_answered(&conn->outbox))
             conn_close(conn, CONN_CLOSE_REFUSED);
-    } else if (outbox_flush(&conn->outbox, conn->server->io, conn->fd)) {
+    } else if (outbox_flush(&conn->outbox, &conn->stream)) {
         conn_close(conn, CONN_CLOSE_REFUSED);
     } else if (conn->state == CONN_DRAINING && conn->outbox.request_count == 0) {
         conn_close(conn, CONN_CLOSE_STOPPED);
@@ -354,7 +352,7 @@ struct conn *conn_create(struct conn_server *server, const struct conn_arrival *
     conn->ticket = arrival->ticket;
     conn->local = arrival->local;
     conn->peer = arrival->peer;
-    conn->fd = arrival->fd;
+    stream_init_plain(&conn->stream, server->io, arrival->fd);
     conn->active_ns = loop_now_ns(server->loop);
     frame_reader_init(&conn->frame, server->slab, server->limits.request_max_bytes);
     outbox_init(&conn->outbox, &outbox_events, &server->sends);

@@ -15,7 +15,6 @@
 #ifndef LEVEE_NET_CONN_H
 #define LEVEE_NET_CONN_H
 
-#include "base/io.h"
 #include "base/list.h"
 #include "net/frame.h"
 #include "net/outbox.h"
@@ -107,7 +106,7 @@ struct conn {
     uint64_t out_bytes;
     struct io_address local;
     struct io_address peer;
-    int32_t fd; /* -1: closed */
+    struct stream stream;
     uint8_t state;
     uint8_t block;
     uint8_t close_reason;

@@ -73,7 +73,7 @@ static void cancel_recv(struct conn *conn)
     if (conn->recv_canceled)
         return;
     conn->recv_canceled = true;
-    io_cancel(conn->server->io, &conn->recv.op);
+    stream_cancel(&conn->stream, &conn->recv.op);
 }
 
 /* Would the stash find room for one more piece? */
@@ -229,7 +229,6 @@ static void on_placed(struct io_op *op, int32_t result);
 
 void conn_receive(struct conn *conn)
 {
-    struct io *io = conn->server->io;
     uint32_t size_bytes;
     uint8_t *bytes;
 
@@ -240,7 +239,7 @@ void conn_receive(struct conn *conn)
     conn->receiving_in_place =
         conn_takes_requests(conn) && frame_wants_bytes_in_place(&conn->frame);
     if (!conn->receiving_in_place) {
-        io_recv(io, &conn->recv, conn->fd);
+        stream_recv(&conn->stream, &conn->recv);
         return;
     }
     if (frame_place(&conn->frame, &bytes, &size_bytes) != OK) {
@@ -249,7 +248,7 @@ void conn_receive(struct conn *conn)
         return;
     }
     conn->place_ns = loop_now_ns(conn->server->loop);
-    io_recv_into(io, &conn->recv.op, conn->fd, bytes, size_bytes, on_placed);
+    stream_recv_into(&conn->stream, &conn->recv.op, bytes, size_bytes, on_placed);
 }
 
 /* Receiving has ended with result <= 0. */

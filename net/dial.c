@@ -13,19 +13,16 @@ static struct io *io_of(const struct dial *dial)
  * back. */
 static void end(struct dial *dial, enum err err)
 {
-    struct io *io = io_of(dial);
-
     if (dial->state == DIAL_ENDING)
         return;
     dial->was_up = dial->state == DIAL_UP;
     dial->state = DIAL_ENDING;
     dial->end_err = err;
     loop_cancel_timer(dial->options.loop, &dial->timer);
-    if (dial->fd >= 0)
-        io->v->shutdown(io, dial->fd);
-    io_cancel(io, &dial->connect);
-    io_cancel(io, &dial->recv.op);
-    outbox_cancel(&dial->outbox, io);
+    stream_shutdown(&dial->stream);
+    io_cancel(io_of(dial), &dial->connect);
+    stream_cancel(&dial->stream, &dial->recv.op);
+    outbox_cancel(&dial->outbox, &dial->stream);
     loop_defer(dial->options.loop, &dial->end_task);
 }
 
@@ -73,16 +70,13 @@ static void close_for_good(struct dial *dial)
 static void run_end(struct task *task)
 {
     struct dial *dial = container_of(task, struct dial, end_task);
-    struct io *io = io_of(dial);
 
     if (dial->state != DIAL_ENDING || dial->connect.in_flight || dial->recv.op.in_flight ||
         dial->outbox.send != NULL)
         return; /* the last op to come back calls again */
     outbox_drop_answered(&dial->outbox);
     frame_reader_deinit(&dial->frame);
-    if (dial->fd >= 0)
-        io->v->close(io, dial->fd);
-    dial->fd = -1;
+    stream_close(&dial->stream);
     if (dial->closing)
         close_for_good(dial);
     else
@@ -146,24 +140,25 @@ static void on_connected(struct io_op *op, int32_t result)
     loop_cancel_timer(dial->options.loop, &dial->timer);
     dial->state = DIAL_UP;
     dial->failure_count = 0;
-    io_recv(io_of(dial), &dial->recv, dial->fd);
+    stream_recv(&dial->stream, &dial->recv);
     dial->options.events->up(dial->options.context, dial);
 }
 
 static void connect_now(struct dial *dial)
 {
     struct io *io = io_of(dial);
+    int32_t fd;
     enum err err;
 
     dial->state = DIAL_CONNECTING;
     frame_reader_init(&dial->frame, dial->options.slab, dial->options.frame_max_bytes);
-    err = io->v->socket(io, dial->options.to.family, &dial->fd);
+    err = io->v->socket(io, dial->options.to.family, &fd);
     if (err) {
-        dial->fd = -1;
         end(dial, err);
         return;
     }
-    io_connect(io, &dial->connect, dial->fd, &dial->options.to, on_connected);
+    stream_init_plain(&dial->stream, io, fd);
+    io_connect(io, &dial->connect, fd, &dial->options.to, on_connected);
     loop_set_timer_ms(dial->options.loop, &dial->timer, dial->options.connect_max_ms);
 }
 
@@ -201,7 +196,7 @@ static void run_flush(struct task *task)
     struct dial *dial = container_of(task, struct dial, flush_task);
 
     if (dial->state == DIAL_UP)
-        (void)outbox_flush(&dial->outbox, io_of(dial), dial->fd); /* nothing here asks to close */
+        (void)outbox_flush(&dial->outbox, &dial->stream); /* nothing here asks to close */
 }
 
 void dial_send(struct dial *dial, struct conn_request *message, const struct wire_segment *segments,
@@ -219,7 +214,8 @@ void dial_open(struct dial *dial, const struct dial_options *options)
 {
     static const struct outbox_events outbox_events = {.sent = on_sent, .release = on_release};
 
-    *dial = (struct dial){.options = *options, .fd = -1};
+    *dial = (struct dial){.options = *options};
+    stream_init_plain(&dial->stream, options->loop->io, -1);
     check(options->backoff_first_ms > 0 && options->backoff_max_ms >= options->backoff_first_ms);
     outbox_pool_init(&dial->sends);
     outbox_init(&dial->outbox, &outbox_events, &dial->sends);

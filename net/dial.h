@@ -60,7 +60,7 @@ struct dial {
     void (*closed)(struct dial *dial);
     enum err end_err;
     uint32_t failure_count; /* in a row */
-    int32_t fd;
+    struct stream stream;   /* open from the first step of an attempt on */
     uint8_t state;
     bool was_up; /* before DIAL_ENDING */
     bool closing;

@@ -212,7 +212,7 @@ static uint32_t gather(struct outbox *outbox, struct iovec *vec, uint32_t pieces
     return count;
 }
 
-bool outbox_flush(struct outbox *outbox, struct io *io, int32_t fd)
+bool outbox_flush(struct outbox *outbox, struct stream *stream)
 {
     struct conn_request *first;
     uint32_t pieces_max = BUGGIFY("outbox: pieces are sent one by one") ? 1 : OUTBOX_VEC_MAX;
@@ -232,7 +232,7 @@ bool outbox_flush(struct outbox *outbox, struct io *io, int32_t fd)
     }
     outbox->send->outbox = outbox;
     gather(outbox, outbox->send->vec, pieces_max);
-    io_sendv(io, &outbox->send->op, fd, outbox->send->vec, vec_count, on_sent);
+    stream_sendv(stream, &outbox->send->op, outbox->send->vec, vec_count, on_sent);
     return false;
 }
 
@@ -264,8 +264,8 @@ bool outbox_drop_answered(struct outbox *outbox)
     return refused;
 }
 
-void outbox_cancel(struct outbox *outbox, struct io *io)
+void outbox_cancel(struct outbox *outbox, struct stream *stream)
 {
     if (outbox->send != NULL)
-        io_cancel(io, &outbox->send->op);
+        stream_cancel(stream, &outbox->send->op);
 }

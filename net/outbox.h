@@ -10,10 +10,10 @@
 #ifndef LEVEE_NET_OUTBOX_H
 #define LEVEE_NET_OUTBOX_H
 
-#include "base/io.h"
 #include "base/list.h"
 #include "base/slab.h"
 #include "net/protocol/wire.h"
+#include "net/stream.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -103,13 +103,13 @@ static inline bool outbox_is_first(const struct outbox *outbox, const struct con
 
 /* Send what is ready, unless a send is in flight; release what needs no sending.  True: everything
  * before a CONN_REQUEST_CLOSE is sent, it is time to close.  ERR_NOMEM comes through sent. */
-bool outbox_flush(struct outbox *outbox, struct io *io, int32_t fd);
+bool outbox_flush(struct outbox *outbox, struct stream *stream);
 
 /* Nobody takes answers any more: release all that is answered, ready or not.  No send is in flight.
  * True: a CONN_REQUEST_CLOSE was among them. */
 bool outbox_drop_answered(struct outbox *outbox);
 
 /* End the send in flight soon, if there is one. */
-void outbox_cancel(struct outbox *outbox, struct io *io);
+void outbox_cancel(struct outbox *outbox, struct stream *stream);
 
 #endif

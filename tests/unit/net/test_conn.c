@@ -1008,7 +1008,7 @@ Test(conn, who_takes_its_answers_too_slowly_is_closed, .fini = finish, .timeout 
     fd = dial_server();
     send_number(fd, 1);
     turns_until(held_count == 1);
-    setsockopt(held[0].request.conn->fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+    setsockopt(held[0].request.conn->stream.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
     answer_large(0, 32 << 20);
     end_ns = clock_mono_ns(&clock_now) + 15000000000U;
     while (closed_count == 0) {
