@@ -23,6 +23,7 @@ struct fetch_part {
     bool was_answered;
     uint32_t billed_bytes; /* counted as read: a round after a wait reads them again */
     /* filled by a round */
+    struct fetch_part *next_here; /* read after it, on the same shard */
     int16_t error_code;
     struct log_offsets offsets;
     struct fetch_response_epoch_end_offset diverging;
@@ -37,6 +38,14 @@ struct fetch_part {
     uint32_t counted_bytes;
 };
 
+/* The parts of one shard, in a round. */
+struct fetch_visit {
+    struct shard *at; /* NULL: there are none */
+    struct fetch_part *first;
+    struct fetch_part **last;
+    struct fetch_visit *next; /* by the first part of each */
+};
+
 struct fetch {
     struct request *request;
     const struct fetch_request *body;
@@ -46,8 +55,12 @@ struct fetch {
     bool incremental;
     enum partition_isolation isolation;
     /* the round */
-    uint32_t next;
-    struct shard_call call;
+    struct fetch_visit *visits; /* by shard */
+    struct fetch_visit *next_visit;
+    struct fetch_visit **last_visit;
+    uint32_t sorted_count;
+    struct shard_call call;     /* the visit */
+    struct fetch_part *reading; /* there */
     struct log_read read;
     uint32_t max_bytes;
     uint32_t min_bytes;
@@ -57,8 +70,6 @@ struct fetch {
     uint32_t turn_parts;      /* in this turn of the loop */
     struct task next_turn;
     bool must_answer; /* an error, a diverging epoch, or no memory for more */
-    bool inline_done;
-    bool advancing;
     /* without memory, on the shard of the part that is to be read */
     struct budget_waiter memory_waiter;
     struct timer memory_timer;
@@ -75,9 +86,13 @@ struct fetch {
     bool expired;
 };
 
-/* ---- fetch.c */
-void fetch_drop_slices(struct fetch *fetch);
-void fetch_start_round(struct fetch *fetch); /* read every part anew */
+/* ---- fetch_round.c */
+/* Read every part anew; then it is answered, or waits. */
+void fetch_round_start(struct fetch *fetch);
+/* What was read is not needed any more. */
+void fetch_round_drop(struct fetch *fetch);
+/* Wait for no memory any more, from now on and soon. */
+void fetch_round_give_up(struct fetch *fetch);
 
 /* ---- fetch_answer.c: of a round that is complete; the request is gone */
 void fetch_answer(struct fetch *fetch);

@@ -9,7 +9,7 @@ static void stir(struct fetch *fetch);
 
 void fetch_wait_on_next_round(struct task *task)
 {
-    fetch_start_round(container_of(task, struct fetch, next_round));
+    fetch_round_start(container_of(task, struct fetch, next_round));
 }
 
 static void watch_call_ended(struct fetch *fetch)
@@ -133,7 +133,7 @@ void fetch_wait(struct fetch *fetch)
     fetch->waiting = true;
     fetch->stirred = false;
     fetch->gathered_bytes = fetch->available_bytes;
-    fetch_drop_slices(fetch); /* it waits without holding anything */
+    fetch_round_drop(fetch); /* it waits without holding anything */
     fetch->watch_count = 1;
     fetch->arming = true;
     for (uint32_t i = 0; i < fetch->part_count && !fetch->stirred; i++) {

@@ -407,10 +407,18 @@ DEFECTS = [
             "        if (entry->end_offset")),
 
     # ---- memory, and what others wait for
+    defect("asked_before_known", "who has not said who he is is served like anybody",
+           ["test_request_sink"],
+           ("broker/dispatch.c", "    else if (err == OK && !row->before_authentication &&",
+            "    else if (!$BUG && err == OK && !row->before_authentication &&")),
     defect("parked_holds_the_queue", "a join that waits for others holds the budget they need",
            ["test_request_memory"],
            ("broker/front_request.c", "    conn_request_park(front_request_wire(request),",
             "    if (!$BUG)\n        conn_request_park(front_request_wire(request),")),
+    defect("limit_by_shard", "each shard that a fetch visits gives as much as the whole may have",
+           ["test_fetch_round"],
+           ("broker/handlers/fetch_round.c", "    fetch->next_visit = next->next;\n",
+            "    if ($BUG)\n        fetch->total_bytes = 0;\n    fetch->next_visit = next->next;\n")),
     defect("half_a_commit", "a commit that finds no memory leaves the offsets that found some",
            ["test_group_no_memory"],
            ("broker/coordinator/group_commit.c", "    end_offsets(commit);\n    free_commit",
