@@ -47,13 +47,13 @@ bool partition_read_count(const struct partition *partition, enum partition_isol
                                max_bytes, bytes_out);
 }
 
-enum err partition_read_all(struct partition *partition,
+enum err partition_read_all(struct partition *partition, int64_t offset,
                             bool (*visit)(void *context, const uint8_t *batch, uint32_t size_bytes),
                             void *context)
 {
     if (log_is_quarantined(partition->log))
         return ERR_QUARANTINED;
-    return log_scan(partition->log, log_offsets(partition->log).log_start, visit, context);
+    return log_scan(partition->log, offset, visit, context);
 }
 
 int64_t partition_read_epoch_end(const struct partition *partition, int32_t leader_epoch,

@@ -38,10 +38,10 @@ must_use bool partition_read_count(const struct partition *partition,
                                    enum partition_isolation isolation, int64_t *offset,
                                    uint32_t max_bytes, uint32_t *bytes_out);
 
-/* Visit all batches of a log of ours in order, with synchronous reads, to its end: what is not
- * published yet was written by us, and counts.  visit returns false to stop.  ERR_QUARANTINED, and
- * the errors of log_scan. */
-must_use enum err partition_read_all(struct partition *partition,
+/* Visit the batches of a log of ours from offset on, in order, with synchronous reads, to its end:
+ * what is not published yet was written by us, and counts.  visit returns false to stop.
+ * ERR_QUARANTINED, and the errors of log_scan. */
+must_use enum err partition_read_all(struct partition *partition, int64_t offset,
                                      bool (*visit)(void *context, const uint8_t *batch,
                                                    uint32_t size_bytes),
                                      void *context);

@@ -85,12 +85,10 @@ static void end_load(struct runtime_partition *entry, enum err err)
 static void load_step(struct runtime_partition *entry)
 {
     struct runtime_load *load = &entry->load;
-    struct log *log = entry->partition->log;
     enum err err;
 
     load->step_bytes = 0;
-    err = log_is_quarantined(log) ? ERR_QUARANTINED
-                                  : log_scan(log, load->next_offset, load_batch, entry);
+    err = partition_read_all(entry->partition, load->next_offset, load_batch, entry);
     if (err == OK)
         err = load->err;
     if (err == OK && load->step_bytes >= LOAD_STEP_BYTES)
@@ -104,7 +102,7 @@ static void begin_load(struct runtime_partition *entry)
     struct compression_context *context = compression_context_create();
 
     entry->load =
-        (struct runtime_load){.next_offset = log_offsets(entry->partition->log).log_start};
+        (struct runtime_load){.next_offset = partition_offsets(entry->partition).log_start};
     batch_reader_init(&entry->load.reader, context, BATCH_BYTES_MAX);
     load_step(entry);
 }
