@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "broker/coordinator/runtime_write.h"
 #include "broker/internal_topics.h"
+#include "broker/partition_read.h"
 #include "net/protocol/kafka_errors.h"
 
 enum {

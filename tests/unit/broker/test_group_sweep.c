@@ -464,7 +464,7 @@ Test(group_sweep, a_part_of_such_a_group_is_not_all_of_it_when_the_partition_goe
     cr_assert(not(deletion.answered));
     cr_assert(lt(u32, group->offset_count, OFFSETS));
     cr_assert(not(list_is_empty(&rig.shard.loop.deferred)));
-    group_coordinator_unload(rig.shard.groups, 0);
+    runtime_unload(&rig.shard.groups->runtime, 0);
     rig_run_tasks();
     cr_assert(eq(i16, end_delete(&deletion), KAFKA_NOT_COORDINATOR));
     rig_restart();
