@@ -6,6 +6,7 @@
 #include "storage/dir/marks.h"
 #include "storage/journal/journal_scan.h"
 #include "storage/log/log.h"
+#include "storage/store.h"
 
 #include <inttypes.h>
 #include <stdio.h>

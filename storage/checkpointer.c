@@ -1,63 +1,57 @@
-/* The checkpoint: seal the journal at S → wait until S is committed → drain each log up to what S
- * holds → write the small files, some logs a turn → one syncfs → marks → release the journal up to
- * S.  (store.h; design.md section 5)
- *
- * What is appended after the seal has a higher sequence: its first entry for a log carries the
- * bytes below it in its block, because that block is covered by the mark and will be rewritten. */
+#include "storage/checkpointer.h"
+
 #include "base/check.h"
 #include "base/mem.h"
 #include "storage/bug_bank.h"
-#include "storage/log/log_private.h"
+#include "storage/log/log_checkpoint.h"
+#include "storage/log/log_producers.h"
 
-#include <string.h>
+enum { LOGS_PER_TURN = 16, RETRY_MS = 1000 };
 
-enum { LOGS_PER_TURN = 16, NO_MEMORY_RETRY_MS = 1000 };
-
-static void begin(struct store *store);
+static void begin(struct checkpointer *checkpointer);
 
 /* ---- the end of one checkpoint */
 
-static void tell_waiters(struct store *store, enum err err)
+static void tell_waiters(struct checkpointer *checkpointer, enum err err)
 {
-    uint32_t count = store->checkpoint_waiter_count;
+    uint32_t count = checkpointer->waiter_count;
 
-    store->checkpoint_waiter_count = 0;
+    checkpointer->waiter_count = 0;
     for (uint32_t i = 0; i < count; i++)
-        if (store->checkpoint_waiters[i].done != NULL)
-            store->checkpoint_waiters[i].done(store->checkpoint_waiters[i].context, err);
+        if (checkpointer->waiters[i].done != NULL)
+            checkpointer->waiters[i].done(checkpointer->waiters[i].context, err);
 }
 
-static void finish(struct store *store)
+static void finish(struct checkpointer *checkpointer)
 {
     struct list *node;
 
-    while ((node = list_pop_front(&store->targets)) != NULL) {
+    while ((node = list_pop_front(&checkpointer->targets)) != NULL) {
         struct log *log = container_of(node, struct log, target_node);
         log->in_checkpoint = false;
         log->marked_base_offset = log->believed.segment_base_offset;
         log_window_is_marked(log);
     }
-    store->step = CHECKPOINT_IDLE;
-    counter_add(&store->metrics.checkpoints, 1);
-    storage_metrics_end(&store->metrics, STORAGE_CHECKPOINT, store->checkpoint_began_ns);
-    journal_release(store->journal, store->checkpoint_sequence);
-    store_note_journal(store);
-    if (store->checkpoint_again) {
-        store->checkpoint_again = false;
-        begin(store);
+    checkpointer->step = CHECKPOINT_IDLE;
+    counter_add(&checkpointer->env->metrics->checkpoints, 1);
+    storage_metrics_end(checkpointer->env->metrics, STORAGE_CHECKPOINT, checkpointer->began_ns);
+    journal_release(checkpointer->env->journal, checkpointer->sequence);
+    if (checkpointer->again) {
+        checkpointer->again = false;
+        begin(checkpointer);
     } else {
         /* what came meanwhile may have been committed meanwhile, too: nobody else will ask */
-        if (!list_is_empty(&store->dirty_logs))
-            loop_set_timer_ms(store->loop, &store->checkpoint_timer,
-                              store->options.checkpoint_interval_ms);
-        tell_waiters(store, OK);
+        if (!list_is_empty(&checkpointer->env->dirty_logs))
+            loop_set_timer_ms(checkpointer->env->loop, &checkpointer->timer,
+                              checkpointer->env->options->checkpoint_interval_ms);
+        tell_waiters(checkpointer, OK);
     }
-    store_give_room(store);
+    checkpointer->events->ended(checkpointer->context);
 }
 
-void checkpointer_on_failed(struct store *store)
+void checkpointer_on_failed(struct checkpointer *checkpointer)
 {
-    tell_waiters(store, ERR_STORAGE);
+    tell_waiters(checkpointer, ERR_STORAGE);
 }
 
 /* ---- marks */
@@ -75,20 +69,20 @@ static void fill_mark(struct log *log, struct mark *mark)
     *mark = log->believed;
 }
 
-enum err store_make_marks(struct store *store, uint64_t first_sequence, bool clean,
-                          struct marks *out)
+enum err checkpointer_make_marks(struct checkpointer *checkpointer, uint64_t first_sequence,
+                                 bool clean, struct marks *out)
 {
-    struct marks marks = {.shard = store->options.shard,
-                          .recovery_epoch = store->recovery_epoch,
+    struct marks marks = {.shard = checkpointer->env->options->shard,
+                          .recovery_epoch = checkpointer->recovery_epoch,
                           .first_sequence = first_sequence,
-                          .salt = store->journal_salt,
-                          .shard_count = store->options.shard_count,
+                          .salt = checkpointer->journal_salt,
+                          .shard_count = checkpointer->env->options->shard_count,
                           .clean = clean};
 
-    marks.marks = mem_try_alloc(store->log_count * sizeof(*marks.marks));
+    marks.marks = mem_try_alloc(checkpointer->env->log_count * sizeof(*marks.marks));
     if (marks.marks == NULL)
         return ERR_NOMEM;
-    list_for_each(node, &store->logs)
+    list_for_each(node, &checkpointer->env->logs)
     {
         struct log *log = container_of(node, struct log, node);
         if (log->believed_exists || log->in_checkpoint) {
@@ -103,164 +97,166 @@ enum err store_make_marks(struct store *store, uint64_t first_sequence, bool cle
 
 static void on_marked(void *context, enum err err)
 {
-    struct store *store = context;
+    struct checkpointer *checkpointer = context;
 
-    if ((err == ERR_NOSPACE || err == ERR_NOMEM) && store->state == STORE_RUNNING) {
+    if ((err == ERR_NOSPACE || err == ERR_NOMEM) && checkpointer->env->state == STORE_RUNNING) {
         if (err == ERR_NOSPACE)
-            space_monitor_refused(&store->space);
+            space_monitor_refused(checkpointer->env->space);
         /* S5: once more, the same step */
-        loop_set_timer_ms(store->loop, &store->files_retry_timer, 1000);
+        loop_set_timer_ms(checkpointer->env->loop, &checkpointer->retry_timer, RETRY_MS);
         return;
     }
     if (err != OK) {
-        store_fail(store, err);
+        checkpointer->events->failed(checkpointer->context, err);
         return;
     }
-    space_monitor_succeeded(&store->space);
-    if (store->state == STORE_RUNNING)
-        finish(store);
+    space_monitor_succeeded(checkpointer->env->space);
+    if (checkpointer->env->state == STORE_RUNNING)
+        finish(checkpointer);
 }
 
-static void write_marks(struct store *store)
+static void write_marks(struct checkpointer *checkpointer)
 {
     struct marks marks;
 
-    store->step = CHECKPOINT_MARK;
-    if (store_make_marks(store, store->checkpoint_sequence + 1, false, &marks) != OK) {
-        on_marked(store, ERR_NOMEM);
+    checkpointer->step = CHECKPOINT_MARK;
+    if (checkpointer_make_marks(checkpointer, checkpointer->sequence + 1, false, &marks) != OK) {
+        on_marked(checkpointer, ERR_NOMEM);
         return;
     }
-    marks.extent_number = journal_extent_of(store->journal, marks.first_sequence);
-    marks_write(store->marks_writer, &marks, on_marked, store);
+    marks.extent_number = journal_extent_of(checkpointer->env->journal, marks.first_sequence);
+    marks_write(checkpointer->marks_writer, &marks, on_marked, checkpointer);
     mem_free(marks.marks);
 }
 
 static void on_synced(struct io_op *op, int32_t result)
 {
-    struct store *store = container_of(op, struct store, sync_op);
+    struct checkpointer *checkpointer = container_of(op, struct checkpointer, sync_op);
 
-    if (store->state != STORE_RUNNING)
+    if (checkpointer->env->state != STORE_RUNNING)
         return;
     if (result < 0) {
-        store_fail(store, err_from_errno(-result));
+        checkpointer->events->failed(checkpointer->context, err_from_errno(-result));
         return;
     }
-    storage_metrics_end(&store->metrics, STORAGE_CHECKPOINT_SYNC, store->sync_began_ns);
+    storage_metrics_end(checkpointer->env->metrics, STORAGE_CHECKPOINT_SYNC,
+                        checkpointer->sync_began_ns);
     if (BUG_MARK_BEFORE_SYNC)
-        finish(store);
+        finish(checkpointer);
     else
-        write_marks(store);
+        write_marks(checkpointer);
 }
 
-static void start_sync(struct store *store)
+static void start_sync(struct checkpointer *checkpointer)
 {
-    store->step = CHECKPOINT_SYNC;
+    checkpointer->step = CHECKPOINT_SYNC;
     if (BUG_MARK_BEFORE_SYNC) {
         struct marks marks = {0};
-        enum err err = store_make_marks(store, store->checkpoint_sequence + 1, false, &marks);
+        enum err err =
+            checkpointer_make_marks(checkpointer, checkpointer->sequence + 1, false, &marks);
         if (err == OK)
-            err = marks_write_now(store->marks_writer, &marks);
+            err = marks_write_now(checkpointer->marks_writer, &marks);
         mem_free(marks.marks);
         if (err != OK) {
-            store_fail(store, err);
+            checkpointer->events->failed(checkpointer->context, err);
             return;
         }
     }
-    store->sync_began_ns = storage_metrics_begin(&store->metrics);
-    io_syncfs(store->io, &store->sync_op, store->world.dir->dir_fd, on_synced);
+    checkpointer->sync_began_ns = storage_metrics_begin(checkpointer->env->metrics);
+    io_syncfs(checkpointer->env->io, &checkpointer->sync_op, checkpointer->dir_fd, on_synced);
 }
 
 /* ---- small files */
 
 static void on_files_task(struct task *task)
 {
-    struct store *store = container_of(task, struct store, files_task);
+    struct checkpointer *checkpointer = container_of(task, struct checkpointer, files_task);
 
-    if (store->state != STORE_RUNNING || store->step != CHECKPOINT_FILES)
+    if (checkpointer->env->state != STORE_RUNNING || checkpointer->step != CHECKPOINT_FILES)
         return;
-    for (int i = 0; i < LOGS_PER_TURN && store->next_target != &store->targets; i++) {
-        struct log *log = container_of(store->next_target, struct log, target_node);
+    for (int i = 0; i < LOGS_PER_TURN && checkpointer->next_target != &checkpointer->targets; i++) {
+        struct log *log = container_of(checkpointer->next_target, struct log, target_node);
         enum err err = log_write_small_files(log, log->target.end_offset);
         if (err == ERR_NOSPACE)
-            space_monitor_refused(&store->space);
+            space_monitor_refused(checkpointer->env->space);
         if (err == ERR_NOSPACE || err == ERR_NOMEM) { /* the same step again: there may be space,
                                                        * or a descriptor, by then */
-            loop_set_timer_ms(store->loop, &store->files_retry_timer, 1000);
+            loop_set_timer_ms(checkpointer->env->loop, &checkpointer->retry_timer, RETRY_MS);
             return;
         }
         if (err != OK) {
-            store_fail(store, err);
+            checkpointer->events->failed(checkpointer->context, err);
             return;
         }
-        store->next_target = store->next_target->next;
+        checkpointer->next_target = checkpointer->next_target->next;
     }
-    space_monitor_succeeded(&store->space);
-    if (store->next_target == &store->targets)
-        start_sync(store);
+    space_monitor_succeeded(checkpointer->env->space);
+    if (checkpointer->next_target == &checkpointer->targets)
+        start_sync(checkpointer);
     else
-        loop_defer(store->loop, &store->files_task);
+        loop_defer(checkpointer->env->loop, &checkpointer->files_task);
 }
 
 static void on_files_retry(struct timer *timer)
 {
-    struct store *store = container_of(timer, struct store, files_retry_timer);
+    struct checkpointer *checkpointer = container_of(timer, struct checkpointer, retry_timer);
 
-    if (store->step == CHECKPOINT_MARK && store->state == STORE_RUNNING)
-        write_marks(store);
+    if (checkpointer->step == CHECKPOINT_MARK && checkpointer->env->state == STORE_RUNNING)
+        write_marks(checkpointer);
     else
-        loop_defer(store->loop, &store->files_task);
+        loop_defer(checkpointer->env->loop, &checkpointer->files_task);
 }
 
 /* ---- draining */
 
-static bool is_drained(const struct log *log)
+static bool is_drained(const struct checkpointer *checkpointer, const struct log *log)
 {
     return log->tail.first_unwritten == NULL ||
-           log->tail.first_unwritten->sequence > log->store->checkpoint_sequence;
+           log->tail.first_unwritten->sequence > checkpointer->sequence;
 }
 
-bool log_needs_flush(const struct log *log)
+bool checkpointer_needs(const struct checkpointer *checkpointer, const struct log *log)
 {
-    const struct store *store = log->store;
-
-    if (store->state == STORE_RUNNING && tail_cache_is_crowded(&store->tail_cache))
-        return true;
-    return log->in_checkpoint && store->step == CHECKPOINT_DRAIN && !is_drained(log);
+    return log->in_checkpoint && checkpointer->step == CHECKPOINT_DRAIN &&
+           !is_drained(checkpointer, log);
 }
 
 /* What is drained stays so: entries that come later have higher sequences. */
-static void check_drained(struct store *store)
+static void check_drained(struct checkpointer *checkpointer)
 {
-    for (; store->next_target != &store->targets; store->next_target = store->next_target->next)
-        if (!is_drained(container_of(store->next_target, struct log, target_node)))
+    for (; checkpointer->next_target != &checkpointer->targets;
+         checkpointer->next_target = checkpointer->next_target->next)
+        if (!is_drained(checkpointer,
+                        container_of(checkpointer->next_target, struct log, target_node)))
             return;
-    store->step = CHECKPOINT_FILES;
-    store->next_target = store->targets.next;
-    loop_defer(store->loop, &store->files_task);
+    checkpointer->step = CHECKPOINT_FILES;
+    checkpointer->next_target = checkpointer->targets.next;
+    loop_defer(checkpointer->env->loop, &checkpointer->files_task);
 }
 
-void checkpointer_on_written(struct store *store)
+void checkpointer_on_written(struct checkpointer *checkpointer)
 {
-    if (store->step == CHECKPOINT_DRAIN)
-        check_drained(store);
+    if (checkpointer->step == CHECKPOINT_DRAIN)
+        check_drained(checkpointer);
 }
 
-static void start_drain(struct store *store)
+static void start_drain(struct checkpointer *checkpointer)
 {
-    store->step = CHECKPOINT_DRAIN;
-    store->next_target = store->targets.next;
-    list_for_each(node, &store->targets)
+    checkpointer->step = CHECKPOINT_DRAIN;
+    checkpointer->next_target = checkpointer->targets.next;
+    list_for_each(node, &checkpointer->targets)
     {
-        store_kick_writes(store, container_of(node, struct log, target_node));
+        checkpointer->events->wants(checkpointer->context,
+                                    container_of(node, struct log, target_node));
     }
-    check_drained(store);
+    check_drained(checkpointer);
 }
 
-void checkpointer_on_commit(struct store *store)
+void checkpointer_on_commit(struct checkpointer *checkpointer)
 {
-    if (store->step == CHECKPOINT_COMMIT &&
-        store->tail_cache.committed >= store->checkpoint_sequence)
-        start_drain(store);
+    if (checkpointer->step == CHECKPOINT_COMMIT &&
+        checkpointer->env->tail_cache->committed >= checkpointer->sequence)
+        start_drain(checkpointer);
 }
 
 /* ---- the beginning */
@@ -287,110 +283,156 @@ static void set_target(struct log *log)
 
 /* What the targets take memory for, all of it or nothing: without, it is tried again soon, and what
  * is not checkpointed meanwhile stays in the journal. */
-static bool freeze_windows(struct store *store)
+static bool freeze_windows(struct checkpointer *checkpointer)
 {
     enum err err = OK;
 
-    list_for_each(node, &store->dirty_logs)
+    list_for_each(node, &checkpointer->env->dirty_logs)
     {
         if (err == OK)
             err = log_freeze_window(container_of(node, struct log, dirty_node));
     }
     if (err == OK) {
-        store->waits_for_memory = false;
+        checkpointer->waits_for_memory = false;
         return true;
     }
-    list_for_each(node, &store->dirty_logs)
+    list_for_each(node, &checkpointer->env->dirty_logs)
     {
         log_thaw_window(container_of(node, struct log, dirty_node));
     }
-    if (!store->waits_for_memory)
-        log_line(store->world.sink, LOG_WARN, "LVE-2108", "a checkpoint waits for memory",
-                 log_u64("logs", store->log_count));
-    store->waits_for_memory = true;
-    loop_set_timer_ms(store->loop, &store->checkpoint_timer, NO_MEMORY_RETRY_MS);
+    if (!checkpointer->waits_for_memory)
+        log_line(checkpointer->env->sink, LOG_WARN, "LVE-2108", "a checkpoint waits for memory",
+                 log_u64("logs", checkpointer->env->log_count));
+    checkpointer->waits_for_memory = true;
+    loop_set_timer_ms(checkpointer->env->loop, &checkpointer->timer, RETRY_MS);
     return false;
 }
 
-static void begin(struct store *store)
+static void begin(struct checkpointer *checkpointer)
 {
     struct list *node;
 
-    check(store->step == CHECKPOINT_IDLE && list_is_empty(&store->targets));
-    if (!freeze_windows(store))
+    check(checkpointer->step == CHECKPOINT_IDLE && list_is_empty(&checkpointer->targets));
+    if (!freeze_windows(checkpointer))
         return;
-    loop_cancel_timer(store->loop, &store->checkpoint_timer);
-    while ((node = list_pop_front(&store->dirty_logs)) != NULL) {
+    loop_cancel_timer(checkpointer->env->loop, &checkpointer->timer);
+    while ((node = list_pop_front(&checkpointer->env->dirty_logs)) != NULL) {
         struct log *log = container_of(node, struct log, dirty_node);
         set_target(log);
-        list_push_back(&store->targets, &log->target_node);
+        list_push_back(&checkpointer->targets, &log->target_node);
     }
-    store->checkpoint_began_ns = storage_metrics_begin(&store->metrics);
-    store->checkpoint_sequence = journal_seal(store->journal);
-    journal_sync(store->journal); /* relaxed groups too */
-    store->step = CHECKPOINT_COMMIT;
-    checkpointer_on_commit(store);
+    checkpointer->began_ns = storage_metrics_begin(checkpointer->env->metrics);
+    checkpointer->sequence = journal_seal(checkpointer->env->journal);
+    journal_sync(checkpointer->env->journal); /* relaxed groups too */
+    checkpointer->step = CHECKPOINT_COMMIT;
+    checkpointer_on_commit(checkpointer);
 }
 
-void store_checkpoint(struct store *store, void (*done)(void *context, enum err err), void *context)
+void checkpointer_begin(struct checkpointer *checkpointer,
+                        void (*done)(void *context, enum err err), void *context)
 {
-    if (store->state != STORE_RUNNING || store->checkpoints_ended) {
+    if (checkpointer->env->state != STORE_RUNNING || checkpointer->is_over) {
         if (done != NULL)
             done(context, ERR_STORAGE);
         return;
     }
     if (done != NULL) {
-        check(store->checkpoint_waiter_count < array_count(store->checkpoint_waiters));
-        store->checkpoint_waiters[store->checkpoint_waiter_count].done = done;
-        store->checkpoint_waiters[store->checkpoint_waiter_count++].context = context;
+        check(checkpointer->waiter_count < array_count(checkpointer->waiters));
+        checkpointer->waiters[checkpointer->waiter_count].done = done;
+        checkpointer->waiters[checkpointer->waiter_count++].context = context;
     }
-    if (store->is_cutting)
+    if (checkpointer->is_held)
         return; /* the stop begins the next one */
-    if (store->step != CHECKPOINT_IDLE)
-        store->checkpoint_again = store->checkpoint_again || done != NULL;
+    if (checkpointer->step != CHECKPOINT_IDLE)
+        checkpointer->again = checkpointer->again || done != NULL;
     else
-        begin(store);
+        begin(checkpointer);
 }
 
-void checkpointer_forget(struct log *log)
+void checkpointer_forget(struct checkpointer *checkpointer, struct log *log)
 {
-    struct store *store = log->store;
-
     if (!list_is_linked(&log->target_node))
         return;
-    if (store->next_target == &log->target_node)
-        store->next_target = log->target_node.next;
+    if (checkpointer->next_target == &log->target_node)
+        checkpointer->next_target = log->target_node.next;
     list_remove(&log->target_node);
     log->in_checkpoint = false;
-    checkpointer_on_dropped(store);
+    checkpointer_on_dropped(checkpointer);
 }
 
 /* It may have waited for what is gone. */
-void checkpointer_on_dropped(struct store *store)
+void checkpointer_on_dropped(struct checkpointer *checkpointer)
 {
-    if (store->step == CHECKPOINT_DRAIN)
-        loop_defer(store->loop, &store->drained_task);
+    if (checkpointer->step == CHECKPOINT_DRAIN)
+        loop_defer(checkpointer->env->loop, &checkpointer->drained_task);
+}
+
+void checkpointer_ask(struct checkpointer *checkpointer)
+{
+    if (checkpointer->step == CHECKPOINT_IDLE)
+        checkpointer_begin(checkpointer, NULL, NULL);
+}
+
+void checkpointer_expect(struct checkpointer *checkpointer)
+{
+    if (checkpointer->step == CHECKPOINT_IDLE && !list_is_linked(&checkpointer->timer.node))
+        loop_set_timer_ms(checkpointer->env->loop, &checkpointer->timer,
+                          checkpointer->env->options->checkpoint_interval_ms);
+}
+
+bool checkpointer_is_idle(const struct checkpointer *checkpointer)
+{
+    return checkpointer->step == CHECKPOINT_IDLE;
+}
+
+bool checkpointer_writes_files(const struct checkpointer *checkpointer)
+{
+    return checkpointer->step == CHECKPOINT_FILES || checkpointer->step == CHECKPOINT_MARK;
+}
+
+void checkpointer_hold(struct checkpointer *checkpointer, bool hold)
+{
+    checkpointer->is_held = hold;
+}
+
+void checkpointer_end(struct checkpointer *checkpointer)
+{
+    check(checkpointer->step == CHECKPOINT_IDLE);
+    checkpointer->is_over = true;
+    loop_cancel_timer(checkpointer->env->loop, &checkpointer->timer);
 }
 
 static void on_drained_task(struct task *task)
 {
-    checkpointer_on_written(container_of(task, struct store, drained_task));
+    checkpointer_on_written(container_of(task, struct checkpointer, drained_task));
 }
 
 static void on_timer(struct timer *timer)
 {
-    struct store *store = container_of(timer, struct store, checkpoint_timer);
+    struct checkpointer *checkpointer = container_of(timer, struct checkpointer, timer);
 
-    if (store->step == CHECKPOINT_IDLE &&
-        (!list_is_empty(&store->dirty_logs) || store->checkpoint_waiter_count > 0))
-        store_checkpoint(store, NULL, NULL);
+    if (checkpointer->step == CHECKPOINT_IDLE &&
+        (!list_is_empty(&checkpointer->env->dirty_logs) || checkpointer->waiter_count > 0))
+        checkpointer_begin(checkpointer, NULL, NULL);
 }
 
-void checkpointer_init(struct store *store)
+void checkpointer_init(struct checkpointer *checkpointer, struct log_environment *env,
+                       int32_t dir_fd, const struct checkpointer_events *events, void *context)
 {
-    list_init(&store->targets);
-    store->checkpoint_timer.fire = on_timer;
-    store->files_task.run = on_files_task;
-    store->drained_task.run = on_drained_task;
-    store->files_retry_timer.fire = on_files_retry;
+    *checkpointer =
+        (struct checkpointer){.env = env, .dir_fd = dir_fd, .events = events, .context = context};
+    list_init(&checkpointer->targets);
+    checkpointer->timer.fire = on_timer;
+    checkpointer->files_task.run = on_files_task;
+    checkpointer->drained_task.run = on_drained_task;
+    checkpointer->retry_timer.fire = on_files_retry;
+}
+
+void checkpointer_deinit(struct checkpointer *checkpointer)
+{
+    loop_cancel_timer(checkpointer->env->loop, &checkpointer->timer);
+    loop_cancel_timer(checkpointer->env->loop, &checkpointer->retry_timer);
+    loop_undefer(&checkpointer->files_task);
+    loop_undefer(&checkpointer->drained_task);
+    marks_writer_close(checkpointer->marks_writer);
 }

@@ -1,16 +1,11 @@
-/* Late writing: committed batches go into segment files in aligned copies, without a sync.
- *
- * A log is queued when it holds a chunk's worth of committed bytes, or when the checkpoint wants
- * its last partial block; a write takes all that has gathered since, up to what may be in flight,
- * because a file grows twice as fast by 1 MiB as by 256 KiB.
- * One write per log is in flight, so bytes enter a file in order; the
- * block below an unaligned position is rewritten from head_block, under the protection of the
- * journal (journal.h, prefix_bytes). */
+#include "storage/segment_writer.h"
+
 #include "base/buffer_pool.h"
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/sometimes.h"
-#include "storage/log/log_private.h"
+#include "base/whole_write.h"
+#include "storage/log/log_close.h"
 
 #include <assert.h>
 #include <string.h>
@@ -22,39 +17,54 @@ enum {
 static_assert((uint32_t)STORE_BLOCK <= (uint32_t)BUFFER_PAGE_BYTES,
               "a buffer lies as a write must");
 
-static void fill_writes(struct store *store);
+/* One segment write: an aligned copy of whole batches. */
+struct segment_write {
+    struct whole_write whole;
+    struct segment_writer *writer;
+    struct log *log;
+    struct segment *segment;
+    uint8_t *bytes; /* aligned */
+    uint32_t size_bytes;
+    uint64_t began_ns;
+    uint64_t file_pos;       /* of bytes[0], block-aligned */
+    uint64_t end_pos;        /* logical end of what it holds */
+    struct tail_entry *last; /* newest entry that it holds */
+};
+
+static void fill_writes(struct segment_writer *writer);
 
 static bool segment_is_closed(const struct log *log, const struct segment *segment)
 {
     return segment != log_active(log);
 }
 
-static bool is_due(const struct log *log)
+static bool is_due(const struct segment_writer *writer, const struct log *log)
 {
     struct tail_entry *first = log->tail.first_unwritten;
 
-    if (log->writing || first == NULL || first->sequence > log->store->tail_cache.committed)
+    if (log->writing || first == NULL || first->sequence > log->env->tail_cache->committed)
         return false;
-    return log_needs_flush(log) || segment_is_closed(log, first->segment) ||
-           log->tail.ready_bytes >= log->store->options.segment_write_bytes ||
+    return writer->events->wants_flush(writer->context, log) ||
+           segment_is_closed(log, first->segment) ||
+           log->tail.ready_bytes >= log->env->options->segment_write_bytes ||
            BUGGIFY("segment writer: a small piece is written");
 }
 
-void store_kick_writes(struct store *store, struct log *log)
+void segment_writer_kick(struct segment_writer *writer, struct log *log)
 {
-    if (log != NULL && !list_is_linked(&log->write_node) && is_due(log))
-        list_push_back(&store->write_queue, &log->write_node);
-    loop_defer(store->loop, &store->write_task);
+    if (log != NULL && !list_is_linked(&log->write_node) && is_due(writer, log))
+        list_push_back(&writer->queue, &log->write_node);
+    loop_defer(writer->env->loop, &writer->task);
 }
 
 /* ---- one write */
 
 static void free_write(struct segment_write *write)
 {
-    write->store->write_bytes -= write->size_bytes;
-    write->store->write_count--;
-    segment_io_ended(write->segment);
-    buffer_give(write->store->groups->pool, write->bytes, write->size_bytes);
+    write->writer->in_flight_bytes -= write->size_bytes;
+    write->writer->in_flight_count--;
+    segment_manifest_io_ended(write->segment);
+    buffer_give(write->writer->groups->pool, write->bytes, write->size_bytes);
     mem_free(write);
 }
 
@@ -85,20 +95,21 @@ static void keep_head(struct segment *segment, const struct segment_write *write
 
 static void on_retry(struct timer *timer)
 {
-    struct store *store = container_of(timer, struct store, write_retry_timer);
+    struct segment_writer *writer = container_of(timer, struct segment_writer, retry_timer);
 
-    list_for_each(node, &store->logs)
+    list_for_each(node, &writer->env->logs)
     {
         struct log *log = container_of(node, struct log, node);
-        if (!list_is_linked(&log->write_node) && is_due(log))
-            list_push_back(&store->write_queue, &log->write_node);
+        if (!list_is_linked(&log->write_node) && is_due(writer, log))
+            list_push_back(&writer->queue, &log->write_node);
     }
-    fill_writes(store);
+    fill_writes(writer);
 }
 
 static void finish_write(struct segment_write *write, enum err err)
 {
-    struct store *store = write->store;
+    struct segment_writer *writer = write->writer;
+    struct log_environment *env = writer->env;
     struct log *log = write->log;
     struct segment *segment = write->segment;
 
@@ -106,7 +117,7 @@ static void finish_write(struct segment_write *write, enum err err)
     if (log->closing) {
         free_write(write);
         log_io_ended(log);
-        loop_defer(store->loop, &store->write_task);
+        loop_defer(env->loop, &writer->task);
         return;
     }
     if (err == OK) {
@@ -114,26 +125,25 @@ static void finish_write(struct segment_write *write, enum err err)
         segment->padded = true;
         keep_head(segment, write);
         mark_written(log, write->last);
-        counter_add(&store->metrics.segment_bytes, write->size_bytes);
-        storage_metrics_end(&store->metrics, STORAGE_SEGMENT_WRITE, write->began_ns);
-        store->segment_written_bytes += write->size_bytes;
+        counter_add(&env->metrics->segment_bytes, write->size_bytes);
+        storage_metrics_end(env->metrics, STORAGE_SEGMENT_WRITE, write->began_ns);
+        writer->written_bytes += write->size_bytes;
     }
     free_write(write);
-    if (err == ERR_NOSPACE) { /* S5: the journal and the cache still have it */
-        space_monitor_refused(&store->space);
-        loop_set_timer_ms(store->loop, &store->write_retry_timer, RETRY_MS);
+    if (err == ERR_NOSPACE) { /* GW3 */
+        space_monitor_refused(env->space);
+        loop_set_timer_ms(env->loop, &writer->retry_timer, RETRY_MS);
         return;
     }
     if (err != OK) {
-        store_fail(store, err);
+        writer->events->failed(writer->context, err);
         return;
     }
-    space_monitor_succeeded(&store->space);
-    space_monitor_on_written(&store->space);
-    log_tail_evict(&store->tail_cache);
-    store_kick_writes(store, log);
-    checkpointer_on_written(store);
-    store_give_room(store);
+    space_monitor_succeeded(env->space);
+    space_monitor_on_written(env->space);
+    log_tail_evict(env->tail_cache);
+    segment_writer_kick(writer, log);
+    writer->events->written(writer->context);
 }
 
 static void on_written(struct whole_write *whole, enum err err)
@@ -144,12 +154,12 @@ static void on_written(struct whole_write *whole, enum err err)
 /* How many entries go into this write, and where it ends. */
 static struct tail_entry *choose_last(struct log *log, uint64_t *end_pos_out)
 {
-    uint32_t max_bytes = log->store->options.segment_in_flight_max_bytes;
+    uint32_t max_bytes = log->env->options->segment_in_flight_max_bytes;
     struct tail_entry *last = NULL;
     uint64_t sum = 0;
 
     for (struct tail_entry *entry = log->tail.first_unwritten;
-         entry != NULL && entry->sequence <= log->store->tail_cache.committed &&
+         entry != NULL && entry->sequence <= log->env->tail_cache->committed &&
          entry->segment == log->tail.first_unwritten->segment &&
          (last == NULL || sum + entry->size_bytes <= max_bytes);
          entry = log_tail_next(entry)) {
@@ -160,7 +170,7 @@ static struct tail_entry *choose_last(struct log *log, uint64_t *end_pos_out)
     return last;
 }
 
-static enum err start_write(struct store *store, struct log *log)
+static enum err start_write(struct segment_writer *writer, struct log *log)
 {
     struct segment *segment = log->tail.first_unwritten->segment;
     struct segment_write *write;
@@ -179,12 +189,12 @@ static enum err start_write(struct store *store, struct log *log)
     write = mem_try_alloc(sizeof(*write));
     if (write == NULL)
         return ERR_NOMEM;
-    write->bytes = buffer_take(store->groups->pool, size_bytes);
+    write->bytes = buffer_take(writer->groups->pool, size_bytes);
     if (write->bytes == NULL) {
         mem_free(write);
         return ERR_NOMEM;
     }
-    write->store = store;
+    write->writer = writer;
     write->log = log;
     write->segment = segment;
     write->size_bytes = size_bytes;
@@ -200,46 +210,65 @@ static enum err start_write(struct store *store, struct log *log)
     }
     memset(write->bytes + (end_pos - file_pos), 0, size_bytes - (end_pos - file_pos));
     log->writing = true;
-    write->began_ns = storage_metrics_begin(&store->metrics);
+    write->began_ns = storage_metrics_begin(writer->env->metrics);
     segment->file.io_count++;
-    store->write_bytes += size_bytes;
-    store->write_count++;
-    whole_write_bytes(&write->whole, store->io, segment->file.fd, write->bytes, size_bytes,
+    writer->in_flight_bytes += size_bytes;
+    writer->in_flight_count++;
+    whole_write_bytes(&write->whole, writer->env->io, segment->file.fd, write->bytes, size_bytes,
                       file_pos, false, STORE_BLOCK, on_written);
     return OK;
 }
 
-static void fill_writes(struct store *store)
+static void fill_writes(struct segment_writer *writer)
 {
-    while (store->state == STORE_RUNNING && !list_is_empty(&store->write_queue) &&
-           (store->write_count == 0 ||
-            store->write_bytes < store->options.segment_in_flight_max_bytes)) {
-        struct log *log = container_of(list_pop_front(&store->write_queue), struct log, write_node);
+    struct log_environment *env = writer->env;
+
+    while (env->state == STORE_RUNNING && !list_is_empty(&writer->queue) &&
+           (writer->in_flight_count == 0 ||
+            writer->in_flight_bytes < env->options->segment_in_flight_max_bytes)) {
+        struct log *log = container_of(list_pop_front(&writer->queue), struct log, write_node);
         enum err err;
-        if (!is_due(log))
+        if (!is_due(writer, log))
             continue;
-        err = start_write(store, log);
+        err = start_write(writer, log);
         if (err == ERR_NOSPACE)
-            space_monitor_refused(&store->space);
+            space_monitor_refused(env->space);
         if (err == ERR_NOSPACE || err == ERR_NOMEM) {
-            loop_set_timer_ms(store->loop, &store->write_retry_timer, RETRY_MS);
+            loop_set_timer_ms(env->loop, &writer->retry_timer, RETRY_MS);
             return;
         }
         if (err != OK) {
-            store_fail(store, err);
+            writer->events->failed(writer->context, err);
             return;
         }
     }
 }
 
-static void on_write_task(struct task *task)
+static void on_task(struct task *task)
 {
-    fill_writes(container_of(task, struct store, write_task));
+    fill_writes(container_of(task, struct segment_writer, task));
 }
 
-void segment_writer_init(struct store *store)
+void segment_writer_forget(struct segment_writer *writer, struct log *log)
 {
-    list_init(&store->write_queue);
-    store->write_task.run = on_write_task;
-    store->write_retry_timer.fire = on_retry;
+    if (list_is_linked(&log->write_node))
+        list_remove(&log->write_node);
+    loop_defer(writer->env->loop, &writer->task);
+}
+
+void segment_writer_init(struct segment_writer *writer, struct log_environment *env,
+                         const struct slab *groups, const struct segment_writer_events *events,
+                         void *context)
+{
+    *writer =
+        (struct segment_writer){.env = env, .groups = groups, .events = events, .context = context};
+    list_init(&writer->queue);
+    writer->task.run = on_task;
+    writer->retry_timer.fire = on_retry;
+}
+
+void segment_writer_deinit(struct segment_writer *writer)
+{
+    loop_cancel_timer(writer->env->loop, &writer->retry_timer);
+    loop_undefer(&writer->task);
 }

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/sometimes.h"
 #include "storage/log/log_private.h"
+#include "storage/store_private.h"
 
 enum {
     EXTENT_BYTES = 16 << 20,
@@ -27,37 +28,27 @@ static void on_fail_task(struct task *task)
     store->events->failed(store->events_context, store->failed_err);
     store_give_room(store); /* who waits finds out */
     /* a stop waits for a checkpoint, or for the journal, which ends also after a failure */
-    checkpointer_on_failed(store);
+    checkpointer_on_failed(&store->checkpointer);
 }
 
 void store_fail(struct store *store, enum err err)
 {
-    if (store->state == STORE_FAILED)
+    if (store->env.state == STORE_FAILED)
         return;
-    store->state = STORE_FAILED;
+    store->env.state = STORE_FAILED;
     store->failed_err = err;
     file_deletion_stop(&store->deletion);
     log_line(store->world.sink, LOG_ERROR, "LVE-2104",
              "writing to the data directory failed; nothing more is acknowledged",
              log_str("dir", store->world.dir->path), log_err(err));
-    loop_defer(store->loop, &store->fail_task);
+    loop_defer(store->world.loop, &store->fail_task);
 }
 
 /* ---- room */
 
-bool store_is_full(struct store *store)
-{
-    if (!tail_cache_is_full(&store->tail_cache))
-        return false;
-    store_kick_writes(store, NULL);
-    if (store->step == CHECKPOINT_IDLE)
-        store_checkpoint(store, NULL, NULL);
-    return true;
-}
-
 void store_give_room(struct store *store)
 {
-    if (store->state != STORE_RUNNING || !tail_cache_is_full(&store->tail_cache))
+    if (store->env.state != STORE_RUNNING || !tail_cache_is_full(&store->tail_cache))
         room_queue_give(&store->room);
 }
 
@@ -72,13 +63,81 @@ void store_cancel_wait(struct store_waiter *waiter)
     room_queue_cancel(waiter);
 }
 
-void store_free_memory(struct store *store)
+static void on_pressed(void *context)
 {
-    log_tail_evict(&store->tail_cache);
-    store_kick_writes(store, NULL);
-    if (store->step == CHECKPOINT_IDLE)
-        store_checkpoint(store, NULL, NULL);
+    struct store *store = context;
+
+    segment_writer_kick(&store->writer, NULL);
+    checkpointer_ask(&store->checkpointer);
 }
+
+/* ---- a log */
+
+static void on_log_leaves(void *context, struct log *log)
+{
+    struct store *store = context;
+
+    segment_writer_forget(&store->writer, log);
+    checkpointer_forget(&store->checkpointer, log);
+}
+
+static const struct log_environment_events log_events = {
+    .pressed = on_pressed,
+    .leaves = on_log_leaves,
+};
+
+void store_checkpoint(struct store *store, void (*done)(void *context, enum err err), void *context)
+{
+    checkpointer_begin(&store->checkpointer, done, context);
+}
+
+/* ---- the segment writer and the checkpointer */
+
+static bool wants_flush(void *context, const struct log *log)
+{
+    const struct store *store = context;
+
+    return (store->env.state == STORE_RUNNING && tail_cache_is_crowded(&store->tail_cache)) ||
+           checkpointer_needs(&store->checkpointer, log);
+}
+
+static void on_segment_written(void *context)
+{
+    struct store *store = context;
+
+    checkpointer_on_written(&store->checkpointer);
+    store_give_room(store);
+}
+
+static void on_part_failed(void *context, enum err err)
+{
+    store_fail(context, err);
+}
+
+static void on_checkpoint_wants(void *context, struct log *log)
+{
+    struct store *store = context;
+
+    segment_writer_kick(&store->writer, log);
+}
+
+static void on_checkpoint_ended(void *context)
+{
+    store_note_journal(context);
+    store_give_room(context);
+}
+
+static const struct segment_writer_events writer_events = {
+    .wants_flush = wants_flush,
+    .written = on_segment_written,
+    .failed = on_part_failed,
+};
+
+static const struct checkpointer_events checkpointer_events = {
+    .wants = on_checkpoint_wants,
+    .ended = on_checkpoint_ended,
+    .failed = on_part_failed,
+};
 
 /* ---- the journal's news */
 
@@ -94,15 +153,16 @@ static void on_journal_written(void *context, uint64_t sequence)
  * start a replay. */
 static bool journal_asks_for_checkpoint(const struct store *store)
 {
-    return journal_used_bytes(store->journal) >
-           store->options.journal_max_bytes / 4 + (uint64_t)store->log_count * LOG_GATHERS_BYTES;
+    return journal_used_bytes(store->env.journal) >
+           store->options.journal_max_bytes / 4 +
+               (uint64_t)store->env.log_count * LOG_GATHERS_BYTES;
 }
 
 void store_note_journal(struct store *store)
 {
-    gauge_set(&store->metrics.journal_used_bytes, (int64_t)journal_used_bytes(store->journal));
+    gauge_set(&store->metrics.journal_used_bytes, (int64_t)journal_used_bytes(store->env.journal));
     gauge_set(&store->metrics.journal_capacity_bytes,
-              (int64_t)journal_capacity_bytes(store->journal));
+              (int64_t)journal_capacity_bytes(store->env.journal));
 }
 
 static void on_journal_committed(void *context, uint64_t sequence)
@@ -117,17 +177,15 @@ static void on_journal_committed(void *context, uint64_t sequence)
     log_progress_on_committed(&store->progress, sequence);
     list_for_each(node, &store->progress.moved)
     {
-        store_kick_writes(store, container_of(node, struct log, progress_node));
+        segment_writer_kick(&store->writer, container_of(node, struct log, progress_node));
     }
     commit_waiters_reached(&store->commits, sequence);
-    checkpointer_on_commit(store);
-    if (store->step == CHECKPOINT_IDLE &&
+    checkpointer_on_commit(&store->checkpointer);
+    if (checkpointer_is_idle(&store->checkpointer) &&
         (journal_asks_for_checkpoint(store) || BUGGIFY("store: a checkpoint begins early")))
-        store_checkpoint(store, NULL, NULL);
+        checkpointer_ask(&store->checkpointer);
     /* a store that has something to checkpoint has a timer; an idle one has none */
-    if (store->step == CHECKPOINT_IDLE && !list_is_linked(&store->checkpoint_timer.node))
-        loop_set_timer_ms(store->loop, &store->checkpoint_timer,
-                          store->options.checkpoint_interval_ms);
+    checkpointer_expect(&store->checkpointer);
     space_monitor_on_written(&store->space);
     space_monitor_touch(&store->space);
 }
@@ -139,7 +197,9 @@ static void on_journal_room(void *context)
 
 static void on_journal_half_full(void *context)
 {
-    store_checkpoint(context, NULL, NULL);
+    struct store *store = context;
+
+    checkpointer_begin(&store->checkpointer, NULL, NULL);
 }
 
 static void on_journal_failed(void *context, enum err err)
@@ -160,9 +220,9 @@ enum err store_open_journal(struct store *store)
     struct journal_options options = {
         .dir = store->world.dir->path,
         .shard = store->options.shard,
-        .recovery_epoch = store->recovery_epoch,
+        .recovery_epoch = store->checkpointer.recovery_epoch,
         .first_sequence = 1,
-        .salt = store->journal_salt,
+        .salt = store->checkpointer.journal_salt,
         .extent_bytes = EXTENT_BYTES,
         .max_bytes = store->options.journal_max_bytes,
         .group_max_bytes = GROUP_BYTES,
@@ -171,11 +231,12 @@ enum err store_open_journal(struct store *store)
         .slab = store->groups,
         .metrics = &store->metrics,
     };
-    enum err err = journal_open(store->loop, &options, &journal_events, store, &store->journal);
+    enum err err =
+        journal_open(store->world.loop, &options, &journal_events, store, &store->env.journal);
 
     if (err == OK)
         store_note_journal(store);
-    if (err == OK && !journal_is_direct(store->journal))
+    if (err == OK && !journal_is_direct(store->env.journal))
         log_line(store->world.sink, LOG_INFO, "LVE-2105",
                  "the file system refuses O_DIRECT: the journal is written and synced instead",
                  log_str("dir", store->world.dir->path));
@@ -210,8 +271,7 @@ static bool anything_writes(void *context)
 {
     const struct store *store = context;
 
-    return store->tail_cache.dirty_bytes > 0 || store->step == CHECKPOINT_FILES ||
-           store->step == CHECKPOINT_MARK;
+    return store->tail_cache.dirty_bytes > 0 || checkpointer_writes_files(&store->checkpointer);
 }
 
 /* What the journal and the segments have written since they were opened. */
@@ -219,8 +279,8 @@ static uint64_t space_written_bytes(void *context)
 {
     const struct store *store = context;
 
-    return store->segment_written_bytes +
-           (store->journal != NULL ? journal_stats(store->journal)->device_bytes : 0);
+    return store->writer.written_bytes +
+           (store->env.journal != NULL ? journal_stats(store->env.journal)->device_bytes : 0);
 }
 
 static const struct space_monitor_events space_events = {
@@ -237,9 +297,9 @@ static bool sync_relaxed(void *context)
 {
     struct store *store = context;
 
-    if (store->state != STORE_RUNNING)
+    if (store->env.state != STORE_RUNNING)
         return false;
-    journal_sync(store->journal);
+    journal_sync(store->env.journal);
     return true;
 }
 
@@ -247,12 +307,61 @@ static bool sync_relaxed(void *context)
 
 static void on_tail_dropped(void *context)
 {
-    checkpointer_on_dropped(context);
+    struct store *store = context;
+
+    checkpointer_on_dropped(&store->checkpointer);
 }
 
 static void on_deletion_ended(void *context)
 {
     store_tell_stopped(context);
+}
+
+static void take_options(struct store_options *out, const struct store_options *options)
+{
+    *out = *options;
+    if (options->journal_pending_max_bytes == 0)
+        out->journal_pending_max_bytes = PENDING_BYTES_MAX;
+    if (options->read_window_max_bytes == 0)
+        out->read_window_max_bytes = READ_WINDOW_BYTES_MAX;
+    if (options->log_producers_max == 0)
+        out->log_producers_max = LOG_PRODUCERS_MAX;
+    if (options->segment_shrink == 0)
+        out->segment_shrink = 1;
+    if (options->producers_max == 0)
+        out->producers_max = PRODUCERS_MAX;
+}
+
+static void init_environment(struct store *store, const struct marks_set *marks,
+                             struct journal_scan *scan)
+{
+    store->env = (struct log_environment){
+        .loop = store->world.loop,
+        .io = store->world.loop->io,
+        .prng = store->world.prng,
+        .sink = store->world.sink,
+        .dir = store->world.dir->path,
+        .options = &store->options,
+        .state = STORE_OPENING,
+        .events = &log_events,
+        .context = store,
+        .marks_at_start = marks,
+        .scan = scan,
+        .tail_cache = &store->tail_cache,
+        .index_cache = &store->index_cache,
+        .open_files = &store->open_files,
+        .deletion = &store->deletion,
+        .producers = &store->producers,
+        .commits = &store->commits,
+        .room = &store->room,
+        .relaxed = &store->relaxed,
+        .space = &store->space,
+        .reads = store->options.read_slab != NULL ? store->options.read_slab : &store->own_reads,
+        .oversize = &store->oversize,
+        .lent = &store->lent,
+        .metrics = &store->metrics};
+    list_init(&store->env.logs);
+    list_init(&store->env.dirty_logs);
 }
 
 enum err store_open(const struct store_world *world, const struct store_options *options,
@@ -262,54 +371,40 @@ enum err store_open(const struct store_world *world, const struct store_options 
     struct store *store = mem_alloc(sizeof(*store));
 
     store->world = *world;
-    store->options = *options;
-    if (options->journal_pending_max_bytes == 0)
-        store->options.journal_pending_max_bytes = PENDING_BYTES_MAX;
-    if (options->read_window_max_bytes == 0)
-        store->options.read_window_max_bytes = READ_WINDOW_BYTES_MAX;
-    if (options->log_producers_max == 0)
-        store->options.log_producers_max = LOG_PRODUCERS_MAX;
-    if (options->segment_shrink == 0)
-        store->options.segment_shrink = 1;
-    if (options->producers_max == 0)
-        store->options.producers_max = PRODUCERS_MAX;
+    take_options(&store->options, options);
     store->events = events;
     store->events_context = context;
-    store->loop = world->loop;
-    store->io = world->loop->io;
-    store->state = STORE_OPENING;
-    store->marks_at_start = marks;
-    store->scan = scan;
     /* group buffers hold the cache and a bit */
     slab_init(&store->own_groups, options->tail_cache_max_bytes * 2 + SLACK_BYTES);
     slab_init(&store->own_reads, options->tail_cache_max_bytes + SLACK_BYTES);
     slab_init(&store->oversize, UINT64_MAX);
     budget_init(&store->lent, "lent", options->tail_cache_max_bytes / LENT_SHARE);
     store->groups = options->group_slab != NULL ? options->group_slab : &store->own_groups;
-    store->reads = options->read_slab != NULL ? options->read_slab : &store->own_reads;
     tail_cache_init(&store->tail_cache, store->groups, options->tail_cache_max_bytes,
                     on_tail_dropped, store);
-    list_init(&store->logs);
     producer_shares_init(&store->producers, prng_u64(world->prng), store->options.producers_max);
-    list_init(&store->dirty_logs);
     store->fail_task.run = on_fail_task;
-    storage_metrics_init(&store->metrics, store->loop->clock);
+    storage_metrics_init(&store->metrics, store->world.loop->clock);
     gauge_set(&store->metrics.journal_max_bytes, (int64_t)options->journal_max_bytes);
     gauge_set(&store->metrics.producers_max,
               (int64_t)store->options.producers_max * PRODUCER_SHARES);
-    log_progress_init(&store->progress, store->loop, &store->tail_cache);
+    init_environment(store, marks, scan);
+    log_progress_init(&store->progress, store->world.loop, &store->tail_cache);
     commit_waiters_init(&store->commits);
     room_queue_init(&store->room);
-    relaxed_timer_init(&store->relaxed, store->loop, options->relaxed_sync_interval_ms,
+    relaxed_timer_init(&store->relaxed, store->world.loop, options->relaxed_sync_interval_ms,
                        sync_relaxed, store);
-    space_monitor_init(&store->space, store->loop, store->world.dir->path, options->reserve_bytes,
-                       &store->tail_cache.dirty_bytes, &store->metrics, &space_events, store);
+    space_monitor_init(&store->space, store->world.loop, store->world.dir->path,
+                       options->reserve_bytes, &store->tail_cache.dirty_bytes, &store->metrics,
+                       &space_events, store);
     index_cache_init(&store->index_cache, options->index_cache_max_bytes, segment_unload_cached);
-    open_files_init(&store->open_files, store->io, options->open_files_max,
+    open_files_init(&store->open_files, store->world.loop->io, options->open_files_max,
                     &store->metrics.open_segments);
-    file_deletion_init(&store->deletion, store->loop, on_deletion_ended, store);
-    segment_writer_init(store);
-    checkpointer_init(store);
+    file_deletion_init(&store->deletion, store->world.loop, on_deletion_ended, store);
+    segment_writer_init(&store->writer, &store->env, store->groups, &writer_events, store);
+    checkpointer_init(&store->checkpointer, &store->env, store->world.dir->dir_fd,
+                      &checkpointer_events, store);
+    store_walk_init(&store->walk, &store->env);
     *out = store;
     return OK;
 }
@@ -330,24 +425,19 @@ void store_close(struct store *store)
 {
     if (store == NULL)
         return;
-    while (!list_is_empty(&store->logs))
-        log_close(list_first(&store->logs, struct log, node));
+    while (!list_is_empty(&store->env.logs))
+        log_close(list_first(&store->env.logs, struct log, node));
     commit_waiters_drop(&store->commits);
     file_deletion_deinit(&store->deletion);
-    loop_cancel_timer(store->loop, &store->checkpoint_timer);
     relaxed_timer_deinit(&store->relaxed);
     space_monitor_deinit(&store->space);
-    loop_cancel_timer(store->loop, &store->write_retry_timer);
-    loop_cancel_timer(store->loop, &store->files_retry_timer);
     log_progress_deinit(&store->progress);
     loop_undefer(&store->fail_task);
-    loop_undefer(&store->write_task);
-    loop_undefer(&store->files_task);
-    loop_undefer(&store->drained_task);
-    loop_undefer(&store->walk.task);
+    segment_writer_deinit(&store->writer);
+    store_walk_deinit(&store->walk);
     tail_cache_deinit(&store->tail_cache);
-    journal_close(store->journal);
-    marks_writer_close(store->marks_writer);
+    journal_close(store->env.journal);
+    checkpointer_deinit(&store->checkpointer);
     producer_shares_deinit(&store->producers);
     storage_metrics_deinit(&store->metrics);
     mem_free(store);
@@ -355,7 +445,7 @@ void store_close(struct store *store)
 
 enum store_state store_state(const struct store *store)
 {
-    return store->state;
+    return store->env.state;
 }
 
 bool store_is_short_of_space(const struct store *store)

@@ -4,7 +4,10 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "storage/bug_bank.h"
+#include "storage/log/log_checkpoint.h"
+#include "storage/log/log_producers.h"
 #include "storage/log/log_recover.h"
+#include "storage/store_private.h"
 
 static enum err set_recovered_target(struct log *log)
 {
@@ -26,9 +29,10 @@ static enum err settle_log(struct log *log)
 {
     enum err err = log_write_tail_now(log);
 
-    for (uint32_t i = 0; i < log->segment_count && err == OK; i++)
-        if (log->segments[i]->size_bytes == 0)
-            err = log_write_segment_now(log, log->segments[i]); /* an empty file */
+    for (uint32_t i = 0; i < log->segments.count && err == OK; i++)
+        if (segment_manifest_at(&log->segments, i)->size_bytes == 0)
+            err = log_write_segment_now(log,
+                                        segment_manifest_at(&log->segments, i)); /* an empty file */
     if (err != OK)
         return err;
     err = set_recovered_target(log);
@@ -48,12 +52,12 @@ static enum err settle_log(struct log *log)
 /* Of a shard's journal: newer than what its old one and its marks say. */
 static uint32_t next_epoch(const struct store *store, uint32_t shard)
 {
-    const struct marks *marks = marks_set_of(store->marks_at_start, shard);
+    const struct marks *marks = marks_set_of(store->env.marks_at_start, shard);
     uint32_t epoch = 0;
     uint64_t last_sequence = 0;
 
-    if (store->scan != NULL)
-        journal_scan_position(store->scan, shard, &epoch, &last_sequence);
+    if (store->env.scan != NULL)
+        journal_scan_position(store->env.scan, shard, &epoch, &last_sequence);
     if (marks != NULL && marks->recovery_epoch > epoch)
         epoch = marks->recovery_epoch;
     return epoch + 1;
@@ -67,13 +71,13 @@ static enum err collect_marks(struct store *const *stores, uint32_t count, struc
 
     *out = (struct marks){.first_sequence = 1, .shard_count = count};
     for (uint32_t i = 0; i < count; i++)
-        max_count += stores[i]->log_count;
+        max_count += stores[i]->env.log_count;
     out->marks = mem_try_alloc(max_count * sizeof(*out->marks));
     if (out->marks == NULL)
         return ERR_NOMEM;
     for (uint32_t i = 0; i < count && err == OK; i++) {
         struct marks more = {0};
-        err = store_make_marks(stores[i], 1, false, &more);
+        err = checkpointer_make_marks(&stores[i]->checkpointer, 1, false, &more);
         for (uint32_t m = 0; m < more.count; m++)
             out->marks[out->count++] = more.marks[m];
         mem_free(more.marks);
@@ -83,17 +87,17 @@ static enum err collect_marks(struct store *const *stores, uint32_t count, struc
 
 static enum err open_writer(struct store *store, uint32_t shard, struct marks_writer **out)
 {
-    return marks_writer_open(store->loop, store->world.dir->path, shard,
-                             marks_set_generation(store->marks_at_start) + 1, out);
+    return marks_writer_open(store->env.loop, store->world.dir->path, shard,
+                             marks_set_generation(store->env.marks_at_start) + 1, out);
 }
 
 static enum err write_first_marks(struct store *store, struct marks *marks)
 {
-    enum err err = open_writer(store, store->options.shard, &store->marks_writer);
+    enum err err = open_writer(store, store->options.shard, &store->checkpointer.marks_writer);
 
-    marks->recovery_epoch = store->recovery_epoch;
-    marks->salt = store->journal_salt;
-    return err == OK ? marks_write_now(store->marks_writer, marks) : err;
+    marks->recovery_epoch = store->checkpointer.recovery_epoch;
+    marks->salt = store->checkpointer.journal_salt;
+    return err == OK ? marks_write_now(store->checkpointer.marks_writer, marks) : err;
 }
 
 /* Of a shard that is no more. */
@@ -117,7 +121,7 @@ static enum err write_last_marks(struct store *store, uint32_t shard, struct mar
  * many others there are. */
 static enum err write_recovered_marks(struct store *const *stores, uint32_t count)
 {
-    const struct marks_set *old = stores[0]->marks_at_start;
+    const struct marks_set *old = stores[0]->env.marks_at_start;
     struct marks marks;
     enum err err = collect_marks(stores, count, &marks);
 
@@ -136,11 +140,11 @@ static enum err settle(struct store *store)
 {
     enum err err = OK;
 
-    check(store->state == STORE_OPENING);
-    store->recovery_epoch = next_epoch(store, store->options.shard);
-    while (store->journal_salt == 0)
-        store->journal_salt = prng_u64(store->world.prng);
-    list_for_each(node, &store->logs)
+    check(store->env.state == STORE_OPENING);
+    store->checkpointer.recovery_epoch = next_epoch(store, store->options.shard);
+    while (store->checkpointer.journal_salt == 0)
+        store->checkpointer.journal_salt = prng_u64(store->world.prng);
+    list_for_each(node, &store->env.logs)
     {
         struct log *log = container_of(node, struct log, node);
         if (!log->quarantined && err == OK)
@@ -151,7 +155,7 @@ static enum err settle(struct store *store)
 
 static enum err go_on(struct store *store)
 {
-    list_for_each(node, &store->logs)
+    list_for_each(node, &store->env.logs)
     {
         struct log *log = container_of(node, struct log, node);
         if (log->in_checkpoint) {
@@ -166,9 +170,23 @@ static enum err go_on(struct store *store)
 /* Of shards that are no more; the journals first: one without marks would be replayed. */
 static enum err remove_others(struct store *store, uint32_t count)
 {
-    enum err err = journal_remove_others(store->io, store->world.dir->path, count);
+    enum err err = journal_remove_others(store->env.io, store->world.dir->path, count);
 
-    return err == OK ? marks_remove_others(store->io, store->world.dir->path, count) : err;
+    return err == OK ? marks_remove_others(store->env.io, store->world.dir->path, count) : err;
+}
+
+enum err store_replay_all(struct store *const *stores, uint32_t count)
+{
+    struct log_environment **envs = mem_alloc(count * sizeof(*envs));
+    enum err err;
+
+    for (uint32_t i = 0; i < count; i++)
+        envs[i] = &stores[i]->env;
+    err = log_replay_all(envs, count);
+    mem_free(envs);
+    for (uint32_t i = 0; i < count && err == OK; i++)
+        stores[i]->replayed = true;
+    return err;
 }
 
 enum err store_recovered_all(struct store *const *stores, uint32_t count)
@@ -181,7 +199,7 @@ enum err store_recovered_all(struct store *const *stores, uint32_t count)
     for (uint32_t i = 0; i < count && err == OK; i++)
         err = settle(stores[i]);
     if (err == OK && !BUG_SERVE_BEFORE_SYNC)
-        err = first->io->v->filesystem_sync(first->io, first->world.dir->dir_fd);
+        err = first->env.io->v->filesystem_sync(first->env.io, first->world.dir->dir_fd);
     if (err == OK)
         err = write_recovered_marks(stores, count);
     if (err == OK)
@@ -194,9 +212,9 @@ enum err store_recovered_all(struct store *const *stores, uint32_t count)
         return err;
     }
     for (uint32_t i = 0; i < count; i++) {
-        stores[i]->marks_at_start = NULL;
-        stores[i]->scan = NULL;
-        stores[i]->state = STORE_RUNNING;
+        stores[i]->env.marks_at_start = NULL;
+        stores[i]->env.scan = NULL;
+        stores[i]->env.state = STORE_RUNNING;
         file_deletion_start(&stores[i]->deletion);
     }
     return OK;

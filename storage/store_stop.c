@@ -8,7 +8,10 @@
  * ones follow.  Until then no other checkpoint begins, which would give those blocks up. */
 #include "base/check.h"
 #include "base/mem.h"
-#include "storage/log/log_private.h"
+#include "storage/log/log_checkpoint.h"
+#include "storage/log/log_roll.h"
+#include "storage/log/log_snapshot.h"
+#include "storage/store_private.h"
 
 static enum err make_empty_file(struct segment *segment)
 {
@@ -33,8 +36,8 @@ static enum err finish_log(struct log *log)
 
     if (log->quarantined)
         return OK;
-    for (uint32_t i = 0; i < log->segment_count && err == OK; i++) {
-        struct segment *segment = log->segments[i];
+    for (uint32_t i = 0; i < log->segments.count && err == OK; i++) {
+        struct segment *segment = segment_manifest_at(&log->segments, i);
         if (segment->indexes_loaded)
             err = segment_save_indexes(segment, true);
         segment_close_file(segment);
@@ -52,36 +55,38 @@ static enum err finish_log(struct log *log)
 /* The kernel may still be at work on files that go; their memory goes with the store. */
 void store_tell_stopped(struct store *store)
 {
-    void (*stopped)(void *context, enum err err) = store->stopped;
+    void (*done)(void *context, enum err err) = store->stop.done;
 
-    if (!store->stop_ended || store->deletion.in_flight_count > 0)
+    if (!store->stop.ended || store->deletion.in_flight_count > 0)
         return;
-    store->stopped = NULL;
-    if (stopped != NULL)
-        stopped(store->stopped_context, store->stop_err);
+    store->stop.done = NULL;
+    if (done != NULL)
+        done(store->stop.context, store->stop.err);
 }
 
 static void end_stop(struct store *store, enum err err)
 {
-    store->stop_ended = true;
-    store->stop_err = err;
+    store->stop.ended = true;
+    store->stop.err = err;
     store_tell_stopped(store);
 }
 
-static void on_finished(struct store *store, enum err err)
+static void on_finished(void *context, enum err err)
 {
+    struct store *store = context;
     struct marks marks = {0};
 
     if (err == OK)
-        err = store->io->v->filesystem_sync(store->io, store->world.dir->dir_fd);
+        err = store->env.io->v->filesystem_sync(store->env.io, store->world.dir->dir_fd);
     if (err == OK) {
-        err = store_make_marks(store, journal_committed_sequence(store->journal) + 1, true, &marks);
+        err = checkpointer_make_marks(
+            &store->checkpointer, journal_committed_sequence(store->env.journal) + 1, true, &marks);
         if (err == OK)
-            err = marks_write_now(store->marks_writer, &marks);
+            err = marks_write_now(store->checkpointer.marks_writer, &marks);
         mem_free(marks.marks);
     }
-    if (store->state != STORE_FAILED)
-        store->state = STORE_STOPPED;
+    if (store->env.state != STORE_FAILED)
+        store->env.state = STORE_STOPPED;
     end_stop(store, err);
 }
 
@@ -89,10 +94,10 @@ static void on_journal_stopped(void *context)
 {
     struct store *store = context;
 
-    if (store->state == STORE_FAILED)
+    if (store->env.state == STORE_FAILED)
         end_stop(store, ERR_STORAGE);
     else
-        store_walk_begin(store, finish_log, on_finished);
+        store_walk_begin(&store->walk, finish_log, on_finished, store);
 }
 
 /* ---- the ends of files */
@@ -105,7 +110,7 @@ static bool needs_protection(struct log *log)
 
 static bool any_needs_protection(struct store *store)
 {
-    list_for_each(node, &store->logs)
+    list_for_each(node, &store->env.logs)
     {
         if (needs_protection(container_of(node, struct log, node)))
             return true;
@@ -118,10 +123,8 @@ static void on_last_checkpoint(void *context, enum err err);
 /* All is protected, and no checkpoint is under way, which would write marks too. */
 static void stop_journal(struct store *store)
 {
-    check(store->step == CHECKPOINT_IDLE);
-    store->checkpoints_ended = true;
-    loop_cancel_timer(store->loop, &store->checkpoint_timer);
-    journal_stop(store->journal, on_journal_stopped, store);
+    checkpointer_end(&store->checkpointer);
+    journal_stop(store->env.journal, on_journal_stopped, store);
 }
 
 /* Those that the journal has: out of its way before it gives them up. */
@@ -130,27 +133,28 @@ static enum err cut_protected(struct log *log)
     return log->quarantined || needs_protection(log) ? OK : segment_cut_padding(log_active(log));
 }
 
-static void on_cut(struct store *store, enum err err)
+static void on_cut(void *context, enum err err)
 {
+    struct store *store = context;
     if (err == OK)
-        err = store->io->v->filesystem_sync(store->io, store->world.dir->dir_fd);
-    store->is_cutting = false;
+        err = store->env.io->v->filesystem_sync(store->env.io, store->world.dir->dir_fd);
+    checkpointer_hold(&store->checkpointer, false);
     if (err == OK)
-        store_checkpoint(store, on_last_checkpoint, store);
+        checkpointer_begin(&store->checkpointer, on_last_checkpoint, store);
     else
         end_stop(store, err);
 }
 
 static void on_protected(struct commit_waiter *waiter, enum err err)
 {
-    struct store *store = container_of(waiter, struct store, protected_ends);
+    struct store *store = container_of(waiter, struct store, stop.protected_ends);
 
-    if (err == OK && store->state != STORE_RUNNING)
+    if (err == OK && store->env.state != STORE_RUNNING)
         err = ERR_STORAGE;
     if (err != OK)
         end_stop(store, err);
     else if (any_needs_protection(store))
-        store_walk_begin(store, cut_protected, on_cut);
+        store_walk_begin(&store->walk, cut_protected, on_cut, store);
     else
         stop_journal(store);
 }
@@ -164,7 +168,7 @@ static enum err protect_ends(struct store *store)
 {
     uint32_t count = 0;
 
-    list_for_each(node, &store->logs)
+    list_for_each(node, &store->env.logs)
     {
         struct log *log = container_of(node, struct log, node);
         enum err err;
@@ -184,35 +188,37 @@ static void on_last_checkpoint(void *context, enum err err)
 {
     struct store *store = context;
 
-    if (err == OK && store->state == STORE_FAILED)
+    if (err == OK && store->env.state == STORE_FAILED)
         err = ERR_STORAGE;
     if (err == OK && !any_needs_protection(store)) {
         stop_journal(store);
         return;
     }
-    store->is_cutting = true;
+    checkpointer_hold(&store->checkpointer, true);
     if (err == OK)
         err = protect_ends(store);
     if (err != OK) {
         end_stop(store, err);
         return;
     }
-    store->protected_ends = (struct commit_waiter){
-        .sequence = journal_seal(store->journal), .committed = on_protected, .dropped = on_dropped};
-    commit_waiters_add(&store->commits, &store->protected_ends);
-    journal_sync(store->journal);
+    store->stop.protected_ends =
+        (struct commit_waiter){.sequence = journal_seal(store->env.journal),
+                               .committed = on_protected,
+                               .dropped = on_dropped};
+    commit_waiters_add(&store->commits, &store->stop.protected_ends);
+    journal_sync(store->env.journal);
 }
 
 void store_stop(struct store *store, void (*done)(void *context, enum err err), void *context)
 {
-    store->stopping = true;
+    store->env.stopping = true;
     file_deletion_stop(&store->deletion);
-    if (store->state != STORE_RUNNING) {
+    if (store->env.state != STORE_RUNNING) {
         done(context, ERR_STORAGE);
         return;
     }
-    store->stopped = done;
-    store->stopped_context = context;
+    store->stop.done = done;
+    store->stop.context = context;
     store_give_room(store); /* who waits is told ERR_CLOSED by its next append */
-    store_checkpoint(store, on_last_checkpoint, store);
+    checkpointer_begin(&store->checkpointer, on_last_checkpoint, store);
 }

@@ -1,53 +1,65 @@
-/* A walk over all logs of a store, some of them in each turn of the loop.  (store_private.h) */
+#include "storage/store_walk.h"
+
 #include "base/check.h"
 #include "storage/log/log_private.h"
 
 /* What a visit does may take the better part of a millisecond. */
 enum { LOGS_PER_TURN = 8 };
 
-static void end_walk(struct store *store, enum err err)
+static void end_walk(struct store_walk *walk, enum err err)
 {
-    void (*done)(struct store * store, enum err err) = store->walk.done;
+    void (*done)(void *context, enum err err) = walk->done;
 
-    store->walk.done = NULL;
-    if (err == OK && store->state == STORE_FAILED) /* perhaps since the last log */
+    walk->done = NULL;
+    if (err == OK && walk->env->state == STORE_FAILED) /* perhaps since the last log (SW2) */
         err = ERR_STORAGE;
-    done(store, err);
+    done(walk->context, err);
 }
 
 /* It takes the last one and puts it in front: whoever comes meanwhile is the last one then, and
- * when one of this round is, all are.  Their order stays as it was. */
+ * when one of this round is, all are (SW1).  Their order stays as it was. */
 static void run_walk(struct task *task)
 {
-    struct store *store = container_of(task, struct store, walk.task);
-    struct store_walk *walk = &store->walk;
+    struct store_walk *walk = container_of(task, struct store_walk, task);
+    struct log_environment *env = walk->env;
     enum err err = OK;
 
     for (uint32_t i = 0; i < LOGS_PER_TURN && err == OK; i++) {
-        struct log *log = container_of(store->logs.prev, struct log, node);
-        if (list_is_empty(&store->logs) || log->walk_round == walk->round) {
-            end_walk(store, OK);
+        struct log *log = container_of(env->logs.prev, struct log, node);
+        if (list_is_empty(&env->logs) || log->walk_round == walk->round) {
+            end_walk(walk, OK);
             return;
         }
         list_remove(&log->node);
-        list_push_front(&store->logs, &log->node);
+        list_push_front(&env->logs, &log->node);
         log->walk_round = walk->round;
-        err = store->state == STORE_FAILED ? ERR_STORAGE : walk->visit(log);
+        err = env->state == STORE_FAILED ? ERR_STORAGE : walk->visit(log);
         counter_add(&walk->visited, 1);
     }
     if (err == OK)
-        loop_defer(store->loop, &walk->task);
+        loop_defer(env->loop, &walk->task);
     else
-        end_walk(store, err);
+        end_walk(walk, err);
 }
 
-void store_walk_begin(struct store *store, enum err (*visit)(struct log *log),
-                      void (*done)(struct store *store, enum err err))
+void store_walk_init(struct store_walk *walk, struct log_environment *env)
 {
-    check(store->walk.done == NULL);
-    store->walk.task.run = run_walk;
-    store->walk.round++;
-    store->walk.visit = visit;
-    store->walk.done = done;
-    loop_defer(store->loop, &store->walk.task);
+    *walk = (struct store_walk){.env = env};
+    walk->task.run = run_walk;
+}
+
+void store_walk_deinit(struct store_walk *walk)
+{
+    loop_undefer(&walk->task);
+}
+
+void store_walk_begin(struct store_walk *walk, enum err (*visit)(struct log *log),
+                      void (*done)(void *context, enum err err), void *context)
+{
+    check(walk->done == NULL);
+    walk->round++;
+    walk->visit = visit;
+    walk->done = done;
+    walk->context = context;
+    loop_defer(walk->env->loop, &walk->task);
 }

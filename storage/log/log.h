@@ -23,8 +23,8 @@
 #include "storage/log/epoch_cache.h"
 #include "storage/log/log_config.h"
 #include "storage/log/producer_state.h"
-#include "storage/store.h"
 
+struct store;
 struct log;
 struct file_read;
 struct log_loan;

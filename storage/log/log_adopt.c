@@ -7,7 +7,10 @@
 #include "base/mem.h"
 #include "base/small_file.h"
 #include "storage/dir/offset_checkpoint.h"
+#include "storage/log/log_append.h"
+#include "storage/log/log_producers.h"
 #include "storage/log/log_recover.h"
+#include "storage/log/log_roll.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -70,7 +73,7 @@ static bool adopt_batch(void *context, const struct batch_header *header, const 
 /* What one of Kafka's checkpoint files says of this log; 0: nothing. */
 static enum err kafka_offset(const struct log *log, const char *name, int64_t *out)
 {
-    struct store *store = log->store;
+    struct log_environment *env = log->env;
     struct offset_checkpoint_reader reader;
     struct offset_checkpoint_entry entry;
     int64_t offset = 0;
@@ -80,8 +83,8 @@ static enum err kafka_offset(const struct log *log, const char *name, int64_t *o
     enum err err;
 
     *out = 0;
-    snprintf(path, sizeof(path), "%s/%s", store->world.dir->path, name);
-    err = small_file_read(store->io, path, &bytes, &size_bytes);
+    snprintf(path, sizeof(path), "%s/%s", env->dir, name);
+    err = small_file_read(env->io, path, &bytes, &size_bytes);
     if (err != OK)
         return err == ERR_NOMEM ? err : OK;
     err = offset_checkpoint_open(&reader, (const char *)bytes, size_bytes);
@@ -107,7 +110,7 @@ static void note_swap(void *context, const char *name, bool is_dir)
 /* The .log goes last: until then the next start does all of it again. */
 static enum err rename_segment(struct log *log, int64_t from_base, int64_t to_base)
 {
-    struct io *io = log->store->io;
+    struct io *io = log->env->io;
     struct segment *from = segment_create(&log->segment_environment, from_base);
     struct segment *to = segment_create(&log->segment_environment, to_base);
     char from_path[LOG_PATH_MAX];
@@ -245,7 +248,7 @@ static void refuse_transactions(struct adoption *adoption)
 enum err log_adopt(struct log *log, struct log_found *found)
 {
     struct adoption adoption = {.log = log, .first_offset = -1, .complete = true};
-    struct io *io = log->store->io;
+    struct io *io = log->env->io;
     int64_t log_start = 0;
     bool swapping = false;
     enum err err = kafka_offset(log, "recovery-point-offset-checkpoint", &adoption.recovery_point);

@@ -1,22 +1,32 @@
 /* Appending: producer rules, offsets, the journal, the tail (log.h; durability.md L2, I1-I7). */
+#include "storage/log/log_append.h"
+
 #include "base/check.h"
-#include "storage/log/log_private.h"
+#include "storage/log/log_producers.h"
+#include "storage/log/log_roll.h"
 
 #include <string.h>
 
 static enum err state_error(const struct log *log, bool urgent)
 {
-    const struct store *store = log->store;
+    const struct log_environment *env = log->env;
 
-    if (store->state == STORE_FAILED)
+    if (env->state == STORE_FAILED)
         return ERR_STORAGE;
     if (log->quarantined)
         return ERR_QUARANTINED;
-    if (store->state != STORE_RUNNING || store->stopping)
+    if (env->state != STORE_RUNNING || env->stopping)
         return ERR_CLOSED;
-    if (store->space.is_short && !log->config.reserved_space && !urgent)
+    if (env->space->is_short && !log->config.reserved_space && !urgent)
         return ERR_NOSPACE;
     return OK;
+}
+
+/* The slab is at its limit: room comes at the latest when segments are written. */
+static void free_memory(struct log_environment *env)
+{
+    log_tail_evict(env->tail_cache);
+    env->events->pressed(env->context);
 }
 
 /* Indexes are needed from the first append on; the active segment may be full for this batch. */
@@ -31,7 +41,7 @@ static enum err prepare_segment(struct log *log, uint32_t size_bytes, int64_t la
         err = log_roll(log, log->offsets.log_end, urgent); /* holes stand inside: a missing file is
                                                             * told apart */
     if (err == ERR_AGAIN) {
-        store_free_memory(log->store);
+        free_memory(log->env);
         err = ERR_FULL;
     }
     return err;
@@ -103,7 +113,7 @@ static enum err journal_batch(struct log *log, const struct stored_batch *batch,
     vec[vec_count++] = (struct iovec){(void *)(uintptr_t)batch->head, BATCH_HEADER_BYTES};
     vec[vec_count++] = (struct iovec){(void *)(uintptr_t)(batch->bytes + BATCH_HEADER_BYTES),
                                       header->size_bytes - BATCH_HEADER_BYTES};
-    err = journal_append(log->store->journal, &entry, vec, vec_count, log->config.relaxed, buf_out,
+    err = journal_append(log->env->journal, &entry, vec, vec_count, log->config.relaxed, buf_out,
                          stored_out, sequence_out);
     if (err == OK)
         log->prefix_pending = false;
@@ -128,10 +138,18 @@ void log_note_batch(struct log *log, struct segment *segment, const struct batch
         log->epochs_dirty = true;
 }
 
+static bool is_full(struct log_environment *env)
+{
+    if (!tail_cache_is_full(env->tail_cache))
+        return false;
+    env->events->pressed(env->context);
+    return true;
+}
+
 /* The common second half. */
 static enum err store_batch(struct log *log, const struct stored_batch *batch, bool urgent)
 {
-    struct store *store = log->store;
+    struct log_environment *env = log->env;
     const struct batch_header *header = &batch->header;
     struct segment *active;
     struct buf *buf;
@@ -141,10 +159,10 @@ static enum err store_batch(struct log *log, const struct stored_batch *batch, b
 
     if (header->size_bytes > log->config.segment_bytes)
         return ERR_TOO_LARGE;
-    if (room_queue_must_wait(&store->room, log->config.reserved_space || urgent))
+    if (room_queue_must_wait(env->room, log->config.reserved_space || urgent))
         return ERR_FULL;
-    if (store_is_full(store) && !urgent) { /* urgent: what the journal keeps is the bound */
-        room_queue_refuse(&store->room);
+    if (is_full(env) && !urgent) { /* urgent: what the journal keeps is the bound */
+        room_queue_refuse(env->room);
         return ERR_FULL;
     }
     if (!log_tail_reserve(&log->tail))
@@ -155,9 +173,9 @@ static enum err store_batch(struct log *log, const struct stored_batch *batch, b
         return err;
     err = journal_batch(log, batch, urgent, &buf, &stored, &sequence);
     if (err == ERR_FULL && !urgent)
-        room_queue_refuse(&store->room);
-    if (err == ERR_AGAIN) { /* the slab: room comes at the latest when segments are written */
-        store_free_memory(store);
+        room_queue_refuse(env->room);
+    if (err == ERR_AGAIN) {
+        free_memory(env);
         err = ERR_FULL;
     }
     if (err != OK)
@@ -168,8 +186,8 @@ static enum err store_batch(struct log *log, const struct stored_batch *batch, b
     log_note_batch(log, active, header, active->size_bytes);
     log_mark_dirty(log);
     if (log->config.relaxed)
-        relaxed_timer_note(&store->relaxed);
-    counter_add(&store->metrics.appended_bytes, header->size_bytes);
+        relaxed_timer_note(env->relaxed);
+    counter_add(&env->metrics->appended_bytes, header->size_bytes);
     return OK;
 }
 

@@ -3,7 +3,9 @@
 #include "base/mem.h"
 #include "base/small_file.h"
 #include "base/sometimes.h"
+#include "storage/log/log_producers.h"
 #include "storage/log/log_recover.h"
+#include "storage/log/log_roll.h"
 
 #include <stdio.h>
 
@@ -105,7 +107,7 @@ static enum err load_epochs(struct log *log)
     enum err err;
 
     snprintf(path, sizeof(path), "%s/leader-epoch-checkpoint", log->dir);
-    err = small_file_read(log->store->io, path, &bytes, &size_bytes);
+    err = small_file_read(log->env->io, path, &bytes, &size_bytes);
     if (err == OK) {
         err = epoch_cache_decode(&log->epochs, (const char *)bytes, size_bytes);
         mem_free(bytes);
@@ -137,8 +139,9 @@ static enum err restore_epochs(struct log *log)
         return err; /* it may be whole */
     epoch_cache_clear(&log->epochs);
     log->epochs_dirty = true;
-    for (uint32_t i = 0; i < log->segment_count; i++) {
-        err = segment_walk(log->segments[i], 0, log->segments[i]->written_pos, note_epoch, log);
+    for (uint32_t i = 0; i < log->segments.count; i++) {
+        err = segment_walk(segment_manifest_at(&log->segments, i), 0,
+                           segment_manifest_at(&log->segments, i)->written_pos, note_epoch, log);
         if (err != OK)
             return err;
     }
@@ -151,7 +154,7 @@ static enum err repair_block(struct log *log, const struct mark *bound, const ui
                              uint32_t prefix_bytes)
 {
     struct segment *segment = segment_create(&log->segment_environment, bound->segment_base_offset);
-    struct io *io = log->store->io;
+    struct io *io = log->env->io;
     uint64_t file_bytes = 0;
     char path[LOG_PATH_MAX];
     int32_t fd;
@@ -198,7 +201,7 @@ enum err log_believe(struct log *log, struct log_found *found, const struct mark
         err = add_believed(log, mark->segment_base_offset, mark->end_offset, mark->pos, true);
     if (err != OK || log->quarantined)
         return err;
-    if (log->segments[0]->base_offset > mark->log_start_offset) {
+    if (segment_manifest_at(&log->segments, 0)->base_offset > mark->log_start_offset) {
         log_quarantine(log, "the first segments are missing", mark->log_start_offset, OK);
         return OK;
     }

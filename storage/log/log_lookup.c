@@ -155,8 +155,8 @@ static enum err place_lookup(struct log *log, struct log_time_lookup *lookup)
                                   : log->offsets.log_end;
 
     lookup->scan_offset = lookup->bound;
-    for (uint32_t i = 0; i < log->segment_count; i++) {
-        struct segment *segment = log->segments[i];
+    for (uint32_t i = 0; i < log->segments.count; i++) {
+        struct segment *segment = segment_manifest_at(&log->segments, i);
         struct time_position position;
         enum err err = segment_load_indexes(segment);
         if (err != OK)
@@ -183,12 +183,12 @@ static enum err find_largest(struct log *log, struct log_time_lookup *lookup)
 {
     int64_t largest = -1;
 
-    for (uint32_t i = 0; i < log->segment_count; i++) {
-        enum err err = segment_load_indexes(log->segments[i]);
+    for (uint32_t i = 0; i < log->segments.count; i++) {
+        enum err err = segment_load_indexes(segment_manifest_at(&log->segments, i));
         if (err != OK)
             return err;
-        if (log->segments[i]->times.max_timestamp_ms > largest)
-            largest = log->segments[i]->times.max_timestamp_ms;
+        if (segment_manifest_at(&log->segments, i)->times.max_timestamp_ms > largest)
+            largest = segment_manifest_at(&log->segments, i)->times.max_timestamp_ms;
     }
     lookup->timestamp_ms = largest < 0 ? INT64_MAX : largest;
     return OK;

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/sometimes.h"
+#include "storage/log/log_close.h"
 #include "storage/log/log_loan.h"
 #include "storage/log/log_private.h"
 
@@ -43,13 +44,14 @@ static void on_oversize_release(struct buf *buf)
 }
 
 /* For a batch that is larger than all that readers may hold: when they hold nothing. */
-static struct buf *create_oversize(struct store *store, uint32_t size_bytes, uint32_t align_bytes)
+static struct buf *create_oversize(struct log_environment *env, uint32_t size_bytes,
+                                   uint32_t align_bytes)
 {
-    struct budget *budget = &store->reads->budget;
+    struct budget *budget = &env->reads->budget;
     struct buf *buf = NULL;
 
     if (budget_used_bytes(budget) == 0)
-        buf = buf_create(&store->oversize, size_bytes, align_bytes);
+        buf = buf_create(env->oversize, size_bytes, align_bytes);
     if (buf == NULL)
         return NULL;
     budget_force(budget, buf_cost_bytes(buf));
@@ -61,14 +63,14 @@ static struct buf *create_oversize(struct store *store, uint32_t size_bytes, uin
 static enum err take_buf(struct log_read *read, uint64_t size_bytes, uint32_t align_bytes,
                          struct buf **out)
 {
-    struct store *store = read->log->store;
+    struct log_environment *env = read->log->env;
 
     read->need_bytes = size_bytes;
     if (size_bytes > UINT32_MAX)
         return ERR_TOO_LARGE;
-    *out = size_bytes < store->reads->budget.max_bytes - BUF_COST_BYTES
-               ? buf_create(store->reads, (uint32_t)size_bytes, align_bytes)
-               : create_oversize(store, (uint32_t)size_bytes, align_bytes);
+    *out = size_bytes < env->reads->budget.max_bytes - BUF_COST_BYTES
+               ? buf_create(env->reads, (uint32_t)size_bytes, align_bytes)
+               : create_oversize(env, (uint32_t)size_bytes, align_bytes);
     if (*out == NULL)
         return ERR_NOMEM;
     read->need_bytes = 0;
@@ -82,7 +84,7 @@ static void trim(struct log_read *read)
 
     if (read->size_bytes > read->buf->capacity_bytes / 2)
         return;
-    small = buf_create(read->log->store->reads, read->size_bytes, 1);
+    small = buf_create(read->log->env->reads, read->size_bytes, 1);
     if (small == NULL)
         return;
     memcpy(small->bytes, read->bytes, read->size_bytes);
@@ -110,7 +112,7 @@ static bool lend(struct log_read *read, struct tail_entry *first, const struct l
     if (!read->may_borrow || count > LOG_LOAN_PARTS_MAX ||
         read->size_bytes / count < LEND_MIN_BYTES)
         return false;
-    loan = log_loan_create(&read->log->store->lent, count);
+    loan = log_loan_create(read->log->env->lent, count);
     if (loan == NULL)
         return false;
     for (const struct list *node = &first->log_node; node != end; node = node->next) {
@@ -164,6 +166,7 @@ static enum err read_tail(struct log_read *read, struct tail_entry *first)
 /* ---- from the file */
 
 static enum err read_window(struct file_read *file, uint64_t want_bytes);
+static enum err read_segment(struct file_read *file, uint32_t index);
 static enum err read_next_segment(struct file_read *file);
 
 static void take_batch(struct file_read *file, const uint8_t *bytes,
@@ -207,7 +210,7 @@ static enum err read_on(struct file_read *file, uint64_t valid, uint64_t need_by
 
 static uint64_t window_bytes(const struct log *log, const struct log_read *read)
 {
-    uint32_t max_bytes = log->store->options.read_window_max_bytes;
+    uint32_t max_bytes = log->env->options->read_window_max_bytes;
 
     if (BUGGIFY("log read: a window is small"))
         return READ_SLACK_BYTES;
@@ -261,10 +264,17 @@ static void place_read(struct file_read *file, int64_t offset)
     file->entry_offset = place.pos > 0 ? place.offset : -1;
 }
 
-/* What was found is not what the index said: once per segment, the index is doubted first. */
+/* What was found is not what the index said: once per segment, the index is doubted first.  Of one
+ * that was replaced meanwhile the file has gone: the new one is asked. */
 static enum err doubt_index(struct file_read *file)
 {
     struct log_read *read = file->read;
+    uint32_t index = 0;
+
+    if (segment_manifest_is_retired(file->segment) && read->size_bytes == 0) {
+        segment_manifest_find(&file->log->segments, read->offset, &index);
+        return read_segment(file, index);
+    }
 
     if (file->segment->indexes_rebuilt || read->size_bytes > 0 ||
         segment_rebuild_indexes(file->segment) != OK)
@@ -276,7 +286,7 @@ static enum err doubt_index(struct file_read *file)
 static void leave_segment(struct file_read *file)
 {
     if (file->segment != NULL)
-        segment_io_ended(file->segment);
+        segment_manifest_io_ended(file->segment);
     file->segment = NULL;
 }
 
@@ -296,7 +306,7 @@ static void end_file_read(struct file_read *file)
 
 static void tell_damage(const struct log *log, int64_t offset, enum err err)
 {
-    log_line(log->store->world.sink, LOG_ERROR, "LVE-2209", "bytes of a segment cannot be served",
+    log_line(log->env->sink, LOG_ERROR, "LVE-2209", "bytes of a segment cannot be served",
              log_str("topic", log->name), log_i64("partition", log->id.partition),
              log_i64("offset", offset), log_err(err));
 }
@@ -333,7 +343,7 @@ static void on_file_read(struct io_op *op, int32_t result)
 static enum err read_window(struct file_read *file, uint64_t want_bytes)
 {
     struct segment *segment = file->segment;
-    struct store *store = file->log->store;
+    struct log_environment *env = file->log->env;
     uint64_t end = file->batch_pos + want_bytes;
     uint64_t size_bytes;
     enum err err = segment_open_file(segment);
@@ -355,7 +365,7 @@ static enum err read_window(struct file_read *file, uint64_t want_bytes)
         if (err != OK)
             return err;
     }
-    io_read(store->io, &file->io, segment->file.fd, file->buf->bytes, (uint32_t)size_bytes,
+    io_read(env->io, &file->io, segment->file.fd, file->buf->bytes, (uint32_t)size_bytes,
             file->window_pos, on_file_read);
     return ERR_AGAIN;
 }
@@ -368,10 +378,10 @@ static enum err read_segment(struct file_read *file, uint32_t index)
     struct log_read *read = file->read;
     struct tail_entry *first;
 
-    for (; index < log->segment_count; index++) {
-        struct segment *segment = log->segments[index];
+    for (; index < log->segments.count; index++) {
+        struct segment *segment = segment_manifest_at(&log->segments, index);
         enum err err;
-        if (segment->end_offset <= read->offset && index + 1 < log->segment_count)
+        if (segment->end_offset <= read->offset && index + 1 < log->segments.count)
             continue;
         err = segment_load_indexes(segment);
         if (err != OK)
@@ -393,7 +403,7 @@ static enum err read_next_segment(struct file_read *file)
 {
     uint32_t index = 0;
 
-    log_segment_of(file->log, file->segment->base_offset, &index);
+    segment_manifest_find(&file->log->segments, file->segment->base_offset, &index);
     return read_segment(file, index + 1);
 }
 
@@ -404,8 +414,8 @@ static enum err read_file(struct log_read *read)
     uint32_t index = 0;
     enum err err;
 
-    counter_add(&log->store->metrics.cache_misses, 1);
-    log_segment_of(log, read->offset, &index);
+    counter_add(&log->env->metrics->cache_misses, 1);
+    segment_manifest_find(&log->segments, read->offset, &index);
     file = mem_try_alloc(sizeof(*file));
     if (file == NULL)
         return ERR_NOMEM;
@@ -436,7 +446,7 @@ enum err log_read(struct log *log, struct log_read *read)
         return OK;
     entry = log_tail_find(&log->tail, read->offset);
     if (entry != NULL) {
-        counter_add(&log->store->metrics.cache_hits, 1);
+        counter_add(&log->env->metrics->cache_hits, 1);
         return read_tail(read, entry);
     }
     return read_file(read);
@@ -509,8 +519,8 @@ enum err log_scan(struct log *log, int64_t offset,
 
     if (log->quarantined)
         return ERR_QUARANTINED;
-    for (uint32_t i = 0; i < log->segment_count && !scan.stopped; i++) {
-        struct segment *segment = log->segments[i];
+    for (uint32_t i = 0; i < log->segments.count && !scan.stopped; i++) {
+        struct segment *segment = segment_manifest_at(&log->segments, i);
         uint64_t pos = 0;
         enum err err;
         if (segment->end_offset <= offset)

@@ -1,12 +1,12 @@
-/* log_recover: what the files of a log's opening share; for log_recover.c, log_adopt.c,
- * log_believe.c, log_replay.c and store_replay.c alone.  Synchronous, before the log's loop runs.
+/* log_recover: what the files of a log's opening share; for log_load.c, log_adopt.c, log_believe.c,
+ * log_replay.c and log_replay_all.c alone.  Synchronous, before the log's loop runs.
  */
 #ifndef LEVEE_STORAGE_LOG_LOG_RECOVER_H
 #define LEVEE_STORAGE_LOG_LOG_RECOVER_H
 
 #include "storage/log/log_private.h"
 
-/* Entries of the journal that lie beside the segments: store_replay.c. */
+/* Entries of the journal that lie beside the segments: log_replay_all.c. */
 #define LOG_REMAINDER_NAME "journal-remainder."
 
 /* What the directory holds. */
@@ -57,7 +57,11 @@ must_use enum err log_replay(struct log *log, const struct journal_replay *repla
 /* All entries of the log were replayed, or there are none. */
 void log_replay_ended(struct log *log);
 
-/* ---- store_replay.c */
+/* ---- log_replay_all.c */
+
+/* What the journals hold of all logs of all shards, into their segments (store.h:
+ * store_replay_all); envs: of every shard. */
+must_use enum err log_replay_all(struct log_environment *const *envs, uint32_t count);
 
 /* The journal's entries of this log alone, now, into its segments. */
 must_use enum err log_replay_now(struct log *log);

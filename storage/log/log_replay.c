@@ -2,7 +2,11 @@
  * tail in memory, which store_replay.c writes now and then; cuts and log starts take effect.  An
  * entry that does not follow on what is there quarantines the log. */
 #include "base/mem.h"
+#include "storage/log/log_append.h"
+#include "storage/log/log_producers.h"
 #include "storage/log/log_recover.h"
+#include "storage/log/log_roll.h"
+#include "storage/log/log_trim.h"
 
 #include <string.h>
 
@@ -68,7 +72,7 @@ static enum err replay_truncate(struct log *log, const struct journal_entry *ent
     if (entry->offset > log->offsets.log_end)
         return ERR_CORRUPT;
     log_tail_cut(&log->tail, entry->offset);
-    while (log->segment_count > 1 && log_active(log)->base_offset > entry->segment_base_offset)
+    while (log->segments.count > 1 && log_active(log)->base_offset > entry->segment_base_offset)
         log_drop_last_segment(log, true);
     segment = log_active(log);
     if (segment->base_offset != entry->segment_base_offset || entry->pos > segment->size_bytes)

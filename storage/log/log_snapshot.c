@@ -5,20 +5,11 @@
  * rolls between two checkpoints the last one's.  A snapshot goes with the segment of its name;
  * those that belong to none (of stops before, of what was lost with the power) go at the first
  * checkpoint of a life, for what is appended may contradict them. */
+#include "storage/log/log_snapshot.h"
+
 #include "base/mem.h"
 #include "base/small_file.h"
-#include "storage/log/log_private.h"
 #include "storage/log/producer_files.h"
-
-#include <stdio.h>
-
-static void file_path(const struct log *log, int64_t offset, enum log_file_kind kind, char *out)
-{
-    char name[LOG_FILE_NAME_MAX];
-
-    log_names_format_file(name, offset, kind);
-    snprintf(out, LOG_PATH_MAX, "%s/%s", log->dir, name);
-}
 
 /* NULL: no memory; then there is no file, and Kafka reads the log where it needs one. */
 static uint8_t *encode(const struct log *log, size_t *size_out)
@@ -44,8 +35,8 @@ enum err log_write_snapshot(struct log *log, int64_t offset)
     bytes = encode(log, &size_bytes);
     if (bytes == NULL)
         return OK;
-    file_path(log, offset, LOG_FILE_SNAPSHOT, path);
-    err = small_file_write(log->store->io, path, bytes, size_bytes);
+    log_format_path(log, offset, LOG_FILE_SNAPSHOT, path);
+    err = small_file_write(log->env->io, path, bytes, size_bytes);
     mem_free(bytes);
     return err;
 }
@@ -77,8 +68,8 @@ enum err log_write_frozen_snapshot(struct log *log, int64_t end_offset)
 
     if (frozen->bytes == NULL || frozen->offset > end_offset)
         return OK; /* rolled since this checkpoint began: the next one has it */
-    file_path(log, frozen->offset, LOG_FILE_SNAPSHOT, path);
-    err = small_file_write(log->store->io, path, frozen->bytes, frozen->size_bytes);
+    log_format_path(log, frozen->offset, LOG_FILE_SNAPSHOT, path);
+    err = small_file_write(log->env->io, path, frozen->bytes, frozen->size_bytes);
     if (err == OK)
         log_thaw_snapshot(log);
     return err;
@@ -94,8 +85,8 @@ static bool is_stray(const struct log *log, int64_t offset, enum log_file_kind k
         return offset != log->window_offset && offset != log->window_pending;
     if (kind != LOG_FILE_SNAPSHOT)
         return false;
-    return log_segment_of(log, offset, &index) == NULL ||
-           log->segments[index]->base_offset != offset;
+    return segment_manifest_find(&log->segments, offset, &index) == NULL ||
+           segment_manifest_at(&log->segments, index)->base_offset != offset;
 }
 
 struct stray_list {
@@ -122,15 +113,15 @@ static void note_stray(void *context, const char *name, bool is_dir)
 
 void log_remove_strays(struct log *log)
 {
-    struct io *io = log->store->io;
+    struct io *io = log->env->io;
     struct stray_list strays = {.log = log};
     char path[LOG_PATH_MAX];
 
-    if (log->strays_removed || log->store->state != STORE_RUNNING)
+    if (log->strays_removed || log->env->state != STORE_RUNNING)
         return;
     log->strays_removed = io->v->dir_list(io, log->dir, note_stray, &strays) == OK;
     for (uint32_t i = 0; i < strays.count; i++) {
-        file_path(log, strays.items[i].offset, strays.items[i].kind, path);
+        log_format_path(log, strays.items[i].offset, strays.items[i].kind, path);
         (void)!io->v->file_unlink(io, path);
     }
     mem_free(strays.items);

@@ -44,7 +44,7 @@ int64_t log_timestamp_near(const struct log *log, int64_t offset)
     int64_t timestamp_ms = -1;
     uint32_t index = 0;
 
-    if (log->quarantined || log->segment_count == 0)
+    if (log->quarantined || log->segments.count == 0)
         return -1;
     if (offset < log->offsets.log_start)
         offset = log->offsets.log_start;
@@ -53,10 +53,10 @@ int64_t log_timestamp_near(const struct log *log, int64_t offset)
     entry = log_tail_find(&log->tail, offset);
     if (entry != NULL && entry->base_offset <= offset)
         return timestamp_in(entry, offset);
-    if (log_segment_of(log, offset, &index) == NULL)
+    if (segment_manifest_find(&log->segments, offset, &index) == NULL)
         return -1;
     /* of one whose index is not in memory nothing may be known: then what follows it is later */
-    for (; timestamp_ms < 0 && index < log->segment_count; index++)
-        timestamp_ms = timestamp_by_index(log->segments[index], offset);
+    for (; timestamp_ms < 0 && index < log->segments.count; index++)
+        timestamp_ms = timestamp_by_index(segment_manifest_at(&log->segments, index), offset);
     return timestamp_ms;
 }

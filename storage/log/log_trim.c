@@ -1,7 +1,11 @@
 /* Trimming at both ends: retention, DeleteRecords, truncate. */
+#include "storage/log/log_trim.h"
+
 #include "base/check.h"
 #include "base/mem.h"
-#include "storage/log/log_private.h"
+#include "storage/log/log_producers.h"
+#include "storage/log/log_roll.h"
+#include "storage/log/log_snapshot.h"
 
 /* ---- entries that wait for their journal group */
 
@@ -77,14 +81,14 @@ static enum err journal_mark(struct log *log, struct log_trim *trim, int64_t off
                                   .urgent = urgent};
     enum err err;
 
-    if (log->store->state == STORE_FAILED)
+    if (log->env->state == STORE_FAILED)
         err = ERR_STORAGE;
     else if (log->quarantined)
         err = ERR_QUARANTINED;
-    else if (log->store->state != STORE_RUNNING || log->store->stopping)
+    else if (log->env->state != STORE_RUNNING || log->env->stopping)
         err = ERR_CLOSED;
     else
-        err = journal_append(log->store->journal, &entry, NULL, 0, false, NULL, NULL,
+        err = journal_append(log->env->journal, &entry, NULL, 0, false, NULL, NULL,
                              &trim->commit.sequence);
     if (err != OK) {
         free_trim(trim);
@@ -92,7 +96,7 @@ static enum err journal_mark(struct log *log, struct log_trim *trim, int64_t off
     }
     trim->offset = offset;
     list_push_back(&log->trims, &trim->node);
-    commit_waiters_add(&log->store->commits, &trim->commit);
+    commit_waiters_add(log->env->commits, &trim->commit);
     return OK;
 }
 
@@ -117,10 +121,12 @@ static bool recovery_needs(const struct log *log, const struct segment *segment)
  * retention is looked at. */
 void log_drop_below_start(struct log *log)
 {
-    if (log->store->state != STORE_RUNNING)
+    if (log->env->state != STORE_RUNNING)
         return;
-    while (log->segment_count > 1 && log->segments[0]->end_offset <= log->offsets.log_start &&
-           log->segments[0]->file.io_count == 0 && !recovery_needs(log, log->segments[0]))
+    while (log->segments.count > 1 &&
+           segment_manifest_at(&log->segments, 0)->end_offset <= log->offsets.log_start &&
+           segment_manifest_at(&log->segments, 0)->file.io_count == 0 &&
+           !recovery_needs(log, segment_manifest_at(&log->segments, 0)))
         log_drop_first_segment(log, true);
 }
 
@@ -171,7 +177,8 @@ enum err log_delete_records(struct log *log, int64_t offset,
     trim = new_trim(log, JOURNAL_LOG_START, 0, done, context);
     if (trim == NULL)
         return ERR_NOMEM;
-    lets_go = log->segment_count > 1 && log->segments[0]->end_offset <= offset;
+    lets_go =
+        log->segments.count > 1 && segment_manifest_at(&log->segments, 0)->end_offset <= offset;
     err = journal_mark(log, trim, offset, 0, 0, lets_go);
     if (err == OK)
         note_pending_start(log, offset);
@@ -217,8 +224,8 @@ static int64_t told_ms(struct segment *segment)
  * later than now (the clock was set back), to one behind it; -1: not known. */
 static int64_t written_by_ms(const struct log *log, uint32_t index, int64_t now_ms)
 {
-    for (; index < log->segment_count; index++) {
-        int64_t ms = file_ms(log->segments[index]);
+    for (; index < log->segments.count; index++) {
+        int64_t ms = file_ms(segment_manifest_at(&log->segments, index));
         if (ms >= 0 && ms <= now_ms)
             return ms;
     }
@@ -235,7 +242,7 @@ static bool is_too_old(const struct log *log, uint32_t index, int64_t now_ms)
 
     if (retention_ms < 0 || now_ms < 0)
         return false;
-    newest_ms = told_ms(log->segments[index]);
+    newest_ms = told_ms(segment_manifest_at(&log->segments, index));
     if (newest_ms > now_ms && newest_ms - now_ms > AHEAD_MAX_MS)
         newest_ms = written_by_ms(log, index, now_ms);
     return newest_ms >= 0 && now_ms - newest_ms > retention_ms;
@@ -244,7 +251,7 @@ static bool is_too_old(const struct log *log, uint32_t index, int64_t now_ms)
 /* log_bytes: of it and all behind it. */
 static bool is_expired(const struct log *log, uint32_t index, uint64_t log_bytes, int64_t now_ms)
 {
-    const struct segment *segment = log->segments[index];
+    const struct segment *segment = segment_manifest_at(&log->segments, index);
     int64_t retention_bytes = log->config.retention_bytes;
 
     if (segment->end_offset > log->offsets.high_watermark || segment->file.io_count > 0 ||
@@ -261,19 +268,19 @@ uint32_t log_apply_retention(struct log *log, int64_t now_ms)
     uint64_t log_bytes;
     int64_t start;
 
-    if (log->store->state != STORE_RUNNING || log->quarantined)
+    if (log->env->state != STORE_RUNNING || log->quarantined)
         return 0;
     log_drop_below_start(log);
-    if (!log->config.retention_by_delete || log->store->stopping)
+    if (!log->config.retention_by_delete || log->env->stopping)
         return 0;
     log_bytes = log_size_bytes(log); /* without what has just gone: that would go twice */
-    while (count < log->segment_count && is_expired(log, count, log_bytes, now_ms))
-        log_bytes -= log->segments[count++]->size_bytes;
+    while (count < log->segments.count && is_expired(log, count, log_bytes, now_ms))
+        log_bytes -= segment_manifest_at(&log->segments, count++)->size_bytes;
     if (count == 0)
         return 0;
-    if (count == log->segment_count && log_roll(log, log->offsets.log_end, true) != OK)
+    if (count == log->segments.count && log_roll(log, log->offsets.log_end, true) != OK)
         return 0; /* the active one goes with the others, when the journal has room */
-    start = log->segments[count]->base_offset;
+    start = segment_manifest_at(&log->segments, count)->base_offset;
     if (start <= log->start_pending)
         return 0;
     trim = new_trim(log, JOURNAL_LOG_START, 0, NULL, NULL);
@@ -374,8 +381,8 @@ enum err log_cut_state(struct log *log, struct segment *segment, int64_t offset,
 
 static bool is_being_read(const struct log *log, uint32_t first_index)
 {
-    for (uint32_t i = first_index; i < log->segment_count; i++)
-        if (log->segments[i]->file.io_count > 0)
+    for (uint32_t i = first_index; i < log->segments.count; i++)
+        if (segment_manifest_at(&log->segments, i)->file.io_count > 0)
             return true;
     return false;
 }
@@ -383,7 +390,7 @@ static bool is_being_read(const struct log *log, uint32_t first_index)
 /* Out of memory now; their files when the cut is durable. */
 static void drop_segments_from(struct log *log, uint32_t first_index, struct log_trim *trim)
 {
-    while (log->segment_count > first_index) {
+    while (log->segments.count > first_index) {
         trim->dropped_bases[trim->dropped_count++] = log_active(log)->base_offset;
         log_drop_last_segment(log, false);
     }
@@ -408,7 +415,7 @@ enum err log_truncate(struct log *log, int64_t offset, void (*done)(void *contex
     struct log_trim *trim;
     enum err err;
 
-    if (log->store->state == STORE_FAILED)
+    if (log->env->state == STORE_FAILED)
         return ERR_STORAGE;
     if (log->quarantined)
         return ERR_QUARANTINED;
@@ -416,8 +423,10 @@ enum err log_truncate(struct log *log, int64_t offset, void (*done)(void *contex
         return ERR_FULL; /* a mark with the cut has to have that start, too */
     if (offset < log->offsets.log_start || offset > log->offsets.log_end)
         return ERR_OFFSET_RANGE;
-    segment =
-        log_segment_of(log, offset == log->segments[0]->base_offset ? offset : offset - 1, &index);
+    segment = segment_manifest_find(
+        &log->segments,
+        offset == segment_manifest_at(&log->segments, 0)->base_offset ? offset : offset - 1,
+        &index);
     check(segment != NULL);
     err = place_cut(log, segment, &cut);
     if (err == OK && (log->writing || is_being_read(log, index + 1)))
@@ -425,7 +434,7 @@ enum err log_truncate(struct log *log, int64_t offset, void (*done)(void *contex
     if (err != OK)
         return err;
     offset = end_behind(log, &cut);
-    trim = new_trim(log, JOURNAL_TRUNCATE, log->segment_count - (index + 1), done, context);
+    trim = new_trim(log, JOURNAL_TRUNCATE, log->segments.count - (index + 1), done, context);
     if (trim == NULL)
         return ERR_NOMEM;
     err = journal_mark(log, trim, offset, cut.pos, segment->base_offset, true);

@@ -4,7 +4,6 @@
 #include "base/mem.h"
 #include "base/small_file.h"
 #include "base/sometimes.h"
-#include "storage/log/log_private.h"
 
 #include <stdio.h>
 #include <string.h>

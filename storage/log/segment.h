@@ -41,8 +41,10 @@ struct segment {
     int64_t end_offset; /* last offset + 1 */
     uint64_t size_bytes;
     uint64_t written_pos;
-    bool is_active;      /* the last one of its log: appends go there */
-    uint8_t *head_block; /* bytes [written_pos & ~4095, written_pos) while that is not empty */
+    uint64_t generation;      /* segment_manifest.h, SM2 */
+    struct list retired_node; /* segment_manifest.retired */
+    bool is_active;           /* the last one of its log: appends go there */
+    uint8_t *head_block;      /* bytes [written_pos & ~4095, written_pos) while that is not empty */
     struct offset_index index;
     struct time_index times;
     uint32_t index_saved; /* entries that are in the .index file */

@@ -25,12 +25,12 @@ static void look_at(void *context, struct partition *partition)
 
     if (log_is_quarantined(log) || limit_bytes < 0)
         return;
-    for (uint32_t i = 0; i < log->segment_count; i++) {
-        if (log->segments[i]->end_offset <= log->offsets.log_start)
+    for (uint32_t i = 0; i < log->segments.count; i++) {
+        if (segment_manifest_at(&log->segments, i)->end_offset <= log->offsets.log_start)
             continue;
         if (bytes == 0)
-            first_bytes = log->segments[i]->size_bytes;
-        bytes += log->segments[i]->size_bytes;
+            first_bytes = segment_manifest_at(&log->segments, i)->size_bytes;
+        bytes += segment_manifest_at(&log->segments, i)->size_bytes;
     }
     if (bytes == 0)
         return;
@@ -40,7 +40,7 @@ static void look_at(void *context, struct partition *partition)
     }
     snprintf(text, sizeof(text),
              "a log of %" PRIu32 " segments has %" PRIu64 " bytes, retention.bytes is %" PRId64,
-             log->segment_count, bytes, limit_bytes);
+             log->segments.count, bytes, limit_bytes);
     look->complain(look->context, "KEPT", text);
 }
 

@@ -28,8 +28,8 @@ static uint32_t loaded_count(void)
     const struct log *log = fixture.at[0].log;
     uint32_t count = 0;
 
-    for (uint32_t i = 0; i < log->segment_count; i++)
-        count += log->segments[i]->indexes_loaded;
+    for (uint32_t i = 0; i < log->segments.count; i++)
+        count += segment_manifest_at(&log->segments, i)->indexes_loaded;
     return count;
 }
 
@@ -37,11 +37,11 @@ Test(index_cache, indexes_of_closed_segments_are_read_when_needed_and_few_stay)
 {
     struct log *log = fixture.at[0].log;
 
-    cr_assert(lt(u32, 8, log->segment_count));
+    cr_assert(lt(u32, 8, log->segments.count));
     cr_assert(le(u32, loaded_count(), 2)); /* of the active one, and of one that is not saved */
     for (int round = 0; round < 2; round++)
-        for (uint32_t i = 0; i < log->segment_count; i++) {
-            struct segment *segment = log->segments[i];
+        for (uint32_t i = 0; i < log->segments.count; i++) {
+            struct segment *segment = segment_manifest_at(&log->segments, i);
             cr_assert(eq(int, segment_load_indexes(segment), OK));
             cr_assert(lt(u32, 0, segment->index.count));
             cr_assert(le(u32, loaded_count(), 3)); /* 400 bytes of them, and the active one */
@@ -59,7 +59,7 @@ Test(index_cache, segments_that_were_closed_in_this_life_leave_memory_too)
     }
     cr_assert(fixture_settle());
     fixture_checkpoint();
-    cr_assert(lt(u32, 16, fixture.at[0].log->segment_count));
+    cr_assert(lt(u32, 16, fixture.at[0].log->segments.count));
     cr_assert(le(u32, loaded_count(), 6));
     fixture_check_content(0, 5000);
 }

@@ -1,6 +1,7 @@
 /* A log that is closed or deleted while its store works for it, and the files that a store keeps
  * open. */
 #include "storage/log/log_private.h"
+#include "storage/store_private.h"
 #include "tests/support/store_fixture.h"
 
 #include <criterion/criterion.h>
@@ -43,7 +44,7 @@ static void two_segments_in_files(uint32_t segment_write_bytes)
     cr_assert(fixture_settle());
     fixture_stop();
     cr_assert(fixture_start());
-    cr_assert(lt(u32, 1, fixture.at[0].log->segment_count));
+    cr_assert(lt(u32, 1, fixture.at[0].log->segments.count));
 }
 
 /* One old segment is being read and a group of the newest is on its way to the journal. */

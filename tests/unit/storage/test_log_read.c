@@ -1,5 +1,6 @@
 #include "storage/log/log_loan.h"
 #include "storage/log/log_private.h"
+#include "storage/store_private.h"
 #include "tests/support/store_fixture.h"
 
 #include <criterion/criterion.h>
@@ -100,7 +101,7 @@ Test(log_read, without_an_index_entry_for_a_long_way_a_cold_read_steps_on)
     for (uint32_t i = 0; i < 400; i++)
         append(&(struct fixture_append){.value_bytes = 20000});
     restart_cold();
-    cr_assert(eq(u32, fixture.at[0].log->segments[0]->index.count, 0));
+    cr_assert(eq(u32, segment_manifest_at(&fixture.at[0].log->segments, 0)->index.count, 0));
     fixture_check_content(0, 65536);
     for (int64_t offset = 1; offset < 400; offset += 57) {
         struct log_read read = {
@@ -137,13 +138,13 @@ Test(log_read, what_readers_hold_is_charged_to_them_and_not_to_the_journal)
     append(&(struct fixture_append){.value_bytes = 30000});
     append(&(struct fixture_append){.value_bytes = 30000});
     cr_assert(eq(int, fixture_read(0, &read), OK)); /* from memory */
-    cr_assert(eq(ptr, (void *)read.buf->slab, (void *)fixture.store->reads));
+    cr_assert(eq(ptr, (void *)read.buf->slab, (void *)fixture.store->env.reads));
     log_read_release(&read);
     restart_cold();
     cr_assert(eq(int, fixture_read(0, &read), OK)); /* from a file */
-    cr_assert(eq(ptr, (void *)read.buf->slab, (void *)fixture.store->reads));
+    cr_assert(eq(ptr, (void *)read.buf->slab, (void *)fixture.store->env.reads));
     log_read_release(&read);
-    cr_assert(eq(u64, slab_used_bytes(fixture.store->reads), 0));
+    cr_assert(eq(u64, slab_used_bytes(fixture.store->env.reads), 0));
 }
 
 Test(log_read, a_small_find_in_a_large_window_keeps_only_what_it_is)
@@ -157,9 +158,9 @@ Test(log_read, a_small_find_in_a_large_window_keeps_only_what_it_is)
     restart_cold();
     cr_assert(eq(int, fixture_read(0, &read), OK));
     cr_assert(eq(i64, read.end_offset, 1));
-    cr_assert(lt(u64, slab_used_bytes(fixture.store->reads), 3000 + 2 * OVERHEAD_BYTES));
+    cr_assert(lt(u64, slab_used_bytes(fixture.store->env.reads), 3000 + 2 * OVERHEAD_BYTES));
     log_read_release(&read);
-    cr_assert(eq(u64, slab_used_bytes(fixture.store->reads), 0));
+    cr_assert(eq(u64, slab_used_bytes(fixture.store->env.reads), 0));
 }
 
 /* ---- a reader without memory */

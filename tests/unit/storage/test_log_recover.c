@@ -1,6 +1,7 @@
 #include "base/mem.h"
 #include "record/batch_builder.h"
 #include "storage/log/log_recover.h"
+#include "storage/log/log_roll.h"
 #include "tests/support/store_fixture.h"
 
 #include <criterion/criterion.h>
@@ -681,9 +682,9 @@ static void leave_as_kafka(bool last_is_empty)
         cr_assert(eq(int, log_roll(log, COMPACTED_APPENDS, false),
                      OK)); /* by time, as for Kafka's max.compaction.lag.ms */
     cr_assert(fixture_settle());
-    cr_assert(eq(u32, log->segment_count, last_is_empty ? 6 : 5));
-    for (uint32_t i = 0; i < log->segment_count; i++)
-        segment_bases[i] = log->segments[i]->base_offset;
+    cr_assert(eq(u32, log->segments.count, last_is_empty ? 6 : 5));
+    for (uint32_t i = 0; i < log->segments.count; i++)
+        segment_bases[i] = segment_manifest_at(&log->segments, i)->base_offset;
     fixture_stop();
     delete_all(".levee");
     delete_all(".levee-window");

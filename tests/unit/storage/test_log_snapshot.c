@@ -1,7 +1,8 @@
 #include "base/mem.h"
 #include "base/small_file.h"
-#include "storage/log/log_private.h"
+#include "storage/log/log_snapshot.h"
 #include "storage/log/producer_files.h"
+#include "storage/store_private.h"
 #include "tests/support/store_fixture.h"
 
 #include <criterion/criterion.h>
@@ -42,7 +43,8 @@ static bool is_there(int64_t offset, enum log_file_kind kind)
     struct io_stat stat;
 
     log_names_format_file(name, offset, kind);
-    return fixture.store->io->v->file_stat(fixture.store->io, fixture_path(0, name), &stat) == OK;
+    return fixture.store->env.io->v->file_stat(fixture.store->env.io, fixture_path(0, name),
+                                               &stat) == OK;
 }
 
 struct counts {
@@ -64,9 +66,10 @@ static struct counts count_files(void)
 {
     struct counts counts = {0};
 
-    cr_assert(eq(
-        int, fixture.store->io->v->dir_list(fixture.store->io, the_log()->dir, count_file, &counts),
-        OK));
+    cr_assert(eq(int,
+                 fixture.store->env.io->v->dir_list(fixture.store->env.io, the_log()->dir,
+                                                    count_file, &counts),
+                 OK));
     return counts;
 }
 
@@ -92,8 +95,9 @@ static void check_snapshot(int64_t offset)
         producer_state_update(&state, &header, NULL, 0, NULL);
     }
     log_names_format_file(name, offset, LOG_FILE_SNAPSHOT);
-    cr_assert(eq(
-        int, small_file_read(fixture.store->io, fixture_path(0, name), &found, &found_bytes), OK));
+    cr_assert(
+        eq(int, small_file_read(fixture.store->env.io, fixture_path(0, name), &found, &found_bytes),
+           OK));
     cr_assert(eq(sz, found_bytes, producer_snapshot_size(&state)));
     expected = mem_alloc(found_bytes);
     producer_snapshot_encode(&state, expected);
@@ -109,10 +113,10 @@ Test(log_snapshot, each_segment_begins_with_a_snapshot_of_what_is_below_it)
         fill(i, 5);
         fixture_checkpoint();
     }
-    cr_assert(lt(u32, 4, the_log()->segment_count));
-    for (uint32_t i = 1; i < the_log()->segment_count; i++)
-        check_snapshot(the_log()->segments[i]->base_offset);
-    cr_assert(eq(u32, count_files().of[LOG_FILE_SNAPSHOT], the_log()->segment_count - 1));
+    cr_assert(lt(u32, 4, the_log()->segments.count));
+    for (uint32_t i = 1; i < the_log()->segments.count; i++)
+        check_snapshot(segment_manifest_at(&the_log()->segments, i)->base_offset);
+    cr_assert(eq(u32, count_files().of[LOG_FILE_SNAPSHOT], the_log()->segments.count - 1));
 }
 
 Test(log_snapshot, of_several_rolls_between_two_checkpoints_the_last_one_is_written)
@@ -143,7 +147,7 @@ Test(log_snapshot, a_log_without_producers_has_none)
         cr_assert(eq(int, fixture_append(&(struct fixture_append){.value_bytes = 900}, NULL), OK));
     cr_assert(fixture_settle());
     fixture_checkpoint();
-    cr_assert(lt(u32, 1, the_log()->segment_count));
+    cr_assert(lt(u32, 1, the_log()->segments.count));
     cr_assert(eq(u32, count_files().of[LOG_FILE_SNAPSHOT], 0));
 }
 
@@ -155,15 +159,19 @@ Test(log_snapshot, it_goes_with_its_segment)
         fill(i, 5);
         fixture_checkpoint();
     }
-    base = the_log()->segments[1]->base_offset;
+    base = segment_manifest_at(&the_log()->segments, 1)->base_offset;
     cr_assert(is_there(base, LOG_FILE_SNAPSHOT));
-    cr_assert(eq(
-        int, log_delete_records(the_log(), the_log()->segments[3]->base_offset, NULL, NULL), OK));
+    cr_assert(
+        eq(int,
+           log_delete_records(the_log(), segment_manifest_at(&the_log()->segments, 3)->base_offset,
+                              NULL, NULL),
+           OK));
     fixture_run_ms(50);
     fixture.at[0].log_start = log_offsets(the_log()).log_start;
     cr_assert(not(is_there(base, LOG_FILE_SNAPSHOT)));
-    cr_assert(is_there(the_log()->segments[0]->base_offset, LOG_FILE_SNAPSHOT));
-    cr_assert(eq(u32, count_files().of[LOG_FILE_SNAPSHOT], the_log()->segment_count));
+    cr_assert(
+        is_there(segment_manifest_at(&the_log()->segments, 0)->base_offset, LOG_FILE_SNAPSHOT));
+    cr_assert(eq(u32, count_files().of[LOG_FILE_SNAPSHOT], the_log()->segments.count));
 }
 
 Test(log_snapshot, a_cut_takes_those_above_it)
@@ -187,7 +195,7 @@ static void write_file(int64_t offset, enum log_file_kind kind)
     char name[LOG_FILE_NAME_MAX];
 
     log_names_format_file(name, offset, kind);
-    cr_assert(eq(int, small_file_write(fixture.store->io, fixture_path(0, name), "x", 1), OK));
+    cr_assert(eq(int, small_file_write(fixture.store->env.io, fixture_path(0, name), "x", 1), OK));
 }
 
 Test(log_snapshot, what_belongs_to_no_segment_and_no_mark_goes_when_the_log_goes_on)

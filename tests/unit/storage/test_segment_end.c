@@ -2,6 +2,8 @@
  * closed, and by an orderly stop, and the power may go meanwhile (decisions/0003-block-prefix.md).
  * The disk damages every unit that was being rewritten. */
 #include "storage/log/log_private.h"
+#include "storage/log/log_roll.h"
+#include "storage/store_private.h"
 #include "tests/support/store_fixture.h"
 
 #include <criterion/criterion.h>
@@ -37,12 +39,12 @@ static void lose_power(void)
 /* The checkpoint has cut the closed segment, and its sync has not ended. */
 static void cut_by_a_checkpoint(void)
 {
-    cr_assert(eq(u32, fixture.at[0].log->segment_count, 2));
+    cr_assert(eq(u32, fixture.at[0].log->segments.count, 2));
     sim_disk_hold(&fixture.node->disk, SIM_SYNCFS);
     store_checkpoint(fixture.store, NULL, NULL);
     fixture_run_ms(200);
-    cr_assert(eq(int, fixture.store->step, CHECKPOINT_SYNC));
-    cr_assert(not(fixture.at[0].log->segments[0]->padded));
+    cr_assert(eq(int, fixture.store->checkpointer.step, CHECKPOINT_SYNC));
+    cr_assert(not(segment_manifest_at(&fixture.at[0].log->segments, 0)->padded));
     sim_disk_unhold(&fixture.node->disk, SIM_SYNCFS);
 }
 
@@ -79,7 +81,7 @@ Test(segment_end, a_roll_during_a_checkpoint_is_protected)
         store_checkpoint(fixture.store, NULL, NULL);
         cr_assert(
             eq(int, fixture_append(&(struct fixture_append){.value_bytes = 15000}, NULL), OK));
-        cr_assert(eq(u32, fixture.at[0].log->segment_count, 2));
+        cr_assert(eq(u32, fixture.at[0].log->segments.count, 2));
         fixture_run_ms(20);
         sim_disk_hold(&fixture.node->disk, SIM_SYNCFS);
         sim_disk_unhold(&fixture.node->disk, SIM_WRITE);
@@ -187,7 +189,7 @@ static void stop_up_to_the_ends(enum err *stop_err)
 {
     append(0, 9000);
     store_stop(fixture.store, on_stopped, stop_err);
-    while (fixture.store->step != CHECKPOINT_IDLE)
+    while (fixture.store->checkpointer.step != CHECKPOINT_IDLE)
         cr_assert(sim_world_step(fixture.world, SIM_NEVER));
     cr_assert(not(list_is_empty(&fixture.store->commits.waiting)));
 }
@@ -201,11 +203,11 @@ Test(segment_end, no_checkpoint_begins_while_a_stop_cuts)
     up_again(&(struct fixture_options){.seed = 3, .checkpoint_interval_ms = UINT32_MAX});
     stop_up_to_the_ends(&stop_err);
     store_checkpoint(fixture.store, NULL, NULL);
-    cr_assert(eq(int, fixture.store->step, CHECKPOINT_IDLE));
+    cr_assert(eq(int, fixture.store->checkpointer.step, CHECKPOINT_IDLE));
     fixture_run_ms(500);
     cr_assert(eq(int, stop_err, OK));
     store_checkpoint(fixture.store, NULL, NULL); /* too late */
-    cr_assert(eq(int, fixture.store->step, CHECKPOINT_IDLE));
+    cr_assert(eq(int, fixture.store->checkpointer.step, CHECKPOINT_IDLE));
     fixture_crash(SIM_POWER_LOSS);
     cr_assert(fixture_start());
     fixture_check_content(0, 20000);

@@ -1,5 +1,6 @@
 #include "base/mem.h"
 #include "storage/log/log_private.h"
+#include "storage/store_private.h"
 #include "tests/sim/sim_io.h"
 #include "tests/support/store_fixture.h"
 
@@ -308,11 +309,11 @@ Test(store, a_failed_sync_of_the_journals_growth_is_final)
         fixture_run_ms(20);
     }
     fixture_run_ms(2000);
-    made = journal_stats(fixture.store->journal)->extents_made;
+    made = journal_stats(fixture.store->env.journal)->extents_made;
     sim_disk_fail_next(&fixture.node->disk, SIM_SYNCFS, EIO);
     sim_disk_unhold(&fixture.node->disk, SIM_SYNCFS);
     fixture_run_ms(500);
-    cr_assert(eq(u64, journal_stats(fixture.store->journal)->extents_made, made));
+    cr_assert(eq(u64, journal_stats(fixture.store->env.journal)->extents_made, made));
     expect_failure();
     fixture_check_prefix(0);
 }
@@ -351,7 +352,7 @@ Test(store, a_journal_extent_that_is_missing_ends_the_start)
     cr_assert(fixture_settle()); /* behind what the marks will hold */
     sim_disk_unhold(&fixture.node->disk, SIM_SYNCFS);
     fixture_run_ms(100);
-    cr_assert(eq(int, fixture.store->step, CHECKPOINT_IDLE));
+    cr_assert(eq(int, fixture.store->checkpointer.step, CHECKPOINT_IDLE));
     fixture_crash(SIM_KILL);
     cr_assert(eq(int, sim_disk_unlink(&fixture.node->disk, "data/journal-0-1.levee"), 0));
     fixture_try_start();
@@ -367,7 +368,7 @@ Test(store, what_came_during_a_checkpoint_reaches_its_segment_without_a_later_ap
     sim_disk_hold(&fixture.node->disk, SIM_SYNCFS);
     store_checkpoint(fixture.store, NULL, NULL);
     fixture_run_ms(100);
-    cr_assert(eq(int, fixture.store->step, CHECKPOINT_SYNC));
+    cr_assert(eq(int, fixture.store->checkpointer.step, CHECKPOINT_SYNC));
     cr_assert(eq(int,
                  fixture_append(&(struct fixture_append){.log_index = 1, .value_bytes = 100}, NULL),
                  OK));
@@ -375,7 +376,7 @@ Test(store, what_came_during_a_checkpoint_reaches_its_segment_without_a_later_ap
     sim_disk_unhold(&fixture.node->disk, SIM_SYNCFS);
     fixture_run_ms(3000);
     cr_assert(eq(u64, fixture.store->tail_cache.dirty_bytes, 0));
-    cr_assert(list_is_empty(&fixture.store->dirty_logs));
+    cr_assert(list_is_empty(&fixture.store->env.dirty_logs));
 }
 
 /* Descriptors come back: what finds none is done again, and nothing stops. */
@@ -861,8 +862,10 @@ Test(store, a_full_journal_takes_a_new_log_start_and_is_emptied_by_it)
 
     fill_disk_and_journal();
     log = fixture.at[1].log;
-    cr_assert(
-        eq(int, log_delete_records(log, log->segments[8]->base_offset, on_trimmed, NULL), OK));
+    cr_assert(eq(int,
+                 log_delete_records(log, segment_manifest_at(&log->segments, 8)->base_offset,
+                                    on_trimmed, NULL),
+                 OK));
     check_freed();
     cr_assert(eq(u32, trims_done, 1));
 }
@@ -998,16 +1001,16 @@ Test(store, the_journal_gives_its_space_back_when_the_marks_are_durable_and_not_
     up_with(&(struct fixture_options){.seed = 81, .log_count = 2});
     fill(40);
     cr_assert(fixture_settle());
-    used = journal_used_bytes(fixture.store->journal);
+    used = journal_used_bytes(fixture.store->env.journal);
     cr_assert(used > 0);
     store_checkpoint(fixture.store, NULL, NULL);
-    while (fixture.store->step != CHECKPOINT_IDLE) {
-        marking = marking || fixture.store->step == CHECKPOINT_MARK;
-        cr_assert(eq(u64, journal_used_bytes(fixture.store->journal), used));
+    while (fixture.store->checkpointer.step != CHECKPOINT_IDLE) {
+        marking = marking || fixture.store->checkpointer.step == CHECKPOINT_MARK;
+        cr_assert(eq(u64, journal_used_bytes(fixture.store->env.journal), used));
         sim_world_run_for(fixture.world, 5 * SIM_US);
     }
     cr_assert(marking);
-    cr_assert(lt(u64, journal_used_bytes(fixture.store->journal), used));
+    cr_assert(lt(u64, journal_used_bytes(fixture.store->env.journal), used));
 }
 
 Test(store, marks_without_space_wait_for_it, .init = up)
@@ -1017,14 +1020,14 @@ Test(store, marks_without_space_wait_for_it, .init = up)
     sim_disk_hold(&fixture.node->disk, SIM_SYNCFS);
     store_checkpoint(fixture.store, NULL, NULL);
     fixture_run_ms(100);
-    cr_assert(eq(int, fixture.store->step, CHECKPOINT_SYNC));
+    cr_assert(eq(int, fixture.store->checkpointer.step, CHECKPOINT_SYNC));
     sim_disk_fail_next(&fixture.node->disk, SIM_WRITE, ENOSPC);
     sim_disk_unhold(&fixture.node->disk, SIM_SYNCFS);
     fixture_run_ms(100);
-    cr_assert(eq(int, fixture.store->step, CHECKPOINT_MARK));
+    cr_assert(eq(int, fixture.store->checkpointer.step, CHECKPOINT_MARK));
     cr_assert(store_is_short_of_space(fixture.store));
     fixture_run_ms(3000);
-    cr_assert(eq(int, fixture.store->step, CHECKPOINT_IDLE));
+    cr_assert(eq(int, fixture.store->checkpointer.step, CHECKPOINT_IDLE));
     cr_assert(eq(int, store_state(fixture.store), STORE_RUNNING));
     cr_assert(not(store_is_short_of_space(fixture.store)));
     fixture_crash(SIM_POWER_LOSS);

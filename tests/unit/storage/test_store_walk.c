@@ -1,5 +1,6 @@
 /* A walk over all logs of a store, which are no more here than what it sees of them. */
 #include "storage/log/log_private.h"
+#include "storage/store_walk.h"
 #include "tests/support/fake_io.h"
 
 #include <criterion/criterion.h>
@@ -12,7 +13,8 @@ static struct {
     struct fake_io fake;
     struct clock clock;
     struct loop loop;
-    struct store store;
+    struct log_environment env;
+    struct store_walk walk;
     struct log logs[LOGS + LATE];
     uint32_t visits[LOGS + LATE];
     uint32_t visit_count;
@@ -34,7 +36,7 @@ static int64_t no_wall_time(struct clock *clock)
 static void add(uint32_t count)
 {
     for (; count > 0; count--)
-        list_push_back(&rig.store.logs, &rig.logs[rig.store.log_count++].node);
+        list_push_back(&rig.env.logs, &rig.logs[rig.env.log_count++].node);
 }
 
 static void setup(void)
@@ -43,9 +45,10 @@ static void setup(void)
     fake_io_init(&rig.fake);
     rig.clock = (struct clock){.mono_ns = no_time, .wall_ms = no_wall_time};
     loop_init(&rig.loop, 0, &rig.fake.io, &rig.clock);
-    rig.store.loop = &rig.loop;
-    rig.store.state = STORE_RUNNING;
-    list_init(&rig.store.logs);
+    rig.env.loop = &rig.loop;
+    rig.env.state = STORE_RUNNING;
+    list_init(&rig.env.logs);
+    store_walk_init(&rig.walk, &rig.env);
     add(LOGS);
 }
 
@@ -62,7 +65,7 @@ static enum err visit(struct log *log)
     return ++rig.visit_count == rig.fails_at ? ERR_NOSPACE : OK;
 }
 
-static void on_done(struct store *store, enum err err)
+static void on_done(void *context, enum err err)
 {
     rig.done_count++;
     rig.err = err;
@@ -78,7 +81,7 @@ static void begin(void)
     memset(rig.visits, 0, sizeof(rig.visits));
     rig.visit_count = 0;
     rig.done_count = 0;
-    store_walk_begin(&rig.store, visit, on_done);
+    store_walk_begin(&rig.walk, visit, on_done, NULL);
     cr_assert(eq(u32, rig.visit_count, 0));
     turn();
     cr_assert(lt(u32, 0, rig.visit_count));
@@ -115,8 +118,8 @@ Test(store_walk, logs_that_go_meanwhile_end_nothing)
     for (uint32_t i = 1; i < LOGS; i += 2)
         cr_assert(eq(u32, rig.visits[i], 1), "log %u", i);
     begin();
-    while (!list_is_empty(&rig.store.logs))
-        (void)list_pop_front(&rig.store.logs);
+    while (!list_is_empty(&rig.env.logs))
+        (void)list_pop_front(&rig.env.logs);
     end(OK);
 }
 
@@ -134,7 +137,7 @@ Test(store_walk, it_writes_nothing_in_a_store_that_has_failed)
 
     begin();
     visit_count = rig.visit_count;
-    rig.store.state = STORE_FAILED;
+    rig.env.state = STORE_FAILED;
     end(ERR_STORAGE);
     cr_assert(eq(u32, rig.visit_count, visit_count));
 }
@@ -143,11 +146,11 @@ Test(store_walk, it_writes_nothing_in_a_store_that_has_failed)
 Test(store_walk, it_has_failed_when_the_store_has_behind_its_last_log)
 {
     for (int i = 0; i < 4; i++) /* whole turns: the last log is seen before the end is */
-        (void)list_pop_front(&rig.store.logs);
+        (void)list_pop_front(&rig.env.logs);
     begin();
     turn();
     cr_assert(eq(u32, rig.visit_count, LOGS - 4));
     cr_assert(eq(u32, rig.done_count, 0));
-    rig.store.state = STORE_FAILED;
+    rig.env.state = STORE_FAILED;
     end(ERR_STORAGE);
 }

@@ -71,7 +71,7 @@ static inline int64_t log_start(void)
 
 static inline uint32_t segment_count(void)
 {
-    return fixture.at[0].log->segment_count;
+    return fixture.at[0].log->segments.count;
 }
 
 static inline void delete_records(int64_t offset)

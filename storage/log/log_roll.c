@@ -1,51 +1,23 @@
-/* A log's segments in order of base offset: finding, rolling, dropping. */
+#include "storage/log/log_roll.h"
+
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/sometimes.h"
-#include "storage/log/log_private.h"
+#include "storage/log/log_snapshot.h"
 
 #include <string.h>
-
-struct segment *log_active(const struct log *log)
-{
-    check(log->segment_count > 0);
-    return log->segments[log->segment_count - 1];
-}
-
-struct segment *log_segment_of(const struct log *log, int64_t offset, uint32_t *index_out)
-{
-    uint32_t low = 0;
-    uint32_t high = log->segment_count;
-
-    while (low < high) { /* the last one whose base is not above offset */
-        uint32_t middle = low + (high - low) / 2;
-        if (log->segments[middle]->base_offset <= offset)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (low == 0)
-        return NULL;
-    *index_out = low - 1;
-    return log->segments[low - 1];
-}
 
 struct segment *log_add_segment(struct log *log, int64_t base_offset)
 {
     struct segment *segment = segment_create(&log->segment_environment, base_offset);
 
-    check(log->segment_count == 0 || log_active(log)->end_offset <= base_offset);
-    if (log->segment_count > 0)
-        log_active(log)->is_active = false;
-    segment->is_active = true;
-    log->segments = mem_realloc(log->segments, (log->segment_count + 1) * sizeof(struct segment *));
-    log->segments[log->segment_count++] = segment;
+    segment_manifest_add(&log->segments, segment);
     return segment;
 }
 
 void log_delete_segment_files(struct log *log, int64_t base_offset)
 {
-    struct store *store = log->store;
+    struct log_environment *env = log->env;
     struct segment *named = segment_create(&log->segment_environment, base_offset);
     char from[LOG_PATH_MAX];
     char to[LOG_PATH_MAX];
@@ -55,20 +27,17 @@ void log_delete_segment_files(struct log *log, int64_t base_offset)
             continue; /* named by offset and mark, not by segment */
         segment_path(named, (enum log_file_kind)kind, false, from);
         segment_path(named, (enum log_file_kind)kind, true, to);
-        if (store->io->v->file_rename(store->io, from, to) == OK)
-            file_deletion_add(&store->deletion, to, false, log->config.file_delete_delay_ms);
+        if (env->io->v->file_rename(env->io, from, to) == OK)
+            file_deletion_add(env->deletion, to, false, log->config.file_delete_delay_ms);
     }
     segment_free(named);
 }
 
 void log_drop_first_segment(struct log *log, bool delete_files)
 {
-    struct segment *segment = log->segments[0];
+    struct segment *segment = segment_manifest_take_first(&log->segments);
     struct tail_entry *entry;
 
-    check(log->segment_count > 1);
-    log->segment_count--;
-    memmove(&log->segments[0], &log->segments[1], log->segment_count * sizeof(struct segment *));
     while ((entry = log_tail_first(&log->tail)) != NULL && entry->segment == segment)
         log_tail_remove(entry);
     if (delete_files)
@@ -78,10 +47,8 @@ void log_drop_first_segment(struct log *log, bool delete_files)
 
 void log_drop_last_segment(struct log *log, bool delete_files)
 {
-    struct segment *segment = log_active(log);
+    struct segment *segment = segment_manifest_take_last(&log->segments);
 
-    if (--log->segment_count > 0)
-        log_active(log)->is_active = true;
     if (delete_files)
         log_delete_segment_files(log, segment->base_offset);
     segment_free(segment);
@@ -114,7 +81,7 @@ bool log_must_roll(const struct log *log, uint32_t size_bytes, int64_t last_offs
     if (active->size_bytes == 0)
         return false;
     if (active->size_bytes + size_bytes >
-            log->config.segment_bytes / log->store->options.segment_shrink ||
+            log->config.segment_bytes / log->env->options->segment_shrink ||
         BUGGIFY("log: a segment is closed early"))
         return true;
     if (offset_index_is_full(&active->index, last_offset))
@@ -182,7 +149,7 @@ enum err log_protect_end(struct log *log, bool urgent)
     err = log_block_prefix(log, prefix, &entry.prefix_bytes);
     vec.iov_len = entry.prefix_bytes;
     if (err == OK)
-        err = journal_append(log->store->journal, &entry, &vec, 1, log->config.relaxed, NULL, NULL,
+        err = journal_append(log->env->journal, &entry, &vec, 1, log->config.relaxed, NULL, NULL,
                              NULL);
     if (err == OK)
         log->prefix_pending = false;

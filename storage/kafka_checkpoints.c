@@ -4,6 +4,7 @@
 #include "base/small_file.h"
 #include "storage/dir/offset_checkpoint.h"
 #include "storage/log/log_private.h"
+#include "storage/store_private.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -33,7 +34,7 @@ static uint32_t fill_entries(const struct store *store, enum kind kind,
 {
     uint32_t count = 0;
 
-    list_for_each(node, &store->logs)
+    list_for_each(node, &store->env.logs)
     {
         const struct log *log = container_of(node, struct log, node);
         if (log->quarantined)
@@ -58,7 +59,7 @@ static enum err write_file(struct store *const *stores, uint32_t store_count, en
     enum err err;
 
     for (uint32_t i = 0; i < store_count; i++)
-        max_count += stores[i]->log_count;
+        max_count += stores[i]->env.log_count;
     entries = mem_try_alloc(max_count * sizeof(*entries));
     if (entries == NULL)
         return ERR_NOMEM;
@@ -70,7 +71,7 @@ static enum err write_file(struct store *const *stores, uint32_t store_count, en
     if (err == OK) {
         offset_checkpoint_encode(entries, count, text, size_bytes);
         snprintf(path, sizeof(path), "%s/%s", stores[0]->world.dir->path, names[kind]);
-        err = small_file_write(stores[0]->io, path, text, size_bytes);
+        err = small_file_write(stores[0]->env.io, path, text, size_bytes);
     }
     mem_free(text);
     mem_free(entries);
@@ -83,11 +84,12 @@ enum err store_stopped_all(struct store *const *stores, uint32_t count)
 
     check(count > 0);
     for (uint32_t i = 0; i < count; i++)
-        if (stores[i]->state != STORE_STOPPED)
+        if (stores[i]->env.state != STORE_STOPPED)
             return ERR_STORAGE;
     for (int kind = 0; kind < KIND_COUNT && err == OK; kind++)
         err = write_file(stores, count, (enum kind)kind);
     if (err == OK)
-        err = stores[0]->io->v->filesystem_sync(stores[0]->io, stores[0]->world.dir->dir_fd);
+        err =
+            stores[0]->env.io->v->filesystem_sync(stores[0]->env.io, stores[0]->world.dir->dir_fd);
     return err;
 }

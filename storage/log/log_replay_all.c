@@ -12,8 +12,8 @@
 
 #include <stdio.h>
 
-struct store_set {
-    struct store *const *stores;
+struct log_set {
+    struct log_environment *const *envs;
     uint32_t count;
 };
 
@@ -21,7 +21,7 @@ struct store_set {
 
 enum err log_write_segment_now(struct log *log, struct segment *segment)
 {
-    struct io *io = log->store->io;
+    struct io *io = log->env->io;
     char path[LOG_PATH_MAX];
     uint32_t head_bytes = (uint32_t)(segment->written_pos % STORE_BLOCK);
     bool any = false;
@@ -58,9 +58,10 @@ enum err log_write_tail_now(struct log *log)
 {
     enum err err = OK;
 
-    for (uint32_t i = 0; i < log->segment_count && err == OK; i++)
-        if (log->segments[i]->written_pos < log->segments[i]->size_bytes)
-            err = log_write_segment_now(log, log->segments[i]);
+    for (uint32_t i = 0; i < log->segments.count && err == OK; i++)
+        if (segment_manifest_at(&log->segments, i)->written_pos <
+            segment_manifest_at(&log->segments, i)->size_bytes)
+            err = log_write_segment_now(log, segment_manifest_at(&log->segments, i));
     log_tail_drop_all(&log->tail);
     return err;
 }
@@ -68,11 +69,11 @@ enum err log_write_tail_now(struct log *log)
 /* Those that were touched stay on dirty_logs until they are settled. */
 static enum err write_tails(void *context)
 {
-    const struct store_set *set = context;
+    const struct log_set *set = context;
     enum err err = OK;
 
     for (uint32_t i = 0; i < set->count; i++) {
-        list_for_each(node, &set->stores[i]->dirty_logs)
+        list_for_each(node, &set->envs[i]->dirty_logs)
         {
             struct log *log = container_of(node, struct log, dirty_node);
             if (log->quarantined)
@@ -108,7 +109,7 @@ static enum err set_aside(void *context, struct journal_facts *facts,
 
     if (log == NULL || log->facts == NULL || !log->quarantined || replay->entry.payload_bytes == 0)
         return OK;
-    io = log->store->io;
+    io = log->env->io;
     snprintf(path, sizeof(path), "%s/" LOG_REMAINDER_NAME "%lld", log->dir,
              (long long)facts->first.offset);
     err = io->v->file_open(io, path, IO_WRITE | IO_CREATE, &fd);
@@ -129,10 +130,10 @@ static enum err forget_bytes(void *context)
     return OK;
 }
 
-static bool has_to_set_aside(const struct store_set *set)
+static bool has_to_set_aside(const struct log_set *set)
 {
     for (uint32_t i = 0; i < set->count; i++) {
-        list_for_each(node, &set->stores[i]->logs)
+        list_for_each(node, &set->envs[i]->logs)
         {
             const struct log *log = container_of(node, struct log, node);
             if (log->quarantined && log->facts != NULL)
@@ -146,27 +147,27 @@ static bool has_to_set_aside(const struct store_set *set)
 
 enum err log_replay_now(struct log *log)
 {
-    const struct store_set set = {.stores = &log->store, .count = 1};
+    const struct log_set set = {.envs = &log->env, .count = 1};
     const struct journal_replayer into_log = {replay_entry, write_tails, (void *)(uintptr_t)&set};
     const struct journal_replayer aside = {set_aside, forget_bytes, NULL};
     struct journal_facts *facts = log->facts;
     enum err err = OK;
 
     if (!log->quarantined)
-        err = journal_scan_replay(log->store->scan, facts, &into_log);
+        err = journal_scan_replay(log->env->scan, facts, &into_log);
     if (err == OK && log->quarantined)
-        err = journal_scan_replay(log->store->scan, facts, &aside);
+        err = journal_scan_replay(log->env->scan, facts, &aside);
     if (err == OK)
         log_replay_ended(log);
     return err;
 }
 
-enum err store_replay_all(struct store *const *stores, uint32_t count)
+enum err log_replay_all(struct log_environment *const *envs, uint32_t count)
 {
-    const struct store_set set = {.stores = stores, .count = count};
+    const struct log_set set = {.envs = envs, .count = count};
     const struct journal_replayer into_logs = {replay_entry, write_tails, (void *)(uintptr_t)&set};
     const struct journal_replayer aside = {set_aside, forget_bytes, NULL};
-    struct journal_scan *scan = stores[0]->scan;
+    struct journal_scan *scan = envs[0]->scan;
     enum err err = OK;
 
     if (scan != NULL)
@@ -174,8 +175,7 @@ enum err store_replay_all(struct store *const *stores, uint32_t count)
     if (err == OK && has_to_set_aside(&set))
         err = journal_scan_replay(scan, NULL, &aside);
     for (uint32_t i = 0; i < count && err == OK; i++) {
-        stores[i]->replayed = true;
-        list_for_each(node, &stores[i]->logs)
+        list_for_each(node, &envs[i]->logs)
         {
             struct log *log = container_of(node, struct log, node);
             if (log->facts != NULL)
@@ -183,8 +183,8 @@ enum err store_replay_all(struct store *const *stores, uint32_t count)
         }
     }
     if (err != OK)
-        log_line(stores[0]->world.sink, LOG_ERROR, "LVE-2107",
-                 "what the journal holds could not be taken over",
-                 log_str("dir", stores[0]->world.dir->path), log_err(err));
+        log_line(envs[0]->sink, LOG_ERROR, "LVE-2107",
+                 "what the journal holds could not be taken over", log_str("dir", envs[0]->dir),
+                 log_err(err));
     return err;
 }
