@@ -4,6 +4,7 @@
 #include "base/small_file.h"
 #include "storage/dir/offset_checkpoint.h"
 #include "storage/log/log_private.h"
+#include "storage/store.h"
 #include "storage/store_private.h"
 
 #include <stdio.h>

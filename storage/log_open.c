@@ -1,6 +1,7 @@
 /* Where a store's logs begin, for those who know the store.  (log.h) */
 #include "storage/log/log_close.h"
 #include "storage/log/log_load.h"
+#include "storage/store.h"
 #include "storage/store_private.h"
 
 #include <stdio.h>

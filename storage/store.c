@@ -1,4 +1,6 @@
 /* A store's construction, its room and space, its reactions to the journal. */
+#include "storage/store.h"
+
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/sometimes.h"

@@ -35,19 +35,6 @@ struct log;
 struct journal_scan;
 struct marks_set;
 
-struct store_events {
-    void (*failed)(void *context, enum err err);       /* S3; once */
-    void (*space)(void *context, bool short_of_space); /* S5 crossed */
-};
-
-/* The environment of a store: everything is the caller's and outlives it. */
-struct store_world {
-    struct loop *loop;
-    struct prng *prng;
-    struct log_sink *sink;
-    struct log_dir *dir;
-};
-
 /* marks and scan: what the directory held at start; used until store_recovered. */
 must_use enum err store_open(const struct store_world *world, const struct store_options *options,
                              const struct marks_set *marks, struct journal_scan *scan,

@@ -3,8 +3,15 @@
 #ifndef LEVEE_STORAGE_STORE_OPTIONS_H
 #define LEVEE_STORAGE_STORE_OPTIONS_H
 
+#include "base/err.h"
+
+#include <stdbool.h>
 #include <stdint.h>
 
+struct log_dir;
+struct log_sink;
+struct loop;
+struct prng;
 struct slab;
 
 struct store_options {
@@ -27,6 +34,19 @@ struct store_options {
                               * producer_shares.h); 0: as many as one may */
     struct slab *group_slab; /* for the journal's groups, which the tail cache keeps */
     struct slab *read_slab;  /* for what readers hold; NULL: the store's own */
+};
+
+struct store_events {
+    void (*failed)(void *context, enum err err);       /* S3; once */
+    void (*space)(void *context, bool short_of_space); /* S5 crossed */
+};
+
+/* The environment of a store: everything is the caller's and outlives it. */
+struct store_world {
+    struct loop *loop;
+    struct prng *prng;
+    struct log_sink *sink;
+    struct log_dir *dir;
 };
 
 /* FAILED is final (store.h, S3). */

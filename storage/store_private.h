@@ -6,7 +6,6 @@
 #include "storage/checkpointer.h"
 #include "storage/log/log_progress.h"
 #include "storage/segment_writer.h"
-#include "storage/store.h"
 #include "storage/store_walk.h"
 
 /* The stop, step by step: store_stop.c. */

@@ -1,5 +1,5 @@
-/* The start of a store behind log_open: what the journals hold → segments (store_replay.c) → sync →
- * marks of all shards → journals and marks of shards that are no more removed → journals open.
+/* The start of a store behind log_open: what the journals hold → segments (log_replay_all.c) → sync
+ * → marks of all shards → journals and marks of shards that are no more removed → journals open.
  * (store.h) */
 #include "base/check.h"
 #include "base/mem.h"
@@ -7,6 +7,7 @@
 #include "storage/log/log_checkpoint.h"
 #include "storage/log/log_producers.h"
 #include "storage/log/log_recover.h"
+#include "storage/store.h"
 #include "storage/store_private.h"
 
 static enum err set_recovered_target(struct log *log)

@@ -11,6 +11,7 @@
 #include "storage/log/log_checkpoint.h"
 #include "storage/log/log_roll.h"
 #include "storage/log/log_snapshot.h"
+#include "storage/store.h"
 #include "storage/store_private.h"
 
 static enum err make_empty_file(struct segment *segment)

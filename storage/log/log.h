@@ -9,7 +9,7 @@
  *       verbatim appends, from what a directory of Kafka's had, and below log_start from a cut;
  *       they stand inside segments: a closed one ends where the next begins
  *   L3  bytes below durable never change except by log_truncate
- * Files: segment.h (one .log), segment_set.h (all), log_append.c, log_read.c, log_lookup.c,
+ * Files: segment.h (one .log), segment_manifest.h (all), log_append.c, log_read.c, log_lookup.c,
  * log_recover.c, log_trim.c, segment_writer.h (late writing).  Rules L1-L16, I1-I12 of
  * durability.md. */
 #ifndef LEVEE_STORAGE_LOG_LOG_H

@@ -2,7 +2,7 @@
  * (log_adopt), the journal's entries above it (log_replay).
  *
  * Segments are believed up to the mark and cut there; what the journal adds follows in
- * store_replay.c, and is synced by store_recovered.  What contradicts the mark (files missing or
+ * log_replay_all.c, and is synced by store_recovered.  What contradicts the mark (files missing or
  * short, a bad batch below it) quarantines the log: nothing is cut, nothing is served (L13). */
 #include "storage/log/log_load.h"
 

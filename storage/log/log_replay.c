@@ -1,5 +1,5 @@
 /* The journal's entries of a log, above what its segments are believed to hold: batches go to the
- * tail in memory, which store_replay.c writes now and then; cuts and log starts take effect.  An
+ * tail in memory, which log_replay_all.c writes now and then; cuts and log starts take effect.  An
  * entry that does not follow on what is there quarantines the log. */
 #include "base/mem.h"
 #include "storage/log/log_append.h"
