@@ -25,38 +25,13 @@
 #include "base/io.h"
 #include "base/loop.h"
 #include "base/slab.h"
-#include "base/uuid.h"
+#include "storage/journal/journal_entry.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct journal;
 struct storage_metrics;
-
-enum journal_kind {
-    JOURNAL_APPEND = 1,    /* payload: whole batches, at `pos` of the segment; none: the prefix is
-                            * what counts, because the file is to be cut at pos */
-    JOURNAL_LOG_START = 2, /* offset: the new log start; no payload */
-    JOURNAL_TRUNCATE = 3,  /* offset: the new log end, at `pos` of segment_base_offset */
-};
-
-/* What an entry says. */
-struct journal_entry {
-    struct uuid topic_id;
-    int32_t partition;
-    uint8_t kind;       /* enum journal_kind */
-    int64_t offset;     /* APPEND: base offset of the first batch; else see the kind */
-    int64_t end_offset; /* APPEND: last offset of the last batch + 1 */
-    int64_t segment_base_offset;
-    uint64_t pos;          /* byte position in that segment, where payload goes */
-    uint32_t prefix_bytes; /* bytes of the segment just below pos that the same block holds:
-                            * the first append after a mark carries them, because its block is
-                            * rewritten in place and a torn write may hurt them */
-    uint32_t payload_bytes;
-    uint32_t owner; /* APPEND: a number below 2^24 for who brought its producer ids, so that a
-                     * replay lets the same ones go; 0: not known */
-    bool urgent; /* appending only, not written: it lets space go, and may use what is kept (J5) */
-};
 
 struct journal_events {
     /* Everything up to sequence is accepted by the kernel (a kill -9 does not lose it). */
@@ -139,10 +114,6 @@ bool journal_is_direct(const struct journal *journal);
 bool journal_is_idle(const struct journal *journal); /* nothing open, nothing in flight; an extent
                                                       * in the making is in flight, too */
 
-struct journal_stats {
-    uint64_t groups, entries, payload_bytes, device_bytes, syncs, groups_overtaking;
-    uint64_t extents_made, extents_refused;
-};
 const struct journal_stats *journal_stats(const struct journal *journal);
 
 /* Remove the journals of shards >= shard_count, which no longer exist; directory synced.  Only when

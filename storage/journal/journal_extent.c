@@ -3,7 +3,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "storage/bug_bank.h"
-#include "storage/journal/journal.h"
+#include "storage/journal/journal_entry.h"
 #include "storage/journal/journal_format.h"
 
 #include <errno.h>

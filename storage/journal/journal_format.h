@@ -34,7 +34,8 @@
 #define LEVEE_STORAGE_JOURNAL_JOURNAL_FORMAT_H
 
 #include "base/err.h"
-#include "storage/journal/journal.h"
+#include "base/io.h"
+#include "storage/journal/journal_entry.h"
 
 #include <stdint.h>
 #include <sys/uio.h>

@@ -13,11 +13,13 @@
 #include "base/list.h"
 #include "base/slab.h"
 #include "base/whole_write.h"
-#include "storage/journal/journal.h"
+#include "storage/journal/journal_entry.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/uio.h>
+
+struct journal;
 
 enum { JOURNAL_GROUP_PIECES_MAX = 16 };
 
