@@ -48,12 +48,6 @@ void store_fail(struct store *store, enum err err)
 
 /* ---- room */
 
-void store_give_room(struct store *store)
-{
-    if (store->env.state != STORE_RUNNING || !tail_cache_is_full(&store->tail_cache))
-        room_queue_give(&store->room);
-}
-
 void store_wait_room(struct store *store, struct store_waiter *waiter)
 {
     room_queue_wait(&store->room, waiter);

@@ -48,10 +48,17 @@ struct store {
     struct storage_metrics metrics;
 };
 
-void store_fail(struct store *store, enum err err); /* S3 */
-void store_note_journal(struct store *store);       /* how full it is, for the metrics */
-void store_give_room(struct store *store);
+void store_fail(struct store *store, enum err err);        /* S3 */
+void store_note_journal(struct store *store);              /* how full it is, for the metrics */
 void store_tell_stopped(struct store *store);              /* when its last operation is over */
 must_use enum err store_open_journal(struct store *store); /* a new one, of recovery_epoch */
+
+/* There may be room; while the tail cache is full there is none, but who waits on a store that does
+ * not run finds that out. */
+static inline void store_give_room(struct store *store)
+{
+    if (store->env.state != STORE_RUNNING || !tail_cache_is_full(&store->tail_cache))
+        room_queue_give(&store->room);
+}
 
 #endif

@@ -6,6 +6,7 @@
 - objects of the core call no function outside an allow-list: no clock, chance, socket, file,
   thread or heap but through the seams
 - a partition's log is used by the partition's own files alone, and no handler includes it
+- no objects of storage call each other in a circle: news goes up through callbacks
 - files and functions keep a human size; exceptions stand in tools/tidy_exceptions.txt, a list that
   may only shrink
 - each log code in a source has its row in base/log_codes.h, each row is used, and one code says one
@@ -150,6 +151,56 @@ def exceptions():
     return table
 
 
+# Rooms whose objects call each other down only.
+ROOMS_WITHOUT_CIRCLES = ['storage']
+
+
+def circles(edges):
+    """Strongly connected sets of more than one (Tarjan)."""
+    index, low, stack, found = {}, {}, [], []
+
+    def visit(node):
+        index[node] = low[node] = len(index)
+        stack.append(node)
+        for other in edges[node]:
+            if other not in index:
+                visit(other)
+                low[node] = min(low[node], low[other])
+            elif other in stack:
+                low[node] = min(low[node], index[other])
+        if low[node] == index[node]:
+            at = stack.index(node)
+            if len(stack) - at > 1:
+                found.append(sorted(stack[at:]))
+            del stack[at:]
+
+    for node in sorted(edges):
+        if node not in index:
+            visit(node)
+    return found
+
+
+def check_circles(build):
+    for room in ROOMS_WITHOUT_CIRCLES:
+        archive = os.path.join(build, room, f'lib{room}.a')
+        if not os.path.exists(archive):
+            continue
+        owner, used = {}, {}
+        out = subprocess.run(['nm', '-A', archive], capture_output=True, text=True, check=True)
+        for line in out.stdout.splitlines():
+            match = re.match(r'[^:]+:([^:]+):\s*[0-9a-f]*\s+(\w)\s+(\S+)', line)
+            if match and match[2] in 'TDBR':
+                owner[match[3]] = match[1]
+            elif match and match[2] == 'U':
+                used.setdefault(match[1], set()).add(match[3])
+        edges = {name: set() for name in set(owner.values()) | set(used)}
+        for name, symbols in used.items():
+            edges[name] = {owner[s] for s in symbols if s in owner} - {name}
+        for circle in circles(edges):
+            problem(f'{room}: a circle of calls: ' + ', '.join(
+                os.path.basename(name).replace('.c.o', '.c') for name in circle))
+
+
 def functions_of(path):
     """(name, lines) of each function: from its opening brace in column 0 to the closing one."""
     lines = open(path).read().split('\n')
@@ -253,6 +304,7 @@ def main():
     check_includes(paths)
     check_faces(paths)
     check_symbols(build)
+    check_circles(build)
     check_sizes(paths)
     check_log_codes(paths)
     check_assertions(paths)
