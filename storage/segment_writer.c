@@ -10,9 +10,7 @@
 #include <assert.h>
 #include <string.h>
 
-enum {
-    RETRY_MS = 1000,
-};
+enum { RETRY_MS = 1000 };
 
 static_assert((uint32_t)STORE_BLOCK <= (uint32_t)BUFFER_PAGE_BYTES,
               "a buffer lies as a write must");
@@ -33,19 +31,13 @@ struct segment_write {
 
 static void fill_writes(struct segment_writer *writer);
 
-static bool segment_is_closed(const struct log *log, const struct segment *segment)
-{
-    return segment != log_active(log);
-}
-
 static bool is_due(const struct segment_writer *writer, const struct log *log)
 {
     struct tail_entry *first = log->tail.first_unwritten;
 
     if (log->writing || first == NULL || first->sequence > log->env->tail_cache->committed)
         return false;
-    return writer->events->wants_flush(writer->context, log) ||
-           segment_is_closed(log, first->segment) ||
+    return writer->events->wants_flush(writer->context, log) || !first->segment->is_active ||
            log->tail.ready_bytes >= log->env->options->segment_write_bytes ||
            BUGGIFY("segment writer: a small piece is written");
 }
