@@ -47,7 +47,7 @@ static enum err open_dir(struct broker *broker)
     }
     prng_init(&prng, broker->options.grounds[0].seed);
     err = log_dir_open(&broker->dir, broker->options.grounds[0].io, &prng, path,
-                       config_text(config, "cluster.id"), config_node_id(config));
+                       config_values(config)->cluster_id, config_node_id(config));
     if (err != OK) {
         log_line(sink_of(broker), LOG_ERROR, "LVE-2001", "the data directory cannot be used",
                  log_str("dir", path), log_err(err), log_str("problem", broker->dir.problem));
@@ -124,13 +124,11 @@ static enum err open_store(struct station *station)
     struct store_options options = {
         .shard = shard->index,
         .shard_count = broker->options.shard_count,
-        .journal_max_bytes = (uint64_t)config_i64(config, NULL, "levee.journal.max.bytes"),
+        .journal_max_bytes = (uint64_t)config_values(config)->levee_journal_max_bytes,
         .tail_cache_max_bytes = broker->memory_limits.tail_cache_bytes,
-        .checkpoint_interval_ms =
-            (uint32_t)config_i64(config, NULL, "levee.checkpoint.interval.ms"),
-        .relaxed_sync_interval_ms =
-            (uint32_t)config_i64(config, NULL, "levee.cache.flush.interval.ms"),
-        .reserve_bytes = (uint64_t)config_i64(config, NULL, "levee.disk.reserve.bytes"),
+        .checkpoint_interval_ms = (uint32_t)config_values(config)->levee_checkpoint_interval_ms,
+        .relaxed_sync_interval_ms = (uint32_t)config_values(config)->levee_cache_flush_interval_ms,
+        .reserve_bytes = (uint64_t)config_values(config)->levee_disk_reserve_bytes,
         .open_files_max = broker->descriptors.files_per_shard,
         .group_slab = memory_slab(&shard->memory, MEMORY_JOURNAL),
         .read_slab = memory_slab(&shard->memory, MEMORY_COLD_READS),
@@ -160,14 +158,14 @@ static enum err prepare_station(struct broker *broker, uint32_t index)
     memory_init(&shard->memory, &broker->memory_limits, &shard->loop, shard->sink);
     broker->shards.at[index] = shard;
     stall_watch_init(&station->stalls, &shard->loop, shard->sink,
-                     (uint64_t)config_i64(shard->config, NULL, "levee.loop.stall.warn.ms"));
+                     (uint64_t)config_values(shard->config)->levee_loop_stall_warn_ms);
     shard->stalls = &station->stalls;
     shard->request_metrics = &station->request_metrics;
     shard->image = image_create();
     shard->fetch_sessions = mem_alloc(sizeof(*shard->fetch_sessions));
     fetch_sessions_init(
         shard->fetch_sessions, &shard->prng,
-        (uint32_t)config_i64(shard->config, NULL, "max.incremental.fetch.session.cache.slots"),
+        (uint32_t)config_values(shard->config)->max_incremental_fetch_session_cache_slots,
         memory_budget(&shard->memory, MEMORY_FETCH_SESSIONS));
     shard->offload = broker->options.offload;
     append_load_init(&shard->append_load, &broker->memory_limits, broker->options.shard_count,
@@ -314,9 +312,8 @@ static void register_metrics(struct broker *broker)
     for (uint32_t i = 0; i < broker->shards.count; i++)
         shard_metrics_register(broker->shards.at[i], metrics);
     front_register_metrics(broker->front, metrics);
-    broker->scrape =
-        scrape_create(&broker->shards,
-                      (uint32_t)config_i64(broker->options.config, NULL, "levee.metrics.rows.max"));
+    broker->scrape = scrape_create(
+        &broker->shards, (uint32_t)config_values(broker->options.config)->levee_metrics_rows_max);
     scrape_register(broker->scrape, metrics);
     request_summaries_register(&broker->summaries, &broker->shards, metrics);
 }

@@ -10,6 +10,11 @@
 const struct config_key *client_metrics_config_keys(uint32_t *count_out);
 const struct config_key *client_metrics_config_key_find(const char *name);
 
+static inline const struct config_key *client_metrics_config_key(enum client_metrics_config_id id)
+{
+    return &config_tables_client_metrics[id];
+}
+
 /* Is it an interval that Kafka allows? */
 bool client_metrics_config_is_interval(int64_t interval_ms);
 

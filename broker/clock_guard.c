@@ -20,7 +20,7 @@ void clock_guard_start(struct shard *shard)
 static bool is_accepted(struct shard *shard, int64_t step_ms, uint64_t now_ns)
 {
     struct clock_guard *guard = &shard->clock_guard;
-    int64_t accept_ms = config_i64(shard->config, shard->image, "levee.clock.step.accept.ms");
+    int64_t accept_ms = shard_config(shard)->levee_clock_step_accept_ms;
 
     if (!guard->doubting || is_step(step_ms - guard->step_ms)) {
         guard->step_ms = step_ms;

@@ -5,6 +5,7 @@
 #include "base/nearest.h"
 #include "base/properties.h"
 #include "base/text.h"
+#include "broker/config/config_value.h"
 #include "broker/config_private.h"
 #include "broker/metadata/image.h"
 #include "net/protocol/kafka_enums.h"
@@ -55,13 +56,6 @@ static void remark(struct loading *loading, const char *format, ...)
     loading->note(loading->context, text);
 }
 
-static uint32_t index_of(const struct config_key *key)
-{
-    uint32_t count;
-
-    return (uint32_t)(key - config_keys(&count));
-}
-
 /* The nearest key that acts: what one meant who mistyped it would be lost without a word. */
 static const char *near_key(const char *name)
 {
@@ -109,7 +103,7 @@ static void set_value(struct loading *loading, const char *name, const char *tex
     size_t value_bytes = strlen(text);
     const char *value = text;
     char problem[512];
-    uint32_t index;
+    char **slot;
 
     if (key == NULL) {
         unknown_key(loading, name);
@@ -127,11 +121,11 @@ static void set_value(struct loading *loading, const char *name, const char *tex
         report(loading, "%s (%s)", problem, loading->origin);
         return;
     }
-    index = index_of(key);
-    if (key->effect == CONFIG_IGNORED && loading->config->values[index] == NULL)
+    slot = &loading->config->texts[config_key_id(key)];
+    if (key->effect == CONFIG_IGNORED && *slot == NULL)
         note_without_effect(loading, name);
-    mem_free(loading->config->values[index]);
-    loading->config->values[index] = mem_strndup(value, value_bytes);
+    mem_free(*slot);
+    *slot = mem_strndup(value, value_bytes);
 }
 
 /* ---- the file */
@@ -246,7 +240,7 @@ static void load_variable(struct loading *loading, const char *variable)
     }
     if (equals != NULL && strncmp(variable, "CLUSTER_ID=", 11) == 0) {
         loading->origin = "environment CLUSTER_ID";
-        set_value(loading, "cluster.id", equals + 1);
+        set_value(loading, config_key(CONFIG_CLUSTER_ID)->name, equals + 1);
     }
 }
 
@@ -270,23 +264,24 @@ static void load_set(struct loading *loading, const char *set)
 static void load_dev_defaults(struct loading *loading)
 {
     loading->origin = "levee dev";
-    set_value(loading, "listeners", "PLAINTEXT://127.0.0.1:9092");
-    set_value(loading, "offsets.topic.replication.factor", "1");
-    set_value(loading, "group.initial.rebalance.delay.ms", "0");
+    set_value(loading, config_key(CONFIG_LISTENERS)->name, "PLAINTEXT://127.0.0.1:9092");
+    set_value(loading, config_key(CONFIG_OFFSETS_TOPIC_REPLICATION_FACTOR)->name, "1");
+    set_value(loading, config_key(CONFIG_GROUP_INITIAL_REBALANCE_DELAY_MS)->name, "0");
 }
 
 /* A limit of 0, from whichever unit: every record would go at once (KafkaConfig.validateValues). */
 static void check_retention(struct loading *loading)
 {
-    static const char *const names[] = {"log.retention.ms", "log.retention.minutes",
-                                        "log.retention.hours"};
-    size_t i = 0;
+    enum config_id id = CONFIG_LOG_RETENTION_MS;
+    const char *text;
+    int64_t value;
 
-    while (i + 1 < array_count(names) && !config_is_set(loading->config, names[i]))
-        i++;
-    if (config_i64(loading->config, NULL, names[i]) == 0)
+    while (config_key(id)->behind != CONFIG_NO_KEY && !config_is_set(loading->config, id))
+        id = config_key(id)->behind;
+    text = config_text(loading->config, id);
+    if (text_parse_i64(text, strlen(text), INT64_MIN, INT64_MAX, &value) == OK && value == 0)
         report(loading, "%s is 0: nothing would be kept; say -1 for no limit, or 1 or more",
-               names[i]);
+               config_key(id)->name);
 }
 
 enum err config_load(struct io *io, const struct config_load_options *options,
@@ -295,12 +290,9 @@ enum err config_load(struct io *io, const struct config_load_options *options,
                      struct config **out)
 {
     struct loading loading = {.problem = problem, .note = note, .context = context};
-    uint32_t count;
     char text[512];
 
-    config_keys(&count);
     loading.config = mem_alloc(sizeof(*loading.config));
-    loading.config->values = mem_alloc(count * sizeof(char *));
     if (options->dev)
         load_dev_defaults(&loading);
     if (options->file != NULL)
@@ -313,6 +305,8 @@ enum err config_load(struct io *io, const struct config_load_options *options,
         load_set(&loading, options->sets[i]);
     if (loading.without_effect[0] != '\0')
         remark(&loading, "these keys have no effect here: %s", loading.without_effect);
+    if (!loading.failed)
+        config_resolve(loading.config, NULL, &loading.config->typed);
     if (!loading.failed && config_derive(loading.config, text, sizeof(text)) != OK)
         report(&loading, "%s", text);
     if (!loading.failed)
@@ -327,108 +321,92 @@ enum err config_load(struct io *io, const struct config_load_options *options,
 
 void config_destroy(struct config *config)
 {
-    uint32_t count;
-
     if (config == NULL)
         return;
-    config_keys(&count);
-    for (uint32_t i = 0; i < count; i++)
-        mem_free(config->values[i]);
-    mem_free(config->values);
+    for (uint32_t i = 0; i < CONFIG_ID_COUNT; i++)
+        mem_free(config->texts[i]);
     mem_free(config);
 }
 
 /* ---- values */
 
-static const struct config_key *must_find(const char *name)
+const struct config_values *config_values(const struct config *config)
 {
-    const struct config_key *key = config_key_find(name);
-
-    check(key != NULL);
-    return key;
+    return &config->typed;
 }
 
-const char *config_text(const struct config *config, const char *name)
+const char *config_text(const struct config *config, enum config_id id)
 {
-    const struct config_key *key = must_find(name);
-    const char *value = config->values[index_of(key)];
+    const char *text = config->texts[id];
 
-    return value != NULL ? value : key->default_text;
+    return text != NULL ? text : config_key(id)->default_text;
 }
 
 const char *config_log_dir(const struct config *config)
 {
-    return config_text(config, config_is_set(config, "log.dirs") ? "log.dirs" : "log.dir");
+    return config_text(config,
+                       config_is_set(config, CONFIG_LOG_DIRS) ? CONFIG_LOG_DIRS : CONFIG_LOG_DIR);
 }
 
-bool config_is_set(const struct config *config, const char *name)
+bool config_is_set(const struct config *config, enum config_id id)
 {
-    return config->values[index_of(must_find(name))] != NULL;
+    return config->texts[id] != NULL;
 }
 
-/* A stored text may be from a time, or a broker, where nobody checked it: then it does not count.
- */
+/* What image has for a key of the resource, if it counts: a stored text may be from a time, or a
+ * broker, where nobody checked it. */
+static const char *stored_text(const struct image *image, const char *resource,
+                               const struct config_key *key)
+{
+    const char *text = image_config(image, KAFKA_CONFIG_RESOURCE_TYPE_BROKER, resource, key->name);
+
+    return text != NULL && config_check(key, text, NULL, 0) == OK ? text : NULL;
+}
+
 static const char *effective_text(const struct config *config, const struct image *image,
-                                  const struct config_key *key, enum config_source *source_out)
+                                  enum config_id id, enum config_source *source_out)
 {
-    const char *value = NULL;
+    const struct config_key *key = config_key(id);
+    const char *text = NULL;
 
-    *source_out = CONFIG_SOURCE_BROKER;
     if (image != NULL && key->dynamic) {
-        char id[16];
-        snprintf(id, sizeof(id), "%d", config_node_id(config));
-        value = image_config(image, KAFKA_CONFIG_RESOURCE_TYPE_BROKER, id, key->name);
-        if (value != NULL && config_check(key, value, NULL, 0) == OK)
-            return value;
+        char name[16];
+        snprintf(name, sizeof(name), "%d", config_node_id(config));
+        *source_out = CONFIG_SOURCE_BROKER;
+        text = stored_text(image, name, key);
+        if (text != NULL)
+            return text;
         *source_out = CONFIG_SOURCE_DEFAULT_BROKER;
-        value = image_config(image, KAFKA_CONFIG_RESOURCE_TYPE_BROKER, "", key->name);
-        if (value != NULL && config_check(key, value, NULL, 0) == OK)
-            return value;
+        text = stored_text(image, "", key);
+        if (text != NULL)
+            return text;
     }
-    value = config->values[index_of(key)];
-    *source_out = value != NULL ? CONFIG_SOURCE_STATIC : CONFIG_SOURCE_DEFAULT;
-    return value != NULL ? value : key->default_text;
+    text = config->texts[id];
+    *source_out = text != NULL ? CONFIG_SOURCE_STATIC : CONFIG_SOURCE_DEFAULT;
+    return text != NULL ? text : key->default_text;
 }
 
-const char *config_string(const struct config *config, const struct image *image, const char *name)
+const char *config_string(const struct config *config, const struct image *image, enum config_id id)
 {
     enum config_source source;
 
-    return effective_text(config, image, must_find(name), &source);
+    return effective_text(config, image, id, &source);
 }
 
 enum config_source config_source_of(const struct config *config, const struct image *image,
-                                    const char *name)
+                                    enum config_id id)
 {
     enum config_source source;
 
-    effective_text(config, image, must_find(name), &source);
+    effective_text(config, image, id, &source);
     return source;
 }
 
-int64_t config_i64(const struct config *config, const struct image *image, const char *name)
+void config_resolve(const struct config *config, const struct image *image,
+                    struct config_values *out)
 {
-    const char *text = config_string(config, image, name);
-    int64_t value;
-    enum err err;
-
-    check(text != NULL);
-    err = text_parse_i64(text, strlen(text), INT64_MIN, INT64_MAX, &value);
-    check(err == OK); /* config_check let it in */
-    return value;
-}
-
-double config_double(const struct config *config, const struct image *image, const char *name)
-{
-    return strtod(config_string(config, image, name), NULL);
-}
-
-bool config_bool(const struct config *config, const struct image *image, const char *name)
-{
-    const char *text = config_string(config, image, name);
-    bool value;
-    enum err err = text_parse_bool(text, strlen(text), &value);
-
-    check(err == OK);
-    return value;
+    for (uint32_t i = 0; i < CONFIG_ID_COUNT; i++) {
+        enum config_id id = (enum config_id)i;
+        config_value_put(out, config_key(id), config_string(config, image, id));
+    }
 }

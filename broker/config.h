@@ -10,6 +10,7 @@
 #include "base/io.h"
 #include "base/log_line.h"
 #include "broker/config/config_key.h"
+#include "broker/config/config_values.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -47,18 +48,24 @@ must_use enum err config_load(struct io *io, const struct config_load_options *o
                               struct config **out);
 void config_destroy(struct config *config);
 
-/* The static value as text (the default when not set); NULL: null.  name must be a row. */
-const char *config_text(const struct config *config, const char *name);
-bool config_is_set(const struct config *config, const char *name);
+/* The static values, typed. */
+const struct config_values *config_values(const struct config *config);
+
+/* The static value as text (the default when not set); NULL: null. */
+const char *config_text(const struct config *config, enum config_id id);
+bool config_is_set(const struct config *config, enum config_id id);
 
 /* The effective value with dynamic overrides of image (NULL: static only): broker's own, then
- * cluster default, then static, then default.  name must be a row of that type. */
-int64_t config_i64(const struct config *config, const struct image *image, const char *name);
-double config_double(const struct config *config, const struct image *image, const char *name);
-bool config_bool(const struct config *config, const struct image *image, const char *name);
-const char *config_string(const struct config *config, const struct image *image, const char *name);
+ * cluster default, then static, then default.  A stored text that is no legal value does not count.
+ * What is read often is read typed: shard_config. */
+const char *config_string(const struct config *config, const struct image *image,
+                          enum config_id id);
 enum config_source config_source_of(const struct config *config, const struct image *image,
-                                    const char *name);
+                                    enum config_id id);
+
+/* All of them, typed; texts live as long as config. */
+void config_resolve(const struct config *config, const struct image *image,
+                    struct config_values *out);
 
 /* config_check.c: is text, without the blanks around it, a legal value of key?  problem_out (may be
  * NULL): a sentence in Kafka's words. */

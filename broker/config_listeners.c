@@ -1,6 +1,7 @@
 /* Listeners out of listeners, advertised.listeners and listener.security.protocol.map. */
 #include "base/check.h"
 #include "base/text.h"
+#include "broker/config/config_value.h"
 #include "broker/config_private.h"
 
 #include <stdio.h>
@@ -98,7 +99,7 @@ static bool is_wanted_name(void *context, const char *piece, size_t size_bytes)
 /* Kafka's combined mode: a listener of the controller, which is inside and has no socket here. */
 static bool is_controllers(struct derivation *derivation)
 {
-    const char *names = config_text(derivation->config, "controller.listener.names");
+    const char *names = config_text(derivation->config, CONFIG_CONTROLLER_LISTENER_NAMES);
 
     if (*names == '\0')
         return strcmp(derivation->name, "CONTROLLER") == 0 && derivation->protocol < 0;
@@ -126,7 +127,8 @@ static bool add_listener(void *context, const char *piece, size_t size_bytes)
         }
     derivation->name = endpoint.name;
     derivation->protocol = -1;
-    each_piece(config_text(config, "listener.security.protocol.map"), find_protocol, derivation);
+    each_piece(config_text(config, CONFIG_LISTENER_SECURITY_PROTOCOL_MAP), find_protocol,
+               derivation);
     if (is_controllers(derivation))
         return true;
     if (derivation->protocol < 0) {
@@ -183,17 +185,18 @@ enum err config_derive(struct config *config, char *problem_out, size_t problem_
 {
     struct derivation derivation = {
         .config = config, .problem = problem_out, .problem_max = problem_max};
-    const char *advertised = config_text(config, "advertised.listeners");
-    const char *id = config_is_set(config, "node.id") || !config_is_set(config, "broker.id")
-                         ? "node.id"
-                         : "broker.id";
+    const char *advertised = config_text(config, CONFIG_ADVERTISED_LISTENERS);
+    enum config_id id =
+        config_is_set(config, CONFIG_NODE_ID) || !config_is_set(config, CONFIG_BROKER_ID)
+            ? CONFIG_NODE_ID
+            : CONFIG_BROKER_ID;
 
-    config->node_id = (int32_t)config_i64(config, NULL, id);
+    config->node_id = (int32_t)config_value_i64(&config->typed, config_key(id));
     if (config->node_id < 0) {
-        snprintf(problem_out, problem_max, "%s must be 0 or more", id);
+        snprintf(problem_out, problem_max, "%s must be 0 or more", config_key(id)->name);
         return ERR_INVALID;
     }
-    if (!each_piece(config_text(config, "listeners"), add_listener, &derivation))
+    if (!each_piece(config_text(config, CONFIG_LISTENERS), add_listener, &derivation))
         return ERR_INVALID;
     if (config->listener_count == 0) {
         snprintf(problem_out, problem_max, "listeners: at least one is needed");

@@ -7,7 +7,8 @@
 enum { CONFIG_LISTENERS_MAX = 16 };
 
 struct config {
-    char **values; /* by row of the table; NULL: not set */
+    char *texts[CONFIG_ID_COUNT]; /* NULL: not set */
+    struct config_values typed;
     int32_t node_id;
     struct config_listener listeners[CONFIG_LISTENERS_MAX];
     uint32_t listener_count;

@@ -31,8 +31,8 @@ uint32_t config_synonyms(const struct config *config, const struct image *image,
                 image_config(image, KAFKA_CONFIG_RESOURCE_TYPE_BROKER, "", key->name),
                 CONFIG_SOURCE_DEFAULT_BROKER);
         }
-        if (config_is_set(config, key->name))
-            add(out, &count, key, config_text(config, key->name), CONFIG_SOURCE_STATIC);
+        if (config_is_set(config, at))
+            add(out, &count, key, config_text(config, at), CONFIG_SOURCE_STATIC);
     }
     for (enum config_id at = first; at != CONFIG_NO_KEY; at = config_key(at)->behind)
         add(out, &count, config_key(at), config_key(at)->default_text, CONFIG_SOURCE_DEFAULT);

@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-const char cordon_key[] = "cordoned.log.dirs";
-
 /* The next entry of a list without the blanks around it, from *rest on; false: there is none. */
 static bool next_entry(const char **rest, const char **entry_out, size_t *bytes_out)
 {

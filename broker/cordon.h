@@ -7,8 +7,6 @@
 
 #include "broker/config.h"
 
-extern const char cordon_key[];
-
 /* Does the list name our only directory? */
 bool cordon_covers(const struct config *config, const char *list);
 

@@ -35,8 +35,8 @@ struct descriptors descriptors_share(uint32_t limit, uint32_t shard_count, uint3
 enum err descriptors_share_out(const struct config *config, uint32_t limit, uint32_t shard_count,
                                struct log_sink *sink, struct descriptors *out)
 {
-    uint32_t files = (uint32_t)config_i64(config, NULL, "levee.open.files.max");
-    int64_t connections = config_i64(config, NULL, "max.connections");
+    uint32_t files = (uint32_t)config_values(config)->levee_open_files_max;
+    int64_t connections = config_values(config)->max_connections;
 
     *out = descriptors_share(limit, shard_count, files,
                              connections < INT32_MAX ? (uint32_t)connections : 0);
@@ -46,8 +46,8 @@ enum err descriptors_share_out(const struct config *config, uint32_t limit, uint
         return ERR_INVALID;
     }
     if (out->short_of &&
-        (config_is_set(config, "levee.open.files.max") ||
-         config_is_set(config, "max.connections") || out->files_per_shard < FILES_ENOUGH))
+        (config_is_set(config, CONFIG_LEVEE_OPEN_FILES_MAX) ||
+         config_is_set(config, CONFIG_MAX_CONNECTIONS) || out->files_per_shard < FILES_ENOUGH))
         log_line(sink, LOG_INFO, "LVE-1108",
                  "fewer files or connections than configured: the descriptor limit is low",
                  log_u64("limit", limit), log_u64("files_per_shard", out->files_per_shard),

@@ -226,16 +226,14 @@ static const struct conn_events events = {.opened = on_opened,
  * and an eighth is for what others have received: a larger one would never be whole. */
 static uint32_t request_limit(const struct config *config, struct memory *memory)
 {
-    uint64_t limit = (uint64_t)config_i64(config, NULL, "socket.request.max.bytes");
+    uint64_t limit = (uint64_t)config_values(config)->socket_request_max_bytes;
     uint64_t frames_max = memory_budget(memory, MEMORY_FRAMES)->max_bytes;
 
     return (uint32_t)(limit < frames_max / 16 * 7 ? limit : frames_max / 16 * 7);
 }
 
-static uint64_t ms_or_none(const struct config *config, const char *name)
+static uint64_t ms_or_none(int64_t value)
 {
-    int64_t value = config_i64(config, NULL, name);
-
     return value > 0 ? (uint64_t)value : 0;
 }
 
@@ -243,7 +241,7 @@ static void init_server(struct front *front, uint32_t index)
 {
     const struct config *config = front->config;
     struct front_shard *shard = &front->fronts[index];
-    int64_t idle_ms = config_i64(config, NULL, "connections.max.idle.ms"); /* negative: none */
+    int64_t idle_ms = config_values(config)->connections_max_idle_ms; /* negative: none */
     struct memory *memory = &front->shards->at[index]->memory;
     struct conn_server_options options = {
         .loop = &front->shards->at[index]->loop,
@@ -253,11 +251,11 @@ static void init_server(struct front *front, uint32_t index)
         .limits =
             {
                 .request_max_bytes = request_limit(config, memory),
-                .in_flight_max = (uint32_t)config_i64(
-                    config, NULL, "levee.max.in.flight.requests.per.connection"),
+                .in_flight_max =
+                    (uint32_t)config_values(config)->levee_max_in_flight_requests_per_connection,
                 .answer_max_bytes = front->answers_max_bytes,
-                .answer_stall_ms = ms_or_none(config, "levee.answer.stall.ms"),
-                .frame_stall_ms = ms_or_none(config, "levee.request.stall.ms"),
+                .answer_stall_ms = ms_or_none(config_values(config)->levee_answer_stall_ms),
+                .frame_stall_ms = ms_or_none(config_values(config)->levee_request_stall_ms),
                 .idle_max_ms = idle_ms < 0 ? 0 : (uint64_t)idle_ms,
             },
         .events = &events,
@@ -283,14 +281,14 @@ static void on_room(void *context)
  * config_load has checked. */
 static void read_overrides(const struct front *front, struct config_ip_overrides *out)
 {
-    static const char name[] = "max.connections.per.ip.overrides";
-    const char *text = config_string(front->config, front->shards->at[0]->image, name);
+    enum config_id id = CONFIG_MAX_CONNECTIONS_PER_IP_OVERRIDES;
+    const char *text = config_string(front->config, front->shards->at[0]->image, id);
     struct config_ip_fault fault;
     enum err err = config_ip_overrides_parse(text, strlen(text), out, &fault);
 
     if (err == OK)
         return;
-    text = config_text(front->config, name);
+    text = config_text(front->config, id);
     err = config_ip_overrides_parse(text, strlen(text), out, &fault);
     check(err == OK);
 }
@@ -299,16 +297,16 @@ static void read_overrides(const struct front *front, struct config_ip_overrides
 static void read_limits(struct front *front, struct config_ip_overrides *overrides,
                         struct admission_limits *out)
 {
-    const struct image *image = front->shards->at[0]->image;
-    int64_t per_ip_max = config_i64(front->config, image, "max.connections.per.ip");
-    int64_t all_max = config_i64(front->config, image, "max.connections");
+    const struct config_values *values = shard_config(front->shards->at[0]);
+    int64_t per_ip_max = values->max_connections_per_ip;
+    int64_t all_max = values->max_connections;
 
     if (all_max == 0 || all_max >= INT32_MAX)
         all_max = front->connections_max;
     else if (front->connections_max != 0 && all_max > front->connections_max)
         all_max = front->connections_max;
     read_overrides(front, overrides);
-    front->limits_offset = image_offset(image);
+    front->limits_offset = image_offset(front->shards->at[0]->image);
     *out = (struct admission_limits){
         .connections_max = (uint32_t)all_max,
         .connections_per_ip_max = per_ip_max >= INT32_MAX ? 0 : (uint32_t)per_ip_max,
@@ -400,7 +398,7 @@ enum err front_listen(struct front *front)
         struct listener_options options = {
             .name = configured->name,
             .index = i,
-            .backlog = (uint32_t)config_i64(front->config, NULL, "socket.listen.backlog.size"),
+            .backlog = (uint32_t)config_values(front->config)->socket_listen_backlog_size,
             .servers = front->servers,
             .server_count = front->shards->count,
             .admission = &front->admission,

@@ -1,5 +1,6 @@
 #include "broker/group_config.h"
 
+#include "broker/config/config_value.h"
 #include "broker/metadata/image.h"
 #include "net/protocol/kafka_enums.h"
 
@@ -29,15 +30,12 @@ uint32_t group_config_synonyms(const struct config *config, const struct image *
     return count;
 }
 
-const struct config_key *group_config_broken_bound(const struct config *config,
-                                                   const struct image *image,
+const struct config_key *group_config_broken_bound(const struct config_values *values,
                                                    const struct config_key *key, int64_t value)
 {
-    if (key->least != CONFIG_NO_KEY &&
-        value < config_i64(config, image, config_key(key->least)->name))
+    if (key->least != CONFIG_NO_KEY && value < config_value_i64(values, config_key(key->least)))
         return config_key(key->least);
-    if (key->most != CONFIG_NO_KEY &&
-        value > config_i64(config, image, config_key(key->most)->name))
+    if (key->most != CONFIG_NO_KEY && value > config_value_i64(values, config_key(key->most)))
         return config_key(key->most);
     return NULL;
 }

@@ -13,14 +13,19 @@
 const struct config_key *group_config_keys(uint32_t *count_out);
 const struct config_key *group_config_key_find(const char *name);
 
+static inline const struct config_key *group_config_key(enum group_config_id id)
+{
+    return &config_tables_group[id];
+}
+
 /* All values, the one that counts first: the group's own, then the broker's.  key: a row. */
 uint32_t group_config_synonyms(const struct config *config, const struct image *image,
                                const char *group, const struct config_key *key,
                                struct config_synonym out[CONFIG_SYNONYMS_MAX]);
 
-/* The broker's key that bounds a number, legal as such, and that value passes; NULL: none. */
-const struct config_key *group_config_broken_bound(const struct config *config,
-                                                   const struct image *image,
+/* The broker's key that bounds a number, legal as such, and that value passes; NULL: none.
+ * values: the broker's, in force. */
+const struct config_key *group_config_broken_bound(const struct config_values *values,
                                                    const struct config_key *key, int64_t value);
 
 #endif

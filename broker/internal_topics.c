@@ -8,13 +8,21 @@
 static const struct internal_topic rows[] = {
     {.name = "__consumer_offsets",
      .key_type = KAFKA_COORDINATOR_KEY_TYPE_GROUP,
-     .partitions_key = "offsets.topic.num.partitions",
-     .replication_key = "offsets.topic.replication.factor",
-     .segment_bytes_key = "offsets.topic.segment.bytes",
+     .partitions_key = CONFIG_OFFSETS_TOPIC_NUM_PARTITIONS,
+     .replication_key = CONFIG_OFFSETS_TOPIC_REPLICATION_FACTOR,
+     .segment_bytes_key = CONFIG_OFFSETS_TOPIC_SEGMENT_BYTES,
      .cleanup_policy = "compact",
      .compression_type = "producer"},
-    {.name = "__transaction_state", .key_type = -1},
-    {.name = "__share_group_state", .key_type = -1},
+    {.name = "__transaction_state",
+     .key_type = -1,
+     .partitions_key = CONFIG_TRANSACTION_STATE_LOG_NUM_PARTITIONS,
+     .replication_key = CONFIG_TRANSACTION_STATE_LOG_REPLICATION_FACTOR,
+     .segment_bytes_key = CONFIG_TRANSACTION_STATE_LOG_SEGMENT_BYTES},
+    {.name = "__share_group_state",
+     .key_type = -1,
+     .partitions_key = CONFIG_SHARE_COORDINATOR_STATE_TOPIC_NUM_PARTITIONS,
+     .replication_key = CONFIG_SHARE_COORDINATOR_STATE_TOPIC_REPLICATION_FACTOR,
+     .segment_bytes_key = CONFIG_SHARE_COORDINATOR_STATE_TOPIC_SEGMENT_BYTES},
 };
 
 enum { ROW_COUNT = sizeof(rows) / sizeof(rows[0]) };

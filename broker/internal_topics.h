@@ -5,6 +5,8 @@
 #ifndef LEVEE_BROKER_INTERNAL_TOPICS_H
 #define LEVEE_BROKER_INTERNAL_TOPICS_H
 
+#include "broker/config/config_id.h"
+
 #include <stdint.h>
 
 struct image;
@@ -15,7 +17,7 @@ struct internal_topic {
     /* Whose coordinator keeps its state in it: the key type of FindCoordinator
      * (KAFKA_COORDINATOR_KEY_TYPE_*).  Then it is created when the first one is asked for: */
     int8_t key_type; /* -1: no coordinator of ours uses it */
-    const char *partitions_key, *replication_key, *segment_bytes_key; /* of the broker */
+    enum config_id partitions_key, replication_key, segment_bytes_key;
     const char *cleanup_policy, *compression_type;
 };
 

@@ -39,7 +39,7 @@ const char *memory_purpose_name(enum memory_purpose purpose)
 
 static uint64_t total_of(const struct config *config, uint64_t system_bytes)
 {
-    int64_t set = config_i64(config, NULL, "levee.memory.max.bytes");
+    int64_t set = config_values(config)->levee_memory_max_bytes;
 
     if (set > 0)
         return (uint64_t)set;
@@ -52,9 +52,9 @@ static uint64_t total_of(const struct config *config, uint64_t system_bytes)
 static void share_journal(const struct config *config, struct memory_limits *limits)
 {
     uint64_t *journal_bytes = &limits->max_bytes[MEMORY_JOURNAL];
-    uint64_t cache_bytes = (uint64_t)config_i64(config, NULL, "levee.tail.cache.bytes");
+    uint64_t cache_bytes = (uint64_t)config_values(config)->levee_tail_cache_bytes;
 
-    if (!config_is_set(config, "levee.tail.cache.bytes") && cache_bytes > *journal_bytes / 2)
+    if (!config_is_set(config, CONFIG_LEVEE_TAIL_CACHE_BYTES) && cache_bytes > *journal_bytes / 2)
         cache_bytes = *journal_bytes / 2;
     limits->tail_cache_bytes = cache_bytes;
     if (*journal_bytes < cache_bytes * 2 || *journal_bytes > cache_bytes * 4)
@@ -65,7 +65,7 @@ void memory_limits_share(const struct config *config, uint64_t system_bytes, uin
                          struct memory_limits *out, uint64_t *total_out)
 {
     uint64_t total_bytes = total_of(config, system_bytes);
-    int64_t queued_bytes = config_i64(config, NULL, "queued.max.request.bytes");
+    int64_t queued_bytes = config_values(config)->queued_max_request_bytes;
 
     check(shard_count > 0);
     for (int purpose = 0; purpose < MEMORY_PURPOSE_COUNT; purpose++) {

@@ -37,7 +37,7 @@ enum err request_pool_create(struct shard *shard, uint32_t item_bytes,
     pool->resume = resume;
     pool->context = context;
     pool->allocs_max = SIZE_MAX;
-    pool->elements_max = (uint32_t)config_i64(shard->config, NULL, "levee.request.elements.max");
+    pool->elements_max = (uint32_t)config_values(shard->config)->levee_request_elements_max;
     list_init(&pool->shed);
     *out = pool;
     return OK;

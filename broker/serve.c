@@ -142,7 +142,7 @@ static enum err choose_io(struct server *server, struct log_sink *sink)
     char why[IO_CHOICE_TEXT_MAX];
     enum err err;
 
-    if (!io_wanted_parse(config_text(server->config, "levee.io"), &wanted))
+    if (!io_wanted_parse(config_text(server->config, CONFIG_LEVEE_IO), &wanted))
         return ERR_INVALID;
     err = io_choose(wanted, &server->choice);
     if (err != OK || server->choice.ring)
@@ -170,8 +170,8 @@ static enum err open_ground(struct server *server, uint32_t index, struct broker
     struct server_shard *shard = &server->shards[index];
     enum log_level level;
     enum log_format format;
-    const char *level_text = config_text(server->config, "levee.log.level");
-    const char *format_text = config_text(server->config, "levee.log.format");
+    const char *level_text = config_text(server->config, CONFIG_LEVEE_LOG_LEVEL);
+    const char *format_text = config_text(server->config, CONFIG_LEVEE_LOG_FORMAT);
     enum err err = OK;
 
     shard->server = server;
@@ -272,7 +272,7 @@ static void block_signals(sigset_t *waited_for)
 
 static enum err start_http(struct server *server)
 {
-    const char *address = config_text(server->config, "levee.http.listener");
+    const char *address = config_values(server->config)->levee_http_listener;
     uint16_t port;
     enum err err;
 
@@ -372,7 +372,7 @@ static enum serve_exit wait_for_end(struct server *server, const sigset_t *signa
     const struct timespec second = {.tv_sec = LOOK_AT_STOP_SECONDS};
     const struct timespec look = {.tv_sec = LOOK_AT_MEMORY_SECONDS};
     struct stop_patience patience = {
-        .limit_ms = (uint64_t)config_i64(server->config, NULL, "levee.stop.timeout.ms")};
+        .limit_ms = (uint64_t)config_values(server->config)->levee_stop_timeout_ms};
     bool stopping = false;
     uint64_t asked_ns = 0;
 
@@ -411,7 +411,7 @@ enum serve_exit serve(const struct config *config, void (*ready)(const struct co
     enum serve_exit result = SERVE_FAILED;
     sigset_t signals;
 
-    server.shard_count = (uint32_t)config_i64(config, NULL, "levee.shards");
+    server.shard_count = (uint32_t)config_values(config)->levee_shards;
     server.shards = mem_alloc(server.shard_count * sizeof(*server.shards));
     metrics_init(&server.metrics);
     raise_descriptor_limit();

@@ -17,6 +17,7 @@
 #include "base/uuid.h"
 #include "broker/append_load.h"
 #include "broker/clock_guard.h"
+#include "broker/config/config_cache.h"
 #include "broker/memory.h"
 #include "broker/topic_metrics.h"
 
@@ -51,10 +52,11 @@ struct shard {
     struct clock_guard clock_guard;
     struct prng prng;
     struct log_sink *sink;
-    struct memory memory;        /* budgets of this shard, by purpose */
-    const struct shards *shards; /* all of them, for posting only */
-    const struct config *config; /* read only after start; dynamic values are in the image */
-    struct image *image;         /* this shard's copy of the metadata */
+    struct memory memory;             /* budgets of this shard, by purpose */
+    const struct shards *shards;      /* all of them, for posting only */
+    const struct config *config;      /* read only after start; dynamic values are in the image */
+    struct config_cache config_cache; /* ... and here, as shard_config tells them */
+    struct image *image;              /* this shard's copy of the metadata */
     struct store *store;
     struct topic_table *topics;       /* partitions that live here */
     struct group_coordinator *groups; /* groups that live here */
@@ -75,6 +77,12 @@ struct shard {
 /* The shard that a partition lives on: a hash of id and number, the same in every run. */
 struct shard *shard_of_partition(const struct shards *shards, const struct uuid *topic_id,
                                  int32_t partition);
+
+/* The effective values of the broker's keys, as of now. */
+static inline const struct config_values *shard_config(struct shard *shard)
+{
+    return config_cache_values(&shard->config_cache, shard->config, shard->image);
+}
 
 static inline struct shard *shard_of_controller(const struct shards *shards)
 {

@@ -580,8 +580,7 @@ static void on_retention_timer(struct timer *timer)
     struct topic_table *table = container_of(timer, struct topic_table, retention_timer);
     struct housekeeping now = {
         .now_ms = clock_guard_allows(table->shard) ? clock_wall_ms(table->shard->clock) : -1,
-        .producer_idle_max_ms =
-            config_i64(table->shard->config, table->shard->image, "producer.id.expiration.ms"),
+        .producer_idle_max_ms = shard_config(table->shard)->producer_id_expiration_ms,
     };
 
     topic_table_each(table, keep_house, &now);
@@ -590,8 +589,7 @@ static void on_retention_timer(struct timer *timer)
 
 void topic_table_start(struct topic_table *table)
 {
-    int64_t interval_ms =
-        config_i64(table->shard->config, table->shard->image, "log.retention.check.interval.ms");
+    int64_t interval_ms = shard_config(table->shard)->log_retention_check_interval_ms;
 
     table->retention_timer.fire = on_retention_timer;
     loop_set_timer_ms(&table->shard->loop, &table->retention_timer, (uint64_t)interval_ms);

@@ -29,13 +29,13 @@ enum err validation_create(const struct config *config, uint64_t recode_max_byte
 {
     struct validation *validation = mem_alloc(sizeof(*validation));
     enum err err = validation_init(
-        validation, (uint64_t)config_i64(config, NULL, "levee.uncompressed.batch.max.bytes"));
+        validation, (uint64_t)config_values(config)->levee_uncompressed_batch_max_bytes);
 
     if (err != OK) {
         mem_free(validation);
         return err;
     }
-    validation->compressed = config_bool(config, NULL, "levee.validate.compressed");
+    validation->compressed = config_values(config)->levee_validate_compressed;
     validation->recode_max_bytes = recode_max_bytes < validation->uncompressed_max_bytes
                                        ? recode_max_bytes
                                        : validation->uncompressed_max_bytes;

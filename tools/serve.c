@@ -80,7 +80,7 @@ static enum cli_exit load(const struct cli *cli, bool dev, struct config **out)
 static void print_welcome(const struct config *config)
 {
     const struct config_listener *listener = config_listener_at(config, 0);
-    const char *http = config_text(config, "levee.http.listener");
+    const char *http = config_values(config)->levee_http_listener;
     char at[64] = "";
 
     if (listener->port != 9092)

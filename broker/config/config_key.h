@@ -61,6 +61,7 @@ struct config_key {
     enum config_rule rule;
     bool dynamic;             /* changeable by IncrementalAlterConfigs */
     bool internal;            /* Kafka keeps it to itself: accepted, never described */
+    bool listener;            /* changeable for one listener only, under its prefix */
     const char *default_text; /* NULL: no default (null) */
     int64_t min, max;         /* numbers */
     const char *choices;      /* comma-separated allowed words, or NULL */

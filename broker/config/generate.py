@@ -63,7 +63,8 @@ class Key:
         self.symbol = symbol(self.name)
         self.id = f'{SCOPES[scope][0]}_{self.symbol}'.upper()
         self.range, self.choices, self.unit, self.effect = None, [], None, None
-        self.rule, self.internal, self.doc, self.links = None, False, None, {}
+        self.rule, self.internal, self.listener = None, False, False
+        self.doc, self.links = None, {}
         self.dynamic = scope != 'broker'
         self.read(words[3:])
         self.check()
@@ -81,8 +82,8 @@ class Key:
                 self.effect = word
             elif word == 'dynamic' and self.scope == 'broker':
                 self.dynamic = True
-            elif word == 'internal':
-                self.internal = True
+            elif word in ('internal', 'listener'):
+                setattr(self, word, True)
             elif word in ('of', 'unit', 'rule', *LINKS) and rest:
                 value = rest.pop(0)
                 if word == 'of':
@@ -261,6 +262,8 @@ def row(key):
         fields.append(('dynamic', 'true'))
     if key.internal:
         fields.append(('internal', 'true'))
+    if key.listener:
+        fields.append(('listener', 'true'))
     if (low, high) != (0, 0):
         fields += [('min', c_number(low)), ('max', c_number(high))]
     if key.choices:

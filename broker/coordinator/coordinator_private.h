@@ -47,7 +47,8 @@ void coordinator_drop_if_idle(struct group *group);
 int16_t coordinator_write_error(enum err err);
 /* What is said when a write could not begin: the client asks again. */
 int16_t coordinator_begin_error(enum err err);
-int64_t coordinator_i64(const struct group_coordinator *groups, const char *name);
+/* The values of the broker's keys that are in force. */
+const struct config_values *coordinator_config(const struct group_coordinator *groups);
 
 /* ---- group_answer.c */
 bool group_is_leader(const struct group_member *member);

@@ -165,7 +165,7 @@ static bool prepare_answers(struct group_coordinator *groups, struct request *re
 {
     const struct offset_commit_request *body = request->body;
     struct offset_commit_response *response = request->response;
-    int64_t metadata_max_bytes = coordinator_i64(groups, "offset.metadata.max.bytes");
+    int64_t metadata_max_bytes = coordinator_config(groups)->offset_metadata_max_bytes;
     uint32_t accepted_count = 0;
 
     response->topics.items =
@@ -387,6 +387,6 @@ void group_offset_commit(struct group_coordinator *groups, struct request *reque
         return;
     }
     loop_set_timer_ms(&groups->shard->loop, &commit->deadline,
-                      (uint64_t)coordinator_i64(groups, "offsets.commit.timeout.ms"));
+                      (uint64_t)coordinator_config(groups)->offsets_commit_timeout_ms);
     runtime_write_start(&commit->write.records);
 }

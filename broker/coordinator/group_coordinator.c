@@ -295,9 +295,9 @@ int16_t coordinator_begin_error(enum err err)
                                                : coordinator_write_error(err);
 }
 
-int64_t coordinator_i64(const struct group_coordinator *groups, const char *name)
+const struct config_values *coordinator_config(const struct group_coordinator *groups)
 {
-    return config_i64(groups->shard->config, groups->shard->image, name);
+    return shard_config(groups->shard);
 }
 
 /* ---- start and stop */

@@ -211,7 +211,7 @@ static bool is_expired(const struct group *group, const struct group_offset *off
 static uint32_t expire_group(struct group *group)
 {
     struct group_coordinator *groups = group->coordinator;
-    int64_t retention_ms = coordinator_i64(groups, "offsets.retention.minutes") * 60000;
+    int64_t retention_ms = (int64_t)coordinator_config(groups)->offsets_retention_minutes * 60000;
     int64_t now_ms = clock_wall_ms(groups->shard->clock);
     struct group_subscription subscription;
     struct group_removal *removal = NULL;
@@ -275,7 +275,7 @@ static void on_expiry(struct timer *timer)
     groups->expiry_round = ++groups->round;
     sweep_later(groups);
     loop_set_timer_ms(&groups->shard->loop, &groups->expiry,
-                      (uint64_t)coordinator_i64(groups, "offsets.retention.check.interval.ms"));
+                      (uint64_t)coordinator_config(groups)->offsets_retention_check_interval_ms);
 }
 
 /* ---- sweeping */
@@ -331,5 +331,5 @@ void group_coordinator_start(struct group_coordinator *groups)
             group_start_sessions(group); /* each member has a whole session from now on (G10) */
     group_expiry_forget_orphans(groups);
     loop_set_timer_ms(&groups->shard->loop, &groups->expiry,
-                      (uint64_t)coordinator_i64(groups, "offsets.retention.check.interval.ms"));
+                      (uint64_t)coordinator_config(groups)->offsets_retention_check_interval_ms);
 }

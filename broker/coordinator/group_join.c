@@ -237,8 +237,8 @@ static int16_t check_size(const struct group *group, const struct request *reque
 
 static int16_t check_join(struct group_coordinator *groups, const struct join_group_request *body)
 {
-    if (body->session_timeout_ms < coordinator_i64(groups, "group.min.session.timeout.ms") ||
-        body->session_timeout_ms > coordinator_i64(groups, "group.max.session.timeout.ms"))
+    if (body->session_timeout_ms < coordinator_config(groups)->group_min_session_timeout_ms ||
+        body->session_timeout_ms > coordinator_config(groups)->group_max_session_timeout_ms)
         return KAFKA_INVALID_SESSION_TIMEOUT;
     return KAFKA_NONE;
 }
@@ -309,7 +309,7 @@ void group_join(struct group_coordinator *groups, struct request *request)
         error_code = check_protocols(group, body);
     if (error_code == KAFKA_NONE && member == NULL &&
         group_find_instance(group, body->group_instance_id) == NULL &&
-        group->member_count >= (uint32_t)coordinator_i64(groups, "group.max.size"))
+        group->member_count >= (uint32_t)coordinator_config(groups)->group_max_size)
         error_code = KAFKA_GROUP_MAX_SIZE_REACHED;
     if (error_code == KAFKA_NONE)
         error_code = check_size(group, request, member);

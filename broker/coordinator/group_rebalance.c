@@ -49,7 +49,7 @@ static uint64_t session_of(const struct group_member *member)
 static uint64_t rebalance_of(const struct group *group)
 {
     return group->initial_delay
-               ? (uint64_t)coordinator_i64(group->coordinator, "group.initial.rebalance.delay.ms")
+               ? (uint64_t)coordinator_config(group->coordinator)->group_initial_rebalance_delay_ms
                : rebalance_timeout_of(group);
 }
 
@@ -462,7 +462,7 @@ static void on_rebalance_timer(struct timer *timer)
     }
     if (group->initial_delay && group->joined_since_delay && group->delay_left_ms > 0) {
         uint64_t step =
-            (uint64_t)coordinator_i64(group->coordinator, "group.initial.rebalance.delay.ms");
+            (uint64_t)coordinator_config(group->coordinator)->group_initial_rebalance_delay_ms;
         if (step > group->delay_left_ms)
             step = group->delay_left_ms;
         group->delay_left_ms -= step;
@@ -499,7 +499,7 @@ void group_prepare_rebalance(struct group *group)
     group->rebalance.fire = on_rebalance_timer;
     if (group->initial_delay) {
         uint64_t delay_ms =
-            (uint64_t)coordinator_i64(group->coordinator, "group.initial.rebalance.delay.ms");
+            (uint64_t)coordinator_config(group->coordinator)->group_initial_rebalance_delay_ms;
         if (delay_ms > timeout_ms)
             delay_ms = timeout_ms;
         group->delay_left_ms = timeout_ms - delay_ms;

@@ -215,7 +215,7 @@ static bool fill_broker_key(struct describing *describing, const struct config_k
                             answered_config *out)
 {
     struct config_synonym synonyms[CONFIG_SYNONYMS_MAX];
-    const char *value = config_string(describing->config, describing->image, key->name);
+    const char *value = config_string(describing->config, describing->image, config_key_id(key));
     uint32_t count;
     uint32_t hidden;
 
@@ -223,7 +223,7 @@ static bool fill_broker_key(struct describing *describing, const struct config_k
         return false;
     count = config_synonyms(describing->config, describing->image, config_key_id(key), synonyms);
     hidden = config_synonyms_hidden(synonyms, count, key->name);
-    out->read_only = !config_rules_is_changeable(key);
+    out->read_only = !key->dynamic;
     return done(describing, copy(describing->request, key, value, &out->value) &&
                                 fill_synonyms(describing->request, key, synonyms + hidden,
                                               count - hidden, out));
@@ -239,7 +239,7 @@ static bool fill_cluster_key(struct describing *describing, const struct config_
 
     if (key->internal || text == NULL)
         return false;
-    out->read_only = !config_rules_is_changeable(key);
+    out->read_only = !key->dynamic;
     return done(describing, copy(describing->request, key, text, &out->value) &&
                                 fill_synonyms(describing->request, key, &synonym, 1, out));
 }

@@ -185,8 +185,8 @@ static void fill_dir(struct request *request, answered_dir *out)
     struct io_space space;
 
     out->log_dir = wire_string(config_log_dir(config));
-    out->is_cordoned =
-        cordon_covers(config, config_string(config, request->home->image, cordon_key));
+    out->is_cordoned = cordon_covers(
+        config, config_string(config, request->home->image, CONFIG_CORDONED_LOG_DIRS));
     if (io->v->dir_space(io, out->log_dir.text, &space) != OK)
         return; /* -1: not known */
     out->total_bytes = (int64_t)space.total_bytes;

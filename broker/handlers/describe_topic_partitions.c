@@ -253,8 +253,7 @@ void handle_describe_topic_partitions(struct request *request)
 {
     const struct describe_topic_partitions_request *body = request->body;
     struct pages pages = {.request = request, .cursor = body->cursor};
-    int64_t limit =
-        config_i64(request->home->config, request->home->image, "max.request.partition.size.limit");
+    int64_t limit = shard_config(request->home)->max_request_partition_size_limit;
 
     if (body->response_partition_limit < limit)
         limit = body->response_partition_limit;

@@ -115,7 +115,7 @@ static void release(void *context)
 /* The client's limit, under the broker's fetch.max.bytes. */
 static uint32_t max_bytes_of(const struct request *request, const struct fetch_request *body)
 {
-    int64_t limit = config_i64(request->home->config, request->home->image, "fetch.max.bytes");
+    int64_t limit = shard_config(request->home)->fetch_max_bytes;
 
     if (body->max_bytes < limit)
         limit = body->max_bytes;

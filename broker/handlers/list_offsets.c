@@ -250,8 +250,7 @@ static uint64_t timeout_ms_of(const struct request *request)
     int64_t timeout_ms = body->timeout_ms;
 
     if (request->api_version < 10)
-        timeout_ms = config_i64(request->home->config, request->home->image,
-                                "remote.list.offsets.request.timeout.ms");
+        timeout_ms = shard_config(request->home)->remote_list_offsets_request_timeout_ms;
     return timeout_ms < 0 ? 0 : (uint64_t)timeout_ms;
 }
 

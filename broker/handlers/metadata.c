@@ -281,7 +281,7 @@ static enum err find_missing(struct metadata_lookup *all)
 
     if (asks_for_all(request) || is_by_id(body) || count == 0 ||
         (request->api_version >= 4 && !body->allow_auto_topic_creation) ||
-        !config_bool(request->home->config, image, "auto.create.topics.enable"))
+        !shard_config(request->home)->auto_create_topics_enable)
         return OK;
     for (int32_t i = 0; i < count && all->creation_count < CREATIONS_MAX; i++) {
         struct wire_string name = body->topics.items[i].name;

@@ -121,7 +121,7 @@ static bool edit_list(struct alteration *alteration, const struct config_key *ke
         topic_config_value(decision->config, decision->image, NULL, key->name, &value);
         text = value.text;
     } else if (text == NULL) {
-        text = config_text(decision->config, key->name);
+        text = config_text(decision->config, config_key_id(key));
     }
     old = wire_string(text == NULL ? "" : text);
     err = (is_append ? config_list_append : config_list_subtract)(
@@ -144,18 +144,18 @@ static bool is_changeable(struct alteration *alteration, const struct config_key
 {
     struct decision *decision = alteration->decision;
 
-    if (!config_rules_is_changeable(key))
+    if (!key->dynamic)
         return alteration_refuse(
             alteration, KAFKA_INVALID_REQUEST,
             decision_text(decision, "Cannot update these configs dynamically: [%s]", key->name));
-    if (config_rules_is_of_listener(key))
+    if (key->listener)
         return alteration_refuse(
             alteration, KAFKA_INVALID_REQUEST,
             decision_text(decision,
                           "These security configs can be dynamically updated only "
                           "per-listener using the listener prefix: [%s]",
                           key->name));
-    if (*alteration->resource == '\0' && strcmp(key->name, cordon_key) == 0)
+    if (*alteration->resource == '\0' && key == config_key(CONFIG_CORDONED_LOG_DIRS))
         return alteration_refuse(
             alteration, KAFKA_INVALID_REQUEST,
             decision_text(decision,
@@ -195,7 +195,8 @@ static bool cordon(struct alteration *alteration, const char *text)
     change->broker_epoch = decision->broker_epoch;
     change->cordoned_log_dirs.items = dir;
     change->cordoned_log_dirs.count = cordon_covers(
-        decision->config, text != NULL ? text : config_text(decision->config, cordon_key));
+        decision->config,
+        text != NULL ? text : config_text(decision->config, CONFIG_CORDONED_LOG_DIRS));
     return true;
 }
 
@@ -220,7 +221,7 @@ static bool apply_delete(struct alteration *alteration, const struct config_key 
     if (key == NULL || current_text(alteration, key) == NULL)
         return true; /* nothing to delete */
     if (alteration->type == KAFKA_CONFIG_RESOURCE_TYPE_BROKER &&
-        strcmp(key->name, cordon_key) == 0 && !cordon(alteration, NULL))
+        key == config_key(CONFIG_CORDONED_LOG_DIRS) && !cordon(alteration, NULL))
         return false;
     return add_config(alteration, wire_string(key->name), (struct wire_string){0});
 }
@@ -245,7 +246,7 @@ static bool apply_set(struct alteration *alteration, const struct config_key *ke
     if (text == NULL)
         return alteration_fail(alteration);
     if (alteration->type == KAFKA_CONFIG_RESOURCE_TYPE_BROKER &&
-        strcmp(key->name, cordon_key) == 0 && !cordon(alteration, text))
+        key == config_key(CONFIG_CORDONED_LOG_DIRS) && !cordon(alteration, text))
         return false;
     return add_config(alteration, wire_string(key->name), stored);
 }
@@ -342,8 +343,7 @@ static bool check_group(struct alteration *alteration, uint32_t mark)
     for (uint32_t i = 0; i < count; i++) {
         if (keys[i].type != CONFIG_I32 || !find_set(alteration, mark, &keys[i], &value))
             continue;
-        bound = group_config_broken_bound(decision->config, decision->image, &keys[i],
-                                          number_of(value));
+        bound = group_config_broken_bound(decision->values, &keys[i], number_of(value));
         if (bound != NULL)
             return alteration_refuse(
                 alteration, KAFKA_INVALID_CONFIG,
@@ -370,7 +370,8 @@ static bool check_client_metrics(struct alteration *alteration, uint32_t mark)
                                      decision_text(decision,
                                                    "Configuration '%s' values must not be empty.",
                                                    keys[i].name));
-    if (find_set(alteration, mark, client_metrics_config_key_find("interval.ms"), &value) &&
+    if (find_set(alteration, mark, client_metrics_config_key(CLIENT_METRICS_CONFIG_INTERVAL_MS),
+                 &value) &&
         !client_metrics_config_is_interval(number_of(value)))
         return alteration_refuse(
             alteration, KAFKA_INVALID_REQUEST,
@@ -378,7 +379,8 @@ static bool check_client_metrics(struct alteration *alteration, uint32_t mark)
                           "Invalid value %.*s for interval.ms, interval must be between "
                           "100 and 3600000 (1 hour)",
                           value.size_bytes, value.text));
-    if (find_set(alteration, mark, client_metrics_config_key_find("match"), &value) &&
+    if (find_set(alteration, mark, client_metrics_config_key(CLIENT_METRICS_CONFIG_MATCH),
+                 &value) &&
         client_metrics_config_find_bad_match(value.text, (size_t)value.size_bytes, &entry,
                                              &entry_bytes))
         return alteration_refuse(alteration, KAFKA_INVALID_CONFIG,

@@ -34,7 +34,7 @@ static bool is_tiers(const struct config_key *key, struct wire_string trimmed)
 {
     bool flag;
 
-    return strcmp(key->name, "remote.storage.enable") == 0 &&
+    return key == topic_config_key(TOPIC_CONFIG_REMOTE_STORAGE_ENABLE) &&
            text_parse_bool(trimmed.text, (size_t)trimmed.size_bytes, &flag) == OK && flag;
 }
 
@@ -56,18 +56,4 @@ bool config_rules_check(const struct config_key *key, struct wire_string value, 
         wire_string("Tiered Storage functionality is disabled in the broker. Topic cannot be "
                     "configured with remote log storage.");
     return false;
-}
-
-bool config_rules_is_changeable(const struct config_key *key)
-{
-    return key->dynamic && strcmp(key->name, "listeners") != 0 &&
-           strcmp(key->name, "advertised.listeners") != 0 &&
-           strcmp(key->name, "listener.security.protocol.map") != 0;
-}
-
-bool config_rules_is_of_listener(const struct config_key *key)
-{
-    return strncmp(key->name, "ssl.keystore.", strlen("ssl.keystore.")) == 0 ||
-           strncmp(key->name, "ssl.truststore.", strlen("ssl.truststore.")) == 0 ||
-           strcmp(key->name, "ssl.key.password") == 0;
 }

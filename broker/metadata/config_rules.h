@@ -14,12 +14,4 @@
 bool config_rules_check(const struct config_key *key, struct wire_string value, struct arena *arena,
                         struct wire_string *stored_out, struct wire_string *problem_out);
 
-/* May a broker's config be changed while it runs?  Dynamic ones, but for those of listeners, which
- * are built once, at start. */
-bool config_rules_is_changeable(const struct config_key *key);
-
-/* Key stores and trust stores, which Kafka takes at runtime for one listener only, under its prefix
- * (DynamicBrokerConfig, SslConfigs.RECONFIGURABLE_CONFIGS). */
-bool config_rules_is_of_listener(const struct config_key *key);
-
 #endif

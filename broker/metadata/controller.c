@@ -2,6 +2,7 @@
  * answer → metadata_log_append: durable, and the loader has brought it to every shard's image and
  * publishers → on_committed → finish: the caller's done → the next one. */
 #include "base/check.h"
+#include "broker/config/config_value.h"
 #include "broker/internal_topics.h"
 #include "broker/metadata/controller_private.h"
 #include "broker/producer_ids.h"
@@ -43,8 +44,8 @@ static void set_config(struct create_topics_request_creatable_topic_config *conf
 static const char *segment_bytes_of(const struct internal_topic *internal,
                                     struct decision *decision, struct log_sink *sink)
 {
-    int64_t asked = config_i64(decision->config, decision->image, internal->segment_bytes_key);
-    int64_t least = topic_config_key_find("segment.bytes")->min;
+    int64_t asked = config_value_i64(decision->values, config_key(internal->segment_bytes_key));
+    int64_t least = topic_config_key(TOPIC_CONFIG_SEGMENT_BYTES)->min;
 
     if (asked < least) {
         log_line(sink, LOG_INFO, "LVE-4014",
@@ -60,22 +61,24 @@ static enum err prepare_internal(const struct internal_topic *internal, struct d
                                  struct log_sink *sink,
                                  struct create_topics_request_creatable_topic *topic)
 {
-    const struct config *config = decision->config;
-    const struct image *image = decision->image;
-    int64_t factor = config_i64(config, image, internal->replication_key);
+    int64_t factor = config_value_i64(decision->values, config_key(internal->replication_key));
     int32_t first = 0;
     uint32_t live = decision_live_brokers(decision, &first);
     const char *segment_bytes = segment_bytes_of(internal, decision, sink);
 
-    topic->num_partitions = (int32_t)config_i64(config, image, internal->partitions_key);
+    topic->num_partitions =
+        (int32_t)config_value_i64(decision->values, config_key(internal->partitions_key));
     topic->configs.items =
         codec_new_array(&create_topics_request_creatable_topic_config_struct, decision->arena, 3);
     if (topic->configs.items == NULL || segment_bytes == NULL)
         return ERR_NOMEM;
     topic->configs.count = 3;
-    set_config(&topic->configs.items[0], "cleanup.policy", internal->cleanup_policy);
-    set_config(&topic->configs.items[1], "compression.type", internal->compression_type);
-    set_config(&topic->configs.items[2], "segment.bytes", segment_bytes);
+    set_config(&topic->configs.items[0], topic_config_key(TOPIC_CONFIG_CLEANUP_POLICY)->name,
+               internal->cleanup_policy);
+    set_config(&topic->configs.items[1], topic_config_key(TOPIC_CONFIG_COMPRESSION_TYPE)->name,
+               internal->compression_type);
+    set_config(&topic->configs.items[2], topic_config_key(TOPIC_CONFIG_SEGMENT_BYTES)->name,
+               segment_bytes);
     if (factor > (int64_t)live && live > 0) {
         log_line(sink, LOG_INFO, "LVE-4010",
                  "the replication factor of an internal topic was lowered to the live brokers",
@@ -114,6 +117,7 @@ static enum err decide(struct controller *controller, struct controller_call *ca
     bool is_auto = call->kind == CALL_AUTO_CREATE;
     struct decision decision = {
         .config = controller->shard->config,
+        .values = shard_config(controller->shard),
         .image = controller->shard->image,
         .prng = &controller->shard->prng,
         .node_id = controller->node_id,

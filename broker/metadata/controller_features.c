@@ -112,8 +112,9 @@ static enum err add_directories(struct decision *decision, int16_t old_level, in
     if (level < FEATURES_CORDONED)
         return OK;
     change->cordoned_log_dirs.items = dir;
-    change->cordoned_log_dirs.count = cordon_covers(
-        decision->config, config_string(decision->config, decision->image, cordon_key));
+    change->cordoned_log_dirs.count =
+        cordon_covers(decision->config,
+                      config_string(decision->config, decision->image, CONFIG_CORDONED_LOG_DIRS));
     return OK;
 }
 

@@ -104,7 +104,7 @@ static enum err fill_registration(struct controller *controller,
     record->broker_id = controller->node_id;
     record->incarnation_id = controller->start.incarnation_id;
     record->broker_epoch = controller->broker_epoch;
-    record->rack = wire_string(config_text(config, "broker.rack"));
+    record->rack = wire_string(config_values(config)->broker_rack);
     record->fenced = true; /* until the change behind it */
     record->end_points.items =
         codec_new_array(&register_broker_record_broker_endpoint_struct, arena, listener_count);
@@ -139,8 +139,8 @@ static enum err fill_registration(struct controller *controller,
     if (level < FEATURES_CORDONED)
         return OK;
     record->cordoned_log_dirs.items = record->log_dirs.items;
-    record->cordoned_log_dirs.count =
-        cordon_covers(config, config_string(config, controller->shard->image, cordon_key));
+    record->cordoned_log_dirs.count = cordon_covers(
+        config, config_string(config, controller->shard->image, CONFIG_CORDONED_LOG_DIRS));
     return OK;
 }
 

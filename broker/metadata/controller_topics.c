@@ -179,9 +179,9 @@ static bool check_counts(struct decision *decision, const asked_topic *asked,
                       wire_string("Number of partitions was set to an invalid non-positive "
                                   "value."));
     if (partitions == -1)
-        partitions = config_i64(decision->config, decision->image, "num.partitions");
+        partitions = decision->values->num_partitions;
     if (factor == -1)
-        factor = config_i64(decision->config, decision->image, "default.replication.factor");
+        factor = decision->values->default_replication_factor;
     if (factor > (int64_t)live || live == 0)
         return refuse(answer, KAFKA_INVALID_REPLICATION_FACTOR,
                       cannot_place(decision, factor, live));
@@ -312,7 +312,7 @@ static bool is_too_much(struct decision *decision, const struct create_topics_re
         if (asked->assignments.count > 0)
             total += asked->assignments.count;
         else if (asked->num_partitions == -1)
-            total += config_i64(decision->config, decision->image, "num.partitions");
+            total += decision->values->num_partitions;
         else if (asked->num_partitions > 0)
             total += asked->num_partitions;
     }
@@ -504,7 +504,7 @@ static enum err name_all(struct deletion *deletion, int16_t version,
 {
     const struct decision *decision = deletion->decision;
     bool by_state = version >= 6; /* KIP-516: names or ids */
-    bool is_disabled = !config_bool(decision->config, decision->image, "delete.topic.enable");
+    bool is_disabled = !decision->values->delete_topic_enable;
     enum err err = OK;
 
     for (int32_t i = 0; i < count && err == OK; i++) {

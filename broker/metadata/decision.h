@@ -24,6 +24,7 @@ enum { DECISION_RECORDS_MAX = 10000 };
 
 struct decision {
     const struct config *config;
+    const struct config_values *values; /* effective ones of the broker */
     const struct image *image;
     struct prng *prng;
     int32_t node_id;

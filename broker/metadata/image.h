@@ -106,6 +106,8 @@ const struct image_feature *image_feature_at(const struct image *image, uint32_t
  * client metrics, 32 group (Kafka's numbers). */
 const char *image_config(const struct image *image, int8_t type, const char *resource,
                          const char *key);
+/* Rises with each record of a broker's config that was applied: what was made of them is old. */
+uint64_t image_broker_config_changes(const struct image *image);
 /* Visit the set configs of a resource in order of key. */
 void image_config_each(const struct image *image, int8_t type, const char *resource,
                        void (*visit)(void *context, const char *key, const char *value),

@@ -164,8 +164,10 @@ static enum err note_change(struct image *image, const struct config_record *rec
 {
     const struct image_topic *topic;
 
-    if (record->resource_type == KAFKA_CONFIG_RESOURCE_TYPE_BROKER)
+    if (record->resource_type == KAFKA_CONFIG_RESOURCE_TYPE_BROKER) {
         delta->broker_configs = true;
+        image->broker_config_changes++;
+    }
     if (record->resource_type != KAFKA_CONFIG_RESOURCE_TYPE_TOPIC)
         return OK;
     topic = image_topic_by_name(image, record->resource_name.text,
@@ -210,6 +212,11 @@ enum err image_apply_config(struct image *image, const struct metadata_record *r
     if (resource->count == 0)
         remove_resource(image, resource);
     return err;
+}
+
+uint64_t image_broker_config_changes(const struct image *image)
+{
+    return image->broker_config_changes;
 }
 
 const char *image_config(const struct image *image, int8_t type, const char *name, const char *key)

@@ -41,6 +41,7 @@ struct image {
     struct hash_map configs;                    /* config_resource by id */
     char *config_key;                           /* where the id of one that is looked up is made */
     uint32_t config_counts[IMAGE_CONFIG_TYPES]; /* resources, by type */
+    uint64_t broker_config_changes;
     int64_t next_producer_id;
 };
 

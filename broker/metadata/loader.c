@@ -78,9 +78,9 @@ enum err loader_open(struct shard *home, struct loader **out)
         .dir = config_log_dir(config),
     };
     struct metadata_log_options options = {
-        .segment_bytes = (uint32_t)config_i64(config, NULL, "metadata.log.segment.bytes"),
+        .segment_bytes = (uint32_t)config_values(config)->metadata_log_segment_bytes,
         .snapshot_interval_bytes =
-            (uint64_t)config_i64(config, NULL, "metadata.log.max.record.bytes.between.snapshots"),
+            (uint64_t)config_values(config)->metadata_log_max_record_bytes_between_snapshots,
     };
     struct loader *loader = mem_alloc(sizeof(*loader));
     enum err err;

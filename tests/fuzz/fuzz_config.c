@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "base/uuid.h"
 #include "base/varint.h"
+#include "broker/config/config_value.h"
 #include "broker/metadata/config_rules.h"
 #include "broker/metadata/delta.h"
 #include "broker/metadata/image.h"
@@ -90,31 +91,18 @@ static void on_text(void *context, const char *text)
     check(strlen(text) < 2048);
 }
 
+/* Those that are read typed are in config_resolve. */
 static void check_key(const struct config *config, const struct config_key *key)
 {
-    const char *text = config_text(config, key->name);
+    enum config_id id = config_key_id(key);
+    const char *text = config_text(config, id);
 
-    if (text != NULL && config_is_set(config, key->name))
-        check(config_check(key, text, NULL, 0) == OK);
-    if (text == NULL)
+    if (text == NULL || !config_is_set(config, id))
         return;
-    switch (key->type) {
-    case CONFIG_BOOL:
-        config_bool(config, NULL, key->name);
-        break;
-    case CONFIG_I16:
-    case CONFIG_I32:
-    case CONFIG_I64:
-        if (config_is_set(config, key->name))
-            check(config_i64(config, NULL, key->name) >= key->min &&
-                  config_i64(config, NULL, key->name) <= key->max);
-        break;
-    case CONFIG_DOUBLE:
-        check(isfinite(config_double(config, NULL, key->name)));
-        break;
-    default:
-        break;
-    }
+    check(config_check(key, text, NULL, 0) == OK);
+    if (key->type <= CONFIG_I16 && key->type != CONFIG_BOOL && key->value_pos != CONFIG_NO_VALUE)
+        check(config_value_i64(config_values(config), key) >= key->min &&
+              config_value_i64(config_values(config), key) <= key->max);
 }
 
 static void check_topic_config(const struct config *config, const struct image *image)
@@ -130,13 +118,12 @@ static void check_topic_config(const struct config *config, const struct image *
     check(topic.log.retention_ms >= -1 && topic.log.file_delete_delay_ms >= 0);
 }
 
-/* Looking a key up walks the table: some of them. */
-static void check_config(const struct config *config, uint32_t first)
+static void check_config(const struct config *config)
 {
     uint32_t count;
     const struct config_key *keys = config_keys(&count);
 
-    for (uint32_t i = first % 16; i < count; i += 16)
+    for (uint32_t i = 0; i < count; i++)
         check_key(config, &keys[i]);
     check(config_node_id(config) >= 0);
     check(config_listener_count(config) > 0);
@@ -145,14 +132,13 @@ static void check_config(const struct config *config, uint32_t first)
     check_topic_config(config, NULL);
 }
 
-static void load(struct io *io, const struct config_load_options *options, const char *text,
-                 size_t size_bytes)
+static void load(struct io *io, const struct config_load_options *options)
 {
     struct config *config;
 
     if (config_load(io, options, on_text, on_text, NULL, &config) != OK)
         return;
-    check_config(config, size_bytes > 0 ? (uint8_t)text[0] : 0);
+    check_config(config);
     config_destroy(config);
 }
 
@@ -197,7 +183,7 @@ static void load_file(const char *const *words)
     }
     fake_io_init(fake);
     fake_io_put(fake, options.file, text, size_bytes);
-    load(&fake->io, &options, text, size_bytes);
+    load(&fake->io, &options);
     check(fake->open_count == 0);
     fake_io_deinit(fake);
     mem_free(fake);
@@ -220,7 +206,7 @@ static void load_words(const char *text, size_t size_bytes, enum choice choice)
     if (choice == FILE_OF_BROKER)
         load_file(all);
     else
-        load(NULL, &options, text, size_bytes);
+        load(NULL, &options);
     for (size_t i = 0; words[i] != NULL; i++)
         mem_free(words[i]);
 }
@@ -246,13 +232,10 @@ static void check_accepted(const struct config_key *key, struct wire_string stor
     if (config == NULL)
         check(config_load(NULL, &options, on_text, on_text, NULL, &config) == OK);
     check_topic_config(config, image);
-    if (!of_topic && config_rules_is_changeable(key)) {
-        if (key->type == CONFIG_BOOL)
-            config_bool(config, image, key->name);
-        else if (key->type <= CONFIG_I16)
-            config_i64(config, image, key->name);
-        else if (key->type == CONFIG_DOUBLE)
-            check(isfinite(config_double(config, image, key->name)));
+    if (!of_topic) {
+        struct config_values values;
+        config_resolve(config, image, &values);
+        check(isfinite(values.log_cleaner_min_cleanable_ratio));
     }
     delta_deinit(&delta);
     image_destroy(image);

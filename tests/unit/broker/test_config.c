@@ -1,6 +1,8 @@
 #include "base/arena.h"
 #include "base/mem.h"
 #include "broker/config.h"
+#include "broker/config/config_cache.h"
+#include "broker/config/config_value.h"
 #include "broker/config_ip_overrides.h"
 #include "broker/metadata/config_rules.h"
 #include "broker/metadata/delta.h"
@@ -37,6 +39,15 @@ static enum err load(const char *const *sets, const char *const *environment, st
     return config_load(NULL, &options, on_problem, on_note, NULL, out);
 }
 
+/* What is in force. */
+static struct config_values now(const struct config *config, const struct image *image)
+{
+    struct config_values values;
+
+    config_resolve(config, image, &values);
+    return values;
+}
+
 static void no_memory_stays(void)
 {
     cr_assert(eq(u64, mem_used_count(), 0), "memory was not given back");
@@ -49,11 +60,11 @@ Test(config, the_defaults_are_kafkas)
     struct config *config;
 
     cr_assert(eq(int, load(NULL, NULL, &config), OK));
-    cr_assert(eq(i64, config_i64(config, NULL, "message.max.bytes"), 1048588));
-    cr_assert(config_bool(config, NULL, "auto.create.topics.enable"));
+    cr_assert(eq(i64, now(config, NULL).message_max_bytes, 1048588));
+    cr_assert(now(config, NULL).auto_create_topics_enable);
     cr_assert(
-        eq(int, (int)config_source_of(config, NULL, "num.partitions"), CONFIG_SOURCE_DEFAULT));
-    cr_assert(not(config_is_set(config, "num.partitions")));
+        eq(int, (int)config_source_of(config, NULL, CONFIG_NUM_PARTITIONS), CONFIG_SOURCE_DEFAULT));
+    cr_assert(not(config_is_set(config, CONFIG_NUM_PARTITIONS)));
     config_destroy(config);
 }
 
@@ -65,9 +76,10 @@ Test(config, a_flag_wins_over_the_environment)
     struct config *config;
 
     cr_assert(eq(int, load(sets, environment, &config), OK));
-    cr_assert(eq(i64, config_i64(config, NULL, "num.partitions"), 5));
-    cr_assert(eq(i64, config_i64(config, NULL, "log.retention.ms"), 77));
-    cr_assert(eq(int, (int)config_source_of(config, NULL, "num.partitions"), CONFIG_SOURCE_STATIC));
+    cr_assert(eq(i64, now(config, NULL).num_partitions, 5));
+    cr_assert(eq(str, (char *)config_string(config, NULL, CONFIG_LOG_RETENTION_MS), "77"));
+    cr_assert(
+        eq(int, (int)config_source_of(config, NULL, CONFIG_NUM_PARTITIONS), CONFIG_SOURCE_STATIC));
     config_destroy(config);
 }
 
@@ -170,9 +182,9 @@ Test(config, blanks_around_a_value_do_not_count)
     struct config *config;
 
     cr_assert(eq(int, load(sets, NULL, &config), OK), "%s", problems);
-    cr_assert(eq(i64, config_i64(config, NULL, "num.partitions"), 5));
-    cr_assert(not(config_bool(config, NULL, "auto.create.topics.enable")));
-    cr_assert(eq(str, (char *)config_string(config, NULL, "compression.type"), "lz4"));
+    cr_assert(eq(i64, now(config, NULL).num_partitions, 5));
+    cr_assert(not(now(config, NULL).auto_create_topics_enable));
+    cr_assert(eq(str, (char *)config_string(config, NULL, CONFIG_COMPRESSION_TYPE), "lz4"));
     config_destroy(config);
 }
 
@@ -217,17 +229,17 @@ Test(config, the_brokers_own_dynamic_value_wins_then_the_clusters_then_the_stati
     struct config *config;
 
     cr_assert(eq(int, load(sets, NULL, &config), OK));
-    cr_assert(eq(i64, config_i64(config, image, "message.max.bytes"), 1000));
+    cr_assert(eq(i64, now(config, image).message_max_bytes, 1000));
     set_dynamic(image, "", "message.max.bytes", "2000");
-    cr_assert(eq(i64, config_i64(config, image, "message.max.bytes"), 2000));
-    cr_assert(eq(int, (int)config_source_of(config, image, "message.max.bytes"),
+    cr_assert(eq(i64, now(config, image).message_max_bytes, 2000));
+    cr_assert(eq(int, (int)config_source_of(config, image, CONFIG_MESSAGE_MAX_BYTES),
                  CONFIG_SOURCE_DEFAULT_BROKER));
     set_dynamic(image, "4", "message.max.bytes", "4000"); /* another broker's */
-    cr_assert(eq(i64, config_i64(config, image, "message.max.bytes"), 2000));
+    cr_assert(eq(i64, now(config, image).message_max_bytes, 2000));
     set_dynamic(image, "3", "message.max.bytes", "3000");
-    cr_assert(eq(i64, config_i64(config, image, "message.max.bytes"), 3000));
+    cr_assert(eq(i64, now(config, image).message_max_bytes, 3000));
     set_dynamic(image, "3", "message.max.bytes", NULL);
-    cr_assert(eq(i64, config_i64(config, image, "message.max.bytes"), 2000));
+    cr_assert(eq(i64, now(config, image).message_max_bytes, 2000));
     config_destroy(config);
     image_destroy(image);
 }
@@ -240,13 +252,77 @@ Test(config, a_stored_value_that_is_none_does_not_count)
 
     cr_assert(eq(int, load(sets, NULL, &config), OK));
     set_dynamic(image, "", "message.max.bytes", " 2000 "); /* Kafka stores what was sent */
-    cr_assert(eq(i64, config_i64(config, image, "message.max.bytes"), 2000));
+    cr_assert(eq(i64, now(config, image).message_max_bytes, 2000));
     set_dynamic(image, "3", "message.max.bytes", "many");
-    cr_assert(eq(i64, config_i64(config, image, "message.max.bytes"), 2000));
+    cr_assert(eq(i64, now(config, image).message_max_bytes, 2000));
     set_dynamic(image, "", "message.max.bytes", "-7");
-    cr_assert(eq(i64, config_i64(config, image, "message.max.bytes"), 1000));
+    cr_assert(eq(i64, now(config, image).message_max_bytes, 1000));
     config_destroy(config);
     image_destroy(image);
+}
+
+Test(config, a_shards_values_follow_its_image)
+{
+    const char *const sets[] = {"node.id=3", "num.partitions=2", NULL};
+    struct config_cache cache = {0};
+    struct image *image = image_create();
+    struct config *config;
+
+    cr_assert(eq(int, load(sets, NULL, &config), OK));
+    cr_assert(eq(i32, config_cache_values(&cache, config, image)->num_partitions, 2));
+    set_dynamic(image, "", "message.max.bytes", "2000");
+    cr_assert(eq(i32, config_cache_values(&cache, config, image)->message_max_bytes, 2000));
+    set_dynamic(image, "3", "message.max.bytes", "3000");
+    set_dynamic(image, "3", "num.network.threads", "4");
+    cr_assert(eq(i32, config_cache_values(&cache, config, image)->message_max_bytes, 3000));
+    set_dynamic(image, "3", "message.max.bytes", NULL);
+    cr_assert(eq(i32, config_cache_values(&cache, config, image)->message_max_bytes, 2000));
+    cr_assert(eq(i32, config_cache_values(&cache, config, image)->num_partitions, 2));
+    config_destroy(config);
+    image_destroy(image);
+}
+
+Test(config, words_are_enums_and_lists_of_words_are_bits)
+{
+    const char *const sets[] = {"compression.type=zstd", "log.cleanup.policy= compact , delete ",
+                                "group.coordinator.rebalance.protocols=classic,streams",
+                                "levee.http.listener=", NULL};
+    struct config *config;
+    const struct config_values *values;
+
+    cr_assert(eq(int, load(sets, NULL, &config), OK));
+    values = config_values(config);
+    cr_assert(eq(int, (int)values->compression_type, CONFIG_COMPRESSION_TYPE_ZSTD));
+    cr_assert(eq(u32, values->log_cleanup_policy,
+                 CONFIG_LOG_CLEANUP_POLICY_COMPACT | CONFIG_LOG_CLEANUP_POLICY_DELETE));
+    cr_assert(eq(u32, values->group_coordinator_rebalance_protocols,
+                 CONFIG_GROUP_COORDINATOR_REBALANCE_PROTOCOLS_CLASSIC |
+                     CONFIG_GROUP_COORDINATOR_REBALANCE_PROTOCOLS_STREAMS));
+    cr_assert(eq(int, (int)values->levee_durability, CONFIG_LEVEE_DURABILITY_SYNC));
+    cr_assert(eq(str, (char *)values->levee_http_listener, ""));
+    cr_assert(eq(ptr, (void *)values->broker_rack, NULL));
+    config_destroy(config);
+}
+
+Test(config, each_number_has_the_value_of_its_text)
+{
+    uint32_t count;
+    const struct config_key *keys = config_keys(&count);
+    struct config *config;
+
+    cr_assert(eq(int, load(NULL, NULL, &config), OK));
+    for (uint32_t i = 0; i < count; i++) {
+        char text[32];
+        if (keys[i].type > CONFIG_I16 || keys[i].type == CONFIG_BOOL)
+            continue;
+        cr_assert(eq(int, keys[i].value_pos == CONFIG_NO_VALUE, keys[i].default_text == NULL));
+        if (keys[i].default_text == NULL)
+            continue;
+        snprintf(text, sizeof(text), "%lld",
+                 (long long)config_value_i64(config_values(config), &keys[i]));
+        cr_assert(eq(str, text, (char *)keys[i].default_text), "%s", keys[i].name);
+    }
+    config_destroy(config);
 }
 
 Test(config, listeners_carry_their_names_and_advertised_addresses)
@@ -317,7 +393,7 @@ Test(config, a_file_and_a_request_are_judged_alike)
 
 Test(config, what_kafka_would_refuse_is_refused_in_a_file_too)
 {
-    const struct config_key *level = config_key_find("compression.gzip.level");
+    const struct config_key *level = config_key(CONFIG_COMPRESSION_GZIP_LEVEL);
     char problem[256];
 
     cr_assert(eq(int, config_check(level, "0", problem, sizeof(problem)), ERR_INVALID));
@@ -325,7 +401,7 @@ Test(config, what_kafka_would_refuse_is_refused_in_a_file_too)
         eq(str, problem,
            "Invalid value 0 for configuration compression.gzip.level: Value must be between 1 "
            "and 9 or equal to -1"));
-    cr_assert(eq(int, config_check(config_key_find("compression.type"), "", NULL, 0), ERR_INVALID));
+    cr_assert(eq(int, config_check(config_key(CONFIG_COMPRESSION_TYPE), "", NULL, 0), ERR_INVALID));
 }
 
 /* What a topic would resolve to must be what LogConfig accepts: segments of no age, records that
@@ -353,8 +429,8 @@ Test(config, a_limit_of_nothing_is_refused_where_it_acts)
 Test(config, a_fraction_is_a_finite_number_in_its_range)
 {
     static const char *const bad[] = {"nan", "-nan", "inf", "1e999", "-0.1", "1.5", "", "0.5x"};
-    const struct config_key *ratio = config_key_find("log.cleaner.min.cleanable.ratio");
-    const struct config_key *unbounded = config_key_find("log.cleaner.io.max.bytes.per.second");
+    const struct config_key *ratio = config_key(CONFIG_LOG_CLEANER_MIN_CLEANABLE_RATIO);
+    const struct config_key *unbounded = config_key(CONFIG_LOG_CLEANER_IO_MAX_BYTES_PER_SECOND);
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         cr_assert(eq(int, config_check(ratio, bad[i], NULL, 0), ERR_INVALID), "%s", bad[i]);
@@ -455,7 +531,7 @@ Test(config, overrides_are_no_more_than_256)
 Test(config, an_override_for_a_host_name_is_refused_at_start_and_when_it_is_altered)
 {
     const char *const sets[] = {"max.connections.per.ip.overrides=127.0.0.1:1,example.org:2", NULL};
-    const struct config_key *key = config_key_find("max.connections.per.ip.overrides");
+    const struct config_key *key = config_key(CONFIG_MAX_CONNECTIONS_PER_IP_OVERRIDES);
     static const char expected[] =
         "Invalid value example.org:2 for configuration max.connections.per.ip.overrides: "
         "An IPv4 or IPv6 address is needed before the last colon; host names are not resolved";
@@ -472,6 +548,6 @@ Test(config, an_override_for_a_host_name_is_refused_at_start_and_when_it_is_alte
     cr_assert(wire_string_is(problem, expected), "%.*s", problem.size_bytes, problem.text);
     cr_assert(config_rules_check(key, wire_string("::1:2,127.0.0.1:1"), &arena, &stored, &problem));
     cr_assert(wire_string_is(stored, "::1:2,127.0.0.1:1"));
-    cr_assert(config_rules_is_changeable(key));
+    cr_assert(key->dynamic);
     arena_deinit(&arena);
 }

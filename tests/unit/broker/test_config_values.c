@@ -121,7 +121,7 @@ Test(config_values, a_broker_key_has_those_of_the_coarser_units_behind_it)
 Test(config_values, a_groups_setting_comes_from_the_broker_where_it_has_none)
 {
     struct config_synonym synonyms[CONFIG_SYNONYMS_MAX];
-    const struct config_key *key = group_config_key_find("consumer.session.timeout.ms");
+    const struct config_key *key = group_config_key(GROUP_CONFIG_CONSUMER_SESSION_TIMEOUT_MS);
 
     with_sets((const char *[]){"group.consumer.session.timeout.ms=46000", NULL});
     cr_assert(eq(u32, group_config_synonyms(config, image, "g", key, synonyms), 2));
@@ -132,7 +132,7 @@ Test(config_values, a_groups_setting_comes_from_the_broker_where_it_has_none)
     is_at(synonyms, 0, "consumer.session.timeout.ms", "50000", CONFIG_SOURCE_GROUP);
     set(32, "g", "consumer.session.timeout.ms", "soon"); /* as nobody checked it */
     cr_assert(eq(u32, group_config_synonyms(config, image, "g", key, synonyms), 2));
-    key = group_config_key_find("share.isolation.level");
+    key = group_config_key(GROUP_CONFIG_SHARE_ISOLATION_LEVEL);
     cr_assert(eq(u32, group_config_synonyms(config, image, "g", key, synonyms), 1));
     is_at(synonyms, 0, "share.isolation.level", "read_uncommitted", CONFIG_SOURCE_DEFAULT);
 }
