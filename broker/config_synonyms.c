@@ -4,14 +4,13 @@
 #include "net/protocol/kafka_enums.h"
 
 #include <stdio.h>
-#include <string.h>
 
 static void add(struct config_synonym *out, uint32_t *count, const struct config_key *key,
                 const char *text, enum config_source source)
 {
     if (text == NULL || *count == CONFIG_SYNONYMS_MAX || config_check(key, text, NULL, 0) != OK)
         return;
-    out[(*count)++] = (struct config_synonym){.name = key->name, .text = text, .source = source};
+    out[(*count)++] = (struct config_synonym){.key = key, .text = text, .source = source};
 }
 
 uint32_t config_synonyms(const struct config *config, const struct image *image,
@@ -40,11 +39,11 @@ uint32_t config_synonyms(const struct config *config, const struct image *image,
 }
 
 uint32_t config_synonyms_hidden(const struct config_synonym *synonyms, uint32_t count,
-                                const char *name)
+                                const struct config_key *key)
 {
     uint32_t hidden = 0;
 
-    while (hidden < count && strcmp(synonyms[hidden].name, name) != 0)
+    while (hidden < count && synonyms[hidden].key != key)
         hidden++;
     return hidden;
 }

@@ -13,7 +13,7 @@ enum {
 };
 
 struct config_synonym {
-    const char *name;
+    const struct config_key *key;
     const char *text; /* lives until the image changes */
     enum config_source source;
 };
@@ -24,8 +24,8 @@ struct config_synonym {
 uint32_t config_synonyms(const struct config *config, const struct image *image,
                          enum config_id first, struct config_synonym out[CONFIG_SYNONYMS_MAX]);
 
-/* How many of them Kafka does not tell: all before the first one of name itself. */
+/* How many of them Kafka does not tell: all before the first one of the key itself. */
 uint32_t config_synonyms_hidden(const struct config_synonym *synonyms, uint32_t count,
-                                const char *name);
+                                const struct config_key *key);
 
 #endif

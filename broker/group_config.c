@@ -23,10 +23,10 @@ uint32_t group_config_synonyms(const struct config *config, const struct image *
     uint32_t count = 0;
 
     if (own != NULL && config_check(key, own, NULL, 0) == OK)
-        out[count++] = (struct config_synonym){key->name, own, CONFIG_SOURCE_GROUP};
+        out[count++] = (struct config_synonym){key, own, CONFIG_SOURCE_GROUP};
     if (key->behind != CONFIG_NO_KEY)
         return count + config_synonyms(config, image, key->behind, out + count);
-    out[count++] = (struct config_synonym){key->name, key->default_text, CONFIG_SOURCE_DEFAULT};
+    out[count++] = (struct config_synonym){key, key->default_text, CONFIG_SOURCE_DEFAULT};
     return count;
 }
 

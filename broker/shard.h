@@ -84,6 +84,12 @@ static inline const struct config_values *shard_config(struct shard *shard)
     return config_cache_values(&shard->config_cache, shard->config, shard->image);
 }
 
+/* ... and what a topic without values of its own has. */
+static inline const struct topic_config_values *shard_topic_config(struct shard *shard)
+{
+    return config_cache_topics(&shard->config_cache, shard->config, shard->image);
+}
+
 static inline struct shard *shard_of_controller(const struct shards *shards)
 {
     return shards->at[0];

@@ -1,7 +1,7 @@
 #include "broker/topic_config.h"
 
-#include "base/check.h"
 #include "base/text.h"
+#include "broker/config/config_value.h"
 #include "broker/metadata/image.h"
 #include "broker/topic_ref.h"
 #include "net/protocol/kafka_enums.h"
@@ -10,9 +10,9 @@
 #include <string.h>
 
 /* How many milliseconds a broker's key counts by: a topic's count by one. */
-static int64_t unit_of(const char *broker_name)
+static int64_t unit_of(const struct config_key *key)
 {
-    switch (config_key_find(broker_name)->unit) {
+    switch (key->unit) {
     case CONFIG_UNIT_HOURS:
         return 3600 * 1000;
     case CONFIG_UNIT_MINUTES:
@@ -50,9 +50,9 @@ const struct config_key *topic_config_key_find(const char *name)
     return config_key_search(config_tables_topic, TOPIC_CONFIG_ID_COUNT, name);
 }
 
-bool topic_config_is_fixed(const char *topic, const char *name)
+bool topic_config_is_fixed(const char *topic, enum topic_config_id id)
 {
-    return topic != NULL && topic_is_internal(topic) && strcmp(name, "levee.durability") == 0;
+    return topic != NULL && topic_is_internal(topic) && id == TOPIC_CONFIG_LEVEE_DURABILITY;
 }
 
 /* The topic's own value; a stored text that is no legal value does not count (see config.c). */
@@ -68,124 +68,117 @@ static const char *own_text(const struct image *image, const char *topic,
 }
 
 uint32_t topic_config_synonyms(const struct config *config, const struct image *image,
-                               const char *topic, const char *name,
+                               const char *topic, enum topic_config_id id,
                                struct config_synonym out[CONFIG_SYNONYMS_MAX])
 {
-    const struct config_key *key = topic_config_key_find(name);
+    const struct config_key *key = topic_config_key(id);
     const char *own;
     uint32_t count = 0;
 
-    check(key != NULL);
-    if (topic_config_is_fixed(topic, name)) {
-        out[0] = (struct config_synonym){name, key->default_text, CONFIG_SOURCE_DEFAULT};
+    if (topic_config_is_fixed(topic, id)) {
+        out[0] = (struct config_synonym){key, key->default_text, CONFIG_SOURCE_DEFAULT};
         return 1;
     }
     own = own_text(image, topic, key);
     if (own != NULL)
-        out[count++] = (struct config_synonym){name, own, CONFIG_SOURCE_TOPIC};
+        out[count++] = (struct config_synonym){key, own, CONFIG_SOURCE_TOPIC};
     return count + config_synonyms(config, image, key->behind, out + count);
 }
 
 void topic_config_value(const struct config *config, const struct image *image, const char *topic,
-                        const char *name, struct topic_config_value *out)
+                        enum topic_config_id id, struct topic_config_value *out)
 {
     struct config_synonym synonyms[CONFIG_SYNONYMS_MAX];
-    uint32_t count = topic_config_synonyms(config, image, topic, name, synonyms);
+    const struct config_key *key = topic_config_key(id);
+    uint32_t count = topic_config_synonyms(config, image, topic, id, synonyms);
     bool is_own = count > 0 && synonyms[0].source == CONFIG_SOURCE_TOPIC;
-
-    const struct config_key *key = topic_config_key_find(name);
 
     *out = (struct topic_config_value){.text = key->default_text, .source = CONFIG_SOURCE_DEFAULT};
     if (count == 0)
         return;
     out->source = synonyms[0].source;
     out->text = is_own ? synonyms[0].text
-                       : convert(synonyms[0].text, key, unit_of(synonyms[0].name), out->text_space);
-}
-
-enum err topic_config_check(const char *name, const char *value, char *problem_out,
-                            size_t problem_max)
-{
-    const struct config_key *key = topic_config_key_find(name);
-
-    if (key == NULL) {
-        if (problem_out != NULL)
-            snprintf(problem_out, problem_max, "Unknown topic config name: %s", name);
-        return ERR_INVALID;
-    }
-    return value == NULL ? OK : config_check(key, value, problem_out, problem_max);
+                       : convert(synonyms[0].text, key, unit_of(synonyms[0].key), out->text_space);
 }
 
 /* ---- typed */
 
+void topic_config_defaults(const struct config *config, const struct image *image,
+                           struct topic_config_values *out)
+{
+    struct topic_config_value value;
+
+    for (uint32_t i = 0; i < TOPIC_CONFIG_ID_COUNT; i++) {
+        enum topic_config_id id = (enum topic_config_id)i;
+        topic_config_value(config, image, NULL, id, &value);
+        config_value_put(out, topic_config_key(id), value.text);
+    }
+}
+
 struct resolver {
-    const struct config *config;
-    const struct image *image;
     const char *topic;
+    struct topic_config_values values;
 };
 
-static int64_t number(const struct resolver *resolver, const char *name)
+static void put_own(void *context, const char *name, const char *text)
 {
-    struct topic_config_value value;
-    int64_t out;
-    enum err err;
+    struct resolver *resolver = context;
+    const struct config_key *key = topic_config_key_find(name);
 
-    topic_config_value(resolver->config, resolver->image, resolver->topic, name, &value);
-    err = text_parse_i64(value.text, strlen(value.text), INT64_MIN, INT64_MAX, &out);
-    check(err == OK); /* checked when it was set */
-    return out;
+    if (key != NULL && !topic_config_is_fixed(resolver->topic, topic_config_key_id(key)) &&
+        config_check(key, text, NULL, 0) == OK)
+        config_value_put(&resolver->values, key, text);
 }
 
-static bool has_word(const struct resolver *resolver, const char *name, const char *word)
+static int8_t codec_of(enum topic_config_compression_type type)
 {
-    struct topic_config_value value;
+    static const int8_t codecs[] = {
+        [TOPIC_CONFIG_COMPRESSION_TYPE_UNCOMPRESSED] = 0,
+        [TOPIC_CONFIG_COMPRESSION_TYPE_GZIP] = 1,
+        [TOPIC_CONFIG_COMPRESSION_TYPE_SNAPPY] = 2,
+        [TOPIC_CONFIG_COMPRESSION_TYPE_LZ4] = 3,
+        [TOPIC_CONFIG_COMPRESSION_TYPE_ZSTD] = 4,
+        [TOPIC_CONFIG_COMPRESSION_TYPE_PRODUCER] = -1,
+    };
 
-    topic_config_value(resolver->config, resolver->image, resolver->topic, name, &value);
-    for (const char *rest = value.text; *rest != '\0';) {
-        size_t size_bytes;
-        rest += strspn(rest, " ,");
-        size_bytes = strcspn(rest, " ,");
-        if (text_equal(rest, size_bytes, word))
-            return true;
-        rest += size_bytes;
-    }
-    return false;
+    return codecs[type];
 }
 
-static int8_t codec_of(const struct resolver *resolver)
+static void fill(const struct topic_config_values *values, struct topic_config *out)
 {
-    static const char *const names[] = {"uncompressed", "gzip", "snappy", "lz4", "zstd"};
-
-    for (int8_t i = 0; i < (int8_t)array_count(names); i++)
-        if (has_word(resolver, "compression.type", names[i]))
-            return i;
-    return -1;
-}
-
-void topic_config_resolve(const struct config *config, const struct image *image, const char *topic,
-                          struct topic_config *out)
-{
-    struct resolver resolver = {config, image, topic};
-
     *out = (struct topic_config){
-        .max_message_bytes = (int32_t)number(&resolver, "max.message.bytes"),
-        .timestamp_before_max_ms = number(&resolver, "message.timestamp.before.max.ms"),
-        .timestamp_after_max_ms = number(&resolver, "message.timestamp.after.max.ms"),
-        .min_insync_replicas = (int32_t)number(&resolver, "min.insync.replicas"),
-        .compression = codec_of(&resolver),
-        .compact = has_word(&resolver, "cleanup.policy", "compact"),
-        .log_append_time = has_word(&resolver, "message.timestamp.type", "LogAppendTime"),
+        .max_message_bytes = values->max_message_bytes,
+        .timestamp_before_max_ms = values->message_timestamp_before_max_ms,
+        .timestamp_after_max_ms = values->message_timestamp_after_max_ms,
+        .min_insync_replicas = values->min_insync_replicas,
+        .compression = codec_of(values->compression_type),
+        .compact = (values->cleanup_policy & TOPIC_CONFIG_CLEANUP_POLICY_COMPACT) != 0,
+        .log_append_time =
+            values->message_timestamp_type == TOPIC_CONFIG_MESSAGE_TIMESTAMP_TYPE_LOGAPPENDTIME,
     };
     out->log = (struct log_config){
-        .segment_bytes = (uint32_t)number(&resolver, "segment.bytes"),
-        .segment_ms = number(&resolver, "segment.ms"),
-        .retention_ms = number(&resolver, "retention.ms"),
-        .retention_bytes = number(&resolver, "retention.bytes"),
-        .index_interval_bytes = (uint32_t)number(&resolver, "index.interval.bytes"),
-        .segment_index_bytes = (uint32_t)number(&resolver, "segment.index.bytes"),
-        .file_delete_delay_ms = number(&resolver, "file.delete.delay.ms"),
-        .retention_by_delete = has_word(&resolver, "cleanup.policy", "delete"),
-        .relaxed = has_word(&resolver, "levee.durability", "cache"),
+        .segment_bytes = (uint32_t)values->segment_bytes,
+        .segment_ms = values->segment_ms,
+        .retention_ms = values->retention_ms,
+        .retention_bytes = values->retention_bytes,
+        .index_interval_bytes = (uint32_t)values->index_interval_bytes,
+        .segment_index_bytes = (uint32_t)values->segment_index_bytes,
+        .file_delete_delay_ms = values->file_delete_delay_ms,
+        .retention_by_delete = (values->cleanup_policy & TOPIC_CONFIG_CLEANUP_POLICY_DELETE) != 0,
+        .relaxed = values->levee_durability == TOPIC_CONFIG_LEVEE_DURABILITY_CACHE,
         .log_append_time = out->log_append_time,
     };
+}
+
+void topic_config_resolve(const struct topic_config_values *defaults, const struct image *image,
+                          const char *topic, struct topic_config *out)
+{
+    struct resolver resolver = {.topic = topic, .values = *defaults};
+    const struct config_key *durability = topic_config_key(TOPIC_CONFIG_LEVEE_DURABILITY);
+
+    if (topic_config_is_fixed(topic, TOPIC_CONFIG_LEVEE_DURABILITY))
+        config_value_put(&resolver.values, durability, durability->default_text);
+    if (image != NULL)
+        image_config_each(image, KAFKA_CONFIG_RESOURCE_TYPE_TOPIC, topic, put_own, &resolver);
+    fill(&resolver.values, out);
 }

@@ -20,9 +20,14 @@ struct topic_config {
     bool log_append_time;
 };
 
-/* image may lack the topic: then broker values count. */
-void topic_config_resolve(const struct config *config, const struct image *image, const char *topic,
-                          struct topic_config *out);
+/* What a topic without values of its own has, typed.  image may be NULL. */
+void topic_config_defaults(const struct config *config, const struct image *image,
+                           struct topic_config_values *out);
+
+/* The topic's own values, as image has them, over defaults.  image may lack the topic, or be NULL.
+ */
+void topic_config_resolve(const struct topic_config_values *defaults, const struct image *image,
+                          const char *topic, struct topic_config *out);
 
 /* The rows of topic-level keys; effect says whether it acts. */
 const struct config_key *topic_config_keys(uint32_t *count_out);
@@ -33,14 +38,16 @@ static inline const struct config_key *topic_config_key(enum topic_config_id id)
     return &config_tables_topic[id];
 }
 
-/* Validate one override (value NULL = delete: always fine). problem_out in Kafka's words. */
-must_use enum err topic_config_check(const char *name, const char *value, char *problem_out,
-                                     size_t problem_max);
+/* key: one of a topic's. */
+static inline enum topic_config_id topic_config_key_id(const struct config_key *key)
+{
+    return (enum topic_config_id)(key - config_tables_topic);
+}
 
 /* levee.durability of an internal topic: the default (sync), whatever is set for the broker or was
  * once stored for the topic.  What a coordinator decided and answered must not be undone by a power
  * loss: committed offsets, ids, decisions (durability.md G3, T3).  topic may be NULL. */
-bool topic_config_is_fixed(const char *topic, const char *name);
+bool topic_config_is_fixed(const char *topic, enum topic_config_id id);
 
 /* Effective text and source of one key of a topic, and its synonyms in Kafka's order (topic,
  * broker, default broker, static, default). The value is in the topic key's unit. */
@@ -50,11 +57,11 @@ struct topic_config_value {
     char text_space[64];
 };
 void topic_config_value(const struct config *config, const struct image *image, const char *topic,
-                        const char *name, struct topic_config_value *out);
+                        enum topic_config_id id, struct topic_config_value *out);
 
 /* Each value in the unit of its own key. */
 uint32_t topic_config_synonyms(const struct config *config, const struct image *image,
-                               const char *topic, const char *name,
+                               const char *topic, enum topic_config_id id,
                                struct config_synonym out[CONFIG_SYNONYMS_MAX]);
 
 #endif

@@ -250,7 +250,7 @@ static enum err try_open(struct topic_table *table, const struct image_topic *to
     entry->internal = internal_topics_find(topic->name);
     partition->internal = entry->internal != NULL;
     partition_init_waits(partition);
-    topic_config_resolve(shard->config, shard->image, topic->name, &partition->config);
+    topic_config_resolve(shard_topic_config(shard), shard->image, topic->name, &partition->config);
     partition->config.log.reserved_space = partition->internal;
     in_sync_init(&partition->in_sync, config_node_id(shard->config),
                  partition->config.min_insync_replicas);
@@ -358,8 +358,8 @@ static void delete_partition(struct topic_table *table, struct table_entry *entr
 
 static void follow_config(struct topic_table *table, struct partition *partition)
 {
-    topic_config_resolve(table->shard->config, table->shard->image, partition->topic_name,
-                         &partition->config);
+    topic_config_resolve(shard_topic_config(table->shard), table->shard->image,
+                         partition->topic_name, &partition->config);
     partition->config.log.reserved_space = partition->internal;
     partition_follow_config(partition);
 }

@@ -103,7 +103,7 @@ static bool fill_synonyms(struct request *request, const struct config_key *key,
     for (uint32_t i = 0; i < count; i++) {
         struct describe_configs_response_describe_configs_synonym *synonym =
             &out->synonyms.items[out->synonyms.count++];
-        synonym->name = wire_string(synonyms[i].name);
+        synonym->name = wire_string(synonyms[i].key->name);
         synonym->source = (int8_t)synonyms[i].source;
         if (!copy(request, key, synonyms[i].text, &synonym->value))
             return false;
@@ -166,16 +166,17 @@ static bool fill_topic_key(struct describing *describing, const struct config_ke
     struct config_synonym synonyms[CONFIG_SYNONYMS_MAX];
     struct topic_config_value value;
     uint32_t count = topic_config_synonyms(describing->config, describing->image, describing->name,
-                                           key->name, synonyms);
+                                           topic_config_key_id(key), synonyms);
     uint32_t own = count > 0 && synonyms[0].source == CONFIG_SOURCE_TOPIC;
     uint32_t hidden =
         key->behind == CONFIG_NO_KEY
             ? 0
-            : config_synonyms_hidden(synonyms + own, count - own, config_key(key->behind)->name);
+            : config_synonyms_hidden(synonyms + own, count - own, config_key(key->behind));
 
     for (uint32_t i = own; i + hidden < count; i++)
         synonyms[i] = synonyms[i + hidden];
-    topic_config_value(describing->config, describing->image, describing->name, key->name, &value);
+    topic_config_value(describing->config, describing->image, describing->name,
+                       topic_config_key_id(key), &value);
     return done(describing,
                 copy(describing->request, key, value.text, &out->value) &&
                     fill_synonyms(describing->request, key, synonyms, count - hidden, out));
@@ -222,7 +223,7 @@ static bool fill_broker_key(struct describing *describing, const struct config_k
     if (key->internal)
         return false;
     count = config_synonyms(describing->config, describing->image, config_key_id(key), synonyms);
-    hidden = config_synonyms_hidden(synonyms, count, key->name);
+    hidden = config_synonyms_hidden(synonyms, count, key);
     out->read_only = !key->dynamic;
     return done(describing, copy(describing->request, key, value, &out->value) &&
                                 fill_synonyms(describing->request, key, synonyms + hidden,
@@ -235,7 +236,7 @@ static bool fill_cluster_key(struct describing *describing, const struct config_
 {
     const char *text =
         image_config(describing->image, KAFKA_CONFIG_RESOURCE_TYPE_BROKER, "", key->name);
-    struct config_synonym synonym = {key->name, text, CONFIG_SOURCE_DEFAULT_BROKER};
+    struct config_synonym synonym = {key, text, CONFIG_SOURCE_DEFAULT_BROKER};
 
     if (key->internal || text == NULL)
         return false;
@@ -334,7 +335,7 @@ static bool fill_metrics_key(struct describing *describing, const struct config_
 {
     const char *text = image_config(describing->image, KAFKA_CONFIG_RESOURCE_TYPE_CLIENT_METRICS,
                                     describing->name, key->name);
-    struct config_synonym synonym = {key->name, text, CONFIG_SOURCE_CLIENT_METRICS};
+    struct config_synonym synonym = {key, text, CONFIG_SOURCE_CLIENT_METRICS};
 
     return done(
         describing,

@@ -118,7 +118,8 @@ static bool edit_list(struct alteration *alteration, const struct config_key *ke
                                                "Can't %s to key %s because its type is not LIST.",
                                                is_append ? "APPEND" : "SUBTRACT", key->name));
     if (text == NULL && is_topic) {
-        topic_config_value(decision->config, decision->image, NULL, key->name, &value);
+        topic_config_value(decision->config, decision->image, NULL, topic_config_key_id(key),
+                           &value);
         text = value.text;
     } else if (text == NULL) {
         text = config_text(decision->config, config_key_id(key));
@@ -205,7 +206,7 @@ static bool may_be(struct alteration *alteration, const struct config_key *key,
                    struct wire_string value)
 {
     if (alteration->type != KAFKA_CONFIG_RESOURCE_TYPE_TOPIC ||
-        !topic_config_is_fixed(alteration->resource, key->name) ||
+        !topic_config_is_fixed(alteration->resource, topic_config_key_id(key)) ||
         wire_string_is(value, key->default_text))
         return true;
     return alteration_refuse(
@@ -281,7 +282,8 @@ static int64_t number_of(struct wire_string text)
 }
 
 /* The value that the records so far, from mark on, give a key; else what is effective now. */
-static int64_t number_after(const struct alteration *alteration, uint32_t mark, const char *name)
+static int64_t number_after(const struct alteration *alteration, uint32_t mark,
+                            enum topic_config_id id)
 {
     const struct decision *decision = alteration->decision;
     struct topic_config_value value;
@@ -291,14 +293,14 @@ static int64_t number_after(const struct alteration *alteration, uint32_t mark, 
     for (uint32_t i = mark; i < decision->records->count; i++) {
         const struct config_record *record = decision->records->items[i].body;
         if (decision->records->items[i].type != METADATA_CONFIG ||
-            !wire_string_is(record->name, name))
+            !wire_string_is(record->name, topic_config_key(id)->name))
             continue;
         text = record->value;
         is_deleted = text.text == NULL;
     }
     if (text.text == NULL) {
         topic_config_value(decision->config, decision->image,
-                           is_deleted ? NULL : alteration->resource, name, &value);
+                           is_deleted ? NULL : alteration->resource, id, &value);
         text = wire_string(value.text);
     }
     return number_of(text);
@@ -391,8 +393,8 @@ static bool check_client_metrics(struct alteration *alteration, uint32_t mark)
 
 static bool check_together(struct alteration *alteration, uint32_t mark)
 {
-    int64_t min_ms = number_after(alteration, mark, "min.compaction.lag.ms");
-    int64_t max_ms = number_after(alteration, mark, "max.compaction.lag.ms");
+    int64_t min_ms = number_after(alteration, mark, TOPIC_CONFIG_MIN_COMPACTION_LAG_MS);
+    int64_t max_ms = number_after(alteration, mark, TOPIC_CONFIG_MAX_COMPACTION_LAG_MS);
 
     if (min_ms <= max_ms)
         return true;

@@ -235,7 +235,8 @@ static enum err fill_configs(struct decision *decision, const asked_topic *asked
     for (uint32_t i = 0; i < count; i++) {
         struct create_topics_response_creatable_topic_configs *out = &answer->configs.items[i];
         struct topic_config_value value;
-        topic_config_value(decision->config, decision->image, name, keys[i].name, &value);
+        topic_config_value(decision->config, decision->image, name, (enum topic_config_id)i,
+                           &value);
         out->name = wire_string(keys[i].name);
         out->value = decision_copy(decision, wire_string(value.text));
         out->config_source = (int8_t)value.source;

@@ -107,9 +107,11 @@ static void check_key(const struct config *config, const struct config_key *key)
 
 static void check_topic_config(const struct config *config, const struct image *image)
 {
+    struct topic_config_values defaults;
     struct topic_config topic;
 
-    topic_config_resolve(config, image, "t", &topic);
+    topic_config_defaults(config, image, &defaults);
+    topic_config_resolve(&defaults, image, "t", &topic);
     check(topic.max_message_bytes >= 0 && topic.min_insync_replicas >= 1);
     check(topic.compression >= -1 && topic.compression <= 4);
     check(topic.log.segment_bytes > 0 && topic.log.segment_ms > 0);

@@ -60,7 +60,7 @@ static void set(int8_t type, const char *resource, const char *key, const char *
 static void is_at(const struct config_synonym *synonyms, uint32_t index, const char *name,
                   const char *text, enum config_source source)
 {
-    cr_expect(eq(str, (char *)synonyms[index].name, (char *)name), "%u", index);
+    cr_expect(eq(str, (char *)synonyms[index].key->name, (char *)name), "%u", index);
     cr_expect(eq(str, (char *)synonyms[index].text, (char *)text), "%u", index);
     cr_expect(eq(int, (int)synonyms[index].source, (int)source), "%u", index);
 }
@@ -74,36 +74,40 @@ Test(config_values, synonyms_keep_the_unit_of_their_own_key)
 
     with_sets(
         (const char *[]){"node.id=1", "log.retention.minutes=3", "log.retention.hours=2", NULL});
-    count = topic_config_synonyms(config, image, "t", "retention.ms", synonyms);
+    count = topic_config_synonyms(config, image, "t", TOPIC_CONFIG_RETENTION_MS, synonyms);
     cr_assert(eq(u32, count, 3));
     is_at(synonyms, 0, "log.retention.minutes", "3", CONFIG_SOURCE_STATIC);
     is_at(synonyms, 1, "log.retention.hours", "2", CONFIG_SOURCE_STATIC);
     is_at(synonyms, 2, "log.retention.hours", "168", CONFIG_SOURCE_DEFAULT);
-    cr_assert(eq(u32, config_synonyms_hidden(synonyms, count, "log.retention.ms"), 3));
-    topic_config_value(config, image, "t", "retention.ms", &value);
+    cr_assert(
+        eq(u32, config_synonyms_hidden(synonyms, count, config_key(CONFIG_LOG_RETENTION_MS)), 3));
+    topic_config_value(config, image, "t", TOPIC_CONFIG_RETENTION_MS, &value);
     cr_assert(eq(str, (char *)value.text, "180000"));
     set(4, "1", "log.retention.ms", "7000000");
     set(4, "", "log.retention.ms", "8000000");
-    count = topic_config_synonyms(config, image, "t", "retention.ms", synonyms);
+    count = topic_config_synonyms(config, image, "t", TOPIC_CONFIG_RETENTION_MS, synonyms);
     cr_assert(eq(u32, count, 5));
     is_at(synonyms, 0, "log.retention.ms", "7000000", CONFIG_SOURCE_BROKER);
     is_at(synonyms, 1, "log.retention.ms", "8000000", CONFIG_SOURCE_DEFAULT_BROKER);
     is_at(synonyms, 2, "log.retention.minutes", "3", CONFIG_SOURCE_STATIC);
-    cr_assert(eq(u32, config_synonyms_hidden(synonyms, count, "log.retention.ms"), 0));
+    cr_assert(
+        eq(u32, config_synonyms_hidden(synonyms, count, config_key(CONFIG_LOG_RETENTION_MS)), 0));
 }
 
 Test(config_values, keys_without_a_broker_behind_them_have_no_synonyms)
 {
-    static const char *const keys[] = {"remote.storage.enable", "remote.log.copy.disable",
-                                       "leader.replication.throttled.replicas"};
+    static const enum topic_config_id keys[] = {TOPIC_CONFIG_REMOTE_STORAGE_ENABLE,
+                                                TOPIC_CONFIG_REMOTE_LOG_COPY_DISABLE,
+                                                TOPIC_CONFIG_LEADER_REPLICATION_THROTTLED_REPLICAS};
     struct config_synonym synonyms[CONFIG_SYNONYMS_MAX];
 
     with_sets(NULL);
     for (size_t i = 0; i < array_count(keys); i++)
         cr_expect(eq(u32, topic_config_synonyms(config, image, "t", keys[i], synonyms), 0), "%s",
-                  keys[i]);
-    cr_assert(
-        eq(u32, topic_config_synonyms(config, image, "t", "local.retention.ms", synonyms), 1));
+                  topic_config_key(keys[i])->name);
+    cr_assert(eq(
+        u32, topic_config_synonyms(config, image, "t", TOPIC_CONFIG_LOCAL_RETENTION_MS, synonyms),
+        1));
     is_at(synonyms, 0, "log.local.retention.ms", "-2", CONFIG_SOURCE_DEFAULT);
 }
 

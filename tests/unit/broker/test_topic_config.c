@@ -1,4 +1,5 @@
 #include "base/mem.h"
+#include "broker/config/config_cache.h"
 #include "broker/metadata/config_rules.h"
 #include "broker/metadata/delta.h"
 #include "broker/metadata/image.h"
@@ -51,24 +52,44 @@ static void set(int8_t type, const char *resource, const char *key, const char *
     delta_deinit(&delta);
 }
 
+static void resolve(const char *name, struct topic_config *out)
+{
+    struct topic_config_values defaults;
+
+    topic_config_defaults(config, image, &defaults);
+    topic_config_resolve(&defaults, image, name, out);
+}
+
 Test(topic_config, the_topics_own_value_wins_then_the_brokers_layers)
 {
     struct topic_config topic;
 
     with_sets((const char *[]){"node.id=1", "log.segment.bytes=2000000", NULL});
-    topic_config_resolve(config, image, "t", &topic);
+    resolve("t", &topic);
     cr_assert(eq(u32, topic.log.segment_bytes, 2000000));
     set(4, "", "log.segment.bytes", "3000000");
-    topic_config_resolve(config, image, "t", &topic);
+    resolve("t", &topic);
     cr_assert(eq(u32, topic.log.segment_bytes, 3000000));
     set(4, "1", "log.segment.bytes", "4000000");
-    topic_config_resolve(config, image, "t", &topic);
+    resolve("t", &topic);
     cr_assert(eq(u32, topic.log.segment_bytes, 4000000));
     set(2, "t", "segment.bytes", "5000000");
-    topic_config_resolve(config, image, "t", &topic);
+    resolve("t", &topic);
     cr_assert(eq(u32, topic.log.segment_bytes, 5000000));
-    topic_config_resolve(config, image, "u", &topic); /* another topic */
+    resolve("u", &topic); /* another topic */
     cr_assert(eq(u32, topic.log.segment_bytes, 4000000));
+}
+
+Test(topic_config, a_shards_defaults_follow_its_image)
+{
+    struct config_cache cache = {0};
+
+    with_sets((const char *[]){"node.id=1", "log.retention.hours=2", NULL});
+    cr_assert(eq(i64, config_cache_topics(&cache, config, image)->retention_ms, 7200000));
+    set(4, "1", "log.retention.ms", "5000");
+    cr_assert(eq(i64, config_cache_topics(&cache, config, image)->retention_ms, 5000));
+    set(2, "t", "retention.ms", "6000"); /* a topic's own is not among them */
+    cr_assert(eq(i64, config_cache_topics(&cache, config, image)->retention_ms, 5000));
 }
 
 Test(topic_config, hours_and_minutes_become_milliseconds_and_the_finest_unit_wins)
@@ -76,15 +97,15 @@ Test(topic_config, hours_and_minutes_become_milliseconds_and_the_finest_unit_win
     struct topic_config topic;
 
     with_sets((const char *[]){"log.retention.hours=2", NULL});
-    topic_config_resolve(config, image, "t", &topic);
+    resolve("t", &topic);
     cr_assert(eq(i64, topic.log.retention_ms, 7200000));
     config_destroy(config);
     with_sets((const char *[]){"log.retention.hours=2", "log.retention.minutes=5", NULL});
-    topic_config_resolve(config, image, "t", &topic);
+    resolve("t", &topic);
     cr_assert(eq(i64, topic.log.retention_ms, 300000));
     config_destroy(config);
     with_sets((const char *[]){"log.retention.hours=2", "log.retention.ms=-1", NULL});
-    topic_config_resolve(config, image, "t", &topic);
+    resolve("t", &topic);
     cr_assert(eq(i64, topic.log.retention_ms, -1));
 }
 
@@ -93,11 +114,11 @@ Test(topic_config, whatever_is_below_zero_keeps_records_without_a_limit)
     struct topic_config topic;
 
     with_sets((const char *[]){"log.retention.ms=-5", NULL});
-    topic_config_resolve(config, image, "t", &topic);
+    resolve("t", &topic);
     cr_assert(eq(i64, topic.log.retention_ms, -1));
     config_destroy(config);
     with_sets((const char *[]){"log.retention.hours=-3", NULL});
-    topic_config_resolve(config, image, "t", &topic);
+    resolve("t", &topic);
     cr_assert(eq(i64, topic.log.retention_ms, -1));
 }
 
@@ -106,7 +127,7 @@ Test(topic_config, words_become_flags)
     struct topic_config topic;
 
     with_sets(NULL);
-    topic_config_resolve(config, image, "t", &topic);
+    resolve("t", &topic);
     cr_assert(topic.log.retention_by_delete);
     cr_assert(not(topic.compact));
     cr_assert(eq(i8, topic.compression, -1)); /* producer */
@@ -115,14 +136,14 @@ Test(topic_config, words_become_flags)
     set(2, "t", "compression.type", "zstd");
     set(2, "t", "message.timestamp.type", "LogAppendTime");
     set(2, "t", "levee.durability", "cache");
-    topic_config_resolve(config, image, "t", &topic);
+    resolve("t", &topic);
     cr_assert(topic.log.retention_by_delete);
     cr_assert(topic.compact);
     cr_assert(eq(i8, topic.compression, 4));
     cr_assert(topic.log_append_time);
     cr_assert(topic.log.relaxed);
     set(2, "t", "cleanup.policy", "");
-    topic_config_resolve(config, image, "t", &topic);
+    resolve("t", &topic);
     cr_assert(not(topic.log.retention_by_delete));
 }
 
@@ -147,7 +168,7 @@ Test(topic_config, what_the_rules_accept_can_be_resolved)
             if (config_rules_check(&keys[i], wire_string(values[v]), &arena, &stored, &problem)) {
                 char *text = arena_strndup(&arena, stored.text, (size_t)stored.size_bytes);
                 set(2, "t", keys[i].name, text);
-                topic_config_resolve(config, image, "t", &topic);
+                resolve("t", &topic);
                 accepted++;
             } else {
                 cr_assert(ne(ptr, (void *)problem.text, NULL));
@@ -165,15 +186,15 @@ Test(topic_config, synonyms_are_told_from_the_strongest_to_the_default)
     with_sets((const char *[]){"node.id=1", "log.segment.bytes=2000000", NULL});
     set(4, "", "log.segment.bytes", "3000000");
     set(2, "t", "segment.bytes", "5000000");
-    count = topic_config_synonyms(config, image, "t", "segment.bytes", synonyms);
+    count = topic_config_synonyms(config, image, "t", TOPIC_CONFIG_SEGMENT_BYTES, synonyms);
     cr_assert(eq(u32, count, 4));
     cr_assert(eq(int, (int)synonyms[0].source, CONFIG_SOURCE_TOPIC));
-    cr_assert(eq(str, (char *)synonyms[0].name, "segment.bytes"));
+    cr_assert(eq(str, (char *)synonyms[0].key->name, "segment.bytes"));
     cr_assert(eq(int, (int)synonyms[1].source, CONFIG_SOURCE_DEFAULT_BROKER));
     cr_assert(eq(str, (char *)synonyms[1].text, "3000000"));
     cr_assert(eq(int, (int)synonyms[2].source, CONFIG_SOURCE_STATIC));
     cr_assert(eq(int, (int)synonyms[3].source, CONFIG_SOURCE_DEFAULT));
-    cr_assert(eq(str, (char *)synonyms[3].name, "log.segment.bytes"));
+    cr_assert(eq(str, (char *)synonyms[3].key->name, "log.segment.bytes"));
 }
 
 /* What a coordinator answered must survive a power loss, whatever clients' topics chose. */
@@ -189,15 +210,16 @@ Test(topic_config, internal_topics_are_sync_whatever_was_set)
     set(4, "", "levee.durability", "cache");
     for (size_t i = 0; i < array_count(internal); i++) {
         set(2, internal[i], "levee.durability", "cache"); /* of an older version */
-        topic_config_resolve(config, image, internal[i], &topic);
+        resolve(internal[i], &topic);
         cr_expect(not(topic.log.relaxed), "%s", internal[i]);
-        topic_config_value(config, image, internal[i], "levee.durability", &value);
+        topic_config_value(config, image, internal[i], TOPIC_CONFIG_LEVEE_DURABILITY, &value);
         cr_expect(eq(str, (char *)value.text, "sync"));
         cr_expect(eq(int, (int)value.source, CONFIG_SOURCE_DEFAULT));
-        cr_expect(
-            eq(u32, topic_config_synonyms(config, image, internal[i], "levee.durability", synonyms),
-               1));
+        cr_expect(eq(u32,
+                     topic_config_synonyms(config, image, internal[i],
+                                           TOPIC_CONFIG_LEVEE_DURABILITY, synonyms),
+                     1));
     }
-    topic_config_resolve(config, image, "t", &topic);
+    resolve("t", &topic);
     cr_assert(topic.log.relaxed);
 }
