@@ -33,9 +33,9 @@ static enum err decide_producer_ids(struct controller *controller, struct contro
 }
 
 static void set_config(struct create_topics_request_creatable_topic_config *config,
-                       const char *name, const char *value)
+                       enum topic_config_id id, const char *value)
 {
-    config->name = wire_string(name);
+    config->name = wire_string(topic_config_key(id)->name);
     config->value = wire_string(value);
 }
 
@@ -73,12 +73,9 @@ static enum err prepare_internal(const struct internal_topic *internal, struct d
     if (topic->configs.items == NULL || segment_bytes == NULL)
         return ERR_NOMEM;
     topic->configs.count = 3;
-    set_config(&topic->configs.items[0], topic_config_key(TOPIC_CONFIG_CLEANUP_POLICY)->name,
-               internal->cleanup_policy);
-    set_config(&topic->configs.items[1], topic_config_key(TOPIC_CONFIG_COMPRESSION_TYPE)->name,
-               internal->compression_type);
-    set_config(&topic->configs.items[2], topic_config_key(TOPIC_CONFIG_SEGMENT_BYTES)->name,
-               segment_bytes);
+    set_config(&topic->configs.items[0], TOPIC_CONFIG_CLEANUP_POLICY, internal->cleanup_policy);
+    set_config(&topic->configs.items[1], TOPIC_CONFIG_COMPRESSION_TYPE, internal->compression_type);
+    set_config(&topic->configs.items[2], TOPIC_CONFIG_SEGMENT_BYTES, segment_bytes);
     if (factor > (int64_t)live && live > 0) {
         log_line(sink, LOG_INFO, "LVE-4010",
                  "the replication factor of an internal topic was lowered to the live brokers",
