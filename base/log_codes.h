@@ -273,14 +273,17 @@ LOG_CODE("LVE-3109", "batches that wait for long checks are refused: others find
          "is answered with REQUEST_TIMED_OUT, which clients send again; that goes on until a "
          "minute has passed without it. Next step: look at who produces to that topic, and "
          "whether its compression.type is what the clients use; raise levee.memory.max.bytes.")
-LOG_CODE("LVE-4001", "the metadata log cannot be replayed",
-         "Cause: __cluster_metadata-0 is damaged, has a gap between snapshot and log, or "
-         "has records that this version does not know. Effect: the broker does not start; "
-         "nothing is cut. Next step: start the version that wrote it, or restore the data "
-         "directory from a copy.")
+LOG_CODE(
+    "LVE-4001", "the metadata log cannot be replayed",
+    "Cause: __cluster_metadata-0 is damaged, has a gap between snapshot and log, or "
+    "has a record that this version would have to act on and cannot read: a newer version of "
+    "one, or a level of metadata.version above its highest. The field record names it. Effect: "
+    "the broker does not start; nothing is cut. Next step: start the version that wrote it, or "
+    "restore the data directory from a copy.")
 LOG_CODE("LVE-4002", "a metadata snapshot cannot be used",
-         "Cause: a .checkpoint file of __cluster_metadata-0 is damaged, cannot be read, or "
-         "has records that this version does not know. Effect: an older snapshot and the "
+         "Cause: a .checkpoint file of __cluster_metadata-0 is damaged, cannot be read, or has a "
+         "record that this version would have to act on and cannot read, which the field record "
+         "names. Effect: an older snapshot and the "
          "log are used if they do; otherwise the start ends. Next step: if the broker "
          "started, none; otherwise restore the directory from a copy.")
 LOG_CODE("LVE-4003", "a metadata snapshot was not written",
@@ -323,6 +326,13 @@ LOG_CODE("LVE-4015", "no memory to take in a change of the metadata: it is tried
          "times a second until it is applied; meanwhile this shard follows the older metadata, "
          "and requests that change metadata wait or time out. Nothing is lost. Next step: raise "
          "the memory limit of the process, or lower levee.memory.max.bytes.")
+LOG_CODE("LVE-4016", "metadata records that this version does not act on are kept",
+         "Cause: the data directory was Kafka's, or a newer version's, and its metadata has access "
+         "control entries, quotas, SCRAM credentials, delegation tokens, or records of types that "
+         "this version does not know; types names them. Told once a start. Effect: nobody is "
+         "refused, slowed down or let in by them; they stay in the metadata, in their order, and "
+         "are there for the version that acts on them. Next step: none; where you count on access "
+         "control or quotas, do not let clients in.")
 LOG_CODE("LVE-4102", "a batch was refused",
          "Cause: a producer sent a batch that breaks a rule; the field reason says which. "
          "Told at debug level only. Effect: the producer has the error in its answer and "

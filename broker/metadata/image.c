@@ -11,6 +11,7 @@
 #include "net/protocol/msg_register_broker_record.h"
 #include "net/protocol/msg_topic_record.h"
 
+#include <stdio.h>
 #include <string.h>
 
 struct image *image_create(void)
@@ -22,6 +23,7 @@ struct image *image_create(void)
     hash_map_init(&image->topics_by_name, 2);
     hash_map_init(&image->configs, 3);
     image->config_key = mem_alloc(1 + IMAGE_CONFIG_NAME_MAX);
+    image_init_opaque(image);
     image->offset = -1;
     image->epoch = -1;
     return image;
@@ -34,6 +36,7 @@ void image_destroy(struct image *image)
     image_free_topics(image);
     image_free_brokers(image);
     image_free_configs(image);
+    image_free_opaque(image);
     for (uint32_t i = 0; i < image->feature_count; i++)
         mem_free(image->features[i].name);
     mem_free(image->features);
@@ -61,6 +64,17 @@ static enum err add_feature(struct image *image, uint32_t place,
     return OK;
 }
 
+/* Of a feature that is ours.  Another's level is kept, and nobody here acts on it. */
+static bool is_known_level(const struct feature_level_record *record)
+{
+    for (uint32_t i = 0; i < FEATURES_COUNT; i++) {
+        const struct feature *feature = feature_at(i);
+        if (wire_string_is(record->name, feature->name))
+            return record->feature_level <= feature->max_level;
+    }
+    return true;
+}
+
 static enum err set_feature(struct image *image, const struct feature_level_record *record)
 {
     size_t name_bytes = (size_t)record->name.size_bytes;
@@ -69,6 +83,8 @@ static enum err set_feature(struct image *image, const struct feature_level_reco
 
     if (memchr(record->name.text, '\0', name_bytes) != NULL)
         return ERR_MALFORMED; /* it is kept as a C string */
+    if (!is_known_level(record))
+        return ERR_NEWER_FORMAT;
     for (; place < image->feature_count; place++) {
         order = text_compare(image->features[place].name, record->name.text, name_bytes);
         if (order >= 0)
@@ -90,9 +106,13 @@ static enum err set_feature(struct image *image, const struct feature_level_reco
 
 enum err image_apply(struct image *image, const struct metadata_record *record, struct delta *delta)
 {
+    if (record->body == NULL)
+        return record->type == METADATA_NO_OP ? OK : image_apply_opaque(image, record);
     switch (record->type) {
     case METADATA_REGISTER_BROKER:
     case METADATA_UNREGISTER_BROKER:
+    case METADATA_FENCE_BROKER:
+    case METADATA_UNFENCE_BROKER:
     case METADATA_BROKER_REGISTRATION_CHANGE:
         return image_apply_broker(image, record, delta);
     case METADATA_TOPIC:
@@ -109,15 +129,20 @@ enum err image_apply(struct image *image, const struct metadata_record *record, 
         image->next_producer_id =
             ((const struct producer_ids_record *)record->body)->next_producer_id;
         return OK;
-    case METADATA_NO_OP:
-    case METADATA_REGISTER_CONTROLLER:
-    case METADATA_CLEAR_ELR: /* eligible replicas (KIP-966) are not kept: one broker elects itself
-                              */
-        return OK;
     default:
-        /* an ACL, a quota or a credential that nobody here obeys must not be passed over */
-        return ERR_UNSUPPORTED;
+        return metadata_type_use((int16_t)record->type) == METADATA_PASSED_OVER ? OK
+                                                                                : ERR_UNSUPPORTED;
     }
+}
+
+const char *image_refused(const struct image *image)
+{
+    return image->refused;
+}
+
+void image_note_refused(struct image *image, const char *text)
+{
+    snprintf(image->refused, sizeof(image->refused), "%s", text);
 }
 
 int64_t image_offset(const struct image *image)
@@ -306,5 +331,5 @@ enum err image_each_record(const struct image *image,
         err = emit_configs(image, &visit);
     if (err == OK && image->next_producer_id > 0)
         err = emit(&visit, METADATA_PRODUCER_IDS, &ids);
-    return err;
+    return err == OK ? image_each_opaque(image, call, context) : err;
 }

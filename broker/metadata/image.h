@@ -68,10 +68,12 @@ struct image; /* opaque; made by image_create */
 struct image *image_create(void);
 void image_destroy(struct image *image);
 
-/* Apply one committed record and note in delta what changed.  ERR_MALFORMED: a record that cannot
- * follow on the state (unknown topic, wrong epoch): the caller stops the process's start.
- * ERR_NOMEM: the image is as it was, and the same record may be tried again with the same delta,
- * which may name more than changed. */
+/* Apply one committed record and note in delta what changed.  One without a body is kept as it is,
+ * and written again by image_each_record; what it says is nobody's business yet.  ERR_MALFORMED: a
+ * record that cannot follow on the state (unknown topic, wrong epoch); ERR_NEWER_FORMAT: the level
+ * of a feature is above what features.h has, so that other records may mean what we do not know.
+ * The caller stops the process's start then. ERR_NOMEM: the image is as it was, and the same record
+ * may be tried again with the same delta, which may name more than changed. */
 must_use enum err image_apply(struct image *image, const struct metadata_record *record,
                               struct delta *delta);
 
@@ -120,11 +122,19 @@ bool image_config_has_resource(const struct image *image, int8_t type, const cha
 void image_config_each_resource(const struct image *image, int8_t type,
                                 void (*visit)(void *context, const char *resource), void *context);
 
+/* Records that are kept without a body: how many, and the names of their types. */
+uint32_t image_opaque_count(const struct image *image);
+void image_opaque_types(const struct image *image, char *out, size_t out_max_bytes);
+
+/* Which record image_replay could not apply, for a log line; "" when none. */
+const char *image_refused(const struct image *image);
+void image_note_refused(struct image *image, const char *text);
+
 /* First producer id not yet in a reserved block. */
 int64_t image_next_producer_id(const struct image *image);
 
 /* Visit the records that rebuild this image, in the order of Kafka's snapshots.  ERR_NOMEM, and
- * what visit says. */
+ * what visit says.  Those without a body come last, in the order of the log. */
 must_use enum err image_each_record(const struct image *image,
                                     enum err (*visit)(void *context,
                                                       const struct metadata_record *record),

@@ -1,9 +1,12 @@
-/* Brokers of the image: RegisterBroker, UnregisterBroker, BrokerRegistrationChange. */
+/* Brokers of the image: RegisterBroker, UnregisterBroker, BrokerRegistrationChange, and what old
+ * logs have in its place, FenceBroker and UnfenceBroker. */
 #include "base/check.h"
 #include "base/mem.h"
 #include "broker/metadata/image_private.h"
 #include "net/protocol/msg_broker_registration_change_record.h"
+#include "net/protocol/msg_fence_broker_record.h"
 #include "net/protocol/msg_register_broker_record.h"
+#include "net/protocol/msg_unfence_broker_record.h"
 #include "net/protocol/msg_unregister_broker_record.h"
 
 #include <string.h>
@@ -196,11 +199,30 @@ static enum err change_broker(struct image *image,
     return OK;
 }
 
+static enum err set_fenced(struct image *image, int32_t id, int64_t epoch, bool is_fenced)
+{
+    struct image_broker *broker = find_broker(image, id);
+
+    if (broker == NULL || broker->epoch != epoch)
+        return ERR_MALFORMED;
+    broker->fenced = is_fenced;
+    return OK;
+}
+
 enum err image_apply_broker(struct image *image, const struct metadata_record *record,
                             struct delta *delta)
 {
+    const struct fence_broker_record *fence;
+    const struct unfence_broker_record *unfence;
+
     delta->brokers = true;
     switch (record->type) {
+    case METADATA_FENCE_BROKER:
+        fence = record->body;
+        return set_fenced(image, fence->id, fence->epoch, true);
+    case METADATA_UNFENCE_BROKER:
+        unfence = record->body;
+        return set_fenced(image, unfence->id, unfence->epoch, false);
     case METADATA_REGISTER_BROKER:
         return register_broker(image, record->body);
     case METADATA_UNREGISTER_BROKER:

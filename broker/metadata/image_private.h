@@ -2,10 +2,12 @@
 #ifndef LEVEE_BROKER_METADATA_IMAGE_PRIVATE_H
 #define LEVEE_BROKER_METADATA_IMAGE_PRIVATE_H
 
+#include "base/list.h"
 #include "broker/metadata/delta.h"
 #include "broker/metadata/image.h"
 
 enum { IMAGE_CONFIG_TYPES = 128, IMAGE_CONFIG_NAME_MAX = INT16_MAX /* as a topic's or group's */ };
+enum { IMAGE_OPAQUE_FAMILIES = 4, IMAGE_REFUSED_MAX = 192 };
 
 struct topic_entry {
     struct image_topic topic; /* first: lookups return it */
@@ -23,6 +25,14 @@ struct config_resource {
     size_t id_bytes;
     struct config_pair *pairs;
     uint32_t count;
+};
+
+/* Records that nothing here acts on (image_opaque.c). */
+struct image_opaque {
+    struct list records; /* opaque_record, in the order of the log */
+    struct hash_map by_key;
+    uint32_t count;
+    bool is_unread[IMAGE_OPAQUE_FAMILIES]; /* from here on one is no longer replaced by another */
 };
 
 struct image {
@@ -43,6 +53,8 @@ struct image {
     uint32_t config_counts[IMAGE_CONFIG_TYPES]; /* resources, by type */
     uint64_t broker_config_changes;
     int64_t next_producer_id;
+    struct image_opaque opaque;
+    char refused[IMAGE_REFUSED_MAX]; /* image_refused */
 };
 
 /* image_topics.c */
@@ -60,5 +72,13 @@ enum err image_apply_config(struct image *image, const struct metadata_record *r
                             struct delta *delta);
 void image_remove_configs(struct image *image, int8_t type, const char *resource);
 void image_free_configs(struct image *image);
+
+/* image_opaque.c */
+void image_init_opaque(struct image *image);
+enum err image_apply_opaque(struct image *image, const struct metadata_record *record);
+enum err image_each_opaque(const struct image *image,
+                           enum err (*visit)(void *context, const struct metadata_record *record),
+                           void *context);
+void image_free_opaque(struct image *image);
 
 #endif

@@ -1,7 +1,9 @@
 #include "broker/metadata/image_replay.h"
 
 #include "base/mem.h"
+#include "net/protocol/msg_feature_level_record.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Of one record. */
@@ -41,6 +43,32 @@ static enum err hold(struct image_replay *replay, const struct record *record)
     return OK;
 }
 
+/* For who tells why nothing goes on. */
+static void note_refused(struct image_replay *replay, const uint8_t *value, size_t size_bytes,
+                         const struct metadata_record *record)
+{
+    char text[160];
+    const struct feature_level_record *feature;
+
+    metadata_record_describe(value, size_bytes, text, sizeof(text));
+    if (record != NULL && record->type == METADATA_FEATURE_LEVEL) {
+        feature = record->body;
+        snprintf(text, sizeof(text), "%.*s at level %d", feature->name.size_bytes,
+                 feature->name.text, feature->feature_level);
+    }
+    image_note_refused(replay->image, text);
+}
+
+static enum err apply_decoded(struct image_replay *replay, const uint8_t *value, size_t size_bytes,
+                              const struct metadata_record *record, struct delta *delta)
+{
+    enum err err = image_apply(replay->image, record, delta);
+
+    if (err != OK && err != ERR_NOMEM)
+        note_refused(replay, value, size_bytes, record);
+    return err;
+}
+
 /* The end of a transaction: all of it at once. */
 static enum err apply_held(struct image_replay *replay, struct delta *delta)
 {
@@ -54,7 +82,7 @@ static enum err apply_held(struct image_replay *replay, struct delta *delta)
         arena_reset(&replay->arena);
         err = metadata_record_decode(at + sizeof(size_bytes), size_bytes, &replay->arena, &record);
         if (err == OK)
-            err = image_apply(replay->image, &record, delta);
+            err = apply_decoded(replay, at + sizeof(size_bytes), size_bytes, &record, delta);
         if (err != OK)
             return err;
         replay->held_pos += sizeof(size_bytes) + size_bytes;
@@ -73,8 +101,11 @@ static enum err apply_one(struct image_replay *replay, const struct record *reco
     arena_reset(&replay->arena);
     err = metadata_record_decode(record->value, (size_t)record->value_bytes, &replay->arena,
                                  &decoded);
-    if (err != OK)
+    if (err != OK) {
+        if (err != ERR_NOMEM)
+            note_refused(replay, record->value, (size_t)record->value_bytes, NULL);
         return err;
+    }
     switch (decoded.type) {
     case METADATA_BEGIN_TRANSACTION:
         if (replay->in_transaction)
@@ -93,7 +124,8 @@ static enum err apply_one(struct image_replay *replay, const struct record *reco
         return err;
     default:
         return replay->in_transaction ? hold(replay, record)
-                                      : image_apply(replay->image, &decoded, delta);
+                                      : apply_decoded(replay, record->value,
+                                                      (size_t)record->value_bytes, &decoded, delta);
     }
 }
 

@@ -31,8 +31,9 @@ void image_replay_deinit(struct image_replay *replay);
 
 /* Apply one batch of the log and move the image's position behind it (unless a transaction stays
  * open).  The checksum is the caller's business.  ERR_MALFORMED: a record that cannot follow, or a
- * transaction that begins twice or ends without a beginning; ERR_UNSUPPORTED, ERR_NEWER_FORMAT: a
- * record that we cannot obey; other errors as batch_reader_open.  The image is then half changed.
+ * transaction that begins twice or ends without a beginning; ERR_NEWER_FORMAT: a record that we
+ * would have to obey and cannot; image_refused has it then.  Other errors as batch_reader_open. The
+ * image is then half changed.
  * ERR_NOMEM: so it is, and the next call takes the same batch and delta, and goes on where this one
  * ended. */
 must_use enum err image_replay_batch(struct image_replay *replay, const uint8_t *bytes,

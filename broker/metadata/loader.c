@@ -65,6 +65,19 @@ static enum err copy_image(const struct image *from, struct image *to)
     return err;
 }
 
+/* What stands in the metadata, and nothing here acts on. */
+static void tell_kept(const struct shard *home)
+{
+    char types[256];
+
+    if (image_opaque_count(home->image) == 0)
+        return;
+    image_opaque_types(home->image, types, sizeof(types));
+    log_line(home->sink, LOG_WARN, "LVE-4016",
+             "metadata records that this version does not act on are kept",
+             log_u64("records", image_opaque_count(home->image)), log_str("types", types));
+}
+
 static void on_committed(void *context, const uint8_t *bytes, uint32_t size_bytes);
 
 enum err loader_open(struct shard *home, struct loader **out)
@@ -93,6 +106,7 @@ enum err loader_open(struct shard *home, struct loader **out)
         loader_close(loader);
         return err;
     }
+    tell_kept(home);
     metadata_log_follow(loader->log, on_committed, loader);
     *out = loader;
     return OK;

@@ -71,7 +71,8 @@ static enum err replay_log(struct metadata_log *log, struct image *image)
     if (err != OK)
         log_line(log->world.sink, LOG_ERROR, "LVE-4001", "the metadata log cannot be replayed",
                  log_i64("offset", replaying.offset), log_i64("log_start", offsets.log_start),
-                 log_i64("log_end", offsets.log_end), log_err(err));
+                 log_i64("log_end", offsets.log_end), log_err(err),
+                 log_str("record", image_refused(image)));
     return err;
 }
 

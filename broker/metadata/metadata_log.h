@@ -40,8 +40,8 @@ struct metadata_log_options {
 
 /* Open the log (before store_recovered), load the newest snapshot that is whole into image, which
  * is empty, and apply the log behind it.  A transaction that was never ended is dropped.
- * ERR_CORRUPT: snapshots and log leave a gap; ERR_MALFORMED, ERR_UNSUPPORTED, ERR_NEWER_FORMAT: a
- * record that cannot be applied; log_open's errors.  One log line has told it. */
+ * ERR_CORRUPT: snapshots and log leave a gap; ERR_MALFORMED, ERR_NEWER_FORMAT: a record that cannot
+ * be applied; log_open's errors.  One log line has told it. */
 must_use enum err metadata_log_open(const struct metadata_log_world *world,
                                     const struct metadata_log_options *options, struct image *image,
                                     struct metadata_log **out);

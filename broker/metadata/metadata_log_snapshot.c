@@ -129,7 +129,7 @@ static enum err load_snapshot(struct metadata_log *log, const struct snapshot_id
     }
     if (err != OK)
         log_line(log->world.sink, LOG_ERROR, "LVE-4002", "a metadata snapshot cannot be used",
-                 log_str("path", path), log_err(err));
+                 log_str("path", path), log_err(err), log_str("record", image_refused(image)));
     return err;
 }
 

@@ -70,31 +70,23 @@ enum err record_read_value_version(struct wire_reader *reader, const struct reco
     return OK;
 }
 
-enum err record_read_metadata_prefix(struct wire_reader *reader, const struct record_desc **out,
-                                     int16_t *version)
+enum err record_read_metadata_prefix(struct wire_reader *reader, int16_t *type, int16_t *version)
 {
-    const struct record_desc *record;
-    uint32_t frame, type, found;
+    uint32_t frame, found_type, found;
     enum err err = wire_read_uvarint(reader, &frame);
 
     if (err)
         return err;
     if (frame != RECORD_METADATA_FRAME_VERSION)
         return ERR_NEWER_FORMAT;
-    err = wire_read_uvarint(reader, &type);
+    err = wire_read_uvarint(reader, &found_type);
     if (!err)
         err = wire_read_uvarint(reader, &found);
     if (err)
         return err;
-    if (type > INT16_MAX || found > INT16_MAX)
+    if (found_type > INT16_MAX || found > INT16_MAX)
         return ERR_MALFORMED;
-    record = record_find(RECORD_METADATA, (int16_t)type);
-    if (record == NULL)
-        return ERR_NOT_FOUND;
-    err = check_version(record->value, (int16_t)found);
-    if (err)
-        return err;
-    *out = record;
+    *type = (int16_t)found_type;
     *version = (int16_t)found;
     return OK;
 }

@@ -48,11 +48,11 @@ must_use enum err record_read_key_type(struct wire_reader *reader, enum record_f
 must_use enum err record_read_value_version(struct wire_reader *reader,
                                             const struct record_desc *record, int16_t *version);
 
-/* Read the three numbers in front of a metadata record.  ERR_NEWER_FORMAT: another frame version or
- * a record version above those we know.  ERR_NOT_FOUND: unknown type.  ERR_MALFORMED: a number
- * outside int16. */
-must_use enum err record_read_metadata_prefix(struct wire_reader *reader,
-                                              const struct record_desc **out, int16_t *version);
+/* Read the three numbers in front of a metadata record; the message follows in the reader.  The
+ * type need not be one that record_find knows, nor the version one of its own.  ERR_NEWER_FORMAT:
+ * another frame version.  ERR_MALFORMED: a number outside int16. */
+must_use enum err record_read_metadata_prefix(struct wire_reader *reader, int16_t *type,
+                                              int16_t *version);
 
 /* Kinds protocol of the schema (ConsumerProtocolSubscription, -Assignment), which members of a
  * group exchange through the broker: int16 version, then the message.  A version above those we

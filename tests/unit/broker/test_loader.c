@@ -1,5 +1,6 @@
 /* What is committed, and nothing else, comes to every image and every publisher, once and in order.
  */
+#include "record/batch_builder.h"
 #include "tests/unit/broker/controller_rig.h"
 
 enum { WATCHERS = 3, SEEN_MAX = 64 };
@@ -175,4 +176,75 @@ Test(loader, a_publisher_that_cannot_open_ends_the_start)
     cr_assert(eq(int, loader_open_publishers(rig.loader), ERR_IO));
     cr_assert(eq(u32, seen[0].opened, 1));
     cr_assert(eq(u32, seen[1].opened, 1));
+}
+
+/* ---- what a newer version or Kafka left in the log */
+
+static struct {
+    char text[4096];
+    uint32_t count;
+} lines;
+
+static void on_line(struct log_sink *sink, enum log_level level, const char *line,
+                    size_t size_bytes)
+{
+    snprintf(lines.text, sizeof(lines.text), "%.*s", (int)size_bytes, line);
+    lines.count++;
+}
+
+static void listen_for_lines(void)
+{
+    memset(&lines, 0, sizeof(lines));
+    log_sink_init(&rig.sink, on_line, sim_node_clock(rig.node), LOG_WARN, LOG_FORMAT_TEXT);
+}
+
+/* While nobody runs: a record of its own batch at the end of the log. */
+static void leave_in_log(const char *value, size_t size_bytes)
+{
+    struct batch_builder_options options = batch_builder_options_default();
+    struct batch_builder builder;
+    struct log_append_result result;
+    const uint8_t *bytes;
+    uint32_t batch_bytes;
+
+    batch_builder_init(&builder, &options);
+    batch_builder_reset(&builder, &options);
+    cr_assert(
+        eq(int, batch_builder_add_pair(&builder, NULL, -1, value, (int32_t)size_bytes, 0), OK));
+    cr_assert(eq(int, batch_builder_finish(&builder, NULL, &bytes, &batch_bytes), OK));
+    cr_assert(eq(int,
+                 log_append_leader(&kept_log, bytes, batch_bytes, 0, kept_log.epoch, 0,
+                                   PRODUCER_OWNER_NONE, &result),
+                 OK));
+    batch_builder_deinit(&builder);
+}
+
+Test(loader, records_that_nobody_acts_on_outlive_snapshots_on_every_shard)
+{
+    rig_stop();
+    leave_in_log("\1\115\0later", 8); /* type 77 */
+    leave_in_log("\1\22\1newer", 8);  /* an access control entry of a version to come */
+    for (int start = 0; start < 4; start++) {
+        listen_for_lines();
+        rig_start(false);
+        for (uint32_t i = 0; i < RIG_SHARDS; i++)
+            cr_assert(eq(u32, image_opaque_count(rig.at[i].image), 2), "start %d", start);
+        cr_assert(eq(u32, lines.count, 1)); /* once a start */
+        cr_assert(not(strstr(lines.text, "LVE-4016") == NULL));
+        cr_assert(not(strstr(lines.text, "type 77, AccessControlEntryRecord") == NULL));
+        rig_stop(); /* with a snapshot */
+    }
+    cr_assert(lt(i64, 4, kept_log.offsets.log_start)); /* where they stood is cut off */
+}
+
+Test(loader, a_record_that_must_be_obeyed_and_cannot_be_read_ends_the_start_by_its_name)
+{
+    rig_stop();
+    leave_in_log("\1\3\3x", 4);
+    listen_for_lines();
+    cr_assert(eq(int, rig_open(), ERR_NEWER_FORMAT));
+    cr_assert(not(strstr(lines.text, "LVE-4001") == NULL));
+    cr_assert(not(strstr(lines.text, "PartitionRecord version 3") == NULL));
+    for (uint32_t i = 0; i < RIG_SHARDS; i++)
+        image_destroy(rig.at[i].image);
 }
