@@ -1,5 +1,6 @@
 #include "base/check.h"
 #include "broker/batch_check.h"
+#include "broker/broker_lifecycle.h"
 #include "broker/broker_private.h"
 #include "broker/config.h"
 #include "broker/coordinator/group_coordinator.h"
@@ -345,7 +346,7 @@ enum err broker_open(const struct broker_options *options, struct broker **out)
     return OK;
 }
 
-/* ---- starting: each shard's timers, then the controller, then the listeners */
+/* ---- starting: each shard's timers, the controller, our broker unfenced, then the listeners */
 
 static void on_serve(struct mail *mail)
 {
@@ -354,9 +355,10 @@ static void on_serve(struct mail *mail)
     front_start_shard(station->broker->front, &station->shard);
 }
 
-static void on_controller_started(void *context, enum err err)
+static void on_unfenced(void *context, enum err err)
 {
     struct broker *broker = context;
+    const struct shard *first = broker->shards.at[0];
 
     if (__atomic_load_n(&broker->stopping, __ATOMIC_ACQUIRE))
         return; /* stopped before it was ready: no client is let in any more */
@@ -366,6 +368,12 @@ static void on_controller_started(void *context, enum err err)
         broker->options.events->failed(broker->options.context, err);
         return;
     }
+    log_line(first->sink, LOG_INFO, "LVE-4013", "the metadata is up",
+             log_str("cluster_id", broker->dir.cluster_id),
+             log_i64("controller_epoch", controller_epoch(broker->controller)),
+             log_i64("broker_epoch", broker_lifecycle_epoch(broker->life)),
+             log_u64("topics", image_topic_count(first->image)),
+             log_u64("partitions", image_partition_count(first->image)));
     for (uint32_t i = 0; i < broker->shards.count; i++) {
         struct station *station = &broker->stations[i];
         station->serve_mail.deliver = on_serve;
@@ -373,6 +381,30 @@ static void on_controller_started(void *context, enum err err)
     }
     health_set(broker->options.health, HEALTH_READY);
     broker->options.events->ready(broker->options.context);
+}
+
+static void on_controller_started(void *context, enum err err)
+{
+    struct broker *broker = context;
+
+    if (err == OK)
+        broker_lifecycle_start(broker->life, on_unfenced, broker);
+    else
+        on_unfenced(broker, err);
+}
+
+static void start_controller(struct broker *broker, struct shard *first)
+{
+    struct broker_lifecycle_options options = {
+        .client = controller_client_of(broker->controller),
+        .node_id = broker->dir.node_id,
+        .directory_id = broker->dir.directory_id,
+        .is_unclean = !broker->dir.was_clean && !broker->dir.is_new,
+    };
+
+    uuid_random(&first->prng, &options.incarnation_id);
+    broker->life = broker_lifecycle_create(first, &options);
+    controller_begin(broker->controller, on_controller_started, broker);
 }
 
 static void on_start(struct mail *mail)
@@ -384,12 +416,8 @@ static void on_start(struct mail *mail)
     clock_guard_start(&station->shard);
     topic_table_start(station->shard.topics);
     group_coordinator_start(station->shard.groups);
-    if (station->shard.index == 0) {
-        struct controller_start start = {.unclean = !broker->dir.was_clean && !broker->dir.is_new,
-                                         .directory_id = broker->dir.directory_id};
-        uuid_random(&station->shard.prng, &start.incarnation_id);
-        controller_begin(broker->controller, &start, on_controller_started, broker);
-    }
+    if (station->shard.index == 0)
+        start_controller(broker, &station->shard);
 }
 
 void broker_start(struct broker *broker)
@@ -437,6 +465,7 @@ static void close_station(struct station *station)
     group_coordinator_destroy(shard->groups);
     topic_table_destroy(shard->topics);
     if (shard->index == 0) {
+        broker_lifecycle_destroy(station->broker->life);
         controller_destroy(shard->controller);
         loader_close(station->broker->loader);
     }
@@ -458,7 +487,7 @@ void broker_close(struct broker *broker, bool clean)
 
     if (broker == NULL)
         return;
-    broker_epoch = broker->controller == NULL ? -1 : controller_broker_epoch(broker->controller);
+    broker_epoch = broker->life == NULL ? -1 : broker_lifecycle_epoch(broker->life);
     for (uint32_t i = 0; i < broker->shards.count; i++) {
         batch_checks_destroy(broker->stations[i].shard.checks);
         time_lookups_destroy(broker->stations[i].shard.lookups);

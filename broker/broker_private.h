@@ -36,6 +36,7 @@ struct broker {
     struct memory_limits memory_limits; /* of a shard */
     struct loader *loader;
     struct controller *controller;
+    struct broker_lifecycle *life;
     struct last_words *last_words;
     struct scrape *scrape;
     struct request_summaries summaries;

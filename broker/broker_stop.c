@@ -1,5 +1,6 @@
 /* The end of a broker in order: connections drained → our broker fenced in the metadata → stores
  * stopped → Kafka's checkpoint files.  (broker.h) */
+#include "broker/broker_lifecycle.h"
 #include "broker/broker_private.h"
 #include "broker/coordinator/group_coordinator.h"
 #include "broker/front.h"
@@ -75,12 +76,23 @@ static void on_controller_stopped(void *context)
     each_shard(context, offsetof(struct station, store_mail), on_stop_store);
 }
 
+static void on_fenced(void *context)
+{
+    struct broker *broker = context;
+
+    controller_stop(broker->controller, on_controller_stopped, broker);
+}
+
 static void on_drained_back(struct mail *mail)
 {
     struct broker *broker;
 
-    if (all_are_back(mail, &broker))
-        controller_stop(broker->controller, on_controller_stopped, broker);
+    if (!all_are_back(mail, &broker))
+        return;
+    if (broker->life == NULL) /* stopped before shard 0 began */
+        on_fenced(broker);
+    else
+        broker_lifecycle_stop(broker->life, on_fenced, broker);
 }
 
 static void on_drained(void *context)

@@ -27,7 +27,7 @@ static enum err decide_producer_ids(struct controller *controller, struct contro
         return ERR_NOMEM;
     call->first_id = image_next_producer_id(controller->shard->image);
     record->broker_id = controller->node_id;
-    record->broker_epoch = controller->broker_epoch;
+    record->broker_epoch = controller_broker_epoch(controller);
     record->next_producer_id = call->first_id + CONTROLLER_PRODUCER_ID_BLOCK;
     return OK;
 }
@@ -118,7 +118,7 @@ static enum err decide(struct controller *controller, struct controller_call *ca
         .image = controller->shard->image,
         .prng = &controller->shard->prng,
         .node_id = controller->node_id,
-        .broker_epoch = controller->broker_epoch,
+        .broker_epoch = controller_broker_epoch(controller),
         .directory_id = controller->directory_id,
         .arena = is_auto ? &controller->arena : call->arena,
         .records = &controller->records,
@@ -145,7 +145,7 @@ static enum err decide(struct controller *controller, struct controller_call *ca
     case CALL_OWN:
         break;
     }
-    return controller->decide_own(controller);
+    return controller->decide_own(controller, &decision);
 }
 
 /* ---- committing */
@@ -276,7 +276,7 @@ void controller_enqueue(struct controller *controller, struct controller_call *c
     call->kind = (uint8_t)kind;
     call->lets_space_go = lets_space_go(controller, call);
     call->err = OK;
-    if (kind != CALL_OWN) {
+    if (kind != CALL_OWN || controller->state == CONTROLLER_FAILED) {
         if (controller->state == CONTROLLER_FAILED)
             call->err = controller->failure;
         else if (controller->state == CONTROLLER_OPEN || controller->state >= CONTROLLER_STOPPING)
@@ -288,8 +288,8 @@ void controller_enqueue(struct controller *controller, struct controller_call *c
             return;
         }
     }
-    if (kind == CALL_OWN && controller->state == CONTROLLER_STARTING)
-        list_push_front(&controller->waiting, &call->node); /* nobody overtakes the start */
+    if (kind == CALL_OWN && controller->own_goes_first)
+        list_push_front(&controller->waiting, &call->node); /* nobody overtakes a start */
     else
         list_push_back(&controller->waiting, &call->node);
     controller->waiting_count++;
@@ -403,5 +403,8 @@ int32_t controller_epoch(const struct controller *controller)
 
 int64_t controller_broker_epoch(const struct controller *controller)
 {
-    return controller->broker_epoch;
+    const struct image_broker *broker =
+        image_broker_find(controller->shard->image, controller->node_id);
+
+    return broker == NULL ? -1 : broker->epoch;
 }

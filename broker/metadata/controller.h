@@ -21,6 +21,7 @@
 struct alter_partition_request;
 struct alter_partition_response;
 struct controller;
+struct controller_client;
 struct delta;
 struct loader;
 struct create_partitions_request;
@@ -88,30 +89,26 @@ void controller_abandon(struct controller *controller, struct controller_call *c
 
 /* ---- life */
 
-struct controller_start {
-    bool unclean; /* a tail may have been lost: raise the leader epoch of every partition */
-    struct uuid incarnation_id;
-    struct uuid directory_id;
-};
-
 /* On shard 0, whose config, image, prng and sink it reads; the images are filled (loader_open), and
  * the loader outlives it.  Nothing is decided before controller_begin. */
 struct controller *controller_create(struct shard *shard, struct loader *loader,
                                      const char *cluster_id, int32_t node_id);
 
-/* After store_recovered, on the loop: append what each start must write: controller epoch raised,
- * bootstrap records of a new cluster (in one metadata transaction), broker registration with a new
- * incarnation, unfence, raised leader epochs; started() runs when they are committed and applied
- * everywhere. */
-void controller_begin(struct controller *controller, const struct controller_start *start,
-                      void (*started)(void *context, enum err err), void *context);
+/* After store_recovered, on the loop: raise the controller epoch, and write the bootstrap records
+ * of a new cluster (in one metadata transaction); started() runs when they are committed and
+ * applied everywhere. */
+void controller_begin(struct controller *controller, void (*started)(void *context, enum err err),
+                      void *context);
+
+/* For our broker, which registers and is unfenced after controller_begin. */
+struct controller_client *controller_client_of(struct controller *controller);
 
 /* The storage failed (store_events.failed): the operation under way and all that wait end with
  * err (K3). */
 void controller_fail(struct controller *controller, enum err err);
 
-/* Clean stop, once: what waits is finished first, then our broker is fenced (a record) and a
- * snapshot written when there is anything new; then done. */
+/* Clean stop, once, when our broker is fenced: what waits is finished first, then a snapshot
+ * written when there is anything new; then done. */
 void controller_stop(struct controller *controller, void (*done)(void *context), void *context);
 
 /* When the loops stand still.  NULL is accepted. */
@@ -124,6 +121,7 @@ const char *controller_cluster_id(const struct controller *controller);
 struct producer_ids *controller_producer_ids(struct controller *controller);
 
 int32_t controller_epoch(const struct controller *controller);
+/* Of our broker, as it is registered; -1: it never was. */
 int64_t controller_broker_epoch(const struct controller *controller);
 
 #endif

@@ -3,6 +3,7 @@
 #define LEVEE_BROKER_METADATA_CONTROLLER_PRIVATE_H
 
 #include "broker/metadata/controller.h"
+#include "broker/metadata/controller_client.h"
 #include "broker/metadata/decision.h"
 #include "broker/metadata/metadata_log.h"
 
@@ -15,7 +16,7 @@ enum controller_kind {
     CALL_ALTER_PARTITION,
     CALL_PRODUCER_IDS,
     CALL_AUTO_CREATE,
-    CALL_OWN, /* steps of start and stop: decided by controller->decide_own */
+    CALL_OWN, /* a step of start or stop, or of a broker: decided by controller->decide_own */
 };
 
 enum controller_state {
@@ -27,6 +28,12 @@ enum controller_state {
     CONTROLLER_FAILED,
 };
 
+/* Partitions whose leaders were looked at. */
+struct leader_cursor {
+    size_t topics;
+    uint32_t partition;
+};
+
 struct controller {
     struct shard *shard;
     struct loader *loader;
@@ -35,8 +42,7 @@ struct controller {
     char *cluster_id;
     int32_t node_id;
     int32_t epoch;
-    int64_t broker_epoch;
-    struct uuid directory_id;
+    struct uuid directory_id; /* of our broker's registration */
     enum controller_state state;
     enum err failure;
 
@@ -51,13 +57,22 @@ struct controller {
     uint32_t urgent_alter_count; /* since the last append that was not urgent */
     bool pumping;
 
-    /* start and stop */
-    struct controller_start start;
+    /* the own step under way */
     struct controller_call own;
-    enum err (*decide_own)(struct controller *controller);
-    size_t raise_cursor; /* topics whose leader epochs were raised */
-    uint32_t raise_partition;
+    bool own_goes_first;
+    enum err (*decide_own)(struct controller *controller, struct decision *decision);
+    void (*own_done)(struct controller *controller, enum err err); /* NULL: there is none */
+
+    /* our broker (controller_broker.c) */
+    struct controller_client client;
+    struct broker_registration *registration; /* under way */
+    struct broker_heartbeat *heartbeat;       /* under way */
+    bool raises_all;                          /* leader epochs, when it is unfenced */
+    struct leader_cursor leader_cursor;
+
+    /* start and stop */
     void (*started)(void *context, enum err err);
+    void *start_context;
     void (*stopped)(void *context);
     void *context;
 };
@@ -66,5 +81,12 @@ struct controller {
 void controller_enqueue(struct controller *controller, struct controller_call *call,
                         enum controller_kind kind);
 void controller_pump(struct controller *controller);
+
+/* controller_life.c: decide a step of our own when the one before is over, before all that waits or
+ * behind it; done runs when its records are committed and followed, or with an error. */
+void controller_run_own(struct controller *controller, bool goes_first,
+                        enum err (*decide)(struct controller *controller,
+                                           struct decision *decision),
+                        void (*done)(struct controller *controller, enum err err));
 
 #endif

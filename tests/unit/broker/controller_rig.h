@@ -6,6 +6,7 @@
 
 #include "base/log_line.h"
 #include "base/mem.h"
+#include "broker/broker_lifecycle.h"
 #include "broker/config.h"
 #include "broker/metadata/controller.h"
 #include "broker/metadata/image.h"
@@ -197,6 +198,7 @@ struct rig {
     struct shard at[RIG_SHARDS];
     struct loader *loader;
     struct controller *controller;
+    struct broker_lifecycle *life;
     bool started;
     enum err start_err;
     bool stopped;
@@ -305,13 +307,30 @@ static inline void rig_on_stopped(void *context)
     rig.stopped = true;
 }
 
+static inline void rig_on_controller(void *context, enum err err)
+{
+    if (err == OK)
+        broker_lifecycle_start(rig.life, rig_on_started, NULL);
+    else
+        rig_on_started(NULL, err);
+}
+
+static inline void rig_begin(bool unclean)
+{
+    struct broker_lifecycle_options options = {.client = controller_client_of(rig.controller),
+                                               .node_id = RIG_NODE,
+                                               .incarnation_id = {.bytes = {9}},
+                                               .directory_id = {.bytes = {8}},
+                                               .is_unclean = unclean};
+
+    rig.life = broker_lifecycle_create(&rig.at[0], &options);
+    controller_begin(rig.controller, rig_on_controller, NULL);
+}
+
 static inline void rig_start(bool unclean)
 {
-    struct controller_start start = {
-        .unclean = unclean, .incarnation_id = {.bytes = {9}}, .directory_id = {.bytes = {8}}};
-
     cr_assert(eq(int, rig_open(), OK));
-    controller_begin(rig.controller, &start, rig_on_started, NULL);
+    rig_begin(unclean);
     rig_settle();
     cr_assert(rig.started);
     cr_assert(eq(int, rig.start_err, OK));
@@ -319,17 +338,24 @@ static inline void rig_start(bool unclean)
 
 static inline void rig_close(void)
 {
+    broker_lifecycle_destroy(rig.life);
     controller_destroy(rig.controller);
     loader_close(rig.loader);
     rig.controller = NULL;
     rig.loader = NULL;
+    rig.life = NULL;
     for (uint32_t i = 0; i < RIG_SHARDS; i++)
         image_destroy(rig.at[i].image);
 }
 
-static inline void rig_stop(void)
+static inline void rig_on_fenced(void *context)
 {
     controller_stop(rig.controller, rig_on_stopped, NULL);
+}
+
+static inline void rig_stop(void)
+{
+    broker_lifecycle_stop(rig.life, rig_on_fenced, NULL);
     rig_settle();
     cr_assert(rig.stopped);
     rig_close();

@@ -739,8 +739,6 @@ static void take_leader(int32_t partition, int32_t *replicas, int32_t replica_co
 Test(controller, partitions_that_kafka_left_without_a_leader_get_one)
 {
     static int32_t both[] = {RIG_NODE, RIG_NODE + 1};
-    struct controller_start start = {.incarnation_id = {.bytes = {9}},
-                                     .directory_id = {.bytes = {8}}};
     struct clear_elr_record clear = {.topic_name = wire_string("t")};
     const struct image_partition *partition;
 
@@ -752,7 +750,7 @@ Test(controller, partitions_that_kafka_left_without_a_leader_get_one)
     take_leader(2, both, 2, &both[1], 1);            /* another broker has more of this one */
     take_leader(3, both, 2, NULL, 0);                /* and perhaps of this one */
     apply_everywhere(METADATA_CLEAR_ELR, 0, &clear); /* Kafka writes it when a minimum changes */
-    controller_begin(rig.controller, &start, rig_on_started, NULL);
+    rig_begin(false);
     rig_settle();
     cr_assert(rig.started && rig.start_err == OK);
     for (uint32_t s = 0; s < RIG_SHARDS; s++) {

@@ -74,14 +74,13 @@ static const struct metadata_publisher watchers[WATCHERS] = {
 static void setup(void)
 {
     const char *sets[] = {"log.dirs=data", NULL};
-    struct controller_start start = {.incarnation_id = {.bytes = {9}}};
 
     memset(seen, 0, sizeof(seen));
     rig_up(sets);
     cr_assert(eq(int, rig_open(), OK));
     for (uint32_t i = 0; i < WATCHERS; i++)
         loader_add(rig.loader, &watchers[i]);
-    controller_begin(rig.controller, &start, rig_on_started, NULL);
+    rig_begin(false);
     rig_settle();
     cr_assert(rig.started);
 }
