@@ -129,9 +129,10 @@ void broker_lifecycle_start(struct broker_lifecycle *life,
         .broker_id = life->options.node_id,
         .incarnation_id = life->options.incarnation_id,
         .directory_id = life->options.directory_id,
-        .is_cordoned = cordon_covers(config, config_string(config, life->shard->image, cordon_key)),
+        .is_cordoned = cordon_covers(
+            config, config_string(config, life->shard->image, CONFIG_CORDONED_LOG_DIRS)),
         .is_unclean = life->options.is_unclean,
-        .rack = config_text(config, "broker.rack"),
+        .rack = config_values(config)->broker_rack,
     };
     fill_endpoints(life);
     life->options.client->register_broker(life->options.client, &life->registration);
