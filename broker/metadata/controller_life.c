@@ -143,11 +143,12 @@ void controller_stop(struct controller *controller, void (*done)(void *context),
 
     controller->stopped = done;
     controller->context = context;
+    if (controller->state == CONTROLLER_RUNNING)
+        controller->state = CONTROLLER_STOPPING;
     if (!is_running) {
         /* failed, or our broker is not up yet: nothing to wait for */
         loader_stop(controller->loader, false, end_stop, controller);
         return;
     }
-    controller->state = CONTROLLER_STOPPING;
     controller_run_own(controller, false, decide_nothing, on_last);
 }

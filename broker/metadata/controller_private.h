@@ -3,8 +3,7 @@
 #define LEVEE_BROKER_METADATA_CONTROLLER_PRIVATE_H
 
 #include "broker/metadata/controller.h"
-#include "broker/metadata/controller_client.h"
-#include "broker/metadata/decision.h"
+#include "broker/metadata/decide_broker.h"
 #include "broker/metadata/metadata_log.h"
 
 enum controller_kind {
@@ -26,12 +25,6 @@ enum controller_state {
     CONTROLLER_STOPPING, /* what waits is finished, nothing new is taken */
     CONTROLLER_STOPPED,
     CONTROLLER_FAILED,
-};
-
-/* Partitions whose leaders were looked at. */
-struct leader_cursor {
-    size_t topics;
-    uint32_t partition;
 };
 
 struct controller {
