@@ -2,7 +2,6 @@
 
 #include "base/check.h"
 #include "base/hash_map.h"
-#include "broker/internal_topics.h"
 #include "broker/metadata/image.h"
 #include "broker/producer_owner.h"
 #include "broker/unopened.h"
@@ -36,8 +35,7 @@ struct partition_key {
 
 struct table_entry {
     struct partition_key key;
-    const struct internal_topic *internal; /* NULL: a topic of users */
-    bool is_announced;                     /* as led here (TT1) */
+    struct topic_observed observed;
     struct partition partition;
 };
 
@@ -154,46 +152,9 @@ static void tell_unopened(struct topic_table *table, const char *topic_name, int
              log_str("topic", topic_name), log_i64("partition", index), log_err(err));
 }
 
-/* NULL: nobody. */
-static struct topic_observer *observer_of(struct topic_table *table,
-                                          const struct table_entry *entry)
-{
-    list_for_each(node, &table->observers)
-    {
-        struct topic_observer *observer = container_of(node, struct topic_observer, node);
-        if (observer->topic == entry->internal)
-            return observer;
-    }
-    return NULL;
-}
-
-static void announce_end(struct topic_table *table, struct table_entry *entry)
-{
-    struct topic_observer *observer = observer_of(table, entry);
-
-    if (!entry->is_announced)
-        return;
-    entry->is_announced = false;
-    observer->resigned(observer, &entry->partition);
-}
-
-/* What has become of it, if that is news (TT1).  ERR_NOMEM: to be told again. */
 static enum err announce(struct topic_table *table, struct table_entry *entry)
 {
-    struct topic_observer *observer = observer_of(table, entry);
-    enum err err;
-
-    if (observer == NULL)
-        return OK;
-    if (!in_sync_leads(&entry->partition.in_sync)) {
-        announce_end(table, entry);
-        return OK;
-    }
-    if (entry->is_announced)
-        return OK;
-    err = observer->led(observer, &entry->partition);
-    entry->is_announced = err == OK;
-    return err;
+    return topic_observer_tell(&table->observers, &entry->observed, &entry->partition);
 }
 
 /* Into the table, and announced; on an error it is in the table no more. */
@@ -247,8 +208,8 @@ static enum err try_open(struct topic_table *table, const struct image_topic *to
     partition = &entry->partition;
     partition->shard = shard;
     partition->leader_epoch = -1; /* follow_state has it */
-    entry->internal = internal_topics_find(topic->name);
-    partition->internal = entry->internal != NULL;
+    entry->observed.topic = internal_topics_find(topic->name);
+    partition->internal = entry->observed.topic != NULL;
     partition_init_waits(partition);
     topic_config_resolve(shard_topic_config(shard), shard->image, topic->name, &partition->config);
     partition->config.log.reserved_space = partition->internal;
@@ -347,7 +308,7 @@ static void delete_partition(struct topic_table *table, struct table_entry *entr
     struct partition *partition = &entry->partition;
     struct hash_map *map = &table->partitions;
 
-    announce_end(table, entry);
+    topic_observer_tell_end(&table->observers, &entry->observed, partition);
     partition->deleted = true;
     partition_end_waits(partition, ERR_NOT_FOUND);
     hash_map_remove(map, &entry->key, sizeof(entry->key));

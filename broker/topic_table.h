@@ -2,27 +2,14 @@
  *
  * Owned by its shard.  A publisher of metadata: it alone opens and deletes logs, after a delta was
  * applied to the shard's image.  A log that cannot be opened then is tried again each second until
- * it opens or its topic is deleted; meanwhile the partition is not here.
- *   TT1  who observes an internal topic is told of each of its partitions in turns: led, resigned,
- *        led ...; between the two, and only then, this broker leads it and its log is open */
+ * it opens or its topic is deleted; meanwhile the partition is not here. */
 #ifndef LEVEE_BROKER_TOPIC_TABLE_H
 #define LEVEE_BROKER_TOPIC_TABLE_H
 
 #include "broker/metadata/delta.h"
-#include "broker/partition.h"
+#include "broker/topic_observer.h"
 
-struct internal_topic;
 struct topic_table;
-
-/* Whose state lies in an internal topic; embedded in its struct.  On the shard's loop. */
-struct topic_observer {
-    struct list node;
-    const struct internal_topic *topic;
-    /* ERR_NOMEM: nothing was begun, and it is told again later. */
-    enum err (*led)(struct topic_observer *observer, struct partition *partition);
-    /* Also when it is about to be deleted. */
-    void (*resigned)(struct topic_observer *observer, struct partition *partition);
-};
 
 must_use enum err topic_table_create(struct shard *shard, struct topic_table **out);
 void topic_table_destroy(struct topic_table *table); /* closes every log */
