@@ -74,7 +74,9 @@ struct fetch {
     struct budget_waiter memory_waiter;
     struct timer memory_timer;
     uint64_t need_bytes;
-    bool gave_up; /* atomic: waits for no memory any more */
+    uint32_t memory_waits;    /* in this round */
+    uint64_t memory_until_ns; /* when they end */
+    bool gave_up;             /* atomic: waits for no memory any more */
     /* the wait */
     struct timer deadline;
     struct task next_round;

@@ -22,6 +22,7 @@
 enum {
     MEMORY_SHARE = 4,      /* a fetch may hold one part in so many of what is left */
     MEMORY_WAIT_MS = 5000, /* then it is answered with nothing, and may ask again */
+    MEMORY_WAITS_MAX = 64, /* it is not the budget, then, but the process that has none */
     BUF_COST_BYTES = 128,  /* of a buf beside its bytes, at most */
     TURN_PARTS = 512,      /* read in one turn of the loop */
 };
@@ -77,20 +78,25 @@ void fetch_round_give_up(struct fetch *fetch)
         give_up_memory(fetch); /* elsewhere it ends with its timer */
 }
 
-/* What there is goes out.  A fetch that holds nothing waits in line (budget.h: B2): false. */
+/* What there is goes out.  A fetch that holds nothing waits in line (budget.h: B2): false.  All its
+ * waits of a round have one end, also those for which there was room and then no memory. */
 static bool lack_memory(struct fetch *fetch)
 {
     struct shard *at = fetch->call.target;
 
     fetch->need_bytes = fetch->read.need_bytes;
+    if (fetch->memory_waits++ >= MEMORY_WAITS_MAX)
+        __atomic_store_n(&fetch->gave_up, true, __ATOMIC_RELAXED);
     if (fetch->total_bytes > 0 || __atomic_load_n(&fetch->gave_up, __ATOMIC_RELAXED)) {
         fetch->must_answer = true;
         part_is_read(fetch);
         return true;
     }
+    if (fetch->memory_waits == 1)
+        fetch->memory_until_ns = clock_deadline_ns(loop_now_ns(&at->loop), MEMORY_WAIT_MS);
     fetch->memory_waiter.room = on_memory;
     fetch->memory_timer.fire = on_memory_timer;
-    loop_set_timer_ms(&at->loop, &fetch->memory_timer, MEMORY_WAIT_MS);
+    timer_set(&at->loop.timers, &fetch->memory_timer, fetch->memory_until_ns);
     budget_wait(memory_budget(&at->memory, MEMORY_COLD_READS), &fetch->memory_waiter,
                 fetch->need_bytes + BUF_COST_BYTES);
     return false;
@@ -404,6 +410,7 @@ void fetch_round_start(struct fetch *fetch)
     fetch->copied_bytes = 0;
     fetch->available_bytes = 0;
     fetch->must_answer = false;
+    fetch->memory_waits = 0;
     sort_parts(fetch);
 }
 

@@ -350,6 +350,38 @@ Test(fetch, when_memory_does_not_come_it_is_waited_for_once_and_not_for_each_par
     budget_give(reads(), taken);
 }
 
+static bool nobody_waits_for_memory(void *context)
+{
+    return list_is_empty(&reads()->waiters);
+}
+
+/* There is room in the budget, and the process has no memory all the same. */
+Test(fetch, when_there_is_room_and_no_memory_it_does_not_try_for_ever, .timeout = 60)
+{
+    struct live_ask ask = {0};
+    uint64_t taken;
+    bool ended;
+
+    live_start(1, NULL);
+    (void)live_topic(live_client(0), "t", 1);
+    produce(live_client(0), 0, VALUE_BYTES);
+    taken = budget_room_bytes(reads());
+    budget_force(reads(), taken);
+    start_fetch(
+        &ask, live_client(1),
+        &(struct fetch_of){
+            .partitions = 1, .times = 1, .min_bytes = 1, .max_wait_ms = 500, .session_epoch = -1});
+    cr_assert(not(live_ask_wait(&ask, 1000)));
+    mem_end_after(1);
+    budget_give(reads(), taken);
+    ended = sim_world_run_until(live.world, nobody_waits_for_memory, NULL, 7 * SIM_SECOND);
+    mem_end_after(0);
+    cr_assert(ended);
+    cr_assert(live_ask_wait(&ask, 1000));
+    cr_assert(eq(i16, got.part_error, KAFKA_NONE));
+    cr_assert(eq(u32, got.bytes, 0));
+}
+
 Test(fetch, with_little_memory_the_answer_is_smaller)
 {
     struct live_ask ask = {0};
