@@ -437,6 +437,30 @@ Test(group_no_memory, offsets_of_a_deleted_topic_go_when_there_is_memory)
     }
 }
 
+/* Its log, its place in the table, or its groups: it is tried again, whole. */
+Test(group_no_memory, a_partition_that_finds_none_is_opened_when_there_is_memory)
+{
+    for (uint64_t n = 1; n <= 30; n++) {
+        struct delta delta;
+        set_up();
+        rig_delete_topic(&image_topic_by_name(rig.shard.image, "__consumer_offsets", 18)->id, true);
+        delta_init(&delta);
+        rig_topic.id = (struct uuid){.bytes = {0x78, (uint8_t)n}};
+        rig_topic.name = "__consumer_offsets";
+        rig_topic.index = 0;
+        rig_apply(METADATA_TOPIC, 0, rig_fill_topic, &delta);
+        rig_apply(METADATA_PARTITION, 1, rig_fill_partition, &delta);
+        mem_fail_after(n);
+        topic_table_publish(rig.shard.topics, &delta);
+        mem_fail_after(0);
+        rig_publish(&delta); /* as a publication that ended early is followed by another */
+        rig_pass_ms(3000);
+        cr_assert(eq(i16, commit(NULL, "g", "t", 3, 5), KAFKA_NONE), "allocation %d: %s", (int)n,
+                  tell());
+        rig_down();
+    }
+}
+
 /* Half of what the log says is not told: nothing of the partition is served, and later all. */
 Test(group_no_memory, a_log_that_found_no_memory_is_read_again)
 {
