@@ -26,12 +26,26 @@ enum {
 
 /* ---- groups and their numbers */
 
+bool journal_reserve_spare(struct journal *journal, uint32_t count)
+{
+    while (journal->spare_count < count) {
+        struct journal_group *group = mem_try_alloc(sizeof(*group));
+        if (group == NULL)
+            return false;
+        list_push_back(&journal->spare, &group->node);
+        journal->spare_count++;
+    }
+    return true;
+}
+
 static struct journal_group *take_group(struct journal *journal, uint64_t sequence)
 {
-    struct list *node = list_pop_front(&journal->spare);
-    struct journal_group *group =
-        node != NULL ? container_of(node, struct journal_group, node) : mem_alloc(sizeof(*group));
+    struct journal_group *group;
 
+    check(journal->spare_count > 0); /* reserved */
+    group = list_first(&journal->spare, struct journal_group, node);
+    list_remove(&group->node);
+    journal->spare_count--;
     journal_group_init(group, journal, sequence);
     return group;
 }
@@ -40,6 +54,7 @@ static void give_group(struct journal *journal, struct journal_group *group)
 {
     journal_group_deinit(group);
     list_push_back(&journal->spare, &group->node);
+    journal->spare_count++;
 }
 
 static struct journal_group *first_of(struct list *list)
@@ -382,6 +397,17 @@ static void on_extents_failed(struct journal_extents *extents, enum err err)
 
 /* ---- opening and closing */
 
+static void free_groups(struct list *list)
+{
+    struct list *node;
+
+    while ((node = list_pop_front(list)) != NULL) {
+        struct journal_group *group = container_of(node, struct journal_group, node);
+        journal_group_deinit(group);
+        mem_free(group);
+    }
+}
+
 enum err journal_open(struct loop *loop, const struct journal_options *options,
                       const struct journal_events *events, void *context, struct journal **out)
 {
@@ -391,10 +417,12 @@ enum err journal_open(struct loop *loop, const struct journal_options *options,
         .extent_bytes = options->extent_bytes,
         .max_bytes = options->max_bytes,
     };
-    struct journal *journal = mem_alloc(sizeof(*journal));
+    struct journal *journal = mem_try_alloc(sizeof(*journal));
     enum err err;
 
     check(options->first_sequence >= 1 && options->group_max_bytes > 0);
+    if (journal == NULL)
+        return ERR_NOMEM;
     *journal = (struct journal){
         .loop = loop,
         .options = *options,
@@ -407,15 +435,18 @@ enum err journal_open(struct loop *loop, const struct journal_options *options,
         .commit.run = on_commit,
         .notify.run = on_notify,
     };
-    err = journal_extents_open(&journal->extents, loop, &extents_options, &journal->stats,
-                               on_extents_changed, on_extents_failed);
-    if (err) {
-        mem_free(journal);
-        return err;
-    }
     list_init(&journal->groups);
     list_init(&journal->held);
     list_init(&journal->spare);
+    err = journal_reserve_spare(journal, 1) ? OK : ERR_NOMEM;
+    if (err == OK)
+        err = journal_extents_open(&journal->extents, loop, &extents_options, &journal->stats,
+                                   on_extents_changed, on_extents_failed);
+    if (err != OK) {
+        free_groups(&journal->spare);
+        mem_free(journal);
+        return err;
+    }
     journal_memory_init(&journal->memory, options->slab, options->group_max_bytes);
     journal->open = take_group(journal, options->first_sequence);
     *out = journal;
@@ -430,17 +461,6 @@ void journal_stop(struct journal *journal, void (*done)(void *context), void *co
     journal->stopped_context = context;
     journal_extents_stop(&journal->extents);
     tell_when_stopped(journal);
-}
-
-static void free_groups(struct list *list)
-{
-    struct list *node;
-
-    while ((node = list_pop_front(list)) != NULL) {
-        struct journal_group *group = container_of(node, struct journal_group, node);
-        journal_group_deinit(group);
-        mem_free(group);
-    }
 }
 
 void journal_close(struct journal *journal)

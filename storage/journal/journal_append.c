@@ -58,6 +58,7 @@ static enum err find_place(struct journal *journal, uint32_t entry_bytes, bool u
 {
     uint64_t size_bytes = journal_group_size_with(journal->open, &journal->memory, entry_bytes);
     bool fits = fits_open_group(journal, size_bytes, urgent);
+    bool closes = !fits && journal->open->entry_count > 0;
     uint64_t alone_bytes =
         journal_format_round_up((uint64_t)JOURNAL_GROUP_HEAD_BYTES + entry_bytes);
     uint64_t device_bytes; /* how much of it is new */
@@ -70,7 +71,9 @@ static enum err find_place(struct journal *journal, uint32_t entry_bytes, bool u
     if (!journal_has_pending_room(journal, device_bytes, urgent) ||
         (!fits && !journal_has_place(journal, alone_bytes, urgent)))
         return refuse(journal, alone_bytes);
-    if (!fits && journal->open->entry_count > 0)
+    if (!journal_reserve_spare(journal, closes ? 2 : 1))
+        return ERR_NOMEM;
+    if (closes)
         journal_close_open_group(journal);
     err = journal_group_reserve(journal->open, &journal->memory, entry_bytes);
     if (err)

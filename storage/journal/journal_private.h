@@ -20,7 +20,9 @@ struct journal {
     struct journal_group *open; /* takes entries; never NULL */
     struct list groups;         /* closed, or being written, or written out of turn; by sequence */
     struct list held;           /* durable by themselves, behind one that is not; by sequence */
-    struct list spare;          /* for the next ones */
+    struct list spare; /* for the next ones: there is one while open has entries, so that it
+                        * can be closed without memory */
+    uint32_t spare_count;
     uint32_t writing_count;
     uint64_t pending_bytes;      /* on disk, of the open group and of groups that are not written */
     uint64_t written_sequence;   /* all up to it are written */
@@ -47,6 +49,9 @@ struct journal {
 
 /* Bytes that the open group takes on disk, as it is. */
 uint64_t journal_open_bytes(const struct journal *journal);
+
+/* Are there so many spare groups, or memory for them? */
+must_use bool journal_reserve_spare(struct journal *journal, uint32_t count);
 
 /* The open group (with entries) gets its place and waits to be written; an empty one follows. */
 void journal_close_open_group(struct journal *journal);

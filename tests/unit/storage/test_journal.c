@@ -879,3 +879,37 @@ Test(journal, stopped_refuses_appends)
     journal_close(rig.journal);
     rig.journal = NULL;
 }
+
+/* ---- without memory */
+
+Test(journal, what_is_appended_can_be_closed_without_memory)
+{
+    be_large();
+    journal_rig_open(&rig);
+    for (int64_t offset = 0; offset < 3; offset++) { /* whose groups are not given back yet */
+        uint64_t blocks;
+        journal_rig_append(&rig, 0, offset, 100);
+        blocks = mem_used_count();
+        (void)journal_seal(rig.journal);
+        cr_assert(eq(u64, mem_used_count(), blocks));
+    }
+    journal_rig_settle(&rig);
+    cr_assert(eq(u64, rig.committed, 3));
+}
+
+Test(journal, an_append_that_finds_none_leaves_all_as_it_was)
+{
+    uint64_t sequence;
+
+    be_large();
+    journal_rig_open(&rig);
+    sequence = journal_rig_append(&rig, 0, 0, 100);
+    for (uint64_t n = 1; n <= 2; n++) { /* of what a group that closes needs */
+        mem_fail_after(n);
+        cr_assert(ne(int, journal_rig_try(&rig, 0, 1, 30000, false, NULL), OK));
+        mem_fail_after(0);
+    }
+    cr_assert(ge(u64, journal_rig_append(&rig, 0, 1, 30000), sequence));
+    journal_rig_settle(&rig);
+    cr_assert(eq(u64, rig.committed, journal_seal(rig.journal)));
+}
