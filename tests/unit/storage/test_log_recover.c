@@ -537,8 +537,8 @@ Test(log_recover, a_directory_without_marks_and_with_a_segment_missing_is_refuse
     }
 }
 
-/* What DeleteRecords took does not come back with a directory of Kafka's. */
-Test(log_recover, an_adopted_log_starts_where_kafka_says, .init = up)
+/* Sixty records, of which the first three were deleted. */
+static void leave_with_a_start(void)
 {
     struct fixture_append append = {.value_bytes = 4000};
 
@@ -549,6 +549,12 @@ Test(log_recover, an_adopted_log_starts_where_kafka_says, .init = up)
     fixture_run_ms(50);
     fixture_stop();
     delete_all(".levee");
+}
+
+/* What DeleteRecords took does not come back with a directory of Kafka's. */
+Test(log_recover, an_adopted_log_starts_where_kafka_says, .init = up)
+{
+    leave_with_a_start();
     for (int start = 0; start < 3; start++) {
         cr_assert(fixture_start());
         cr_assert(eq(i64, log_offsets(fixture.at[0].log).log_start, 3));
@@ -557,6 +563,32 @@ Test(log_recover, an_adopted_log_starts_where_kafka_says, .init = up)
         fixture_check_content(0, 20000);
         fixture_crash(SIM_POWER_LOSS);
     }
+}
+
+/* Nor when there is no memory to read what Kafka says. */
+Test(log_recover, without_memory_a_log_is_not_adopted)
+{
+    uint32_t refused_count = 0;
+
+    for (uint64_t n = 1; n <= 80; n++) {
+        up();
+        leave_with_a_start();
+        mem_fail_after(n);
+        fixture_try_start();
+        mem_fail_after(0);
+        refused_count += fixture.start_err == ERR_NOMEM;
+        if (fixture.start_err == OK)
+            cr_assert(eq(i64, log_offsets(fixture.at[0].log).log_start, 3), "allocation %d",
+                      (int)n);
+        else
+            cr_assert(eq(int, fixture.start_err, ERR_NOMEM), "allocation %d", (int)n);
+        fixture_crash(SIM_KILL);
+        cr_assert(fixture_start());
+        cr_assert(eq(i64, log_offsets(fixture.at[0].log).log_start, 3), "allocation %d", (int)n);
+        fixture_down();
+    }
+    cr_assert(lt(u32, 20, refused_count));
+    up();
 }
 
 /* ---- transactions of Kafka's */
