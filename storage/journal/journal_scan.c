@@ -50,11 +50,16 @@ static enum err add_group(struct journal_scan *scan, struct scan_extent *extent,
     return OK;
 }
 
-/* Groups of the run stand in extent from there on. */
-static void begin_piece(struct journal_scan *scan, const struct scan_shard *shard,
-                        const struct scan_extent *extent, uint64_t pos)
+/* Groups of the run stand in extent from there on.  ERR_NOMEM. */
+static enum err begin_piece(struct journal_scan *scan, const struct scan_shard *shard,
+                            const struct scan_extent *extent, uint64_t pos)
 {
-    scan->pieces = mem_realloc(scan->pieces, (scan->piece_count + 1) * sizeof(*scan->pieces));
+    struct scan_piece *pieces =
+        mem_try_realloc(scan->pieces, (scan->piece_count + 1) * sizeof(*pieces));
+
+    if (pieces == NULL)
+        return ERR_NOMEM;
+    scan->pieces = pieces;
     scan->pieces[scan->piece_count++] = (struct scan_piece){
         .extent_index = (uint32_t)(extent - scan->extents),
         .pos = pos,
@@ -62,6 +67,7 @@ static void begin_piece(struct journal_scan *scan, const struct scan_shard *shar
         .shard = shard,
         .first_sequence = shard->last_sequence + 1,
     };
+    return OK;
 }
 
 /* The walk is through with it.  Groups that were found good need not be read and verified a second
@@ -247,8 +253,8 @@ static enum err walk(struct journal_scan *scan, struct scan_shard *shard)
         err = find_in_named(scan, shard, first, &extent, &pos);
     if (err && err != ERR_NOT_FOUND)
         return err;
-    if (extent != NULL)
-        begin_piece(scan, shard, extent, pos);
+    if (extent != NULL && begin_piece(scan, shard, extent, pos) != OK)
+        return ERR_NOMEM;
     while (extent != NULL) {
         struct journal_group_head head = {0};
         struct scan_extent *next;
@@ -277,8 +283,9 @@ static enum err walk(struct journal_scan *scan, struct scan_shard *shard)
         let_go(scan, extent);
         extent = next;
         pos = 0;
-        err = OK;
-        begin_piece(scan, shard, extent, pos);
+        err = begin_piece(scan, shard, extent, pos);
+        if (err)
+            return err;
     }
     return shard->is_clean ? OK : look_for_lost(scan, shard, extent, pos + IO_ALIGN);
 }
@@ -356,10 +363,15 @@ static void on_entry(void *context, const char *name, bool is_dir)
 {
     struct journal_scan *scan = context;
     struct scan_extent extent = {.fd = -1};
+    struct scan_extent *extents;
 
     if (is_dir || journal_format_parse_name(name, &extent.shard, &extent.number))
         return;
-    scan->extents = mem_realloc(scan->extents, (scan->extent_count + 1) * sizeof(*scan->extents));
+    extents = mem_try_realloc(scan->extents, (scan->extent_count + 1) * sizeof(*extents));
+    scan->lacks_memory = scan->lacks_memory || extents == NULL;
+    if (extents == NULL)
+        return;
+    scan->extents = extents;
     scan->extents[scan->extent_count++] = extent;
 }
 
@@ -372,15 +384,36 @@ static struct scan_shard *find_shard(const struct journal_scan *scan, uint32_t s
     return NULL;
 }
 
-static void add_shard(struct journal_scan *scan, uint32_t shard, const struct marks *marks)
+/* ERR_NOMEM. */
+static enum err add_shard(struct journal_scan *scan, uint32_t shard, const struct marks *marks)
 {
+    struct scan_shard *shards;
+
     if (find_shard(scan, shard) != NULL)
-        return;
-    scan->shards = mem_realloc(scan->shards, (scan->shard_count + 1) * sizeof(*scan->shards));
+        return OK;
+    shards = mem_try_realloc(scan->shards, (scan->shard_count + 1) * sizeof(*shards));
+    if (shards == NULL)
+        return ERR_NOMEM;
+    scan->shards = shards;
     scan->shards[scan->shard_count++] = (struct scan_shard){
         .shard = shard,
         .generation = marks != NULL ? marks->generation : 0,
     };
+    return OK;
+}
+
+/* Of all extents, and of all marks. */
+static enum err add_shards(struct journal_scan *scan, const struct marks_set *marks)
+{
+    enum err err = OK;
+
+    for (uint32_t i = 0; i < scan->extent_count && err == OK; i++) {
+        uint32_t shard = scan->extents[i].shard;
+        err = add_shard(scan, shard, marks != NULL ? marks_set_of(marks, shard) : NULL);
+    }
+    for (uint32_t i = 0; marks != NULL && i < marks_set_shard_count(marks) && err == OK; i++)
+        err = add_shard(scan, marks_set_at(marks, i)->shard, marks_set_at(marks, i));
+    return err;
 }
 
 /* A partition that has changed its shard: older marks, older entries. */
@@ -408,16 +441,15 @@ static enum err scan_all(struct journal_scan *scan, const struct marks_set *mark
 {
     enum err err = scan->source.io->v->dir_list(scan->source.io, scan->source.dir, on_entry, scan);
 
+    if (err == OK && scan->lacks_memory)
+        err = ERR_NOMEM;
     if (err)
         return err;
     if (scan->extent_count > 0)
         qsort(scan->extents, scan->extent_count, sizeof(*scan->extents), compare_extents);
-    for (uint32_t i = 0; i < scan->extent_count; i++) {
-        uint32_t shard = scan->extents[i].shard;
-        add_shard(scan, shard, marks != NULL ? marks_set_of(marks, shard) : NULL);
-    }
-    for (uint32_t i = 0; marks != NULL && i < marks_set_shard_count(marks); i++)
-        add_shard(scan, marks_set_at(marks, i)->shard, marks_set_at(marks, i));
+    err = add_shards(scan, marks);
+    if (err)
+        return err;
     if (scan->shard_count > 0)
         qsort(scan->shards, scan->shard_count, sizeof(*scan->shards), compare_shards);
     for (uint32_t s = 0; s < scan->shard_count; s++) {
@@ -453,9 +485,11 @@ static uint64_t count_unmarked(const struct journal_scan *scan, const struct mar
 enum err journal_scan_open(struct io *io, const char *dir, const struct marks_set *marks,
                            struct slab *slab, uint64_t keep_max_bytes, struct journal_scan **out)
 {
-    struct journal_scan *scan = mem_alloc(sizeof(*scan));
+    struct journal_scan *scan = mem_try_alloc(sizeof(*scan));
     enum err err;
 
+    if (scan == NULL)
+        return ERR_NOMEM;
     *scan = (struct journal_scan){.source = {.io = io, .dir = dir, .slab = slab},
                                   .marks = marks,
                                   .keep_max_bytes = keep_max_bytes};

@@ -59,8 +59,8 @@ struct journal_scan;
 /* Read everything once.  marks: of all shards found; they name each shard's epoch and first
  * sequence; NULL: none.  slab: for the bytes read, an extent's size at a time, and up to
  * keep_max_bytes that stay for journal_scan_replay, which reads the others again.  io, dir and slab
- * are used until journal_scan_close.  ERR_NOMEM: the slab is too small; ERR_NEWER_FORMAT; ERR_IO
- * and the like. */
+ * are used until journal_scan_close.  ERR_NOMEM: the slab is too small, or
+ * the process has none; ERR_NEWER_FORMAT; ERR_IO and the like. */
 must_use enum err journal_scan_open(struct io *io, const char *dir, const struct marks_set *marks,
                                     struct slab *slab, uint64_t keep_max_bytes,
                                     struct journal_scan **out);

@@ -41,6 +41,7 @@ struct journal_scan {
     uint32_t piece_count;
     struct hash_map partitions; /* of struct journal_facts */
     struct journal_scan_stats stats;
+    bool lacks_memory; /* for all extents */
 };
 
 /* One entry more of a run.  ERR_NOMEM. */

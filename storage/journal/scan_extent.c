@@ -10,11 +10,13 @@ enum { READ_BYTES = 4 << 20 }; /* at once: the kernel makes several requests of 
 static enum err open_file(const struct scan_source *source, struct scan_extent *extent)
 {
     size_t path_bytes = strlen(source->dir) + 1 + JOURNAL_NAME_MAX;
-    char *path = mem_alloc(path_bytes);
+    char *path = mem_try_alloc(path_bytes);
     char name[JOURNAL_NAME_MAX];
     uint64_t max_bytes = UINT32_MAX / IO_ALIGN * IO_ALIGN;
     enum err err;
 
+    if (path == NULL)
+        return ERR_NOMEM;
     journal_format_name(name, extent->shard, extent->number);
     snprintf(path, path_bytes, "%s/%s", source->dir, name);
     err = source->io->v->file_open(source->io, path, IO_READ | IO_DIRECT, &extent->fd);

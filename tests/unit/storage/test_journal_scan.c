@@ -811,3 +811,28 @@ Test(journal_scan, a_slab_that_is_too_small_says_so)
     cr_assert(eq(int, journal_scan_open(&rig.fake.io, JOURNAL_RIG_DIR, NULL, &rig.slab, 0, &scan),
                  ERR_IO));
 }
+
+Test(journal_scan, without_memory_it_ends_with_an_error_and_leaves_nothing)
+{
+    uint64_t blocks;
+    uint32_t refused_count = 0;
+    enum err err = ERR_NOMEM;
+
+    journal_rig_open(&rig);
+    for (int i = 0; i < 8; i++)
+        append_group(20000); /* in several extents */
+    blocks = mem_used_count();
+    for (uint64_t n = 1; err == ERR_NOMEM; n++) {
+        struct journal_scan *scan = NULL;
+        mem_fail_after(n);
+        err = journal_scan_open(&rig.fake.io, JOURNAL_RIG_DIR, NULL, &rig.slab, 0, &scan);
+        mem_fail_after(0);
+        refused_count += err == ERR_NOMEM;
+        if (err == OK)
+            journal_scan_close(scan);
+        cr_assert(eq(u64, mem_used_count(), blocks), "allocation %lu", n);
+        cr_assert(lt(u32, refused_count, 1000));
+    }
+    cr_assert(eq(int, err, OK));
+    cr_assert(lt(u32, 30, refused_count)); /* each of its allocations may be refused */
+}
