@@ -117,7 +117,8 @@ bool journal_is_idle(const struct journal *journal); /* nothing open, nothing in
 const struct journal_stats *journal_stats(const struct journal *journal);
 
 /* Remove the journals of shards >= shard_count, which no longer exist; directory synced.  Only when
- * what they held is durable elsewhere.  Synchronous. */
+ * what they held is durable elsewhere.  Synchronous.  ERR_NOMEM: none
+ * is removed. */
 must_use enum err journal_remove_others(struct io *io, const char *dir, uint32_t shard_count);
 
 #endif

@@ -837,6 +837,12 @@ Test(journal, files_cut_short_or_too_many_are_removed_at_opening)
     cr_assert(eq(ptr, fake_io_file(&rig.fake, JOURNAL_RIG_DIR "/journal-0-14.levee"), NULL));
     cr_assert(ne(ptr, fake_io_file(&rig.fake, JOURNAL_RIG_DIR "/journal-0-13.levee"), NULL));
     cr_assert(ne(ptr, fake_io_file(&rig.fake, JOURNAL_RIG_DIR "/journal-1-1.levee"), NULL));
+    for (uint64_t n = 1; n <= 2; n++) {
+        mem_fail_after(n);
+        cr_assert(eq(int, journal_remove_others(&rig.fake.io, JOURNAL_RIG_DIR, 1), ERR_NOMEM));
+        mem_fail_after(0);
+        cr_assert(ne(ptr, fake_io_file(&rig.fake, JOURNAL_RIG_DIR "/journal-1-1.levee"), NULL));
+    }
     cr_assert(eq(int, journal_remove_others(&rig.fake.io, JOURNAL_RIG_DIR, 1), OK));
     cr_assert(eq(ptr, fake_io_file(&rig.fake, JOURNAL_RIG_DIR "/journal-1-1.levee"), NULL));
     cr_assert(ne(ptr, fake_io_file(&rig.fake, JOURNAL_RIG_DIR "/journal-0-13.levee"), NULL));
