@@ -1,6 +1,7 @@
 #include "base/mem.h"
 
 #include "base/check.h"
+#include "base/mem_watch.h"
 #include "base/sometimes.h"
 
 #include <malloc.h>
@@ -14,6 +15,45 @@ static atomic_ullong used_bytes;
 static atomic_ullong used_count;
 static atomic_ullong fail_countdown;
 static atomic_bool fails_on; /* not once only */
+
+#ifdef LEVEE_RELEASE
+
+bool mem_watch_set(const struct mem_watcher *new_watcher)
+{
+    return false;
+}
+
+static void tell_taken(void *memory, size_t map_bytes)
+{
+}
+
+static void tell_given_back(void *memory)
+{
+}
+
+#else
+
+static const struct mem_watcher *watcher;
+
+bool mem_watch_set(const struct mem_watcher *new_watcher)
+{
+    watcher = new_watcher;
+    return true;
+}
+
+static void tell_taken(void *memory, size_t map_bytes)
+{
+    if (watcher != NULL && memory != NULL)
+        watcher->taken(memory, map_bytes);
+}
+
+static void tell_given_back(void *memory)
+{
+    if (watcher != NULL && memory != NULL)
+        watcher->given_back(memory);
+}
+
+#endif
 
 bool mem_is_refused(void)
 {
@@ -33,12 +73,14 @@ static void *count_in(void *memory)
     if (memory != NULL) {
         atomic_fetch_add_explicit(&used_bytes, malloc_usable_size(memory), memory_order_relaxed);
         atomic_fetch_add_explicit(&used_count, 1, memory_order_relaxed);
+        tell_taken(memory, 0);
     }
     return memory;
 }
 
 static void count_out(void *memory)
 {
+    tell_given_back(memory);
     atomic_fetch_sub_explicit(&used_bytes, malloc_usable_size(memory), memory_order_relaxed);
     atomic_fetch_sub_explicit(&used_count, 1, memory_order_relaxed);
 }
@@ -77,11 +119,15 @@ void *mem_try_realloc(void *memory, size_t size_bytes)
 
     if (mem_is_refused())
         return NULL;
+    tell_given_back(memory);
     moved = realloc(memory, size_bytes == 0 ? 1 : size_bytes);
-    if (moved == NULL)
+    if (moved == NULL) {
+        tell_taken(memory, 0);
         return NULL;
+    }
     if (memory == NULL)
         return count_in(moved);
+    tell_taken(moved, 0);
     atomic_fetch_add_explicit(&used_bytes, malloc_usable_size(moved) - old_bytes,
                               memory_order_relaxed);
     return moved;
@@ -105,11 +151,13 @@ void *mem_try_map(size_t size_bytes)
         return NULL;
     (void)madvise(memory, size_bytes, MADV_NOHUGEPAGE); /* EINVAL: the kernel has none */
     atomic_fetch_add_explicit(&used_count, 1, memory_order_relaxed);
+    tell_taken(memory, size_bytes);
     return memory;
 }
 
 void mem_unmap(void *memory, size_t size_bytes)
 {
+    tell_given_back(memory);
     check(munmap(memory, size_bytes) == 0);
     atomic_fetch_sub_explicit(&used_count, 1, memory_order_relaxed);
 }

@@ -662,4 +662,8 @@ DEFECTS = [
            ["test_buffer_pool"],
            ("base/buffer_pool.c", "        chunk->free[word] &= ~mask;\n",
             "        chunk->free[word] &= ~($BUG ? mask >> 1 : mask);\n")),
+    defect("interest_name_lost", "a fetch session's end leaves the names of its topics in memory",
+           [SIM],
+           ("broker/fetch_session.c", "    list_remove(&interest->node);\n    mem_free(interest->topic_name);\n",
+            "    list_remove(&interest->node);\n    if (!$BUG)\n        mem_free(interest->topic_name);\n")),
 ]

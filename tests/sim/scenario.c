@@ -342,12 +342,15 @@ bool scenario_print_plan(const struct scenario_options *options, FILE *file)
     return is_good;
 }
 
-static void live(struct scenario *s, struct scenario_result *out)
+/* Whether account was kept of the broker's memory. */
+static bool live(struct scenario *s, struct scenario_result *out)
 {
     struct sim_world_options world = {.seed = s->plan.seed,
                                       .trace = s->options->trace_world,
                                       .net = &s->net,
                                       .lag_ppm = s->lag_ppm};
+    char text[64];
+    bool is_kept;
 
     s->world = sim_world_create(&world);
     s->world->net.no_faults = true;
@@ -361,7 +364,16 @@ static void live(struct scenario *s, struct scenario_result *out)
     report(s, out);
     sim_buggify_end(&s->buggify);
     sim_world_destroy(s->world);
+    if (s->broker.left_count > 0 && !out->failed) {
+        snprintf(text, sizeof(text), "a broker that ended in order left %" PRIu64 " blocks",
+                 s->broker.left_count);
+        fail(out, "MEM", text);
+    }
+    if (s->broker.leaks_count > 0 && !out->failed)
+        fail(out, "MEM", "a broker that crashed had lost blocks, as standard error says");
+    is_kept = s->broker.heap.is_kept;
     sim_broker_deinit(&s->broker);
+    return is_kept;
 }
 
 void scenario_run(const struct scenario_options *options, struct scenario_result *out)
@@ -370,6 +382,7 @@ void scenario_run(const struct scenario_options *options, struct scenario_result
     struct scenario *s = mem_alloc(sizeof(*s));
     uint64_t lost_blocks;
     char text[64];
+    bool is_kept;
 
     *out = (struct scenario_result){0};
     if (!prepare(s, options)) {
@@ -378,11 +391,10 @@ void scenario_run(const struct scenario_options *options, struct scenario_result
         return;
     }
     out->parts = s->plan.parts;
-    live(s, out);
+    is_kept = live(s, out);
     give_up(s);
     lost_blocks = mem_used_count() - blocks_before;
-    if (lost_blocks == 0 || out->failed ||
-        out->stats.process_crashes + out->stats.power_crashes > 0)
+    if (lost_blocks == 0 || out->failed || !is_kept)
         return;
     snprintf(text, sizeof(text), "%" PRIu64 " blocks of memory were not given back", lost_blocks);
     fail(out, "MEM", text);

@@ -2,6 +2,8 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "broker/shard.h"
+#include "broker/validation.h"
 #include "tests/sim/sim_marks.h"
 
 #include <inttypes.h>
@@ -96,6 +98,18 @@ static bool has_ended(void *context)
     return broker->stopped || broker->failed || !sim_node_is_running(broker->node);
 }
 
+/* What the process that died has. */
+static void give_back(struct sim_broker *broker)
+{
+    broker->leaks_count += sim_heap_leaks(&broker->heap);
+    for (uint32_t i = 0; i < broker->shards_count; i++) {
+        struct shard *shard = broker_shard(broker->broker, i);
+        validation_destroy(shard->validation); /* it has blocks of the codecs' libraries */
+    }
+    sim_heap_release(&broker->heap);
+    broker->metrics = (struct metrics){0};
+}
+
 static void end(struct sim_node *node, enum sim_crash kind)
 {
     struct sim_broker *broker = node->options.context;
@@ -106,11 +120,25 @@ static void end(struct sim_node *node, enum sim_crash kind)
         sim_world_run_until(node->world, has_ended, broker, STOP_LIMIT_SECONDS * SIM_SECOND);
         clean = broker->stopped && broker->stop_err == OK && sim_node_is_running(node);
     }
-    if (clean) {
+    if (clean)
         broker_close(broker->broker, true);
+    if (clean || broker->broker == NULL) {
         metrics_deinit(&broker->metrics);
+        broker->left_count += sim_heap_release(&broker->heap);
+    } else {
+        give_back(broker);
     }
     broker->broker = NULL;
+}
+
+/* Its code, and not the simulator's or a client's. */
+static bool is_running(void *context)
+{
+    const struct sim_broker *broker = context;
+    const struct sim_node *node = broker->node;
+    const struct sim_node *turning = node->world->turning;
+
+    return turning == node || (turning == NULL && (node->starting || node->ending));
 }
 
 void sim_broker_ask_stop(struct sim_broker *broker)
@@ -148,6 +176,7 @@ void sim_broker_init(struct sim_broker *broker, struct sim_world *world, const c
                                                           .start = start,
                                                           .end = end,
                                                           .context = broker});
+    sim_heap_begin(&broker->heap, is_running, broker);
 }
 
 void sim_broker_set_shards(struct sim_broker *broker, uint32_t shards_count)
@@ -160,6 +189,7 @@ void sim_broker_set_shards(struct sim_broker *broker, uint32_t shards_count)
 
 void sim_broker_deinit(struct sim_broker *broker)
 {
+    sim_heap_end(&broker->heap);
     config_destroy(broker->config);
     mem_free(broker->logs);
     *broker = (struct sim_broker){0};

@@ -3,15 +3,15 @@
  *
  * One per node; it outlives the node's processes.  What production does with a failed storage (the
  * process exits) is the caller's part: it sees `failed` and crashes the node.  The memory of a
- * crashed broker is left where it is, as a killed process leaves it: requests in work point at each
- * other, and no order of taking them down is true.  So a test with many runs gives each run a
- * process of its own. */
+ * crashed broker is given back without any of its code (sim_heap); what it had lost by then, and
+ * what it holds after an orderly end, is counted. */
 #ifndef LEVEE_TESTS_SIM_BROKER_H
 #define LEVEE_TESTS_SIM_BROKER_H
 
 #include "broker/broker.h"
 #include "broker/config.h"
 #include "broker/health.h"
+#include "tests/sim/sim_heap.h"
 #include "tests/sim/sim_world.h"
 
 enum { SIM_BROKER_PORT = 9092 };
@@ -47,6 +47,10 @@ struct sim_broker {
     bool stopping;
     bool stopped;
     enum err stop_err;
+    /* of all its processes */
+    struct sim_heap heap;
+    uint64_t leaks_count; /* crashes after which nobody pointed at some of its blocks */
+    uint64_t left_count;  /* blocks, after orderly ends and starts that failed */
 };
 
 struct sim_broker_options {

@@ -1,6 +1,7 @@
 #include "tests/sim/sim_conn.h"
 
 #include "base/mem.h"
+#include "tests/sim/sim_heap.h"
 
 #include <errno.h>
 
@@ -202,7 +203,7 @@ static void lane_arrives(struct sim_event *event)
 struct sim_conn *sim_conn_create(struct sim_sock *client, struct sim_sock *server)
 {
     struct sim_net *net = client->net;
-    struct sim_conn *conn = mem_alloc(sizeof(*conn));
+    struct sim_conn *conn = sim_heap_own_alloc(sizeof(*conn));
 
     conn->net = net;
     conn->id = net->next_id++;

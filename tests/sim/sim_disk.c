@@ -3,6 +3,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "tests/sim/sim_disk_private.h"
+#include "tests/sim/sim_heap.h"
 
 #include <errno.h>
 #include <string.h>
@@ -279,7 +280,7 @@ void sim_disk_syncfs_begin(struct sim_disk *disk, sim_disk_unfinished_fn *unfini
                            struct sim_syncfs *out)
 {
     out->count = disk->tree.inodes_count;
-    out->captures = mem_alloc(out->count * sizeof(struct sim_capture));
+    out->captures = sim_heap_own_alloc(out->count * sizeof(struct sim_capture));
     out->change_sequence = disk->tree.change_sequence;
     disk->syncfs_count++;
     disk->tree.pinned = true;

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "tests/sim/sim_heap.h"
 
 #include <string.h>
 
@@ -38,13 +39,13 @@ static struct sim_page *page_make(struct sim_file *file, uint64_t index)
 {
     if (index >= file->pages_count) {
         size_t count = index + 1 + index / 2;
-        file->pages = mem_realloc(file->pages, count * sizeof(struct sim_page *));
+        file->pages = sim_heap_own_realloc(file->pages, count * sizeof(struct sim_page *));
         memset(file->pages + file->pages_count, 0,
                (count - file->pages_count) * sizeof(struct sim_page *));
         file->pages_count = count;
     }
     if (file->pages[index] == NULL)
-        file->pages[index] = mem_alloc(sizeof(struct sim_page));
+        file->pages[index] = sim_heap_own_alloc(sizeof(struct sim_page));
     if (!file->pages[index]->allocated) {
         file->pages[index]->allocated = true;
         file->allocated_pages++;
@@ -61,7 +62,7 @@ static uint8_t *durable_of(struct sim_page *page)
 static void page_split(struct sim_page *page)
 {
     if (page->durable == NULL) {
-        page->durable = mem_alloc(SIM_PAGE_BYTES);
+        page->durable = sim_heap_own_alloc(SIM_PAGE_BYTES);
         memcpy(page->durable, page->cached, SIM_PAGE_BYTES);
     }
 }
@@ -210,13 +211,13 @@ static void capture_unit(struct sim_file *file, uint64_t index, uint32_t u, stru
 
     if (out->count == out->capacity) {
         out->capacity = out->capacity == 0 ? 16 : out->capacity * 2;
-        out->units = mem_realloc(out->units, out->capacity * sizeof(struct sim_captured));
+        out->units = sim_heap_own_realloc(out->units, out->capacity * sizeof(struct sim_captured));
     }
     unit = &out->units[out->count++];
     unit->page = index;
     unit->unit = u;
     unit->version = file->pages[index]->units[u].written;
-    unit->bytes = mem_alloc(file->unit_bytes);
+    unit->bytes = sim_heap_own_alloc(file->unit_bytes);
     memcpy(unit->bytes, file->pages[index]->cached + u * file->unit_bytes, file->unit_bytes);
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "tests/sim/sim_heap.h"
 #include "tests/sim/sim_op.h"
 
 #include <errno.h>
@@ -553,13 +554,13 @@ static const struct io_vtable vtable = {
 
 struct sim_io *sim_io_create(struct sim_process *process, uint32_t shard)
 {
-    struct sim_io *sim = mem_alloc(sizeof(*sim));
+    struct sim_io *sim = sim_heap_own_alloc(sizeof(*sim));
 
     sim->io.v = &vtable;
     list_init(&sim->io.completed);
     sim->process = process;
     sim->shard = shard;
-    sim->recv_bytes = mem_alloc(SIM_RECV_BYTES);
+    sim->recv_bytes = sim_heap_own_alloc(SIM_RECV_BYTES);
     list_init(&sim->ops);
     list_init(&sim->ready);
     return sim;

@@ -1,6 +1,7 @@
 #include "tests/sim/sim_names.h"
 
 #include "base/mem.h"
+#include "tests/sim/sim_heap.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -62,11 +63,12 @@ void sim_names_set(struct sim_names *names, const char *name, uint64_t inode)
     }
     if (names->count == names->capacity) {
         names->capacity = names->capacity == 0 ? 8 : names->capacity * 2;
-        names->items = mem_realloc(names->items, names->capacity * sizeof(struct sim_name));
+        names->items =
+            sim_heap_own_realloc(names->items, names->capacity * sizeof(struct sim_name));
     }
     memmove(names->items + place + 1, names->items + place,
             (names->count - place) * sizeof(struct sim_name));
-    names->items[place] = (struct sim_name){.name = mem_strdup(name), .inode = inode};
+    names->items[place] = (struct sim_name){.name = sim_heap_own_strdup(name), .inode = inode};
     names->count++;
 }
 

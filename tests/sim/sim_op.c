@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "tests/sim/sim_heap.h"
 
 #include <errno.h>
 #include <string.h>
@@ -420,7 +421,7 @@ void sim_op_deliver(struct sim_io *sim)
 struct sim_op *sim_op_begin(struct sim_io *sim, struct io_op *op, enum sim_op_kind kind, int32_t fd)
 {
     struct sim_process *process = sim->process;
-    struct sim_op *sop = mem_alloc(sizeof(*sop));
+    struct sim_op *sop = sim_heap_own_alloc(sizeof(*sop));
 
     check(!op->in_flight); /* S1 */
     check(!list_is_linked(&op->node));

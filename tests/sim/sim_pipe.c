@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "tests/sim/sim_heap.h"
 
 #include <string.h>
 
@@ -22,7 +23,7 @@ static void make_room(struct sim_pipe *pipe, size_t size_bytes)
     pipe->start = 0;
     if (used + size_bytes > pipe->capacity) {
         pipe->capacity = (used + size_bytes) * 2;
-        pipe->bytes = mem_realloc(pipe->bytes, pipe->capacity);
+        pipe->bytes = sim_heap_own_realloc(pipe->bytes, pipe->capacity);
     }
 }
 

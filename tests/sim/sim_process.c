@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "tests/sim/sim_heap.h"
 #include "tests/sim/sim_io.h"
 
 #include <errno.h>
@@ -13,7 +14,7 @@ struct sim_process *sim_process_create(struct sim_queue *queue, struct sim_disk 
                                        struct sim_net *net, uint32_t node, uint32_t host,
                                        uint32_t shards_count, const struct prng *seed)
 {
-    struct sim_process *process = mem_alloc(sizeof(*process));
+    struct sim_process *process = sim_heap_own_alloc(sizeof(*process));
 
     check(shards_count <= SIM_SHARDS_MAX);
     process->queue = queue;
@@ -110,7 +111,7 @@ void sim_process_leave(struct sim_process *process)
 
 struct sim_handle *sim_handle_create(struct sim_process *process)
 {
-    struct sim_handle *handle = mem_alloc(sizeof(*handle));
+    struct sim_handle *handle = sim_heap_own_alloc(sizeof(*handle));
 
     handle->id = process->next_id++;
     handle->refs = 1;
@@ -152,7 +153,7 @@ int32_t sim_process_install(struct sim_process *process, struct sim_handle *hand
         uint32_t count = (fd + 1) * 2;
         if (count > process->fds_max)
             count = process->fds_max;
-        process->fds = mem_realloc(process->fds, count * sizeof(struct sim_handle *));
+        process->fds = sim_heap_own_realloc(process->fds, count * sizeof(struct sim_handle *));
         memset(process->fds + process->fds_count, 0,
                (count - process->fds_count) * sizeof(struct sim_handle *));
         process->fds_count = count;

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "tests/sim/sim_heap.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -67,7 +68,8 @@ void sim_queue_add(struct sim_queue *queue, struct sim_event *event, uint64_t de
     check(!sim_event_is_queued(event));
     if (queue->count == queue->capacity) {
         queue->capacity = queue->capacity == 0 ? 64 : queue->capacity * 2;
-        queue->heap = mem_realloc(queue->heap, queue->capacity * sizeof(struct sim_event *));
+        queue->heap =
+            sim_heap_own_realloc(queue->heap, queue->capacity * sizeof(struct sim_event *));
     }
     event->time_ns =
         delay_ns > SIM_NEVER - 1 - queue->now_ns ? SIM_NEVER - 1 : queue->now_ns + delay_ns;

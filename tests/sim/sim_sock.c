@@ -3,12 +3,13 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "tests/sim/sim_conn.h"
+#include "tests/sim/sim_heap.h"
 
 #include <errno.h>
 
 struct sim_sock *sim_sock_create(struct sim_net *net, uint32_t host)
 {
-    struct sim_sock *sock = mem_alloc(sizeof(*sock));
+    struct sim_sock *sock = sim_heap_own_alloc(sizeof(*sock));
 
     sock->net = net;
     sock->id = net->next_id++;

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "tests/sim/sim_heap.h"
 
 #include <errno.h>
 #include <string.h>
@@ -22,12 +23,12 @@ struct sim_change {
 
 static uint64_t inode_add(struct sim_tree *tree, bool is_dir)
 {
-    struct sim_inode *inode = mem_alloc(sizeof(*inode));
+    struct sim_inode *inode = sim_heap_own_alloc(sizeof(*inode));
 
     if (tree->inodes_count == tree->inodes_capacity) {
         tree->inodes_capacity = tree->inodes_capacity == 0 ? 64 : tree->inodes_capacity * 2;
         tree->inodes =
-            mem_realloc(tree->inodes, tree->inodes_capacity * sizeof(struct sim_inode *));
+            sim_heap_own_realloc(tree->inodes, tree->inodes_capacity * sizeof(struct sim_inode *));
     }
     inode->number = tree->inodes_count;
     inode->is_dir = is_dir;
@@ -125,14 +126,14 @@ static struct sim_change *change_add(struct sim_tree *tree, enum change_kind kin
     if (tree->changes_count == tree->changes_capacity) {
         tree->changes_capacity = tree->changes_capacity == 0 ? 16 : tree->changes_capacity * 2;
         tree->changes =
-            mem_realloc(tree->changes, tree->changes_capacity * sizeof(struct sim_change));
+            sim_heap_own_realloc(tree->changes, tree->changes_capacity * sizeof(struct sim_change));
     }
     change = &tree->changes[tree->changes_count++];
     *change = (struct sim_change){.sequence = ++tree->change_sequence,
                                   .kind = kind,
                                   .inode = inode,
                                   .dir = place->dir,
-                                  .name = mem_strdup(place->name)};
+                                  .name = sim_heap_own_strdup(place->name)};
     return change;
 }
 
@@ -168,7 +169,7 @@ void sim_tree_rename(struct sim_tree *tree, const struct sim_place *from,
     sim_names_set(&sim_tree_inode(tree, to->dir)->cached, to->name, from->inode);
     change = change_add(tree, CHANGE_RENAME, from, from->inode);
     change->to_dir = to->dir;
-    change->to_name = mem_strdup(to->name);
+    change->to_name = sim_heap_own_strdup(to->name);
     if (to->inode != 0) {
         sim_tree_inode(tree, to->inode)->has_name = false;
         tree->orphan_count++;
@@ -385,8 +386,8 @@ void sim_tree_collect(struct sim_tree *tree)
     if (tree->pinned || tree->orphan_count < COLLECT_AFTER)
         return;
     tree->orphan_count = 0;
-    marks = (struct marks){.seen = mem_alloc(tree->inodes_count * sizeof(bool)),
-                           .stack = mem_alloc(tree->inodes_count * sizeof(uint64_t))};
+    marks = (struct marks){.seen = sim_heap_own_alloc(tree->inodes_count * sizeof(bool)),
+                           .stack = sim_heap_own_alloc(tree->inodes_count * sizeof(uint64_t))};
     mark_reachable(tree, &marks);
     for (uint64_t i = SIM_ROOT; i < tree->inodes_count; i++) {
         if (!marks.seen[i]) {
