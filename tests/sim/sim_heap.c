@@ -13,6 +13,9 @@ __attribute__((weak)) int __lsan_do_recoverable_leak_check(void);
 __attribute__((weak)) void __lsan_register_root_region(const void *begin, size_t size);
 __attribute__((weak)) void __lsan_unregister_root_region(const void *begin, size_t size);
 
+/* Of the address sanitizer: a pool may have closed what it had free. */
+__attribute__((weak)) void __asan_unpoison_memory_region(const volatile void *begin, size_t size);
+
 static struct sim_heap *current;
 static uint32_t own_depth; /* the simulator takes a block */
 
@@ -134,12 +137,17 @@ uint64_t sim_heap_release(struct sim_heap *heap)
     check(current == heap);
     for (size_t i = 0; i < heap->capacity && heap->count > 0;) {
         struct sim_heap_block block = heap->blocks[i];
-        if (block.memory == NULL)
+        if (block.memory == NULL) {
             i++; /* what moves up into a freed place is looked at again */
-        else if (block.map_bytes > 0)
-            mem_unmap(block.memory, block.map_bytes);
-        else
+            continue;
+        }
+        if (block.map_bytes == 0) {
             mem_free(block.memory);
+            continue;
+        }
+        if (__asan_unpoison_memory_region != NULL)
+            __asan_unpoison_memory_region(block.memory, block.map_bytes);
+        mem_unmap(block.memory, block.map_bytes);
     }
     return count;
 }
