@@ -177,6 +177,7 @@ static void tell_committed(struct journal *journal, uint64_t sequence)
 {
     if (sequence <= journal->committed_sequence)
         return;
+    check(!journal->failed); /* J4 */
     journal->committed_sequence = sequence;
     if (journal->events.on_committed != NULL)
         journal->events.on_committed(journal->context, sequence);
@@ -240,6 +241,7 @@ static void advance(struct journal *journal)
     sync_if_wanted(journal);
     check_room(journal);
     tell_when_stopped(journal);
+    journal_check_invariants(journal);
     if (journal->written_sequence > written_before && journal->events.on_written != NULL)
         journal->events.on_written(journal->context, journal->written_sequence);
     tell_committed(journal, journal->durable_sequence); /* J2 */
@@ -388,6 +390,7 @@ static void on_commit(struct task *task)
     start_writes(journal);
     sync_if_wanted(journal);
     journal_extents_tend(&journal->extents);
+    journal_check_invariants(journal);
 }
 
 static void on_extents_failed(struct journal_extents *extents, enum err err)
@@ -522,6 +525,7 @@ void journal_release(struct journal *journal, uint64_t sequence)
     journal_check_half(journal);
     journal_extents_tend(&journal->extents);
     check_room(journal);
+    journal_check_invariants(journal);
 }
 
 /* ---- what it says about itself */

@@ -121,5 +121,6 @@ enum err journal_append(struct journal *journal, const struct journal_entry *ent
         loop_defer(journal->loop, &journal->commit);
     journal_start_if_large(journal);
     journal_check_half(journal);
+    journal_check_invariants(journal);
     return OK;
 }

@@ -237,6 +237,16 @@ DEFECTS = [
             "    BUG_SERVE_BEFORE_SYNC = LEVEE_BUG_SERVE_BEFORE_SYNC, "
             "/* recovered bytes are served unsynced */\n",
             "#define BUG_SERVE_BEFORE_SYNC $BUG\n")),
+    # ---- sums and order, which debug builds check for themselves
+    defect("pending_bytes_kept", "a relaxed group's bytes wait for the device for ever",
+           ["test_journal"],
+           ("storage/journal/journal.c", "    journal->pending_bytes -= journal_group_written_bytes(group);\n",
+            "    if (!$BUG || !group->relaxed)\n"
+            "        journal->pending_bytes -= journal_group_written_bytes(group);\n")),
+    defect("extent_bytes_kept", "an extent that has become free is in use by its padding",
+           ["test_journal", "test_journal_sim"],
+           ("storage/journal/journal_extent.c", "        extents->used_bytes -= extent->size_bytes;\n",
+            "        extents->used_bytes -= $BUG ? extent->pos : extent->size_bytes;\n")),
     # ---- the process
     defect("stop_beside_checkpoint", "a checkpoint begins while a stop cuts what the journal has",
            ["test_segment_end"],
