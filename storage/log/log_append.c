@@ -2,6 +2,7 @@
 #include "storage/log/log_append.h"
 
 #include "base/check.h"
+#include "storage/log/log_check.h"
 #include "storage/log/log_producers.h"
 #include "storage/log/log_roll.h"
 
@@ -188,6 +189,7 @@ static enum err store_batch(struct log *log, const struct stored_batch *batch, b
     if (log->config.relaxed)
         relaxed_timer_note(env->relaxed);
     counter_add(&env->metrics->appended_bytes, header->size_bytes);
+    log_check_invariants(log);
     return OK;
 }
 

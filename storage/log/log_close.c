@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "storage/log/log_check.h"
 #include "storage/log/log_producers.h"
 #include "storage/log/log_roll.h"
 #include "storage/log/log_snapshot.h"
@@ -151,4 +152,5 @@ void log_set_high_watermark(struct log *log, int64_t offset)
     check(offset >= log->offsets.high_watermark && offset <= allowed); /* L1 */
     log->offsets.high_watermark = offset;
     log->offsets.last_stable = offset; /* no transaction is ever open: they are refused above */
+    log_check_invariants(log);
 }

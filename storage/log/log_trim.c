@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "storage/log/log_check.h"
 #include "storage/log/log_producers.h"
 #include "storage/log/log_roll.h"
 #include "storage/log/log_snapshot.h"
@@ -139,6 +140,7 @@ static void raise_start(struct log *log, int64_t offset)
         log->epochs_dirty = true;
     producer_state_raise_start(&log->producers, offset);
     log_mark_dirty(log);
+    log_check_invariants(log);
 }
 
 /* The entry is durable: now it takes effect, and the files follow. */
@@ -449,5 +451,6 @@ enum err log_truncate(struct log *log, int64_t offset, void (*done)(void *contex
     log->prefix_pending = true; /* what follows rewrites a block that the mark covers */
     err = log_cut_state(log, segment, offset, cut.pos);
     log_mark_dirty(log);
+    log_check_invariants(log);
     return err;
 }

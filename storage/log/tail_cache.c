@@ -62,6 +62,44 @@ struct tail_entry *tail_cache_take(struct tail_cache *cache)
     return container_of(node, struct tail_entry, log_node);
 }
 
+/* ---- what is true between two changes */
+
+#ifndef LEVEE_RELEASE
+
+enum { CHECKED_MAX = 128 }; /* a longer list is not walked through */
+
+/* False: it is too long. */
+static bool sum_of(const struct list *list, bool written, uint64_t *bytes_out)
+{
+    uint32_t count = 0;
+
+    *bytes_out = 0;
+    list_for_each(node, list)
+    {
+        const struct tail_entry *entry = container_of(node, struct tail_entry, cache_node);
+        if (++count > CHECKED_MAX)
+            return false;
+        check(entry->written == written); /* TC1 */
+        *bytes_out += entry->size_bytes;
+    }
+    return true;
+}
+
+void tail_cache_check_invariants(const struct tail_cache *cache)
+{
+    uint64_t unwritten_bytes;
+    uint64_t evictable_bytes;
+
+    check(cache->dirty_bytes <= cache->bytes);
+    if (!sum_of(&cache->unwritten, false, &unwritten_bytes))
+        return;
+    check(unwritten_bytes == cache->dirty_bytes);
+    if (sum_of(&cache->evictable, true, &evictable_bytes))
+        check(unwritten_bytes + evictable_bytes == cache->bytes);
+}
+
+#endif
+
 /* ---- the life of an entry */
 
 void tail_cache_add(struct tail_cache *cache, struct tail_entry *entry)
@@ -69,6 +107,7 @@ void tail_cache_add(struct tail_cache *cache, struct tail_entry *entry)
     list_push_back(&cache->unwritten, &entry->cache_node);
     cache->bytes += entry->size_bytes;
     cache->dirty_bytes += entry->size_bytes;
+    tail_cache_check_invariants(cache);
 }
 
 void tail_cache_written(struct tail_cache *cache, struct tail_entry *entry)
@@ -77,6 +116,7 @@ void tail_cache_written(struct tail_cache *cache, struct tail_entry *entry)
     list_remove(&entry->cache_node);
     list_push_back(&cache->evictable, &entry->cache_node);
     cache->dirty_bytes -= entry->size_bytes;
+    tail_cache_check_invariants(cache);
 }
 
 void tail_cache_give(struct tail_cache *cache, struct tail_entry *entry)
@@ -89,6 +129,7 @@ void tail_cache_give(struct tail_cache *cache, struct tail_entry *entry)
     list_remove(&entry->cache_node);
     buf_unref(entry->buf);
     spare(cache, entry);
+    tail_cache_check_invariants(cache);
     if (!was_written)
         cache->dropped(cache->context);
 }

@@ -60,6 +60,15 @@ bool tail_cache_is_crowded(const struct tail_cache *cache);
 /* The one that is to go now, the oldest that may (TC2); NULL: none has to. */
 struct tail_entry *tail_cache_surplus(const struct tail_cache *cache);
 
+/* TC1 and the sums: a broken one ends the process.  After each change, not in releases. */
+#ifdef LEVEE_RELEASE
+static inline void tail_cache_check_invariants(const struct tail_cache *cache)
+{
+}
+#else
+void tail_cache_check_invariants(const struct tail_cache *cache);
+#endif
+
 /* ---- for log_tail.c */
 
 /* So that the next tail_cache_take cannot lack memory. */
