@@ -2,7 +2,6 @@
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "storage/bug_bank.h"
 #include "storage/log/log_checkpoint.h"
 #include "storage/log/log_producers.h"
 
@@ -141,27 +140,12 @@ static void on_synced(struct io_op *op, int32_t result)
     }
     storage_metrics_end(checkpointer->env->metrics, STORAGE_CHECKPOINT_SYNC,
                         checkpointer->sync_began_ns);
-    if (BUG_MARK_BEFORE_SYNC)
-        finish(checkpointer);
-    else
-        write_marks(checkpointer);
+    write_marks(checkpointer);
 }
 
 static void start_sync(struct checkpointer *checkpointer)
 {
     checkpointer->step = CHECKPOINT_SYNC;
-    if (BUG_MARK_BEFORE_SYNC) {
-        struct marks marks = {0};
-        enum err err =
-            checkpointer_make_marks(checkpointer, checkpointer->sequence + 1, false, &marks);
-        if (err == OK)
-            err = marks_write_now(checkpointer->marks_writer, &marks);
-        mem_free(marks.marks);
-        if (err != OK) {
-            checkpointer->events->failed(checkpointer->context, err);
-            return;
-        }
-    }
     checkpointer->sync_began_ns = storage_metrics_begin(checkpointer->env->metrics);
     io_syncfs(checkpointer->env->io, &checkpointer->sync_op, checkpointer->dir_fd, on_synced);
 }

@@ -3,7 +3,6 @@
  * (store.h) */
 #include "base/check.h"
 #include "base/mem.h"
-#include "storage/bug_bank.h"
 #include "storage/log/log_checkpoint.h"
 #include "storage/log/log_producers.h"
 #include "storage/log/log_recover.h"
@@ -199,7 +198,7 @@ enum err store_recovered_all(struct store *const *stores, uint32_t count)
         err = store_replay_all(stores, count);
     for (uint32_t i = 0; i < count && err == OK; i++)
         err = settle(stores[i]);
-    if (err == OK && !BUG_SERVE_BEFORE_SYNC)
+    if (err == OK)
         err = first->env.io->v->filesystem_sync(first->env.io, first->world.dir->dir_fd);
     if (err == OK)
         err = write_recovered_marks(stores, count);

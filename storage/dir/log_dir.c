@@ -1,7 +1,6 @@
 #include "storage/dir/log_dir.h"
 
 #include "base/small_file.h"
-#include "storage/bug_bank.h"
 #include "storage/dir/log_names.h"
 #include "storage/dir/meta_properties.h"
 
@@ -57,7 +56,7 @@ static enum err write_small(struct log_dir *dir, const char *name, const char *t
     char path[FILE_PATH_MAX];
 
     path_of(dir, name, path);
-    return small_file_replace(dir->io, BUG_NO_DIR_FSYNC ? NULL : dir->path, path, text, size_bytes);
+    return small_file_replace(dir->io, dir->path, path, text, size_bytes);
 }
 
 static enum err cannot(struct log_dir *dir, const char *what, const char *name, enum err err)
@@ -98,7 +97,7 @@ static enum err make_directory(struct log_dir *dir)
     if (err == ERR_NOT_FOUND) {
         parent_of(dir->path, parent);
         err = dir->io->v->dir_make(dir->io, dir->path);
-        if (!err && !BUG_NO_DIR_FSYNC)
+        if (!err)
             err = dir->io->v->dir_sync(dir->io, parent);
     }
     if (err == ERR_NOT_FOUND)

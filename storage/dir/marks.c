@@ -4,7 +4,6 @@
 #include "base/hash_map.h"
 #include "base/mem.h"
 #include "base/whole_write.h"
-#include "storage/bug_bank.h"
 #include "storage/dir/marks_format.h"
 
 #include <stddef.h>
@@ -373,7 +372,7 @@ enum err marks_writer_open(struct loop *loop, const char *dir, uint32_t shard,
     err = open_slot(writer, dir, 0, &slots[0]);
     if (!err)
         err = open_slot(writer, dir, 1, &slots[1]);
-    if (!err && !BUG_NO_DIR_FSYNC)
+    if (!err)
         err = loop->io->v->dir_sync(loop->io, dir);
     if (!err)
         err = choose_slot(slots, &chosen);

@@ -14,7 +14,6 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/sometimes.h"
-#include "storage/bug_bank.h"
 #include "storage/journal/journal_format.h"
 #include "storage/journal/journal_private.h"
 #include "storage/storage_metrics.h"
@@ -368,8 +367,6 @@ static void start_writes(struct journal *journal)
         if (group == journal->open)
             journal_close_open_group(journal);
         write_group(journal, group);
-        if (BUG_ACK_ON_SUBMISSION)
-            tell_committed(journal, group->sequence);
     }
 }
 
@@ -515,8 +512,6 @@ void journal_sync(struct journal *journal)
 void journal_release(struct journal *journal, uint64_t sequence)
 {
     check(sequence <= journal->committed_sequence); /* J3 */
-    if (sequence > journal->durable_sequence)
-        sequence = journal->durable_sequence; /* BUG_ACK_ON_SUBMISSION */
     if (sequence <= journal->released_sequence)
         return;
     journal->released_sequence = sequence;

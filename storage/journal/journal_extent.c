@@ -2,7 +2,6 @@
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "storage/bug_bank.h"
 #include "storage/journal/journal_entry.h"
 #include "storage/journal/journal_format.h"
 
@@ -205,7 +204,7 @@ enum err journal_extents_open(struct journal_extents *extents, struct loop *loop
     err = adopt_all(extents);
     if (!err && list_is_empty(&extents->free))
         err = create_first(extents);
-    if (!err && !BUG_NO_DIR_FSYNC)
+    if (!err)
         err = loop->io->v->dir_sync(loop->io, options->dir);
     if (err)
         journal_extents_close(extents);
@@ -480,10 +479,7 @@ static void on_piece(struct io_op *op, int32_t result)
         return;
     }
     extents->growth = JOURNAL_GROWTH_NAMING;
-    if (BUG_NO_DIR_FSYNC)
-        io_sync(extents->loop->io, op, extents->growing->fd, on_named);
-    else
-        io_syncfs(extents->loop->io, op, extents->growing->fd, on_named);
+    io_syncfs(extents->loop->io, op, extents->growing->fd, on_named);
 }
 
 static void write_piece(struct journal_extents *extents)

@@ -216,27 +216,55 @@ DEFECTS = [
            ("base/small_file.c", "    if (err == OK && sync)\n", "    if (err == OK && sync && !$BUG)\n")),
     defect("no_dir_fsync", "a new file's directory is not synced",
            [SIM],
-           ("storage/bug_bank.h",
-            "    BUG_NO_DIR_FSYNC = LEVEE_BUG_NO_DIR_FSYNC, /* a new file's directory is not synced */\n",
-            "#define BUG_NO_DIR_FSYNC $BUG\n")),
+           ("storage/journal/journal_extent.c",
+            "        err = loop->io->v->dir_sync(loop->io, options->dir);\n",
+            "        err = $BUG ? OK : loop->io->v->dir_sync(loop->io, options->dir);\n"),
+           ("storage/journal/journal_extent.c",
+            "    io_syncfs(extents->loop->io, op, extents->growing->fd, on_named);\n",
+            "    if ($BUG)\n        io_sync(extents->loop->io, op, extents->growing->fd, on_named);\n"
+            "    else\n        io_syncfs(extents->loop->io, op, extents->growing->fd, on_named);\n"),
+           ("storage/dir/log_dir.c", "    return small_file_replace(dir->io, dir->path, path,",
+            "    return small_file_replace(dir->io, $BUG ? NULL : dir->path, path,"),
+           ("storage/dir/log_dir.c", "            err = dir->io->v->dir_sync(dir->io, parent);\n",
+            "            err = $BUG ? OK : dir->io->v->dir_sync(dir->io, parent);\n"),
+           ("storage/dir/marks.c", "        err = loop->io->v->dir_sync(loop->io, dir);\n",
+            "        err = $BUG ? OK : loop->io->v->dir_sync(loop->io, dir);\n")),
+    # the rule that the journal checks for itself goes with it: the histories are to show it
     defect("ack_on_submission", "a batch is committed when its write is handed over",
            [EXPLORE + "produce", SIM],
-           ("storage/bug_bank.h",
-            "    BUG_ACK_ON_SUBMISSION =\n        LEVEE_BUG_ACK_ON_SUBMISSION,                   "
-            "/* committed when the write is handed over */\n",
-            "#define BUG_ACK_ON_SUBMISSION $BUG\n")),
+           ("storage/journal/journal.c", "        write_group(journal, group);\n",
+            "        write_group(journal, group);\n"
+            "        if ($BUG)\n            tell_committed(journal, group->sequence);\n"),
+           ("storage/journal/journal.c",
+            "    check(sequence <= journal->committed_sequence); /* J3 */\n",
+            "    check(sequence <= journal->committed_sequence);\n"
+            "    if ($BUG && sequence > journal->durable_sequence)\n"
+            "        sequence = journal->durable_sequence;\n"),
+           ("storage/journal/journal_check.c",
+            "    check(journal->committed_sequence <= journal->durable_sequence);",
+            "    check($BUG || journal->committed_sequence <= journal->durable_sequence);")),
     defect("mark_before_sync", "marks are written before the syncfs that they speak of",
            [EXPLORE + "checkpoint", SIM],
-           ("storage/bug_bank.h",
-            "    BUG_MARK_BEFORE_SYNC = LEVEE_BUG_MARK_BEFORE_SYNC, "
-            "/* marks are written before the syncfs */\n",
-            "#define BUG_MARK_BEFORE_SYNC $BUG\n")),
+           ("storage/checkpointer.c",
+            "    write_marks(checkpointer);\n}\n\nstatic void start_sync",
+            "    if ($BUG)\n        finish(checkpointer);\n    else\n        write_marks(checkpointer);\n"
+            "}\n\nstatic void start_sync"),
+           ("storage/checkpointer.c", "    checkpointer->step = CHECKPOINT_SYNC;\n",
+            "    checkpointer->step = CHECKPOINT_SYNC;\n    if ($BUG) {\n"
+            "        struct marks marks = {0};\n"
+            "        enum err err =\n"
+            "            checkpointer_make_marks(checkpointer, checkpointer->sequence + 1, false, &marks);\n"
+            "        if (err == OK)\n            err = marks_write_now(checkpointer->marks_writer, &marks);\n"
+            "        mem_free(marks.marks);\n"
+            "        if (err != OK) {\n"
+            "            checkpointer->events->failed(checkpointer->context, err);\n            return;\n"
+            "        }\n    }\n")),
     defect("serve_before_sync", "what a recovery has written is served unsynced",
            [EXPLORE + "produce", SIM],
-           ("storage/bug_bank.h",
-            "    BUG_SERVE_BEFORE_SYNC = LEVEE_BUG_SERVE_BEFORE_SYNC, "
-            "/* recovered bytes are served unsynced */\n",
-            "#define BUG_SERVE_BEFORE_SYNC $BUG\n")),
+           ("storage/store_recovery.c",
+            "        err = first->env.io->v->filesystem_sync(first->env.io, first->world.dir->dir_fd);\n",
+            "        err = $BUG ? OK\n                   : first->env.io->v->filesystem_sync("
+            "first->env.io, first->world.dir->dir_fd);\n")),
     # ---- sums and order, which debug builds check for themselves
     defect("pending_bytes_kept", "a relaxed group's bytes wait for the device for ever",
            ["test_journal"],
