@@ -53,8 +53,10 @@ void segment_writer_kick(struct segment_writer *writer, struct log *log)
 
 static void free_write(struct segment_write *write)
 {
+    check(write->writer->in_flight_count > 0);
     write->writer->in_flight_bytes -= write->size_bytes;
     write->writer->in_flight_count--;
+    check((write->writer->in_flight_count == 0) == (write->writer->in_flight_bytes == 0));
     segment_manifest_io_ended(write->segment);
     buffer_give(write->writer->groups->pool, write->bytes, write->size_bytes);
     mem_free(write);

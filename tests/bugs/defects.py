@@ -289,6 +289,11 @@ DEFECTS = [
            ("storage/log/tail_cache.c",
             "    if (!was_written)\n        cache->dirty_bytes -= entry->size_bytes;\n",
             "    if (!was_written && !$BUG)\n        cache->dirty_bytes -= entry->size_bytes;\n")),
+    defect("write_bytes_kept", "a segment write that has ended counts as in flight",
+           ["test_store"],
+           ("storage/segment_writer.c",
+            "    write->writer->in_flight_bytes -= write->size_bytes;\n",
+            "    write->writer->in_flight_bytes -= write->size_bytes - ($BUG ? 1 : 0);\n")),
     # ---- the process
     defect("stop_beside_checkpoint", "a checkpoint begins while a stop cuts what the journal has",
            ["test_segment_end"],
