@@ -7,15 +7,21 @@
 #include "broker/metadata/image_replay.h"
 #include "broker/metadata/snapshot_file.h"
 #include "net/protocol/kafka_tables.h"
+#include "net/protocol/msg_access_control_entry_record.h"
 #include "net/protocol/msg_broker_registration_change_record.h"
 #include "net/protocol/msg_config_record.h"
+#include "net/protocol/msg_delegation_token_record.h"
 #include "net/protocol/msg_feature_level_record.h"
 #include "net/protocol/msg_partition_change_record.h"
 #include "net/protocol/msg_partition_record.h"
 #include "net/protocol/msg_register_broker_record.h"
+#include "net/protocol/msg_remove_access_control_entry_record.h"
+#include "net/protocol/msg_remove_delegation_token_record.h"
 #include "net/protocol/msg_remove_topic_record.h"
+#include "net/protocol/msg_remove_user_scram_credential_record.h"
 #include "net/protocol/msg_topic_record.h"
 #include "net/protocol/msg_unregister_broker_record.h"
+#include "net/protocol/msg_user_scram_credential_record.h"
 #include "record/batch_builder.h"
 #include "tests/fuzz/fuzz_seed.h"
 #include "tests/support/random_message.h"
@@ -279,6 +285,35 @@ static struct uuid a_topic_id(struct seeding *seeding)
     return (struct uuid){.bytes = {[15] = (uint8_t)(2 + prng_below(seeding->prng, 3))}};
 }
 
+/* The same for those that nothing here acts on: what makes their keys. */
+static void make_related_kept(struct seeding *seeding, enum metadata_type type, void *body)
+{
+    switch (type) {
+    case METADATA_ACCESS_CONTROL_ENTRY:
+        ((struct access_control_entry_record *)body)->id = a_topic_id(seeding);
+        break;
+    case METADATA_REMOVE_ACCESS_CONTROL_ENTRY:
+        ((struct remove_access_control_entry_record *)body)->id = a_topic_id(seeding);
+        break;
+    case METADATA_USER_SCRAM_CREDENTIAL:
+        ((struct user_scram_credential_record *)body)->name = a_name(seeding);
+        ((struct user_scram_credential_record *)body)->mechanism = 1;
+        break;
+    case METADATA_REMOVE_USER_SCRAM_CREDENTIAL:
+        ((struct remove_user_scram_credential_record *)body)->name = a_name(seeding);
+        ((struct remove_user_scram_credential_record *)body)->mechanism = 1;
+        break;
+    case METADATA_DELEGATION_TOKEN:
+        ((struct delegation_token_record *)body)->token_id = a_name(seeding);
+        break;
+    case METADATA_REMOVE_DELEGATION_TOKEN:
+        ((struct remove_delegation_token_record *)body)->token_id = a_name(seeding);
+        break;
+    default:
+        break;
+    }
+}
+
 /* Ids and numbers of which few exist, so that records follow on each other. */
 static void make_related(struct seeding *seeding, enum metadata_type type, void *body)
 {
@@ -320,6 +355,7 @@ static void make_related(struct seeding *seeding, enum metadata_type type, void 
         ((struct broker_registration_change_record *)body)->broker_epoch = 5;
         break;
     default:
+        make_related_kept(seeding, type, body);
         break;
     }
 }
@@ -345,6 +381,14 @@ static void add_record(struct seeding *seeding)
         METADATA_BROKER_REGISTRATION_CHANGE,
         METADATA_BEGIN_TRANSACTION,
         METADATA_ABORT_TRANSACTION,
+        METADATA_ACCESS_CONTROL_ENTRY,
+        METADATA_REMOVE_ACCESS_CONTROL_ENTRY,
+        METADATA_USER_SCRAM_CREDENTIAL,
+        METADATA_REMOVE_USER_SCRAM_CREDENTIAL,
+        METADATA_CLIENT_QUOTA,
+        METADATA_DELEGATION_TOKEN,
+        METADATA_REMOVE_DELEGATION_TOKEN,
+        METADATA_REGISTER_CONTROLLER,
     };
     enum metadata_type type = types[prng_below(seeding->prng, array_count(types))];
     const struct message_desc *desc = record_find(RECORD_METADATA, (int16_t)type)->value;
