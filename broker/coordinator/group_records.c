@@ -332,6 +332,7 @@ static enum err apply_offset(struct group_coordinator *groups, const struct runt
         value == NULL ? coordinator_find(groups, key->group) : coordinator_get(groups, key->group);
     char topic[256];
 
+    check(group != NULL || record->write == NULL); /* a write keeps its group */
     if (group == NULL)
         return value == NULL ? OK : ERR_NOMEM;
     if (key->topic.size_bytes <= 0 || key->topic.size_bytes >= (int32_t)sizeof(topic) ||

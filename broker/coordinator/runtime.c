@@ -1,4 +1,4 @@
-/* load → load_step, a step in each turn → served, or failed; → unload. */
+/* load → load_step, a step in each turn → on_durable → served, or failed; → unload. */
 #include "broker/coordinator/runtime.h"
 
 #include "base/check.h"
@@ -14,12 +14,16 @@ enum {
     LOAD_AGAIN_MS = 1000,
 };
 
+static void on_load_turn(struct task *task);
+
 void runtime_init(struct runtime *runtime, struct shard *shard, const struct runtime_kind *kind,
                   void *coordinator, struct budget *budget)
 {
     *runtime = (struct runtime){.shard = shard, .kind = kind, .coordinator = coordinator};
     runtime->meter.budget = budget;
+    runtime->load_turn.run = on_load_turn;
     list_init(&runtime->partitions);
+    list_init(&runtime->loading);
 }
 
 /* ---- loading */
@@ -74,7 +78,7 @@ static void end_load(struct runtime_partition *entry, enum err err)
         loop_set_timer_ms(&runtime->shard->loop, &entry->load_again, LOAD_AGAIN_MS);
     else
         entry->state = RUNTIME_FAILED;
-    if (!entry->has_told)
+    if (!entry->has_told && err != ERR_NOT_FOUND) /* it is being resigned */
         log_line(runtime->shard->sink, LOG_ERROR, "LVE-5001",
                  "a partition of a coordinator is not served: its records cannot be read",
                  log_str("coordinator", runtime->kind->name),
@@ -83,8 +87,14 @@ static void end_load(struct runtime_partition *entry, enum err err)
     entry->has_told = true;
 }
 
+static void on_durable(struct partition_waiter *waiter, enum err err)
+{
+    end_load(container_of(waiter, struct runtime_partition, load.durable), err);
+}
+
 static void load_step(struct runtime_partition *entry)
 {
+    struct runtime *runtime = entry->runtime;
     struct runtime_load *load = &entry->load;
     enum err err;
 
@@ -92,10 +102,28 @@ static void load_step(struct runtime_partition *entry)
     err = partition_read_all(entry->partition, load->next_offset, load_batch, entry);
     if (err == OK)
         err = load->err;
-    if (err == OK && load->step_bytes >= LOAD_STEP_BYTES)
-        loop_defer(&entry->runtime->shard->loop, &entry->turn);
-    else
+    if (err != OK) {
         end_load(entry, err);
+    } else if (load->step_bytes >= LOAD_STEP_BYTES) {
+        list_push_back(&runtime->loading, &load->node);
+        loop_defer(&runtime->shard->loop, &runtime->load_turn);
+    } else {
+        load->durable.offset = load->next_offset;
+        load->durable.wake = on_durable;
+        partition_wait_ack(entry->partition, &load->durable);
+    }
+}
+
+static void on_load_turn(struct task *task)
+{
+    struct runtime *runtime = container_of(task, struct runtime, load_turn);
+    struct list *node = list_pop_front(&runtime->loading);
+
+    if (node == NULL)
+        return;
+    load_step(container_of(node, struct runtime_partition, load.node));
+    if (!list_is_empty(&runtime->loading))
+        loop_defer(&runtime->shard->loop, &runtime->load_turn);
 }
 
 static void begin_load(struct runtime_partition *entry)
@@ -115,12 +143,7 @@ static void on_load_again(struct timer *timer)
 
 static void on_turn(struct task *task)
 {
-    struct runtime_partition *entry = container_of(task, struct runtime_partition, turn);
-
-    if (entry->state == RUNTIME_LOADING)
-        load_step(entry);
-    else
-        runtime_write_go_on(entry);
+    runtime_write_go_on(container_of(task, struct runtime_partition, turn));
 }
 
 enum err runtime_load(struct runtime *runtime, struct partition *partition)
@@ -142,17 +165,20 @@ enum err runtime_load(struct runtime *runtime, struct partition *partition)
 
 /* ---- going away */
 
-/* No turn of it comes any more. */
-static void cut_turns(struct runtime_partition *entry)
+/* It does not go on. */
+static void cut_load(struct runtime_partition *entry)
 {
     loop_cancel_timer(&entry->runtime->shard->loop, &entry->load_again);
-    if (list_is_linked(&entry->turn.node))
-        list_remove(&entry->turn.node);
+    partition_cancel_wait(&entry->load.durable);
+    if (list_is_linked(&entry->load.node))
+        list_remove(&entry->load.node);
 }
 
 static void end_partition(struct runtime_partition *entry, enum err err)
 {
-    cut_turns(entry);
+    cut_load(entry);
+    if (list_is_linked(&entry->turn.node))
+        list_remove(&entry->turn.node);
     runtime_write_end_all(entry, err);
     end_reading(&entry->load);
     mem_free(entry);
@@ -175,9 +201,7 @@ void runtime_stop(struct runtime *runtime)
 {
     list_for_each(node, &runtime->partitions)
     {
-        struct runtime_partition *entry = container_of(node, struct runtime_partition, node);
-        if (entry->state == RUNTIME_LOADING)
-            cut_turns(entry);
+        cut_load(container_of(node, struct runtime_partition, node));
     }
 }
 
@@ -189,6 +213,8 @@ void runtime_deinit(struct runtime *runtime)
         list_remove(&entry->node);
         end_partition(entry, ERR_CLOSED);
     }
+    if (list_is_linked(&runtime->load_turn.node))
+        list_remove(&runtime->load_turn.node);
 }
 
 /* ---- what the topic table tells */

@@ -7,11 +7,11 @@
  *   RT1  the persistent state changes by kind->apply alone, for each record of the log once and in
  *        the order of offsets: while the partition is loaded, and then for each write when it is
  *        durable and not before
- *   RT2  a partition is served when all of its log was applied: while that goes on, and while it
- *        waits for memory, the answer is COORDINATOR_LOAD_IN_PROGRESS; when its records cannot be
- *        understood COORDINATOR_NOT_AVAILABLE, and nothing of it is kept in memory
- *   RT3  nothing is written to a partition that is not served
- *   RT4  a turn of the loop reads LOAD_STEP_BYTES of a log, roughly, and goes on in the next one */
+ *   RT2  a partition is served when all of its log was applied and is durable: while that goes on,
+ *        and while it waits for memory, the answer is COORDINATOR_LOAD_IN_PROGRESS; when its
+ * records cannot be understood COORDINATOR_NOT_AVAILABLE, and nothing of it is kept in memory RT3
+ * nothing is written to a partition that is not served RT4  a turn of the loop reads
+ * LOAD_STEP_BYTES, roughly, of one of the logs that are loaded */
 #ifndef LEVEE_BROKER_COORDINATOR_RUNTIME_H
 #define LEVEE_BROKER_COORDINATOR_RUNTIME_H
 
@@ -65,6 +65,8 @@ struct runtime {
     void *coordinator;
     struct runtime_meter meter;
     struct list partitions; /* of runtime_partition */
+    struct list loading;    /* of runtime_load.node: those that go on with it in a turn */
+    struct task load_turn;
     struct topic_observer observer;
 };
 
@@ -72,9 +74,11 @@ enum runtime_state { RUNTIME_LOADING, RUNTIME_SERVED, RUNTIME_FAILED };
 
 /* While it is loaded. */
 struct runtime_load {
+    struct list node; /* runtime.loading */
     struct batch_reader reader;
     int64_t next_offset;
-    uint64_t step_bytes; /* of this turn */
+    struct partition_waiter durable; /* all that was read */
+    uint64_t step_bytes;             /* of this turn */
     enum err err;
 };
 
@@ -84,7 +88,7 @@ struct runtime_partition {
     struct partition *partition;
     enum runtime_state state;
     bool has_told;           /* that it could not be loaded */
-    struct task turn;        /* loading, or applying a large write, goes on */
+    struct task turn;        /* applying a large write goes on */
     struct timer load_again; /* there was no memory */
     struct runtime_load load;
     struct list writes; /* runtime_write.h, in the order in which they were started */

@@ -191,6 +191,12 @@ DEFECTS = [
            ("broker/coordinator/group_expiry.c",
             "        if (runtime_served(&groups->runtime, group->partition_index) != NULL) /* or when it is */\n",
             "        if ($BUG || runtime_served(&groups->runtime, group->partition_index) != NULL)\n")),
+    defect("loaded_unsynced", "what a coordinator has read is served before it is durable",
+           ["test_runtime"],
+           ("broker/coordinator/runtime.c",
+            "        partition_wait_ack(entry->partition, &load->durable);\n",
+            "        if ($BUG)\n            end_load(entry, OK);\n        else\n"
+            "            partition_wait_ack(entry->partition, &load->durable);\n")),
     defect("snapshot_unsynced", "a snapshot of the metadata has its name before it is synced",
            ["test_metadata_log", EXPLORE + "snapshot"],
            ("broker/metadata/metadata_log_snapshot.c",

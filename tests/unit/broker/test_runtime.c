@@ -299,8 +299,10 @@ Test(runtime, one_record_that_cannot_be_added_fails_the_whole_write)
 
 /* ---- loading */
 
+enum { STEP_WRITES = 36 /* so many of them are no less than a step reads */ };
+
 /* Large enough that a log of them is read in steps. */
-static void write_large(int32_t first, int32_t count)
+static void write_large_to(struct fake *of, int32_t index, int32_t count)
 {
     static char text[30000];
     struct test_write write;
@@ -308,12 +310,17 @@ static void write_large(int32_t first, int32_t count)
     memset(text, 'x', sizeof(text) - 1);
     for (int32_t i = 0; i < count; i++) {
         write = (struct test_write){0};
-        runtime_write_init(&write.write, runtime_served(&fake->runtime, 0), on_done);
-        add(&write, first + i, text);
+        runtime_write_init(&write.write, runtime_served(&of->runtime, index), on_done);
+        add(&write, i, text);
         runtime_write_start(&write.write);
         disk_commit();
         cr_assert(eq(int, write.err, OK));
     }
+}
+
+static void write_large(int32_t count)
+{
+    write_large_to(fake, 0, count);
 }
 
 Test(runtime, a_log_is_read_in_steps_and_served_when_all_of_it_was)
@@ -321,11 +328,11 @@ Test(runtime, a_log_is_read_in_steps_and_served_when_all_of_it_was)
     struct fake *again = make();
     uint32_t steps = 1;
 
-    write_large(0, 100);
+    write_large(100);
     cr_assert(eq(int, runtime_load(&again->runtime, partition), OK));
     while (again->loaded_count == 0) {
         cr_assert(lt(u32, again->applied_count, 100));
-        cr_assert(le(u32, again->applied_count, steps * 36)); /* RT4 */
+        cr_assert(le(u32, again->applied_count, steps * STEP_WRITES)); /* RT4 */
         cr_assert(eq(i16, runtime_check(&again->runtime, 0), KAFKA_COORDINATOR_LOAD_IN_PROGRESS));
         cr_assert_null(runtime_served(&again->runtime, 0));
         run_one_task();
@@ -341,11 +348,58 @@ Test(runtime, a_log_is_read_in_steps_and_served_when_all_of_it_was)
     end(again);
 }
 
+/* RT4: however many there are. */
+Test(runtime, a_turn_reads_a_step_of_one_log)
+{
+    struct uuid id = rig_create_topic("u", 2);
+    struct fake *writer = make();
+    struct fake *again = make();
+    uint32_t before;
+
+    for (int32_t p = 0; p < 2; p++) {
+        cr_assert(eq(
+            int, runtime_load(&writer->runtime, topic_table_find(rig.shard.topics, &id, p)), OK));
+        write_large_to(writer, p, 100);
+        cr_assert(
+            eq(int, runtime_load(&again->runtime, topic_table_find(rig.shard.topics, &id, p)), OK));
+    }
+    while (again->loaded_count < 2) {
+        cr_assert(runtime_is_loading(&again->runtime));
+        before = again->applied_count;
+        run_one_task();
+        cr_assert(le(u32, again->applied_count, before + STEP_WRITES));
+    }
+    cr_assert(not(runtime_is_loading(&again->runtime)));
+    cr_assert(eq(u32, again->applied_count, 200));
+    cr_assert(list_is_empty(&rig.shard.loop.deferred));
+    end(again);
+    end(writer);
+}
+
+/* RT2: nobody is told what a power loss may take away. */
+Test(runtime, a_log_is_served_when_all_of_it_is_durable)
+{
+    struct fake *again = make();
+    struct test_write write;
+
+    start(&write, 0, 2, false);
+    cr_assert(eq(int, runtime_load(&again->runtime, partition), OK));
+    cr_assert(eq(u32, again->loaded_count, 0));
+    cr_assert(eq(i16, runtime_check(&again->runtime, 0), KAFKA_COORDINATOR_LOAD_IN_PROGRESS));
+    runtime_unload(&again->runtime, 0); /* it may go then, too */
+    cr_assert(eq(int, runtime_load(&again->runtime, partition), OK));
+    cr_assert(eq(u32, again->loaded_count, 0));
+    disk_commit();
+    cr_assert(eq(u32, again->loaded_count, 1));
+    check_in_order(again, 2);
+    end(again);
+}
+
 Test(runtime, a_load_that_finds_no_memory_is_tried_again)
 {
     struct fake *again = make();
 
-    write_large(0, 3);
+    write_large(3);
     again->fail_with = ERR_NOMEM;
     cr_assert(eq(int, runtime_load(&again->runtime, partition), OK));
     cr_assert(eq(u32, again->forgotten_count, 1));
@@ -365,7 +419,7 @@ Test(runtime, records_that_cannot_be_understood_are_not_served)
 {
     struct fake *again = make();
 
-    write_large(0, 1);
+    write_large(1);
     again->fail_with = ERR_CORRUPT;
     cr_assert(eq(int, runtime_load(&again->runtime, partition), OK));
     again->fail_with = OK;
@@ -382,13 +436,13 @@ Test(runtime, a_partition_may_go_while_it_is_loaded)
 {
     struct fake *again = make();
 
-    write_large(0, 100);
+    write_large(100);
     cr_assert(eq(int, runtime_load(&again->runtime, partition), OK));
     run_one_task();
     cr_assert(lt(u32, 0, again->applied_count));
     runtime_unload(&again->runtime, 0);
+    rig_run_tasks(); /* it is not read any more */
     cr_assert(eq(u32, again->applied_count, 0));
-    cr_assert(list_is_empty(&rig.shard.loop.deferred));
     cr_assert(eq(i16, runtime_check(&again->runtime, 0), KAFKA_NOT_COORDINATOR));
     cr_assert(eq(int, runtime_load(&again->runtime, partition), OK)); /* it is back */
     rig_run_tasks();
@@ -401,7 +455,7 @@ Test(runtime, nothing_is_loaded_after_a_stop_and_writes_go_on)
     struct fake *again = make();
     struct test_write write;
 
-    write_large(0, 100);
+    write_large(100);
     again->fail_with = ERR_NOMEM;
     cr_assert(eq(int, runtime_load(&again->runtime, partition), OK));
     runtime_stop(&again->runtime);

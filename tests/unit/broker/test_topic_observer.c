@@ -170,10 +170,12 @@ Test(topic_observer, groups_of_a_large_log_are_refused_until_all_of_it_was_read)
 {
     static char text[4001];
     struct client_member a = a_client();
+    struct client_member b = a_client();
     struct ask listing;
     int32_t index;
 
     (void)rig_create_topic("t", 1);
+    become_stable(&a, "left"); /* with its first record in the first step, and its last one later */
     memset(text, 'x', sizeof(text) - 1);
     for (int64_t i = 0; i < 700; i++) {
         struct ask ask;
@@ -185,13 +187,15 @@ Test(topic_observer, groups_of_a_large_log_are_refused_until_all_of_it_was_read)
         ask_start(&ask, handle_offset_commit);
         cr_assert(eq(i16, end_commit(&ask), KAFKA_NONE));
     }
-    become_stable(&a, "g");
+    cr_assert(eq(i16, leave(&a, "left"), KAFKA_NONE));
+    become_stable(&b, "g");
     rig_close_parts();
     rig_make_parts();
     watch();
     rig_open_topics();
     group_coordinator_start(rig.shard.groups); /* sessions of what was read must not begin yet */
     cr_assert_not_null(the_group("h"));
+    cr_assert(eq(int, the_group("left")->state, GROUP_STABLE));
     cr_assert(eq(i16, coordinator_check(rig.shard.groups, wire_string("h"), &index),
                  KAFKA_COORDINATOR_LOAD_IN_PROGRESS));
     listing = ask_new(API_LIST_GROUPS, 5);
@@ -202,9 +206,10 @@ Test(topic_observer, groups_of_a_large_log_are_refused_until_all_of_it_was_read)
     cr_assert(eq(i32, ((const struct list_groups_response *)listing.response)->groups.count, 0));
     ask_end(&listing);
     rig_settle();
-    cr_assert(eq(i32, listed_groups(), 2));
+    cr_assert(eq(i32, listed_groups(), 3));
+    cr_assert(eq(int, the_group("left")->state, GROUP_EMPTY));
     cr_assert(eq(i64, fetch_offset("h", "t", 0), 699));
-    cr_assert(eq(i16, beat(&a, "g"), KAFKA_NONE));
+    cr_assert(eq(i16, beat(&b, "g"), KAFKA_NONE));
     rig_pass_ms(60000); /* its session has begun, and ends */
-    cr_assert(eq(i16, beat(&a, "g"), KAFKA_UNKNOWN_MEMBER_ID));
+    cr_assert(eq(i16, beat(&b, "g"), KAFKA_UNKNOWN_MEMBER_ID));
 }

@@ -63,3 +63,39 @@ Test(index_cache, segments_that_were_closed_in_this_life_leave_memory_too)
     cr_assert(le(u32, loaded_count(), 6));
     fixture_check_content(0, 5000);
 }
+
+/* ---- a scan that begins in the middle */
+
+struct scanned {
+    int64_t next_offset;
+    uint32_t count;
+    uint32_t max_count; /* in one scan */
+};
+
+static bool visit(void *context, const uint8_t *batch, uint32_t size_bytes)
+{
+    struct scanned *scanned = context;
+    struct batch_header header;
+
+    cr_assert(eq(int, batch_parse(batch, size_bytes, &header), OK));
+    cr_assert(eq(i64, header.base_offset, scanned->next_offset));
+    scanned->next_offset = batch_last_offset(&header) + 1;
+    scanned->count++;
+    return scanned->count % scanned->max_count != 0;
+}
+
+Test(index_cache, a_log_that_is_scanned_in_steps_has_each_batch_once)
+{
+    for (uint32_t max_count = 1; max_count < 30; max_count += 4) {
+        struct scanned scanned = {.max_count = max_count};
+        uint32_t before;
+
+        do {
+            before = scanned.count;
+            cr_assert(
+                eq(int, log_scan(fixture.at[0].log, scanned.next_offset, visit, &scanned), OK));
+        } while (scanned.count > before);
+        cr_assert(eq(u32, scanned.count, RECORDS));
+        cr_assert(eq(i64, scanned.next_offset, log_offsets(fixture.at[0].log).log_end));
+    }
+}
