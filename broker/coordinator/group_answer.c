@@ -1,7 +1,10 @@
 /* Answers to members.  Texts and bytes are copied: a group may change while an answer waits to be
  * encoded on another shard.  Who cannot be answered for want of memory loses its connection: it
  * comes back within its session and asks again. */
+#include "broker/coordinator/group_answer.h"
+
 #include "broker/coordinator/coordinator_private.h"
+#include "broker/coordinator/group_rebalance.h"
 #include "net/protocol/msg_join_group.h"
 #include "net/protocol/msg_sync_group.h"
 

@@ -5,9 +5,12 @@
 #include "base/mem.h"
 #include "broker/coordinator/coordinator_private.h"
 #include "broker/coordinator/group_expiry.h"
+#include "broker/coordinator/group_join.h"
+#include "broker/coordinator/group_rebalance.h"
 #include "broker/coordinator/group_records.h"
 #include "broker/coordinator/group_removal.h"
 #include "broker/metadata/image.h"
+#include "broker/request.h"
 #include "broker/topic_ref.h"
 #include "net/protocol/msg_offset_commit.h"
 

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "broker/coordinator/coordinator_private.h"
 #include "broker/coordinator/group_expiry.h"
+#include "broker/coordinator/group_rebalance.h"
 #include "broker/coordinator/group_records.h"
 #include "broker/internal_topics.h"
 #include "broker/metadata/image.h"
@@ -287,6 +288,11 @@ int16_t coordinator_write_error(enum err err)
     default:
         return KAFKA_COORDINATOR_NOT_AVAILABLE;
     }
+}
+
+int16_t coordinator_record_error(enum err err)
+{
+    return err == ERR_TOO_LARGE ? KAFKA_UNKNOWN_SERVER_ERROR : coordinator_write_error(err);
 }
 
 int16_t coordinator_begin_error(enum err err)

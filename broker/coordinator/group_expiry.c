@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "broker/coordinator/coordinator_private.h"
+#include "broker/coordinator/group_rebalance.h"
 #include "broker/coordinator/group_subscription.h"
 #include "broker/metadata/image.h"
 

@@ -1,7 +1,12 @@
 /* JoinGroup: who may join, as whom, and what it sets in motion (KIP-345, 394, 559, 814). */
+#include "broker/coordinator/group_join.h"
+
 #include "base/check.h"
 #include "base/mem.h"
 #include "broker/coordinator/coordinator_private.h"
+#include "broker/coordinator/group_answer.h"
+#include "broker/coordinator/group_rebalance.h"
+#include "broker/coordinator/group_rename.h"
 #include "net/protocol/msg_join_group.h"
 
 #include <stdio.h>

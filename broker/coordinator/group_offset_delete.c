@@ -2,6 +2,7 @@
 #include "broker/coordinator/coordinator_private.h"
 #include "broker/coordinator/group_removal.h"
 #include "broker/coordinator/group_subscription.h"
+#include "broker/request.h"
 #include "net/protocol/msg_offset_delete.h"
 
 #include <string.h>

@@ -5,10 +5,13 @@
  * ends → the number of the generation is recorded → form it, choose protocol and leader, answer all
  * joins → the leader's sync brings the assignment (group_sync.c) → recorded → stable, all syncs
  * answered. */
+#include "broker/coordinator/group_rebalance.h"
+
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/sometimes.h"
 #include "broker/coordinator/coordinator_private.h"
+#include "broker/coordinator/group_answer.h"
 #include "broker/coordinator/group_records.h"
 
 #include <string.h>
@@ -312,7 +315,7 @@ static void complete_join(struct group *group);
 /* No generation comes of this: who waited joins again. */
 static void end_round(struct group *group, enum err err)
 {
-    group_end_waits(group, group_record_error(err));
+    group_end_waits(group, coordinator_record_error(err));
     group_prepare_rebalance(group);
 }
 

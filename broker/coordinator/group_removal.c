@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "broker/coordinator/coordinator_private.h"
 #include "broker/coordinator/group_expiry.h"
+#include "broker/coordinator/group_rebalance.h"
 #include "broker/coordinator/group_records.h"
 
 enum {

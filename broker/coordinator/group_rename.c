@@ -2,8 +2,13 @@
  *
  * In a stable group whose protocol stays the same it keeps its assignment: the new id is recorded,
  * then answered.  When it cannot be recorded, the member is again all that it was. */
+#include "broker/coordinator/group_rename.h"
+
 #include "base/mem.h"
 #include "broker/coordinator/coordinator_private.h"
+#include "broker/coordinator/group_answer.h"
+#include "broker/coordinator/group_join.h"
+#include "broker/coordinator/group_rebalance.h"
 #include "broker/coordinator/group_records.h"
 
 #include <string.h>
@@ -127,7 +132,7 @@ static void on_recorded(struct group_write *write, enum err err)
             swap_terms(member, renamed);
             old_id = member->id;
         }
-        answer(member, renamed, old_id, group_record_error(err));
+        answer(member, renamed, old_id, coordinator_record_error(err));
     } else if (member == NULL && err != OK) {
         hand_on(renamed);
     } /* else: the rebalance that began records the new id itself, before anybody is told */

@@ -2,6 +2,9 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "broker/coordinator/coordinator_private.h"
+#include "broker/coordinator/group_answer.h"
+#include "broker/coordinator/group_join.h"
+#include "broker/coordinator/group_rebalance.h"
 #include "broker/coordinator/group_records.h"
 #include "net/protocol/msg_heartbeat.h"
 #include "net/protocol/msg_leave_group.h"
@@ -32,11 +35,6 @@ static void free_assignment(struct assignment_write *assigned)
     budget_give(assigned->write.group->budget, assigned->counted_bytes);
     group_write_end(&assigned->write);
     mem_free(assigned);
-}
-
-int16_t group_record_error(enum err err)
-{
-    return err == ERR_TOO_LARGE ? KAFKA_UNKNOWN_SERVER_ERROR : coordinator_write_error(err);
 }
 
 static bool is_awaited(const struct assignment_write *assigned)
@@ -73,7 +71,7 @@ static void on_assignment_recorded(struct group_write *write, enum err err)
     if (group->recording_generation == assigned->generation)
         group->recording_generation = -1;
     if (err != OK && is_awaited(assigned)) {
-        group_end_waits(group, group_record_error(err));
+        group_end_waits(group, coordinator_record_error(err));
         group_prepare_rebalance(group);
     } else if (err == OK && assigned->is_current) {
         list_for_each(node, &group->members)

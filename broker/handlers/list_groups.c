@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "broker/coordinator/coordinator_private.h"
 #include "broker/handlers.h"
+#include "broker/request.h"
 #include "broker/scatter.h"
 #include "net/protocol/kafka_enums.h"
 #include "net/protocol/msg_list_groups.h"

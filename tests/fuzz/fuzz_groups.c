@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "broker/coordinator/coordinator_private.h"
 #include "broker/coordinator/group_offsets.h"
+#include "broker/coordinator/group_rebalance.h"
 #include "broker/coordinator/group_records.h"
 #include "broker/metadata/image.h"
 #include "net/protocol/kafka_tables.h"

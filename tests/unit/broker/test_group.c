@@ -1,4 +1,5 @@
 /* Groups as their members see them: joining, leaving, time, and what a restart remembers. */
+#include "broker/coordinator/group_rebalance.h"
 #include "record/batch_builder.h"
 #include "tests/unit/broker/group_asks.h"
 
