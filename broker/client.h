@@ -7,6 +7,7 @@
 #define LEVEE_BROKER_CLIENT_H
 
 #include "base/io.h"
+#include "broker/authorizer.h"
 #include "broker/fetch_session.h"
 #include "net/protocol/wire.h"
 
@@ -15,8 +16,9 @@
 enum { CLIENT_SOFTWARE_TEXT_MAX = 64 };
 
 struct client {
-    const char *principal; /* "User:name"; NULL: it has yet to say who it is */
-    const char *listener;  /* the name of the one that it came through; NULL: through none */
+    const struct authorizer *authorizer; /* NULL: it may do anything, as in Kafka without one */
+    const char *principal;               /* "User:name"; NULL: it has yet to say who it is */
+    const char *listener; /* the name of the one that it came through; NULL: through none */
     struct io_address peer;
     struct io_address local; /* the address that it dialled */
     struct fetch_session_owner fetch_sessions;

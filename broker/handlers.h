@@ -1,8 +1,8 @@
 /* handlers: one function per API, each in broker/handlers/<name>.c, named as in the schema.
  *
  * dispatch has decoded the request and set the response's defaults; the handler ends, now or
- * later, in exactly one of request_answer, request_no_answer, request_close.  An API that is not
- * in the table of dispatch.c is not advertised. */
+ * later, in exactly one of request_answer, request_answer_error, request_no_answer, request_close.
+ * An API that has no row in api_table.c is not advertised. */
 #ifndef LEVEE_BROKER_HANDLERS_H
 #define LEVEE_BROKER_HANDLERS_H
 

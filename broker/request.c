@@ -537,5 +537,8 @@ bool request_prepare_response(struct request *request)
 bool request_may(const struct request *request, int8_t operation, int8_t resource_type,
                  const char *name, size_t name_bytes)
 {
-    return true; /* no authorizer is configured, so everything is allowed, as in Kafka */
+    const struct authorizer *authorizer = request->client->authorizer;
+
+    return authorizer == NULL ||
+           authorizer->may(authorizer, request->client, operation, resource_type, name, name_bytes);
 }

@@ -245,8 +245,7 @@ must_use bool request_try_text(struct request *request, struct wire_string text,
  * how Kafka refuses what it cannot answer, and a log line says so. */
 void request_refuse_memory(struct request *request);
 
-/* Authorization seam: with no authorizer everything is allowed.  resource_type and operation are
- * Kafka's numbers (enums.tsv). */
+/* May the client do it?  resource_type and operation are Kafka's numbers (enums.tsv). */
 bool request_may(const struct request *request, int8_t operation, int8_t resource_type,
                  const char *name, size_t name_bytes);
 

@@ -519,6 +519,10 @@ DEFECTS = [
             "        if (entry->end_offset")),
 
     # ---- memory, and what others wait for
+    defect("cluster_unguarded", "what needs a permission on the cluster is done for anybody",
+           ["test_api_table"],
+           ("broker/dispatch.c", "    if (row->rule == API_RULE_WHOLE &&",
+            "    if (!$BUG && row->rule == API_RULE_WHOLE &&")),
     defect("asked_before_known", "who has not said who he is is served like anybody",
            ["test_request_sink"],
            ("broker/dispatch.c", "    else if (err == OK && !row->before_authentication &&",
