@@ -617,8 +617,6 @@ DEFECTS = [
            ("broker/coordinator/group_removal.c",
             "        finish(removal, ERR_NOT_FOUND);\n        return;\n",
             "        finish(removal, $BUG ? OK : ERR_NOT_FOUND);\n        return;\n")),
-            "    if (removal->is_partial && removal->err == OK)\n        removal->err = err;\n",
-            "    if (!$BUG && removal->is_partial && removal->err == OK)\n        removal->err = err;\n")),
     defect("half_opened_stays", "a partition whose groups found no memory stays in the table, freed",
            ["test_group_no_memory"],
            ("broker/topic_table.c", "    if (err != OK)\n        hash_map_remove(&table->partitions",
