@@ -61,11 +61,6 @@ static struct journal_group *first_of(struct list *list)
     return list_is_empty(list) ? NULL : list_first(list, struct journal_group, node);
 }
 
-uint64_t journal_open_bytes(const struct journal *journal)
-{
-    return journal_format_round_up(journal->open->size_bytes);
-}
-
 void journal_close_open_group(struct journal *journal)
 {
     struct journal_group *group = journal->open;

@@ -5,6 +5,7 @@
 
 #include "storage/journal/journal.h"
 #include "storage/journal/journal_extent.h"
+#include "storage/journal/journal_format.h"
 #include "storage/journal/journal_group.h"
 
 #include <stdbool.h>
@@ -48,7 +49,10 @@ struct journal {
 };
 
 /* Bytes that the open group takes on disk, as it is. */
-uint64_t journal_open_bytes(const struct journal *journal);
+static inline uint64_t journal_open_bytes(const struct journal *journal)
+{
+    return journal_format_round_up(journal->open->size_bytes);
+}
 
 /* Are there so many spare groups, or memory for them? */
 must_use bool journal_reserve_spare(struct journal *journal, uint32_t count);

@@ -275,7 +275,8 @@ uint32_t log_apply_retention(struct log *log, int64_t now_ms)
     log_drop_below_start(log);
     if (!log->config.retention_by_delete || log->env->stopping)
         return 0;
-    log_bytes = segment_manifest_bytes(&log->segments); /* without what has just gone: that would go twice */
+    log_bytes = segment_manifest_bytes(
+        &log->segments); /* without what has just gone: that would go twice */
     while (count < log->segments.count && is_expired(log, count, log_bytes, now_ms))
         log_bytes -= segment_manifest_at(&log->segments, count++)->size_bytes;
     if (count == 0)
