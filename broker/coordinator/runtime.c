@@ -107,6 +107,8 @@ static void load_step(struct runtime_partition *entry)
     } else if (load->step_bytes >= LOAD_STEP_BYTES) {
         list_push_back(&runtime->loading, &load->node);
         loop_defer(&runtime->shard->loop, &runtime->load_turn);
+    } else if (store_state(runtime->shard->store) == STORE_OPENING) {
+        end_load(entry, OK); /* a start makes all of it durable before anybody is served */
     } else {
         load->durable.offset = load->next_offset;
         load->durable.wake = on_durable;

@@ -51,6 +51,7 @@ static struct {
     struct list rooms;
     enum err refuse_with; /* appends say this */
     bool is_full;         /* appends and trims say ERR_FULL */
+    bool is_opening;      /* a start has not made durable what it has read */
     struct {              /* the one that is on its way; done NULL: none */
         struct log *log;
         int64_t offset;
@@ -205,7 +206,7 @@ const struct epoch_cache *log_epochs(const struct log *log)
 
 enum store_state store_state(const struct store *store)
 {
-    return STORE_RUNNING;
+    return disk.is_opening ? STORE_OPENING : STORE_RUNNING;
 }
 
 void store_wait_room(struct store *store, struct store_waiter *waiter)

@@ -395,6 +395,21 @@ Test(runtime, a_log_is_served_when_all_of_it_is_durable)
     end(again);
 }
 
+/* A start makes it durable before anybody is served, and tells nobody. */
+Test(runtime, at_a_start_nobody_waits_for_that)
+{
+    struct fake *again = make();
+    struct test_write write;
+
+    start(&write, 0, 2, false);
+    disk.is_opening = true;
+    cr_assert(eq(int, runtime_load(&again->runtime, partition), OK));
+    disk.is_opening = false;
+    cr_assert(eq(u32, again->loaded_count, 1));
+    check_in_order(again, 2);
+    end(again);
+}
+
 Test(runtime, a_load_that_finds_no_memory_is_tried_again)
 {
     struct fake *again = make();
