@@ -175,6 +175,9 @@ static void replace_while_it_is_read(struct reader *reader)
     by->size_bytes = old->size_bytes;
     by->written_pos = old->written_pos;
     segment_manifest_replace(&log->segments, 0, by);
+    cr_assert(segment_manifest_is_retired(old));
+    cr_assert(not(list_is_linked(&old->file.node))); /* it is in no list of the store any more */
+    cr_assert(not(list_is_linked(&old->cached.node)));
     cr_assert(eq(u32, reader->done_count, 0));
 }
 
