@@ -2,15 +2,8 @@
  * answer → metadata_log_append: durable, and the loader has brought it to every shard's image and
  * publishers → on_committed → finish: the caller's done → the next one. */
 #include "base/check.h"
-#include "broker/config/config_value.h"
-#include "broker/internal_topics.h"
 #include "broker/metadata/controller_private.h"
 #include "broker/producer_ids.h"
-#include "broker/topic_config.h"
-#include "net/protocol/kafka_errors.h"
-#include "net/protocol/msg_producer_ids_record.h"
-
-#include <inttypes.h>
 
 /* Retention is shortened so often where the journal has no room, a block each: the rest of what it
  * keeps is for what deletes.  It has room again when anything else is written. */
@@ -18,100 +11,10 @@ enum { URGENT_ALTERS_MAX = 4 };
 
 /* ---- deciding */
 
-static enum err decide_producer_ids(struct controller *controller, struct controller_call *call)
-{
-    struct producer_ids_record *record =
-        metadata_records_add(&controller->records, METADATA_PRODUCER_IDS, 0);
-
-    if (record == NULL)
-        return ERR_NOMEM;
-    call->first_id = image_next_producer_id(controller->shard->image);
-    record->broker_id = controller->node_id;
-    record->broker_epoch = controller_broker_epoch(controller);
-    record->next_producer_id = call->first_id + CONTROLLER_PRODUCER_ID_BLOCK;
-    return OK;
-}
-
-static void set_config(struct create_topics_request_creatable_topic_config *config,
-                       enum topic_config_id id, const char *value)
-{
-    config->name = wire_string(topic_config_key(id)->name);
-    config->value = wire_string(value);
-}
-
-/* The configured size, or the least that a topic may have (KIP-1030): Kafka takes any, and then
- * cannot make the topic. */
-static const char *segment_bytes_of(const struct internal_topic *internal,
-                                    struct decision *decision, struct log_sink *sink)
-{
-    int64_t asked = config_value_i64(decision->values, config_key(internal->segment_bytes_key));
-    int64_t least = topic_config_key(TOPIC_CONFIG_SEGMENT_BYTES)->min;
-
-    if (asked < least) {
-        log_line(sink, LOG_INFO, "LVE-4014",
-                 "the segments of an internal topic are made as large as a topic's must be",
-                 log_i64("asked", asked), log_i64("segment_bytes", least));
-        asked = least;
-    }
-    return arena_printf(decision->arena, "%" PRId64, asked);
-}
-
-/* It has settings of its own; its factor is what one broker can give. */
-static enum err prepare_internal(const struct internal_topic *internal, struct decision *decision,
-                                 struct log_sink *sink,
-                                 struct create_topics_request_creatable_topic *topic)
-{
-    int64_t factor = config_value_i64(decision->values, config_key(internal->replication_key));
-    int32_t first = 0;
-    uint32_t live = decision_live_brokers(decision, &first);
-    const char *segment_bytes = segment_bytes_of(internal, decision, sink);
-
-    topic->num_partitions =
-        (int32_t)config_value_i64(decision->values, config_key(internal->partitions_key));
-    topic->configs.items =
-        codec_new_array(&create_topics_request_creatable_topic_config_struct, decision->arena, 3);
-    if (topic->configs.items == NULL || segment_bytes == NULL)
-        return ERR_NOMEM;
-    topic->configs.count = 3;
-    set_config(&topic->configs.items[0], TOPIC_CONFIG_CLEANUP_POLICY, internal->cleanup_policy);
-    set_config(&topic->configs.items[1], TOPIC_CONFIG_COMPRESSION_TYPE, internal->compression_type);
-    set_config(&topic->configs.items[2], TOPIC_CONFIG_SEGMENT_BYTES, segment_bytes);
-    if (factor > (int64_t)live && live > 0) {
-        log_line(sink, LOG_INFO, "LVE-4010",
-                 "the replication factor of an internal topic was lowered to the live brokers",
-                 log_text("topic", topic->name.text, (size_t)topic->name.size_bytes),
-                 log_i64("asked", factor), log_i64("brokers", live));
-        factor = live;
-    }
-    topic->replication_factor = (int16_t)factor;
-    return OK;
-}
-
-static enum err decide_auto_create(struct decision *decision, struct log_sink *sink,
-                                   struct controller_auto_create *create)
-{
-    struct create_topics_request_creatable_topic topic = {
-        .name = wire_string(create->name), .num_partitions = -1, .replication_factor = -1};
-    struct create_topics_request request = {.topics = {&topic, 1}};
-    struct create_topics_response response = {0};
-    const struct internal_topic *internal = internal_topics_find(create->name);
-    enum err err = OK;
-
-    if (internal != NULL && internal->key_type >= 0)
-        err = prepare_internal(internal, decision, sink, &topic);
-    if (err == OK)
-        err = decide_create_topics(decision, &request, &response);
-    if (err != OK)
-        return err;
-    create->error_code = response.topics.items[0].error_code;
-    if (create->error_code == KAFKA_TOPIC_ALREADY_EXISTS)
-        create->error_code = KAFKA_NONE;
-    return OK;
-}
-
 static enum err decide(struct controller *controller, struct controller_call *call)
 {
     bool is_auto = call->kind == CALL_AUTO_CREATE;
+    struct controller_auto_create *create;
     struct decision decision = {
         .config = controller->shard->config,
         .values = shard_config(controller->shard),
@@ -138,10 +41,11 @@ static enum err decide(struct controller *controller, struct controller_call *ca
     case CALL_ALTER_PARTITION:
         return decide_alter_partition(&decision, call->version, call->request, call->response);
     case CALL_PRODUCER_IDS:
-        return decide_producer_ids(controller, call);
+        return decide_producer_ids(&decision, CONTROLLER_PRODUCER_ID_BLOCK, &call->first_id);
     case CALL_AUTO_CREATE:
-        return decide_auto_create(&decision, controller->shard->sink,
-                                  container_of(call, struct controller_auto_create, call));
+        create = container_of(call, struct controller_auto_create, call);
+        return decide_auto_create(&decision, controller->shard->sink, create->name,
+                                  &create->error_code);
     case CALL_OWN:
         break;
     }

@@ -9,6 +9,7 @@
 #ifndef LEVEE_BROKER_METADATA_DECISION_H
 #define LEVEE_BROKER_METADATA_DECISION_H
 
+#include "base/log_line.h"
 #include "base/prng.h"
 #include "broker/config.h"
 #include "broker/metadata/features.h"
@@ -62,6 +63,15 @@ bool decide_altered_retention(const struct metadata_records *records);
 must_use enum err decide_alter_partition(struct decision *decision, int16_t version,
                                          const struct alter_partition_request *request,
                                          struct alter_partition_response *response);
+
+/* A topic of which only the name is asked for: counts and settings are the broker's, or those of
+ * the internal topic of that name.  *error_code: Kafka's; NONE when it exists already.  sink: where
+ * a setting that had to be another than configured is told. */
+must_use enum err decide_auto_create(struct decision *decision, struct log_sink *sink,
+                                     const char *name, int16_t *error_code);
+
+/* The next count ids, from *first_id on. */
+must_use enum err decide_producer_ids(struct decision *decision, int64_t count, int64_t *first_id);
 
 /* The settings of one topic about to be created: ConfigRecords for the name. false: refused with
  * *error_out and *message_out.  *err_out: ERR_NOMEM. */
