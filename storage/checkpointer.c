@@ -61,10 +61,12 @@ static void fill_mark(struct log *log, struct mark *mark)
         log->believed = log->target;
     log->believed.window_offset =
         log->in_checkpoint ? log->window_pending : log->believed.window_offset;
-    if (!log->quarantined) /* a log start takes effect when it is durable: never too early here */
+    if (!log->quarantined) { /* a log start takes effect when it is durable: never too early here */
         log->believed.log_start_offset = log->offsets.log_start < log->believed.end_offset
                                              ? log->offsets.log_start
                                              : log->believed.end_offset;
+        log->believed.high_watermark = log_published_below(log, log->believed.end_offset);
+    }
     *mark = log->believed;
 }
 

@@ -40,8 +40,7 @@ static enum err settle_log(struct log *log)
         err = log_write_small_files(log, log->offsets.log_end);
     log->offsets.durable = log->offsets.log_end;
     log->offsets.accepted = log->offsets.log_end;
-    log->offsets.high_watermark = log->offsets.log_end;
-    log->offsets.last_stable = log->offsets.log_end;
+    log_recover_published(log, log->offsets.high_watermark);
     log->prefix_pending = true;
     log->dirty = false;
     if (list_is_linked(&log->dirty_node))
@@ -189,6 +188,17 @@ enum err store_replay_all(struct store *const *stores, uint32_t count)
     return err;
 }
 
+/* What was not published before the start, or not remembered as such. */
+static void tell_progress(struct store *store)
+{
+    list_for_each(node, &store->env.logs)
+    {
+        struct log *log = container_of(node, struct log, node);
+        if (!log->quarantined && log->offsets.durable > log->offsets.high_watermark)
+            log->events->progress(log->events_context, log);
+    }
+}
+
 enum err store_recovered_all(struct store *const *stores, uint32_t count)
 {
     struct store *first = stores[0];
@@ -216,6 +226,7 @@ enum err store_recovered_all(struct store *const *stores, uint32_t count)
         stores[i]->env.scan = NULL;
         stores[i]->env.state = STORE_RUNNING;
         file_deletion_start(&stores[i]->deletion);
+        tell_progress(stores[i]);
     }
     return OK;
 }

@@ -297,16 +297,13 @@ static void on_progress(void *context, struct log *storage_log)
 
 enum err metadata_log_begin(struct metadata_log *log, int32_t epoch)
 {
-    struct log_offsets offsets = log_offsets(log->log);
     struct metadata_records records;
     struct arena arena;
     const uint8_t *bytes;
     uint32_t size_bytes;
     enum err err = OK;
 
-    check(epoch > log->epoch || offsets.log_end == 0);
-    if (offsets.durable > offsets.high_watermark)
-        log_set_high_watermark(log->log, offsets.durable);
+    check(epoch > log->epoch || log_offsets(log->log).log_end == 0);
     log->epoch = epoch;
     log_begin_epoch(log->log, epoch);
     if (!log->open_transaction)

@@ -24,6 +24,7 @@ struct mark {
     int32_t partition;
     int64_t log_start_offset;
     int64_t end_offset;          /* first offset that is not believed from segments */
+    int64_t high_watermark;      /* published up to there at least; <= end_offset */
     int64_t segment_base_offset; /* of the segment that holds end_offset */
     uint64_t pos;                /* bytes of that segment that are believed */
     int64_t window_offset;       /* name of the producer window file; -1: none */

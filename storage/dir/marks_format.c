@@ -11,7 +11,9 @@
 
 enum {
     MAGIC = 0x4b4d564c, /* "LVMK" */
-    VERSION = 2,
+    VERSION = 3,
+    VERSION_SHORT_MARKS = 2,
+    VERSION_SHORT_HEAD = 1,
     FLAG_CLEAN = 1,
     CHECKSUM_AT = 8,
 };
@@ -39,9 +41,10 @@ static void put_mark(uint8_t *out, const struct mark *mark)
     little_endian_put_u64(out + 40, (uint64_t)mark->segment_base_offset);
     little_endian_put_u64(out + 48, mark->pos);
     little_endian_put_u64(out + 56, (uint64_t)mark->window_offset);
+    little_endian_put_u64(out + 64, (uint64_t)mark->high_watermark);
 }
 
-static void get_mark(const uint8_t *bytes, struct mark *out)
+static void get_mark(const uint8_t *bytes, uint64_t mark_bytes, struct mark *out)
 {
     memcpy(out->topic_id.bytes, bytes, 16);
     out->partition = (int32_t)little_endian_get_u32(bytes + 16);
@@ -50,6 +53,9 @@ static void get_mark(const uint8_t *bytes, struct mark *out)
     out->segment_base_offset = (int64_t)little_endian_get_u64(bytes + 40);
     out->pos = little_endian_get_u64(bytes + 48);
     out->window_offset = (int64_t)little_endian_get_u64(bytes + 56);
+    out->high_watermark = mark_bytes == MARKS_MARK_BYTES
+                              ? (int64_t)little_endian_get_u64(bytes + 64)
+                              : out->end_offset;
 }
 
 void marks_format_encode(const struct marks *marks, uint64_t generation, uint8_t *out)
@@ -78,7 +84,8 @@ void marks_format_encode(const struct marks *marks, uint64_t generation, uint8_t
 static bool is_possible(const struct mark *mark)
 {
     return mark->partition >= 0 && mark->log_start_offset >= 0 && mark->end_offset >= 0 &&
-           mark->segment_base_offset >= 0 && mark->window_offset >= -1;
+           mark->segment_base_offset >= 0 && mark->window_offset >= -1 &&
+           mark->high_watermark >= 0 && mark->high_watermark <= mark->end_offset;
 }
 
 enum err marks_format_decode(const uint8_t *bytes, size_t size_bytes, struct marks *out)
@@ -86,6 +93,8 @@ enum err marks_format_decode(const uint8_t *bytes, size_t size_bytes, struct mar
     struct marks marks;
     uint64_t own_bytes;
     uint64_t head_bytes;
+    uint64_t mark_bytes;
+    uint16_t version;
 
     if (size_bytes < MARKS_OLD_HEAD_BYTES || little_endian_get_u32(bytes) != MAGIC)
         return ERR_CORRUPT;
@@ -93,10 +102,11 @@ enum err marks_format_decode(const uint8_t *bytes, size_t size_bytes, struct mar
     if (own_bytes < MARKS_OLD_HEAD_BYTES || own_bytes > size_bytes ||
         checksum_of(bytes, own_bytes) != little_endian_get_u64(bytes + CHECKSUM_AT))
         return ERR_CORRUPT;
-    if (little_endian_get_u16(bytes + 4) > VERSION)
+    version = little_endian_get_u16(bytes + 4);
+    if (version > VERSION)
         return ERR_NEWER_FORMAT;
-    head_bytes =
-        little_endian_get_u16(bytes + 4) == VERSION ? MARKS_HEAD_BYTES : MARKS_OLD_HEAD_BYTES;
+    head_bytes = version > VERSION_SHORT_HEAD ? MARKS_HEAD_BYTES : MARKS_OLD_HEAD_BYTES;
+    mark_bytes = version > VERSION_SHORT_MARKS ? MARKS_MARK_BYTES : MARKS_OLD_MARK_BYTES;
     marks = (struct marks){
         .shard = little_endian_get_u32(bytes + 44),
         .generation = little_endian_get_u64(bytes + 24),
@@ -106,8 +116,7 @@ enum err marks_format_decode(const uint8_t *bytes, size_t size_bytes, struct mar
         .count = little_endian_get_u32(bytes + 48),
         .shard_count = little_endian_get_u32(bytes + 52),
     };
-    if (own_bytes != head_bytes + (uint64_t)marks.count * MARKS_MARK_BYTES ||
-        marks.first_sequence == 0)
+    if (own_bytes != head_bytes + marks.count * mark_bytes || marks.first_sequence == 0)
         return ERR_CORRUPT;
     if (head_bytes == MARKS_HEAD_BYTES) {
         marks.salt = little_endian_get_u64(bytes + 56);
@@ -117,7 +126,7 @@ enum err marks_format_decode(const uint8_t *bytes, size_t size_bytes, struct mar
     if (marks.marks == NULL)
         return ERR_NOMEM;
     for (uint32_t i = 0; i < marks.count; i++) {
-        get_mark(bytes + head_bytes + (size_t)i * MARKS_MARK_BYTES, &marks.marks[i]);
+        get_mark(bytes + head_bytes + i * mark_bytes, mark_bytes, &marks.marks[i]);
         if (!is_possible(&marks.marks[i])) {
             mem_free(marks.marks);
             return ERR_CORRUPT;

@@ -2,10 +2,10 @@
  *
  * All integers little endian:
  *      0  u32  magic "LVMK"
- *      4  u16  format version, 2
+ *      4  u16  format version, 3
  *      6  u16  flags: 1 clean
  *      8  u64  XXH3-64 of the first size_bytes bytes with this field zero
- *     16  u64  size_bytes: 128 + 64 * count; what lies behind in the file does not count
+ *     16  u64  size_bytes: 128 + 72 * count; what lies behind in the file does not count
  *     24  u64  generation
  *     32  u64  first sequence, >= 1
  *     40  u32  recovery epoch
@@ -24,8 +24,10 @@
  *         40  i64  segment base offset
  *         48  u64  pos
  *         56  i64  window offset
- * Magic, version, checksum and size_bytes stay where they are in every later version.  Version 1
- * has 64 bytes of header, whose last 8 are zero: it is still read.  Any thread; holds nothing.  Why
+ *         64  i64  high watermark, <= end offset
+ * Magic, version, checksum and size_bytes stay where they are in every later version.  Versions 1
+ * and 2 are still read: their marks have 64 bytes, and the high watermark was taken to be the end
+ * offset; version 1 has 64 bytes of header, whose last 8 are zero.  Any thread; holds nothing.  Why
  * by hand: docs/decisions/0001-own-small-files.md. */
 #ifndef LEVEE_STORAGE_DIR_MARKS_FORMAT_H
 #define LEVEE_STORAGE_DIR_MARKS_FORMAT_H
@@ -39,7 +41,8 @@
 enum {
     MARKS_HEAD_BYTES = 128,
     MARKS_OLD_HEAD_BYTES = 64, /* of version 1, and the least of any */
-    MARKS_MARK_BYTES = 64,
+    MARKS_MARK_BYTES = 72,
+    MARKS_OLD_MARK_BYTES = 64, /* of versions 1 and 2 */
 };
 
 static inline size_t marks_format_size(uint32_t count)

@@ -82,6 +82,8 @@ static enum err move_bound(struct journal_facts *facts, const struct journal_ent
     if (entry->kind != JOURNAL_TRUNCATE || entry->offset > bound->end_offset)
         return OK;
     bound->end_offset = entry->offset;
+    if (bound->high_watermark > entry->offset)
+        bound->high_watermark = entry->offset;
     bound->segment_base_offset = entry->segment_base_offset;
     bound->pos = entry->pos;
     facts->cut_number = facts->entry_count;

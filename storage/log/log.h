@@ -49,7 +49,8 @@ struct log_offsets {
 
 struct log_events {
     /* durable (or accepted, for a relaxed log) moved; called from the loop, never inside an
-     * append.  The partition publishes from here. */
+     * append; and by store_recovered, where more is durable than was published before.  The
+     * partition publishes from here. */
     void (*progress)(void *context, struct log *log);
     /* log_start was raised, by retention or log_delete_records, and that is durable; from the loop.
      * May be NULL. */
@@ -135,7 +136,8 @@ void log_begin_epoch(struct log *log, int32_t leader_epoch);
 /* ---- publishing: a step of its own, after durable */
 
 /* Move the high watermark (forward only, <= durable or accepted by mode; check()ed) and with it
- * last_stable. */
+ * last_stable.  After a start it is where the last mark has it, below what is there: progress tells
+ * of the rest. */
 void log_set_high_watermark(struct log *log, int64_t offset);
 
 /* ---- reading */

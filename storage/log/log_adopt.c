@@ -249,12 +249,15 @@ enum err log_adopt(struct log *log, struct log_found *found)
 {
     struct adoption adoption = {.log = log, .first_offset = -1, .complete = true};
     struct io *io = log->env->io;
+    int64_t high_watermark = 0;
     int64_t log_start = 0;
     bool swapping = false;
     enum err err = kafka_offset(log, "recovery-point-offset-checkpoint", &adoption.recovery_point);
 
     if (err == OK)
         err = kafka_offset(log, "log-start-offset-checkpoint", &log_start);
+    if (err == OK)
+        err = kafka_offset(log, "replication-offset-checkpoint", &high_watermark);
     if (err == OK)
         err = io->v->dir_list(io, log->dir, note_swap, &swapping);
     if (err == ERR_NOMEM)
@@ -283,6 +286,7 @@ enum err log_adopt(struct log *log, struct log_found *found)
         log_start = log->offsets.log_end;
     if (log_start > log->offsets.log_start) /* DeleteRecords: the bytes may still be there */
         log->offsets.log_start = log_start;
+    log_recover_published(log, high_watermark);
     log->epochs_dirty = true;
     return log_rebuild_producers(log);
 }

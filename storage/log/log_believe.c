@@ -187,6 +187,7 @@ enum err log_believe(struct log *log, struct log_found *found, const struct mark
     log->offsets.log_start =
         mark->log_start_offset < mark->end_offset ? mark->log_start_offset : mark->end_offset;
     log->offsets.log_end = mark->end_offset;
+    log_recover_published(log, mark->high_watermark);
     while (count < found->count && found->bases[count] < mark->segment_base_offset)
         count++;
     for (uint32_t i = 0; i < count && err == OK && !log->quarantined; i++) {

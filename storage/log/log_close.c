@@ -144,13 +144,3 @@ uint64_t log_size_bytes(const struct log *log)
 {
     return segment_manifest_bytes(&log->segments);
 }
-
-void log_set_high_watermark(struct log *log, int64_t offset)
-{
-    int64_t allowed = log->config.relaxed ? log->offsets.accepted : log->offsets.durable;
-
-    check(offset >= log->offsets.high_watermark && offset <= allowed); /* L1 */
-    log->offsets.high_watermark = offset;
-    log->offsets.last_stable = offset; /* no transaction is ever open: they are refused above */
-    log_check_invariants(log);
-}

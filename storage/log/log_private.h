@@ -78,6 +78,17 @@ static inline int64_t log_wall_ms(const struct log *log)
 /* Of a file of its directory that has an offset for its name; out: LOG_PATH_MAX. */
 void log_format_path(const struct log *log, int64_t offset, enum log_file_kind kind, char *out);
 
+/* ---- log_publish.c: beside log_set_high_watermark */
+
+/* The log ends at end_offset now. */
+void log_cut_published(struct log *log, int64_t end_offset);
+
+/* At a start: as far as was published before, inside of what the log has. */
+void log_recover_published(struct log *log, int64_t high_watermark);
+
+/* The high watermark for a mark that believes up to end_offset. */
+int64_t log_published_below(const struct log *log, int64_t end_offset);
+
 /* Its mark is not true any more: the next checkpoint writes one. */
 void log_mark_dirty(struct log *log);
 

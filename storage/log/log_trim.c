@@ -369,10 +369,7 @@ enum err log_cut_state(struct log *log, struct segment *segment, int64_t offset,
         log->offsets.durable = offset;
     if (log->offsets.accepted > offset)
         log->offsets.accepted = offset;
-    if (log->offsets.high_watermark > offset)
-        log->offsets.high_watermark = offset;
-    if (log->offsets.last_stable > offset)
-        log->offsets.last_stable = offset;
+    log_cut_published(log, offset);
     if (log->roll_snapshot.offset >= offset)
         log_thaw_snapshot(log);
     log->producers_dirty = true;

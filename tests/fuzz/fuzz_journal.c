@@ -34,6 +34,7 @@ static void check_marks(const struct marks *marks)
     check(again.recovery_epoch == marks->recovery_epoch);
     for (uint32_t i = 0; i < marks->count; i++) {
         check(again.marks[i].end_offset == marks->marks[i].end_offset);
+        check(again.marks[i].high_watermark == marks->marks[i].high_watermark);
         check(again.marks[i].pos == marks->marks[i].pos);
         check(uuid_equal(&again.marks[i].topic_id, &marks->marks[i].topic_id));
     }

@@ -56,6 +56,7 @@ struct fixture_log {
     int64_t durable;   /* the highest that was ever reported */
     int64_t log_start; /* the highest that was ever confirmed */
     uint32_t progress_count;
+    bool holds_watermark; /* nobody publishes, as while replicas lag */
 };
 
 struct fixture {

@@ -542,8 +542,12 @@ static void leave_with_a_start(void)
 {
     struct fixture_append append = {.value_bytes = 4000};
 
-    for (int i = 0; i < 60; i++)
+    for (int i = 0; i < 60; i++) {
         cr_assert(eq(int, fixture_append(&append, NULL), OK));
+        if (i == 49)
+            cr_assert(fixture_settle());
+        fixture.at[0].holds_watermark = i >= 49;
+    }
     cr_assert(fixture_settle());
     cr_assert(eq(int, log_delete_records(fixture.at[0].log, 3, NULL, NULL), OK));
     fixture_run_ms(50);
@@ -551,7 +555,8 @@ static void leave_with_a_start(void)
     delete_all(".levee");
 }
 
-/* What DeleteRecords took does not come back with a directory of Kafka's. */
+/* What DeleteRecords took does not come back with a directory of Kafka's, and what replicas of its
+ * lacked is not published. */
 Test(log_recover, an_adopted_log_starts_where_kafka_says, .init = up)
 {
     leave_with_a_start();
@@ -559,6 +564,7 @@ Test(log_recover, an_adopted_log_starts_where_kafka_says, .init = up)
         cr_assert(fixture_start());
         cr_assert(eq(i64, log_offsets(fixture.at[0].log).log_start, 3));
         cr_assert(eq(i64, log_offsets(fixture.at[0].log).log_end, 60));
+        cr_assert(eq(i64, log_offsets(fixture.at[0].log).high_watermark, 50));
         fixture.at[0].log_start = 3;
         fixture_check_content(0, 20000);
         fixture_crash(SIM_POWER_LOSS);

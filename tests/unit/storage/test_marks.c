@@ -53,6 +53,7 @@ static struct marks make(uint64_t version, uint32_t count)
             .segment_base_offset = INT64_MAX - (int64_t)i,
             .pos = UINT64_MAX - i,
             .window_offset = i % 2 == 0 ? -1 : (int64_t)i,
+            .high_watermark = (int64_t)(version * 1000 - i % 3),
         };
     }
     return (struct marks){
@@ -264,37 +265,64 @@ static void put_checksum(uint8_t *bytes, size_t size_bytes)
     memcpy(bytes + 8, &checksum, 8); /* little endian machines only */
 }
 
-/* The header had 64 bytes, of which the last 8 said nothing. */
-Test(marks, the_first_format_is_read)
-{
-    struct marks marks = make(7, 3);
-    uint8_t bytes[MARKS_HEAD_BYTES + 3 * MARKS_MARK_BYTES];
-    uint8_t old[MARKS_OLD_HEAD_BYTES + 3 * MARKS_MARK_BYTES];
-    uint64_t own_bytes = sizeof(old);
-    struct marks out;
+enum { OLD_MARKS = 3 };
 
-    marks.salt = 0;
-    marks_format_encode(&marks, 5, bytes);
-    memcpy(old, bytes, MARKS_OLD_HEAD_BYTES);
-    memcpy(old + MARKS_OLD_HEAD_BYTES, bytes + MARKS_HEAD_BYTES, 3 * MARKS_MARK_BYTES);
-    old[4] = 1;
+/* As an earlier release wrote it: marks of 64 bytes; version 1 with a header of 64 bytes, of which
+ * the last 8 said nothing.  Returns the size. */
+static size_t make_old(uint8_t version, const struct marks *marks, uint8_t *old)
+{
+    uint8_t bytes[MARKS_HEAD_BYTES + OLD_MARKS * MARKS_MARK_BYTES];
+    size_t head_bytes = version == 1 ? MARKS_OLD_HEAD_BYTES : MARKS_HEAD_BYTES;
+    uint64_t own_bytes = head_bytes + OLD_MARKS * MARKS_OLD_MARK_BYTES;
+
+    marks_format_encode(marks, 5, bytes);
+    memcpy(old, bytes, head_bytes);
+    for (size_t i = 0; i < OLD_MARKS; i++)
+        memcpy(old + head_bytes + i * MARKS_OLD_MARK_BYTES,
+               bytes + MARKS_HEAD_BYTES + i * MARKS_MARK_BYTES, MARKS_OLD_MARK_BYTES);
+    old[4] = version;
     memcpy(old + 16, &own_bytes, 8);
-    put_checksum(old, sizeof(old));
-    cr_assert(eq(int, marks_format_decode(old, sizeof(old), &out), OK));
+    put_checksum(old, own_bytes);
+    return own_bytes;
+}
+
+static void read_old(uint8_t version)
+{
+    struct marks marks = make(7, OLD_MARKS);
+    uint8_t old[MARKS_HEAD_BYTES + OLD_MARKS * MARKS_OLD_MARK_BYTES];
+    struct marks out;
+    size_t size_bytes;
+
+    marks.salt = version == 1 ? 0 : 77;
+    size_bytes = make_old(version, &marks, old);
+    cr_assert(eq(int, marks_format_decode(old, size_bytes, &out), OK));
     cr_assert(eq(u64, out.generation, 5));
-    cr_assert(eq(u64, out.salt, 0));
+    cr_assert(eq(u64, out.salt, marks.salt));
     cr_assert(eq(u64, out.extent_number, 0));
-    cr_assert(eq(u32, out.count, 3));
-    for (uint32_t i = 0; i < 3; i++) {
+    cr_assert(eq(u32, out.count, OLD_MARKS));
+    for (uint32_t i = 0; i < OLD_MARKS; i++) {
         cr_assert(eq(i64, out.marks[i].end_offset, marks.marks[i].end_offset));
         cr_assert(eq(u64, out.marks[i].pos, marks.marks[i].pos));
+        cr_assert(eq(i64, out.marks[i].window_offset, marks.marks[i].window_offset));
+        /* that release published all that was durable */
+        cr_assert(eq(i64, out.marks[i].high_watermark, marks.marks[i].end_offset));
     }
     mem_free(out.marks);
-    fake_io_put(&rig.fake, "dir/marks-0-0.levee", old, sizeof(old));
+    fake_io_put(&rig.fake, "dir/marks-0-0.levee", old, (uint32_t)size_bytes);
     cr_assert(eq(u64, loaded_version(), 7));
     open_writer(0, 6); /* the next ones are of the format of today */
     write_now(8, 3);
     cr_assert(eq(u64, loaded_version(), 8));
+}
+
+Test(marks, the_first_format_is_read)
+{
+    read_old(1);
+}
+
+Test(marks, the_format_without_high_watermarks_is_read)
+{
+    read_old(2);
 }
 
 Test(marks, what_they_say_of_the_journal_comes_back)
@@ -320,7 +348,7 @@ Test(marks, a_newer_format_is_refused)
     struct marks out;
 
     marks_format_encode(&marks, 1, bytes);
-    bytes[4] = 3;
+    bytes[4] = 4;
     cr_assert(eq(int, marks_format_decode(bytes, sizeof(bytes), &out), ERR_CORRUPT));
     put_checksum(bytes, sizeof(bytes));
     cr_assert(eq(int, marks_format_decode(bytes, sizeof(bytes), &out), ERR_NEWER_FORMAT));
@@ -428,7 +456,7 @@ Test(marks, a_failed_sync_now_is_final)
 
 Test(marks, offsets_that_no_log_can_have_are_corrupt)
 {
-    for (int which = 0; which < 6; which++) {
+    for (int which = 0; which < 8; which++) {
         struct marks marks = make(1, 2);
         struct mark *mark = &marks.marks[1];
         uint8_t bytes[MARKS_HEAD_BYTES + 2 * MARKS_MARK_BYTES];
@@ -443,6 +471,10 @@ Test(marks, offsets_that_no_log_can_have_are_corrupt)
             mark->segment_base_offset = -1;
         if (which == 5)
             mark->window_offset = -2;
+        if (which == 6)
+            mark->high_watermark = -1;
+        if (which == 7)
+            mark->high_watermark = mark->end_offset + 1;
         marks_format_encode(&marks, 1, bytes); /* its checksum is good */
         cr_assert(
             eq(int, marks_format_decode(bytes, sizeof(bytes), &out), which == 0 ? OK : ERR_CORRUPT),
