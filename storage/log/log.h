@@ -126,7 +126,9 @@ must_use enum err log_append_urgent(struct log *log, const uint8_t *bytes, uint3
                                     int64_t max_timestamp_ms, int32_t leader_epoch, int64_t now_ms,
                                     struct log_append_result *out);
 
-/* The follower's and mirror's path: one batch as it is, at its own offsets (>= log_end). */
+/* The follower's and mirror's path: one batch as it is, at its own offsets (>= log_end, else
+ * ERR_OFFSET_RANGE), which are its producer's, too.  ERR_CORRUPT also: a marker that cannot be
+ * read.  Else as the leader's, without rules for producers. */
 must_use enum err log_append_verbatim(struct log *log, const uint8_t *bytes, uint32_t size_bytes,
                                       struct log_append_result *out);
 

@@ -11,6 +11,7 @@
 #include "storage/log/log_producers.h"
 #include "storage/log/log_recover.h"
 #include "storage/log/log_roll.h"
+#include "storage/log/producer_append.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -33,22 +34,15 @@ struct adoption {
 static enum err note_transaction(struct adoption *adoption, const struct batch_header *header,
                                  const uint8_t *bytes)
 {
-    const struct producer_rules rules = {.origin = PRODUCER_VERBATIM};
     struct producer_completed completed;
-    struct producer_check unused;
-    struct control_marker marker;
-    bool is_marker = batch_is_control(header);
     enum err err;
 
     if (!batch_is_transactional(header) || !batch_has_producer(header) ||
         batch_last_offset(header) < adoption->log_start)
         return OK;
-    if (is_marker && control_parse_marker(bytes, header, &marker) != OK)
-        return OK;
-    err = producer_state_check(&adoption->transactions, header, is_marker ? &marker : NULL, &rules,
-                               &unused);
-    if (err == OK && producer_state_update(&adoption->transactions, header,
-                                           is_marker ? &marker : NULL, 0, &completed))
+    err = producer_append_replay(&adoption->transactions, bytes, header, PRODUCER_OWNER_NONE, 0,
+                                 &completed);
+    if (err == OK && completed.producer_id >= 0)
         adoption->holds_aborted = adoption->holds_aborted || completed.aborted;
     return err;
 }

@@ -5,6 +5,7 @@
 #include "storage/log/log_check.h"
 #include "storage/log/log_producers.h"
 #include "storage/log/log_roll.h"
+#include "storage/log/producer_append.h"
 
 #include <string.h>
 
@@ -193,23 +194,12 @@ static enum err store_batch(struct log *log, const struct stored_batch *batch, b
     return OK;
 }
 
-static enum err check_producer(struct log *log, const struct batch_header *header,
-                               enum producer_origin origin, uint64_t owner,
-                               struct producer_check *out)
-{
-    struct producer_rules rules = {.origin = origin, .owner = owner};
-
-    *out = (struct producer_check){0};
-    if (!batch_has_producer(header))
-        return OK;
-    return producer_state_check(&log->producers, header, NULL, &rules, out);
-}
-
-static void update_producer(struct log *log, const struct batch_header *header)
+static void apply_producer(struct log *log, const struct batch_header *header,
+                           const struct producer_append *append)
 {
     if (!batch_has_producer(header))
         return;
-    producer_state_update(&log->producers, header, NULL, log_wall_ms(log), NULL);
+    producer_append_apply(&log->producers, header, append, log_wall_ms(log), NULL);
     log->producers_dirty = true;
     log_note_producers(log);
 }
@@ -242,23 +232,23 @@ static enum err append_as_leader(struct log *log, const uint8_t *bytes, uint32_t
                                  int64_t max_timestamp_ms, int32_t leader_epoch, int64_t now_ms,
                                  uint64_t owner, bool urgent, struct log_append_result *out)
 {
+    struct producer_append append = {.rules = {.origin = PRODUCER_CLIENT, .owner = owner}};
+    const struct producer_check *first = &append.check;
     struct stored_batch batch;
-    struct producer_check duplicate;
     enum err err = state_error(log, urgent);
 
     if (err == OK)
         err = take_batch(bytes, size_bytes, &batch);
     if (err == OK)
-        err = check_producer(log, &batch.header, PRODUCER_CLIENT, owner, &duplicate);
+        err = producer_append_check(&log->producers, bytes, &batch.header, &append);
     if (err != OK)
         return err;
-    if (duplicate.duplicate) {
-        *out =
-            (struct log_append_result){.base_offset = duplicate.base_offset,
-                                       .last_offset = duplicate.last_offset,
-                                       .log_append_time_ms = duplicate.timestamp_ms, /* as Kafka */
-                                       .log_start_offset = log->offsets.log_start,
-                                       .duplicate = true};
+    if (first->duplicate) {
+        *out = (struct log_append_result){.base_offset = first->base_offset,
+                                          .last_offset = first->last_offset,
+                                          .log_append_time_ms = first->timestamp_ms, /* as Kafka */
+                                          .log_start_offset = log->offsets.log_start,
+                                          .duplicate = true};
         return OK;
     }
     batch.owner = owner;
@@ -267,7 +257,7 @@ static enum err append_as_leader(struct log *log, const uint8_t *bytes, uint32_t
         err = store_batch(log, &batch, urgent);
     if (err != OK)
         return err;
-    update_producer(log, &batch.header);
+    apply_producer(log, &batch.header, &append);
     fill_result(log, &batch.header, out);
     return OK;
 }
@@ -291,8 +281,8 @@ enum err log_append_urgent(struct log *log, const uint8_t *bytes, uint32_t size_
 enum err log_append_verbatim(struct log *log, const uint8_t *bytes, uint32_t size_bytes,
                              struct log_append_result *out)
 {
+    struct producer_append append = {.rules = {.origin = PRODUCER_VERBATIM}};
     struct stored_batch batch;
-    struct producer_check unused;
     enum err err = state_error(log, false);
 
     if (err == OK)
@@ -300,12 +290,12 @@ enum err log_append_verbatim(struct log *log, const uint8_t *bytes, uint32_t siz
     if (err == OK && batch.header.base_offset < log->offsets.log_end)
         err = ERR_OFFSET_RANGE;
     if (err == OK)
-        err = check_producer(log, &batch.header, PRODUCER_VERBATIM, PRODUCER_OWNER_NONE, &unused);
+        err = producer_append_check(&log->producers, bytes, &batch.header, &append);
     if (err == OK)
         err = store_batch(log, &batch, false);
     if (err != OK)
         return err;
-    update_producer(log, &batch.header);
+    apply_producer(log, &batch.header, &append);
     fill_result(log, &batch.header, out);
     return OK;
 }

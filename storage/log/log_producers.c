@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "base/small_file.h"
+#include "storage/log/producer_append.h"
 #include "storage/log/producer_files.h"
 
 /* What was encoded when the checkpoint began: the state as of its target, and nothing later, so
@@ -79,21 +80,45 @@ uint32_t log_expire_producers(struct log *log, int64_t now_ms, int64_t idle_max_
     return count;
 }
 
+struct producer_rebuild {
+    struct log *log;
+    enum err err;
+};
+
 static bool apply_to_producers(void *context, const struct batch_header *header,
                                const uint8_t *bytes, uint64_t pos)
 {
-    struct log *log = context;
-    struct producer_rules rules = {.origin = PRODUCER_VERBATIM};
-    struct producer_check check_out;
-    struct control_marker marker;
-    struct control_marker *end = batch_is_control(header) ? &marker : NULL;
+    struct producer_rebuild *rebuild = context;
+    struct log *log = rebuild->log;
 
-    if (!batch_has_producer(header) ||
-        (end != NULL && control_parse_marker(bytes, header, end) != OK))
-        return true;
-    if (producer_state_check(&log->producers, header, end, &rules, &check_out) == OK)
-        producer_state_update(&log->producers, header, end, log_wall_ms(log), NULL);
-    return true;
+    rebuild->err = producer_append_replay(&log->producers, bytes, header, PRODUCER_OWNER_NONE,
+                                          log_wall_ms(log), NULL);
+    return rebuild->err == OK;
+}
+
+/* From all batches that there are, in segments and in the tail. */
+static enum err rebuild_producers(struct log *log)
+{
+    struct producer_rebuild rebuild = {.log = log};
+    enum err err = OK;
+
+    for (uint32_t i = 0; i < log->segments.count && err == OK; i++) {
+        struct segment *segment = segment_manifest_at(&log->segments, i);
+        err = segment_walk(segment, 0, segment->written_pos, apply_to_producers, &rebuild);
+        if (err == OK)
+            err = rebuild.err;
+    }
+    list_for_each(node, &log->tail.entries)
+    {
+        struct tail_entry *entry = container_of(node, struct tail_entry, log_node);
+        struct batch_header header;
+        if (err != OK)
+            break;
+        if (!entry->written && batch_parse_header(entry->bytes, entry->size_bytes, &header) == OK &&
+            !apply_to_producers(&rebuild, &header, entry->bytes, entry->pos))
+            err = rebuild.err;
+    }
+    return err;
 }
 
 enum err log_restore_producers(struct log *log, int64_t end_offset, int64_t window_offset)
@@ -125,19 +150,10 @@ enum err log_restore_producers(struct log *log, int64_t end_offset, int64_t wind
     producer_state_clear(&log->producers, log->segments.count > 0
                                               ? segment_manifest_at(&log->segments, 0)->base_offset
                                               : end_offset);
-    for (uint32_t i = 0; i < log->segments.count && window_offset >= 0; i++) {
-        err = segment_walk(segment_manifest_at(&log->segments, i), 0,
-                           segment_manifest_at(&log->segments, i)->written_pos, apply_to_producers,
-                           log);
+    if (window_offset >= 0) {
+        err = rebuild_producers(log);
         if (err != OK)
             return err;
-    }
-    list_for_each(node, &log->tail.entries)
-    {
-        struct tail_entry *entry = container_of(node, struct tail_entry, log_node);
-        struct batch_header header;
-        if (!entry->written && batch_parse_header(entry->bytes, entry->size_bytes, &header) == OK)
-            apply_to_producers(log, &header, entry->bytes, entry->pos);
     }
     producer_state_settle(&log->producers);
     log->producers_dirty = producer_state_count(&log->producers) > 0;

@@ -7,6 +7,7 @@
 #include "storage/log/log_recover.h"
 #include "storage/log/log_roll.h"
 #include "storage/log/log_trim.h"
+#include "storage/log/producer_append.h"
 
 #include <string.h>
 
@@ -14,8 +15,6 @@ static enum err replay_append(struct log *log, const struct journal_replay *repl
 {
     const struct journal_entry *entry = &replay->entry;
     struct segment *active = log_active(log);
-    struct producer_rules rules = {.origin = PRODUCER_VERBATIM, .owner = entry->owner};
-    struct producer_check unused;
     struct batch_walk walk;
     struct batch_header header;
     const uint8_t *bytes;
@@ -48,13 +47,11 @@ static enum err replay_append(struct log *log, const struct journal_replay *repl
     while ((err = batch_next(&walk, &header, &bytes)) == OK) {
         if (!batch_crc_is_good(bytes, &header))
             return ERR_CORRUPT;
-        if (batch_has_producer(&header)) {
-            err = producer_state_check(&log->producers, &header, NULL, &rules, &unused);
-            if (err != OK)
-                return err;
-            producer_state_update(&log->producers, &header, NULL, log_wall_ms(log), NULL);
-            log->producers_dirty = true;
-        }
+        err = producer_append_replay(&log->producers, bytes, &header, entry->owner,
+                                     log_wall_ms(log), NULL);
+        if (err != OK)
+            return err;
+        log->producers_dirty = log->producers_dirty || batch_has_producer(&header);
         if (!log_tail_reserve(&log->tail))
             return ERR_NOMEM;
         log_tail_add(&log->tail, active, header.base_offset, batch_last_offset(&header) + 1,

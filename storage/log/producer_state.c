@@ -294,6 +294,11 @@ static enum err check_unknown(const struct batch_header *header,
     return rules->txn_v2 ? ERR_UNKNOWN_PRODUCER : OK;
 }
 
+static bool is_taken_as_it_is(enum producer_origin origin)
+{
+    return origin == PRODUCER_VERBATIM || origin == PRODUCER_REPLAY;
+}
+
 enum err producer_state_check(struct producer_state *ps, const struct batch_header *header,
                               const struct control_marker *marker,
                               const struct producer_rules *rules, struct producer_check *out)
@@ -303,7 +308,7 @@ enum err producer_state_check(struct producer_state *ps, const struct batch_head
     enum err err;
 
     if (batch_has_producer(header)) {
-        if (header->producer_epoch < 0 && rules->origin != PRODUCER_VERBATIM)
+        if (header->producer_epoch < 0 && !is_taken_as_it_is(rules->origin))
             return ERR_PRODUCER_EPOCH;
         entry = find_entry(ps, header->producer_id);
         if (entry && rules->origin == PRODUCER_CLIENT && !marker) {
@@ -319,7 +324,7 @@ enum err producer_state_check(struct producer_state *ps, const struct batch_head
             }
         }
         if (entry) {
-            err = rules->origin == PRODUCER_VERBATIM
+            err = is_taken_as_it_is(rules->origin)
                       ? OK
                       : check_known(entry, header, marker, rules->origin);
         } else {

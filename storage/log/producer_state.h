@@ -76,7 +76,8 @@ struct producer_state {
 enum producer_origin {
     PRODUCER_CLIENT,      /* a produce request: all rules */
     PRODUCER_COORDINATOR, /* a coordinator of ours: epochs, not sequences */
-    PRODUCER_VERBATIM,    /* a follower, a mirror, recovery: taken as it is */
+    PRODUCER_VERBATIM,    /* a follower, a mirror: taken as it is */
+    PRODUCER_REPLAY,      /* what is in the log already: likewise */
 };
 
 struct producer_rules {
@@ -116,7 +117,7 @@ void producer_state_deinit(struct producer_state *ps);
  *   ERR_INVALID            not transactional while the producer's transaction is open
  *   ERR_FENCED_EPOCH       the marker's coordinator epoch is smaller than the last one seen
  *   ERR_NOMEM
- * With VERBATIM only ERR_NOMEM is possible: what is in the log counts. */
+ * With VERBATIM and REPLAY only ERR_NOMEM is possible.  Batches come by producer_append.h. */
 must_use enum err producer_state_check(struct producer_state *ps, const struct batch_header *header,
                                        const struct control_marker *marker,
                                        const struct producer_rules *rules,

@@ -396,11 +396,15 @@ enum err fixture_append(const struct fixture_append *append, struct log_append_r
         options.producer_epoch = append->producer_epoch;
         options.base_sequence = append->base_sequence;
     }
+    options.transactional = append->transactional;
+    options.control = append->marker != NULL;
     options.base_offset = append->verbatim ? append->base_offset : 0;
     options.leader_epoch = append->verbatim ? append->leader_epoch : -1;
     batch_builder_init(&builder, &options);
     value = mem_alloc(append->value_bytes);
-    for (uint32_t i = 0; i < record_count; i++) {
+    if (append->marker != NULL)
+        cr_assert(eq(int, batch_builder_add_marker(&builder, append->marker, timestamp_ms), OK));
+    for (uint32_t i = 0; i < record_count && append->marker == NULL; i++) {
         memset(value, (int)(at->batch_count * 31 + i + 1), append->value_bytes);
         err = batch_builder_add_pair(&builder, &at->batch_count, sizeof(at->batch_count), value,
                                      (int32_t)append->value_bytes, timestamp_ms + i);

@@ -126,6 +126,8 @@ struct fixture_append {
     int64_t claimed_max_ms;
     bool claims_append_time;
     int64_t base_offset; /* verbatim */
+    bool transactional;
+    const struct control_marker *marker; /* ends a transaction: the one record that there is */
     bool verbatim;
 };
 enum err fixture_append(const struct fixture_append *append, struct log_append_result *out);

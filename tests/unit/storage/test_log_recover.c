@@ -603,31 +603,17 @@ enum piece { DATA, COMMIT, ABORT };
 
 static void append_transactional(int64_t producer_id, int32_t sequence, enum piece piece)
 {
-    struct batch_builder_options options = batch_builder_options_default();
     const struct control_marker marker = {.commit = piece == COMMIT};
-    struct log *log = fixture.at[0].log;
-    struct log_append_result result;
-    struct batch_builder builder;
-    struct batch_header header;
-    const uint8_t *bytes;
-    uint32_t size_bytes;
+    struct fixture_append append = {.verbatim = true,
+                                    .base_offset = log_offsets(fixture.at[0].log).log_end,
+                                    .has_producer = true,
+                                    .producer_id = producer_id,
+                                    .base_sequence = piece == DATA ? sequence : -1,
+                                    .value_bytes = 1,
+                                    .transactional = true,
+                                    .marker = piece == DATA ? NULL : &marker};
 
-    options.producer_id = producer_id;
-    options.producer_epoch = 0;
-    options.base_sequence = piece == DATA ? sequence : -1;
-    options.transactional = true;
-    options.control = piece != DATA;
-    options.base_offset = log_offsets(log).log_end;
-    options.leader_epoch = 0;
-    batch_builder_init(&builder, &options);
-    if (piece == DATA)
-        cr_assert(eq(int, batch_builder_add_pair(&builder, NULL, -1, "v", 1, 1), OK));
-    else
-        cr_assert(eq(int, batch_builder_add_marker(&builder, &marker, 1), OK));
-    cr_assert(eq(int, batch_builder_finish(&builder, NULL, &bytes, &size_bytes), OK));
-    cr_assert(eq(int, batch_parse_header(bytes, size_bytes, &header), OK));
-    cr_assert(eq(int, log_append_verbatim(log, bytes, size_bytes, &result), OK));
-    batch_builder_deinit(&builder);
+    cr_assert(eq(int, fixture_append(&append, NULL), OK));
     cr_assert(fixture_settle());
 }
 
