@@ -234,6 +234,26 @@ void partition_append(struct partition *partition, struct partition_append *appe
         append_queue_add(&partition->appends, &append->op);
 }
 
+static enum err put_verbatim(struct append_op *op)
+{
+    struct partition_append *append = container_of(op, struct partition_append, op);
+    struct partition *partition = append->partition;
+
+    if (partition->deleted)
+        return ERR_NOT_FOUND;
+    return log_append_verbatim(partition->log, append->bytes, append->size_bytes, &append->result);
+}
+
+void partition_append_verbatim(struct partition *partition, struct partition_append *append)
+{
+    append->partition = partition;
+    append->op.put = put_verbatim;
+    append->op.done = on_put;
+    append->op.has_key = false; /* its leader has judged the producer's order */
+    append->op.queue = NULL;
+    append_queue_add(&partition->appends, &append->op);
+}
+
 /* What the same producer sent after it would overtake it: where the log does not know the producer,
  * it takes any sequence (I11).  They have the answer that the log gives where it does; so have
  * those that are still to come. */

@@ -133,6 +133,11 @@ must_use enum err partition_check_epoch(const struct partition *partition, int32
  * (refused_batches.h).  Visible and acknowledged only later: wait for last_offset + 1. */
 void partition_append(struct partition *partition, struct partition_append *append);
 
+/* The same for a follower or a mirror: the batch as it is, at its own offsets, behind those that
+ * wait; bytes and size_bytes are set.  done with log_append_verbatim's errors but ERR_FULL, or
+ * ERR_NOT_FOUND: deleted.  It need not be led, and publishes nothing by itself. */
+void partition_append_verbatim(struct partition *partition, struct partition_append *append);
+
 /* It is not appended any more, and done does not run; what waits behind it, or comes soon, of the
  * same idempotent producer ends with ERR_SEQUENCE.  Nothing happens when it was appended. */
 void partition_cancel_append(struct partition_append *append);

@@ -157,6 +157,23 @@ enum err log_append_leader(struct log *log, const uint8_t *bytes, uint32_t size_
     return OK;
 }
 
+enum err log_append_verbatim(struct log *log, const uint8_t *bytes, uint32_t size_bytes,
+                             struct log_append_result *out)
+{
+    struct batch_header header;
+    enum err err = batch_parse(bytes, size_bytes, &header);
+
+    if (err == OK && header.base_offset < log->offsets.log_end)
+        err = ERR_OFFSET_RANGE;
+    if (err == OK && disk.is_full)
+        err = ERR_FULL;
+    if (err != OK)
+        return err;
+    log->offsets.log_end = header.base_offset; /* a hole is allowed */
+    return log_append_leader(log, bytes, size_bytes, header.max_timestamp_ms, header.leader_epoch,
+                             0, 0, out);
+}
+
 enum err log_scan(struct log *log, int64_t offset,
                   bool (*visit)(void *context, const uint8_t *batch, uint32_t size_bytes),
                   void *context)

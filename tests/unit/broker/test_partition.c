@@ -545,6 +545,58 @@ Test(partition, what_prepares_ends_with_the_partition)
     end_three(tries);
 }
 
+static void start_verbatim(struct try *try, int64_t base_offset)
+{
+    struct batch_builder_options options = batch_builder_options_default();
+
+    options.base_offset = base_offset;
+    batch_builder_init(&try->builder, &options);
+    cr_assert(eq(int,
+                 batch_builder_add_pair(&try->builder, (const uint8_t *)"k", 1,
+                                        (const uint8_t *)"v", 1, INT64_C(1700000000000)),
+                 OK));
+    cr_assert(eq(
+        int, batch_builder_finish(&try->builder, NULL, &try->append.bytes, &try->append.size_bytes),
+        OK));
+    try->append.done = on_tried;
+    partition_append_verbatim(partition, &try->append);
+}
+
+/* As a follower has it: led by another one, at the offsets that that one gave. */
+Test(partition, what_comes_as_it_is_keeps_its_offsets_and_its_place)
+{
+    static const int32_t two[] = {2};
+    struct try tries[4] = {0};
+    uint32_t order = 0;
+
+    replicate(2);
+    change_to.leader = 2;
+    change_to.replica_count = -1;
+    change_to.isr = two;
+    change_to.isr_count = 1;
+    publish_change();
+    start_verbatim(&tries[0], 4);
+    cr_assert(eq(int, tries[0].err, OK));
+    cr_assert(eq(i64, tries[0].append.result.base_offset, 4));
+    disk.is_full = true;
+    for (int i = 1; i < 4; i++) {
+        tries[i].order = &order;
+        start_verbatim(&tries[i], i == 3 ? 0 : 4 + i);
+        cr_assert(eq(int, tries[i].times, 0));
+    }
+    disk_give_room();
+    for (uint32_t i = 1; i < 4; i++) {
+        cr_assert(eq(int, tries[i].times, 1));
+        cr_assert(eq(u32, tries[i].place, i - 1));
+        cr_assert(eq(int, tries[i].err, i == 3 ? ERR_OFFSET_RANGE : OK));
+    }
+    disk_commit();
+    cr_assert(eq(i64, partition_offsets(partition).log_end, 7));
+    cr_assert(eq(i64, high_watermark(), 0)); /* its leader says how far it goes */
+    for (int i = 0; i < 4; i++)
+        batch_builder_deinit(&tries[i].builder);
+}
+
 /* ---- what readers may see */
 
 Test(partition, each_reader_has_its_bound)
