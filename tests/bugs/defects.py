@@ -304,8 +304,10 @@ DEFECTS = [
             "        extents->used_bytes -= $BUG ? extent->pos : extent->size_bytes;\n")),
     defect("last_stable_above_cut", "a cut leaves the last stable offset above the log's end",
            ["test_log_truncate"],
-           ("storage/log/log_trim.c", "    if (log->offsets.last_stable > offset)\n",
-            "    if (!$BUG && log->offsets.last_stable > offset)\n")),
+           ("storage/log/log_publish.c",
+            "    log->offsets.last_stable = high_watermark; /* no transaction is ever open",
+            "    if (!$BUG || high_watermark > log->offsets.last_stable)\n"
+            "        log->offsets.last_stable = high_watermark; /* no transaction is ever open")),
     defect("ready_bytes_kept", "what a cut takes is still ready to be written",
            ["test_log_truncate"],
            ("storage/log/log_tail.c",
