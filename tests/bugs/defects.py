@@ -299,7 +299,7 @@ DEFECTS = [
             "    if (!$BUG || !group->relaxed)\n"
             "        journal->pending_bytes -= journal_group_written_bytes(group);\n")),
     defect("extent_bytes_kept", "an extent that has become free is in use by its padding",
-           ["test_journal", "test_journal_sim"],
+           [SIM],
            ("storage/journal/journal_extent.c", "        extents->used_bytes -= extent->size_bytes;\n",
             "        extents->used_bytes -= $BUG ? extent->pos : extent->size_bytes;\n")),
     defect("last_stable_above_cut", "a cut leaves the last stable offset above the log's end",
