@@ -149,7 +149,7 @@ static void set_number(const struct field_desc *field, void *at, int64_t value)
         *(int64_t *)at = value;
         break;
     default:
-        check(!"a number");
+        check(false); /* a number */
     }
 }
 
@@ -179,7 +179,7 @@ static size_t size_of(const struct field_desc *field)
     case FIELD_STRING:
         return sizeof(struct wire_string);
     default:
-        check(!"what names a thing");
+        check(false); /* what names a thing */
     }
 }
 
