@@ -408,6 +408,7 @@ Test(runtime, at_a_start_nobody_waits_for_that)
     cr_assert(eq(u32, again->loaded_count, 1));
     check_in_order(again, 2);
     end(again);
+    disk_commit(); /* write is over */
 }
 
 Test(runtime, a_load_that_finds_no_memory_is_tried_again)
