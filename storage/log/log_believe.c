@@ -169,6 +169,8 @@ static enum err repair_block(struct log *log, const struct mark *bound, const ui
         if (err == OK) {
             SOMETIMES("log_believe: a block below the mark was written again", true);
             err = io->v->file_write(io, fd, prefix, prefix_bytes, bound->pos - prefix_bytes);
+            if (err == OK) /* its size, too: a sync that failed may have forgotten it */
+                err = io->v->file_truncate(io, fd, file_bytes);
             io->v->close(io, fd);
         }
     }

@@ -202,6 +202,11 @@ void sim_file_truncate(struct sim_file *file, uint64_t size_bytes)
             file->allocated_pages--;
         }
     }
+    if (size_bytes == file->cached_size && size_bytes != file->durable_size) {
+        file->size_dirty =
+            true; /* the inode is written anew, whatever a failed sync has forgotten */
+        file->size_version = file->version;
+    }
     set_size(file, size_bytes);
 }
 
