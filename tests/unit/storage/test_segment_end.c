@@ -8,6 +8,7 @@
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
+#include <errno.h>
 #include <inttypes.h>
 
 TestSuite(segment_end, .fini = fixture_down, .timeout = 600);
@@ -64,6 +65,26 @@ Test(segment_end, a_roll_right_behind_a_mark_is_protected)
         fixture_checkpoint();
         append(0, 15000); /* rolls */
         cut_by_a_checkpoint();
+        lose_power();
+        expect_all_there(seed);
+    }
+}
+
+/* The process is killed, so that the next one finds the size that was cut to, and believes it. */
+Test(segment_end, a_size_that_a_failed_sync_has_forgotten_is_written_anew)
+{
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        up_again(&(struct fixture_options){
+            .seed = seed, .segment_bytes = 20000, .checkpoint_interval_ms = UINT32_MAX});
+        append(0, 9000);
+        fixture_checkpoint();
+        append(0, 15000); /* rolls */
+        sim_disk_fail_next(&fixture.node->disk, SIM_SYNCFS, EIO);
+        store_checkpoint(fixture.store, NULL, NULL);
+        fixture_run_ms(200);
+        cr_assert(eq(int, store_state(fixture.store), STORE_FAILED));
+        fixture_crash(SIM_KILL);
+        expect_all_there(seed);
         lose_power();
         expect_all_there(seed);
     }
