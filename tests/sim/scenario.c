@@ -355,6 +355,7 @@ static bool live(struct scenario *s, struct scenario_result *out)
     s->world = sim_world_create(&world);
     s->world->net.no_faults = true;
     sim_broker_init(&s->broker, s->world, "broker", &s->broker_options);
+    s->broker.finds_leaks = true;
     s->disk = s->broker.node->disk.options; /* with what init filled in */
     sim_disk_heal(&s->broker.node->disk);
     sim_buggify_begin(&s->buggify, s->broker.node, plan_has(&s->plan, PLAN_BUGGIFY));

@@ -101,7 +101,7 @@ static bool has_ended(void *context)
 /* What the process that died has. */
 static void give_back(struct sim_broker *broker)
 {
-    broker->leaks_count += sim_heap_leaks(&broker->heap);
+    broker->leaks_count += broker->finds_leaks && sim_heap_leaks(&broker->heap);
     for (uint32_t i = 0; i < broker->shards_count; i++) {
         struct shard *shard = broker_shard(broker->broker, i);
         validation_destroy(shard->validation); /* it has blocks of the codecs' libraries */

@@ -49,6 +49,7 @@ struct sim_broker {
     enum err stop_err;
     /* of all its processes */
     struct sim_heap heap;
+    bool finds_leaks;     /* the caller's: at each crash, which takes time */
     uint64_t leaks_count; /* crashes after which nobody pointed at some of its blocks */
     uint64_t left_count;  /* blocks, after orderly ends and starts that failed */
 };
