@@ -356,7 +356,7 @@ static bool nobody_waits_for_memory(void *context)
 }
 
 /* There is room in the budget, and the process has no memory all the same. */
-Test(fetch, when_there_is_room_and_no_memory_it_does_not_try_for_ever, .timeout = 60)
+Test(fetch, when_there_is_room_and_no_memory_it_does_not_try_for_ever)
 {
     struct live_ask ask = {0};
     uint64_t taken;
