@@ -45,7 +45,7 @@ static bool take_within_limit(struct budget *budget, uint64_t size_bytes, uint64
 
     do {
         if (size_bytes > max_bytes || used > max_bytes - size_bytes)
-            return false; /* B1 */
+            return false; /* BUD-1 */
     } while (!__atomic_compare_exchange_n(&budget->used_bytes, &used, used + size_bytes, true,
                                           __ATOMIC_RELAXED, __ATOMIC_RELAXED));
     return true;
@@ -69,7 +69,8 @@ static bool refuse(struct budget *budget, uint64_t size_bytes)
 
 bool budget_take(struct budget *budget, uint64_t size_bytes)
 {
-    bool behind = __atomic_load_n(&budget->awaited, __ATOMIC_RELAXED) && !budget->serving; /* B2 */
+    bool behind =
+        __atomic_load_n(&budget->awaited, __ATOMIC_RELAXED) && !budget->serving; /* BUD-2 */
 
     return (!behind && take_within_limit(budget, size_bytes, 0)) || refuse(budget, size_bytes);
 }
@@ -154,7 +155,7 @@ void budget_wait(struct budget *budget, struct budget_waiter *waiter, uint64_t n
     list_push_back(&budget->waiters, &waiter->node);
     update_awaited(budget);
     if (can_serve(budget, list_first(&budget->waiters, struct budget_waiter, node)))
-        wake(budget); /* B3 */
+        wake(budget); /* BUD-3 */
 }
 
 void budget_cancel_wait(struct budget *budget, struct budget_waiter *waiter)

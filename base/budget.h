@@ -5,10 +5,10 @@
  *
  * Bytes are given back on any thread.  With budget_set_loop it belongs to that loop, which alone
  * takes and waits.
- *   B1  used_bytes passes max_bytes only through budget_force
- *   B2  who waits is served in the order of waiting, and before who comes later: budget_take
+ *   BUD-1  used_bytes passes max_bytes only through budget_force
+ *   BUD-2  who waits is served in the order of waiting, and before who comes later: budget_take
  *       refuses while somebody waits, except within a waiter's room
- *   B3  a waiter runs once for each budget_wait, from the loop, never inside a call */
+ *   BUD-3  a waiter runs once for each budget_wait, from the loop, never inside a call */
 #ifndef LEVEE_BASE_BUDGET_H
 #define LEVEE_BASE_BUDGET_H
 
@@ -51,10 +51,10 @@ void budget_deinit(struct budget *budget);
 /* The loop that takes and waits. */
 void budget_set_loop(struct budget *budget, struct loop *loop);
 
-/* False: that would pass the limit, or somebody waits already (B2); it was counted and told. */
+/* False: that would pass the limit, or somebody waits already (BUD-2); it was counted and told. */
 must_use bool budget_take(struct budget *budget, uint64_t size_bytes);
 
-/* More for what has begun, which those who wait wait for: B2 does not hold.  leave_bytes are to
+/* More for what has begun, which those who wait wait for: BUD-2 does not hold.  leave_bytes are to
  * stay free for others.  Any thread; false: that would pass the limit, which is counted and not
  * told. */
 must_use bool budget_take_more(struct budget *budget, uint64_t size_bytes, uint64_t leave_bytes);

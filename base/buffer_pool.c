@@ -133,7 +133,7 @@ static void free_run(struct buffer_pool *pool, struct buffer_chunk *chunk, uint3
     }
     run_pages = find_page(chunk->free, page, false) - run_begin(chunk, page);
     if (run_pages > pool->run_max[chunk - pool->chunks])
-        pool->run_max[chunk - pool->chunks] = (uint16_t)run_pages; /* B2 */
+        pool->run_max[chunk - pool->chunks] = (uint16_t)run_pages; /* POOL-2 */
     change_idle(pool, chunk, (int32_t)count);
     gauge_add(&pool->used_bytes, -(int64_t)count * BUFFER_PAGE_BYTES);
 }
@@ -146,7 +146,7 @@ static void trim_chunk(struct buffer_pool *pool, struct buffer_chunk *chunk)
     uint32_t page;
 
     for (uint32_t word = 0; word < CHUNK_WORDS; word++)
-        idle[word] = chunk->free[word] & chunk->touched[word]; /* B4 */
+        idle[word] = chunk->free[word] & chunk->touched[word]; /* POOL-4 */
     page = find_page(idle, 0, true);
     while (page < CHUNK_PAGES) {
         uint32_t end = find_page(idle, page, false);
@@ -203,7 +203,7 @@ static void take_back(struct buffer_pool *pool, void *buffer, size_t size_bytes)
     uint32_t index = page / CHUNK_PAGES;
     uint32_t count = pages_of(size_bytes);
 
-    check(page % CHUNK_PAGES + count <= CHUNK_PAGES); /* B1 */
+    check(page % CHUNK_PAGES + count <= CHUNK_PAGES); /* POOL-1 */
     poison(buffer, (size_t)count * BUFFER_PAGE_BYTES);
     free_run(pool, &pool->chunks[index], page % CHUNK_PAGES, count);
     if (index < pool->chunk_full)
@@ -211,7 +211,7 @@ static void take_back(struct buffer_pool *pool, void *buffer, size_t size_bytes)
     if (index >= pool->idle_end)
         pool->idle_end = index + 1;
     if ((uint64_t)gauge_read(&pool->idle_bytes) > pool->idle_max_bytes)
-        (void)trim_one(pool); /* B3: a chunk at most came, a chunk's idle pages go */
+        (void)trim_one(pool); /* POOL-3: a chunk at most came, a chunk's idle pages go */
 }
 
 static void collect(struct buffer_pool *pool)

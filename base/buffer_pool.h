@@ -10,11 +10,11 @@
  * waits on a stack, which the owner empties).  Whoever cannot have a buffer here gets one from the
  * heap (mem): larger than BUFFER_MAX_BYTES, the pool is full, the thread is not the owner's, or
  * there is no pool (NULL).
- *   B1  a run lies within one chunk of BUFFER_MAX_BYTES
- *   B2  run_max[c] is not below the longest free run of chunk c
- *   B3  idle_bytes, which nobody uses and the system still holds for us, pass idle_max_bytes by
+ *   POOL-1  a run lies within one chunk of BUFFER_MAX_BYTES
+ *   POOL-2  run_max[c] is not below the longest free run of chunk c
+ *   POOL-3  idle_bytes, which nobody uses and the system still holds for us, pass idle_max_bytes by
  *       less than a chunk when a call returns (what others gave counts when it is collected)
- *   B4  what is given back to the system lies in pages that are free */
+ *   POOL-4  what is given back to the system lies in pages that are free */
 #ifndef LEVEE_BASE_BUFFER_POOL_H
 #define LEVEE_BASE_BUFFER_POOL_H
 
@@ -36,7 +36,7 @@ struct buffer_given;
 struct buffer_pool {
     uint8_t *bytes; /* of all chunks; NULL: the system gave no mapping, all comes from the heap */
     struct buffer_chunk *chunks;
-    uint16_t *run_max; /* of each chunk, in pages (B2) */
+    uint16_t *run_max; /* of each chunk, in pages (POOL-2) */
     uint32_t chunk_count;
     uint32_t chunk_end;  /* those behind were never used */
     uint32_t chunk_full; /* those before have no free page */

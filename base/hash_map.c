@@ -95,7 +95,7 @@ static enum err rebuild(struct hash_map *map)
     map->entries = entries;
     map->slots = slots;
     map->slots_count = slots_count;
-    map->entries_max = slots_count / 2; /* I1 */
+    map->entries_max = slots_count / 2; /* MAP-1 */
     map->hole_count = 0;
     return OK;
 }
@@ -135,7 +135,7 @@ enum err hash_map_insert(struct hash_map *map, const void *key, size_t key_bytes
         if (err && map->hole_count == 0)
             return err;
         if (err)
-            squeeze(map); /* I3 */
+            squeeze(map); /* MAP-3 */
     }
     index = map->used_count + map->hole_count;
     at = find_slot(map, hash, key, key_bytes);

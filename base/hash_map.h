@@ -6,9 +6,10 @@
  *
  * Entries lie in one array in the order of insertion; a table of indexes points at them.  So the
  * order of a walk is the order of insertion, whatever the seed and the addresses are.
- *   I1  used_count + hole_count <= entries_max <= half of slots_count
- *   I2  slots_count is zero or a power of two
- *   I3  while there are holes an insert needs no memory: what follows on a remove does not fail */
+ *   MAP-1  used_count + hole_count <= entries_max <= half of slots_count
+ *   MAP-2  slots_count is zero or a power of two
+ *   MAP-3  while there are holes an insert needs no memory: what follows on a remove does not
+ *          fail */
 #ifndef LEVEE_BASE_HASH_MAP_H
 #define LEVEE_BASE_HASH_MAP_H
 
@@ -45,7 +46,7 @@ static inline size_t hash_map_count(const struct hash_map *map)
 void *hash_map_find(const struct hash_map *map, const void *key, size_t key_bytes);
 
 /* value is not NULL; key stays the caller's (see above).  ERR_EXISTS: the map is unchanged.
- * ERR_NOMEM: the tables could not grow (I3). */
+ * ERR_NOMEM: the tables could not grow (MAP-3). */
 must_use enum err hash_map_insert(struct hash_map *map, const void *key, size_t key_bytes,
                                   void *value);
 

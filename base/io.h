@@ -6,12 +6,12 @@
  * tests/sim/sim_io.c (simulated disk and network in virtual time).
  *
  * Promises of every backend:
- *   I1  done(op, result) runs exactly once for each op started, from the loop, never inside the
+ *   IO-1  done(op, result) runs exactly once for each op started, from the loop, never inside the
  *       starting call (struct io_accept and struct io_recv repeat; they say when they end)
- *   I2  the op and its memory belong to the backend until done runs, also after io_cancel
- *   I3  result is a count of bytes (or a descriptor), or a negative errno value
- *   I4  a sync covers the writes whose done had run before it was started, and no other
- *   I5  short reads and writes happen; whoever starts an op goes on with the rest
+ *   IO-2  the op and its memory belong to the backend until done runs, also after io_cancel
+ *   IO-3  result is a count of bytes (or a descriptor), or a negative errno value
+ *   IO-4  a sync covers the writes whose done had run before it was started, and no other
+ *   IO-5  short reads and writes happen; whoever starts an op goes on with the rest
  * The short calls (io_file_*, io_dir_*) block: they are for start, for the control path (creating
  * and renaming a partition's files) and for tools, never for the data path. */
 #ifndef LEVEE_BASE_IO_H

@@ -4,7 +4,7 @@
  * Asked once, at the start, on the main thread; the answer is the caller's and constant.  `auto`
  * takes the ring where the kernel gives one that does every operation (io_probe), else the plain
  * body: a ring that refuses one operation is not used at all.
- *   I1  nothing but a wanted ring is ever refused: the plain body is always there */
+ *   IOC-1  nothing but a wanted ring is ever refused: the plain body is always there */
 #ifndef LEVEE_BASE_IO_CHOOSE_H
 #define LEVEE_BASE_IO_CHOOSE_H
 

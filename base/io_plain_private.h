@@ -7,14 +7,15 @@
  * A socket's op is tried first and waits only when the kernel says EAGAIN: then it stands in the
  * row of its descriptor (struct plain_fd), which epoll reports by edges, so that a connection costs
  * one epoll_ctl(2) and not one for each wait.
- *   P1  receiving and accepting are done by run_ready, an op of ours that the loop runs as any
+ *   PLAIN-1  receiving and accepting are done by run_ready, an op of ours that the loop runs as any
  *       other: a turn receives recv_count pieces at most, one after the other into the one buffer,
  *       and who has no bytes holds no memory
- *   P2  readable and hung_up of a row hold while it has an op; a row that gets its first op asks
- *       epoll anew, so nothing is believed about a descriptor that may have been closed since
- *   P3  each such asking has a number (generation), which comes back with its events: one that was
- *       meant for an earlier life of the descriptor is dropped
- *   P4  op.node of an op that waits is on ready, on pausing, or unlinked */
+ *   PLAIN-2  readable and hung_up of a row hold while it has an op; a row that gets its first op
+ *            asks epoll anew, so nothing is believed about a descriptor that may have been closed
+ *            since
+ *   PLAIN-3  each such asking has a number (generation), which comes back with its events: one that
+ *            was meant for an earlier life of the descriptor is dropped
+ *   PLAIN-4  op.node of an op that waits is on ready, on pausing, or unlinked */
 #ifndef LEVEE_BASE_IO_PLAIN_PRIVATE_H
 #define LEVEE_BASE_IO_PLAIN_PRIVATE_H
 

@@ -44,8 +44,8 @@ static struct plain_fd *row_of(struct plain_io *self, struct io_op *op)
     return &self->fds[plain_wait_of(op)->fd];
 }
 
-/* Let epoll tell what fd is ready for, now and whenever that changes (P2).  0, or a negative errno
- * value. */
+/* Let epoll tell what fd is ready for, now and whenever that changes (PLAIN-2).  0, or a negative
+ * errno value. */
 static int32_t watch(struct plain_io *self, int32_t fd, struct plain_fd *row)
 {
     struct epoll_event event = {
@@ -85,7 +85,7 @@ static void forget(struct plain_io *self, struct io_op *op)
 {
     struct plain_fd *row = row_of(self, op);
 
-    if (list_is_linked(&op->node)) /* P4 */
+    if (list_is_linked(&op->node)) /* PLAIN-4 */
         list_remove(&op->node);
     if (row->reader == op)
         row->reader = NULL;
@@ -413,7 +413,7 @@ void plain_on_event(struct plain_io *self, int32_t fd, uint32_t generation, uint
     bool ended = (mask & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)) != 0;
 
     if (row->generation != generation)
-        return; /* P3 */
+        return; /* PLAIN-3 */
     row->hung_up |= ended;
     if ((mask & EPOLLIN) != 0 || ended) {
         row->readable = true;

@@ -6,9 +6,9 @@
  * connection of 127.0.0.1 with itself.  Some hundred microseconds.
  *
  * Belongs to the caller's thread, which the ring of io belongs to afterwards.
- *   I1  an operation counts as refused when its answer says that it is not to be done here (EPERM,
- *       EACCES, EINVAL, ENOSYS, EOPNOTSUPP) or when none comes; what the system lacks for the
- *       trial (memory, descriptors, an interface) refuses nothing */
+ *   IOP-1  an operation counts as refused when its answer says that it is not to be done here
+ *          (EPERM, EACCES, EINVAL, ENOSYS, EOPNOTSUPP) or when none comes; what the system lacks
+ *          for the trial (memory, descriptors, an interface) refuses nothing */
 #ifndef LEVEE_BASE_IO_PROBE_H
 #define LEVEE_BASE_IO_PROBE_H
 
@@ -42,7 +42,7 @@ struct io_probe {
 const char *io_operation_text(enum io_operation operation);
 
 /* Do each operation once.  io has nothing in flight.  False: an operation never ended, so io must
- * be left as it is for ever (what is in flight belongs to it: I2 of io.h). */
+ * be left as it is for ever (what is in flight belongs to it: IO-2 of io.h). */
 must_use bool io_probe_run(struct io *io, struct io_probe *out);
 
 /* The first operation that is refused, or IO_OPERATION_COUNT. */

@@ -30,7 +30,7 @@ static void *run_thread(void *context)
 
     while ((job = next_job(lane)) != NULL) {
         job->run(job);
-        if (mailbox_post(&threads->finished, &job->mail)) /* T3; job is not ours any more */
+        if (mailbox_post(&threads->finished, &job->mail)) /* IOT-3; job is not ours any more */
             threads->io->v->wake(threads->io);
     }
     return NULL;

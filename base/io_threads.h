@@ -5,10 +5,10 @@
  * sleeps and costs nothing.  Signals are blocked in them.  Where the system refuses a lane its
  * first thread, its jobs are done by those of another lane.  Owned by an io and called by its
  * thread.
- *   T1  a job belongs to the threads from io_threads_start until io_threads_take or
+ *   IOT-1  a job belongs to the threads from io_threads_start until io_threads_take or
  *       io_threads_cancel gives it back
- *   T2  jobs of a lane begin in the order in which they were started
- *   T3  finished jobs come back in batches: the io is woken for the first one only */
+ *   IOT-2  jobs of a lane begin in the order in which they were started
+ *   IOT-3  finished jobs come back in batches: the io is woken for the first one only */
 #ifndef LEVEE_BASE_IO_THREADS_H
 #define LEVEE_BASE_IO_THREADS_H
 

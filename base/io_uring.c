@@ -17,7 +17,7 @@ enum {
     RECV_BUFFER_COUNT_MAX = 32768,
 };
 
-/* Newer kernel interface than the headers of the build may have (linux/io_uring.h). */
+/* Newer kernel interface than the headers of the build may have (<linux/io_uring.h>). */
 #ifndef IORING_SQ_TASKRUN
 #define IORING_SQ_TASKRUN (1U << 2)
 #endif

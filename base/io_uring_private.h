@@ -6,11 +6,11 @@
  *
  * user_data of a submission is the io_op with a tag in its low bits.  A completion is turned into
  * ops on io.completed, by ring_wait alone, and nothing is called from there:
- *   P1  a piece of a struct io_recv or io_accept is an op of ours (struct ring_piece), so several
- *       of one turn keep their order; a receive buffer has one piece, and goes back to the kernel
- *       after the piece was handed over
- *   P2  reaping needs no submission: what must be armed again is noted on rearm and submitted by
- *       the next ring_wait, when buffers are back */
+ *   RING-1  a piece of a struct io_recv or io_accept is an op of ours (struct ring_piece), so
+ *           several of one turn keep their order; a receive buffer has one piece, and goes back to
+ *           the kernel after the piece was handed over
+ *   RING-2  reaping needs no submission: what must be armed again is noted on rearm and submitted
+ *           by the next ring_wait, when buffers are back */
 #ifndef LEVEE_BASE_IO_URING_PRIVATE_H
 #define LEVEE_BASE_IO_URING_PRIVATE_H
 

@@ -175,7 +175,7 @@ void ring_on_recv(struct ring_io *self, struct io_recv *recv, int32_t result, ui
         self->multishot_recv = false; /* before 6.0 */
         result = -ENOBUFS;
     }
-    /* Out of buffers: more of them are back before the next submission (P2). */
+    /* Out of buffers: more of them are back before the next submission (RING-2). */
     if (result > 0 || result == -ENOBUFS || result == -EINTR || result == -EAGAIN) {
         if (!canceled) {
             rearm(self, &recv->op);

@@ -9,9 +9,9 @@
  * -> tasks.  What a callback starts, posts or defers is seen by the steps after it; a task that is
  * deferred by a task runs in the next turn, which then does not sleep.
  *
- *   I1  callbacks never nest: done, fire, deliver and run are called from loop_turn only
- *   I2  a mail is delivered once, and mails of one sender arrive in the order in which they were
- *       posted */
+ *   LOOP-1  callbacks never nest: done, fire, deliver and run are called from loop_turn only
+ *   LOOP-2  a mail is delivered once, and mails of one sender arrive in the order in which they
+ *           were posted */
 #ifndef LEVEE_BASE_LOOP_H
 #define LEVEE_BASE_LOOP_H
 

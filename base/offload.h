@@ -3,9 +3,9 @@
  * A job carries all that its work looks at; it goes to a thread and comes back by mail.  One for
  * the process; any loop may start jobs, and bounds its own.  Where there is none (NULL: a simulated
  * world, a test) the work runs on the loop itself, in a later turn, so that a seed gives one run.
- *   O1  until done, job and what its work touches belong to the work alone
- *   O2  done runs once, on the loop that started the job, never inside offload_start
- *   O3  jobs begin in the order in which they were started */
+ *   OFF-1  until done, job and what its work touches belong to the work alone
+ *   OFF-2  done runs once, on the loop that started the job, never inside offload_start
+ *   OFF-3  jobs begin in the order in which they were started */
 #ifndef LEVEE_BASE_OFFLOAD_H
 #define LEVEE_BASE_OFFLOAD_H
 

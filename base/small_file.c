@@ -69,7 +69,7 @@ enum err small_file_read_into(struct io *io, const char *path, void *bytes, uint
     return err;
 }
 
-/* Beside path: name_out.  SF1 */
+/* Beside path: name_out.  SMF-1 */
 static enum err write_beside(struct io *io, const char *path, const void *bytes, size_t size_bytes,
                              bool sync, char name_out[static SMALL_FILE_PATH_MAX + 8])
 {
@@ -104,7 +104,7 @@ enum err small_file_install(struct io *io, const char *dir, const char *temporar
 
     if (err == OK && dir != NULL)
         err = io->v->dir_sync(io, dir);
-    return err; /* SF2 */
+    return err; /* SMF-2 */
 }
 
 enum err small_file_replace(struct io *io, const char *dir, const char *path, const void *bytes,

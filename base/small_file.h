@@ -2,11 +2,12 @@
  * content, never a part.
  *
  * Any thread with its own io; holds nothing; synchronous (io.h: for start, the control path,
- * tools). SF1  the new content is written beside, under path.tmp, and renamed over path; what a
- * stop in between leaves there is overwritten by the next one SF2  small_file_replace: when it
- * returns OK the new content is durable, and so is its name if dir was given
- * (docs/decisions/0001-own-small-files.md); small_file_write: nothing is, until the caller has
- * synced the file system */
+ * tools).
+ *   SMF-1  the new content is written beside, under path.tmp, and renamed over path; what a stop
+ *        in between leaves there is overwritten by the next one
+ *   SMF-2  small_file_replace: when it returns OK the new content is durable, and so is its name
+ *        if dir was given (docs/decisions/0001-own-small-files.md); small_file_write: nothing
+ *        is, until the caller has synced the file system */
 #ifndef LEVEE_BASE_SMALL_FILE_H
 #define LEVEE_BASE_SMALL_FILE_H
 

@@ -32,10 +32,10 @@ static void place(struct timer_wheel *wheel, struct timer *timer)
     unsigned level = differing == 0 ? 0 : (63U - (unsigned)__builtin_clzll(differing)) / DIGIT_BITS;
     unsigned slot = tick >> (level * DIGIT_BITS) & (TIMER_SLOT_COUNT - 1);
 
-    timer->level = (uint8_t)level; /* I1 */
+    timer->level = (uint8_t)level; /* TMR-1 */
     timer->slot = (uint8_t)slot;
     list_push_back(&wheel->slots[level][slot], &timer->node);
-    wheel->occupied[level] |= 1ULL << slot; /* I2 */
+    wheel->occupied[level] |= 1ULL << slot; /* TMR-2 */
 }
 
 void timer_set(struct timer_wheel *wheel, struct timer *timer, uint64_t deadline_ns)
@@ -60,10 +60,10 @@ void timer_cancel(struct timer_wheel *wheel, struct timer *timer)
     list_remove(&timer->node);
     wheel->count--;
     if (timer->level != LEVEL_NONE && list_is_empty(&wheel->slots[timer->level][timer->slot]))
-        wheel->occupied[timer->level] &= ~(1ULL << timer->slot); /* I2 */
+        wheel->occupied[timer->level] &= ~(1ULL << timer->slot); /* TMR-2 */
 }
 
-/* The first occupied slot: its level and first tick.  By I1 everything on a level comes before
+/* The first occupied slot: its level and first tick.  By TMR-1 everything on a level comes before
  * everything on the levels above.  False when the wheel holds nothing. */
 static bool first_slot(const struct timer_wheel *wheel, unsigned *level_out, uint64_t *tick_out)
 {

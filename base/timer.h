@@ -4,8 +4,9 @@
  * Ticks of 1 ms; a timer fires at the first tick that is not before its deadline: never early.
  * Setting and cancelling cost a constant.  Owned by one loop; without randomness, so that one
  * history gives one order.
- *   I1  a timer sits on the level of the highest 6-bit digit in which its tick and now_tick differ
- *   I2  bit s of occupied[l] is set exactly when slot s of level l holds a timer */
+ *   TMR-1  a timer sits on the level of the highest 6-bit digit in which its tick and now_tick
+ *          differ
+ *   TMR-2  bit s of occupied[l] is set exactly when slot s of level l holds a timer */
 #ifndef LEVEE_BASE_TIMER_H
 #define LEVEE_BASE_TIMER_H
 

@@ -35,8 +35,8 @@ static void on_written(struct io_op *op, int32_t result)
         write->done(write, result == 0 ? ERR_IO : err_from_errno(-result));
         return;
     }
-    write->fruitless_count = moved > 0 ? 0 : write->fruitless_count + 1; /* WW2 */
-    advance(write, moved);                                               /* WW1 */
+    write->fruitless_count = moved > 0 ? 0 : write->fruitless_count + 1; /* WHW-2 */
+    advance(write, moved);                                               /* WHW-1 */
     if (write->vec_count == 0) {
         write->done(write, OK);
         return;

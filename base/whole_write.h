@@ -1,10 +1,11 @@
 /* whole_write: one write to a file that goes on until all of it is done.
  *
  * Embedded by the caller, which owns the bytes; lives on one loop.  A short write goes on with the
- * rest (io.h, I5), an interrupted one with the same.
- *   WW1  a file opened with O_DIRECT goes on at a block: what of a block came is written again
- *   WW2  after FRUITLESS_MAX attempts in a row that moved nothing it is ERR_IO; so is a write of 0
- *   WW3  a lack of space is the caller's to judge: it is told ERR_NOSPACE, and may start anew */
+ * rest (io.h, IO-5), an interrupted one with the same.
+ *   WHW-1  a file opened with O_DIRECT goes on at a block: what of a block came is written again
+ *   WHW-2  after FRUITLESS_MAX attempts in a row that moved nothing it is ERR_IO; so is a write of
+ *          0
+ *   WHW-3  a lack of space is the caller's to judge: it is told ERR_NOSPACE, and may start anew */
 #ifndef LEVEE_BASE_WHOLE_WRITE_H
 #define LEVEE_BASE_WHOLE_WRITE_H
 
@@ -17,7 +18,7 @@ struct whole_write {
     struct io *io;
     int32_t fd;
     bool dsync;           /* durable when it is done */
-    uint32_t block_bytes; /* 1; IO_ALIGN: WW1 */
+    uint32_t block_bytes; /* 1; IO_ALIGN: WHW-1 */
     uint64_t pos;         /* of what is left */
     struct iovec *vec;    /* what is left: the caller's, changed as it goes */
     uint32_t vec_count;

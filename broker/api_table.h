@@ -3,8 +3,8 @@
  *
  * Constant; any thread.  How an API is read and written is its schema's to say (net/protocol/api.h,
  * under the same key); a row says what is done with it.
- *   A1  rows stand by rising key
- *   A2  each row says who may ask; a row without a rule does not compile */
+ *   APT-1  rows stand by rising key
+ *   APT-2  each row says who may ask; a row without a rule does not compile */
 #ifndef LEVEE_BROKER_API_TABLE_H
 #define LEVEE_BROKER_API_TABLE_H
 

@@ -6,7 +6,7 @@
 #include "broker/memory_limits.h"
 
 enum {
-    ALL_PART = 2,   /* of the memory of requests; produced ones may have three quarters (V2) */
+    ALL_PART = 2,   /* of the memory of requests; produced ones may have three quarters (SRV-2) */
     QUEUE_PART = 4, /* a partition alone does not take it all */
     STRICT_MS = 60000,
     TOLD_MS = 60000, /* not again before */
@@ -21,7 +21,7 @@ void append_load_init(struct append_load *load, const struct memory_limits *limi
 
     *load = (struct append_load){
         .sink = sink,
-        .all_max_bytes = bytes / ALL_PART / shard_count, /* L1: all may be of one home */
+        .all_max_bytes = bytes / ALL_PART / shard_count, /* LOAD-1: all may be of one home */
         .queue_max_bytes = bytes / QUEUE_PART / shard_count,
     };
 }

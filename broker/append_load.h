@@ -6,7 +6,7 @@
  * hurry the check, and others, who write to other partitions, wait for it too.  So once somebody
  * has waited for memory (REQUEST_PRESSED), what waits for checks may hold no more than a part of
  * it, and that stays so for a while.
- *   L1  what may wait for checks leaves a quarter of the memory to other Produce requests,
+ *   LOAD-1  what may wait for checks leaves a quarter of the memory to other Produce requests,
  * whichever shards the partitions are on */
 #ifndef LEVEE_BROKER_APPEND_LOAD_H
 #define LEVEE_BROKER_APPEND_LOAD_H

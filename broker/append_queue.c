@@ -15,7 +15,7 @@ bool append_queue_is_held(const struct append_queue *queue)
 /* Room is waited for exactly while the first op could use it. */
 static void renew_wait(struct append_queue *queue)
 {
-    bool wants = !list_is_empty(&queue->waiting) && !append_queue_is_held(queue); /* Q5 */
+    bool wants = !list_is_empty(&queue->waiting) && !append_queue_is_held(queue); /* APQ-5 */
 
     if (!wants)
         store_cancel_wait(&queue->room);
@@ -54,7 +54,7 @@ static void finish(struct append_op *op, enum err err)
     op->done(op, err);
 }
 
-/* Its turn, once there may be room: the first one, and then the others have theirs (Q4). */
+/* Its turn, once there may be room: the first one, and then the others have theirs (APQ-4). */
 static bool on_room(struct store_waiter *waiter)
 {
     struct append_queue *queue = container_of(waiter, struct append_queue, room);
@@ -80,14 +80,14 @@ void append_queue_init(struct append_queue *queue, struct store *store, struct a
 void append_queue_add(struct append_queue *queue, struct append_op *op)
 {
     bool is_first = list_is_empty(&queue->waiting);
-    enum err err = is_first && !op->is_preparing ? op->put(op) : ERR_FULL; /* Q1, Q5 */
+    enum err err = is_first && !op->is_preparing ? op->put(op) : ERR_FULL; /* APQ-1, APQ-5 */
     bool waits = err == ERR_FULL;
 
     op->queue = NULL;
     if (waits)
         err = op->wait == NULL ? OK : op->wait(op);
     if (!waits || err != OK) {
-        check(err != ERR_FULL); /* Q3 */
+        check(err != ERR_FULL); /* APQ-3 */
         op->done(op, err);
         return;
     }

@@ -2,13 +2,14 @@
  *
  * Part of whoever drives that log (a partition, the metadata log), on its loop.  When the journal
  * has no room, the first of the queue waits for it, and everybody behind waits too, also who would
- * fit: a batch of one connection and partition is never overtaken by a later one (durability.md L7,
- * I2), and no writer has to know that there was no room.
- *   Q1  ops are put in the order of append_queue_add
- *   Q2  done runs once, perhaps inside append_queue_add, and not at all after append_queue_cancel
- *   Q3  done never says ERR_FULL
- *   Q4  a turn puts one op; then the other queues of the store have theirs (store_wait_room)
- *   Q5  an op that is preparing holds its place: it is not put, nor is anybody behind it, before
+ * fit: a batch of one connection and partition is never overtaken by a later one (DUR-L7,
+ * DUR-I2), and no writer has to know that there was no room.
+ *   APQ-1  ops are put in the order of append_queue_add
+ *   APQ-2  done runs once, perhaps inside append_queue_add, and not at all after
+ *          append_queue_cancel
+ *   APQ-3  done never says ERR_FULL
+ *   APQ-4  a turn puts one op; then the other queues of the store have theirs (store_wait_room)
+ *   APQ-5  an op that is preparing holds its place: it is not put, nor is anybody behind it, before
  *       append_queue_ready */
 #ifndef LEVEE_BROKER_APPEND_QUEUE_H
 #define LEVEE_BROKER_APPEND_QUEUE_H
@@ -33,7 +34,7 @@ struct append_queue {
 struct append_op {
     struct list node;
     struct append_queue *queue; /* where it waits, else NULL */
-    bool is_preparing;          /* the caller's, before it is added: put comes later (Q5) */
+    bool is_preparing;          /* the caller's, before it is added: put comes later (APQ-5) */
     uint64_t held_bytes;        /* the caller's, before it is added: what it keeps while it waits */
     bool has_key;               /* the caller's, before it is added: key.key is set */
     struct key_link key;        /* whose ops are found by append_queue_next */
@@ -70,7 +71,7 @@ void append_queue_end(struct append_queue *queue, enum err err);
 /* Nobody waits any more, and nobody is told: everything ends. */
 void append_queue_deinit(struct append_queue *queue);
 
-/* Does all that waits wait for the first one, which prepares (Q5)? */
+/* Does all that waits wait for the first one, which prepares (APQ-5)? */
 bool append_queue_is_held(const struct append_queue *queue);
 
 static inline bool append_op_is_waiting(const struct append_op *op)

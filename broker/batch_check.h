@@ -5,10 +5,10 @@
  * levee.uncompressed.batch.max.bytes allows.  So the loop looks for some milliseconds a turn.  What
  * it does not come to goes on in the next turn; a batch that would take a whole turn for itself is
  * looked at from its beginning by a thread.
- *   B1  what the checks of one turn cost the loop is bounded (TURN_NS)
- *   B2  clients have their turns one after the other, and of a client its requests: one with many
- *       long checks does not hold up the others
- *   B3  memory of checks under way is bounded: so many of a shard are (THREADS_BUSY_MAX)
+ *   CHK-1  what the checks of one turn cost the loop is bounded (TURN_NS)
+ *   CHK-2  clients have their turns one after the other, and of a client its requests: one with
+ *          many long checks does not hold up the others
+ *   CHK-3  memory of checks under way is bounded: so many of a shard are (THREADS_BUSY_MAX)
  */
 #ifndef LEVEE_BROKER_BATCH_CHECK_H
 #define LEVEE_BROKER_BATCH_CHECK_H
@@ -30,7 +30,7 @@ struct batch_check {
     const uint8_t *bytes;      /* as it came; the frame's */
     uint32_t size_bytes;
     struct buf *frame;       /* a reference is taken while a thread looks */
-    struct turn_owner owner; /* whose turn it is (B2) */
+    struct turn_owner owner; /* whose turn it is (CHK-2) */
     struct budget *budget; /* counts errors, of which it leaves half to others; NULL: nobody does */
     /* After ERR_AGAIN, from the loop, once: OK, or as batch_validate, or validation_recode.  On OK
      * stored and stored_bytes are what is to be stored. */

@@ -61,8 +61,8 @@ static void on_unfenced(struct broker_heartbeat *heartbeat, enum err err)
     struct broker_lifecycle *life = container_of(heartbeat, struct broker_lifecycle, heartbeat);
 
     if (life->state != LIFECYCLE_STARTING)
-        return;                                /* B2 */
-    check(err != OK || !heartbeat->is_fenced); /* B1 */
+        return;                                /* BLC-2 */
+    check(err != OK || !heartbeat->is_fenced); /* BLC-1 */
     end_start(life, err);
 }
 
@@ -86,7 +86,7 @@ static void on_registered(struct broker_registration *registration, enum err err
     if (err == OK)
         life->broker_epoch = registration->broker_epoch;
     if (life->state != LIFECYCLE_STARTING)
-        return; /* B2 */
+        return; /* BLC-2 */
     if (err != OK)
         end_start(life, err);
     else

@@ -4,8 +4,8 @@
  * The broker's, on shard 0.  It knows the controller by its client alone.  (Kafka's
  * BrokerLifecycleManager.)  A controller in the same process hears of a broker that hangs from
  * nobody else, and hangs with it: so no heartbeat is sent but those that change something.
- *   B1  clients are let in when the controller has unfenced us, and not before
- *   B2  after broker_lifecycle_stop nothing more is asked, but to be fenced */
+ *   BLC-1  clients are let in when the controller has unfenced us, and not before
+ *   BLC-2  after broker_lifecycle_stop nothing more is asked, but to be fenced */
 #ifndef LEVEE_BROKER_BROKER_LIFECYCLE_H
 #define LEVEE_BROKER_BROKER_LIFECYCLE_H
 

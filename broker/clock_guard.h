@@ -4,7 +4,7 @@
  * with the time that really passed: after a step nothing goes by age (segments by retention.ms,
  * idle producers, committed offsets) until the two agree again, or the clock has kept its new time
  * for levee.clock.step.accept.ms.  A clock that is wrong already when the broker starts cannot be
- * told from a long stop.  One per shard, on its loop.  (durability.md F12) */
+ * told from a long stop.  One per shard, on its loop.  (DUR-F12) */
 #ifndef LEVEE_BROKER_CLOCK_GUARD_H
 #define LEVEE_BROKER_CLOCK_GUARD_H
 

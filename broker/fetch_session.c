@@ -110,7 +110,7 @@ struct fetch_session *fetch_sessions_find(struct fetch_sessions *sessions, int32
     return hash_map_find(&sessions->by_id, &id, sizeof(id));
 }
 
-/* ---- room for a new one (F2, F3) */
+/* ---- room for a new one (FSN-2, FSN-3) */
 
 static bool is_past(const struct fetch_sessions *sessions, uint64_t now_ns, uint64_t then_ns)
 {
@@ -403,7 +403,7 @@ static int16_t plan_next(struct fetch_sessions *sessions, const struct fetch_ask
     session->next_epoch = epoch_after(session->next_epoch);
     forget(session, request);
     if (!ask->all_known || !add_all(session, request)) {
-        drop_session(session); /* F4, F2: the client says all again, and is told id 0 */
+        drop_session(session); /* FSN-4, FSN-2: the client says all again, and is told id 0 */
         return KAFKA_FETCH_SESSION_ID_NOT_FOUND;
     }
     serve(session, ask->now_ns, out);

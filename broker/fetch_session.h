@@ -2,15 +2,16 @@
  *
  * One cache per shard, of the connections that live there.  A session id that another shard made is
  * unknown here, which a client answers with a full fetch, as after a restart.
- *   F1  the partitions of a session are kept in the order in which they are served; one that
+ *   FSN-1  the partitions of a session are kept in the order in which they are served; one that
  *       returned data moves to the end, so that none starves behind the others
- *   F2  there are at most max_count sessions, within the budget.  A new one takes the place of one
- *       that was not used for FETCH_SESSION_STALE_MS; else of the smallest that is older than that
- *       and smaller than itself (Kafka: FetchSessionCache.tryEvict); else there is none: the client
- *       is told id 0 and says everything again
- *   F3  a session belongs to the connection that made it and ends with it; a connection has at most
- *       FETCH_SESSIONS_OWN_MAX, and its new one takes the place of its own that is longest unused
- *   F4  a partition that does not exist is in no session */
+ *   FSN-2  there are at most max_count sessions, within the budget.  A new one takes the place of
+ *          one that was not used for FETCH_SESSION_STALE_MS; else of the smallest that is older
+ *          than that and smaller than itself (Kafka: FetchSessionCache.tryEvict); else there is
+ *          none: the client is told id 0 and says everything again
+ *   FSN-3  a session belongs to the connection that made it and ends with it; a connection has at
+ *          most FETCH_SESSIONS_OWN_MAX, and its new one takes the place of its own that is longest
+ *          unused
+ *   FSN-4  a partition that does not exist is in no session */
 #ifndef LEVEE_BROKER_FETCH_SESSION_H
 #define LEVEE_BROKER_FETCH_SESSION_H
 
@@ -60,7 +61,7 @@ struct fetch_session {
     uint64_t created_ns;
     uint64_t used_ns;
     struct hash_map interests; /* by key */
-    struct list order;         /* of fetch_interest.node: F1 */
+    struct list order;         /* of fetch_interest.node: FSN-1 */
 };
 
 /* A connection's; zeroed at first. */

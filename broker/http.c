@@ -17,7 +17,7 @@ struct http {
     struct MHD_Daemon *daemon;
     const struct metrics *metrics;
     const struct health *health;
-    pthread_mutex_t metrics_mutex; /* H1; and of scrape */
+    pthread_mutex_t metrics_mutex; /* HTTP-1; and of scrape */
     struct scrape *scrape;
     pthread_mutex_t gathered_mutex; /* of gathered */
     pthread_cond_t is_gathered;

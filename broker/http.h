@@ -6,8 +6,8 @@
  *   /livez   200 while the process runs and no log directory has failed, else 503
  *   /readyz  200 while clients are served: recovery is done, listeners are open, not stopping;
  *            else 503; the text says which it is
- *   H1  one /metrics at a time; it waits SCRAPE_WAIT_SECONDS for the loops, then answers without
- *       what they would tell */
+ *   HTTP-1  one /metrics at a time; it waits SCRAPE_WAIT_SECONDS for the loops, then answers
+ *           without what they would tell */
 #ifndef LEVEE_BROKER_HTTP_H
 #define LEVEE_BROKER_HTTP_H
 

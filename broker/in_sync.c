@@ -32,11 +32,11 @@ static enum err set_of(const struct in_sync *set, const int32_t *ids, uint32_t c
     for (uint32_t i = 0; i < count; i++) {
         uint32_t bit = bit_of(set, ids[i]);
         if (bit == 0 || (bits & bit) != 0)
-            return ERR_INVALID; /* N2 */
+            return ERR_INVALID; /* ISR-2 */
         bits |= bit;
     }
     if ((bits & (UINT32_C(1) << set->own)) == 0)
-        return ERR_INVALID; /* N1 */
+        return ERR_INVALID; /* ISR-1 */
     *out = bits;
     return OK;
 }
@@ -45,7 +45,7 @@ static enum err set_of(const struct in_sync *set, const int32_t *ids, uint32_t c
 
 static void lead_nothing(struct in_sync *set)
 {
-    set->replica_count = 0; /* N6 */
+    set->replica_count = 0; /* ISR-6 */
     set->own = 0;
     set->isr = 0;
     set->isr_count = 0;
@@ -77,7 +77,7 @@ static enum err take_replicas(struct in_sync *set, const struct in_sync_state *s
             found_self = true;
         }
     }
-    return found_self ? OK : ERR_INVALID; /* N1 */
+    return found_self ? OK : ERR_INVALID; /* ISR-1 */
 }
 
 enum err in_sync_commit(struct in_sync *set, const struct in_sync_state *state, int64_t log_end)
@@ -86,7 +86,7 @@ enum err in_sync_commit(struct in_sync *set, const struct in_sync_state *state, 
     enum err err;
 
     if (state->partition_epoch < set->partition_epoch || state->leader_epoch < set->leader_epoch)
-        return ERR_FENCED_EPOCH; /* N4 */
+        return ERR_FENCED_EPOCH; /* ISR-4 */
     if (state->partition_epoch == set->partition_epoch && state->leader_epoch == set->leader_epoch)
         return OK;
     lead_nothing(set);
@@ -129,7 +129,7 @@ int64_t in_sync_high_watermark(const struct in_sync *set, int64_t current)
     for (uint32_t i = 0; i < set->replica_count; i++)
         if ((maximal & (UINT32_C(1) << i)) != 0 && set->end_offsets[i] < least)
             least = set->end_offsets[i];
-    return least > current ? least : current; /* N3 */
+    return least > current ? least : current; /* ISR-3 */
 }
 
 bool in_sync_has(const struct in_sync *set, int32_t id)
@@ -159,7 +159,7 @@ enum err in_sync_propose(struct in_sync *set, const int32_t *ids, uint32_t count
     if (!in_sync_leads(set))
         return ERR_NOT_FOUND;
     if (set->pending != 0)
-        return ERR_EXISTS; /* N5 */
+        return ERR_EXISTS; /* ISR-5 */
     err = set_of(set, ids, count, &proposed);
     if (err != OK)
         return err;
@@ -170,7 +170,7 @@ enum err in_sync_propose(struct in_sync *set, const int32_t *ids, uint32_t count
         if ((proposed & bit) == 0)
             continue;
         if ((set->isr & bit) == 0 && set->end_offsets[i] < needed)
-            return ERR_OFFSET_RANGE; /* N7 */
+            return ERR_OFFSET_RANGE; /* ISR-7 */
         change.isr[change.isr_count++] = set->replica_ids[i];
     }
     set->pending = proposed;
@@ -181,7 +181,7 @@ enum err in_sync_propose(struct in_sync *set, const int32_t *ids, uint32_t count
 
 static bool is_pending(const struct in_sync *set, const struct in_sync_change *change)
 {
-    return set->pending != 0 && change->proposal == set->proposal; /* N4, N5 */
+    return set->pending != 0 && change->proposal == set->proposal; /* ISR-4, ISR-5 */
 }
 
 bool in_sync_accepted(struct in_sync *set, const struct in_sync_change *change,

@@ -5,13 +5,15 @@
  * at once where it asks for more and only when it is committed where it asks for less (KIP-497).
  * The maximal set is the committed one and the proposed one together.  A set of one is a value like
  * any other.  Rules: Kafka's Partition and PartitionState (pending expansion, pending shrinking).
- *   N1  the leader is in its own set, committed and proposed; else it leads nothing (N6)
- *   N2  both sets are subsets of the replicas
- *   N3  a high watermark never goes back, and moves only to where the whole maximal set is
- *   N4  epochs never go back; a committed state with a higher partition epoch ends a pending change
- *   N5  at most one change is pending, and only its own answer ends it
- *   N6  replica_count 0: not led here: nothing is in sync, no high watermark moves
- *   N7  a replica joins only after it has reached the high watermark and the leader epoch's start
+ *   ISR-1  the leader is in its own set, committed and proposed; else it leads nothing (ISR-6)
+ *   ISR-2  both sets are subsets of the replicas
+ *   ISR-3  a high watermark never goes back, and moves only to where the whole maximal set is
+ *   ISR-4  epochs never go back; a committed state with a higher partition epoch ends a pending
+ *          change
+ *   ISR-5  at most one change is pending, and only its own answer ends it
+ *   ISR-6  replica_count 0: not led here: nothing is in sync, no high watermark moves
+ *   ISR-7  a replica joins only after it has reached the high watermark and the leader epoch's
+ *          start
  */
 #ifndef LEVEE_BROKER_IN_SYNC_H
 #define LEVEE_BROKER_IN_SYNC_H
@@ -66,8 +68,8 @@ void in_sync_set_min(struct in_sync *set, int32_t min_insync_replicas);
 /* Take a committed state; log_end is the leader's.  The epochs that we have: nothing to do, and a
  * pending change stays.  A new leader epoch forgets what the followers told.  A state with another
  * leader is OK, and nothing is led.  ERR_FENCED_EPOCH: older than what we have, nothing changed.
- * ERR_TOO_LARGE (more replicas than IN_SYNC_REPLICAS_MAX), ERR_INVALID (N1, N2, or an id twice):
- * the epochs are taken, and nothing is led. */
+ * ERR_TOO_LARGE (more replicas than IN_SYNC_REPLICAS_MAX), ERR_INVALID (ISR-1, ISR-2, or an id
+ * twice): the epochs are taken, and nothing is led. */
 must_use enum err in_sync_commit(struct in_sync *set, const struct in_sync_state *state,
                                  int64_t log_end);
 
@@ -110,8 +112,8 @@ bool in_sync_has(const struct in_sync *set, int32_t id);
 bool in_sync_has_maximal(const struct in_sync *set, int32_t id);
 
 /* Begin a change to the set of these ids.  ERR_NOT_FOUND: nothing is led; ERR_EXISTS: one is
- * pending (N5); ERR_INVALID: N1, N2, an id twice, or the committed set itself; ERR_OFFSET_RANGE:
- * one that would join is behind (N7). */
+ * pending (ISR-5); ERR_INVALID: ISR-1, ISR-2, an id twice, or the committed set itself;
+ * ERR_OFFSET_RANGE: one that would join is behind (ISR-7). */
 must_use enum err in_sync_propose(struct in_sync *set, const int32_t *ids, uint32_t count,
                                   int64_t high_watermark, struct in_sync_change *out);
 

@@ -35,7 +35,7 @@ void key_chains_deinit(struct key_chains *chains)
         free_table(chains);
 }
 
-/* A chain's things go over in their order, so K1 holds for each key. */
+/* A chain's things go over in their order, so KCH-1 holds for each key. */
 static void grow(struct key_chains *chains)
 {
     uint32_t count = chains->chain_count < CHAINS_MIN ? CHAINS_MIN : chains->chain_count * GROWTH;

@@ -3,7 +3,7 @@
  * Part of whoever keeps the things (append_queue: appends by producer), on its loop.  A table of
  * chains, made when it is first needed and grown with what is in it; without memory for that the
  * chains are longer, and nothing else.
- *   K1  in a chain things lie in the order of key_chains_add */
+ *   KCH-1  in a chain things lie in the order of key_chains_add */
 #ifndef LEVEE_BROKER_KEY_CHAINS_H
 #define LEVEE_BROKER_KEY_CHAINS_H
 

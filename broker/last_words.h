@@ -3,8 +3,8 @@
  *
  * One for the broker; speaks once.  Each shard does its part on its own loop: ends the waits of its
  * partitions, and leaves the loop some turns, in which the answers are handed to the kernel.
- *   E1  spoken runs after every shard has had its turns, or a second after the failure: a shard may
- *       not come to it; perhaps twice, on any shard */
+ *   LWD-1  spoken runs after every shard has had its turns, or a second after the failure: a shard
+ *          may not come to it; perhaps twice, on any shard */
 #ifndef LEVEE_BROKER_LAST_WORDS_H
 #define LEVEE_BROKER_LAST_WORDS_H
 

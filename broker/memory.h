@@ -3,8 +3,9 @@
  * Owned by its shard.  Each is a slab: bufs are made in it, and other memory is counted in its
  * budget.  The larger bufs of all are pages of one pool of the shard.  Each has a gauge and a
  * counter of refusals under its name, and a refusal is a log line (LVE-1109).  What the limits are
- * made of: memory_limits.h. B1  taken and waited for on the shard's loop; given back on any thread
- *   B2  a limit holds for a purpose in the whole process; each shard has an equal part */
+ * made of: memory_limits.h.
+ *   MEM-1  taken and waited for on the shard's loop; given back on any thread
+ *   MEM-2  a limit holds for a purpose in the whole process; each shard has an equal part */
 #ifndef LEVEE_BROKER_MEMORY_H
 #define LEVEE_BROKER_MEMORY_H
 

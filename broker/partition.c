@@ -57,7 +57,7 @@ void partition_publish(struct partition *partition)
     allowed = in_sync_high_watermark(&partition->in_sync, offsets.high_watermark);
     list_init(&ready); /* onto a list of our own first: waking may add waiters */
     if (allowed > offsets.high_watermark) {
-        log_set_high_watermark(partition->log, allowed); /* P1 */
+        log_set_high_watermark(partition->log, allowed); /* PRT-1 */
         take_reached(&partition->ack_waiters, allowed, &ready);
         list_for_each_safe(node, &partition->data_waiters)
         {
@@ -116,7 +116,7 @@ enum err partition_follow(struct partition *partition, const struct in_sync_stat
     if (err == ERR_FENCED_EPOCH)
         return err;
     if (state->leader_epoch > partition->leader_epoch) {
-        partition->leader_epoch = state->leader_epoch; /* P3 */
+        partition->leader_epoch = state->leader_epoch; /* PRT-3 */
         log_begin_epoch(partition->log, state->leader_epoch);
     }
     if (!is_led(partition))
@@ -255,7 +255,7 @@ void partition_append_verbatim(struct partition *partition, struct partition_app
 }
 
 /* What the same producer sent after it would overtake it: where the log does not know the producer,
- * it takes any sequence (I11).  They have the answer that the log gives where it does; so have
+ * it takes any sequence (DUR-I11).  They have the answer that the log gives where it does; so have
  * those that are still to come. */
 static void refuse_followers(const struct append_op *op)
 {

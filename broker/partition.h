@@ -2,11 +2,11 @@
  *
  * Owned by the topic_table of its shard, which opens and deletes its log.  Else its log is used
  * only through it: what is here, partition_read.h, partition_trim.h, time_lookup.h.
- *   P1  the high watermark moves in partition_publish and nowhere else, never past what the log's
- *       durability mode allows, nor past a member of the maximal in-sync set
- *   P2  a waiter is woken exactly once: by the high watermark, or by an error that ends the wait
+ *   PRT-1  the high watermark moves in partition_publish and nowhere else, never past what the
+ *          log's durability mode allows, nor past a member of the maximal in-sync set
+ *   PRT-2  a waiter is woken exactly once: by the high watermark, or by an error that ends the wait
  *       (deleted, failed, not led any more)
- *   P3  leader_epoch and in_sync's committed state change only by committed metadata records */
+ *   PRT-3  leader_epoch and in_sync's committed state change only by committed metadata records */
 #ifndef LEVEE_BROKER_PARTITION_H
 #define LEVEE_BROKER_PARTITION_H
 
@@ -104,7 +104,7 @@ void partition_init_waits(struct partition *partition);
 void partition_publish(struct partition *partition);
 
 /* Take what the committed metadata says; a new leader epoch begins before the first append under
- * it (kraft.md 5b).  Not led any more: every wait ends with ERR_NOT_FOUND.  A smaller set may allow
+ * it (KIP-101).  Not led any more: every wait ends with ERR_NOT_FOUND.  A smaller set may allow
  * more: partition_publish, once the log is recovered.  Errors: as in_sync_commit; ERR_FENCED_EPOCH
  * changed nothing, after the others nothing is led. */
 must_use enum err partition_follow(struct partition *partition, const struct in_sync_state *state);

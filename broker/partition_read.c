@@ -4,7 +4,7 @@ int64_t partition_read_bound(const struct partition *partition, enum partition_i
 {
     struct log_offsets offsets = log_offsets(partition->log);
 
-    switch (isolation) { /* R1 */
+    switch (isolation) { /* PRD-1 */
     case PARTITION_COMMITTED:
         return offsets.last_stable;
     case PARTITION_FOLLOWER:

@@ -2,7 +2,7 @@
  *
  * On the partition's loop.  A reader says by its isolation how far it may see, and no reader knows
  * where that is kept.
- *   R1  a batch is given out only when its last offset is below the reader's bound; the bounds
+ *   PRD-1  a batch is given out only when its last offset is below the reader's bound; the bounds
  *       stand in this order: last stable offset <= high watermark <= log end (KIP-98, KIP-101) */
 #ifndef LEVEE_BROKER_PARTITION_READ_H
 #define LEVEE_BROKER_PARTITION_READ_H

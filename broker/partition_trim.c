@@ -54,7 +54,7 @@ static void try_now(struct partition_trim *trim)
         return;
     }
     err = begin(trim);
-    if (err == ERR_FULL) { /* T2 */
+    if (err == ERR_FULL) { /* PTR-2 */
         list_push_back(&partition->trims, &trim->node);
         loop_set_timer_ms(&partition->shard->loop, &trim->retry, TRY_AGAIN_MS);
     } else if (err != OK) {
@@ -82,7 +82,7 @@ void partition_trim(struct partition *partition, struct partition_trim *trim)
 void partition_trim_cancel(struct partition_trim *trim)
 {
     if (trim->wait != NULL)
-        trim->wait->trim = NULL; /* T3 */
+        trim->wait->trim = NULL; /* PTR-3 */
     trim->wait = NULL;
     if (!list_is_linked(&trim->node))
         return;

@@ -2,10 +2,10 @@
  *
  * Owned by the caller until done or partition_trim_cancel, and embedded in its struct; on the
  * partition's loop.  It stands in no line of appends: it lets space go, and may use what the
- * journal keeps for those (journal.h, J5).
- *   T1  done runs once, and not at all after partition_trim_cancel
- *   T2  one that finds no room waits here, and ends with the partition's other waits
- *   T3  one that has begun counts, whatever becomes of who asked for it */
+ * journal keeps for those (journal.h, JRN-5).
+ *   PTR-1  done runs once, and not at all after partition_trim_cancel
+ *   PTR-2  one that finds no room waits here, and ends with the partition's other waits
+ *   PTR-3  one that has begun counts, whatever becomes of who asked for it */
 #ifndef LEVEE_BROKER_PARTITION_TRIM_H
 #define LEVEE_BROKER_PARTITION_TRIM_H
 
@@ -33,7 +33,7 @@ struct partition_trim {
  * ERR_FULL. */
 void partition_trim(struct partition *partition, struct partition_trim *trim);
 
-/* Is the new start in the journal, so that it counts? (T3) */
+/* Is the new start in the journal, so that it counts? (PTR-3) */
 static inline bool partition_trim_has_begun(const struct partition_trim *trim)
 {
     return trim->wait != NULL;

@@ -2,7 +2,7 @@
  *
  * Owned by the controller, on shard 0: asking for an id is rare (once in a producer's life), so one
  * place serves every shard.  An id is slot << 48 | counter, slot 0 until a cluster is paired.
- *   I1  no id is handed out twice, also across restarts: the rest of a block is lost with the
+ *   PID-1  no id is handed out twice, also across restarts: the rest of a block is lost with the
  *       process, the block itself never reserved again (ProducerIdsRecord) */
 #ifndef LEVEE_BROKER_PRODUCER_IDS_H
 #define LEVEE_BROKER_PRODUCER_IDS_H

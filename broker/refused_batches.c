@@ -49,7 +49,7 @@ void refused_batches_note(struct refused_batches *refused, const struct batch_he
     if (is_later || !make_items(refused))
         return;
     if (item == NULL)
-        item = &refused->items[refused->next++ % REFUSED_BATCHES_MAX]; /* R1 */
+        item = &refused->items[refused->next++ % REFUSED_BATCHES_MAX]; /* RFB-1 */
     *item = (struct refused_batch){
         .producer_id = header->producer_id,
         .sequence = header->base_sequence,

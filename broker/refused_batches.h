@@ -3,10 +3,10 @@
  *
  * Part of a partition, on its loop.  A client has several batches on their way.  When the first of
  * them is refused (it timed out, too much waits, there was no memory), the others come in all the
- * same, and a log that does not know the producer would take any sequence (durability.md I11): the
+ * same, and a log that does not know the producer would take any sequence (DUR-I11): the
  * first one could never be appended afterwards.  The log's answer for a gap is given instead, until
- * the refused one comes again. R1  few are remembered, the newest, and for a minute: only what was
- * on its way matters */
+ * the refused one comes again.
+ *   RFB-1  few are remembered, the newest, and for a minute: only what was on its way matters */
 #ifndef LEVEE_BROKER_REFUSED_BATCHES_H
 #define LEVEE_BROKER_REFUSED_BATCHES_H
 

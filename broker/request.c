@@ -385,7 +385,7 @@ static void end_at_home(struct request *request)
 
 static void end(struct request *request, int outcome)
 {
-    check(request->outcome == REQUEST_RUNNING); /* R1 */
+    check(request->outcome == REQUEST_RUNNING); /* REQ-1 */
     request->outcome = (typeof(request->outcome))outcome;
     request_run_on(request, request->home, end_at_home);
 }
@@ -455,7 +455,7 @@ void request_run_on(struct request *request, struct shard *target,
         continue_at(request);
         return;
     }
-    check(request->at == request->home || target == request->home); /* R3 */
+    check(request->at == request->home || target == request->home); /* REQ-3 */
     if (request->at == request->home) {
         if (request->began_ns != 0 && request->home->requests->working == request)
             request->home->requests->working = NULL; /* from now on it is the other shard's */

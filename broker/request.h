@@ -9,11 +9,12 @@
  *
  * Who makes one: request_pool_take, then fill sink, client, frame, bytes, size_bytes and
  * received_ns, then dispatch; the sink hears of the answer; request_done when that was sent.
- *   R1  each request is answered exactly once: request_answer, request_no_answer or request_close
- *   R2  body and response are the handler's until then
- *   R3  a request leaves its home for one other shard at a time, and comes back from there
- *   R4  whoever makes a request wait says how the waiting ends early: request_on_cancel
- *   R5  memory that cannot be had is an ordinary error: each allocation may give NULL, and a
+ *   REQ-1  each request is answered exactly once: request_answer, request_no_answer or
+ *          request_close
+ *   REQ-2  body and response are the handler's until then
+ *   REQ-3  a request leaves its home for one other shard at a time, and comes back from there
+ *   REQ-4  whoever makes a request wait says how the waiting ends early: request_on_cancel
+ *   REQ-5  memory that cannot be had is an ordinary error: each allocation may give NULL, and a
  *       handler allocates before it does what cannot be undone */
 #ifndef LEVEE_BROKER_REQUEST_H
 #define LEVEE_BROKER_REQUEST_H
@@ -200,7 +201,7 @@ void request_shed(struct request *request);
  * REQUEST_PRESSED.  Returns how many. */
 uint32_t request_pool_press_shed(struct request_pool *pool);
 
-/* Go on in continue_at on another shard (now, when it is the same); from home or back (R3).  What
+/* Go on in continue_at on another shard (now, when it is the same); from home or back (REQ-3). What
  * was registered with request_on_cancel ends. */
 void request_run_on(struct request *request, struct shard *target,
                     void (*continue_at)(struct request *request));

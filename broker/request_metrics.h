@@ -3,8 +3,8 @@
  *
  * Owned by the shard; its loop counts, without locks, and other threads read.  What belongs to an
  * API is made when it is asked for first.
- *   A1  a request that has its api_metrics is in work until request_metrics_answered
- *   A2  without memory for an API its requests are not measured
+ *   RQM-1  a request that has its api_metrics is in work until request_metrics_answered
+ *   RQM-2  without memory for an API its requests are not measured
  * The parts of the way (Kafka: RequestChannel): queue, from the whole request to the begin of its
  * work; local, while the connection's loop works on it; remote, until it is answered, for whatever
  * it waits; send, until the kernel has the answer.  The clock is read as often as the watch over
@@ -46,7 +46,7 @@ const struct histogram *request_metrics_times(const struct request_metrics *metr
 
 const char *request_phase_name(enum request_phase phase);
 
-/* A request for this API begins its work; NULL: A2. */
+/* A request for this API begins its work; NULL: RQM-2. */
 struct api_metrics *request_metrics_begin(struct request_metrics *metrics,
                                           const struct api_desc *api);
 

@@ -122,7 +122,7 @@ static void collect(struct metrics_collector *collector, struct metrics_scrape *
         if (summary == NULL)
             summary = summaries->by_key[key] = create(times->digits, now_ns);
         if (summary == NULL)
-            continue; /* Q2 */
+            continue; /* RQS-2 */
         turn = now_ns - summary->turned_ns >= REQUEST_WINDOW_MS * 1000000ULL;
         if (turn)
             summary->turned_ns = now_ns;

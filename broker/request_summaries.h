@@ -2,9 +2,9 @@
  *
  * One per broker, for all shards together; works at each scrape, on the thread that scrapes.  What
  * was recorded up to some time ago is kept aside and taken away from what is recorded now.
- *   Q1  percentiles cover the last REQUEST_WINDOW_MS at least, and twice that at most, when scrapes
- *       come more often; else the time since the scrape before the last
- *   Q2  without memory for an API, its percentiles are not told */
+ *   RQS-1  percentiles cover the last REQUEST_WINDOW_MS at least, and twice that at most, when
+ *          scrapes come more often; else the time since the scrape before the last
+ *   RQS-2  without memory for an API, its percentiles are not told */
 #ifndef LEVEE_BROKER_REQUEST_SUMMARIES_H
 #define LEVEE_BROKER_REQUEST_SUMMARIES_H
 

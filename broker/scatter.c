@@ -55,7 +55,7 @@ static void cancel_there(struct shard_call *call)
 {
     struct scatter_piece *piece = container_of(call, struct scatter_piece, cancel_call);
 
-    if (!piece->is_finished) /* C2 */
+    if (!piece->is_finished) /* SCT-2 */
         piece->cancel(piece, piece->why);
     shard_call_finish(call);
 }
@@ -78,7 +78,7 @@ static void start_cancel(struct scatter_piece *piece)
 
     if (piece->is_back || piece->is_canceling || piece->cancel == NULL)
         return;
-    scatter->pending_count++; /* C1 */
+    scatter->pending_count++; /* SCT-1 */
     piece->is_canceling = true;
     piece->why = scatter->canceled;
     shard_call_start(&piece->cancel_call, scatter->home, piece->call.target, cancel_there,

@@ -1,9 +1,9 @@
 /* scatter: one request's pieces, each run on the shard of its partition, gathered at home.
  *
  * Owned by the request (its arena).  Pieces may end in any order, also inside scatter_start.
- *   C1  gathered runs once, on the home shard, after scatter_end and after the last piece ended and
- *       every cancel has run
- *   C2  cancel runs on the piece's shard, only while the piece has not finished */
+ *   SCT-1  gathered runs once, on the home shard, after scatter_end and after the last piece ended
+ *          and every cancel has run
+ *   SCT-2  cancel runs on the piece's shard, only while the piece has not finished */
 #ifndef LEVEE_BROKER_SCATTER_H
 #define LEVEE_BROKER_SCATTER_H
 

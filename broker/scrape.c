@@ -70,7 +70,7 @@ static void finish(struct scrape *scrape)
     void *context = scrape->context;
 
     tell_limit(scrape);
-    __atomic_store_n(&scrape->state, SCRAPE_DONE, __ATOMIC_RELEASE); /* S1: not ours any more */
+    __atomic_store_n(&scrape->state, SCRAPE_DONE, __ATOMIC_RELEASE); /* SCR-1: not ours any more */
     done(context);
 }
 

@@ -4,12 +4,13 @@
  * topics, at most levee.metrics.rows.max partitions), each shard tells its groups, then each shard
  * its partitions and how far behind the groups are; then done, and the thread that scrapes takes
  * the facts with the registry (scrape_register).
- *   S1  at most one tour at a time; its facts belong to the loop where it is, and after done to the
- *       thread that scrapes
- *   S2  a loop is held for a slice of rows in one turn; between two nothing is kept that could go
- *       away: names and numbers, no pointers
- *   S3  what is beyond the limit is counted, and told in one log line (LVE-1112) at the first time
- *   S4  what is created, deleted or moved during a tour may be missing in its facts */
+ *   SCR-1  at most one tour at a time; its facts belong to the loop where it is, and after done to
+ *          the thread that scrapes
+ *   SCR-2  a loop is held for a slice of rows in one turn; between two nothing is kept that could
+ *          go away: names and numbers, no pointers
+ *   SCR-3  what is beyond the limit is counted, and told in one log line (LVE-1112) at the first
+ *          time
+ *   SCR-4  what is created, deleted or moved during a tour may be missing in its facts */
 #ifndef LEVEE_BROKER_SCRAPE_H
 #define LEVEE_BROKER_SCRAPE_H
 

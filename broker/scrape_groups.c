@@ -1,7 +1,7 @@
 /* The step of a scrape that looks at the groups of a shard: their states, members and offsets.
  *
  * A walk of a map goes on by its cursor: what is squeezed out meanwhile may make it pass something
- * over (scrape.h, S4), never tell it twice. */
+ * over (scrape.h, SCR-4), never tell it twice. */
 #include "base/mem.h"
 #include "broker/coordinator/coordinator_private.h"
 #include "broker/coordinator/group_offsets.h"

@@ -60,7 +60,7 @@ struct scrape_totals {
     uint64_t here, led, quarantined;                          /* of partitions */
     uint64_t under_replicated, under_min, at_min;             /* of those led */
     uint64_t groups, group_offsets, by_state[GROUP_DEAD + 1]; /* enum group_state */
-    uint64_t left_partitions, left_offsets, left_groups;      /* S3 */
+    uint64_t left_partitions, left_offsets, left_groups;      /* SCR-3 */
 };
 
 enum scrape_step { SCRAPE_PLAN, SCRAPE_GROUPS, SCRAPE_PARTITIONS, SCRAPE_OFFSETS, SCRAPE_END };

@@ -3,9 +3,10 @@
  * Built and ended by broker/serve.c, which alone knows everybody.  A handler finds here the two or
  * three parts that it needs; no part keeps a pointer to another shard's parts: work for another
  * shard travels in a shard_call or by request_run_on.
- *   H1  partition p of topic t lives on shard_of_partition(t, p), for as long as the process runs
- *   H2  the controller and the metadata log live on shard 0
- *   H3  a group lives on the shard of its __consumer_offsets partition */
+ *   SHD-1  partition p of topic t lives on shard_of_partition(t, p), for as long as the process
+ *          runs
+ *   SHD-2  the controller and the metadata log live on shard 0
+ *   SHD-3  a group lives on the shard of its __consumer_offsets partition */
 #ifndef LEVEE_BROKER_SHARD_H
 #define LEVEE_BROKER_SHARD_H
 

@@ -2,7 +2,7 @@
  *
  * Embedded in the handler's state, in the request's arena.  Unlike the pieces of a scatter, a visit
  * may allocate from the request, because no other one runs meanwhile.
- *   T1  visit runs once on each shard, by number; done once, at home, after the last of them */
+ *   TOUR-1  visit runs once on each shard, by number; done once, at home, after the last of them */
 #ifndef LEVEE_BROKER_SHARD_TOUR_H
 #define LEVEE_BROKER_SHARD_TOUR_H
 

@@ -2,7 +2,7 @@
  *
  * They are left by a crash between a topic's deletion and that of its files, or belong to another
  * cluster.  Nothing is removed: each is renamed to `<name>-stray` and told in a log line, so that
- * its name is free and its bytes are kept (kraft.md section 7, "Stray logs"). */
+ * its name is free and its bytes are kept (Kafka's LogManager.isStrayKraftReplica). */
 #ifndef LEVEE_BROKER_STRAY_LOGS_H
 #define LEVEE_BROKER_STRAY_LOGS_H
 

@@ -194,7 +194,7 @@ static enum err start_job(struct time_lookup *lookup)
     job->memory_bytes =
         compression_memory_bytes(batch_codec(&job->header), job->bytes + BATCH_HEADER_BYTES,
                                  job->header.size_bytes - BATCH_HEADER_BYTES);
-    budget_force(reads_of(lookup), job->memory_bytes); /* T3 */
+    budget_force(reads_of(lookup), job->memory_bytes); /* TLK-3 */
     lookup->job = job;
     lookups->job = job;
     offload_start(lookup->at->offload, &job->job, &lookup->at->loop);

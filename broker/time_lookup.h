@@ -4,11 +4,12 @@
  * A lookup reads, and looks into batches, each of which may expand to what
  * levee.uncompressed.batch.max.bytes allows.  So the lookups of a shard have some milliseconds of a
  * turn; a batch that takes more is searched by a thread (docs/decisions/0009).
- *   T1  what the lookups of one turn cost the loop is bounded (TURN_NS)
- *   T2  so many of a shard have read something and look at it (ACTIVE_MAX), and one has a batch
+ *   TLK-1  what the lookups of one turn cost the loop is bounded (TURN_NS)
+ *   TLK-2  so many of a shard have read something and look at it (ACTIVE_MAX), and one has a batch
  *       with a thread; the others wait and hold nothing, clients having their turns, and of a
- * client its requests T3  what a thread needs to uncompress counts in MEMORY_COLD_READS, past the
- * limit where need be, so that the next reads wait */
+ *       client its requests
+ *   TLK-3  what a thread needs to uncompress counts in MEMORY_COLD_READS, past the limit where need
+ *       be, so that the next reads wait */
 #ifndef LEVEE_BROKER_TIME_LOOKUP_H
 #define LEVEE_BROKER_TIME_LOOKUP_H
 
@@ -31,7 +32,7 @@ struct time_lookup {
     /* in */
     struct uuid topic_id;
     int32_t partition;
-    struct turn_owner owner; /* whose turn it is (T2) */
+    struct turn_owner owner; /* whose turn it is (TLK-2) */
     enum partition_isolation isolation;
     /* timestamp_ms, max_timestamp; out: what was found, and as which bytes it was read */
     struct log_time_lookup search;

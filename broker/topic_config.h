@@ -46,7 +46,7 @@ static inline enum topic_config_id topic_config_key_id(const struct config_key *
 
 /* levee.durability of an internal topic: the default (sync), whatever is set for the broker or was
  * once stored for the topic.  What a coordinator decided and answered must not be undone by a power
- * loss: committed offsets, ids, decisions (durability.md G3, T3).  topic may be NULL. */
+ * loss: committed offsets, ids, decisions (DUR-G3, DUR-T3).  topic may be NULL. */
 bool topic_config_is_fixed(const char *topic, enum topic_config_id id);
 
 /* Effective text and source of one key of a topic, and its synonyms in Kafka's order (topic,

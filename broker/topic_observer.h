@@ -2,7 +2,7 @@
  * broker leads.
  *
  * Embedded in its struct, and in the list of the shard's topic_table, on whose loop it is told.
- *   TT1  it is told of each partition in turns: led, resigned, led ...; between the two, and only
+ *   TOB-1  it is told of each partition in turns: led, resigned, led ...; between the two, and only
  *        then, this broker leads the partition and its log is open */
 #ifndef LEVEE_BROKER_TOPIC_OBSERVER_H
 #define LEVEE_BROKER_TOPIC_OBSERVER_H

@@ -31,7 +31,7 @@ void topic_table_open_all(struct topic_table *table);
 must_use enum err topic_table_follow_all(struct topic_table *table);
 
 /* Bring logs in step with the image: deletions first, then creations, then changed epochs and
- * configs (kraft.md section 2, rule 3).  The image has the delta already.  Without memory it ends
+ * configs.  The image has the delta already.  Without memory it ends
  * early, and topic_table_open_err says so. */
 void topic_table_publish(struct topic_table *table, const struct delta *delta);
 

@@ -20,7 +20,7 @@ bool conn_takes_requests(const struct conn *conn)
     return conn->state == CONN_OPEN || conn->state == CONN_LAPSED;
 }
 
-/* It is not received from, so that nobody would notice its end (V6). */
+/* It is not received from, so that nobody would notice its end (SRV-6). */
 static bool is_deaf(const struct conn *conn)
 {
     return conn->block != CONN_GOES && !conn->recv.op.in_flight && !conn->input_ended;
@@ -95,7 +95,7 @@ static void close_socket(struct conn *conn)
         ticket->ended(ticket);
 }
 
-/* The last steps of a closing connection, as far as they can be made (C4). */
+/* The last steps of a closing connection, as far as they can be made (CON-4). */
 static void finish(struct conn *conn)
 {
     struct conn_server *server = conn->server;
@@ -197,7 +197,7 @@ void conn_answer_close(struct conn_request *request)
     conn_is_answered(request);
 }
 
-/* V2 counts so many of its bytes no longer. */
+/* SRV-2 counts so many of its bytes no longer. */
 static void count_less(struct conn_request *request, uint32_t size_bytes)
 {
     struct conn_server *server = request->conn->server;

@@ -1,17 +1,18 @@
 /* conn: one peer that connected: its bytes become requests, their answers become bytes.
  *
  * Lives on the loop of its conn_server, which makes and ends it; see there for the callbacks.
- *   C1  each request handed to events->request is answered once: conn_answer, conn_answer_none or
- *       conn_answer_close, on this loop, also when the connection has died meanwhile
- *   C2  request->release runs once, after the answer was sent or dropped, never inside C1's calls
- *   C3  a connection that may not go on is not read: the peer feels it through TCP.  A few pieces
- *       too many wait in stash, so that the end of a peer that sends little is noticed
- *   C4  the memory of a conn lives until its ops have ended and its requests are released
- *   C5  requests of one connection take effect in their order: the next one begins when those
+ *   CON-1  each request handed to events->request is answered once: conn_answer, conn_answer_none
+ *          or conn_answer_close, on this loop, also when the connection has died meanwhile
+ *   CON-2  request->release runs once, after the answer was sent or dropped, never inside CON-1's
+ *          calls
+ *   CON-3  a connection that may not go on is not read: the peer feels it through TCP.  A few
+ *          pieces too many wait in stash, so that the end of a peer that sends little is noticed
+ *   CON-4  the memory of a conn lives until its ops have ended and its requests are released
+ *   CON-5  requests of one connection take effect in their order: the next one begins when those
  *       before it are answered, unless both are of the same lane (conn_events.lane)
- *   C6  what had arrived when the peer went away is executed like anything else; only its answers
- *       are dropped
- *   C7  once a turn has taken long, each connection begins one more request at most in it */
+ *   CON-6  what had arrived when the peer went away is executed like anything else; only its
+ *          answers are dropped
+ *   CON-7  once a turn has taken long, each connection begins one more request at most in it */
 #ifndef LEVEE_NET_CONN_H
 #define LEVEE_NET_CONN_H
 
@@ -67,16 +68,17 @@ struct conn_arrival {
 enum conn_state {
     CONN_OPEN,
     CONN_DRAINING, /* the server stops: what arrives is thrown away, answers still go out */
-    CONN_LAPSED,   /* the peer is gone: what it sent is executed, answers are dropped (C6) */
-    CONN_CLOSING,  /* the socket is shut; waits for ops and requests (C4) */
+    CONN_LAPSED,   /* the peer is gone: what it sent is executed, answers are dropped (CON-6) */
+    CONN_CLOSING,  /* the socket is shut; waits for ops and requests (CON-4) */
 };
 
 enum conn_block {
     CONN_GOES,
-    CONN_WAITS_OWN, /* C5, in_flight_max or answer_max_bytes of this connection, or its address */
+    CONN_WAITS_OWN, /* CON-5, in_flight_max or answer_max_bytes of this connection, or its address
+                     */
     CONN_WAITS_SERVER, /* a budget of the server, or create gave nothing */
     CONN_WAITS_MEMORY, /* to receive more of a frame */
-    CONN_WAITS_TURN,   /* its next request begins in the next turn (C7) */
+    CONN_WAITS_TURN,   /* its next request begins in the next turn (CON-7) */
 };
 
 struct conn {
@@ -137,7 +139,7 @@ void conn_answer_none(struct conn_request *request);
 void conn_answer_close(struct conn_request *request);
 
 /* Its answer, which it still owes, will be about so long: if that is more than CONN_STEP_BYTES it
- * counts among the long ones from now on (V4).  False: they have no room for it, nothing is
+ * counts among the long ones from now on (SRV-4).  False: they have no room for it, nothing is
  * counted, and it is to be answered shortly. */
 must_use bool conn_request_expects(struct conn_request *request, uint64_t answer_bytes);
 
@@ -153,7 +155,7 @@ void conn_request_shrink_frame(struct conn_request *request, struct buf *smaller
  * that of slab, past its limit, or what those others ask could never begin. */
 void conn_request_park(struct conn_request *request, struct slab *slab);
 
-/* Close now; what is not sent is lost.  Requests in work are still to be answered (C1). */
+/* Close now; what is not sent is lost.  Requests in work are still to be answered (CON-1). */
 void conn_close(struct conn *conn, enum conn_close_reason reason);
 
 /* True: answers will not reach the peer, so work that only serves it may be cut short. */

@@ -62,7 +62,7 @@ bool conn_has_own_room(const struct conn *conn)
     uint8_t lane = next_lane(conn);
 
     if (conn->outbox.working_count > 0 && (lane == CONN_LANE_ALONE || lane != conn->lane))
-        return false; /* C5 */
+        return false; /* CON-5 */
     return conn->outbox.request_count < limits->in_flight_max &&
            conn->outbox.queued_bytes < limits->answer_max_bytes &&
            conn_server_lets_owe(conn->server, conn, next_is_long(conn));
@@ -88,7 +88,7 @@ static void block(struct conn *conn, enum conn_block why)
     counter_add(&conn->server->counters.blocked, 1);
     conn->block = (uint8_t)why;
     if (why == CONN_WAITS_OWN)
-        list_push_back(&conn->debt->waiting, &conn->debt_node); /* D2 */
+        list_push_back(&conn->debt->waiting, &conn->debt_node); /* DEBT-2 */
     else if (why == CONN_WAITS_SERVER)
         conn_server_wait(conn->server, conn);
     else if (why == CONN_WAITS_MEMORY)
@@ -198,7 +198,7 @@ static uint32_t take_bytes(struct conn *conn, const uint8_t *bytes, uint32_t siz
 }
 
 /* Keep bytes for conn_go_on.  The stash grows by what TCP has under way until the receiving ends,
- * which the backend's shared buffers bound.  Frames leave room for it (frame.h, I1). */
+ * which the backend's shared buffers bound.  Frames leave room for it (frame.h, FRM-1). */
 static void stash(struct conn *conn, const uint8_t *bytes, uint32_t size_bytes)
 {
     uint32_t kept_bytes = conn->stash_bytes - conn->stash_pos;

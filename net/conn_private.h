@@ -18,7 +18,7 @@ void conn_drain(struct conn *conn);
 /* Does what arrives become requests? */
 bool conn_takes_requests(const struct conn *conn);
 
-/* The peer takes no more answers: read and execute what it has sent (C6), then close. */
+/* The peer takes no more answers: read and execute what it has sent (CON-6), then close. */
 void conn_lapse(struct conn *conn, enum conn_close_reason reason);
 
 /* Bytes came or went. */
@@ -52,7 +52,7 @@ void conn_server_mark_dirty(struct conn_server *server, struct conn *conn);
 /* conn may go on: conn_go_on soon. */
 void conn_server_mark_ready(struct conn_server *server, struct conn *conn);
 
-/* conn, blocked with its kind set, waits for V2, V4 or create; or for memory of a frame. */
+/* conn, blocked with its kind set, waits for SRV-2, SRV-4 or create; or for memory of a frame. */
 void conn_server_wait(struct conn_server *server, struct conn *conn);
 void conn_server_wait_memory(struct conn_server *server, struct conn *conn);
 
@@ -64,12 +64,12 @@ void conn_server_memory_back(struct conn_server *server);
  * want little do not wait behind those that want much. */
 void conn_server_feed_hungry(struct conn_server *server);
 
-/* May the whole frame of conn begin, as far as V2, V3 and V4 are concerned? *kind_out: what it is,
- * or what it waits as. */
+/* May the whole frame of conn begin, as far as SRV-2, SRV-3 and SRV-4 are concerned? *kind_out:
+ * what it is, or what it waits as. */
 bool conn_server_has_budget(const struct conn_server *server, const struct conn *conn, uint8_t lane,
                             bool is_long, enum conn_kind *kind_out);
 
-/* May conn begin such a request beside the unsent answers that it has (V4)? */
+/* May conn begin such a request beside the unsent answers that it has (SRV-4)? */
 bool conn_server_lets_owe(const struct conn_server *server, const struct conn *conn, bool is_long);
 
 /* An answer of so many bytes counts from now on, or no longer, among the long or the short ones. */

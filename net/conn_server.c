@@ -22,14 +22,14 @@ static uint64_t quarter_of_requests(const struct conn_server *server)
     return server->request_slab == NULL ? UINT64_MAX : server->request_slab->budget.max_bytes / 4;
 }
 
-/* Within the part of V2 in which a kind goes on past the other. */
+/* Within the part of SRV-2 in which a kind goes on past the other. */
 static bool is_within_own_part(const struct conn_server *server, const struct conn *conn,
                                enum conn_kind kind)
 {
     return server->kind_bytes[kind] + conn->frame.size_bytes <= quarter_of_requests(server);
 }
 
-/* Has somebody else, for whom there is no room, the right of way (V3)? */
+/* Has somebody else, for whom there is no room, the right of way (SRV-3)? */
 static bool is_behind(const struct conn_server *server, const struct conn *conn,
                       enum conn_kind kind, const bool blocked[CONN_KIND_COUNT])
 {
@@ -40,7 +40,7 @@ static bool is_behind(const struct conn_server *server, const struct conn *conn,
 }
 
 /* Let the ready ones go on, but for those behind one of them that finds no room.  If that one got
- * nothing it keeps its place in front; else it goes to the back (V3). */
+ * nothing it keeps its place in front; else it goes to the back (SRV-3). */
 static void go_on_ready(struct conn_server *server)
 {
     bool spent[CONN_KIND_COUNT] = {false};
@@ -80,7 +80,7 @@ static void go_on_ready(struct conn_server *server)
     list_splice_back(&server->waiting, &first);
 }
 
-/* Does its next piece make a buffer of which frames leave more to others (frame.c, I1)? */
+/* Does its next piece make a buffer of which frames leave more to others (frame.c, DUR-I1)? */
 static bool wants_much(const struct conn *conn)
 {
     uint32_t stashed_bytes = conn->stash_bytes - conn->stash_pos;
@@ -266,7 +266,7 @@ void conn_server_memory_back(struct conn_server *server)
         loop_defer(server->loop, &server->go_on_task);
 }
 
-/* V2: one bulk request may pass the limit when no other is in work, or all that are. */
+/* SRV-2: one bulk request may pass the limit when no other is in work, or all that are. */
 static bool has_request_room(const struct conn_server *server, const struct conn *conn,
                              enum conn_kind kind)
 {
@@ -292,7 +292,7 @@ static bool has_request_room(const struct conn_server *server, const struct conn
     return kind == CONN_SMALL || server->kind_bytes[CONN_BULK] + size_bytes <= bulk_max_bytes;
 }
 
-/* Is there room in the quarters of the answers' budget that a request may use (V4)? */
+/* Is there room in the quarters of the answers' budget that a request may use (SRV-4)? */
 static bool has_answer_room(const struct conn_server *server, bool is_long, bool owes)
 {
     uint64_t max_bytes, used_bytes, part_bytes;
@@ -351,7 +351,7 @@ void conn_server_settle(struct conn_server *server, struct conn *conn, uint64_t 
         server->long_answer_bytes -= bytes;
     if (!was_full || !conn_server_has_address_room(server, conn, is_long))
         return;
-    list_for_each(node, &conn->debt->waiting) /* D2 */
+    list_for_each(node, &conn->debt->waiting) /* DEBT-2 */
         conn_server_mark_ready(server, container_of(node, struct conn, debt_node));
 }
 

@@ -3,25 +3,26 @@
  * Its owner hands it connected sockets (net/listener does) and answers requests.  It counts what it
  * refuses and logs nothing; reasons reach the owner through the callbacks.  The limits have Kafka's
  * names; those of a whole process are divided by the owner among its servers.
- *   V1  callbacks come from the loop, never inside a call of the owner
- *   V2  queued_request_bytes is the sum of size_bytes of the requests that still have their frame
- *       and are not parked; it passes its limit by less than one request for each connection
- *   V3  who waits for V2, V4 or create goes on in the order of waiting, and before those who come
- *       later.  Bulk (large requests, and those that run beside others in a lane) and small ones
- *       wait apart: each kind goes on past the other within a quarter of V2, and bulk leaves a
- *       quarter free
- *   V4  no request begins while unsent answers fill their budget.  Of it, three quarters are for
+ *   SRV-1  callbacks come from the loop, never inside a call of the owner
+ *   SRV-2  queued_request_bytes is the sum of size_bytes of the requests that still have their
+ *          frame and are not parked; it passes its limit by less than one request for each
+ *          connection
+ *   SRV-3  who waits for SRV-2, SRV-4 or create goes on in the order of waiting, and before those
+ *          who come later.  Bulk (large requests, and those that run beside others in a lane) and
+ *          small ones wait apart: each kind goes on past the other within a quarter of SRV-2, and
+ *          bulk leaves a quarter free
+ *   SRV-4  no request begins while unsent answers fill their budget.  Of it, three quarters are for
  *       long answers: a request that may get one (conn_events.is_long) begins while they have room,
  *       and waits apart from the others, which go on beside those who take their answers slowly.
  *       A connection that has unsent answers leaves a quarter of each part to those that have none:
  *       it waits until its own are taken.  What turns out to have a long answer counts with it from
  *       then on, or is told that there is no room (conn_request_expects)
  *       And connections of one address leave half of each part to the other addresses
- *   V5  who takes its answers or sends a frame too slowly is closed (conn_watch.c); so are, when
+ *   SRV-5  who takes its answers or sends a frame too slowly is closed (conn_watch.c); so are, when
  *       frames find no memory, those that hold some and bring nothing
- *   V6  a blocked connection is received from, so that its end is noticed, while there is room for
- *       what comes; unfinished frames leave some.  One that is not is closed when nothing has come
- *       or gone for idle_max_ms, also with requests in work */
+ *   SRV-6  a blocked connection is received from, so that its end is noticed, while there is room
+ *          for what comes; unfinished frames leave some.  One that is not is closed when nothing
+ *          has come or gone for idle_max_ms, also with requests in work */
 #ifndef LEVEE_NET_CONN_SERVER_H
 #define LEVEE_NET_CONN_SERVER_H
 
@@ -47,7 +48,7 @@ struct conn_limits {
     uint64_t frame_stall_ms;  /* levee.request.stall.ms: CONN_STEP_BYTES of a frame, or its end,
                                * have to come in this time; 0: no limit */
     uint64_t idle_max_ms;     /* connections.max.idle.ms: no byte in or out, and no request in
-                               * work (or V6); 0: no limit */
+                               * work (or SRV-6); 0: no limit */
 };
 
 struct conn_events {
@@ -58,22 +59,23 @@ struct conn_events {
      * conn_server_resume.  Any other error closes the connection. */
     enum err (*create)(void *context, struct conn *conn, uint8_t lane, struct conn_request **out);
     /* Optional.  The lane of a whole request that has not begun: requests of one lane are in work
-     * together, those of lane CONN_LANE_ALONE one at a time (conn.h, C5).  NULL: all are of one. */
+     * together, those of lane CONN_LANE_ALONE one at a time (conn.h, CON-5).  NULL: all are of
+     * one. */
     uint8_t (*lane)(void *context, const uint8_t *bytes, uint32_t size_bytes);
     /* Optional.  May the answer of a whole request that has not begun be longer than
-     * CONN_STEP_BYTES (V4)?  NULL: any may. */
+     * CONN_STEP_BYTES (SRV-4)?  NULL: any may. */
     bool (*is_long)(void *context, const uint8_t *bytes, uint32_t size_bytes);
     /* A whole request: bytes, size_bytes, frame and received_ns are set.  Answer it now or later
-     * (conn.h, C1). */
+     * (conn.h, CON-1). */
     void (*request)(void *context, struct conn_request *request);
     /* Optional.  A connection has waited for CONN_PRESS_MS for the server's budgets or create: what
      * merely waits should give back what it holds.  Again each CONN_PRESS_MS. */
     void (*pressed)(void *context);
     /* Optional.  The connection broke or was closed: conn_is_closing.  Requests that arrived before
-     * may still begin (C6). */
+     * may still begin (CON-6). */
     void (*closing)(void *context, struct conn *conn, enum conn_close_reason reason);
     /* Optional.  The server stops and its deadline has passed, also for those that have closed
-     * before: requests in work are to end (C1). */
+     * before: requests in work are to end (CON-1). */
     void (*overdue)(void *context, struct conn *conn);
     /* Optional.  All is over; conn is gone after this. */
     void (*closed)(void *context, struct conn *conn);
@@ -85,7 +87,7 @@ enum { CONN_PRESS_MS = 1000 };
 enum conn_kind {
     CONN_SMALL,
     CONN_BULK,
-    CONN_LONG, /* may get a long answer, and those that are unsent fill their part (V4) */
+    CONN_LONG, /* may get a long answer, and those that are unsent fill their part (SRV-4) */
     CONN_KIND_COUNT,
 };
 
@@ -114,10 +116,10 @@ struct conn_counters {
 struct conn_server_options {
     struct loop *loop;
     struct slab *slab; /* frames: partial, stashed, or whole and not begun */
-    /* Optional.  Frames of requests in work; its budget is V2 as queued_request_max_bytes is, which
-     * one request that is alone may pass. */
+    /* Optional.  Frames of requests in work; its budget is SRV-2 as queued_request_max_bytes is,
+     * which one request that is alone may pass. */
     struct slab *request_slab;
-    struct budget *answers; /* optional: V4 */
+    struct budget *answers; /* optional: SRV-4 */
     struct conn_limits limits;
     const struct conn_events *events;
     void *context;      /* for events */
@@ -172,10 +174,10 @@ void conn_server_deinit(struct conn_server *server);
  * the ticket ended. */
 void conn_server_adopt(struct conn_server *server, const struct conn_arrival *arrival);
 
-/* Is there room for one more long answer, of conn (V4)? */
+/* Is there room for one more long answer, of conn (SRV-4)? */
 bool conn_server_has_long_room(const struct conn_server *server, const struct conn *conn);
 
-/* Do the connections of conn's address leave enough to others to begin such a request (V4)? */
+/* Do the connections of conn's address leave enough to others to begin such a request (SRV-4)? */
 bool conn_server_has_address_room(const struct conn_server *server, const struct conn *conn,
                                   bool is_long);
 
@@ -184,7 +186,7 @@ void conn_server_resume(struct conn_server *server);
 
 /* Take no more requests, send what is answered, close; after deadline_ms the rest is closed at
  * once.  stopped runs when the last connection is gone: requests in work must still be answered
- * (C1).  Sockets adopted from now on are closed.  Close listeners before; with other loops, post
+ * (CON-1).  Sockets adopted from now on are closed.  Close listeners before; with other loops, post
  * the call that leads here from the listener's loop, so that it comes after the last socket. */
 void conn_server_stop(struct conn_server *server, uint64_t deadline_ms,
                       void (*stopped)(struct conn_server *server));

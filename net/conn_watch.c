@@ -1,5 +1,5 @@
 /* Patience has an end: with peers that take their answers too slowly, with frames that come too
- * slowly, and with those that hold memory of frames which others need (conn_server.h, V5).
+ * slowly, and with those that hold memory of frames which others need (conn_server.h, SRV-5).
  *
  * Connections with a send or a frame under way are looked at once a second; without them there is
  * no timer. */

@@ -4,8 +4,8 @@
  *
  * Lives on one loop.  It knows nothing of requests: who sends keeps his own count of what is
  * outstanding.
- *   D1  up and down alternate, up first; between them frames arrive and messages may be sent
- *   D2  each message is released once: sent, or dropped before down */
+ *   DIAL-1  up and down alternate, up first; between them frames arrive and messages may be sent
+ *   DIAL-2  each message is released once: sent, or dropped before down */
 #ifndef LEVEE_NET_DIAL_H
 #define LEVEE_NET_DIAL_H
 

@@ -83,7 +83,7 @@ bool frame_has_room(const struct frame_reader *reader, uint32_t size_bytes)
            room_bytes >= leave_bytes(reader, wanted_bytes) + more_bytes(reader, wanted_bytes);
 }
 
-/* Room for at least one more byte, and for incoming_bytes of them where I1 or I2 allow it. */
+/* Room for at least one more byte, and for incoming_bytes of them where FRM-1 or FRM-2 allow it. */
 static enum err make_room(struct frame_reader *reader, uint32_t incoming_bytes)
 {
     uint64_t have = (uint64_t)reader->filled_bytes + incoming_bytes;

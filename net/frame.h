@@ -3,10 +3,10 @@
  *
  * One frame_reader is one direction of one connection; it collects one frame at a time.  Memory
  * follows the bytes that came, never the size that was announced:
- *   I1  capacity <= max(FRAME_FIRST_BYTES, FRAME_GROWTH_LARGE * bytes received of this frame)
+ *   FRM-1  capacity <= max(FRAME_FIRST_BYTES, FRAME_GROWTH_LARGE * bytes received of this frame)
  *       and a frame above FRAME_LARGE_BYTES leaves a FRAME_RESERVE_PART of the slab to small ones,
  *       which leave a FRAME_STASH_PART to what others have received and cannot begin
- *   I2  a frame that lies whole in the bytes handed in gets a buffer of exactly its size and is
+ *   FRM-2  a frame that lies whole in the bytes handed in gets a buffer of exactly its size and is
  *       copied once */
 #ifndef LEVEE_NET_FRAME_H
 #define LEVEE_NET_FRAME_H
@@ -71,8 +71,8 @@ static inline bool frame_is_partial(const struct frame_reader *reader)
 /* The whole frame; the reference is the caller's.  buf->bytes are its first *size_out bytes. */
 struct buf *frame_take(struct frame_reader *reader, uint32_t *size_out);
 
-/* What the buffer of the current frame grows to (I1) when size_bytes more of it come, and whether
- * the slab has room for that. */
+/* What the buffer of the current frame grows to (FRM-1) when size_bytes more of it come, and
+ * whether the slab has room for that. */
 uint64_t frame_growth_bytes(const struct frame_reader *reader, uint32_t size_bytes);
 bool frame_has_room(const struct frame_reader *reader, uint32_t size_bytes);
 
@@ -80,7 +80,7 @@ bool frame_has_room(const struct frame_reader *reader, uint32_t size_bytes);
 bool frame_wants_bytes_in_place(const struct frame_reader *reader);
 
 /* Where the next bytes of the current frame go, and how many fit (at least one; grows the buffer by
- * I1).  Tell with frame_filled, and how long they took to come: the next ones are more or fewer.
+ * FRM-1).  Tell with frame_filled, and how long they took to come: the next ones are more or fewer.
  * ERR_NOMEM: the slab is full. */
 must_use enum err frame_place(struct frame_reader *reader, uint8_t **bytes_out, uint32_t *size_out);
 void frame_filled(struct frame_reader *reader, uint32_t size_bytes, uint64_t took_ns);

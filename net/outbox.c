@@ -219,7 +219,7 @@ bool outbox_flush(struct outbox *outbox, struct stream *stream)
     uint32_t vec_count;
 
     if (outbox->send != NULL)
-        return false; /* I2 */
+        return false; /* OUT-2 */
     release_done(outbox);
     first = first_of(outbox);
     if (first == NULL || first->state != CONN_REQUEST_ANSWERED)
@@ -242,7 +242,7 @@ bool outbox_drop_answered(struct outbox *outbox)
     struct list answered;
     struct list *node;
 
-    check(outbox->send == NULL); /* I3 */
+    check(outbox->send == NULL); /* OUT-3 */
     list_init(&answered);
     list_for_each_safe(each, &outbox->requests)
     {

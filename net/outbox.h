@@ -3,10 +3,11 @@
  *
  * Requests enter when their frame is whole and may be answered in any order.  What is answered at
  * the front is sent together, in as few sends as there is room for in OUTBOX_VEC_MAX pieces.
- *   I1  a request is in the list from outbox_add until release, which runs once and never inside
+ *   OUT-1  a request is in the list from outbox_add until release, which runs once and never inside
  *       one of the answering calls
- *   I2  one send is in flight at most, so bytes leave in order
- *   I3  the memory of an answer stays the request's until its release, also when the send fails */
+ *   OUT-2  one send is in flight at most, so bytes leave in order
+ *   OUT-3  the memory of an answer stays the request's until its release, also when the send
+ *          fails */
 #ifndef LEVEE_NET_OUTBOX_H
 #define LEVEE_NET_OUTBOX_H
 

@@ -2,9 +2,9 @@
  *
  * Part of a conn_server, on its loop.  An address has an entry as long as it has connections.  IPv6
  * addresses of one network (the first 64 bits) are one, as a host may have all of them.
- *   D1  long_bytes and short_bytes are what its connections' requests count in the budget of
- *       answers (conn_server.h, V4)
- *   D2  who waits because its address owes too much goes on when it owes less: waiting */
+ *   DEBT-1  long_bytes and short_bytes are what its connections' requests count in the budget of
+ *       answers (conn_server.h, SRV-4)
+ *   DEBT-2  who waits because its address owes too much goes on when it owes less: waiting */
 #ifndef LEVEE_NET_PEER_DEBTS_H
 #define LEVEE_NET_PEER_DEBTS_H
 

@@ -2,8 +2,9 @@
  *
  * Plain today; what encrypts stands behind the same table.  Lives in its connection, on that loop.
  * Ops are the caller's, as base/io.h has them: op->in_flight, and done or received comes once the
- * op has ended, never inside a call. S1  one receive and one send at a time S2  close comes when no
- * op is in flight; from then on the stream is not open */
+ * op has ended, never inside a call.
+ *   STRM-1  one receive and one send at a time
+ *   STRM-2  close comes when no op is in flight; from then on the stream is not open */
 #ifndef LEVEE_NET_STREAM_H
 #define LEVEE_NET_STREAM_H
 

@@ -81,7 +81,7 @@ enum err batch_builder_add_at(struct batch_builder *builder, const struct record
     enum err err;
 
     if (offset_delta <= builder->last_offset_delta || offset_delta < 0)
-        return ERR_INVALID; /* B2 */
+        return ERR_INVALID; /* BLD-2 */
     stored.offset_delta = offset_delta;
     stored.timestamp_delta_ms = (int64_t)((uint64_t)timestamp_ms - (uint64_t)base_timestamp_ms);
     record_bytes = record_size(&stored);

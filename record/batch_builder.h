@@ -2,8 +2,8 @@
  *
  * For coordinators, the metadata log, our own producers, tests, and for another codec.  Owned by
  * one loop; reset keeps the memory, so that a builder per loop allocates nothing in the long run.
- *   B1  records lie uncompressed behind BATCH_HEADER_BYTES of `bytes` until finish
- *   B2  offset deltas of added records grow */
+ *   BLD-1  records lie uncompressed behind BATCH_HEADER_BYTES of `bytes` until finish
+ *   BLD-2  offset deltas of added records grow */
 #ifndef LEVEE_RECORD_BATCH_BUILDER_H
 #define LEVEE_RECORD_BATCH_BUILDER_H
 

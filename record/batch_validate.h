@@ -3,7 +3,7 @@
  * What Kafka's ProduceRequest, UnifiedLog and LogValidator ask of a produce request's batch, and
  * that the offsets of its records are 0..n-1.  Records are walked, inside compressed batches too:
  * streamed, values skipped.  Pure but for the context's scratch; owned by one loop.
- * Source: design.md section 8. */
+ * Source: Kafka's LogValidator. */
 #ifndef LEVEE_RECORD_BATCH_VALIDATE_H
 #define LEVEE_RECORD_BATCH_VALIDATE_H
 

@@ -9,9 +9,9 @@
  *   lz4     one frame of independent blocks, no dictionary (what Java can read)
  *   zstd    frames one after the other; windows up to 128 MiB, as Java reads
  *
- *   C1  at most one reader or compression uses a context at a time
- *   C2  memory: a window of 64 KiB, one raw snappy block (at most 22 times its compressed size and
- *       never above the output limit), and what the libraries need for one stream */
+ *   CMP-1  at most one reader or compression uses a context at a time
+ *   CMP-2  memory: a window of 64 KiB, one raw snappy block (at most 22 times its compressed size
+ *          and never above the output limit), and what the libraries need for one stream */
 #ifndef LEVEE_RECORD_COMPRESSION_H
 #define LEVEE_RECORD_COMPRESSION_H
 

@@ -103,7 +103,7 @@ static void on_marked(void *context, enum err err)
     if ((err == ERR_NOSPACE || err == ERR_NOMEM) && checkpointer->env->state == STORE_RUNNING) {
         if (err == ERR_NOSPACE)
             space_monitor_refused(checkpointer->env->space);
-        /* S5: once more, the same step */
+        /* STO-5: once more, the same step */
         loop_set_timer_ms(checkpointer->env->loop, &checkpointer->retry_timer, RETRY_MS);
         return;
     }

@@ -1,14 +1,15 @@
 /* checkpointer: the checkpoint of a store: seal the journal at S → wait until S is committed →
  * drain each log up to what S holds → write the small files, some logs a turn → one syncfs → marks
- * → release the journal up to S.  (store.h; design.md section 5)
+ * → release the journal up to S.  (store.h)
  *
  * Owned by a store; lives on its loop.  What is appended after the seal has a higher sequence: its
  * first entry for a log carries the bytes below it in its block, because that block is covered by
  * the mark and will be rewritten.
- *   CK1  one at a time; who asks meanwhile and waits gets one that began after it had asked
- *   CK2  marks are written when the sync that covers them has ended well (store.h, S2), and the
- *        journal is released when they are durable
- *   CK3  without space or memory the same step is tried again (S5); any other error is final (S3)
+ *   CKP-1  one at a time; who asks meanwhile and waits gets one that began after it had asked
+ *   CKP-2  marks are written when the sync that covers them has ended well (store.h, STO-2), and
+ *          the journal is released when they are durable
+ *   CKP-3  without space or memory the same step is tried again (STO-5); any other error is final
+ *          (STO-3)
  */
 #ifndef LEVEE_STORAGE_CHECKPOINTER_H
 #define LEVEE_STORAGE_CHECKPOINTER_H
@@ -68,7 +69,7 @@ void checkpointer_init(struct checkpointer *checkpointer, struct log_environment
                        int32_t dir_fd, const struct checkpointer_events *events, void *context);
 void checkpointer_deinit(struct checkpointer *checkpointer);
 
-/* A checkpoint from now on (CK1); done may be NULL, else it is told OK or ERR_STORAGE. */
+/* A checkpoint from now on (CKP-1); done may be NULL, else it is told OK or ERR_STORAGE. */
 void checkpointer_begin(struct checkpointer *checkpointer,
                         void (*done)(void *context, enum err err), void *context);
 void checkpointer_ask(struct checkpointer *checkpointer);    /* one, unless one is under way */

@@ -11,7 +11,7 @@ void commit_waiters_add(struct commit_waiters *waiters, struct commit_waiter *wa
 {
     if (!list_is_empty(&waiters->waiting))
         check(container_of(waiters->waiting.prev, struct commit_waiter, node)->sequence <=
-              waiter->sequence); /* CW1 */
+              waiter->sequence); /* CMW-1 */
     list_push_back(&waiters->waiting, &waiter->node);
 }
 

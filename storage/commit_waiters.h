@@ -1,8 +1,8 @@
 /* commit_waiters: those who wait for the journal to commit a sequence.
  *
  * Owned by a store; lives on its loop.
- *   CW1  sequences do not fall from the first to the last of them
- *   CW2  each is told once, and is the caller's again from then on */
+ *   CMW-1  sequences do not fall from the first to the last of them
+ *   CMW-2  each is told once, and is the caller's again from then on */
 #ifndef LEVEE_STORAGE_COMMIT_WAITERS_H
 #define LEVEE_STORAGE_COMMIT_WAITERS_H
 
@@ -26,7 +26,7 @@ struct commit_waiters {
 
 void commit_waiters_init(struct commit_waiters *waiters);
 
-/* waiter->sequence is the newest that anybody waits for (CW1). */
+/* waiter->sequence is the newest that anybody waits for (CMW-1). */
 void commit_waiters_add(struct commit_waiters *waiters, struct commit_waiter *waiter);
 void commit_waiters_reached(struct commit_waiters *waiters, uint64_t sequence);
 void commit_waiters_fail(struct commit_waiters *waiters, enum err err);

@@ -71,7 +71,7 @@ static void on_unlinked(struct io_op *op, int32_t result)
 {
     struct doomed_file *file = container_of(op, struct doomed_file, io);
     struct file_deletion *deletion = file->deletion;
-    bool is_there = list_is_linked(&file->node); /* FD2 */
+    bool is_there = list_is_linked(&file->node); /* FDL-2 */
 
     if (is_there)
         list_remove(&file->node);
@@ -91,7 +91,7 @@ static void on_timer(struct timer *timer)
         .clock = loop->clock, .began_ns = clock_mono_ns(loop->clock), .left_count = FILES_PER_TURN};
 
     if (!deletion->is_on)
-        return; /* FD1 */
+        return; /* FDL-1 */
     list_for_each_safe(node, &deletion->waiting)
     {
         struct doomed_file *file = container_of(node, struct doomed_file, node);
@@ -201,7 +201,7 @@ void file_deletion_deinit(struct file_deletion *deletion)
     {
         struct doomed_file *file = container_of(node, struct doomed_file, node);
         list_remove(&file->node);
-        if (!file->in_flight) /* else its completion frees it (FD2) */
+        if (!file->in_flight) /* else its completion frees it (FDL-2) */
             mem_free(file);
     }
 }

@@ -3,9 +3,9 @@
  * start.
  *
  * Owned by a store; lives on its loop.
- *   FD1  nothing is unlinked before file_deletion_start, nor after file_deletion_stop but for what
- *        is in flight: the next start finds what is left
- *   FD2  an unlink in flight may outlive the object: it frees itself */
+ *   FDL-1  nothing is unlinked before file_deletion_start, nor after file_deletion_stop but for
+ *          what is in flight: the next start finds what is left
+ *   FDL-2  an unlink in flight may outlive the object: it frees itself */
 #ifndef LEVEE_STORAGE_FILE_DELETION_H
 #define LEVEE_STORAGE_FILE_DELETION_H
 

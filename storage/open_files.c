@@ -78,7 +78,7 @@ void open_files_io_ended(struct open_files *files, struct open_file *file)
 {
     check(file->io_count > 0);
     file->io_count--;
-    keep_bounded(files, files->max_count); /* OF1 */
+    keep_bounded(files, files->max_count); /* OPF-1 */
 }
 
 void open_files_leave(struct open_files *files, struct open_file *file)

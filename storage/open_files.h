@@ -2,7 +2,7 @@
  * not used for longest are closed first.
  *
  * Owned by a store; lives on its loop.
- *   OF1  more files than the bound are open only while all of them are in use */
+ *   OPF-1  more files than the bound are open only while all of them are in use */
 #ifndef LEVEE_STORAGE_OPEN_FILES_H
 #define LEVEE_STORAGE_OPEN_FILES_H
 

@@ -26,6 +26,6 @@ void relaxed_timer_deinit(struct relaxed_timer *relaxed)
 void relaxed_timer_note(struct relaxed_timer *relaxed)
 {
     relaxed->pending = true;
-    if (!list_is_linked(&relaxed->timer.node)) /* RT1 */
+    if (!list_is_linked(&relaxed->timer.node)) /* RLX-1 */
         loop_set_timer_ms(relaxed->loop, &relaxed->timer, relaxed->interval_ms);
 }

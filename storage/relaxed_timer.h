@@ -1,7 +1,7 @@
 /* relaxed_timer: what relaxed logs append becomes durable by a timer, not at once.
  *
  * Owned by a store; lives on its loop.
- *   RT1  what was noted is synced at most interval_ms later; a store that notes nothing has no
+ *   RLX-1  what was noted is synced at most interval_ms later; a store that notes nothing has no
  * timer
  */
 #ifndef LEVEE_STORAGE_RELAXED_TIMER_H

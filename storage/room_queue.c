@@ -28,7 +28,7 @@ void room_queue_give(struct room_queue *queue)
     struct list *node;
 
     if (queue->giving || list_is_empty(&queue->waiting))
-        return; /* RQ2 */
+        return; /* RMQ-2 */
     queue->giving = true;
     queue->refused = false;
     list_init(&skipped);
@@ -37,7 +37,7 @@ void room_queue_give(struct room_queue *queue)
         if (!waiter->room(waiter)) /* where the memory did not suffice, less may */
             list_push_back(&skipped, &waiter->node);
     }
-    list_splice_back(&skipped, &queue->waiting); /* they keep their turns (RQ1) */
+    list_splice_back(&skipped, &queue->waiting); /* they keep their turns (RMQ-1) */
     list_splice_back(&queue->waiting, &skipped);
     queue->giving = false;
 }

@@ -2,8 +2,8 @@
  *
  * Owned by a store; lives on its loop.  Nobody passes those who wait for the journal: a large batch
  * is not starved by small ones.
- *   RQ1  turns come in the order of waiting; who was told ERR_FULL again keeps its turn
- *   RQ2  turns do not nest */
+ *   RMQ-1  turns come in the order of waiting; who was told ERR_FULL again keeps its turn
+ *   RMQ-2  turns do not nest */
 #ifndef LEVEE_STORAGE_ROOM_QUEUE_H
 #define LEVEE_STORAGE_ROOM_QUEUE_H
 

@@ -124,7 +124,7 @@ static void finish_write(struct segment_write *write, enum err err)
         writer->written_bytes += write->size_bytes;
     }
     free_write(write);
-    if (err == ERR_NOSPACE) { /* GW3 */
+    if (err == ERR_NOSPACE) { /* SGW-3 */
         space_monitor_refused(env->space);
         loop_set_timer_ms(env->loop, &writer->retry_timer, RETRY_MS);
         return;

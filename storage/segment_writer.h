@@ -4,12 +4,12 @@
  * Owned by a store; lives on its loop.  A log is queued when it holds a chunk's worth of committed
  * bytes, or when somebody wants its last partial block; a write takes all that has gathered since,
  * up to what may be in flight, because a file grows twice as fast by 1 MiB as by 256 KiB.
- *   GW1  one write per log is in flight, so bytes enter a file in order; the block below an
+ *   SGW-1  one write per log is in flight, so bytes enter a file in order; the block below an
  *        unaligned position is rewritten from head_block, under the protection of the journal
  *        (journal.h, prefix_bytes)
- *   GW2  only what the journal has committed is written (store.h, S1)
- *   GW3  without space or memory it tries again each second: the journal and the cache have it all
- *        (S5); any other error is final (S3) */
+ *   SGW-2  only what the journal has committed is written (store.h, STO-1)
+ *   SGW-3  without space or memory it tries again each second: the journal and the cache have it
+ *          all (STO-5); any other error is final (STO-3) */
 #ifndef LEVEE_STORAGE_SEGMENT_WRITER_H
 #define LEVEE_STORAGE_SEGMENT_WRITER_H
 

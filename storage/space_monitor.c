@@ -10,7 +10,7 @@ enum {
 static void tell(struct space_monitor *monitor, bool is_short)
 {
     if (is_short == monitor->is_short)
-        return; /* SP1 */
+        return; /* SPM-1 */
     monitor->is_short = is_short;
     gauge_set(&monitor->metrics->disk_is_short, is_short);
     monitor->events->told(monitor->context, is_short);
@@ -24,7 +24,7 @@ void space_monitor_look(struct space_monitor *monitor)
 
     monitor->seen_bytes = monitor->events->written_bytes(monitor->context);
     if (!monitor->events->writes(monitor->context))
-        monitor->write_refused = false; /* SP2 */
+        monitor->write_refused = false; /* SPM-2 */
     if (io->v->dir_space(io, monitor->dir, &space) != OK)
         return;
     gauge_set(&monitor->metrics->disk_free_bytes, (int64_t)space.free_bytes);
@@ -70,7 +70,7 @@ void space_monitor_refused(struct space_monitor *monitor)
 
 void space_monitor_succeeded(struct space_monitor *monitor)
 {
-    monitor->write_refused = false; /* SP2 */
+    monitor->write_refused = false; /* SPM-2 */
 }
 
 void space_monitor_init(struct space_monitor *monitor, struct loop *loop, const char *dir,

@@ -1,10 +1,11 @@
-/* space_monitor: how much space the file system has, against the reserve (store.h, S5).
+/* space_monitor: how much space the file system has, against the reserve (store.h, STO-5).
  *
  * Owned by a store; lives on its loop.  It looks each second while something happens, and for each
  * few MiB written, or each part of a small reserve: a fast device fills it in less.
- *   SP1  is_short is what `told` was told last; false at first
- *   SP2  a refused write (ENOSPC) counts until a write has gone well, or nothing is left that would
- *        try: a quota or the blocks kept for root end the space before the numbers say so */
+ *   SPM-1  is_short is what `told` was told last; false at first
+ *   SPM-2  a refused write (ENOSPC) counts until a write has gone well, or nothing is left that
+ *          would try: a quota or the blocks kept for root end the space before the numbers say
+ *          so */
 #ifndef LEVEE_STORAGE_SPACE_MONITOR_H
 #define LEVEE_STORAGE_SPACE_MONITOR_H
 
@@ -47,6 +48,6 @@ void space_monitor_look(struct space_monitor *monitor);       /* now */
 void space_monitor_on_written(struct space_monitor *monitor); /* now, if it was much */
 void space_monitor_touch(struct space_monitor *monitor);      /* something happens */
 void space_monitor_refused(struct space_monitor *monitor);    /* ENOSPC; whoever got it retries */
-void space_monitor_succeeded(struct space_monitor *monitor);  /* a write has gone well (SP2) */
+void space_monitor_succeeded(struct space_monitor *monitor);  /* a write has gone well (SPM-2) */
 
 #endif

@@ -10,7 +10,7 @@ void storage_metrics_init(struct storage_metrics *metrics, struct clock *clock)
     metrics->clock = clock;
     for (int i = 0; i < STORAGE_TIMING_COUNT; i++)
         if (histogram_init(&metrics->times[i], DIGITS) != OK)
-            metrics->times[i] = (struct histogram){0}; /* M1 */
+            metrics->times[i] = (struct histogram){0}; /* STM-1 */
 }
 
 void storage_metrics_deinit(struct storage_metrics *metrics)

@@ -2,7 +2,7 @@
  *
  * Owned by the store, on its loop; other threads read (base/metrics, base/histogram).  Times are
  * microseconds.
- *   M1  where a histogram found no memory, nothing is timed: it stays zeroed, and is not told */
+ *   STM-1  where a histogram found no memory, nothing is timed: it stays zeroed, and is not told */
 #ifndef LEVEE_STORAGE_STORAGE_METRICS_H
 #define LEVEE_STORAGE_STORAGE_METRICS_H
 

@@ -20,7 +20,7 @@ enum {
     SLACK_BYTES = 64 << 20, /* at most, of group buffers beyond the payload in them */
 };
 
-/* ---- failure: final (S3) */
+/* ---- failure: final (STO-3) */
 
 static void on_fail_task(struct task *task)
 {
@@ -239,7 +239,7 @@ enum err store_open_journal(struct store *store)
     return err;
 }
 
-/* ---- space (S5) */
+/* ---- space (STO-5) */
 
 static void on_space_told(void *context, bool is_short)
 {

@@ -10,13 +10,14 @@
  * into the segment files → checkpoint: journal sealed at S, segments drained up to what S holds,
  * small files written (indexes, epochs, producer windows), one syncfs, marks written, journal
  * released up to S.
- *   S1  segment files contain only batches that the journal has committed
- *   S2  a mark is written after the syncfs that covers it completed without error
- *   S3  after a failed write or sync of journal, segment or marks (EIO): state FAILED for good:
+ *   STO-1  segment files contain only batches that the journal has committed
+ *   STO-2  a mark is written after the syncfs that covers it completed without error
+ *   STO-3  after a failed write or sync of journal, segment or marks (EIO): state FAILED for good:
  *       appends say ERR_STORAGE, nothing more becomes durable, events.failed runs once
- *   S4  bytes of the tail cache that are not in a segment are never evicted
- *   S5  no space: client appends say ERR_NOSPACE while free space is below the reserve and what is
- *       not in segments yet; reads and deletes go on; the segment writer retries; heals by itself
+ *   STO-4  bytes of the tail cache that are not in a segment are never evicted
+ *   STO-5  no space: client appends say ERR_NOSPACE while free space is below the reserve and what
+ *          is not in segments yet; reads and deletes go on; the segment writer retries; heals by
+ *          itself
  * when space returns */
 #ifndef LEVEE_STORAGE_STORE_H
 #define LEVEE_STORAGE_STORE_H
@@ -49,8 +50,8 @@ must_use enum err store_replay_all(struct store *const *stores, uint32_t count);
 
 /* Write what is not in segments yet, sync, write marks with a new recovery epoch, remove the
  * journals and marks of shards that are no more, open the journals: from here on appends are
- * possible and nothing that will be served can be lost (durability.md F3).  Interruptible at any
- * point (L12), also when the number of shards has changed.  Synchronous. */
+ * possible and nothing that will be served can be lost (DUR-F3).  Interruptible at any
+ * point (DUR-L12), also when the number of shards has changed.  Synchronous. */
 must_use enum err store_recovered_all(struct store *const *stores, uint32_t count);
 must_use enum err store_recovered(struct store *store); /* the only one */
 

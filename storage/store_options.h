@@ -30,15 +30,15 @@ struct store_options {
     uint32_t read_window_max_bytes;     /* of a read of a segment; 0: 4 MiB */
     uint32_t log_producers_max;         /* that a log remembers; 0: LOG_PRODUCERS_MAX */
     uint32_t segment_shrink; /* a segment is full at such a part of segment.bytes; 0: 1 */
-    uint32_t producers_max;  /* that all logs remember, and twice as many recovered ones (H2 of
+    uint32_t producers_max;  /* that all logs remember, and twice as many recovered ones (PSH-2 of
                               * producer_shares.h); 0: as many as one may */
     struct slab *group_slab; /* for the journal's groups, which the tail cache keeps */
     struct slab *read_slab;  /* for what readers hold; NULL: the store's own */
 };
 
 struct store_events {
-    void (*failed)(void *context, enum err err);       /* S3; once */
-    void (*space)(void *context, bool short_of_space); /* S5 crossed */
+    void (*failed)(void *context, enum err err);       /* STO-3; once */
+    void (*space)(void *context, bool short_of_space); /* STO-5 crossed */
 };
 
 /* The environment of a store: everything is the caller's and outlives it. */
@@ -49,7 +49,7 @@ struct store_world {
     struct log_dir *dir;
 };
 
-/* FAILED is final (store.h, S3). */
+/* FAILED is final (store.h, STO-3). */
 enum store_state { STORE_OPENING, STORE_RUNNING, STORE_STOPPED, STORE_FAILED };
 
 #endif

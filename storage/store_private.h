@@ -48,7 +48,7 @@ struct store {
     struct storage_metrics metrics;
 };
 
-void store_fail(struct store *store, enum err err);        /* S3 */
+void store_fail(struct store *store, enum err err);        /* STO-3 */
 void store_note_journal(struct store *store);              /* how full it is, for the metrics */
 void store_tell_stopped(struct store *store);              /* when its last operation is over */
 must_use enum err store_open_journal(struct store *store); /* a new one, of recovery_epoch */

@@ -11,13 +11,13 @@ static void end_walk(struct store_walk *walk, enum err err)
     void (*done)(void *context, enum err err) = walk->done;
 
     walk->done = NULL;
-    if (err == OK && walk->env->state == STORE_FAILED) /* perhaps since the last log (SW2) */
+    if (err == OK && walk->env->state == STORE_FAILED) /* perhaps since the last log (SWK-2) */
         err = ERR_STORAGE;
     done(walk->context, err);
 }
 
 /* It takes the last one and puts it in front: whoever comes meanwhile is the last one then, and
- * when one of this round is, all are (SW1).  Their order stays as it was. */
+ * when one of this round is, all are (SWK-1).  Their order stays as it was. */
 static void run_walk(struct task *task)
 {
     struct store_walk *walk = container_of(task, struct store_walk, task);

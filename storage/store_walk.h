@@ -1,8 +1,8 @@
 /* store_walk: a walk over all logs of a store, some of them in each turn of the loop.
  *
  * Owned by a store; lives on its loop.
- *   SW1  each log is visited once, those that come meanwhile too
- *   SW2  it ends at the first error, and with ERR_STORAGE when the store has failed, also behind
+ *   SWK-1  each log is visited once, those that come meanwhile too
+ *   SWK-2  it ends at the first error, and with ERR_STORAGE when the store has failed, also behind
  * the last log */
 #ifndef LEVEE_STORAGE_STORE_WALK_H
 #define LEVEE_STORAGE_STORE_WALK_H

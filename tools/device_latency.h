@@ -2,7 +2,7 @@
  *
  * Writes one file of the directory that is asked about, which has no name any more while it is
  * measured; nothing is left behind.  The caller's thread, which a ring of io belongs to afterwards.
- *   I1  one write is in flight at a time: these are latencies, not rates */
+ *   DVL-1  one write is in flight at a time: these are latencies, not rates */
 #ifndef LEVEE_TOOLS_DEVICE_LATENCY_H
 #define LEVEE_TOOLS_DEVICE_LATENCY_H
 

@@ -47,7 +47,7 @@ static bool take_line(struct line_input *input, const char **line, size_t *size_
     *line = input->bytes + input->begin_pos;
     *size_out = newline == NULL ? input->end_pos - input->begin_pos : (size_t)(newline - *line);
     input->begin_pos += *size_out + (newline != NULL);
-    input->scanned_pos = input->begin_pos; /* I1 */
+    input->scanned_pos = input->begin_pos; /* LIN-1 */
     return true;
 }
 

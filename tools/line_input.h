@@ -2,8 +2,9 @@
  * second descriptor that says stop.
  *
  * For one thread; the descriptors are the caller's.
- *   I1  begin_pos <= scanned_pos <= end_pos <= capacity_bytes; no newline in begin_pos..scanned_pos
- *   I2  a line is at most LINE_INPUT_LINE_MAX bytes, so that is what the buffer may grow to */
+ *   LIN-1  begin_pos <= scanned_pos <= end_pos <= capacity_bytes; no newline in
+ *          begin_pos..scanned_pos
+ *   LIN-2  a line is at most LINE_INPUT_LINE_MAX bytes, so that is what the buffer may grow to */
 #ifndef LEVEE_TOOLS_LINE_INPUT_H
 #define LEVEE_TOOLS_LINE_INPUT_H
 

@@ -3,7 +3,7 @@
  * Names come from a broker, so from anybody: no line for people carries a control character (a
  * terminal would obey it), and every JSON line is JSON.  Records themselves are the user's data and
  * do not go through here.
- *   I1  a JSON line is one object: begin, members, end */
+ *   OTP-1  a JSON line is one object: begin, members, end */
 #ifndef LEVEE_TOOLS_OUTPUT_H
 #define LEVEE_TOOLS_OUTPUT_H
 

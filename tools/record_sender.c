@@ -299,6 +299,6 @@ enum cli_exit record_sender_add(struct record_sender *sender, const char *key, i
     err = batch_builder_add_pair(builder, key, key_bytes, value, value_bytes, wall_ms());
     if (err != OK)
         return cli_fail(CLI_FAILED, "a line cannot be a record: %s", err_text(err));
-    sender->gathered_bytes += batch_builder_size_bytes(builder) - before; /* I1 */
+    sender->gathered_bytes += batch_builder_size_bytes(builder) - before; /* RSN-1 */
     return sender->gathered_bytes >= GATHER_BYTES ? record_sender_send(sender) : CLI_OK;
 }

@@ -2,8 +2,8 @@
  *
  * For the command line: one thread, one request at a time.  With acks=all the batches carry a
  * producer id (KIP-98), so what is sent again after a lost connection is stored once.
- *   I1  gathered_bytes is the sum of the builders' batches that have records
- *   I2  stored_count counts records of batches that the broker acknowledged, nothing else */
+ *   RSN-1  gathered_bytes is the sum of the builders' batches that have records
+ *   RSN-2  stored_count counts records of batches that the broker acknowledged, nothing else */
 #ifndef LEVEE_TOOLS_RECORD_SENDER_H
 #define LEVEE_TOOLS_RECORD_SENDER_H
 

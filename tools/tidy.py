@@ -11,11 +11,15 @@
   may only shrink
 - each log code in a source has its row in base/log_codes.h, each row is used, and one code says one
   thing
+- each rule that a comment or a page cites stands in docs/rules.md, whose second part is current; a
+  rule's prefix belongs to one header
+- each file that a comment names exists
 - no test says gt(): in Criterion 2.4.1 it is ge(); lt() with the sides swapped is what it says
 - headers compile alone
 - clang-format agrees
 """
 
+import importlib.util
 import os
 import re
 import subprocess
@@ -287,6 +291,63 @@ def check_log_codes(paths):
                 f'"{message}" in {path}' for message, path in sorted(said.items())))
 
 
+# What a comment cites as a rule, and what looks like one and is a standard's.
+RULE_CITED = re.compile(r'\b([A-Z]{2,5})-([A-Z]?\d+)\b')
+OTHER_IDS = {'KIP', 'KAFKA', 'LVE', 'UTF', 'SHA', 'RFC', 'ISO', 'CRC', 'AVX'}
+# A rule under its number alone says nothing outside of its header.
+RULE_BARE = re.compile(r'(?<![\w.\[-])[A-Z]\d{1,2}(?![\w\]-])')
+NO_RULES = {'V2'}  # of HdrHistogram
+FILE_NAMED = re.compile(r'(?<![\w./<{$-])((?:[\w-]+/)*[\w-]+\.(?:c|h|py|md))\b(?!\()')
+# Made by the build.
+GENERATED_NAMES = {'config_id.h', 'config_values.h'}
+COMMENT = re.compile(r'/\*.*?\*/', re.S)
+
+
+def comments(path):
+    return COMMENT.findall(open(path).read()) if path.endswith(('.c', '.h')) else [open(path).read()]
+
+
+def check_rules(paths):
+    docs = rules_doc()
+    known = set(docs.durability_rules())
+    owner = {}
+    for header, rules in docs.all_rules():
+        for rule, _ in rules:
+            prefix = rule.split('-')[0]
+            if owner.setdefault(prefix, header) != header or rule in known:
+                problem(f'{header}: {rule} is a rule of {owner[prefix]}, too')
+            known.add(rule)
+    if docs.PATH.read_text() != docs.text_of():
+        problem('docs/rules.md is not current; run docs/rules_doc.py')
+    for path in paths + tracked('.md'):
+        for text in comments(path):
+            for cited in RULE_CITED.finditer(text):
+                if cited[1] not in OTHER_IDS and cited[0] not in known:
+                    problem(f'{path}: {cited[0]} is no rule of docs/rules.md')
+            for bare in RULE_BARE.findall(text) if path.endswith(('.c', '.h')) else ():
+                if bare not in NO_RULES:
+                    problem(f'{path}: which {bare}? say it with its prefix, as docs/rules.md has it')
+
+
+def check_names(paths):
+    listed = set(tracked(''))
+    names = {os.path.basename(path) for path in listed} | GENERATED_NAMES
+    for path in paths:
+        for text in comments(path):
+            for named in FILE_NAMED.findall(text):
+                known = named in names if '/' not in named else any(
+                    one == named or one.endswith('/' + named) for one in listed)
+                if not known:
+                    problem(f'{path}: names {named}, which does not exist')
+
+
+def rules_doc():
+    spec = importlib.util.spec_from_file_location('rules_doc', 'docs/rules_doc.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 # An assertion of Criterion's that lets equal values pass.
 GT_USED = re.compile(r'\bgt\((?:u?int|[uif](?:8|16|32|64)|sz|flt|dbl|str|ptr|chr|\w+_t)\s*,')
 
@@ -307,6 +368,8 @@ def main():
     check_circles(build)
     check_sizes(paths)
     check_log_codes(paths)
+    check_rules(paths)
+    check_names(paths)
     check_assertions(paths)
     check_headers(paths, build)
     check_format(paths)

@@ -45,7 +45,7 @@ void group_count_member(struct group_member *member)
     struct group *group = member->group;
     uint64_t bytes = bytes_of_member(member);
 
-    budget_force(group->budget, bytes); /* U3 */
+    budget_force(group->budget, bytes); /* GRP-3 */
     budget_give(group->budget, member->counted_bytes);
     group->members_bytes += bytes - member->counted_bytes;
     member->counted_bytes = bytes;
@@ -162,7 +162,8 @@ char *group_rename_member(struct group_member *member, char *id)
     bool was_found = hash_map_find(ids, old_id, strlen(old_id)) == member;
 
     forget_text(ids, old_id, member);
-    check(index_text(ids, id, member) == OK || !was_found); /* hash_map.h, I3: no memory needed */
+    check(index_text(ids, id, member) == OK ||
+          !was_found); /* hash_map.h, MAP-3: no memory needed */
     member->id = id;
     return old_id;
 }

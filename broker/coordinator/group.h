@@ -5,13 +5,13 @@
  *   EMPTY → PREPARING (a first member joins) → COMPLETING (all joined; generation + 1; the leader
  * is to send the assignment) → STABLE (the assignment is recorded) → PREPARING (somebody joins,
  *   leaves, or is gone) ...; no members left → EMPTY.  (KIP-62, KIP-134; Kafka's ClassicGroup)
- *   U1  generation never decreases (G1), but for starting again at 1 behind the last one there is;
- *       a generation is recorded before any member is told its number
- *   U2  a member that waits has exactly one request: join in PREPARING, sync in COMPLETING; in
+ *   GRP-1  generation never decreases (DUR-G1), but for starting again at 1 behind the last one
+ *          there is; a generation is recorded before any member is told its number
+ *   GRP-2  a member that waits has exactly one request: join in PREPARING, sync in COMPLETING; in
  *       STABLE join, while the new id of a static member is being recorded
- *   U3  what a group holds is counted in its budget; whether it may grow is decided before
+ *   GRP-3  what a group holds is counted in its budget; whether it may grow is decided before
  *       (coordinator_admit), not here
- *   U4  memory that cannot be had is an ordinary error: what needs some says so and has changed
+ *   GRP-4  memory that cannot be had is an ordinary error: what needs some says so and has changed
  *       nothing; what is applied when its record is durable needs none */
 #ifndef LEVEE_BROKER_COORDINATOR_GROUP_H
 #define LEVEE_BROKER_COORDINATOR_GROUP_H
@@ -126,7 +126,8 @@ struct group_member *group_find(const struct group *group, struct wire_string me
 struct group_member *group_find_instance(const struct group *group, struct wire_string instance_id);
 struct group_pending *group_find_pending(const struct group *group, struct wire_string member_id);
 
-/* *terms are the member's from now on.  NULL: there is no memory, and nothing has changed (U4). */
+/* *terms are the member's from now on.  NULL: there is no memory, and nothing has changed (GRP-4).
+ */
 must_use struct group_member *group_add_member(struct group *group, struct wire_string id,
                                                struct wire_string instance_id,
                                                struct group_terms *terms);

@@ -1,4 +1,5 @@
-/* OffsetCommit: who may commit → the records → durable and applied → the answer (G2, G3). */
+/* OffsetCommit: who may commit → the records → durable and applied → the answer (DUR-G2, DUR-G3).
+ */
 #include "broker/coordinator/group_commit.h"
 
 #include "base/check.h"
@@ -86,7 +87,8 @@ static void answer(struct request *request, int16_t error_code)
     request_answer(request);
 }
 
-/* The device is slow: the client hears that it does not know, the commit may still come (G3). */
+/* The device is slow: the client hears that it does not know, the commit may still come (DUR-G3).
+ */
 static void on_deadline(struct timer *timer)
 {
     struct commit_write *commit = container_of(timer, struct commit_write, deadline);

@@ -239,7 +239,7 @@ int16_t coordinator_check(struct group_coordinator *groups, struct wire_string g
     if (count == 0)
         return KAFKA_NOT_COORDINATOR;
     *partition_index_out = group_partition_of(group_id.text, (size_t)group_id.size_bytes, count);
-    return runtime_check(&groups->runtime, *partition_index_out); /* C1 */
+    return runtime_check(&groups->runtime, *partition_index_out); /* GCO-1 */
 }
 
 /* kept_part: of the budget, which stays for others. */
@@ -272,7 +272,7 @@ void coordinator_drop_if_idle(struct group *group)
     if (group->state != GROUP_EMPTY && group->state != GROUP_DEAD)
         return;
     if (group->state == GROUP_EMPTY && group->generation > 0)
-        return; /* its generation is remembered until it expires (U1) */
+        return; /* its generation is remembered until it expires (GRP-1) */
     remove_group(group);
 }
 

@@ -3,11 +3,12 @@
  * Lives on one loop.  A group is decided, recorded, applied: a decision gives records and an
  * answer; the records are appended to the group's offsets partition (runtime_write), and when they
  * are durable they are applied and the answer goes out.  Starting is applying the log.  Rules:
- * durability.md 2.4 (G1-G10), Kafka's GroupMetadataManager and ClassicGroup; KIP-134, 345, 394,
- * 429, 447, 559, 792.
- *   C1  a group is served only while its partition is loaded: else COORDINATOR_LOAD_IN_PROGRESS;
+ * docs/rules.md (DUR-G1 to DUR-G10), Kafka's GroupMetadataManager and ClassicGroup; KIP-134, 345,
+ * 394, 429, 447, 559, 792.
+ *   GCO-1  a group is served only while its partition is loaded: else COORDINATOR_LOAD_IN_PROGRESS;
  *       partition not here: NOT_COORDINATOR
- *   C2  sessions count on the monotonic clock, from the moment of loading at the earliest (G10) */
+ *   GCO-2  sessions count on the monotonic clock, from the moment of loading at the earliest
+ *          (DUR-G10) */
 #ifndef LEVEE_BROKER_COORDINATOR_GROUP_COORDINATOR_H
 #define LEVEE_BROKER_COORDINATOR_GROUP_COORDINATOR_H
 

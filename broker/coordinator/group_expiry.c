@@ -1,4 +1,4 @@
-/* What goes away by itself: offsets (G7, KIP-211) and empty groups by time, offsets with their
+/* What goes away by itself: offsets (DUR-G7, KIP-211) and empty groups by time, offsets with their
  * topic.
  *
  * Both are sweeps in slices: a turn looks at LOOKS_MAX things and goes on in the next one, and
@@ -51,7 +51,8 @@ static void start_removal(struct group_coordinator *groups, struct group_removal
 
 /* ---- with its topic */
 
-/* R1: a commit that is being recorded looks for itself whether its topic has gone (group_commit.c).
+/* GRM-1: a commit that is being recorded looks for itself whether its topic has gone
+ * (group_commit.c).
  */
 static bool goes(const struct group_offset *offset, const struct shard *shard, bool deleted)
 {
@@ -232,7 +233,7 @@ static uint32_t expire_group(struct group *group)
     while (removal != NULL && count < OF_GROUP_MAX &&
            (offset = group_next_offset(group, &cursor)) != NULL) {
         looks++;
-        if (offset->leaving_count > 0 || offset->pending_count > 0 || /* R1 */
+        if (offset->leaving_count > 0 || offset->pending_count > 0 || /* GRM-1 */
             !is_expired(group, offset, now_ms, retention_ms) ||
             group_subscription_has(&subscription, offset->topic))
             continue;
@@ -329,7 +330,7 @@ void group_coordinator_start(struct group_coordinator *groups)
     groups->started = true;
     while ((group = hash_map_next(&groups->groups, &cursor)) != NULL)
         if (runtime_served(&groups->runtime, group->partition_index) != NULL) /* or when it is */
-            group_start_sessions(group); /* each member has a whole session from now on (G10) */
+            group_start_sessions(group); /* each member has a whole session from now on (DUR-G10) */
     group_expiry_forget_orphans(groups);
     loop_set_timer_ms(&groups->shard->loop, &groups->expiry,
                       (uint64_t)coordinator_config(groups)->offsets_retention_check_interval_ms);

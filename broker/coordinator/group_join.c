@@ -85,7 +85,7 @@ static void refuse_memory(struct request *request)
     group_refuse_join(request, KAFKA_COORDINATOR_LOAD_IN_PROGRESS, NULL);
 }
 
-/* With all that it and its group hold of it, or NULL and nothing (U4). */
+/* With all that it and its group hold of it, or NULL and nothing (GRP-4). */
 static struct group_member *add_member(struct group *group, const struct request *request,
                                        const char *member_id)
 {

@@ -100,7 +100,7 @@ static struct group_offset *get_entry(struct group *group, const char *topic, in
         drop_topic(group, of);
         return NULL;
     }
-    list_push_back(&entry->of->offsets, &entry->node); /* F1 */
+    list_push_back(&entry->of->offsets, &entry->node); /* GOF-1 */
     budget_force(group->budget, bytes_of(entry));
     return entry;
 }
@@ -121,7 +121,7 @@ static void free_entry(struct group_offset *entry)
 /* Nothing is known of it any more. */
 static void drop_if_unused(struct group_offset *entry)
 {
-    if (entry->is_recorded || entry->pending_count > 0 || entry->leaving_count > 0) /* F4 */
+    if (entry->is_recorded || entry->pending_count > 0 || entry->leaving_count > 0) /* GOF-4 */
         return;
     hash_map_remove(&entry->group->offsets, &entry->key, sizeof(entry->key));
     free_entry(entry);
@@ -250,7 +250,7 @@ void group_left_offset(struct group *group, const char *topic, int32_t partition
     struct group_offset *entry =
         find_entry(group, offset_topic_find(group->coordinator, topic), partition);
 
-    check(entry != NULL); /* F4 */
+    check(entry != NULL); /* GOF-4 */
     group_end_leaving(entry, true);
 }
 

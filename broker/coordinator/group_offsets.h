@@ -2,11 +2,11 @@
  *
  * Each group finds its own by topic and partition; the coordinator finds all of one topic, so that
  * what goes with a topic costs what there is of it, and no more.  On the coordinator's loop.
- *   F1  an offset stands in its group's table and in its topic's list, or in neither
- *   F2  a name stays as long as an offset has it: who keeps an offset may keep offset->topic
- *   F3  while commits of an offset are being recorded (pending_count), its newest record in the log
- *       is not the one that is in memory
- *   F4  an offset stays where it is while records of it are on their way (pending_count,
+ *   GOF-1  an offset stands in its group's table and in its topic's list, or in neither
+ *   GOF-2  a name stays as long as an offset has it: who keeps an offset may keep offset->topic
+ *   GOF-3  while commits of an offset are being recorded (pending_count), its newest record in the
+ *          log is not the one that is in memory
+ *   GOF-4  an offset stays where it is while records of it are on their way (pending_count,
  *       leaving_count), so that applying them needs no memory */
 #ifndef LEVEE_BROKER_COORDINATOR_GROUP_OFFSETS_H
 #define LEVEE_BROKER_COORDINATOR_GROUP_OFFSETS_H
@@ -65,7 +65,7 @@ struct group_offset *group_next_offset(const struct group *group, size_t *cursor
 /* Also those of which only a commit is on its way. */
 struct group_offset *group_next_entry(const struct group *group, size_t *cursor);
 
-/* A commit of it is being recorded (F3); NULL: there is no memory. */
+/* A commit of it is being recorded (GOF-3); NULL: there is no memory. */
 must_use struct group_offset *group_begin_offset(struct group *group, const char *topic,
                                                  int32_t partition);
 

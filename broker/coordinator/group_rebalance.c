@@ -113,7 +113,7 @@ static void restart_timers(struct group *group)
 }
 
 /* The process stood still (stopped, or its machine frozen): nobody could be heard of meanwhile, so
- * nobody is out for that (F14).  False: the one whose timer fired has had its second time. */
+ * nobody is out for that (DUR-F14).  False: the one whose timer fired has had its second time. */
 static bool was_asleep(const struct group *group, struct timer *timer, bool *is_excused,
                        uint64_t timeout_ms)
 {
@@ -320,7 +320,7 @@ static void end_round(struct group *group, enum err err)
 }
 
 /* ---- the number of a generation: told to nobody before it is recorded, or a start after a crash
- * would give it to other members, too (G1) */
+ * would give it to other members, too (DUR-G1) */
 
 struct reservation {
     struct group_write write;

@@ -222,7 +222,7 @@ static bool members_fit(const struct group *group, const struct group_metadata_v
 }
 
 /* It is empty from now on: members that are asked for their heartbeats join again, and what the
- * group has committed stays as long as if they had left just now (G7). */
+ * group has committed stays as long as if they had left just now (DUR-G7). */
 static enum err apply_without_members(struct group *group, const struct group_metadata_value *value)
 {
     char *type;
@@ -279,7 +279,7 @@ static enum err apply_group(struct group_coordinator *groups, struct wire_string
     }
     if (value->generation > group->generation ||
         (group->generation == INT32_MAX && value->generation > 0))
-        group->generation = value->generation; /* U1 */
+        group->generation = value->generation; /* GRP-1 */
     if (value->members.count > 0 && !members_fit(group, value))
         return apply_without_members(group, value);
     group->state_timestamp_ms = value->current_state_timestamp;
@@ -414,7 +414,7 @@ enum err group_records_apply(struct group_coordinator *groups, const struct runt
     enum err err;
 
     if (batch_is_control(record->batch) || batch_is_transactional(record->batch))
-        return ERR_UNSUPPORTED; /* what a transaction commits is not known here (G5) */
+        return ERR_UNSUPPORTED; /* what a transaction commits is not known here (DUR-G5) */
     if (record->key_bytes < 0)
         return ERR_CORRUPT;
     wire_reader_init(&reader, record->key, (size_t)record->key_bytes);

@@ -1,6 +1,6 @@
 /* begin → add ... → start → durable → applied → on_recorded.  Of a whole group: start_all → put
  * together, a slice in each turn → durable → applied, a slice in each turn → on_recorded → the next
- * part, if it is not all (R3). */
+ * part, if it is not all (GRM-3). */
 #include "broker/coordinator/group_removal.h"
 
 #include "base/check.h"
@@ -157,7 +157,7 @@ enum err group_removal_begin(struct group *group, struct group_removal **out)
     struct group_removal *removal;
 
     if (group->removal != NULL)
-        return ERR_FULL; /* R2 */
+        return ERR_FULL; /* GRM-2 */
     removal = mem_try_alloc(sizeof(*removal));
     if (removal == NULL)
         return ERR_NOMEM;
@@ -244,7 +244,7 @@ static void put_together(struct group_removal *removal)
     } else {
         group_removal_add_group(removal);
     }
-    records->is_sliced = group->removal == removal; /* R2 */
+    records->is_sliced = group->removal == removal; /* GRM-2 */
     runtime_write_start(records);
 }
 

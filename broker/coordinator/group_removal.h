@@ -2,12 +2,13 @@
  * when they are durable.
  *
  * On the coordinator's loop; it keeps the group alive until it has ended.
- *   R1  a tombstone is written only while the offset's newest record in the log is the one that is
- *       in memory, or because the client asks for it: so none follows a newer commit
- *   R2  a removal of offsets is one batch, so all of it or nothing is in the log.  One of a whole
- *       group that is large is put together, and applied, a slice in each turn; meanwhile nobody
- *       joins the group or commits in it (group.removal), and so the slices cannot miss anything
- *   R3  a whole group that does not fit in a batch is several, one after the other, the group in
+ *   GRM-1  a tombstone is written only while the offset's newest record in the log is the one that
+ *          is in memory, or because the client asks for it: so none follows a newer commit
+ *   GRM-2  a removal of offsets is one batch, so all of it or nothing is in the log.  One of a
+ *          whole group that is large is put together, and applied, a slice in each turn; meanwhile
+ *          nobody joins the group or commits in it (group.removal), and so the slices cannot miss
+ *          anything
+ *   GRM-3  a whole group that does not fit in a batch is several, one after the other, the group in
  *       the last one: a crash, or an error, leaves the group with the offsets that are left, and
  *       who asks again removes those */
 #ifndef LEVEE_BROKER_COORDINATOR_GROUP_REMOVAL_H

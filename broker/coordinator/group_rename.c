@@ -33,7 +33,7 @@ static void free_rename(struct rename_write *renamed)
     mem_free(renamed);
 }
 
-/* All the memory that it takes, and nothing has changed (U4).  NULL: there is none. */
+/* All the memory that it takes, and nothing has changed (GRP-4).  NULL: there is none. */
 static struct rename_write *make_rename(struct group_member *member, struct request *request,
                                         const char *new_id)
 {

@@ -48,7 +48,7 @@ int16_t group_scatter_add(struct group_scatter *all, uint32_t index, struct wire
     struct group_scatter_piece *piece = &all->pieces[group_shard(all->request, group_id)->index];
     enum err err = hash_map_insert(&all->seen, group_id.text, (size_t)group_id.size_bytes, all);
 
-    if (err != OK) /* G1 */
+    if (err != OK) /* GSC-1 */
         return err == ERR_EXISTS ? KAFKA_INVALID_REQUEST : KAFKA_COORDINATOR_LOAD_IN_PROGRESS;
     if (piece->last == 0)
         piece->first = index + 1;

@@ -2,9 +2,9 @@
  *
  * Owned by the request (its arena).  One piece for each shard walks the groups that live there, a
  * slice in each turn of the loop, and keeps what they say in memory of its own.
- *   G1  a group is asked once: one that is named again is refused, or a request of a few bytes a
+ *   GSC-1  a group is asked once: one that is named again is refused, or a request of a few bytes a
  *       group could ask for any number of copies of a large one
- *   G2  what a piece keeps is counted where the request is, in its shard's budget of decoded
+ *   GSC-2  what a piece keeps is counted where the request is, in its shard's budget of decoded
  *       requests and answers, and goes back with the request */
 #ifndef LEVEE_BROKER_COORDINATOR_GROUP_SCATTER_H
 #define LEVEE_BROKER_COORDINATOR_GROUP_SCATTER_H

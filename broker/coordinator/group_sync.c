@@ -154,7 +154,7 @@ static int16_t check_assignment(const struct group *group, const struct sync_gro
                : KAFKA_COORDINATOR_NOT_AVAILABLE; /* it joins again */
 }
 
-/* KAFKA_NONE and what is to be recorded, or the error; nothing has changed (U4). */
+/* KAFKA_NONE and what is to be recorded, or the error; nothing has changed (GRP-4). */
 static int16_t make_assignment(struct group *group, const struct sync_group_request *body,
                                struct assignment_write **out)
 {

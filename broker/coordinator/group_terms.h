@@ -55,7 +55,7 @@ must_use bool group_terms_add_protocol(struct group_terms *terms, const char *na
                                        size_t name_bytes, const uint8_t *metadata,
                                        int32_t metadata_bytes);
 
-/* They are a member's from now on, or are no longer (N2). */
+/* They are a member's from now on, or are no longer (PNM-2). */
 void group_terms_count(const struct group_terms *terms);
 void group_terms_uncount(const struct group_terms *terms);
 

@@ -21,7 +21,7 @@ struct group_write {
 };
 
 /* Add records (group_records.h), then runtime_write_start, or group_write_end.  done as of any
- * write (RW1, RW2).  False: the group's partition is not served. */
+ * write (RWR-1, RWR-2).  False: the group's partition is not served. */
 must_use bool group_write_begin(struct group_write *write, struct group *group,
                                 void (*done)(struct group_write *write, enum err err));
 

@@ -13,7 +13,7 @@ void protocol_names_init(struct protocol_names *names, uint64_t seed)
 
 void protocol_names_deinit(struct protocol_names *names)
 {
-    check(hash_map_count(&names->by_text) == 0); /* N1 */
+    check(hash_map_count(&names->by_text) == 0); /* PNM-1 */
     hash_map_deinit(&names->by_text);
 }
 

@@ -2,8 +2,8 @@
  *
  * Owned by its group; on the coordinator's loop.  Terms of members hold names, also those that wait
  * to become a member's or were one's (group_rename.c): so members change theirs without memory.
- *   N1  a name stays while holder_count > 0
- *   N2  member_count is how many members of the group have it, each once */
+ *   PNM-1  a name stays while holder_count > 0
+ *   PNM-2  member_count is how many members of the group have it, each once */
 #ifndef LEVEE_BROKER_COORDINATOR_PROTOCOL_NAMES_H
 #define LEVEE_BROKER_COORDINATOR_PROTOCOL_NAMES_H
 

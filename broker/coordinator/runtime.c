@@ -10,7 +10,7 @@
 
 enum {
     BATCH_BYTES_MAX = 64 << 20, /* uncompressed */
-    LOAD_STEP_BYTES = 1 << 20,  /* RT4 */
+    LOAD_STEP_BYTES = 1 << 20,  /* RUN-4 */
     LOAD_AGAIN_MS = 1000,
 };
 
@@ -193,7 +193,7 @@ void runtime_unload(struct runtime *runtime, int32_t index)
     if (entry == NULL)
         return;
     check(!entry->is_ending);
-    list_remove(&entry->node); /* RT3 */
+    list_remove(&entry->node); /* RUN-3 */
     runtime->kind->resigned(runtime->coordinator, index);
     end_partition(entry, ERR_NOT_FOUND);
     runtime->kind->forget(runtime->coordinator, index);

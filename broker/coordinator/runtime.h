@@ -4,14 +4,15 @@
  * Part of one coordinator, of which the runtime knows no more than its kind (Kafka's
  * CoordinatorRuntime and CoordinatorShard).  On the shard's loop.  A coordinator decides, its
  * records are written, and what they say is applied:
- *   RT1  the persistent state changes by kind->apply alone, for each record of the log once and in
- *        the order of offsets: while the partition is loaded, and then for each write when it is
- *        durable and not before
- *   RT2  a partition is served when all of its log was applied and is durable: while that goes on,
- *        and while it waits for memory, the answer is COORDINATOR_LOAD_IN_PROGRESS; when its
- * records cannot be understood COORDINATOR_NOT_AVAILABLE, and nothing of it is kept in memory RT3
- * nothing is written to a partition that is not served RT4  a turn of the loop reads
- * LOAD_STEP_BYTES, roughly, of one of the logs that are loaded */
+ *   RUN-1  the persistent state changes by kind->apply alone, for each record of the log once and
+ *        in the order of offsets: while the partition is loaded, and then for each write when it
+ *        is durable and not before
+ *   RUN-2  a partition is served when all of its log was applied and is durable: while that goes
+ *        on, and while it waits for memory, the answer is COORDINATOR_LOAD_IN_PROGRESS; when its
+ *        records cannot be understood COORDINATOR_NOT_AVAILABLE, and nothing of it is kept in
+ *        memory
+ *   RUN-3  nothing is written to a partition that is not served
+ *   RUN-4  a turn of the loop reads LOAD_STEP_BYTES, roughly, of one of the logs that are loaded */
 #ifndef LEVEE_BROKER_COORDINATOR_RUNTIME_H
 #define LEVEE_BROKER_COORDINATOR_RUNTIME_H
 
@@ -127,7 +128,7 @@ struct runtime_partition *runtime_served(const struct runtime *runtime, int32_t 
 bool runtime_is_loading(const struct runtime *runtime);
 
 /* What a client is told: KAFKA_NONE, NOT_COORDINATOR, COORDINATOR_LOAD_IN_PROGRESS,
- * COORDINATOR_NOT_AVAILABLE (RT2). */
+ * COORDINATOR_NOT_AVAILABLE (RUN-2). */
 int16_t runtime_check(const struct runtime *runtime, int32_t index);
 
 #endif

@@ -151,7 +151,7 @@ static bool apply_some(struct runtime_write *write, uint32_t max_count)
     return err == ERR_NOT_FOUND;
 }
 
-/* RW1: only the first of them; what ends in a done has its turn in the loop that is under way. */
+/* RWR-1: only the first of them; what ends in a done has its turn in the loop that is under way. */
 static void end_durable(struct runtime_partition *partition)
 {
     if (partition->is_ending || list_is_linked(&partition->turn.node))
@@ -244,7 +244,7 @@ void runtime_write_start(struct runtime_write *write)
         partition_append(partition->partition, &write->append);
         return;
     }
-    write->is_durable = true; /* RW3 */
+    write->is_durable = true; /* RWR-3 */
     end_durable(partition);
 }
 

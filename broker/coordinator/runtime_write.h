@@ -3,11 +3,11 @@
  *
  * Embedded in the struct of whoever waits for it, which it is until done.  On the partition's
  * shard.
- *   RW1  writes of a partition are appended, applied and done well in the order in which they were
- *        started; one that fails says so at once
- *   RW2  done(OK) comes when the records are durable and applied (RT1), and never before: the place
- *        to answer
- *   RW3  a write without records is done when those before it have ended: an answer that tells of
+ *   RWR-1  writes of a partition are appended, applied and done well in the order in which they
+ *          were started; one that fails says so at once
+ *   RWR-2  done(OK) comes when the records are durable and applied (RUN-1), and never before: the
+ *          place to answer
+ *   RWR-3  a write without records is done when those before it have ended: an answer that tells of
  *        their records is not given before these are durable */
 #ifndef LEVEE_BROKER_COORDINATOR_RUNTIME_WRITE_H
 #define LEVEE_BROKER_COORDINATOR_RUNTIME_WRITE_H

@@ -4,10 +4,10 @@
  * __transaction_state (struct transaction_fields) changes in transaction_apply and nowhere else,
  * live and at a load alike.
  *   TXN-1  a decision moves the state along the table in transaction.c (DUR-T1).  A compacted log
- * may have left out steps of it TXN-2  no client is ever told an epoch above
- * TRANSACTION_EPOCH_LAST; one more exists only in here, where a transaction of that epoch was
- * fenced or is being ended Sources: Kafka's TransactionMetadata and TransactionState; KIP-98,
- * KIP-360, KIP-890. */
+ *          may have left out steps of it
+ *   TXN-2  no client is ever told an epoch above TRANSACTION_EPOCH_LAST; one more exists only in
+ *          here, where a transaction of that epoch was fenced or is being ended
+ * Sources: Kafka's TransactionMetadata and TransactionState; KIP-98, KIP-360, KIP-890. */
 #ifndef LEVEE_BROKER_COORDINATOR_TRANSACTION_H
 #define LEVEE_BROKER_COORDINATOR_TRANSACTION_H
 

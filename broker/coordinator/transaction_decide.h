@@ -7,8 +7,9 @@
  *   TXD-2  a new holder gets a higher epoch of the same producer id than anybody had, or a new id
  *          (DUR-T9); the same one is answered again only to who gives the one before it (KIP-360)
  *   TXD-3  what ends a transaction ends it in one way: from Prepare* there is one Complete*
- * (DUR-T3) Sources: Kafka's TransactionCoordinator and TransactionMetadata; KIP-98, KIP-360,
- * KIP-890; where we are stricter it is said. */
+ *          (DUR-T3)
+ * Sources: Kafka's TransactionCoordinator and TransactionMetadata; KIP-98, KIP-360, KIP-890; where
+ * we are stricter it is said. */
 #ifndef LEVEE_BROKER_COORDINATOR_TRANSACTION_DECIDE_H
 #define LEVEE_BROKER_COORDINATOR_TRANSACTION_DECIDE_H
 

@@ -78,8 +78,8 @@ void fetch_round_give_up(struct fetch *fetch)
         give_up_memory(fetch); /* elsewhere it ends with its timer */
 }
 
-/* What there is goes out.  A fetch that holds nothing waits in line (budget.h: B2): false.  All its
- * waits of a round have one end, also those for which there was room and then no memory. */
+/* What there is goes out.  A fetch that holds nothing waits in line (budget.h: BUD-2): false.  All
+ * its waits of a round have one end, also those for which there was room and then no memory. */
 static bool lack_memory(struct fetch *fetch)
 {
     struct shard *at = fetch->call.target;

@@ -54,7 +54,7 @@ static void *new_array(struct fetch_piece *piece, const struct struct_desc *elem
     return items;
 }
 
-/* offset NULL: none was committed (G4). */
+/* offset NULL: none was committed (DUR-G4). */
 static void fill_offset(struct fetch_piece *piece, const struct group_offset *offset, int32_t index,
                         answered_partition *out)
 {

@@ -2,7 +2,7 @@
  *
  * Lives for one resource of a request; the decision's.  A function that gives false has said why in
  * error_code and message, or set err; the records that it left behind are its caller's to drop
- * (decision.h, D1).  The words are those of Kafka's ConfigurationControlManager,
+ * (decision.h, DEC-1).  The words are those of Kafka's ConfigurationControlManager,
  * ConfigAdminManager, GroupConfig and ClientMetricsConfigs. */
 #ifndef LEVEE_BROKER_METADATA_ALTERATION_H
 #define LEVEE_BROKER_METADATA_ALTERATION_H

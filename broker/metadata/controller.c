@@ -186,7 +186,7 @@ void controller_enqueue(struct controller *controller, struct controller_call *c
         else if (controller->state == CONTROLLER_OPEN || controller->state >= CONTROLLER_STOPPING)
             call->err = ERR_CLOSED;
         else if (controller->waiting_count >= CONTROLLER_CALLS_MAX)
-            call->err = ERR_FULL; /* K1 */
+            call->err = ERR_FULL; /* CTL-1 */
         if (call->err != OK) {
             call->done(call);
             return;
@@ -231,7 +231,8 @@ void controller_fail(struct controller *controller, enum err err)
     controller->failure = err;
     log_line(controller->shard->sink, LOG_ERROR, "LVE-4012",
              "the controller has stopped: the metadata log has failed", log_err(err));
-    metadata_log_fail(controller->log, err); /* what is in flight there comes back, and finds K3 */
+    metadata_log_fail(controller->log,
+                      err); /* what is in flight there comes back, and finds CTL-3 */
     list_init(&ended);
     list_splice_back(&ended, &controller->waiting);
     controller->waiting_count = 0;

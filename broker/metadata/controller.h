@@ -5,12 +5,14 @@
  * is pure (image + request → records + answer, decision.h); the records are appended to the
  * metadata log, made durable, brought to the image of each shard by the loader, and only when all
  * follow them is the call answered.  Calls are decided one after the other, each against the image
- * with all earlier records applied. K1  one operation is between decision and answer; at most
- * CONTROLLER_CALLS_MAX others wait; one that lets space go, by deleting topics or changing configs,
- * passes one whose records have no room in the journal, which is decided anew K2  the data plane
- * learns nothing but through committed records, also from here K3  after a failure of the storage
- * nothing is decided any more: every call ends with an error Rules: reference/kraft.md section 7;
- * Kafka's ReplicationControlManager, ConfigurationControlManager for errors and messages. */
+ * with all earlier records applied.
+ *   CTL-1  one operation is between decision and answer; at most CONTROLLER_CALLS_MAX others wait;
+ *       one that lets space go, by deleting topics or changing configs, passes one whose records
+ *       have no room in the journal, which is decided anew
+ *   CTL-2  the data plane learns nothing but through committed records, also from here
+ *   CTL-3  after a failure of the storage nothing is decided any more: every call ends with an
+ *       error
+ * Rules: Kafka's ReplicationControlManager, ConfigurationControlManager for errors and messages. */
 #ifndef LEVEE_BROKER_METADATA_CONTROLLER_H
 #define LEVEE_BROKER_METADATA_CONTROLLER_H
 
@@ -45,8 +47,8 @@ struct controller_call {
     int16_t version;     /* of the API, where the answer depends on it */
     void (*done)(struct controller_call *call);
     enum err err; /* OK: the response is filled; ERR_TIMEOUT: controller_abandon; else nothing
-                     happened: ERR_FULL (K1), ERR_NOMEM, ERR_STORAGE, ERR_CLOSED (not started yet,
-                     or stopping), ... */
+                     happened: ERR_FULL (CTL-1), ERR_NOMEM, ERR_STORAGE, ERR_CLOSED (not started
+                     yet, or stopping), ... */
     const void *request;
     void *response;
     uint8_t kind;       /* inside */
@@ -69,7 +71,7 @@ void controller_update_features(struct controller *controller, struct controller
 void controller_alter_partition(struct controller *controller, struct controller_call *call);
 
 /* Reserve a block of CONTROLLER_PRODUCER_ID_BLOCK ids durably; first_id is the first one.
- * Ids are slot << 48 | counter, slot 0 (design.md section 4). */
+ * Ids are slot << 48 | counter, slot 0. */
 enum { CONTROLLER_PRODUCER_ID_BLOCK = 1000 };
 void controller_allocate_producer_ids(struct controller *controller, struct controller_call *call);
 
@@ -104,7 +106,7 @@ void controller_begin(struct controller *controller, void (*started)(void *conte
 struct controller_client *controller_client_of(struct controller *controller);
 
 /* The storage failed (store_events.failed): the operation under way and all that wait end with
- * err (K3). */
+ * err (CTL-3). */
 void controller_fail(struct controller *controller, enum err err);
 
 /* Clean stop, once, when our broker is fenced: what waits is finished first, then a snapshot

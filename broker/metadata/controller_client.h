@@ -3,9 +3,10 @@
  * The calls are Kafka's BrokerRegistration and BrokerHeartbeat.  The embedded controller answers
  * them in this process (controller_client_of); one that is elsewhere will by requests.  Lives on
  * shard 0.
- *   N1  a broker has one call under way; the call and what it points at are the broker's until
- * done, which runs once, possibly inside the starting call N2  an answer comes when its records are
- * committed and every shard of this process follows them */
+ *   CCL-1  a broker has one call under way; the call and what it points at are the broker's until
+ *       done, which runs once, possibly inside the starting call
+ *   CCL-2  an answer comes when its records are committed and every shard of this process follows
+ *       them */
 #ifndef LEVEE_BROKER_METADATA_CONTROLLER_CLIENT_H
 #define LEVEE_BROKER_METADATA_CONTROLLER_CLIENT_H
 

@@ -55,7 +55,7 @@ void controller_run_own(struct controller *controller, bool goes_first,
                                            struct decision *decision),
                         void (*done)(struct controller *controller, enum err err))
 {
-    check(controller->own_done == NULL); /* N1 */
+    check(controller->own_done == NULL); /* CCL-1 */
     controller->own_goes_first = goes_first;
     controller->decide_own = decide;
     controller->own_done = done;

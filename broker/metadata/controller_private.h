@@ -39,7 +39,7 @@ struct controller {
     enum controller_state state;
     enum err failure;
 
-    /* the operation under way (K1) and those that wait */
+    /* the operation under way (CTL-1) and those that wait */
     struct list waiting; /* of controller_call, oldest first */
     uint32_t waiting_count;
     struct controller_call *current;

@@ -245,7 +245,7 @@ static enum err alter_one(struct decision *decision, const asked_resource *asked
         is_fine = alteration_apply(&alteration, &asked->configs.items[i]);
     is_fine = is_fine && alteration_check_whole(&alteration, mark);
     if (!is_fine)
-        decision->records->count = mark; /* D1 */
+        decision->records->count = mark; /* DEC-1 */
     answer->error_code = alteration.error_code;
     answer->error_message = alteration.message;
     return alteration.err;
@@ -395,7 +395,7 @@ enum err decide_alter_configs(struct decision *decision,
         }
     }
     if (err == OK && decision->records->count > DECISION_RECORDS_MAX) {
-        decision->records->count = 0; /* D2 */
+        decision->records->count = 0; /* DEC-2 */
         for (int32_t i = 0; i < count; i++) {
             response->responses.items[i].error_code = KAFKA_POLICY_VIOLATION;
             response->responses.items[i].error_message =

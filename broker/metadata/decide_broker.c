@@ -142,7 +142,8 @@ static bool needs_leader_record(const struct image_partition *partition, int32_t
     return (raises_all && partition->leader == node_id) || is_for_us(partition, node_id);
 }
 
-/* A leader tag raises the leader epoch, also with the same leader (kraft.md section 2, rule 1). */
+/* A leader tag raises the leader epoch, also with the same leader (Kafka's
+ * PartitionRegistration.merge). */
 enum err decide_broker_leaders(struct decision *decision, bool raises_all,
                                struct leader_cursor *cursor)
 {

@@ -270,7 +270,7 @@ static enum err create_one(struct decision *decision, struct metric_names *names
         is_fine = asked->assignments.count > 0 ? check_assignments(decision, asked, answer)
                                                : check_counts(decision, asked, answer);
     if (!is_fine) {
-        decision->records->count = mark; /* D1 */
+        decision->records->count = mark; /* DEC-1 */
         return OK;
     }
     uuid_random(decision->prng, &answer->topic_id);

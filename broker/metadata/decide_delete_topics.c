@@ -173,7 +173,7 @@ static enum err record_all(struct deletion *deletion)
         record->topic_id = deletion->topics[i]->id;
     }
     if (decision->records->count > DECISION_RECORDS_MAX) {
-        decision->records->count = 0; /* D2 */
+        decision->records->count = 0; /* DEC-2 */
         for (int32_t i = 0; i < deletion->count; i++)
             refuse_deletion(&deletion->answers[i], KAFKA_POLICY_VIOLATION,
                             "Unable to perform excessively large batch operation.");

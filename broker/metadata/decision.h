@@ -3,8 +3,8 @@
  * Used by the controller, on shard 0; changes nothing.  Answers are per topic or resource, with
  * Apache Kafka's error codes and sentences (ReplicationControlManager, ConfigurationControlManager,
  * ControllerApis, ConfigAdminManager).
- *   D1  an item that is refused leaves no record behind
- *   D2  an operation writes at most DECISION_RECORDS_MAX records (Kafka's
+ *   DEC-1  an item that is refused leaves no record behind
+ *   DEC-2  an operation writes at most DECISION_RECORDS_MAX records (Kafka's
  *       MAX_RECORDS_PER_USER_OP); beyond it the whole request is refused */
 #ifndef LEVEE_BROKER_METADATA_DECISION_H
 #define LEVEE_BROKER_METADATA_DECISION_H

@@ -1,7 +1,7 @@
 /* image: the state that the committed metadata records add up to.
  *
  * Each shard holds its own image and applies the same records, so no lock and no sharing.  Only
- * image_apply changes it; lookups are plain reads by the shard.  Facts: reference/kraft.md
+ * image_apply changes it; lookups are plain reads by the shard.  Facts: Kafka's MetadataImage;
  * section 2 (table and the three rules). */
 #ifndef LEVEE_BROKER_METADATA_IMAGE_H
 #define LEVEE_BROKER_METADATA_IMAGE_H

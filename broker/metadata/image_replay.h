@@ -2,7 +2,7 @@
  *
  * One for each image, on the image's shard.  Between a BeginTransaction and its end nothing is
  * applied: the records are held back, applied together at the end, or forgotten when it aborts
- * (KIP-868, kraft.md section 2, rule 2).  Control batches never touch the image. */
+ * (KIP-868; Kafka's MetadataDelta).  Control batches never touch the image. */
 #ifndef LEVEE_BROKER_METADATA_IMAGE_REPLAY_H
 #define LEVEE_BROKER_METADATA_IMAGE_REPLAY_H
 

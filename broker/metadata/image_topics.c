@@ -321,7 +321,7 @@ static void take_sets(struct image_partition *partition,
 }
 
 /* The record carries no epochs: partition_epoch grows with every change, leader_epoch exactly when
- * the leader tag is present (kraft.md section 2, rule 1). */
+ * the leader tag is present (Kafka's PartitionRegistration.merge). */
 static enum err change_partition(struct image *image, const struct partition_change_record *record,
                                  struct delta *delta)
 {

@@ -20,7 +20,7 @@ struct loader_slot {
     uint32_t publisher_index; /* whose turn it is */
     struct delta_cursor cursor;
     struct task next_turn;
-    struct timer again; /* P3 */
+    struct timer again; /* LDR-3 */
     bool is_applied;    /* the image has it */
     bool lacks_memory;  /* and that was told */
 };
@@ -153,7 +153,7 @@ struct metadata_log *loader_log(struct loader *loader)
 
 /* ---- on each shard */
 
-/* P3 */
+/* LDR-3 */
 static void try_later(struct loader_slot *slot)
 {
     struct shard *shard = slot->call.target;
@@ -182,7 +182,7 @@ static void follow(struct loader_slot *slot)
                 loop_defer(&shard->loop, &slot->next_turn);
             return;
         }
-        slot->publisher_index++; /* P4 */
+        slot->publisher_index++; /* LDR-4 */
         slot->cursor = (struct delta_cursor){0};
     }
     delta_deinit(&slot->delta);
@@ -205,7 +205,7 @@ static void go_on(struct loader_slot *slot)
         try_later(slot);
         return;
     }
-    check(err == OK); /* P2 */
+    check(err == OK); /* LDR-2 */
     slot->is_applied = true;
     follow(slot);
 }
@@ -254,7 +254,7 @@ static void on_committed(void *context, const uint8_t *bytes, uint32_t size_byte
     struct loader *loader = context;
     const struct shards *shards = loader->home->shards;
 
-    check(loader->pending_count == 0); /* P1 */
+    check(loader->pending_count == 0); /* LDR-1 */
     loader->bytes = bytes;
     loader->size_bytes = size_bytes;
     loader->pending_count = shards->count + 1; /* one of ours, so that the end comes last */

@@ -8,13 +8,13 @@
  * wrote the batch, so whoever decided learns of it last.  Until then a shard may know of a topic
  * whose partitions are not open yet, or still have some of a topic that is gone.  (Kafka's
  * MetadataLoader and MetadataPublisher.)
- *   P1  one batch at a time
- *   P2  an image that cannot take a committed record stops the process: the decision that wrote it
- *       was wrong, and shards would disagree
- *   P3  a shard that finds no memory for it tries again where it stopped, until there is: what is
- *       durable is decided, and who asked for it waits or hears that his time is over
- *   P4  a publisher sees the changes of every batch, in order, once: it is told the next ones when
- *       it and those behind it have followed */
+ *   LDR-1  one batch at a time
+ *   LDR-2  an image that cannot take a committed record stops the process: the decision that wrote
+ *          it was wrong, and shards would disagree
+ *   LDR-3  a shard that finds no memory for it tries again where it stopped, until there is: what
+ *          is durable is decided, and who asked for it waits or hears that his time is over
+ *   LDR-4  a publisher sees the changes of every batch, in order, once: it is told the next ones
+ *          when it and those behind it have followed */
 #ifndef LEVEE_BROKER_METADATA_LOADER_H
 #define LEVEE_BROKER_METADATA_LOADER_H
 

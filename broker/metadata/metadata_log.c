@@ -209,7 +209,7 @@ static void finish_append(struct metadata_log *log, enum err err)
     append->done(append, err);
 }
 
-/* The batch in flight is durable: it may be seen.  (M1) */
+/* The batch in flight is durable: it may be seen.  (MLG-1) */
 static void hand_over(struct metadata_log *log)
 {
     struct metadata_append *append = log->in_flight;
@@ -237,7 +237,7 @@ bool metadata_log_is_handing_over(const struct metadata_log *log)
 
 void metadata_log_taken(struct metadata_log *log)
 {
-    check(metadata_log_is_handing_over(log)); /* M1 */
+    check(metadata_log_is_handing_over(log)); /* MLG-1 */
     finish_append(log, OK);
 }
 
@@ -264,7 +264,7 @@ enum err metadata_log_append(struct metadata_log *log, const struct metadata_rec
 {
     enum err err;
 
-    check(log->in_flight == NULL); /* M1 */
+    check(log->in_flight == NULL); /* MLG-1 */
     check(records->count > 0);
     err = build_batch(log, records, &append->bytes, &append->size_bytes);
     if (err != OK)

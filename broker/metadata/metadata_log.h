@@ -6,12 +6,12 @@
  * control batch with a SnapshotHeader, batches of records, a control batch with a SnapshotFooter;
  * magic 2, not compressed, offsets from 0, every batch with its checksum (KIP-630).
  * Lives on shard 0's loop; open and replay are synchronous and come before.
- *   M1  one append in flight at a time; a batch is handed over, to be applied, only when it is
+ *   MLG-1  one append in flight at a time; a batch is handed over, to be applied, only when it is
  *       durable, and its append ends when that is done
- *   M2  a snapshot is visible under its name only when it is whole and synced: written as
+ *   MLG-2  a snapshot is visible under its name only when it is whole and synced: written as
  *       `.checkpoint.part`, synced, renamed, directory synced
- *   M3  the log is cut at the older of the two snapshots that are kept, so that either one can be
- *       continued from */
+ *   MLG-3  the log is cut at the older of the two snapshots that are kept, so that either one can
+ *          be continued from */
 #ifndef LEVEE_BROKER_METADATA_METADATA_LOG_H
 #define LEVEE_BROKER_METADATA_METADATA_LOG_H
 

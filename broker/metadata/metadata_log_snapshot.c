@@ -236,7 +236,7 @@ static enum err install(struct metadata_log *log)
     log->appended_bytes -= writing->covers_bytes;
     cut_offset = log->snapshots[log->snapshot_count - 1].end_offset;
     if (log->snapshot_count == SNAPSHOTS_KEPT && cut_offset > log_offsets(log->log).log_start) {
-        err = log_delete_records(log->log, cut_offset, on_cut, log); /* M3 */
+        err = log_delete_records(log->log, cut_offset, on_cut, log); /* MLG-3 */
         if (err != OK)
             on_cut(log, err);
     }

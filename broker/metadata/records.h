@@ -1,7 +1,7 @@
 /* records: KRaft metadata records in memory, and as the values of a batch's records.
  *
  * Framing of a value: unsigned varints 1, type, version, then the flexible body; keys are null
- * (kraft.md section 2; Kafka's MetadataRecordSerde). Stateless. */
+ * (Kafka's MetadataRecordSerde). Stateless. */
 #ifndef LEVEE_BROKER_METADATA_RECORDS_H
 #define LEVEE_BROKER_METADATA_RECORDS_H
 

@@ -1,9 +1,10 @@
 /* descriptor: what a message looks like, as tables that generate.py writes and codec reads.
  *
  * All tables are constant; any thread may read them.
- *   I1  fields of a struct_desc stand in the order of the wire (untagged) with tagged ones between
- *   I2  tagged lists the indexes of all fields that are tagged in some version, by ascending tag
- *   I3  min_size_bytes has one entry for each version from min_version to max_version of the
+ *   DSC-1  fields of a struct_desc stand in the order of the wire (untagged) with tagged ones
+ *          between
+ *   DSC-2  tagged lists the indexes of all fields that are tagged in some version, by ascending tag
+ *   DSC-3  min_size_bytes has one entry for each version from min_version to max_version of the
  * message */
 #ifndef LEVEE_NET_PROTOCOL_DESCRIPTOR_H
 #define LEVEE_NET_PROTOCOL_DESCRIPTOR_H

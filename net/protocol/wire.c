@@ -142,7 +142,7 @@ enum err wire_read_length(struct wire_reader *reader, bool compact, int32_t *out
             err = ERR_MALFORMED;
     }
     if (err) {
-        reader->next = before; /* I1 */
+        reader->next = before; /* WIRE-1 */
         return err;
     }
     *out = length;
@@ -170,7 +170,7 @@ enum err wire_read_string(struct wire_reader *reader, bool compact, struct wire_
     else if (length >= 0)
         err = wire_read_raw(reader, (size_t)length, &bytes);
     if (err) {
-        reader->next = before; /* I1 */
+        reader->next = before; /* WIRE-1 */
         return err;
     }
     *out = (struct wire_string){(const char *)bytes, length < 0 ? 0 : length};
@@ -189,7 +189,7 @@ enum err wire_read_bytes(struct wire_reader *reader, bool compact, struct wire_b
     if (length >= 0) {
         err = wire_read_raw(reader, (size_t)length, &bytes);
         if (err) {
-            reader->next = before; /* I1 */
+            reader->next = before; /* WIRE-1 */
             return err;
         }
     }
@@ -452,7 +452,7 @@ enum err wire_writer_segments(struct wire_writer *writer, const struct wire_segm
     if (!writer->err)
         seal_run(writer);
     if (writer->err)
-        return writer->err; /* I2 */
+        return writer->err; /* WIRE-2 */
     *segments = writer->segments;
     *segment_count = writer->segment_count;
     return OK;

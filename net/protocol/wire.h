@@ -3,8 +3,8 @@
  * A reader walks one byte range that it does not own; what it returns for strings and bytes points
  * into that range.  A writer collects small fields in chunks taken from an arena and refers to
  * record bytes where they lie.  Both belong to one request on one loop.
- *   I1  start <= next <= end; a failed read leaves next where it was
- *   I2  a writer that failed stays failed, and its segments are not handed out
+ *   WIRE-1  start <= next <= end; a failed read leaves next where it was
+ *   WIRE-2  a writer that failed stays failed, and its segments are not handed out
  * Numbers are big-endian; the rules are those of Kafka's protocol guide ("Protocol Primitive
  * Types") and, for the compact forms and the unsigned varints, of KIP-482. */
 #ifndef LEVEE_NET_PROTOCOL_WIRE_H

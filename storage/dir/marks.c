@@ -395,7 +395,7 @@ void marks_writer_close(struct marks_writer *writer)
 {
     if (writer == NULL)
         return;
-    check(!writer->write.op.in_flight); /* I2 of io.h */
+    check(!writer->write.op.in_flight); /* IO-2 of io.h */
     if (list_is_linked(&writer->refused.node))
         list_remove(&writer->refused.node);
     for (uint32_t i = 0; i < MARKS_SLOT_COUNT; i++) {

@@ -7,7 +7,7 @@
  * hardly longer; a large one is written at once, so that the device works while they are told.
  *
  * Relaxed groups are written without a sync.  A group that asks for one, or journal_sync, wants
- * everything before it durable too; a write's own O_DSYNC vouches for that write alone (I4 of
+ * everything before it durable too; a write's own O_DSYNC vouches for that write alone (DUR-I4 of
  * io.h), so a sync of the extent is started once the writes that it is to cover are complete. */
 #include "storage/journal/journal.h"
 
@@ -157,7 +157,7 @@ static void fail(struct journal *journal, enum err err)
     tell_when_stopped(journal);
     if (journal->failed)
         return;
-    journal->failed = true; /* J4 */
+    journal->failed = true; /* JRN-4 */
     list_for_each(node, &journal->groups)
     {
         whole_write_stop(&container_of(node, struct journal_group, node)->write);
@@ -171,7 +171,7 @@ static void tell_committed(struct journal *journal, uint64_t sequence)
 {
     if (sequence <= journal->committed_sequence)
         return;
-    check(!journal->failed); /* J4 */
+    check(!journal->failed); /* JRN-4 */
     journal->committed_sequence = sequence;
     if (journal->events.on_committed != NULL)
         journal->events.on_committed(journal->context, sequence);
@@ -238,7 +238,7 @@ static void advance(struct journal *journal)
     journal_check_invariants(journal);
     if (journal->written_sequence > written_before && journal->events.on_written != NULL)
         journal->events.on_written(journal->context, journal->written_sequence);
-    tell_committed(journal, journal->durable_sequence); /* J2 */
+    tell_committed(journal, journal->durable_sequence); /* JRN-2 */
 }
 
 static void on_synced(struct io_op *op, int32_t result)
@@ -462,7 +462,7 @@ void journal_close(struct journal *journal)
 {
     if (journal == NULL)
         return;
-    check(journal->writing_count == 0 && !journal->sync_op.in_flight); /* I2 of io.h */
+    check(journal->writing_count == 0 && !journal->sync_op.in_flight); /* IO-2 of io.h */
     if (list_is_linked(&journal->commit.node))
         list_remove(&journal->commit.node);
     if (list_is_linked(&journal->notify.node))
@@ -506,7 +506,7 @@ void journal_sync(struct journal *journal)
 
 void journal_release(struct journal *journal, uint64_t sequence)
 {
-    check(sequence <= journal->committed_sequence); /* J3 */
+    check(sequence <= journal->committed_sequence); /* JRN-3 */
     if (sequence <= journal->released_sequence)
         return;
     journal->released_sequence = sequence;

@@ -10,14 +10,14 @@
  * Groups stand in extents (journal_extent.h), back to back, each at a multiple of IO_ALIGN; the
  * bytes are described in journal_format.h.  Sequences are contiguous over all extents; an extent's
  * groups are one run from its start.
- *   J1  committed_sequence <= written_sequence < open_sequence; all only grow
- *   J2  on_committed(s) runs after every group <= s is on stable storage, in order
- *   J3  an extent is reused only when every group in it is <= released_sequence
- *   J4  after a failed write nothing is committed any more: on_failed once, then ERR_STORAGE
- *   J5  where there is no room for an append there is some for entries that let space go
- *       (journal_extent.h, E4), and they wait for no append that waits for room
+ *   JRN-1  committed_sequence <= written_sequence < open_sequence; all only grow
+ *   JRN-2  on_committed(s) runs after every group <= s is on stable storage, in order
+ *   JRN-3  an extent is reused only when every group in it is <= released_sequence
+ *   JRN-4  after a failed write nothing is committed any more: on_failed once, then ERR_STORAGE
+ *   JRN-5  where there is no room for an append there is some for entries that let space go
+ *       (journal_extent.h, EXT-4), and they wait for no append that waits for room
  * Events come from the loop, never inside a call; each may call everything but journal_close.
- * Sources: design.md section 5, reference/performance.md section 3. */
+ * Source: docs/decisions/0006-one-journal-per-shard.md. */
 #ifndef LEVEE_STORAGE_JOURNAL_JOURNAL_H
 #define LEVEE_STORAGE_JOURNAL_JOURNAL_H
 

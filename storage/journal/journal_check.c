@@ -5,8 +5,8 @@
 
 #ifndef LEVEE_RELEASE
 
-/* The groups between the written ones and the open one: none is missing (J2).  Returns the bytes of
- * those that are not written. */
+/* The groups between the written ones and the open one: none is missing (JRN-2).  Returns the bytes
+ * of those that are not written. */
 static uint64_t check_groups(const struct journal *journal)
 {
     uint64_t next = journal->written_sequence + 1;
@@ -45,7 +45,7 @@ static void check_held(const struct journal *journal)
     check(last <= journal->written_sequence);
 }
 
-/* E1 to E3 of journal_extent.h. */
+/* EXT-1 to EXT-3 of journal_extent.h. */
 static void check_extents(const struct journal *journal)
 {
     const struct journal_extents *extents = &journal->extents;
@@ -66,11 +66,11 @@ static void check_extents(const struct journal *journal)
         used_bytes += is_current ? extent->pos : extent->size_bytes;
     }
     check(last_sequence < journal->open->sequence);
-    check(used_bytes == extents->used_bytes); /* E3 */
+    check(used_bytes == extents->used_bytes); /* EXT-3 */
     list_for_each(node, &extents->free)
     {
         const struct journal_extent *extent = container_of(node, struct journal_extent, node);
-        check(extent->last_sequence <= journal->released_sequence); /* J3 */
+        check(extent->last_sequence <= journal->released_sequence); /* JRN-3 */
         capacity_bytes += extent->size_bytes;
     }
     check(capacity_bytes == extents->capacity_bytes);
@@ -78,12 +78,12 @@ static void check_extents(const struct journal *journal)
 
 void journal_check_invariants(const struct journal *journal)
 {
-    check(journal->released_sequence <= journal->durable_sequence);  /* J3 */
-    check(journal->committed_sequence <= journal->durable_sequence); /* J2 */
-    check(journal->durable_sequence <= journal->written_sequence);   /* J2 */
-    check(journal->written_sequence < journal->open->sequence);      /* J1 */
+    check(journal->released_sequence <= journal->durable_sequence);  /* JRN-3 */
+    check(journal->committed_sequence <= journal->durable_sequence); /* JRN-2 */
+    check(journal->durable_sequence <= journal->written_sequence);   /* JRN-2 */
+    check(journal->written_sequence < journal->open->sequence);      /* JRN-1 */
     check(journal->sync_wanted <= journal->open->sequence);
-    check(!journal->failed || journal->extents.stopped); /* J4 */
+    check(!journal->failed || journal->extents.stopped); /* JRN-4 */
     check(check_groups(journal) == journal->pending_bytes);
     check_held(journal);
     check_extents(journal);

@@ -29,7 +29,8 @@ struct journal_entry {
     uint32_t payload_bytes;
     uint32_t owner; /* APPEND: a number below 2^24 for who brought its producer ids, so that a
                      * replay lets the same ones go; 0: not known */
-    bool urgent; /* appending only, not written: it lets space go, and may use what is kept (J5) */
+    bool urgent; /* appending only, not written: it lets space go, and may use what is kept (JRN-5)
+                  */
 };
 
 struct journal_stats {

@@ -15,7 +15,7 @@ enum {
     FIRST_BYTES_MAX = 4 << 20,
     RETRY_MS = 5000,
     FRUITLESS_MAX = 16,
-    RESERVE_SHARE = 32, /* of an extent that is kept (E4) */
+    RESERVE_SHARE = 32, /* of an extent that is kept (EXT-4) */
 };
 
 /* Never written: its pages are the kernel's zero page. */
@@ -223,7 +223,7 @@ void journal_extents_close(struct journal_extents *extents)
 {
     if (extents->loop == NULL)
         return;
-    check(journal_extents_is_idle(extents)); /* I2 of io.h */
+    check(journal_extents_is_idle(extents)); /* IO-2 of io.h */
     loop_cancel_timer(extents->loop, &extents->retry);
     if (extents->growing != NULL) {
         struct io *io = extents->loop->io;
@@ -259,7 +259,7 @@ static bool takes(const struct journal_extent *extent, uint64_t pos, uint64_t si
 {
     uint64_t kept_bytes = urgent ? 0 : journal_extents_reserve_bytes(extent->size_bytes);
 
-    return extent->size_bytes - pos >= size_bytes + kept_bytes; /* E4 */
+    return extent->size_bytes - pos >= size_bytes + kept_bytes; /* EXT-4 */
 }
 
 static struct journal_extent *find_free(const struct journal_extents *extents, uint64_t size_bytes,
@@ -313,7 +313,7 @@ struct journal_extent *journal_extents_place(struct journal_extents *extents, ui
     if (next == NULL)
         return NULL;
     if (current != NULL)
-        extents->used_bytes += current->size_bytes - current->pos; /* E3 */
+        extents->used_bytes += current->size_bytes - current->pos; /* EXT-3 */
     list_remove(&next->node);
     next->pos = 0;
     next->last_sequence = 0;
@@ -346,7 +346,7 @@ bool journal_extents_release(struct journal_extents *extents, uint64_t sequence)
         if (extent->last_sequence > sequence || extent == current)
             break;
         list_remove(&extent->node);
-        list_push_back(&extents->free, &extent->node); /* E2 */
+        list_push_back(&extents->free, &extent->node); /* EXT-2 */
         extents->used_bytes -= extent->size_bytes;
         freed = true;
     }
@@ -426,7 +426,7 @@ static void growth_failed(struct journal_extents *extents)
     remove_file(extents, extent);
 }
 
-/* Final, as for any write or sync (durability.md F4, F5).  The file stays until the journal closes:
+/* Final, as for any write or sync (DUR-F4, DUR-F5).  The file stays until the journal closes:
  * nothing touches the device any more. */
 static void fail(struct journal_extents *extents, enum err err)
 {

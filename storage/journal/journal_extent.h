@@ -7,10 +7,10 @@
  * then one syncfs makes the file and its name durable, and only then it is used.  Where there is no
  * space for it the file is removed and made again later; a write or a sync that fails otherwise is
  * a failure of the journal, as any other one is.
- *   E1  used: oldest first; only the last one (the current one) takes groups
- *   E2  free: every group in it is released
- *   E3  used_bytes = sizes of all used ones but the last + pos of the last
- *   E4  the end of each, journal_extents_reserve_bytes of it, takes only what is urgent: entries
+ *   EXT-1  used: oldest first; only the last one (the current one) takes groups
+ *   EXT-2  free: every group in it is released
+ *   EXT-3  used_bytes = sizes of all used ones but the last + pos of the last
+ *   EXT-4  the end of each, journal_extents_reserve_bytes of it, takes only what is urgent: entries
  *       that let space go, without which a journal on a full disk would never be emptied */
 #ifndef LEVEE_STORAGE_JOURNAL_JOURNAL_EXTENT_H
 #define LEVEE_STORAGE_JOURNAL_JOURNAL_EXTENT_H
@@ -94,13 +94,14 @@ void journal_extents_close(struct journal_extents *extents);
 /* The one that takes groups; NULL: none yet. */
 struct journal_extent *journal_extents_current(struct journal_extents *extents);
 
-/* What an extent of that size keeps (E4): a multiple of IO_ALIGN, at most
+/* What an extent of that size keeps (EXT-4): a multiple of IO_ALIGN, at most
  * JOURNAL_RESERVE_BYTES_MAX; none where it is smaller than 32 blocks. */
 enum { JOURNAL_RESERVE_BYTES_MAX = 128 << 10 };
 uint64_t journal_extents_reserve_bytes(uint64_t extent_bytes);
 
 /* An extent with size_bytes (a multiple of IO_ALIGN) of room behind its pos: the current one, or a
- * free one that becomes it.  urgent: the end that is kept counts, too (E4).  NULL: there is none.
+ * free one that becomes it.  urgent: the end that is kept counts, too (EXT-4).  NULL: there is
+ * none.
  */
 struct journal_extent *journal_extents_place(struct journal_extents *extents, uint64_t size_bytes,
                                              bool urgent);

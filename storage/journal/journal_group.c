@@ -95,7 +95,7 @@ enum err journal_group_reserve(struct journal_group *group, struct journal_memor
     if (buf == NULL) /* who holds the limit gives it back; what the kernel refuses, nobody does */
         return budget_room_bytes(&memory->slab->budget) < need_bytes ? ERR_AGAIN : ERR_NOMEM;
     if (!first) {
-        pad_piece(group, memory); /* G2 */
+        pad_piece(group, memory); /* JGR-2 */
         group->size_bytes = round_up(group->size_bytes);
     }
     buf_unref(memory->buf);

@@ -3,8 +3,10 @@
  * Owned by its journal.  Memory comes in bufs of the slab, each a multiple of IO_ALIGN and small as
  * long as the groups are; a group begins at the next multiple of IO_ALIGN of the newest buf and
  * goes on in another, larger one when that is full.  So bytes never move, and pointers into them
- * stay good as long as somebody references the buf. G1  an entry lies in one piece of memory G2
- * every piece but the last of an open group is a multiple of IO_ALIGN, filled up with zeros */
+ * stay good as long as somebody references the buf.
+ *   JGR-1  an entry lies in one piece of memory
+ *   JGR-2  every piece but the last of an open group is a multiple of IO_ALIGN, filled up with
+ *          zeros */
 #ifndef LEVEE_STORAGE_JOURNAL_JOURNAL_GROUP_H
 #define LEVEE_STORAGE_JOURNAL_JOURNAL_GROUP_H
 

@@ -75,7 +75,8 @@ void journal_start_if_large(struct journal *journal);
 /* Tell the owner, later, when half of the space is in use. */
 void journal_check_half(struct journal *journal);
 
-/* J1 to J4, E1 to E3 and the sums of bytes: a broken one ends the process.  After each change. */
+/* JRN-1 to JRN-4, EXT-1 to EXT-3 and the sums of bytes: a broken one ends the process.  After each
+ * change. */
 #ifdef LEVEE_RELEASE
 static inline void journal_check_invariants(const struct journal *journal)
 {

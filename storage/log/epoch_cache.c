@@ -80,7 +80,7 @@ bool epoch_cache_assign(struct epoch_cache *cache, int32_t epoch, int64_t start_
         cache->count--;
         last = last_entry(cache);
     }
-    push(cache, epoch, start_offset); /* E1 */
+    push(cache, epoch, start_offset); /* EPO-1 */
     return true;
 }
 
@@ -170,7 +170,7 @@ size_t epoch_cache_encode(const struct epoch_cache *cache, char *out, size_t max
     return text.size_bytes;
 }
 
-/* One line; E1 against what cache holds already. */
+/* One line; EPO-1 against what cache holds already. */
 static enum err add_line(struct epoch_cache *cache, const struct checkpoint_field *fields)
 {
     const struct epoch_entry *last = last_entry(cache);

@@ -1,8 +1,8 @@
 /* epoch_cache: which leader epoch began at which offset, in one partition.
  *
  * Owned by the log; lives on its loop.  Files: Kafka's leader-epoch-checkpoint, text:
- * "0\n", "<count>\n", then "<epoch> <start offset>\n" each.  (KIP-101, KIP-279; kraft.md 5c)
- *   E1  epochs and start offsets both grow strictly from entry to entry */
+ * "0\n", "<count>\n", then "<epoch> <start offset>\n" each.  (KIP-101, KIP-279)
+ *   EPO-1  epochs and start offsets both grow strictly from entry to entry */
 #ifndef LEVEE_STORAGE_LOG_EPOCH_CACHE_H
 #define LEVEE_STORAGE_LOG_EPOCH_CACHE_H
 
@@ -65,7 +65,7 @@ bool epoch_cache_equal(const struct epoch_cache *a, const struct epoch_cache *b)
 size_t epoch_cache_encode(const struct epoch_cache *cache, char *out, size_t max_bytes);
 
 /* Replace the content by what a file says; cache is unchanged on failure.  ERR_MALFORMED: not such
- * a file, or E1 does not hold; ERR_NEWER_FORMAT; ERR_TRUNCATED: fewer lines than it says;
+ * a file, or EPO-1 does not hold; ERR_NEWER_FORMAT; ERR_TRUNCATED: fewer lines than it says;
  * ERR_NOMEM. */
 must_use enum err epoch_cache_decode(struct epoch_cache *cache, const char *text,
                                      size_t size_bytes);

@@ -3,15 +3,15 @@
  * Owned by its store; lives on the store's loop.  The partition of broker/ drives it: it validates
  * batches before, publishes after.  Segment files are Kafka's, byte for byte.
  *
- *   L1  log_start <= last_stable <= high_watermark <= log_end;  durable <= log_end
+ *   LOG-1  log_start <= last_stable <= high_watermark <= log_end;  durable <= log_end
  *       (high_watermark <= durable in `sync` mode; <= accepted in `cache` mode)
- *   L2  batches stand back to back with growing, not overlapping offsets; holes come only from
+ *   LOG-2  batches stand back to back with growing, not overlapping offsets; holes come only from
  *       verbatim appends, from what a directory of Kafka's had, and below log_start from a cut;
  *       they stand inside segments: a closed one ends where the next begins
- *   L3  bytes below durable never change except by log_truncate
+ *   LOG-3  bytes below durable never change except by log_truncate
  * Files: segment.h (one .log), segment_manifest.h (all), log_append.c, log_read.c, log_lookup.c,
- * log_recover.c, log_trim.c, segment_writer.h (late writing).  Rules L1-L16, I1-I12 of
- * durability.md. */
+ * log_recover.c, log_trim.c, segment_writer.c (late writing).  Rules DUR-L1 to DUR-L16 and DUR-I1
+ * to DUR-I12 of docs/rules.md. */
 #ifndef LEVEE_STORAGE_LOG_LOG_H
 #define LEVEE_STORAGE_LOG_LOG_H
 
@@ -29,8 +29,8 @@ struct log;
 struct file_read;
 struct log_loan;
 
-/* Idempotent producers that a log remembers (P5): some 16 MiB of them.  Who writes once in the time
- * of so many new producers is not forgotten. */
+/* Idempotent producers that a log remembers (PST-5): some 16 MiB of them.  Who writes once in the
+ * time of so many new producers is not forgotten. */
 enum { LOG_PRODUCERS_MAX = 1 << 16 };
 
 struct log_id {
@@ -121,7 +121,8 @@ must_use enum err log_append_leader(struct log *log, const uint8_t *bytes, uint3
                                     uint64_t owner, struct log_append_result *out);
 
 /* The same for a batch that lets space go (records that delete topics, or shorten what they keep):
- * it waits behind nobody who waits for room, and may use what the journal keeps (journal.h, J5). */
+ * it waits behind nobody who waits for room, and may use what the journal keeps (journal.h,
+ * JRN-5). */
 must_use enum err log_append_urgent(struct log *log, const uint8_t *bytes, uint32_t size_bytes,
                                     int64_t max_timestamp_ms, int32_t leader_epoch, int64_t now_ms,
                                     struct log_append_result *out);
@@ -132,7 +133,7 @@ must_use enum err log_append_urgent(struct log *log, const uint8_t *bytes, uint3
 must_use enum err log_append_verbatim(struct log *log, const uint8_t *bytes, uint32_t size_bytes,
                                       struct log_append_result *out);
 
-/* A new leader epoch begins at log_end, before the first append under it (kraft.md 5b). */
+/* A new leader epoch begins at log_end, before the first append under it (KIP-101). */
 void log_begin_epoch(struct log *log, int32_t leader_epoch);
 
 /* ---- publishing: a step of its own, after durable */
@@ -235,8 +236,8 @@ void log_lookup_release(struct log_time_lookup *lookup);
 
 /* DeleteRecords: raise log_start to offset (<= high_watermark); journaled; whole segments below go
  * away later.  ERR_OFFSET_RANGE; ERR_FULL: the journal has no room, not even what it keeps for
- * those that let a segment go (journal.h, J5): call again.  Durable when progress has reported the
- * journal's commit: done(context, err) then. */
+ * those that let a segment go (journal.h, JRN-5): call again.  Durable when progress has reported
+ * the journal's commit: done(context, err) then. */
 must_use enum err log_delete_records(struct log *log, int64_t offset,
                                      void (*done)(void *context, enum err err), void *context);
 

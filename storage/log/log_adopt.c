@@ -130,7 +130,7 @@ static enum err rename_segment(struct log *log, int64_t from_base, int64_t to_ba
 
 /* A segment behind a hole takes its place where the one before ends, or that of one in which
  * nothing is left: then the hole stands inside of it, as ours do, and no later start takes it for a
- * missing file (L2; docs/decisions/0007-holes-of-compaction.md). */
+ * missing file (LOG-2; docs/decisions/0007-holes-of-compaction.md). */
 static enum err close_hole(struct log *log, int64_t *base_offset)
 {
     int64_t found_base = *base_offset;

@@ -1,4 +1,4 @@
-/* Appending: producer rules, offsets, the journal, the tail (log.h; durability.md L2, I1-I7). */
+/* Appending: producer rules, offsets, the journal, the tail (log.h; DUR-L2, DUR-I1 to DUR-I7). */
 #include "storage/log/log_append.h"
 
 #include "base/check.h"

@@ -44,7 +44,7 @@ static bool is_unanswered(enum err err)
 
 /* The batches from the last index entry to the end: does the chain end where it should, or is the
  * log to be quarantined?  A closed one ends where the next begins, for a mark does not say where
- * else: only so a missing file is told apart from offsets that nobody can read (L16), and an
+ * else: only so a missing file is told apart from offsets that nobody can read (DUR-L16), and an
  * emptied one from one that was never written to. */
 static enum err check_tail(struct log *log, struct segment *segment, int64_t end_offset,
                            bool is_active)

@@ -7,8 +7,8 @@
 
 enum { ENTRIES_MAX = 128 }; /* a longer tail is not walked through */
 
-/* LT1: the entries stand by offset inside the log, those that are written first; the sums are
- * theirs (LT2). */
+/* LTL-1: the entries stand by offset inside the log, those that are written first; the sums are
+ * theirs (LTL-2). */
 static void check_tail(const struct log *log)
 {
     const struct log_tail *tail = &log->tail;
@@ -39,7 +39,7 @@ static void check_tail(const struct log *log)
     check(ready_bytes == tail->ready_bytes);
 }
 
-/* The newest two; L2. */
+/* The newest two; LOG-2. */
 static void check_segments(const struct log *log)
 {
     const struct segment *active = log_active(log);
@@ -64,11 +64,11 @@ void log_check_invariants(const struct log *log)
 
     if (log->quarantined || log->env->state != STORE_RUNNING)
         return;
-    check(offsets->log_start <= offsets->last_stable);      /* L1 */
-    check(offsets->last_stable <= offsets->high_watermark); /* L1 */
-    check(offsets->high_watermark <= offsets->log_end);     /* L1 */
+    check(offsets->log_start <= offsets->last_stable);      /* LOG-1 */
+    check(offsets->last_stable <= offsets->high_watermark); /* LOG-1 */
+    check(offsets->high_watermark <= offsets->log_end);     /* LOG-1 */
     check(offsets->durable <= offsets->accepted);
-    check(offsets->accepted <= offsets->log_end); /* L1 */
+    check(offsets->accepted <= offsets->log_end); /* LOG-1 */
     check_segments(log);
     if (log->tail.ring.count <= ENTRIES_MAX)
         check_tail(log);

@@ -1,5 +1,5 @@
-/* log_check: what is true of a log between two changes: L1 and L2 of log.h, the order and the sums
- * of its tail.  Called after each change; a broken rule ends the process.  Not in releases. */
+/* log_check: what is true of a log between two changes: LOG-1 and LOG-2 of log.h, the order and the
+ * sums of its tail.  Called after each change; a broken rule ends the process.  Not in releases. */
 #ifndef LEVEE_STORAGE_LOG_LOG_CHECK_H
 #define LEVEE_STORAGE_LOG_LOG_CHECK_H
 

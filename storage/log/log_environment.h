@@ -3,8 +3,9 @@
  *
  * Owned by a store, which wires it and outlives them; lives on its loop.  A log changes the lists
  * and what the pointers show, never the pointers, the state or the options.
- *   LE1  journal is NULL until the store is recovered; marks_at_start and scan are NULL afterwards
- *   LE2  a log is on logs from its opening until it closes */
+ *   LEN-1  journal is NULL until the store is recovered; marks_at_start and scan are NULL
+ *          afterwards
+ *   LEN-2  a log is on logs from its opening until it closes */
 #ifndef LEVEE_STORAGE_LOG_LOG_ENVIRONMENT_H
 #define LEVEE_STORAGE_LOG_LOG_ENVIRONMENT_H
 

@@ -3,7 +3,7 @@
  *
  * Segments are believed up to the mark and cut there; what the journal adds follows in
  * log_replay_all.c, and is synced by store_recovered.  What contradicts the mark (files missing or
- * short, a bad batch below it) quarantines the log: nothing is cut, nothing is served (L13). */
+ * short, a bad batch below it) quarantines the log: nothing is cut, nothing is served (DUR-L13). */
 #include "storage/log/log_load.h"
 
 #include "base/check.h"

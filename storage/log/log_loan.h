@@ -5,7 +5,7 @@
  * tail cache has let go of them.  So a loan costs its budget those buffers whole, and the budget
  * is small: readers that take their time hold that much of the journal's memory and no more, and
  * who finds it spent reads a copy (log_read.c).
- *   B1  the bytes do not change: they are appended, and entries never move (journal_group.h) */
+ *   LOAN-1  the bytes do not change: they are appended, and entries never move (journal_group.h) */
 #ifndef LEVEE_STORAGE_LOG_LOG_LOAN_H
 #define LEVEE_STORAGE_LOG_LOG_LOAN_H
 

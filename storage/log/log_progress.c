@@ -18,7 +18,7 @@ static void note(struct log_progress *progress, struct log *log)
 {
     if (!list_is_linked(&log->progress_node))
         list_push_back(&progress->moved, &log->progress_node);
-    loop_defer(progress->loop, &progress->task); /* LP2 */
+    loop_defer(progress->loop, &progress->task); /* LPG-2 */
 }
 
 /* Entries of the groups that are new since the last news: they stand at the end of the cache, in

@@ -2,8 +2,8 @@
  * durable move, and each log's owner is told (log_events.progress), once a turn.
  *
  * Owned by a store; lives on its loop.
- *   LP1  accepted >= durable; neither falls here
- *   LP2  nobody is told inside the journal's call */
+ *   LPG-1  accepted >= durable; neither falls here
+ *   LPG-2  nobody is told inside the journal's call */
 #ifndef LEVEE_STORAGE_LOG_LOG_PROGRESS_H
 #define LEVEE_STORAGE_LOG_LOG_PROGRESS_H
 

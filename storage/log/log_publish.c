@@ -1,5 +1,5 @@
 /* What readers may see of a log: the high watermark and the last stable offset, moved here and
- * nowhere else (log.h, L1).
+ * nowhere else (log.h, LOG-1).
  *
  * Marks carry the high watermark beside the end that is believed: what was published below that
  * end.  So it is a lower bound, and durable; whoever drives the log publishes what else there is
@@ -18,7 +18,7 @@ void log_set_high_watermark(struct log *log, int64_t offset)
 {
     int64_t allowed = log->config.relaxed ? log->offsets.accepted : log->offsets.durable;
 
-    check(offset >= log->offsets.high_watermark && offset <= allowed); /* L1 */
+    check(offset >= log->offsets.high_watermark && offset <= allowed); /* LOG-1 */
     place(log, offset);
     log_check_invariants(log);
 }

@@ -245,7 +245,7 @@ static enum err take_batches(struct file_read *file, uint32_t got_bytes)
             if (file->batch_pos + header.size_bytes > valid)
                 return read->size_bytes > 0 ? OK : read_on(file, valid, header.size_bytes);
             if (!batch_crc_is_good(bytes, &header))
-                return read->size_bytes > 0 ? OK : ERR_CORRUPT; /* L9 */
+                return read->size_bytes > 0 ? OK : ERR_CORRUPT; /* DUR-L9 */
             take_batch(file, bytes, &header);
         }
         file->batch_pos += header.size_bytes;
@@ -371,7 +371,7 @@ static enum err read_window(struct file_read *file, uint64_t want_bytes)
 }
 
 /* Begin in the segment at index, or behind it.  A closed one may end, and all of them may, before
- * offset (L2: holes of an adopted log); then the tail has what follows. */
+ * offset (LOG-2: holes of an adopted log); then the tail has what follows. */
 static enum err read_segment(struct file_read *file, uint32_t index)
 {
     struct log *log = file->log;

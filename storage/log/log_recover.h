@@ -20,7 +20,7 @@ struct log_found {
 
 /* ---- log_recover.c */
 
-/* Its files stay as they are and nothing of it is served (L13); one log line. */
+/* Its files stay as they are and nothing of it is served (DUR-L13); one log line. */
 void log_quarantine(struct log *log, const char *reason, int64_t offset, enum err err);
 
 must_use enum err log_segment_file_size(struct segment *segment, uint64_t *out);

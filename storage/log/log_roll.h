@@ -16,7 +16,7 @@ void log_begin_segment(struct log *log, int64_t base_offset); /* at start: nothi
 must_use enum err log_roll(struct log *log, int64_t base_offset, bool urgent);
 /* The last block of the active segment into the journal, unless an append since the last mark began
  * has carried it there: its file may be cut where the batches end, once that is committed.  urgent:
- * it is to let space go (journal.h, J5).  The errors of journal_append and of a read. */
+ * it is to let space go (journal.h, JRN-5).  The errors of journal_append and of a read. */
 must_use enum err log_protect_end(struct log *log, bool urgent);
 /* Bytes [pos & ~4095, pos) where pos is the end of the active segment. */
 must_use enum err log_block_prefix(struct log *log, uint8_t *bytes, uint32_t *size_out);

@@ -99,7 +99,7 @@ void log_tail_add(struct log_tail *tail, struct segment *segment, int64_t base_o
     ring_push(&tail->ring, entry);
     tail_cache_add(tail->cache, entry);
     if (sequence <= tail->cache->committed)
-        tail->ready_bytes += size_bytes; /* LT2 */
+        tail->ready_bytes += size_bytes; /* LTL-2 */
     if (tail->first_unwritten == NULL)
         tail->first_unwritten = entry;
 }
@@ -119,14 +119,14 @@ struct tail_entry *log_tail_next(const struct tail_entry *entry)
 
 void log_tail_committed(struct tail_entry *entry)
 {
-    entry->tail->ready_bytes += entry->size_bytes; /* LT2 */
+    entry->tail->ready_bytes += entry->size_bytes; /* LTL-2 */
 }
 
 void log_tail_written(struct tail_entry *entry)
 {
     struct log_tail *tail = entry->tail;
 
-    check(tail->first_unwritten == entry); /* LT1 */
+    check(tail->first_unwritten == entry); /* LTL-1 */
     tail_cache_written(tail->cache, entry);
     tail->ready_bytes -= entry->size_bytes;
     tail->first_unwritten = log_tail_next(entry);
@@ -169,7 +169,7 @@ void log_tail_evict(struct tail_cache *cache)
     struct tail_entry *entry;
 
     while ((entry = tail_cache_surplus(cache)) != NULL) {
-        check(log_tail_first(entry->tail) == entry); /* LT1 */
+        check(log_tail_first(entry->tail) == entry); /* LTL-1 */
         log_tail_remove(entry);
     }
 }

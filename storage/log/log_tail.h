@@ -2,9 +2,9 @@
  *
  * Owned by its log; lives on the store's loop.  Entries come at the end, and go from the front
  * (eviction, written ones only) or from the end (a cut).  Beside the list stands a ring of
- * pointers, in the same order, for the search by offset. LT1  entries stand by offset, and those in
- * a segment before those that are not: no holes LT2  ready_bytes: of the entries that are committed
- * and not in a segment */
+ * pointers, in the same order, for the search by offset.
+ *   LTL-1  entries stand by offset, and those in a segment before those that are not: no holes
+ *   LTL-2  ready_bytes: of the entries that are committed and not in a segment */
 #ifndef LEVEE_STORAGE_LOG_LOG_TAIL_H
 #define LEVEE_STORAGE_LOG_LOG_TAIL_H
 

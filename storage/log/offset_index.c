@@ -60,7 +60,7 @@ static void add_entry(struct offset_index *index, int64_t offset, uint64_t pos)
         return;
     relative_offset = (int32_t)(offset - index->base_offset);
     if (last && (relative_offset <= last->relative_offset || pos <= last->pos))
-        return; /* O1 */
+        return; /* OIX-1 */
     if (!reserve(index, index->count + 1))
         return;
     index->entries[index->count++] = (struct offset_index_entry){relative_offset, (uint32_t)pos};
@@ -167,7 +167,7 @@ bool offset_index_fits(const struct offset_index *index, uint64_t segment_bytes,
 
     if (!offset_index_last(index, &last))
         return true;
-    return last.pos < segment_bytes && last.offset <= last_offset; /* O1 covers the others */
+    return last.pos < segment_bytes && last.offset <= last_offset; /* OIX-1 covers the others */
 }
 
 size_t offset_index_size_bytes(const struct offset_index *index)
@@ -193,7 +193,7 @@ static enum err check_entries(int64_t base_offset, const uint8_t *bytes, size_t 
         int32_t pos = big_endian_get_i32(bytes + 4);
 
         if (relative_offset <= last_offset || pos <= last_pos)
-            return ERR_CORRUPT; /* O1 */
+            return ERR_CORRUPT; /* OIX-1 */
         last_offset = relative_offset;
         last_pos = pos;
     }

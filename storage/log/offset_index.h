@@ -2,7 +2,7 @@
  *
  * Owned by its segment; lives on its loop.  In memory as in Kafka's .index file: 8 bytes an entry,
  * big endian int32 offset relative to the segment's base, int32 position.
- *   O1  offsets and positions grow strictly */
+ *   OIX-1  offsets and positions grow strictly */
 #ifndef LEVEE_STORAGE_LOG_OFFSET_INDEX_H
 #define LEVEE_STORAGE_LOG_OFFSET_INDEX_H
 
@@ -76,8 +76,8 @@ size_t offset_index_size_bytes(const struct offset_index *index);
 void offset_index_encode(const struct offset_index *index, uint8_t *bytes);
 
 /* Replace the entries by a file's content; unchanged on failure.  ERR_MALFORMED: size is no
- * multiple of 8; ERR_CORRUPT: O1 does not hold (zeros of a preallocated file too): build it anew;
- * ERR_TOO_LARGE: more than count_max; ERR_NOMEM. */
+ * multiple of 8; ERR_CORRUPT: OIX-1 does not hold (zeros of a preallocated file too): build it
+ * anew; ERR_TOO_LARGE: more than count_max; ERR_NOMEM. */
 must_use enum err offset_index_decode(struct offset_index *index, const uint8_t *bytes,
                                       size_t size_bytes);
 

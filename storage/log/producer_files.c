@@ -37,7 +37,7 @@ static bool batch_is_sane(const struct producer_batch *batch, int64_t end_offset
            batch->last_sequence == batch_sequence_add(batch->first_sequence, batch->offset_delta);
 }
 
-/* P2, as far as it is true of verbatim batches too: offsets grow, sequences may jump. */
+/* PST-2, as far as it is true of verbatim batches too: offsets grow, sequences may jump. */
 static bool entry_is_sane(const struct producer_entry *entry, int64_t end_offset)
 {
     if (entry->epoch < BATCH_NO_PRODUCER_EPOCH || entry->txn_first_offset < -1 ||

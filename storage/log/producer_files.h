@@ -7,7 +7,7 @@
  *   { int64 producer id, int16 epoch, int32 last sequence, int64 last offset, int32 offset delta,
  *     int64 timestamp, int32 coordinator epoch, int64 first offset of the open transaction or -1 }
  *
- * Ours, <offset>.levee-window, little endian: keeps all five (I5).
+ * Ours, <offset>.levee-window, little endian: keeps all five (DUR-I5).
  *   "LVEEPWIN" | uint32 format 1 | uint32 CRC-32C of all that follows | int64 end offset |
  *   uint32 producer count
  *   { int64 id, int16 epoch, uint16 batch count, int32 coordinator epoch, int64 last timestamp,

@@ -156,7 +156,7 @@ void producer_shares_deinit(struct producer_shares *shares)
 {
     check(shares->known_count == 0 && shares->recovered_count == 0);
     reserve_for(shares, NULL);
-    check(owner_count(shares) == 0); /* H4 */
+    check(owner_count(shares) == 0); /* PSH-4 */
     hash_map_deinit(&shares->owners);
     mem_free(shares->heap);
     *shares = (struct producer_shares){0};
@@ -267,7 +267,7 @@ static struct producer_share *longest_idle(const struct list *held)
     return NULL;
 }
 
-/* H1 */
+/* PSH-1 */
 static struct producer_share *victim_of_known(const struct producer_shares *shares, uint64_t number)
 {
     const struct producer_owner *owner = find_owner(shares, number);
@@ -291,6 +291,6 @@ struct producer_share *producer_shares_victim(const struct producer_shares *shar
         return victim_of_known(shares, number);
     if (is_new && (uint64_t)shares->known_count + shares->recovered_count >=
                       (uint64_t)shares->known_max * PRODUCER_SHARES)
-        return longest_idle(&shares->recovered); /* H2 */
+        return longest_idle(&shares->recovered); /* PSH-2 */
     return NULL;
 }

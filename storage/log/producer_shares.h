@@ -4,14 +4,15 @@
  * Part of a producer_state (of one partition), and of a store (of all its partitions); on its loop.
  * An id has the owner who wrote with it last: a number that the writer's side gives (the address of
  * a client).  What a start has read is recovered: its owner is not known any more.
- *   H1  who holds as much as an equal part of known_max gives way to himself: his own longest idle
- *       id goes for his new one; else the longest idle one of whoever holds most (of equals: of
- *       whose has been idle for longest).  So nobody's ids go while he holds less than his part
- *   H2  recovered ids count apart: no newcomer takes the place of as many as a file holds after one
- *       life and the journal may add, 2 * known_max.  Those beyond that go, longest idle first,
- *       when all together are PRODUCER_SHARES * known_max
- *   H3  pinned ids (an open transaction) stay, past the bound if need be
- *   H4  an owner is known while he holds an id, or is the one for whom room was reserved last,
+ *   PSH-1  who holds as much as an equal part of known_max gives way to himself: his own longest
+ *          idle id goes for his new one; else the longest idle one of whoever holds most (of
+ *          equals: of whose has been idle for longest).  So nobody's ids go while he holds less
+ *          than his part
+ *   PSH-2  recovered ids count apart: no newcomer takes the place of as many as a file holds after
+ *          one life and the journal may add, 2 * known_max.  Those beyond that go, longest idle
+ *          first, when all together are PRODUCER_SHARES * known_max
+ *   PSH-3  pinned ids (an open transaction) stay, past the bound if need be
+ *   PSH-4  an owner is known while he holds an id, or is the one for whom room was reserved last,
  * whose own last id may go to make that room */
 #ifndef LEVEE_STORAGE_LOG_PRODUCER_SHARES_H
 #define LEVEE_STORAGE_LOG_PRODUCER_SHARES_H
@@ -28,11 +29,11 @@
 enum { PRODUCER_OWNER_NONE = 0 };
 
 /* A number below 2^24 in place of an owner's, for the journal: what is replayed from there has
- * these as owners, so that who brought few does not pay for who brought many (H1).  Only NONE's is
- * 0. */
+ * these as owners, so that who brought few does not pay for who brought many (PSH-1).  Only NONE's
+ * is 0. */
 uint32_t producer_shares_short(uint64_t owner);
 
-enum { PRODUCER_SHARES = 3 }; /* H2 */
+enum { PRODUCER_SHARES = 3 }; /* PSH-2 */
 
 struct producer_owner;
 
@@ -50,7 +51,7 @@ struct producer_shares {
     uint32_t recovered_count;
     struct list recovered;
     struct hash_map owners;       /* by number */
-    struct producer_owner **heap; /* the same, the first one gives way first (H1) */
+    struct producer_owner **heap; /* the same, the first one gives way first (PSH-1) */
     uint32_t heap_capacity;
     struct producer_owner *reserved; /* whose add or use is next; or NULL */
     uint64_t uses_count;
@@ -66,7 +67,7 @@ void producer_shares_deinit(struct producer_shares *shares);
 must_use enum err producer_shares_reserve(struct producer_shares *shares, uint64_t owner);
 
 /* The id that has to go before owner, for whom room is reserved, adds one (is_new) or takes over a
- * recovered one; ask again until NULL: nobody has to, or nobody may (H3). */
+ * recovered one; ask again until NULL: nobody has to, or nobody may (PSH-3). */
 struct producer_share *producer_shares_victim(const struct producer_shares *shares, uint64_t owner,
                                               bool is_new);
 

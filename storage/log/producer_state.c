@@ -229,7 +229,7 @@ static void use_entry(struct producer_state *ps, struct producer_entry *entry)
 
 /* ---- the rules */
 
-/* I3: the same epoch, first and last sequence as one of the batches in the window. */
+/* DUR-I3: the same epoch, first and last sequence as one of the batches in the window. */
 static const struct producer_batch *find_duplicate(const struct producer_entry *entry,
                                                    const struct batch_header *header)
 {
@@ -250,7 +250,7 @@ static const struct producer_batch *find_duplicate(const struct producer_entry *
     return NULL;
 }
 
-/* I2, I4, I7: what the first sequence may be. */
+/* DUR-I2, DUR-I4, DUR-I7: what the first sequence may be. */
 static enum err check_sequence(const struct producer_entry *entry,
                                const struct batch_header *header)
 {
@@ -269,7 +269,7 @@ static enum err check_known(const struct producer_entry *entry, const struct bat
                             const struct control_marker *marker, enum producer_origin origin)
 {
     if (header->producer_epoch < entry->epoch)
-        return ERR_PRODUCER_EPOCH; /* I6 */
+        return ERR_PRODUCER_EPOCH; /* DUR-I6 */
     if (marker)
         return marker->coordinator_epoch < entry->coordinator_epoch ? ERR_FENCED_EPOCH : OK;
     if (origin == PRODUCER_CLIENT) {
@@ -283,7 +283,7 @@ static enum err check_known(const struct producer_entry *entry, const struct bat
     return OK;
 }
 
-/* I11: as Kafka 4.3 (decision 0005).  A topic that was deleted and created again is new to a
+/* DUR-I11: as Kafka 4.3 (decision 0005).  A topic that was deleted and created again is new to a
  * producer that goes on, as is one that forgot it. */
 static enum err check_unknown(const struct batch_header *header,
                               const struct control_marker *marker,
@@ -376,7 +376,7 @@ static void apply_data(struct producer_state *ps, struct producer_entry *entry,
         add_batch(entry, &batch);
     if (batch_is_transactional(header) && entry->txn_first_offset < 0) {
         entry->txn_first_offset = header->base_offset;
-        list_push_back(&ps->open, &entry->open_node); /* P3: offsets grow */
+        list_push_back(&ps->open, &entry->open_node); /* PST-3: offsets grow */
     }
 }
 
@@ -411,7 +411,7 @@ bool producer_state_update(struct producer_state *ps, const struct batch_header 
     bool completed = false;
 
     if (batch_last_offset(header) < ps->end_offset)
-        return false; /* P4 */
+        return false; /* PST-4 */
     ps->end_offset = batch_last_offset(header) + 1;
     if (!batch_has_producer(header) || (batch_is_control(header) && !marker))
         return false;
@@ -533,7 +533,7 @@ enum err producer_state_restore(struct producer_state *ps, const struct producer
         producer_shares_add_recovered(ps->all, &entry->share_all);
     set_open(entry, entry->txn_first_offset >= 0);
     if (entry->txn_first_offset >= 0) {
-        struct list *after = ps->open.prev; /* P3; files are mostly in order */
+        struct list *after = ps->open.prev; /* PST-3; files are mostly in order */
 
         while (after != &ps->open &&
                container_of(after, struct producer_entry, open_node)->txn_first_offset >

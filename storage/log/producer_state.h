@@ -1,14 +1,14 @@
 /* producer_state: what a partition remembers of its idempotent producers.
  *
  * One entry per producer id: epoch, the five newest batches, open transaction.  Owned by the log;
- * lives on its loop.  Rules: durability.md I1-I7, I9, I11, I12; KIP-98, KIP-360, KIP-890.
- *   P1  entries without a batch exist (after a marker with a new epoch)
- *   P2  batches of an entry: oldest first, contiguous sequences, growing offsets, all of `epoch`
- *   P3  open entries (txn_first_offset >= 0) are on `open`, by rising txn_first_offset
- *   P4  every batch below end_offset was applied, none at or above it
- *   P5  a new producer beyond the bound takes the place of one without open transaction, as if that
- *       had expired: a bound on memory that refuses nobody.  Which one: producer_shares.h, first in
- *       this partition, then among all that share the bound of `all` */
+ * lives on its loop.  Rules: DUR-I1 to DUR-I7, DUR-I9, DUR-I11, DUR-I12; KIP-98, KIP-360, KIP-890.
+ *   PST-1  entries without a batch exist (after a marker with a new epoch)
+ *   PST-2  batches of an entry: oldest first, contiguous sequences, growing offsets, all of `epoch`
+ *   PST-3  open entries (txn_first_offset >= 0) are on `open`, by rising txn_first_offset
+ *   PST-4  every batch below end_offset was applied, none at or above it
+ *   PST-5  a new producer beyond the bound takes the place of one without open transaction, as if
+ *          that had expired: a bound on memory that refuses nobody.  Which one: producer_shares.h,
+ *          first in this partition, then among all that share the bound of `all` */
 #ifndef LEVEE_STORAGE_LOG_PRODUCER_STATE_H
 #define LEVEE_STORAGE_LOG_PRODUCER_STATE_H
 
@@ -48,7 +48,7 @@ struct producer_entry {
     struct producer_batch batches[PRODUCER_WINDOW]; /* oldest first */
 };
 
-/* Of a producer that was forgotten for another one (P5). */
+/* Of a producer that was forgotten for another one (PST-5). */
 struct producer_forgotten {
     int64_t producer_id;
     uint64_t owner;     /* of the one that was forgotten; PRODUCER_OWNER_NONE: not known */
@@ -67,7 +67,7 @@ struct producer_state {
     struct producer_shares *all;   /* of all states that share a bound; NULL: none.  The caller's */
     struct producer_entry *spare;  /* taken by check for the update that follows */
     uint64_t owner;                /* likewise: of the batch that was checked */
-    int64_t end_offset;            /* P4 */
+    int64_t end_offset;            /* PST-4 */
     /* Optional; runs inside an update, of this state or another one of `all`. */
     void (*forgotten)(void *context, const struct producer_forgotten *forgotten);
     void *context; /* for forgotten */
@@ -102,7 +102,7 @@ struct producer_completed {
 };
 
 /* seed: for the table.  count_max: producers with an owner that are remembered at most, and twice
- * as many recovered ones (P5).  all, forgotten and context may be set after it. */
+ * as many recovered ones (PST-5).  all, forgotten and context may be set after it. */
 void producer_state_init(struct producer_state *ps, uint64_t seed, uint32_t count_max);
 
 /* A zeroed state is accepted. */
@@ -161,7 +161,7 @@ void producer_state_settle(struct producer_state *ps);
 /* Empty, with everything below end_offset counted as applied. */
 void producer_state_clear(struct producer_state *ps, int64_t end_offset);
 
-/* Add a whole producer, as a file has it (its links do not count); P2 holds for it.  It is
+/* Add a whole producer, as a file has it (its links do not count); PST-2 holds for it.  It is
  * recovered; the bound is not asked.  ERR_MALFORMED: negative id, or known already; ERR_NOMEM. */
 must_use enum err producer_state_restore(struct producer_state *ps,
                                          const struct producer_entry *from);

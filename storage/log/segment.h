@@ -1,9 +1,9 @@
 /* segment: one .log file of record batches with its indexes: opening, walking, index files.
  *
  * Owned by its log; lives on the store's loop.
- *   SG1  the file holds written_pos bytes of size_bytes (and zeros behind, up to a block); the rest
- *        is in the log's tail
- *   SG2  index_saved and times_saved entries are in the index files, if index_files_true */
+ *   SEG-1  the file holds written_pos bytes of size_bytes (and zeros behind, up to a block); the
+ *          rest is in the log's tail
+ *   SEG-2  index_saved and times_saved entries are in the index files, if index_files_true */
 #ifndef LEVEE_STORAGE_LOG_SEGMENT_H
 #define LEVEE_STORAGE_LOG_SEGMENT_H
 
@@ -41,7 +41,7 @@ struct segment {
     int64_t end_offset; /* last offset + 1 */
     uint64_t size_bytes;
     uint64_t written_pos;
-    uint64_t generation;      /* segment_manifest.h, SM2 */
+    uint64_t generation;      /* segment_manifest.h, MNF-2 */
     struct list retired_node; /* segment_manifest.retired */
     bool is_active;           /* the last one of its log: appends go there */
     uint8_t *head_block;      /* bytes [written_pos & ~4095, written_pos) while that is not empty */

@@ -61,12 +61,12 @@ void segment_manifest_add(struct segment_manifest *manifest, struct segment *seg
 {
     if (manifest->count > 0) {
         struct segment *last = segment_manifest_active(manifest);
-        check(last->end_offset <= segment->base_offset); /* SM1 */
+        check(last->end_offset <= segment->base_offset); /* MNF-1 */
         last->is_active = false;
     }
     reserve(manifest);
     segment->is_active = true;
-    segment->generation = ++manifest->generation; /* SM2 */
+    segment->generation = ++manifest->generation; /* MNF-2 */
     manifest->segments[manifest->count++] = segment;
 }
 
@@ -96,15 +96,15 @@ void segment_manifest_replace(struct segment_manifest *manifest, uint32_t index,
     struct segment *old = segment_manifest_at(manifest, index);
 
     check(!old->is_active && old->written_pos == old->size_bytes && !by->is_active);
-    check(by->base_offset >= old->base_offset && by->end_offset <= old->end_offset); /* SM1 */
-    by->generation = ++manifest->generation;                                         /* SM2 */
+    check(by->base_offset >= old->base_offset && by->end_offset <= old->end_offset); /* MNF-1 */
+    by->generation = ++manifest->generation;                                         /* MNF-2 */
     manifest->segments[index] = by;
     if (old->file.io_count == 0) {
         segment_free(old);
         return;
     }
     segment_leave_store(old);
-    list_push_back(&manifest->retired, &old->retired_node); /* SM3 */
+    list_push_back(&manifest->retired, &old->retired_node); /* MNF-3 */
 }
 
 bool segment_manifest_is_retired(const struct segment *segment)

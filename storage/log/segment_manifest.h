@@ -2,12 +2,13 @@
  * each, in one place.
  *
  * Owned by its log; lives on the store's loop.  Whoever looks for one asks here; whoever adds,
- * drops or replaces one does it here, and files follow (log_roll, log_trim). SM1  they stand by
- * base offset and do not overlap; the last one is active, and no other SM2  a segment's generation
- * is given when it comes in, and grows: an older one of the same base offset was replaced, and what
- * somebody remembers of it (a position, an index) is not true of what is there now SM3  one that
- * was replaced lives until the last operation on its file has ended; who reads it reads the old
- * file to its end */
+ * drops or replaces one does it here, and files follow (log_roll, log_trim).
+ *   MNF-1  they stand by base offset and do not overlap; the last one is active, and no other
+ *   MNF-2  a segment's generation is given when it comes in, and grows: an older one of the same
+ *        base offset was replaced, and what somebody remembers of it (a position, an index) is
+ *        not true of what is there now
+ *   MNF-3  one that was replaced lives until the last operation on its file has ended; who reads
+ *        it reads the old file to its end */
 #ifndef LEVEE_STORAGE_LOG_SEGMENT_MANIFEST_H
 #define LEVEE_STORAGE_LOG_SEGMENT_MANIFEST_H
 
@@ -15,11 +16,11 @@
 #include "storage/log/segment.h"
 
 struct segment_manifest {
-    struct segment **segments; /* SM1 */
+    struct segment **segments; /* MNF-1 */
     uint32_t count;
     uint32_t capacity;
     uint64_t generation; /* of the newest that came in; 0: none ever did */
-    struct list retired; /* of segment.retired_node (SM3) */
+    struct list retired; /* of segment.retired_node (MNF-3) */
 };
 
 void segment_manifest_init(struct segment_manifest *manifest);
@@ -53,12 +54,12 @@ struct segment *segment_manifest_take_first(struct segment_manifest *manifest);
 struct segment *segment_manifest_take_last(struct segment_manifest *manifest);
 
 /* by stands for the same offsets, or some of them, and its file has the old one's name already: it
- * comes in with a new generation (SM2), the old one goes (SM3).  Neither is active. */
+ * comes in with a new generation (MNF-2), the old one goes (MNF-3).  Neither is active. */
 void segment_manifest_replace(struct segment_manifest *manifest, uint32_t index,
                               struct segment *by);
 bool segment_manifest_is_retired(const struct segment *segment);
 
-/* One operation less on its file; it may be gone afterwards (SM3). */
+/* One operation less on its file; it may be gone afterwards (MNF-3). */
 void segment_manifest_io_ended(struct segment *segment);
 
 /* Is an operation on a file of theirs in flight? */

@@ -23,7 +23,7 @@ void tail_cache_deinit(struct tail_cache *cache)
 {
     struct list *node;
 
-    check(list_is_empty(&cache->unwritten) && list_is_empty(&cache->evictable)); /* TC1 */
+    check(list_is_empty(&cache->unwritten) && list_is_empty(&cache->evictable)); /* TLC-1 */
     while ((node = list_pop_front(&cache->spares)) != NULL)
         mem_free(container_of(node, struct tail_entry, log_node));
     cache->spare_count = 0;
@@ -79,7 +79,7 @@ static bool sum_of(const struct list *list, bool written, uint64_t *bytes_out)
         const struct tail_entry *entry = container_of(node, struct tail_entry, cache_node);
         if (++count > CHECKED_MAX)
             return false;
-        check(entry->written == written); /* TC1 */
+        check(entry->written == written); /* TLC-1 */
         *bytes_out += entry->size_bytes;
     }
     return true;
@@ -167,6 +167,6 @@ struct tail_entry *tail_cache_surplus(const struct tail_cache *cache)
         (!is_over_budget(cache) && !BUGGIFY("tail cache: a batch goes early")))
         return NULL;
     entry = list_first(&cache->evictable, struct tail_entry, cache_node);
-    check(entry->written); /* TC2 */
+    check(entry->written); /* TLC-2 */
     return entry;
 }

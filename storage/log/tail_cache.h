@@ -2,8 +2,8 @@
  *
  * Owned by a store; lives on its loop.  Each log has its own entries in order (log_tail.h); here
  * they stand in the order in which they came, and are counted.
- *   TC1  an entry is on unwritten or on evictable, and its bytes count
- *   TC2  what is not in a segment is never evicted (store.h, S4) */
+ *   TLC-1  an entry is on unwritten or on evictable, and its bytes count
+ *   TLC-2  what is not in a segment is never evicted (store.h, STO-4) */
 #ifndef LEVEE_STORAGE_LOG_TAIL_CACHE_H
 #define LEVEE_STORAGE_LOG_TAIL_CACHE_H
 
@@ -57,10 +57,10 @@ bool tail_cache_is_full(const struct tail_cache *cache);
 /* Memory runs short: small pieces are to be written, too. */
 bool tail_cache_is_crowded(const struct tail_cache *cache);
 
-/* The one that is to go now, the oldest that may (TC2); NULL: none has to. */
+/* The one that is to go now, the oldest that may (TLC-2); NULL: none has to. */
 struct tail_entry *tail_cache_surplus(const struct tail_cache *cache);
 
-/* TC1 and the sums: a broken one ends the process.  After each change, not in releases. */
+/* TLC-1 and the sums: a broken one ends the process.  After each change, not in releases. */
 #ifdef LEVEE_RELEASE
 static inline void tail_cache_check_invariants(const struct tail_cache *cache)
 {

@@ -74,7 +74,7 @@ bool time_index_add_entry(struct time_index *index, bool at_end)
     uint32_t count_max = index->count_max + (at_end ? 1 : 0);
 
     if (index->max_timestamp_ms <= last.timestamp_ms || index->max_offset < last.offset)
-        return false; /* T1 */
+        return false; /* TIX-1 */
     if (index->count >= count_max || index->max_offset - index->base_offset > INT32_MAX)
         return false;
     if (!reserve(index, index->count + 1))
@@ -153,7 +153,7 @@ static enum err check_entries(int64_t base_offset, const uint8_t *bytes, size_t 
         int32_t relative_offset = big_endian_get_i32(bytes + 8);
 
         if (timestamp_ms <= last_timestamp_ms || relative_offset < last_offset)
-            return ERR_CORRUPT; /* T1 */
+            return ERR_CORRUPT; /* TIX-1 */
         last_timestamp_ms = timestamp_ms;
         last_offset = relative_offset;
     }

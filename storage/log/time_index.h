@@ -3,9 +3,9 @@
  * Owned by its segment; lives on its loop.  In memory as in Kafka's .timeindex file: 12 bytes an
  * entry, big endian int64 timestamp (ms), int32 offset relative to the segment's base.  An entry
  * says: no record up to that offset is later than the timestamp.  (KIP-33)
- *   T1  timestamps grow strictly, offsets do not fall
- *   T2  max_timestamp_ms is the largest of all batches noted, at max_offset (the last offset of the
- *       first batch that has it) */
+ *   TIX-1  timestamps grow strictly, offsets do not fall
+ *   TIX-2  max_timestamp_ms is the largest of all batches noted, at max_offset (the last offset of
+ *          the first batch that has it) */
 #ifndef LEVEE_STORAGE_LOG_TIME_INDEX_H
 #define LEVEE_STORAGE_LOG_TIME_INDEX_H
 
@@ -69,8 +69,8 @@ size_t time_index_size_bytes(const struct time_index *index);
 void time_index_encode(const struct time_index *index, uint8_t *bytes);
 
 /* Replace the entries by a file's content, and remember its last entry; unchanged on failure.
- * ERR_MALFORMED: size is no multiple of 12; ERR_CORRUPT: T1 does not hold; ERR_TOO_LARGE: more than
- * count_max + 1; ERR_NOMEM. */
+ * ERR_MALFORMED: size is no multiple of 12; ERR_CORRUPT: TIX-1 does not hold; ERR_TOO_LARGE: more
+ * than count_max + 1; ERR_NOMEM. */
 must_use enum err time_index_decode(struct time_index *index, const uint8_t *bytes,
                                     size_t size_bytes);
 

@@ -198,9 +198,9 @@ DEFECTS = [
     defect("nothing_to_write_passes", "an answer tells of records that are not durable yet",
            ["test_runtime"],
            ("broker/coordinator/runtime_write.c",
-            "    write->is_durable = true; /* RW3 */\n",
+            "    write->is_durable = true; /* RWR-3 */\n",
             "    if ($BUG) {\n        finish(write, OK);\n        return;\n    }\n"
-            "    write->is_durable = true; /* RW3 */\n")),
+            "    write->is_durable = true; /* RWR-3 */\n")),
     defect("half_loaded_is_served", "a partition of a coordinator is served while it is read",
            ["test_runtime"],
            ("broker/coordinator/runtime.c",
@@ -267,7 +267,7 @@ DEFECTS = [
             "        write_group(journal, group);\n"
             "        if ($BUG)\n            tell_committed(journal, group->sequence);\n"),
            ("storage/journal/journal.c",
-            "    check(sequence <= journal->committed_sequence); /* J3 */\n",
+            "    check(sequence <= journal->committed_sequence); /* JRN-3 */\n",
             "    check(sequence <= journal->committed_sequence);\n"
             "    if ($BUG && sequence > journal->durable_sequence)\n"
             "        sequence = journal->durable_sequence;\n"),
@@ -397,7 +397,7 @@ DEFECTS = [
             "            replay->applied_count = count + ($BUG ? 1 : 0);\n")),
     defect("publisher_skipped", "a publisher behind one that lacked memory is not told the change",
            ["test_loader"],
-           ("broker/metadata/loader.c", "        slot->publisher_index++; /* P4 */\n",
+           ("broker/metadata/loader.c", "        slot->publisher_index++; /* LDR-4 */\n",
             "        slot->publisher_index += $BUG && slot->lacks_memory ? 2 : 1;\n")),
     defect("publisher_left_early", "a publisher that needs another turn does not get it",
            ["test_loader"],

@@ -169,7 +169,7 @@ static void read_stream(const uint8_t *bytes, size_t size_bytes, uint8_t piece)
             break;
         check(used > 0 && used <= some_bytes);
         pos += used;
-        /* memory follows the bytes that came (frame.h, I1) */
+        /* memory follows the bytes that came (frame.h, FRM-1) */
         check(frames.buf == NULL || frames.buf->capacity_bytes <= FRAME_FIRST_BYTES ||
               frames.buf->capacity_bytes <=
                   FRAME_GROWTH_LARGE * ((uint64_t)frames.filled_bytes + 1));

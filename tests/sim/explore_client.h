@@ -2,8 +2,8 @@
  * crash explorer that no other model client makes on demand.
  *
  * Lives on the loop of its own node.  What it asks for and learns is told to the history.
- *   X1  busy from the question until its answer, or until the connection ended: then the effect is
- *       not known (err is not OK) */
+ *   XCL-1  busy from the question until its answer, or until the connection ended: then the effect
+ *          is not known (err is not OK) */
 #ifndef LEVEE_TESTS_EXPLORE_CLIENT_H
 #define LEVEE_TESTS_EXPLORE_CLIENT_H
 

@@ -100,7 +100,7 @@ static bool was_judged(const struct explorer *e)
                                                                hash + e->w->history.count));
 }
 
-/* E1 */
+/* XCR-1 */
 static bool is_explored_again(const struct explorer *e, uint32_t image)
 {
     uint64_t hash = XXH3_64bits(e->sequence, strlen(e->sequence));

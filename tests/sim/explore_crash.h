@@ -5,9 +5,9 @@
  * (explore_image), and each image is a copy again, in which the broker recovers from it
  * (explore_world_recover, explore_world_prove).  Points at which neither the disk nor anybody's
  * knowledge is another than at the one before are one point.
- *   E1  the recovery of one image of so many (again_every) is explored in the same way: crashes
+ *   XCR-1  the recovery of one image of so many (again_every) is explored in the same way: crashes
  *       in it, depth 1; recoveries from those are not explored once more
- *   E2  a process that has become an image ends in explore_crash_end_image */
+ *   XCR-2  a process that has become an image ends in explore_crash_end_image */
 #ifndef LEVEE_TESTS_EXPLORE_CRASH_H
 #define LEVEE_TESTS_EXPLORE_CRASH_H
 

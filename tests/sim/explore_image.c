@@ -151,7 +151,7 @@ static void list_items(struct explore_images *images)
 
 /* ---- what is in flight */
 
-/* In the cache, nothing of it durable; D4. */
+/* In the cache, nothing of it durable; SDK-4. */
 static void begin_write(struct explore_images *images, uint64_t inode,
                         const struct sim_disk_write *write)
 {

@@ -11,7 +11,7 @@
  * new: in all ways when it has few units; else each prefix, each rest, each unit alone and each
  * missing, at some places.  Some of those in the cache are torn at one place, others at each
  * moment.  Units in space that was never written hold garbage, too; and a unit of a torn write has
- * a byte changed.  Source: the persistence model of sim_disk.h (D1 to D6). */
+ * a byte changed.  Source: the persistence model of sim_disk.h (SDK-1 to SDK-6). */
 #ifndef LEVEE_TESTS_EXPLORE_IMAGE_H
 #define LEVEE_TESTS_EXPLORE_IMAGE_H
 

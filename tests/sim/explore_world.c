@@ -127,7 +127,7 @@ static bool is_group_idle(struct explore_world *w)
     return !w->group.busy;
 }
 
-/* W2 */
+/* XWO-2 */
 static void idle(struct explore_world *w, uint64_t time_ns)
 {
     struct wait wait = {.w = w, .condition = never};

@@ -5,8 +5,8 @@
  * what was acknowledged is there, nothing was invented, offsets, log starts and committed offsets
  * are right (the oracle), topics are there or not as was answered.  Then it serves, the power goes
  * once more, and all that must be true again: what the first recovery has shown stays.
- *   W1  operations run one after the other; each is over when it was answered
- *   W2  time stands still for clients while the broker idles */
+ *   XWO-1  operations run one after the other; each is over when it was answered
+ *   XWO-2  time stands still for clients while the broker idles */
 #ifndef LEVEE_TESTS_EXPLORE_WORLD_H
 #define LEVEE_TESTS_EXPLORE_WORLD_H
 

@@ -3,9 +3,9 @@
  * One per simulated world; single thread.  A client adds an event when it asked something and when
  * it learned something; a listener (the oracle) sees each at once.  Every record's value is unique:
  * a client and a counter (history_value).  `fail` means certainly without effect; a timeout, a
- * closed connection or an ambiguous error is `info` (durability.md 2).
- *   H1  events are only added
- *   H2  HISTORY_SEND of a value comes before everything else that names it */
+ * closed connection or an ambiguous error is `info` (docs/rules.md).
+ *   HIS-1  events are only added
+ *   HIS-2  HISTORY_SEND of a value comes before everything else that names it */
 #ifndef LEVEE_TESTS_HISTORY_H
 #define LEVEE_TESTS_HISTORY_H
 

@@ -3,10 +3,10 @@
  *
  * Lives on the loop of its own node, over that node's io; speaks the wire's bytes through the
  * generated codec.  Connects by itself, and again after a pause whenever the connection ends.
- *   M1  done of a call runs exactly once, from the loop, in the order of the calls
- *   M2  one call that is not answered in time ends the connection, and with it all other calls
- *   M3  an answer that cannot be decoded, or has another correlation id than the oldest call's, is
- *       told to the history (HISTORY_WIRE) and ends the connection */
+ *   MCL-1  done of a call runs exactly once, from the loop, in the order of the calls
+ *   MCL-2  one call that is not answered in time ends the connection, and with it all other calls
+ *   MCL-3  an answer that cannot be decoded, or has another correlation id than the oldest call's,
+ *          is told to the history (HISTORY_WIRE) and ends the connection */
 #ifndef LEVEE_TESTS_MODEL_CLIENT_H
 #define LEVEE_TESTS_MODEL_CLIENT_H
 

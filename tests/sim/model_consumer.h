@@ -6,9 +6,9 @@
  * A position that is out of range is told; then the log start is asked for, told, and read from.
  * With sessions it says only what has changed, now and then begins a new one without ending the
  * old, and begins anew when the broker has lost it.
- *   N1  watermarks are told with what was known when the question was asked
- *   N2  the position moves to behind the last batch of an answer, so that each visible offset is
- *       covered once (L8) */
+ *   MCN-1  watermarks are told with what was known when the question was asked
+ *   MCN-2  the position moves to behind the last batch of an answer, so that each visible offset is
+ *       covered once (DUR-L8) */
 #ifndef LEVEE_TESTS_MODEL_CONSUMER_H
 #define LEVEE_TESTS_MODEL_CONSUMER_H
 

@@ -4,10 +4,11 @@
  * A topic has one partition, and a name that is used once.  A request without an answer may still
  * take effect, so its topics are asked for again, by name or id, until somebody answers.  The judge
  * is this client itself, in an audit; complaints go to the oracle:
- *   L15  a topic whose creation was answered is not there, or is another one; one whose deletion
+ *   DUR-L15  a topic whose creation was answered is not there, or is another one; one whose
+ *   deletion
  *        was answered is there again; there is one that nobody asked for
- *   L3   a log ends before the records that were acknowledged
- *   L5   a log ends behind the records that were sent */
+ *   DUR-L3   a log ends before the records that were acknowledged
+ *   DUR-L5   a log ends behind the records that were sent */
 #ifndef LEVEE_TESTS_MODEL_CROWD_H
 #define LEVEE_TESTS_MODEL_CROWD_H
 

@@ -98,7 +98,7 @@ static void take_commit(struct model_group *group, uint32_t partition, int16_t e
 
     if (error == KAFKA_NOT_COORDINATOR)
         group->coordinator_known = false;
-    if (kind == HISTORY_COMMIT_OK) /* U3 */
+    if (kind == HISTORY_COMMIT_OK) /* MGR-3 */
         group->asked_floors[partition] = group->asked_offset;
     tell(group, kind, partition, group->asked_offset, error);
 }

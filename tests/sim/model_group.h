@@ -2,11 +2,11 @@
  *
  * It is no member (generation -1, as a consumer that assigns its partitions itself).  Offsets of a
  * partition grow from commit to commit, one request is under way at a time.
- *   U1  a commit that was not acknowledged is of unknown fate, unless the answer says why it was
+ *   MGR-1  a commit that was not acknowledged is of unknown fate, unless the answer says why it was
  *       refused
- *   U3  with pipelines, some commits are followed at once by the question for the same partitions:
- *       its answer is at least what the commit before it was acknowledged with
- *   U2  what is read is told with what was acknowledged when the question was asked (G3) */
+ *   MGR-3  with pipelines, some commits are followed at once by the question for the same
+ *          partitions: its answer is at least what the commit before it was acknowledged with
+ *   MGR-2  what is read is told with what was acknowledged when the question was asked (DUR-G3) */
 #ifndef LEVEE_TESTS_MODEL_GROUP_H
 #define LEVEE_TESTS_MODEL_GROUP_H
 

@@ -112,7 +112,7 @@ static void delete_topic(struct model_janitor *janitor)
     struct delete_topics_request_delete_topic_state topic;
     struct delete_topics_request request;
 
-    old_topic(janitor)->gone = true; /* J1 */
+    old_topic(janitor)->gone = true; /* MJN-1 */
     janitor->state = JANITOR_DELETING;
     codec_set_defaults(&delete_topics_request_desc, &request);
     codec_set_struct_defaults(&delete_topics_request_delete_topic_state_struct, &topic);
@@ -133,7 +133,7 @@ static void take_id(struct model_janitor *janitor, const struct uuid *id)
 
     for (uint32_t i = 0; i < janitor->topics->count; i++)
         if (uuid_equal(&janitor->topics->at[i].id, id))
-            model_client_tell(&janitor->client, &event); /* J2 */
+            model_client_tell(&janitor->client, &event); /* MJN-2 */
     new_topic(janitor)->id = *id;
     janitor->state = JANITOR_IDLE;
     janitor->recreations_count++;

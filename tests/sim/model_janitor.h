@@ -2,11 +2,11 @@
  * alters segment.bytes of those that are there.
  *
  * DeleteRecords goes to topics that trim (model_topic.trims); topics that are mortal are deleted
- * and created again under the same name, as a new topic of the model (L15: nothing of the old one
- * may be seen there).  Each creation is followed at once, on the same connection, by a record for
- * the new topic by name: requests of one connection take effect one after the other. J1  a topic is
- * gone for the clients before its deletion is asked for J2  an id that was seen before is never one
- * of a new topic (told as WIRE) */
+ * and created again under the same name, as a new topic of the model (DUR-L15: nothing of the old
+ * one may be seen there).  Each creation is followed at once, on the same connection, by a record
+ * for the new topic by name: requests of one connection take effect one after the other.
+ *   MJN-1  a topic is gone for the clients before its deletion is asked for
+ *   MJN-2  an id that was seen before is never one of a new topic (told as WIRE) */
 #ifndef LEVEE_TESTS_MODEL_JANITOR_H
 #define LEVEE_TESTS_MODEL_JANITOR_H
 

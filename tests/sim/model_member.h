@@ -5,8 +5,8 @@
  * nobody may take (an old generation, an id that was given to nobody or belongs to the past), is
  * silent for longer than its session, forgets who it was, or leaves.  The name of a static one is
  * the beginning of all its ids, so that they can be known as one identity.
- *   E1  what it assigned as the leader of a generation it assigns whenever it is asked again
- *   E2  its assignments are values of its own (history.h), each of them unique */
+ *   MMB-1  what it assigned as the leader of a generation it assigns whenever it is asked again
+ *   MMB-2  its assignments are values of its own (history.h), each of them unique */
 #ifndef LEVEE_TESTS_MODEL_MEMBER_H
 #define LEVEE_TESTS_MODEL_MEMBER_H
 

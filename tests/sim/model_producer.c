@@ -235,7 +235,7 @@ static void refuse(struct model_producer *producer, struct producer_batch *batch
         .error = error};
 
     model_client_tell(&producer->client, &event);
-    if (model_topics_of_partition(producer->topics, batch->partition)->rules.cache) { /* P5 */
+    if (model_topics_of_partition(producer->topics, batch->partition)->rules.cache) { /* MPR-5 */
         producer->partitions[batch->partition].broken = true;
         producer->new_session = true;
     } else {
@@ -400,7 +400,7 @@ static struct producer_batch *choose_batch(struct model_producer *producer, uint
             return batch;
     }
     if (producer->options.idempotent && !at->begun && at->open_count > 0)
-        return NULL; /* P2 */
+        return NULL; /* MPR-2 */
     if (producer->finishing || producer->new_session || at->open_count >= PRODUCER_OPEN_MAX ||
         producer->next_counter >= producer->options.records_limit)
         return NULL;

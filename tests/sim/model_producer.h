@@ -5,13 +5,14 @@
  * acknowledged.  Otherwise (without an id) a batch is sent once, and one connection is one session:
  * what it sent to a partition lies there in that order.  Every record's value is unique and told to
  * the history before it is sent.  Batches may be of any size and may lie (model_batch).
- *   P1  batches of a partition are first sent in the order of their sequences
- *   P2  until its first batch of a partition is acknowledged, a producer has one batch of it open:
- * a broker takes any first sequence of a producer that it does not know P3  what may have been
- * appended is never told as failed P4  error 45 or 59 (sequence out of order, unknown producer) for
- * the oldest open batch of a partition is a complaint, because all before it were acknowledged;
- * error 46 (a duplicate outside of the window) is one for any, because no more than five are open
- *   P5  of a topic in the mode cache, a power loss takes records and with them sequences: a
+ *   MPR-1  batches of a partition are first sent in the order of their sequences
+ *   MPR-2  until its first batch of a partition is acknowledged, a producer has one batch of it
+ *          open: a broker takes any first sequence of a producer that it does not know
+ *   MPR-3  what may have been appended is never told as failed
+ *   MPR-4  error 45 or 59 (sequence out of order, unknown producer) for the oldest open batch of a
+ *       partition is a complaint, because all before it were acknowledged; error 46 (a duplicate
+ *       outside of the window) is one for any, because no more than five are open
+ *   MPR-5  of a topic in the mode cache, a power loss takes records and with them sequences: a
  * producer that is refused then asks for another id */
 #ifndef LEVEE_TESTS_MODEL_PRODUCER_H
 #define LEVEE_TESTS_MODEL_PRODUCER_H

@@ -2,8 +2,8 @@
  *
  * Key, headers and the bytes of the value are functions of the history's value and of the size, so
  * that whoever reads a record can tell whether it is the one that was sent: null against empty,
- * each byte, each header (L1).  Plain: no key, no headers, as a seed without the feature has them.
- * Holds nothing. */
+ * each byte, each header (DUR-L1).  Plain: no key, no headers, as a seed without the feature has
+ * them.  Holds nothing. */
 #ifndef LEVEE_TESTS_MODEL_RECORD_H
 #define LEVEE_TESTS_MODEL_RECORD_H
 

@@ -187,7 +187,7 @@ static void settle_doubt(struct oracle *oracle, const struct history_event *even
         oracle_keep_cut(oracle, partition, send->offset);
 }
 
-/* value stands at offset: L1, I1, L5. */
+/* value stands at offset: DUR-L1, DUR-I1, DUR-L5. */
 static bool is_over(const struct oracle *oracle, const struct oracle_send *send)
 {
     return oracle->producers_idle_ms > 0 &&
@@ -214,8 +214,8 @@ static bool is_crowded_out(const struct oracle *oracle, uint32_t partition)
     return count > oracle->producers_max;
 }
 
-/* I1.  What the partition knew of the producer may have been over by age, or gone for others: then
- * a batch that is sent again is new. */
+/* DUR-I1.  What the partition knew of the producer may have been over by age, or gone for others:
+ * then a batch that is sent again is new. */
 static void check_again(struct oracle *oracle, const struct history_event *event,
                         const struct oracle_send *send)
 {

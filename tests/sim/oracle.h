@@ -2,25 +2,31 @@
  *
  * Listens to a history, event by event.  It knows a map from offset to value for each partition
  * (from answers to sends, from reads, from audits) and the fate of each value.  Complaints carry
- * the name of the rule (durability.md 2):
- *   L1  one offset, two values                       L2  an audit finds a hole
- *   L3  an acknowledged value is gone                L4  a value that somebody read is gone
- *   L5  a value that nobody sent, or that was certainly refused
- *   L6  a watermark went back, or they are out of order
- *   L7  sent a, b, both acknowledged, stored b, a    L8  a fetch jumped over offsets
- *   I1  one value at two offsets                     I2  sequences of a producer have a gap
- *   I4  the next sequence in order was refused       I8  a producer id was handed out twice
- *   G1, G2, G9, G10                                  of groups' members: oracle_group
- *   G3  a committed offset is older than one acknowledged before
- *   G4  an offset that nobody committed
- *   L14 the log start moved over records that neither age nor size nor a request lets go
- *   ORDER  a request was overtaken by one behind it on the same connection
- *   WIRE, LATE                                       what the client itself complained about
- * What goes by age (records, committed offsets, what is known of a producer, which I1 to I4 rest
- * on) may go when the broker's clock said so, and not before: oracle_age. L1 compares key, headers
- * (the client does that) and times.  L7 holds for everything that an audit reads, acknowledged or
- * not.  Of a topic in the mode cache, a power loss may take the newest records; then others may
- * take their offsets.  The rules for holes assume topics without compaction and transactions. */
+ * the name of the rule (docs/rules.md):
+ *   DUR-L1   one offset, two values
+ *   DUR-L2   an audit finds a hole
+ *   DUR-L3   an acknowledged value is gone
+ *   DUR-L4   a value that somebody read is gone
+ *   DUR-L5   a value that nobody sent, or that was certainly refused
+ *   DUR-L6   a watermark went back, or they are out of order
+ *   DUR-L7   sent a, b, both acknowledged, stored b, a
+ *   DUR-L8   a fetch jumped over offsets
+ *   DUR-L14  the log start moved over records that neither age nor size nor a request lets go
+ *   DUR-I1   one value at two offsets
+ *   DUR-I2   sequences of a producer have a gap
+ *   DUR-I4   the next sequence in order was refused
+ *   DUR-I8   a producer id was handed out twice
+ *   DUR-G1, DUR-G2, DUR-G9, DUR-G10: of groups' members, oracle_group
+ *   DUR-G3   a committed offset is older than one acknowledged before
+ *   DUR-G4   an offset that nobody committed
+ *   ORDER    a request was overtaken by one behind it on the same connection
+ *   WIRE, LATE: what the client itself complained about
+ * What goes by age (records, committed offsets, what is known of a producer, which DUR-I1 to
+ * DUR-I4 rest on) may go when the broker's clock said so, and not before: oracle_age. DUR-L1
+ * compares key, headers (the client does that) and times.  DUR-L7 holds for everything that an
+ * audit reads, acknowledged or not.  Of a topic in the mode cache, a power loss may take the
+ * newest records; then others may take their offsets.  The rules for holes assume topics without
+ * compaction and transactions. */
 #ifndef LEVEE_TESTS_ORACLE_H
 #define LEVEE_TESTS_ORACLE_H
 
@@ -118,11 +124,12 @@ void oracle_set_rules(struct oracle *oracle, uint32_t partition, const struct or
 /* Look at the next event; what history.listen wants (context: the oracle). */
 void oracle_take(void *oracle, const struct history_event *event);
 
-/* What must be true of an answer to a question asked now (L6): filled into the event of the answer.
+/* What must be true of an answer to a question asked now (DUR-L6): filled into the event of the
+ * answer.
  */
 void oracle_floors(const struct oracle *oracle, uint32_t partition, struct history_event *out);
 
-/* The offset that a client's group has for a partition at least, when it is asked now (G3). */
+/* The offset that a client's group has for a partition at least, when it is asked now (DUR-G3). */
 int64_t oracle_committed(const struct oracle *oracle, uint32_t client, uint32_t partition);
 
 /* A complaint of the scenario itself, about no partition (rule "WIRE", "MEM" and the like). */

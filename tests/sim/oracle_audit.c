@@ -38,8 +38,8 @@ static struct oracle_run *run_of(struct oracle_partition *partition,
     return run;
 }
 
-/* L7 for what was acknowledged and for what was not: a producer's records of one session stand in
- * the order in which it sent them. */
+/* DUR-L7 for what was acknowledged and for what was not: a producer's records of one session stand
+ * in the order in which it sent them. */
 static void check_run_order(struct oracle *oracle, const struct history_event *event, bool again)
 {
     struct oracle_partition *partition = &oracle->partitions[event->partition];

@@ -1,13 +1,14 @@
 /* oracle_group: what no correct broker lets the members of a classic group see.
  *
  * Part of an oracle, which hands it the events of members.  Each client asks one thing at a time;
- * what was known when it asked is kept until its answer.  Complaints (durability.md 2.4):
- *   G1   a generation is lower than one that somebody knew when the question was asked; or one
+ * what was known when it asked is kept until its answer.  Complaints (docs/rules.md):
+ *   DUR-G1   a generation is lower than one that somebody knew when the question was asked; or one
  *        generation has two leaders, two protocols or two sets of members
- *   G2   taken from a member that cannot be one: an older generation, an id that was given to
+ *   DUR-G2   taken from a member that cannot be one: an older generation, an id that was given to
  *        nobody, one that left, one whose instance has another id by now
- *   G9   an assignment that is not the one which the generation's leader sent for this member
- *   G10  a member whose generation had an assignment is out of it, and was heard of all the time
+ *   DUR-G9   an assignment that is not the one which the generation's leader sent for this member
+ *   DUR-G10  a member whose generation had an assignment is out of it, and was heard of all the
+ *   time
  *        that a broker ran; a start of the broker begins that time anew.  Or a rebalance runs after
  *        a start, and all members had their assignment, and none has asked for anything else
  * A leader's second request for an assignment must bring the same. */

@@ -57,7 +57,8 @@ void *oracle_private_grown(void *items, uint64_t needed, uint64_t *capacity, siz
 /* NULL: nobody has sent this value. */
 struct oracle_send *oracle_private_send(struct oracle *oracle, uint64_t value);
 
-/* value stands at offset: L1, I1, L5.  NULL: it says nothing about the log as it is now. */
+/* value stands at offset: DUR-L1, DUR-I1, DUR-L5.  NULL: it says nothing about the log as it is
+ * now. */
 struct oracle_slot *oracle_private_place(struct oracle *oracle, const struct history_event *event);
 
 /* The larger of what is known and what was seen. */

@@ -1,7 +1,7 @@
 /* scenario: one simulated run, its plan drawn whole from a seed, or given.
  *
  * One broker on a simulated disk, model clients on a simulated network, one oracle.  Phases
- * (durability.md 4.3): warm-up without faults; faults, with crashes and restarts, also during
+ * (docs/guarantees.md): warm-up without faults; faults, with crashes and restarts, also during
  * recovery; heal; everybody finishes by a deadline; an audit reads everything; orderly stop, power
  * off, restart, audit; power loss right after, restart, audit again. */
 #ifndef LEVEE_TESTS_SCENARIO_H

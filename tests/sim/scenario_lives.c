@@ -40,7 +40,7 @@ static void end_process(struct scenario *s)
 }
 
 /* Told when it is noticed, which is not before it happens; and whether the power was lost: of what
- * was not synced a failed sync may lose as much (durability.md F4, sim_disk D3). */
+ * was not synced a failed sync may lose as much (DUR-F4, sim_disk SDK-3). */
 void scenario_lives_tell(struct scenario *s, enum history_kind kind)
 {
     struct history_event event = {

@@ -210,7 +210,7 @@ int32_t sim_disk_write(struct sim_disk *disk, uint64_t inode, const struct sim_d
         return sim_disk_count_fault(disk, SIM_WRITE, ENOSPC);
     apply(disk, &target->file, write, moved);
     if (write->dsync)
-        sim_file_persist_range(&target->file, write->pos, moved); /* D4 */
+        sim_file_persist_range(&target->file, write->pos, moved); /* SDK-4 */
     touch(disk, target);
     return (int32_t)moved;
 }
@@ -259,7 +259,7 @@ int sim_disk_sync_end(struct sim_disk *disk, uint64_t inode, struct sim_capture 
     int fault = sim_disk_fault_of(disk, SIM_SYNC);
 
     if (fault != 0)
-        sim_file_diverge(file, capture, &disk->image_prng); /* D3 */
+        sim_file_diverge(file, capture, &disk->image_prng); /* SDK-3 */
     else
         sim_file_persist(file, capture);
     sim_capture_deinit(capture);
@@ -315,7 +315,7 @@ int sim_disk_syncfs_end(struct sim_disk *disk, struct sim_syncfs *syncfs)
             sim_file_persist(&inode->file, &syncfs->captures[i]);
     }
     if (fault == 0)
-        sim_tree_persist_until(&disk->tree, syncfs->change_sequence); /* D6 */
+        sim_tree_persist_until(&disk->tree, syncfs->change_sequence); /* SDK-6 */
     syncfs_free(disk, syncfs);
     return fault;
 }

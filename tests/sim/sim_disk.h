@@ -4,17 +4,21 @@
  * sim_io gives them latency with a sim_disk_job.  They return a count or a negative errno value.
  *
  * The persistence model:
- *   D1  file data is kept in two views (sim_file).  A power loss leaves, of the units of 512 bytes
- *       (or 4096) written since the file's last successful sync, any subset, new or old; lost units
- *       in never-written space hold zeros or garbage; the length may be ahead of or behind the data
- *   D2  a successful sync covers the writes whose done had run before it started
- *   D3  a failed sync is reported once; what it covered counts as clean, is perhaps not on disk,
- * and no later sync brings it there D4  a dsync write is durable, unit by unit, when it completes;
- * before, any subset of its units D5  creations, renames and removals of names since their
- * directory's last sync: any subset is durable; a rename is one change (the old name may stay
- * beside the new one) D6  syncfs makes all data and names durable D7  a killed process loses
- * nothing that the page cache has; a write in flight is applied wholly, partly or not Where a
- * choice is left, a stream forked from the run's seed chooses. */
+ *   SDK-1  file data is kept in two views (sim_file).  A power loss leaves, of the units of 512
+ *          bytes (or 4096) written since the file's last successful sync, any subset, new or old;
+ *          lost units in never-written space hold zeros or garbage; the length may be ahead of or
+ *          behind the data
+ *   SDK-2  a successful sync covers the writes whose done had run before it started
+ *   SDK-3  a failed sync is reported once; what it covered counts as clean, is perhaps not on disk,
+ *       and no later sync brings it there
+ *   SDK-4  a dsync write is durable, unit by unit, when it completes; before, any subset of its
+ *          units
+ *   SDK-5  creations, renames and removals of names since their directory's last sync: any subset
+ *          is durable; a rename is one change (the old name may stay beside the new one)
+ *   SDK-6  syncfs makes all data and names durable
+ *   SDK-7  a killed process loses nothing that the page cache has; a write in flight is applied
+ *       wholly, partly or not
+ * Where a choice is left, a stream forked from the run's seed chooses. */
 #ifndef LEVEE_TESTS_SIM_DISK_H
 #define LEVEE_TESTS_SIM_DISK_H
 
@@ -138,7 +142,7 @@ struct sim_disk_write {
 };
 int32_t sim_disk_write(struct sim_disk *disk, uint64_t inode, const struct sim_disk_write *write);
 
-/* The process dies while the write runs: D7. */
+/* The process dies while the write runs: SDK-7. */
 void sim_disk_write_interrupted(struct sim_disk *disk, uint64_t inode,
                                 const struct sim_disk_write *write);
 
@@ -205,7 +209,7 @@ void sim_disk_power_lost(struct sim_disk *disk);
 /* --- faults from a test --- */
 
 /* The next operation of that kind (after skip others) fails with errno value error.  A failing
- * write leaves any subset of its bytes when error is EIO; a failing sync follows D3. */
+ * write leaves any subset of its bytes when error is EIO; a failing sync follows SDK-3. */
 void sim_disk_fail_next(struct sim_disk *disk, enum sim_disk_op op, int error);
 void sim_disk_fail_nth(struct sim_disk *disk, enum sim_disk_op op, uint64_t skip, int error);
 

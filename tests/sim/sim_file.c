@@ -67,7 +67,7 @@ static void page_split(struct sim_page *page)
     }
 }
 
-/* F1: nothing differs any more, one copy is enough. */
+/* DUR-F1: nothing differs any more, one copy is enough. */
 static void page_join(struct sim_page *page)
 {
     if (page->dirty == 0 && page->diverged == 0) {
@@ -123,7 +123,7 @@ void sim_file_write(struct sim_file *file, uint64_t pos, const uint8_t *bytes, s
             part = (size_t)(end - pos);
         if ((page->dirty & 1U << u) != 0 && prng_chance(prng, writeback_ppm, 1000000)) {
             memcpy(page->durable + u * file->unit_bytes, page->cached + u * file->unit_bytes,
-                   file->unit_bytes); /* F2 */
+                   file->unit_bytes); /* DUR-F2 */
             page->units[u].durable = page->units[u].written;
         }
         unit_touch(file, page, u, write_id);

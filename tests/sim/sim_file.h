@@ -6,10 +6,10 @@
  *     clean     cached and durable bytes are equal
  *     dirty     written since it was last made durable
  *     diverged  a sync of it failed: it counts as clean, but memory and disk differ
- *   F1  a unit that is neither dirty nor diverged has equal bytes in both views
- *   F2  only a sync (sim_capture), a dsync write and a power loss change what is durable, and a
+ *   SFL-1  a unit that is neither dirty nor diverged has equal bytes in both views
+ *   SFL-2  only a sync (sim_capture), a dsync write and a power loss change what is durable, and a
  *       write over a dirty unit, which may push the older content out first
- *   F3  a sync makes durable what was there when it began
+ *   SFL-3  a sync makes durable what was there when it began
  * Source of the rules: the persistence model that docs and tests of durability agree on: see
  * sim_disk.h. */
 #ifndef LEVEE_TESTS_SIM_FILE_H

@@ -219,7 +219,7 @@ static void sim_io_close(struct io *io, int32_t fd)
     struct sim_process *process = sim_of(io)->process;
 
     if (!process->dead)
-        sim_process_close(process, fd); /* S5 */
+        sim_process_close(process, fd); /* SIO-5 */
 }
 
 /* --- files, now --- */

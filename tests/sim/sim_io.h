@@ -2,12 +2,13 @@
  *
  * One per shard of a sim_process.  Operations take effect and complete by events of the queue; the
  * loop finds them in io.completed after io_wait, as with a ring.  What it insists on, by check():
- *   S1  an io_op is not started again, nor its memory changed, while it is in flight
- *   S2  bytes to be written or sent do not change until done; bytes to be read into are spoilt at
- *       the start, and the bytes of a struct io_recv after its call
- *   S3  a socket has at most one reading, one sending, one accepting and one connecting operation
- *   S4  O_DIRECT alignment
- *   S5  a descriptor is closed once
+ *   SIO-1  an io_op is not started again, nor its memory changed, while it is in flight
+ *   SIO-2  bytes to be written or sent do not change until done; bytes to be read into are spoilt
+ *          at the start, and the bytes of a struct io_recv after its call
+ *   SIO-3  a socket has at most one reading, one sending, one accepting and one connecting
+ *          operation
+ *   SIO-4  O_DIRECT alignment
+ *   SIO-5  a descriptor is closed once
  * An operation on a descriptor that is not open completes with -EBADF. */
 #ifndef LEVEE_TESTS_SIM_IO_H
 #define LEVEE_TESTS_SIM_IO_H

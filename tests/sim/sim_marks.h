@@ -1,4 +1,4 @@
-/* sim_marks: interesting situations, and how often runs came into them (durability.md 4.4).
+/* sim_marks: interesting situations, and how often runs came into them.
  *
  * A mark that stays at zero in many runs says that the generator does not reach what it was made
  * for: simulate --require-marks fails then.  Marks are set by the scenario, the oracle and the

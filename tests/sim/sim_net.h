@@ -3,11 +3,11 @@
  * One per world.  A host is an address (10.0.0.n and ::ffff of it; 127.0.0.1 and ::1 are the host
  * itself).  A connection is two pipes; bytes wait in a pipe, arrive in pieces of any size after
  * some delay, in order, and are taken by the reader.
- *   N1  what arrives is a prefix of what was sent: never reordered, doubled or changed
- *   N2  a pipe holds at most send_bytes + receive_bytes: then a send takes fewer bytes or none
- *   N3  an end (close, shutdown) arrives after the bytes before it; a reset takes the place of
+ *   SNT-1  what arrives is a prefix of what was sent: never reordered, doubled or changed
+ *   SNT-2  a pipe holds at most send_bytes + receive_bytes: then a send takes fewer bytes or none
+ *   SNT-3  an end (close, shutdown) arrives after the bytes before it; a reset takes the place of
  *       bytes that have not arrived
- *   N4  a socket tells its owner about news through notify, from an event, never inside a call
+ *   SNT-4  a socket tells its owner about news through notify, from an event, never inside a call
  * A host without power is silent; when it is up again it answers bytes of old connections with a
  * reset. */
 #ifndef LEVEE_TESTS_SIM_NET_H

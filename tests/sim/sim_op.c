@@ -31,7 +31,7 @@ static void note(struct sim_op *sop, const char *what, uint64_t a, uint64_t b)
                    sop->id, a, b);
 }
 
-/* S1: nobody wrote over the op while it was ours. */
+/* SIO-1: nobody wrote over the op while it was ours. */
 static void check_op(const struct sim_op *sop)
 {
     check(sop->op->in_flight);
@@ -53,7 +53,7 @@ static uint64_t content_of(const struct sim_op *sop)
 
 static void take_slot(struct sim_op **slot, struct sim_op *sop)
 {
-    check(*slot == NULL); /* S3 */
+    check(*slot == NULL); /* SIO-3 */
     *slot = sop;
 }
 
@@ -149,7 +149,7 @@ static void job_runs(struct sim_disk_job *job)
             note(sop, "op read", XXH3_64bits(sop->bytes, (size_t)result), 0);
         break;
     case SIM_OP_WRITE:
-        check(content_of(sop) == sop->content); /* S2 */
+        check(content_of(sop) == sop->content); /* SIO-2 */
         result = sim_disk_write(disk, sop->handle->inode, &sop->write);
         break;
     case SIM_OP_SYNC:
@@ -177,7 +177,7 @@ static void start_disk(struct sim_op *sop)
 
     switch (sop->kind) {
     case SIM_OP_READ:
-        memset(sop->bytes, SPOIL, sop->size_bytes); /* S2 */
+        memset(sop->bytes, SPOIL, sop->size_bytes); /* SIO-2 */
         break;
     case SIM_OP_WRITE:
         sop->write.write_id = process->disk->next_write_id++;
@@ -219,7 +219,7 @@ static int32_t try_now(struct sim_op *sop)
     switch (sop->kind) {
     case SIM_OP_SEND:
         result = sim_sock_send(sock, sop->write.vec, sop->write.vec_count);
-        check(result == -EAGAIN || content_of(sop) == sop->content); /* S2 */
+        check(result == -EAGAIN || content_of(sop) == sop->content); /* SIO-2 */
         return result;
     case SIM_OP_RECV_INTO:
         result = sim_sock_recv(sock, sop->bytes, sop->size_bytes);
@@ -287,7 +287,7 @@ static void start_sock(struct sim_op *sop)
         return;
     }
     if (sop->kind == SIM_OP_RECV_INTO)
-        memset(sop->bytes, SPOIL, sop->size_bytes); /* S2 */
+        memset(sop->bytes, SPOIL, sop->size_bytes); /* SIO-2 */
     try_after(sop, SIM_US + prng_below(&sop->sim->process->prng, 20 * SIM_US));
 }
 
@@ -423,7 +423,7 @@ struct sim_op *sim_op_begin(struct sim_io *sim, struct io_op *op, enum sim_op_ki
     struct sim_process *process = sim->process;
     struct sim_op *sop = sim_heap_own_alloc(sizeof(*sop));
 
-    check(!op->in_flight); /* S1 */
+    check(!op->in_flight); /* SIO-1 */
     check(!list_is_linked(&op->node));
     check(!sim->destroyed);
     sop->sim = sim;

@@ -44,7 +44,7 @@ size_t sim_pipe_take(struct sim_pipe *pipe, void *bytes, size_t size_bytes)
 {
     size_t part = (size_t)(pipe->arrived_pos - pipe->read_pos);
 
-    check(pipe->read_pos <= pipe->arrived_pos && pipe->arrived_pos <= pipe->sent_pos); /* P1 */
+    check(pipe->read_pos <= pipe->arrived_pos && pipe->arrived_pos <= pipe->sent_pos); /* SPP-1 */
     if (part > size_bytes)
         part = size_bytes;
     if (part == 0)

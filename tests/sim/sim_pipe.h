@@ -1,8 +1,8 @@
 /* sim_pipe: one direction of a simulated connection: bytes on their way and bytes that arrived.
  *
  * Owned by its sim_conn.  Positions count bytes from the start of the connection.
- *   P1  read_pos <= arrived_pos <= sent_pos
- *   P2  sent_pos - read_pos never passes what its users bound */
+ *   SPP-1  read_pos <= arrived_pos <= sent_pos
+ *   SPP-2  sent_pos - read_pos never passes what its users bound */
 #ifndef LEVEE_TESTS_SIM_PIPE_H
 #define LEVEE_TESTS_SIM_PIPE_H
 

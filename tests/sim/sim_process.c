@@ -126,7 +126,7 @@ void sim_handle_unref(struct sim_process *process, struct sim_handle *handle)
         handle_free(process, handle, false);
 }
 
-/* The lowest free descriptor (P1); fds_max when there is none. */
+/* The lowest free descriptor (SPR-1); fds_max when there is none. */
 static uint32_t lowest_free(const struct sim_process *process)
 {
     for (uint32_t fd = FD_FIRST; fd < process->fds_count; fd++) {

@@ -1,9 +1,9 @@
 /* sim_process: one incarnation of a node's program: its descriptors, its ios, and its death.
  *
  * Made when a node starts and given up when it stops or crashes; disk, network and host outlive it.
- *   P1  a descriptor is the lowest free number, from 3
- *   P2  an open file or socket lives until its descriptor is closed and no operation uses it
- *   P3  a dead process changes nothing: calls fail with ERR_CLOSED, operations complete with
+ *   SPR-1  a descriptor is the lowest free number, from 3
+ *   SPR-2  an open file or socket lives until its descriptor is closed and no operation uses it
+ *   SPR-3  a dead process changes nothing: calls fail with ERR_CLOSED, operations complete with
  *       -ECANCELED, so that its objects can be taken down in the ordinary way */
 #ifndef LEVEE_TESTS_SIM_PROCESS_H
 #define LEVEE_TESTS_SIM_PROCESS_H

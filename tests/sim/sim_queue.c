@@ -116,7 +116,7 @@ void sim_queue_fire_next(struct sim_queue *queue)
 
 void sim_queue_advance(struct sim_queue *queue, uint64_t time_ns)
 {
-    check(time_ns >= queue->now_ns);            /* I2 */
+    check(time_ns >= queue->now_ns);            /* DUR-I2 */
     check(time_ns <= sim_queue_next_ns(queue)); /* nothing is skipped */
     queue->now_ns = time_ns;
 }

@@ -3,9 +3,9 @@
  * One per simulated world; single thread.  An event is embedded in whatever will happen and is its
  * owner's memory.  The queue also keeps the rolling hash and the counters of the run, because
  * everything that happens passes here.
- *   I1  events fire by (time, order of adding): never by address
- *   I2  now_ns never goes back
- *   I3  the hash depends on what was noted and in which order, and on nothing else */
+ *   SQU-1  events fire by (time, order of adding): never by address
+ *   SQU-2  now_ns never goes back
+ *   SQU-3  the hash depends on what was noted and in which order, and on nothing else */
 #ifndef LEVEE_TESTS_SIM_QUEUE_H
 #define LEVEE_TESTS_SIM_QUEUE_H
 

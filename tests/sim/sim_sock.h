@@ -1,7 +1,7 @@
 /* sim_sock: a socket of a host: listening, connecting or one end of a connection (sim_conn).
  *
  * Owned by who created or accepted it, until sim_sock_close or sim_sock_abandon.  Its promises are
- * those of the network: sim_net.h, N1 to N4. */
+ * those of the network: sim_net.h, SNT-1 to SNT-4. */
 #ifndef LEVEE_TESTS_SIM_SOCK_H
 #define LEVEE_TESTS_SIM_SOCK_H
 

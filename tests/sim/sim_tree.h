@@ -2,10 +2,10 @@
  *
  * Owned by a sim_disk.  Inodes have numbers, never reused; names are apart from them.  Each change
  * of names is kept until its directory is synced.
- *   T1  an inode lives while a name of either view, a change not yet durable, or an open count
+ *   STR-1  an inode lives while a name of either view, a change not yet durable, or an open count
  *       refers to it
- *   T2  changes become durable whole, and those of one directory in order, unless the power goes:
- *       then any subset does */
+ *   STR-2  changes become durable whole, and those of one directory in order, unless the power
+ *          goes: then any subset does */
 #ifndef LEVEE_TESTS_SIM_TREE_H
 #define LEVEE_TESTS_SIM_TREE_H
 
@@ -108,7 +108,7 @@ void sim_tree_settle(struct sim_tree *tree, const uint8_t *fates);
 void sim_tree_lose_power(struct sim_tree *tree, const struct sim_loss *loss, struct prng *prng,
                          struct sim_stats *stats);
 
-/* Free inodes that nothing refers to (T1), when that is worth the walk. */
+/* Free inodes that nothing refers to (STR-1), when that is worth the walk. */
 void sim_tree_collect(struct sim_tree *tree);
 
 #endif

@@ -23,10 +23,10 @@ printf_like(3, 4) static void complain(struct sim_watch *watch, const char *rule
     watch->complain(watch->context, rule, text);
 }
 
-/* What budget_force adds to a limit (base/budget.h, B1), as far as it does: */
+/* What budget_force adds to a limit (base/budget.h, BUD-1), as far as it does: */
 struct forced {
-    uint64_t frames_bytes;  /* the largest of each connection: conn_server.h, V2 */
-    uint64_t answers_bytes; /* the same, and those of produce requests beside each other: V4 */
+    uint64_t frames_bytes;  /* the largest of each connection: conn_server.h, SRV-2 */
+    uint64_t answers_bytes; /* the same, and those of produce requests beside each other: SRV-4 */
 };
 
 static void add_forced(struct forced *forced, const struct conn *conn)
@@ -94,7 +94,7 @@ static void look_at_memory(struct sim_watch *watch, struct shard *shard)
 }
 
 /* Those that wait for the world outside of their shard must be able to hear that nobody wants
- * them any more (request.h, R4). */
+ * them any more (request.h, REQ-4). */
 static bool must_hear(int16_t api_key)
 {
     return api_key == API_PRODUCE || api_key == API_FETCH || api_key == API_JOIN_GROUP ||

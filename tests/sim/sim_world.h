@@ -5,10 +5,10 @@
  * io per shard; its program attaches a loop per shard.  sim_world_step lets the next thing happen:
  * an event (a completion, a delivery, something a test asked for) or a turn of a loop that has
  * something to do, in virtual-time order and, at equal times, by chance.
- *   W1  the same seed, options and calls give the same run: sim_world_hash
- *   W2  choices come from streams forked by name, so that one more choice here does not change
+ *   SWO-1  the same seed, options and calls give the same run: sim_world_hash
+ *   SWO-2  choices come from streams forked by name, so that one more choice here does not change
  *       another part there
- *   W3  after a crash the old program's operations have no effect any more
+ *   SWO-3  after a crash the old program's operations have no effect any more
  * Time: loops take some microseconds per turn, sometimes milliseconds, so that completions pile up
  * and others overtake.
  *

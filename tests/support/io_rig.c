@@ -86,7 +86,7 @@ void on_call(struct io_op *op, int32_t result)
 {
     struct call *call = container_of(op, struct call, op);
 
-    cr_assert(not(call->over)); /* I1 */
+    cr_assert(not(call->over)); /* IO-1 */
     call->result = result;
     call->over = true;
 }

@@ -27,8 +27,8 @@ static void on_committed(void *context, uint64_t sequence)
 {
     struct journal_rig *rig = context;
 
-    check(sequence > rig->committed && sequence <= rig->written); /* J1, J2 */
-    check(rig->failed_count == 0);                                /* J4 */
+    check(sequence > rig->committed && sequence <= rig->written); /* JRN-1, JRN-2 */
+    check(rig->failed_count == 0);                                /* JRN-4 */
     rig->committed = sequence;
     rig->commit_count++;
 }

@@ -549,7 +549,7 @@ void fixture_check_prefix(uint32_t log_index)
     if (at->batch_count > 0 && offsets.log_start < offsets.log_end)
         cr_assert(eq(i64, at->batches[at->batch_count - 1].end_offset, offsets.log_end));
     fixture_check_content(log_index, 20000);
-    at->durable = offsets.log_end; /* shown now: may never be lost again (L4) */
+    at->durable = offsets.log_end; /* shown now: may never be lost again (DUR-L4) */
 }
 
 void fixture_check_offsets(uint32_t log_index)

@@ -152,10 +152,10 @@ enum err fixture_read(uint32_t log_index, struct log_read *read);
 void fixture_check_content(uint32_t log_index, uint32_t max_bytes);
 
 /* After a start: the log is a prefix of what was appended and not shorter than what was durable
- * (L5); what it lacks is forgotten. */
+ * (DUR-L5); what it lacks is forgotten. */
 void fixture_check_prefix(uint32_t log_index);
 
-/* L1. */
+/* LOG-1. */
 void fixture_check_offsets(uint32_t log_index);
 
 /* The remembered list ends there now. */

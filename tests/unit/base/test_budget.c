@@ -110,7 +110,7 @@ Test(budget, who_waits_is_served_in_order_as_far_as_there_is_room)
     turn();
     cr_assert(eq(str, story, ""));
     budget_give(&budget, 40);
-    cr_assert(eq(str, story, "")); /* B3: not inside the call */
+    cr_assert(eq(str, story, "")); /* BUD-3: not inside the call */
     turn();
     cr_assert(eq(str, story, "a")); /* c would fit, but stands behind b */
     budget_give(&budget, 60);
@@ -125,7 +125,7 @@ Test(budget, who_comes_later_does_not_overtake)
 
     cr_assert(budget_take(&budget, 90));
     eat(&a, 'a', 50);
-    cr_assert(not(budget_take(&budget, 5))); /* B2 */
+    cr_assert(not(budget_take(&budget, 5))); /* BUD-2 */
     budget_give(&budget, 90);
     cr_assert(not(budget_take(&budget, 5)));
     turn();

@@ -156,7 +156,7 @@ Test(buffer_pool, idle_pages_past_the_limit_go_back_to_the_system)
     cr_assert(eq(u64, resident_bytes(), 32 * MIB));
     for (int i = 0; i < 32; i++) {
         buffer_give(&pool, buffers[i], MIB);
-        cr_assert(le(u64, idle_bytes(), 5 * MIB)); /* B3 */
+        cr_assert(le(u64, idle_bytes(), 5 * MIB)); /* POOL-3 */
     }
     cr_assert(eq(u64, resident_bytes(), idle_bytes()));
     for (int i = 0; i < 32; i++) { /* what came back is memory as any other */

@@ -1,4 +1,4 @@
-/* The promises of io.h (I1 to I5), one by one, over each body. */
+/* The promises of io.h (IO-1 to IO-5), one by one, over each body. */
 #include "base/mem.h"
 #include "tests/support/io_rig.h"
 
@@ -107,7 +107,7 @@ static void start(enum kind kind, struct call *call)
         check(false);
     }
     cr_assert(call->op.in_flight);
-    cr_assert(not(call->over)); /* I1 */
+    cr_assert(not(call->over)); /* IO-1 */
 }
 
 /* Over, by the cancel or by itself, and then for good: another cancel changes nothing. */
@@ -133,7 +133,7 @@ EachBody(io, an_op_of_each_kind_can_be_canceled_in_the_turn_of_its_start)
 
         start(kind, &call);
         io_cancel(io, &call.op);
-        cr_assert(not(call.over)); /* I1 */
+        cr_assert(not(call.over)); /* IO-1 */
         io_cancel(io, &call.op);
         expect_end(kind, &call);
     }
@@ -201,7 +201,7 @@ EachBody(io, an_op_is_its_callers_again_when_it_is_done)
         memset(&call, 0, sizeof(call));
         start(i % SYNC, &call);
         await(&call);
-        memset(&call, 0xa5, sizeof(call)); /* I2: nobody looks at it any more */
+        memset(&call, 0xa5, sizeof(call)); /* IO-2: nobody looks at it any more */
         turns(i % 2);
     }
     end_world();

@@ -149,7 +149,7 @@ EachKind(what_waits_in_one_lane_holds_up_no_other)
     await_all(JOB_COUNT);
 }
 
-EachKind(jobs_of_one_thread_begin_in_the_order_of_their_start) /* T2 */
+EachKind(jobs_of_one_thread_begin_in_the_order_of_their_start) /* DUR-T2 */
 {
     const struct job_kind *kind = &kinds[*kind_index];
     struct seccomp_notif call;

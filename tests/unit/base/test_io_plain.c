@@ -70,7 +70,7 @@ Test(io_plain, without_any_thread_an_op_on_a_file_is_done_by_the_loop)
     io_syncfs(io, &calls[3].op, fd, on_call);
     io_unlink(io, &calls[4].op, "/nowhere", on_call);
     for (size_t i = 0; i < array_count(calls); i++)
-        cr_assert(not(calls[i].over)); /* I1 */
+        cr_assert(not(calls[i].over)); /* IO-1 */
     cr_assert(eq(i32, await(&calls[0]), 0));
     cr_assert(eq(i32, await(&calls[1]), 1));
     cr_assert(eq(i32, await(&calls[2]), 0));
@@ -148,7 +148,7 @@ Test(io_plain, a_read_that_has_not_begun_can_be_canceled_and_one_that_has_goes_o
     for (int i = 0; i < SLOW_COUNT; i++) {
         io_cancel(io, &slow[i].op);
         io_cancel(io, &slow[i].op);
-        cr_assert(not(slow[i].over)); /* I1 */
+        cr_assert(not(slow[i].over)); /* IO-1 */
     }
     turns(2);
     for (int i = 0; i < SLOW_COUNT; i++)

@@ -27,7 +27,7 @@ static void on_stream(struct io_recv *recv, int32_t result, const uint8_t *bytes
 {
     struct stream *stream = container_of(recv, struct stream, recv);
 
-    cr_assert(not(stream->ended)); /* I1 */
+    cr_assert(not(stream->ended)); /* IO-1 */
     if (result <= 0) {
         stream->ended = true;
         stream->end = result;
@@ -162,7 +162,7 @@ Test(io_plain_limits, a_close_ends_what_waits_on_its_descriptor)
     }
     cr_assert(not(send_call.over));
     io->v->close(io, streams[0].fd);
-    cr_assert(not(send_call.over)); /* I1 */
+    cr_assert(not(send_call.over)); /* IO-1 */
     cr_assert(not(streams[0].ended));
     cr_assert(eq(i32, await(&send_call), -ECANCELED));
     turns(1);

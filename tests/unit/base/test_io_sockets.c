@@ -274,7 +274,7 @@ static void on_stream(struct io_recv *recv, int32_t result, const uint8_t *bytes
 {
     struct stream *stream = container_of(recv, struct stream, recv);
 
-    cr_assert(not(stream->ended)); /* I1 */
+    cr_assert(not(stream->ended)); /* IO-1 */
     if (result <= 0) {
         cr_assert(not(recv->op.in_flight));
         stream->ended = true;

@@ -65,7 +65,7 @@ static void start(struct offload *offload, struct piece *piece)
     piece->job.work = work;
     piece->job.done = done;
     offload_start(offload, &piece->job, &loop);
-    cr_assert(not(piece->is_done)); /* O2 */
+    cr_assert(not(piece->is_done)); /* OFF-2 */
 }
 
 static void turn_until_done(uint32_t count)
@@ -119,7 +119,7 @@ Test(offload, jobs_begin_in_their_order)
         start(offload, &pieces[i]);
     turn_until_done(JOBS);
     for (uint32_t i = 0; i < JOBS; i++)
-        cr_assert(eq(u32, pieces[i].place, i)); /* O3 */
+        cr_assert(eq(u32, pieces[i].place, i)); /* OFF-3 */
     offload_destroy(offload);
 }
 

@@ -100,7 +100,7 @@ Test(broker_lifecycle, it_is_started_when_it_is_registered_and_unfenced)
     cr_assert(eq(u32, far_away.heartbeat_count, 1));
     cr_assert(eq(i64, far_away.heartbeat->broker_epoch, 42));
     cr_assert(not(far_away.heartbeat->want_fence || far_away.heartbeat->want_shut_down));
-    cr_assert(eq(u32, started_count, 0)); /* B1 */
+    cr_assert(eq(u32, started_count, 0)); /* BLC-1 */
     answer_heartbeat(OK);
     cr_assert(eq(u32, started_count, 1));
     cr_assert(eq(int, started_err, OK));
@@ -139,7 +139,7 @@ Test(broker_lifecycle, an_end_during_the_start_ends_at_once)
     broker_lifecycle_stop(life, on_stopped, NULL);
     cr_assert(eq(u32, stopped_count, 1));
     answer_registration(42, OK);
-    cr_assert(eq(u32, far_away.heartbeat_count, 0)); /* B2 */
+    cr_assert(eq(u32, far_away.heartbeat_count, 0)); /* BLC-2 */
     cr_assert(eq(u32, started_count, 0));
 }
 

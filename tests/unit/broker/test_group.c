@@ -440,7 +440,8 @@ Test(group, members_and_generation_outlive_a_restart_and_get_a_whole_session)
 
     two_stable(&a, &b);
     rig_pass_ms(9000);
-    rig.clock.wall_ms += INT64_C(86400000) * 365; /* the wall clock jumps meanwhile (G10, F12) */
+    rig.clock.wall_ms +=
+        INT64_C(86400000) * 365; /* the wall clock jumps meanwhile (DUR-G10, DUR-F12) */
     rig_restart();
     rig_pass_ms(9000);
     cr_assert(eq(i16, beat(&a, "g"), KAFKA_NONE));

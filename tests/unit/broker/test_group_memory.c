@@ -226,8 +226,8 @@ Test(group_memory, a_start_reads_members_as_far_as_the_budget_has_room)
     cr_assert(eq(u32, the_group("g")->member_count + the_group("h")->member_count, 1));
     cr_assert(eq(u32, the_group("h")->member_count, 0));
     cr_assert(eq(int, the_group("h")->state, GROUP_EMPTY));
-    cr_assert(eq(i32, the_group("h")->generation, generation));                /* G1 */
-    cr_assert(eq(i64, the_group("h")->state_timestamp_ms, rig.clock.wall_ms)); /* G7 */
+    cr_assert(eq(i32, the_group("h")->generation, generation));                /* DUR-G1 */
+    cr_assert(eq(i64, the_group("h")->state_timestamp_ms, rig.clock.wall_ms)); /* DUR-G7 */
     cr_assert(eq(i64, fetch_offset("g", "t", 0), 5));
     cr_assert(eq(i64, fetch_offset("h", "t", 0), 6));
     cr_assert(eq(i16, commit(&b, "h", "t", 0, 7), KAFKA_UNKNOWN_MEMBER_ID));

@@ -1,4 +1,4 @@
-/* Groups as records: Kafka's bytes, and that a start over the log gives what was there (G6). */
+/* Groups as records: Kafka's bytes, and that a start over the log gives what was there (DUR-G6). */
 #include "broker/coordinator/group_records.h"
 #include "net/protocol/msg_group_metadata_record.h"
 #include "net/protocol/msg_legacy_offset_commit_record.h"
@@ -206,7 +206,7 @@ Test(group_records, offset_of_a_topic_that_cannot_be_is_refused)
     cr_assert(eq(int, apply_record(empty, sizeof(empty), value, sizeof(value)), ERR_CORRUPT));
 }
 
-/* ---- live state and the state of a start are the same (G6) */
+/* ---- live state and the state of a start are the same (DUR-G6) */
 
 enum { GROUPS = 3, CLIENTS = 4, STEPS = 400 };
 
@@ -356,7 +356,8 @@ static void compare(struct walk *walk, uint64_t seed, int at)
         cr_assert(eq(str, (char *)a, (char *)b), "group %s, seed %" PRIu64 ", step %d", names[g],
                   seed, at);
         if (live != NULL && again != NULL)
-            cr_assert(le(i32, again->generation, live->generation), "seed %" PRIu64, seed); /* G1 */
+            cr_assert(le(i32, again->generation, live->generation), "seed %" PRIu64,
+                      seed); /* DUR-G1 */
     }
     group_coordinator_destroy(rebuilt);
 }

@@ -264,7 +264,7 @@ Test(group_sweep, an_empty_group_without_offsets_goes_with_the_next_check)
     cr_assert(eq(i16, leave(&a, "h"), KAFKA_NONE));
     cr_assert_not_null(the_group("h"));
     rig_restart();
-    cr_assert_not_null(the_group("h")); /* its generation is remembered (U1) */
+    cr_assert_not_null(the_group("h")); /* its generation is remembered (GRP-1) */
     rig_pass_ms(10 * MINUTE_MS);        /* offsets.retention.check.interval.ms */
     cr_assert_null(the_group("h"));
     rig_restart();
@@ -331,7 +331,7 @@ Test(group_sweep, so_does_deleting_an_offset)
     cr_assert(eq(i64, fetch_offset("g", "t", 0), -1));
 }
 
-/* ---- DeleteGroups of a large group: R2 */
+/* ---- DeleteGroups of a large group: GRM-2 */
 
 static uint32_t count_batches(void)
 {
@@ -377,7 +377,7 @@ Test(group_sweep, a_large_group_is_deleted_in_slices_and_by_one_batch)
     cr_assert_null(the_group("large"));
 }
 
-/* R3 */
+/* GRM-3 */
 enum { LONG_OFFSETS = 2200, LONG_ID_BYTES = 8000 };
 
 /* A group whose offsets do not fit in one batch of 16 MiB. */

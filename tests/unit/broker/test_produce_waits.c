@@ -164,7 +164,7 @@ Test(produce_waits, what_timed_out_before_it_had_room_is_not_written_later)
     cr_assert(eq(i64, after.base_offset, end));
 }
 
-/* The log does not know the producer yet, and would take any first sequence of it (I11). */
+/* The log does not know the producer yet, and would take any first sequence of it (DUR-I11). */
 Test(produce_waits, what_follows_a_batch_that_timed_out_does_not_overtake_it)
 {
     static struct produce_ask asks[ASKS];

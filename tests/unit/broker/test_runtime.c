@@ -211,7 +211,7 @@ Test(runtime, writes_keep_their_order_when_the_first_of_them_waits_for_room)
     check_in_order(fake, 6);
 }
 
-/* RW1: what is behind a write that takes turns to be applied is applied behind it. */
+/* RWR-1: what is behind a write that takes turns to be applied is applied behind it. */
 Test(runtime, a_large_write_is_applied_in_turns_and_nothing_passes_it)
 {
     struct test_write large;
@@ -237,7 +237,7 @@ Test(runtime, a_large_write_is_applied_in_turns_and_nothing_passes_it)
     check_in_order(fake, 2502);
 }
 
-/* RW3 */
+/* RWR-3 */
 Test(runtime, a_write_without_records_is_done_behind_those_before_it)
 {
     struct test_write write;
@@ -332,7 +332,7 @@ Test(runtime, a_log_is_read_in_steps_and_served_when_all_of_it_was)
     cr_assert(eq(int, runtime_load(&again->runtime, partition), OK));
     while (again->loaded_count == 0) {
         cr_assert(lt(u32, again->applied_count, 100));
-        cr_assert(le(u32, again->applied_count, steps * STEP_WRITES)); /* RT4 */
+        cr_assert(le(u32, again->applied_count, steps * STEP_WRITES)); /* RUN-4 */
         cr_assert(eq(i16, runtime_check(&again->runtime, 0), KAFKA_COORDINATOR_LOAD_IN_PROGRESS));
         cr_assert_null(runtime_served(&again->runtime, 0));
         run_one_task();
@@ -342,13 +342,13 @@ Test(runtime, a_log_is_read_in_steps_and_served_when_all_of_it_was)
     cr_assert(eq(i16, runtime_check(&again->runtime, 0), KAFKA_NONE));
     cr_assert(eq(i16, runtime_check(&again->runtime, 1), KAFKA_NOT_COORDINATOR));
     check_in_order(again, 100);
-    check_in_order(fake, 100); /* RT1: live and read are the same */
+    check_in_order(fake, 100); /* RUN-1: live and read are the same */
     cr_assert(not(again->applied[0].is_live));
     cr_assert(eq(u32, again->forgotten_count, 0));
     end(again);
 }
 
-/* RT4: however many there are. */
+/* RUN-4: however many there are. */
 Test(runtime, a_turn_reads_a_step_of_one_log)
 {
     struct uuid id = rig_create_topic("u", 2);
@@ -376,7 +376,7 @@ Test(runtime, a_turn_reads_a_step_of_one_log)
     end(writer);
 }
 
-/* RT2: nobody is told what a power loss may take away. */
+/* RUN-2: nobody is told what a power loss may take away. */
 Test(runtime, a_log_is_served_when_all_of_it_is_durable)
 {
     struct fake *again = make();
@@ -443,7 +443,7 @@ Test(runtime, records_that_cannot_be_understood_are_not_served)
     cr_assert(eq(u32, again->forgotten_count, 1));
     cr_assert(eq(u32, again->loaded_count, 0));
     cr_assert(eq(i16, runtime_check(&again->runtime, 0), KAFKA_COORDINATOR_NOT_AVAILABLE));
-    cr_assert_null(runtime_served(&again->runtime, 0)); /* RT3 */
+    cr_assert_null(runtime_served(&again->runtime, 0)); /* RUN-3 */
     cr_assert(eq(u32, rig.error_lines, 1));
     end(again);
 }

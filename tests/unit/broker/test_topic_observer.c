@@ -1,4 +1,4 @@
-/* Who observes an internal topic is told which of its partitions are led here (TT1). */
+/* Who observes an internal topic is told which of its partitions are led here (TOB-1). */
 #include "broker/internal_topics.h"
 #include "net/protocol/kafka_enums.h"
 #include "net/protocol/msg_partition_change_record.h"
@@ -165,7 +165,7 @@ Test(topic_observer, groups_go_with_their_partition_and_come_back_with_it)
     cr_assert(eq(i16, commit(NULL, "g", "t", 0, 8), KAFKA_NONE));
 }
 
-/* RT2, RT4: more than a step reads. */
+/* RUN-2, RUN-4: more than a step reads. */
 Test(topic_observer, groups_of_a_large_log_are_refused_until_all_of_it_was_read)
 {
     static char text[4001];

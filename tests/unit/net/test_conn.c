@@ -638,7 +638,7 @@ Test(conn, requests_begin_when_those_before_them_are_answered_unless_they_share_
     close(fd);
 }
 
-/* C7: whose requests hold the loop waits for the others after each of them. */
+/* CON-7: whose requests hold the loop waits for the others after each of them. */
 Test(conn, others_begin_between_the_requests_of_a_turn_that_takes_long, .init = setup,
      .fini = finish)
 {
@@ -1246,7 +1246,7 @@ Test(conn, trickled_frames_make_way, .init = setup, .fini = finish, .timeout = 6
         close(fds[i]);
 }
 
-/* V4: who takes a long answer slowly keeps others from getting one, and nobody from the rest. */
+/* SRV-4: who takes a long answer slowly keeps others from getting one, and nobody from the rest. */
 Test(conn, short_answers_go_on_beside_long_ones_that_are_not_taken, .init = setup, .fini = finish)
 {
     enum { ANSWER_BYTES = 16 << 20 };
@@ -1298,7 +1298,7 @@ static void take_answer(int32_t fd, uint32_t size_bytes)
     }
 }
 
-/* V4: however many connections an address has. */
+/* SRV-4: however many connections an address has. */
 static void address_leaves_half(uint32_t number, uint32_t answer_bytes, uint32_t count)
 {
     int32_t fds[10], more, other;
@@ -1365,7 +1365,7 @@ Test(conn, what_lost_connections_owe_is_given_back_to_their_address, .init = set
     close(more);
 }
 
-/* V4: one that shows only later that its answer is long counts from then on. */
+/* SRV-4: one that shows only later that its answer is long counts from then on. */
 Test(conn, long_answers_that_are_expected_count_before_they_are_made, .init = setup, .fini = finish)
 {
     enum { LONG_BYTES = 3 << 20 };
@@ -1893,7 +1893,7 @@ Test(conn, stopping_sends_what_is_answered_and_takes_nothing_new, .init = setup)
     finish();
 }
 
-/* Its peer went away long before, and its request waits all the same (C6). */
+/* Its peer went away long before, and its request waits all the same (CON-6). */
 Test(conn, stopping_tells_of_the_deadline_also_who_has_closed_before, .init = setup)
 {
     int32_t gone = dial_server();

@@ -30,7 +30,7 @@ static bool closed;
 
 static void on_up(void *context, struct dial *d)
 {
-    cr_assert(eq(u32, up_count, down_count)); /* D1 */
+    cr_assert(eq(u32, up_count, down_count)); /* DIAL-1 */
     up_count++;
 }
 

@@ -108,7 +108,7 @@ Test(epoch_cache, files_that_make_no_sense_leave_it_as_it_was)
         {"0\n1\n-1 0\n", ERR_MALFORMED},
         {"0\n1\n0 -5\n", ERR_MALFORMED},
         {"0\n1\n2147483648 0\n", ERR_MALFORMED},
-        {"0\n2\n1 5\n1 9\n", ERR_MALFORMED}, /* E1 */
+        {"0\n2\n1 5\n1 9\n", ERR_MALFORMED}, /* EPO-1 */
         {"0\n2\n1 5\n2 5\n", ERR_MALFORMED},
         {"0\n1\n0 0\n\n", ERR_MALFORMED},
     };

@@ -56,7 +56,8 @@ static void check_all(void)
 }
 
 /* The whole life of a small store, dying at its n-th call: then nothing durable is missing, what is
- * there is a prefix, and what was shown after the start survives the next crash at once (L4). */
+ * there is a prefix, and what was shown after the start survives the next crash at once (DUR-L4).
+ * */
 static bool die_at(uint64_t call, enum sim_crash kind)
 {
     bool died;
@@ -101,7 +102,7 @@ Test(log_recover, a_power_loss_at_any_call_loses_nothing_durable)
     die_everywhere(SIM_POWER_LOSS, 1);
 }
 
-/* ---- a recovery that dies itself (L12) */
+/* ---- a recovery that dies itself (DUR-L12) */
 
 static uint64_t content_hash(void)
 {
@@ -212,7 +213,7 @@ Test(log_recover, a_log_that_was_cut_and_written_again_recovers_without_the_old_
     }
 }
 
-/* ---- derived files (L11) */
+/* ---- derived files (DUR-L11) */
 
 static void delete_file(const char *path)
 {
@@ -330,7 +331,7 @@ Test(log_recover, a_flipped_byte_in_a_derived_file_changes_no_answer)
     }
 }
 
-/* ---- damage below the mark (L13) */
+/* ---- damage below the mark (DUR-L13) */
 
 static void check_quarantined(void)
 {
@@ -830,7 +831,7 @@ Test(log_recover, a_compacted_directory_of_kafka_is_adopted_with_its_holes)
     }
 }
 
-/* L12: files were renamed, and the marks that know it are not there yet. */
+/* DUR-L12: files were renamed, and the marks that know it are not there yet. */
 static void interrupt_adoption(void (*leave)(void), enum sim_crash kind)
 {
     for (uint64_t call = 1; call < CALLS_MAX; call++) {
@@ -930,7 +931,7 @@ Test(log_recover, a_compaction_that_kafka_had_not_finished_is_refused, .init = u
     check_quarantined();
 }
 
-/* L13: that recovery point is Kafka's durable mark. */
+/* DUR-L13: that recovery point is Kafka's durable mark. */
 Test(log_recover, damage_below_kafkas_recovery_point_cuts_nothing, .init = up)
 {
     struct sim_disk_stat before;

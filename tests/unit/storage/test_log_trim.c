@@ -158,7 +158,7 @@ Test(log_trim, an_idle_producer_is_forgotten_and_stays_so)
     fixture_crash(SIM_POWER_LOSS);
     cr_assert(fixture_start());
     cr_assert(eq(u32, producer_state_count(log_producers(fixture.at[0].log)), 0));
-    append.base_sequence = 12; /* nothing is known that it would have to follow on (I11) */
+    append.base_sequence = 12; /* nothing is known that it would have to follow on (DUR-I11) */
     cr_assert(eq(int, fixture_append(&append, NULL), OK));
     append.base_sequence = 14;
     cr_assert(eq(int, fixture_append(&append, NULL), ERR_SEQUENCE));

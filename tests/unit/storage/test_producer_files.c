@@ -178,7 +178,7 @@ Test(producer_files, replay_behind_a_window_file_ends_where_the_log_does)
         apply(&half, &part);
         file = encode_window(&half);
         cr_assert(eq(int, producer_window_decode(&other, file.bytes, file.size_bytes), OK));
-        apply(&other, &log); /* what is in the file already is stepped over (I10) */
+        apply(&other, &log); /* what is in the file already is stepped over (DUR-I10) */
         cr_assert(producer_state_equal(&ps, &other));
         golden_free(&file);
         producer_state_deinit(&half);

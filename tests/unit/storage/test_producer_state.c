@@ -356,7 +356,7 @@ struct model {
     int counts[MODEL_PRODUCERS];
 };
 
-/* What must be answered, from durability.md I3, I4, I6, I7, I11 read literally. */
+/* What must be answered, from DUR-I3, DUR-I4, DUR-I6, DUR-I7, DUR-I11 read literally. */
 static enum err model_answer(const struct model *model, int producer, int16_t epoch,
                              int32_t sequence, int32_t count, int64_t *duplicate_of)
 {

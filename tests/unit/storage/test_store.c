@@ -249,7 +249,7 @@ Test(store, with_few_logs_a_quarter_of_the_journal_asks_for_a_checkpoint)
     cr_assert(eq(u64, counter_read(&fixture.store->metrics.checkpoints), 1));
 }
 
-/* ---- failures of the device are final (S3, F4, F5) */
+/* ---- failures of the device are final (STO-3, DUR-F4, DUR-F5) */
 
 static void expect_failure(void)
 {
@@ -456,7 +456,7 @@ Test(store, it_may_be_closed_in_the_midst_of_a_stop)
     cr_assert(eq(u32, stops, 0));
 }
 
-/* ---- space (S5, F7) */
+/* ---- space (STO-5, DUR-F7) */
 
 Test(store, without_space_client_appends_are_refused_and_it_heals_by_itself)
 {

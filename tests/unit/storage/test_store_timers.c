@@ -81,7 +81,7 @@ Test(store_timers, files_go_when_they_are_due_and_not_before_the_start)
     file_deletion_init(&deletion, &rig.loop, on_ended, NULL);
     file_deletion_add(&deletion, "a.x", false, 10);
     pass_ms(50);
-    cr_assert(is_there("a.x")); /* FD1 */
+    cr_assert(is_there("a.x")); /* FDL-1 */
     file_deletion_start(&deletion);
     pass_ms(3);
     cr_assert(not(is_there("a.x")));
@@ -109,7 +109,7 @@ Test(store_timers, a_deletion_in_flight_outlives_whoever_asked_for_it)
     file_deletion_deinit(&deletion);
     fake_io_complete(&rig.fake, 0);
     pass_ms(1);
-    cr_assert(eq(u32, ended_count, 0)); /* FD2 */
+    cr_assert(eq(u32, ended_count, 0)); /* FDL-2 */
     cr_assert(not(is_there("a.x")));
 }
 
@@ -214,7 +214,7 @@ Test(store_timers, the_reserve_is_kept_beside_what_was_taken)
     cr_assert(eq(u32, space.told_count, 1));
     cr_assert(space.is_short);
     space_monitor_look(&space.monitor);
-    cr_assert(eq(u32, space.told_count, 1)); /* SP1 */
+    cr_assert(eq(u32, space.told_count, 1)); /* SPM-1 */
     rig.free_bytes = RESERVE + 1;
     space_monitor_look(&space.monitor);
     cr_assert(not(space.is_short));
@@ -234,7 +234,7 @@ Test(store_timers, a_refused_write_counts_whatever_the_numbers_say)
     pass_ms(1001);
     cr_assert(not(space.is_short));
     space_monitor_refused(&space.monitor);
-    space.writes = false; /* nothing is left that would try (SP2) */
+    space.writes = false; /* nothing is left that would try (SPM-2) */
     pass_ms(1001);
     cr_assert(not(space.is_short));
     pass_ms(2000);
