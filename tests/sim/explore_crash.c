@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <xxhash.h>
@@ -117,6 +118,14 @@ static void on_starting(void *context)
     explore_crash_watch(e, true);
 }
 
+/* Then SIGPROF ends the process; on a busy machine it may take longer than that. */
+static void limit_time(time_t seconds)
+{
+    struct itimerval limit = {.it_value = {.tv_sec = seconds}};
+
+    setitimer(ITIMER_PROF, &limit, NULL);
+}
+
 /* The images above the listed ones are kills. */
 static void become(struct explorer *e, const struct explore_images *images,
                    struct sim_process *process, uint32_t image)
@@ -130,7 +139,7 @@ static void become(struct explorer *e, const struct explore_images *images,
     e->w->power_lost = image < images->count;
     e->w->recovers_with = e->world.shards_count > 1 && image % 3 == 0 ? 1 : e->world.shards_count;
     process->watch = NULL;
-    alarm(again ? SECONDS_MAX_AGAIN : SECONDS_MAX);
+    limit_time(again ? SECONDS_MAX_AGAIN : SECONDS_MAX);
     if (image < images->count) {
         explore_images_apply(images, process, image);
         if (e->chosen[e->depth].only_image < 0 && was_judged(e))
@@ -164,7 +173,7 @@ static bool await_image(struct explorer *e, const struct explore_images *images,
         explore_images_print(images, image, stdout);
     if (WIFSIGNALED(status))
         tell_failure(e, images, image, "STOPPED",
-                     WTERMSIG(status) == SIGALRM ? "no end in sight" : "a check failed");
+                     WTERMSIG(status) == SIGPROF ? "no end in sight" : "a check failed");
     return !WIFEXITED(status) || WEXITSTATUS(status) != EXIT_SAME;
 }
 
