@@ -308,20 +308,32 @@ Test(fetch, without_memory_it_waits_in_line_and_is_answered_when_there_is_some)
     }
 }
 
-Test(fetch, when_memory_does_not_come_it_is_answered_with_nothing)
+/* A fetch of so many partitions with a record each, while others hold all that may be read into.
+ * What they hold. */
+static uint64_t start_without_room(struct live_ask *ask, int32_t partitions)
 {
-    struct live_ask ask = {0};
     uint64_t taken;
 
     live_start(1, NULL);
-    (void)live_topic(live_client(0), "t", 1);
-    produce(live_client(0), 0, VALUE_BYTES);
+    (void)live_topic(live_client(0), "t", partitions);
+    for (int32_t i = 0; i < partitions; i++)
+        produce(live_client(0), i, VALUE_BYTES);
     taken = budget_room_bytes(reads());
     budget_force(reads(), taken);
-    start_fetch(
-        &ask, live_client(1),
-        &(struct fetch_of){
-            .partitions = 1, .times = 1, .min_bytes = 1, .max_wait_ms = 500, .session_epoch = -1});
+    start_fetch(ask, live_client(1),
+                &(struct fetch_of){.partitions = partitions,
+                                   .times = 1,
+                                   .min_bytes = 1,
+                                   .max_wait_ms = 500,
+                                   .session_epoch = -1});
+    return taken;
+}
+
+Test(fetch, when_memory_does_not_come_it_is_answered_with_nothing)
+{
+    struct live_ask ask = {0};
+    uint64_t taken = start_without_room(&ask, 1);
+
     cr_assert(live_ask_wait(&ask, 20000));
     cr_assert(eq(i16, got.error_code, KAFKA_NONE));
     cr_assert(eq(i16, got.part_error, KAFKA_NONE));
@@ -332,18 +344,8 @@ Test(fetch, when_memory_does_not_come_it_is_answered_with_nothing)
 Test(fetch, when_memory_does_not_come_it_is_waited_for_once_and_not_for_each_partition)
 {
     struct live_ask ask = {0};
-    uint64_t taken;
+    uint64_t taken = start_without_room(&ask, 8);
 
-    live_start(1, NULL);
-    (void)live_topic(live_client(0), "t", 8);
-    for (int32_t i = 0; i < 8; i++)
-        produce(live_client(0), i, VALUE_BYTES);
-    taken = budget_room_bytes(reads());
-    budget_force(reads(), taken);
-    start_fetch(
-        &ask, live_client(1),
-        &(struct fetch_of){
-            .partitions = 8, .times = 1, .min_bytes = 1, .max_wait_ms = 500, .session_epoch = -1});
     cr_assert(live_ask_wait(&ask, 8000));
     cr_assert(eq(u32, got.parts, 8));
     cr_assert(eq(u32, got.bytes, 0));
@@ -359,18 +361,9 @@ static bool nobody_waits_for_memory(void *context)
 Test(fetch, when_there_is_room_and_no_memory_it_does_not_try_for_ever)
 {
     struct live_ask ask = {0};
-    uint64_t taken;
+    uint64_t taken = start_without_room(&ask, 1);
     bool ended;
 
-    live_start(1, NULL);
-    (void)live_topic(live_client(0), "t", 1);
-    produce(live_client(0), 0, VALUE_BYTES);
-    taken = budget_room_bytes(reads());
-    budget_force(reads(), taken);
-    start_fetch(
-        &ask, live_client(1),
-        &(struct fetch_of){
-            .partitions = 1, .times = 1, .min_bytes = 1, .max_wait_ms = 500, .session_epoch = -1});
     cr_assert(not(live_ask_wait(&ask, 1000)));
     mem_end_after(1);
     budget_give(reads(), taken);
