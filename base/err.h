@@ -27,6 +27,7 @@
     X(ERR_MALFORMED, "does not follow the format")                                    \
     X(ERR_TOO_LARGE, "larger than the configured limit")                              \
     X(ERR_INVALID, "argument or value is not allowed")                                \
+    X(ERR_TXN_STATE, "not allowed in this state of the transaction")                  \
     X(ERR_UNSUPPORTED, "not supported here")                                          \
     X(ERR_CLOSED, "closed")                                                           \
     X(ERR_CANCELED, "canceled")                                                       \

@@ -176,7 +176,7 @@ static enum err put(struct append_op *op)
         return ERR_REPLICAS;
     err = log_append_leader(partition->log, append->bytes, append->size_bytes,
                             append->max_timestamp_ms, partition->leader_epoch,
-                            clock_wall_ms(partition->shard->clock), append->owner, result);
+                            clock_wall_ms(partition->shard->clock), append->rules.owner, result);
     if (err == OK && !result->duplicate) {
         partition_count(partition, TOPIC_METRIC_BYTES_IN, append->size_bytes);
         partition_count(partition, TOPIC_METRIC_MESSAGES_IN,

@@ -29,6 +29,21 @@ must_use enum err partition_read_check(const struct partition *partition, int32_
 must_use enum err partition_read(struct partition *partition, enum partition_isolation isolation,
                                  struct log_read *read);
 
+/* An aborted transaction that a reader of committed data has to leave out. */
+struct aborted_transaction {
+    int64_t producer_id;
+    int64_t first_offset;
+};
+
+/* Those that reach into [from, bound): their marker stands at or behind from, and they begin below
+ * bound (DUR-T13), by rising last offset.  At most max of them are written to out; *count_out says
+ * how many there are, so that the caller can come again with room.  Of what partition_read returned
+ * from is the first byte's batch's base offset, bound read->end_offset.  ERR_AGAIN: a file is to be
+ * read first; wait as for a read of the log.  ERR_NOMEM, ERR_STORAGE. */
+must_use enum err partition_read_aborted(const struct partition *partition, int64_t from,
+                                         int64_t bound, struct aborted_transaction *out,
+                                         uint32_t max, uint32_t *count_out);
+
 /* Give back what was read; also while a file is being read: done never runs then. */
 void partition_read_release(struct log_read *read);
 

@@ -6,7 +6,8 @@
  * records are written, and what they say is applied:
  *   RUN-1  the persistent state changes by kind->apply alone, for each record of the log once and
  *        in the order of offsets: while the partition is loaded, and then for each write when it
- *        is durable and not before
+ *        is durable and not before; or, with applies_at_append, inside its append, and what is told
+ *        of it waits until it is durable (a journal that fails is never written again)
  *   RUN-2  a partition is served when all of its log was applied and is durable: while that goes
  *        on, and while it waits for memory, the answer is COORDINATOR_LOAD_IN_PROGRESS; when its
  *        records cannot be understood COORDINATOR_NOT_AVAILABLE, and nothing of it is kept in
@@ -25,7 +26,8 @@ struct runtime_write;
 
 /* One record of the log. */
 struct runtime_record {
-    const struct batch_header *batch; /* that it stands in */
+    const struct batch_header *batch;    /* that it stands in */
+    const struct control_marker *marker; /* it ends a transaction: no key, no value; else NULL */
     int64_t offset;
     const uint8_t *key;
     int32_t key_bytes; /* -1: none */
@@ -40,6 +42,7 @@ struct runtime_kind {
     const char *name; /* "group" */
     int8_t key_type;  /* KAFKA_COORDINATOR_KEY_TYPE_*: whose internal topic it is */
     enum record_family family;
+    bool applies_at_append; /* RUN-1 */
     /* Do what the record says.  Of a write it cannot fail: the memory was had when the write was
      * made.  Of the log ERR_NOMEM is tried again; after any other error the partition is not
      * served. */

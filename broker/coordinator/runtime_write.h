@@ -29,11 +29,21 @@ struct runtime_write {
     uint64_t counted_bytes;     /* of the meter */
     struct batch_reader reader; /* of what is being applied */
     uint32_t applied_count;
+    /* Optional, the caller's, before the start.  With applies_at_append: the records are in the log
+     * and applied. */
+    void (*appended)(struct runtime_write *write);
     runtime_write_fn *done;
 };
 
 void runtime_write_init(struct runtime_write *write, struct runtime_partition *partition,
                         runtime_write_fn *done);
+
+/* The records are of a producer's transaction (TxnOffsetCommit): before the first add. */
+void runtime_write_set_transaction(struct runtime_write *write, int64_t producer_id, int16_t epoch);
+
+/* Instead of records: the end of a transaction in this partition (partition_marker.h). */
+void runtime_write_set_marker(struct runtime_write *write, const struct control_marker *marker,
+                              int64_t producer_id, int16_t epoch, bool txn_v2);
 
 /* One record: key and value of a record type of the kind's family (net/protocol/record_types.h);
  * value NULL is a tombstone. */

@@ -317,7 +317,7 @@ static void append_partition(struct produce_piece *piece)
         .size_bytes = err == ERR_AGAIN ? size_bytes : piece->check.stored_bytes,
         .max_timestamp_ms = piece->check.info.max_timestamp_ms,
         .for_all = piece->all->acks == KAFKA_ACKS_ALL_ISR,
-        .owner = piece->all->owner,
+        .rules.owner = piece->all->owner,
         .done = on_appended,
     };
     partition_append(partition, &piece->append);

@@ -279,7 +279,7 @@ static enum err check_known(const struct producer_entry *entry, const struct bat
             return err;
     }
     if (entry->txn_first_offset >= 0 && !batch_is_transactional(header))
-        return ERR_INVALID;
+        return ERR_TXN_STATE;
     return OK;
 }
 

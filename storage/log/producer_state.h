@@ -82,8 +82,11 @@ enum producer_origin {
 
 struct producer_rules {
     enum producer_origin origin;
-    bool txn_v2;    /* transaction.version 2 of this producer: when unknown, it starts at 0 */
-    uint64_t owner; /* who brings the batch (producer_shares.h) */
+    bool txn_v2;        /* transaction.version 2: an unknown producer starts at 0; a marker has the
+                         * next epoch */
+    bool is_registered; /* CLIENT, transactional: the coordinator has the partition in the
+                         * transaction (transaction_registration.h) */
+    uint64_t owner;     /* who brings the batch (producer_shares.h) */
 };
 
 struct producer_check {
@@ -114,7 +117,8 @@ void producer_state_deinit(struct producer_state *ps);
  *   ERR_PRODUCER_EPOCH     the epoch is smaller than the newest, or negative
  *   ERR_SEQUENCE           not a duplicate and not the next; a new epoch does not start at 0
  *   ERR_UNKNOWN_PRODUCER   no state, and rules ask for sequence 0
- *   ERR_INVALID            not transactional while the producer's transaction is open
+ *   ERR_TXN_STATE          not transactional while the producer's transaction is open; CLIENT,
+ *                          transactional: none is open, and it is not registered
  *   ERR_FENCED_EPOCH       the marker's coordinator epoch is smaller than the last one seen
  *   ERR_NOMEM
  * With VERBATIM and REPLAY only ERR_NOMEM is possible.  Batches come by producer_append.h. */

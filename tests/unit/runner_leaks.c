@@ -3,7 +3,7 @@
  * test has a longer one (48 bytes, libcriterion 2.4.1). */
 #include <stdlib.h>
 
-int __lsan_is_turned_off(void); /* sanitizer/lsan_interface.h: the program defines it */
+int __lsan_is_turned_off(void);
 
 /* Criterion's child processes have BXFI_MAP in their environment (boxfort, sandbox-fork). */
 int __lsan_is_turned_off(void)

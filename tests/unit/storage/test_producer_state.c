@@ -203,7 +203,7 @@ Test(producer_state, a_transaction_is_open_until_its_marker)
     cr_assert(eq(int, send_transactional(7, 0, 0, 2), OK)); /* 5, 6 */
     cr_assert(eq(int, send_transactional(8, 0, 0, 2), OK)); /* 7, 8 */
     cr_assert(eq(int, send_transactional(7, 0, 2, 2), OK));
-    cr_assert(eq(int, send(7, 0, 4, 1), ERR_INVALID));
+    cr_assert(eq(int, send(7, 0, 4, 1), ERR_TXN_STATE));
     cr_assert(eq(i64, producer_state_first_open_offset(&ps), 5));
     cr_assert(eq(int, mark_as(&coordinator, 7, 0, false, 3, &ended, &completed), OK));
     cr_assert(ended);

@@ -1,0 +1,50 @@
+/* transaction_partitions: the partitions that are in one transaction.
+ *
+ * Part of a transaction_entry, or of a step that adds some; on its loop.  By name, as the records
+ * of __transaction_state have them.
+ *   TPS-1  a partition is in it once */
+#ifndef LEVEE_BROKER_COORDINATOR_TRANSACTION_PARTITIONS_H
+#define LEVEE_BROKER_COORDINATOR_TRANSACTION_PARTITIONS_H
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct transaction_topic {
+    char *name;       /* owned */
+    int32_t *indexes; /* owned; rising */
+    uint32_t count;
+    uint32_t capacity;
+};
+
+struct transaction_partitions {
+    struct transaction_topic *topics; /* owned; by rising name */
+    uint32_t topic_count;
+    uint32_t topic_capacity;
+    uint32_t count; /* of partitions */
+};
+
+/* A zeroed one is empty, too. */
+void transaction_partitions_deinit(struct transaction_partitions *set);
+
+bool transaction_partitions_has(const struct transaction_partitions *set, const char *topic,
+                                size_t topic_bytes, int32_t index);
+
+/* Also when it is there already.  ERR_NOMEM: the set is as before. */
+must_use enum err transaction_partitions_add(struct transaction_partitions *set, const char *topic,
+                                             size_t topic_bytes, int32_t index);
+
+/* Nothing happens to one that is not there. */
+void transaction_partitions_remove(struct transaction_partitions *set, const char *topic,
+                                   size_t topic_bytes, int32_t index);
+
+/* All of from; ERR_NOMEM: to may have some of them. */
+must_use enum err transaction_partitions_add_all(struct transaction_partitions *to,
+                                                 const struct transaction_partitions *from);
+
+/* What it holds, for the coordinator's budget. */
+uint64_t transaction_partitions_bytes(const struct transaction_partitions *set);
+
+#endif
