@@ -179,20 +179,23 @@ struct bench_store *bench_store_open(const char *dir, uint32_t partition_count,
 }
 
 /* False: no room now. */
-static bool append(struct bench_store *bench, struct appender *appender)
+static bool append_one(struct bench_store *bench, struct appender *appender)
 {
     const uint8_t *batch = bench->batch;
     uint32_t size_bytes = bench->size_bytes;
     struct bench_log *at = &bench->logs[prng_below(&bench->prng, bench->log_count)];
     struct batch_header header;
     struct log_append_result result;
+    struct log_append append;
     enum err err = batch_parse(batch, size_bytes, &header);
 
     if (err == OK && !batch_crc_is_good(batch, &header))
         err = ERR_CORRUPT;
-    if (err == OK)
-        err = log_append_leader(at->log, batch, size_bytes, header.max_timestamp_ms, 0, 0,
-                                PRODUCER_OWNER_NONE, &result);
+    if (err == OK) {
+        append = (struct log_append){
+            .bytes = batch, .size_bytes = size_bytes, .max_timestamp_ms = header.max_timestamp_ms};
+        err = log_append_leader(at->log, &append, &result);
+    }
     if (err == ERR_FULL)
         return false;
     figures_must(err, "append");
@@ -206,7 +209,7 @@ static void append_ready(struct bench_store *bench)
 {
     while (bench->has_room && !list_is_empty(&bench->ready)) {
         struct list *node = list_pop_front(&bench->ready);
-        if (append(bench, container_of(node, struct appender, node)))
+        if (append_one(bench, container_of(node, struct appender, node)))
             continue;
         list_push_front(&bench->ready, node);
         bench->has_room = false;
@@ -269,13 +272,13 @@ void bench_store_warm(struct bench_store *bench, const uint8_t *batch, uint32_t 
 {
     struct batch_header header;
     struct log_append_result result;
+    struct log_append append = {.bytes = batch, .size_bytes = size_bytes};
 
     figures_must(batch_parse(batch, size_bytes, &header), "batch");
+    append.max_timestamp_ms = header.max_timestamp_ms;
     for (uint32_t i = 0; i < bench->log_count; i++) {
         enum err err;
-        while (
-            (err = log_append_leader(bench->logs[i].log, batch, size_bytes, header.max_timestamp_ms,
-                                     0, 0, PRODUCER_OWNER_NONE, &result)) == ERR_FULL)
+        while ((err = log_append_leader(bench->logs[i].log, &append, &result)) == ERR_FULL)
             turn(bench);
         figures_must(err, "append");
         if (i % APPENDERS_MAX == 0)

@@ -166,6 +166,13 @@ static enum err put(struct append_op *op)
     struct partition_append *append = container_of(op, struct partition_append, op);
     struct partition *partition = append->partition;
     struct log_append_result *result = &append->result;
+    struct log_append batch = {.bytes = append->bytes,
+                               .size_bytes = append->size_bytes,
+                               .max_timestamp_ms = append->max_timestamp_ms,
+                               .leader_epoch = partition->leader_epoch,
+                               .now_ms = clock_wall_ms(partition->shard->clock),
+                               .rules = append->rules,
+                               .urgent = append->urgent};
     enum err err;
 
     if (!is_led(partition))
@@ -174,9 +181,7 @@ static enum err put(struct append_op *op)
         return ERR_SEQUENCE; /* since it came */
     if (append->for_all && !in_sync_has_enough(&partition->in_sync))
         return ERR_REPLICAS;
-    err = log_append_leader(partition->log, append->bytes, append->size_bytes,
-                            append->max_timestamp_ms, partition->leader_epoch,
-                            clock_wall_ms(partition->shard->clock), append->rules.owner, result);
+    err = log_append_leader(partition->log, &batch, result);
     if (err == OK && !result->duplicate) {
         partition_count(partition, TOPIC_METRIC_BYTES_IN, append->size_bytes);
         partition_count(partition, TOPIC_METRIC_MESSAGES_IN,

@@ -44,9 +44,9 @@ struct partition_append {
     const uint8_t
         *bytes; /* one validated batch (while it prepares: what will be one); until done */
     uint32_t size_bytes;
-    int64_t max_timestamp_ms;    /* of its records (log_append_leader) */
+    int64_t max_timestamp_ms;    /* of its records (log_append) */
     bool for_all;                /* acks=all: enough replicas are to have it */
-    bool urgent;                 /* it may use what the journal keeps back (log_append_urgent) */
+    bool urgent;                 /* it may use what the journal keeps back (log_append) */
     struct producer_rules rules; /* of its producer; rules.owner: who brings it
                                   * (producer_owner.h); origin 0: a client */
     void (*done)(struct partition_append *append, enum err err);

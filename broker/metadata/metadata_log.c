@@ -187,12 +187,13 @@ static enum err put_batch(struct metadata_log *log, const uint8_t *bytes, uint32
                           bool urgent)
 {
     struct log_append_result result;
-    int64_t now_ms = clock_wall_ms(log->world.clock);
-    int64_t max_ms = log->header.max_timestamp_ms;
-    enum err err =
-        urgent ? log_append_urgent(log->log, bytes, size_bytes, max_ms, log->epoch, now_ms, &result)
-               : log_append_leader(log->log, bytes, size_bytes, max_ms, log->epoch, now_ms,
-                                   PRODUCER_OWNER_NONE, &result);
+    struct log_append append = {.bytes = bytes,
+                                .size_bytes = size_bytes,
+                                .max_timestamp_ms = log->header.max_timestamp_ms,
+                                .leader_epoch = log->epoch,
+                                .now_ms = clock_wall_ms(log->world.clock),
+                                .urgent = urgent};
+    enum err err = log_append_leader(log->log, &append, &result);
 
     if (err != OK)
         return err;

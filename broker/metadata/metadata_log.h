@@ -79,7 +79,7 @@ void metadata_log_taken(struct metadata_log *log);
 struct metadata_append {
     /* From the loop: OK, durable and taken; or not durable, and nobody has seen it. */
     void (*done)(struct metadata_append *append, enum err err);
-    bool urgent; /* in: the records let space go (log_append_urgent) */
+    bool urgent; /* in: the records let space go (log_append) */
     /* inside */
     const uint8_t *bytes;
     uint32_t size_bytes;

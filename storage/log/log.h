@@ -106,25 +106,27 @@ struct log_append_result {
     bool duplicate; /* base_offset and last_offset are those of the first time; nothing appended */
 };
 
+/* One batch for the leader's path.  The caller's, within the call. */
+struct log_append {
+    const uint8_t *bytes;
+    uint32_t size_bytes;
+    int64_t max_timestamp_ms;    /* of its records, as the validation found it */
+    int32_t leader_epoch;        /* to be stamped; a newer one enters the epoch cache first */
+    int64_t now_ms;              /* wall clock: the batch's time with LogAppendTime */
+    struct producer_rules rules; /* what its producer must keep to, and who brings it */
+    bool urgent; /* it lets space go (records that delete topics, or shorten what they keep), or
+                  * ends what passed before: it waits behind nobody who waits for room, and may
+                  * use what the journal keeps (journal.h, JRN-5) */
+};
+
 /* The leader's path: one validated batch (batch_validate): checks producer rules, assigns offsets,
- * stamps leader_epoch (a newer one enters the epoch cache first) and the time: now_ms with
- * LogAppendTime, else max_timestamp_ms, the largest of the records as the validation found it.
- * owner: who brings it, for the bound of producers (producer_shares.h).  The bytes are copied, and
- * everything that is kept of a batch is what one parse of the stamped header says.  Visible to
- * nobody before log_set_high_watermark.
+ * stamps epoch and time.  The bytes are copied, and everything that is kept of a batch is what one
+ * parse of the stamped header says.  Visible to nobody before log_set_high_watermark.
  * ERR_FULL: wait with store_wait_room and call again; ERR_NOMEM: the process has no memory, now;
  * ERR_NOSPACE, ERR_STORAGE, ERR_QUARANTINED, ERR_TOO_LARGE (than a segment), ERR_SEQUENCE,
  * ERR_PRODUCER_EPOCH, ERR_UNKNOWN_PRODUCER; ERR_CORRUPT: not one batch of exactly that size, or
  * stamped with a time it fails its checksum. */
-must_use enum err log_append_leader(struct log *log, const uint8_t *bytes, uint32_t size_bytes,
-                                    int64_t max_timestamp_ms, int32_t leader_epoch, int64_t now_ms,
-                                    uint64_t owner, struct log_append_result *out);
-
-/* The same for a batch that lets space go (records that delete topics, or shorten what they keep):
- * it waits behind nobody who waits for room, and may use what the journal keeps (journal.h,
- * JRN-5). */
-must_use enum err log_append_urgent(struct log *log, const uint8_t *bytes, uint32_t size_bytes,
-                                    int64_t max_timestamp_ms, int32_t leader_epoch, int64_t now_ms,
+must_use enum err log_append_leader(struct log *log, const struct log_append *append,
                                     struct log_append_result *out);
 
 /* The follower's and mirror's path: one batch as it is, at its own offsets (>= log_end, else

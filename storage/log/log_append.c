@@ -216,31 +216,30 @@ static void fill_result(const struct log *log, const struct batch_header *header
 
 /* Kafka's LogValidator: offsets, epoch, and the time by the topic's message.timestamp.type. */
 static enum err stamp_as_leader(const struct log *log, struct stored_batch *batch,
-                                int64_t max_timestamp_ms, int32_t leader_epoch, int64_t now_ms)
+                                const struct log_append *append)
 {
     batch_set_base_offset(batch->head, log->offsets.log_end);
-    batch_set_leader_epoch(batch->head, leader_epoch);
+    batch_set_leader_epoch(batch->head, append->leader_epoch);
     if (log->config.log_append_time)
-        batch_set_append_time(batch->head, now_ms);
+        batch_set_append_time(batch->head, append->now_ms);
     else if (batch_is_log_append_time(&batch->header) ||
-             batch->header.max_timestamp_ms != max_timestamp_ms)
-        batch_set_create_time(batch->head, max_timestamp_ms);
+             batch->header.max_timestamp_ms != append->max_timestamp_ms)
+        batch_set_create_time(batch->head, append->max_timestamp_ms);
     return close_stamps(batch);
 }
 
-static enum err append_as_leader(struct log *log, const uint8_t *bytes, uint32_t size_bytes,
-                                 int64_t max_timestamp_ms, int32_t leader_epoch, int64_t now_ms,
-                                 uint64_t owner, bool urgent, struct log_append_result *out)
+enum err log_append_leader(struct log *log, const struct log_append *append,
+                           struct log_append_result *out)
 {
-    struct producer_append append = {.rules = {.origin = PRODUCER_CLIENT, .owner = owner}};
-    const struct producer_check *first = &append.check;
+    struct producer_append judged = {.rules = append->rules};
+    const struct producer_check *first = &judged.check;
     struct stored_batch batch;
-    enum err err = state_error(log, urgent);
+    enum err err = state_error(log, append->urgent);
 
     if (err == OK)
-        err = take_batch(bytes, size_bytes, &batch);
+        err = take_batch(append->bytes, append->size_bytes, &batch);
     if (err == OK)
-        err = producer_append_check(&log->producers, bytes, &batch.header, &append);
+        err = producer_append_check(&log->producers, append->bytes, &batch.header, &judged);
     if (err != OK)
         return err;
     if (first->duplicate) {
@@ -251,31 +250,15 @@ static enum err append_as_leader(struct log *log, const uint8_t *bytes, uint32_t
                                           .duplicate = true};
         return OK;
     }
-    batch.owner = owner;
-    err = stamp_as_leader(log, &batch, max_timestamp_ms, leader_epoch, now_ms);
+    batch.owner = append->rules.owner;
+    err = stamp_as_leader(log, &batch, append);
     if (err == OK)
-        err = store_batch(log, &batch, urgent);
+        err = store_batch(log, &batch, append->urgent);
     if (err != OK)
         return err;
-    apply_producer(log, &batch.header, &append);
+    apply_producer(log, &batch.header, &judged);
     fill_result(log, &batch.header, out);
     return OK;
-}
-
-enum err log_append_leader(struct log *log, const uint8_t *bytes, uint32_t size_bytes,
-                           int64_t max_timestamp_ms, int32_t leader_epoch, int64_t now_ms,
-                           uint64_t owner, struct log_append_result *out)
-{
-    return append_as_leader(log, bytes, size_bytes, max_timestamp_ms, leader_epoch, now_ms, owner,
-                            false, out);
-}
-
-enum err log_append_urgent(struct log *log, const uint8_t *bytes, uint32_t size_bytes,
-                           int64_t max_timestamp_ms, int32_t leader_epoch, int64_t now_ms,
-                           struct log_append_result *out)
-{
-    return append_as_leader(log, bytes, size_bytes, max_timestamp_ms, leader_epoch, now_ms,
-                            PRODUCER_OWNER_NONE, true, out);
 }
 
 enum err log_append_verbatim(struct log *log, const uint8_t *bytes, uint32_t size_bytes,

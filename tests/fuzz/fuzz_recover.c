@@ -288,6 +288,7 @@ static void append(struct life *life, int32_t number, int32_t leader_epoch)
     struct batch_builder builder;
     struct batch_header header;
     struct log_append_result result;
+    struct log_append append;
     const uint8_t *bytes;
     uint32_t size_bytes;
     char value[300];
@@ -302,8 +303,12 @@ static void append(struct life *life, int32_t number, int32_t leader_epoch)
                                      1700000000000 + number) == OK);
     check(batch_builder_finish(&builder, NULL, &bytes, &size_bytes) == OK);
     check(batch_parse(bytes, size_bytes, &header) == OK);
-    check(log_append_leader(life->log, bytes, size_bytes, header.max_timestamp_ms, leader_epoch,
-                            wall_ms(&clock), PRODUCER_OWNER_NONE, &result) == OK);
+    append = (struct log_append){.bytes = bytes,
+                                 .size_bytes = size_bytes,
+                                 .max_timestamp_ms = header.max_timestamp_ms,
+                                 .leader_epoch = leader_epoch,
+                                 .now_ms = wall_ms(&clock)};
+    check(log_append_leader(life->log, &append, &result) == OK);
     batch_builder_deinit(&builder);
     turn(life);
 }

@@ -416,11 +416,16 @@ enum err fixture_append(const struct fixture_append *append, struct log_append_r
     cr_assert(eq(int, batch_parse(bytes, size_bytes, &header), OK));
     if (append->lies)
         liar = make_liar(append, bytes, size_bytes);
-    err = append->verbatim
-              ? log_append_verbatim(at->log, bytes, size_bytes, &result)
-              : log_append_leader(at->log, liar != NULL ? liar : bytes, size_bytes,
-                                  header.max_timestamp_ms, append->leader_epoch,
-                                  clock_wall_ms(fixture.loops[0].clock), append->owner, &result);
+    err = append->verbatim ? log_append_verbatim(at->log, bytes, size_bytes, &result)
+                           : log_append_leader(at->log,
+                                               &(struct log_append){
+                                                   .bytes = liar != NULL ? liar : bytes,
+                                                   .size_bytes = size_bytes,
+                                                   .max_timestamp_ms = header.max_timestamp_ms,
+                                                   .leader_epoch = append->leader_epoch,
+                                                   .now_ms = clock_wall_ms(fixture.loops[0].clock),
+                                                   .rules.owner = append->owner},
+                                               &result);
     if (err == OK && !result.duplicate)
         remember(at, bytes, size_bytes, &result, append);
     mem_free(liar);

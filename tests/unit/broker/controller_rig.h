@@ -85,43 +85,28 @@ void log_set_high_watermark(struct log *log, int64_t offset)
     log->offsets.high_watermark = offset;
 }
 
-enum err log_append_leader(struct log *log, const uint8_t *bytes, uint32_t size_bytes,
-                           int64_t max_timestamp_ms, int32_t leader_epoch, int64_t now_ms,
-                           uint64_t owner, struct log_append_result *out)
+enum err log_append_leader(struct log *log, const struct log_append *append,
+                           struct log_append_result *out)
 {
     struct kept_batch *batch = &log->batches[log->batch_count];
+    uint32_t size_bytes = append->size_bytes;
 
     if (log->refuse_with != OK)
         return log->refuse_with;
-    if (log->is_full)
+    if (log->is_full && !append->urgent) /* urgent: what a full journal keeps */
         return ERR_FULL;
     cr_assert(lt(u32, log->batch_count, 4096));
     log->batch_count++;
     batch->bytes = mem_alloc(size_bytes);
     batch->size_bytes = size_bytes;
-    memcpy(batch->bytes, bytes, size_bytes);
+    memcpy(batch->bytes, append->bytes, size_bytes);
     batch_set_base_offset(batch->bytes, log->offsets.log_end);
-    batch_set_leader_epoch(batch->bytes, leader_epoch);
+    batch_set_leader_epoch(batch->bytes, append->leader_epoch);
     cr_assert(eq(int, batch_parse(batch->bytes, size_bytes, &batch->header), OK));
     *out = (struct log_append_result){.base_offset = log->offsets.log_end,
                                       .last_offset = batch_last_offset(&batch->header)};
     log->offsets.log_end = out->last_offset + 1;
     return OK;
-}
-
-/* What a full journal keeps. */
-enum err log_append_urgent(struct log *log, const uint8_t *bytes, uint32_t size_bytes,
-                           int64_t max_timestamp_ms, int32_t leader_epoch, int64_t now_ms,
-                           struct log_append_result *out)
-{
-    bool is_full = log->is_full;
-    enum err err;
-
-    log->is_full = false;
-    err = log_append_leader(log, bytes, size_bytes, max_timestamp_ms, leader_epoch, now_ms,
-                            PRODUCER_OWNER_NONE, out);
-    log->is_full = is_full;
-    return err;
 }
 
 enum err log_scan(struct log *log, int64_t offset,

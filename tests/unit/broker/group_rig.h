@@ -133,11 +133,11 @@ void log_set_high_watermark(struct log *log, int64_t offset)
     log->offsets.high_watermark = offset;
 }
 
-enum err log_append_leader(struct log *log, const uint8_t *bytes, uint32_t size_bytes,
-                           int64_t max_timestamp_ms, int32_t leader_epoch, int64_t now_ms,
-                           uint64_t owner, struct log_append_result *out)
+enum err log_append_leader(struct log *log, const struct log_append *append,
+                           struct log_append_result *out)
 {
     struct kept_batch *batch = &log->batches[log->batch_count];
+    uint32_t size_bytes = append->size_bytes;
 
     if (disk.refuse_with != OK)
         return disk.refuse_with;
@@ -147,7 +147,7 @@ enum err log_append_leader(struct log *log, const uint8_t *bytes, uint32_t size_
     log->batch_count++;
     batch->bytes = mem_alloc(size_bytes);
     batch->size_bytes = size_bytes;
-    memcpy(batch->bytes, bytes, size_bytes);
+    memcpy(batch->bytes, append->bytes, size_bytes);
     batch_set_base_offset(batch->bytes, log->offsets.log_end);
     cr_assert(eq(int, batch_parse(batch->bytes, size_bytes, &batch->header), OK));
     cr_assert(batch_crc_is_good(batch->bytes, &batch->header));
@@ -170,8 +170,12 @@ enum err log_append_verbatim(struct log *log, const uint8_t *bytes, uint32_t siz
     if (err != OK)
         return err;
     log->offsets.log_end = header.base_offset; /* a hole is allowed */
-    return log_append_leader(log, bytes, size_bytes, header.max_timestamp_ms, header.leader_epoch,
-                             0, 0, out);
+    return log_append_leader(log,
+                             &(struct log_append){.bytes = bytes,
+                                                  .size_bytes = size_bytes,
+                                                  .max_timestamp_ms = header.max_timestamp_ms,
+                                                  .leader_epoch = header.leader_epoch},
+                             out);
 }
 
 enum err log_scan(struct log *log, int64_t offset,

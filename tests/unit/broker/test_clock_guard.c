@@ -99,8 +99,13 @@ static void append(struct log *log, int32_t sequence)
     cr_assert(eq(int, batch_builder_add_pair(&builder, NULL, -1, "v", 1, wall_ms()), OK));
     cr_assert(eq(int, batch_builder_finish(&builder, NULL, &bytes, &size_bytes), OK));
     cr_assert(eq(int,
-                 log_append_leader(log, bytes, size_bytes, wall_ms(), 1, wall_ms(),
-                                   PRODUCER_OWNER_NONE, &result),
+                 log_append_leader(log,
+                                   &(struct log_append){.bytes = bytes,
+                                                        .size_bytes = size_bytes,
+                                                        .max_timestamp_ms = wall_ms(),
+                                                        .leader_epoch = 1,
+                                                        .now_ms = wall_ms()},
+                                   &result),
                  OK));
     batch_builder_deinit(&builder);
     pass_ms(1000);

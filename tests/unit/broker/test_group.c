@@ -531,6 +531,7 @@ Test(group, group_whose_partition_is_damaged_is_not_served)
     struct batch_builder_options options = batch_builder_options_default();
     struct client_member a = a_client();
     struct log_append_result result;
+    struct log_append append;
     struct batch_header header;
     const uint8_t *bytes;
     uint32_t size_bytes;
@@ -541,10 +542,8 @@ Test(group, group_whose_partition_is_damaged_is_not_served)
     cr_assert(eq(int, batch_builder_add_pair(&builder, key, sizeof(key), "", 0, 1), OK));
     cr_assert(eq(int, batch_builder_finish(&builder, NULL, &bytes, &size_bytes), OK));
     cr_assert(eq(int, batch_parse(bytes, size_bytes, &header), OK));
-    cr_assert(eq(
-        int,
-        log_append_leader(&disk.logs[0], bytes, size_bytes, 1, 0, 1, PRODUCER_OWNER_NONE, &result),
-        OK));
+    append = (struct log_append){.bytes = bytes, .size_bytes = size_bytes, .max_timestamp_ms = 1};
+    cr_assert(eq(int, log_append_leader(&disk.logs[0], &append, &result), OK));
     batch_builder_deinit(&builder);
     rig_settle();
     rig_restart();

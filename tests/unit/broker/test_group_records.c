@@ -99,6 +99,7 @@ static void append_record(int16_t type, const void *key, int16_t version, const 
     struct wire_bytes key_bytes;
     struct wire_bytes value_bytes;
     struct log_append_result result;
+    struct log_append append;
     struct batch_header header;
     const uint8_t *bytes;
     uint32_t size_bytes;
@@ -117,10 +118,8 @@ static void append_record(int16_t type, const void *key, int16_t version, const 
                  OK));
     cr_assert(eq(int, batch_builder_finish(&builder, NULL, &bytes, &size_bytes), OK));
     cr_assert(eq(int, batch_parse(bytes, size_bytes, &header), OK));
-    cr_assert(eq(
-        int,
-        log_append_leader(&disk.logs[0], bytes, size_bytes, 1, 0, 1, PRODUCER_OWNER_NONE, &result),
-        OK));
+    append = (struct log_append){.bytes = bytes, .size_bytes = size_bytes, .max_timestamp_ms = 1};
+    cr_assert(eq(int, log_append_leader(&disk.logs[0], &append, &result), OK));
     batch_builder_deinit(&builder);
     rig_settle();
 }

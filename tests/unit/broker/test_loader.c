@@ -203,6 +203,7 @@ static void leave_in_log(const char *value, size_t size_bytes)
     struct batch_builder_options options = batch_builder_options_default();
     struct batch_builder builder;
     struct log_append_result result;
+    struct log_append append;
     const uint8_t *bytes;
     uint32_t batch_bytes;
 
@@ -211,10 +212,9 @@ static void leave_in_log(const char *value, size_t size_bytes)
     cr_assert(
         eq(int, batch_builder_add_pair(&builder, NULL, -1, value, (int32_t)size_bytes, 0), OK));
     cr_assert(eq(int, batch_builder_finish(&builder, NULL, &bytes, &batch_bytes), OK));
-    cr_assert(eq(int,
-                 log_append_leader(&kept_log, bytes, batch_bytes, 0, kept_log.epoch, 0,
-                                   PRODUCER_OWNER_NONE, &result),
-                 OK));
+    append = (struct log_append){
+        .bytes = bytes, .size_bytes = batch_bytes, .leader_epoch = kept_log.epoch};
+    cr_assert(eq(int, log_append_leader(&kept_log, &append, &result), OK));
     batch_builder_deinit(&builder);
 }
 

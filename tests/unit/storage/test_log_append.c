@@ -279,6 +279,17 @@ Test(log_append, log_append_time_is_stamped_and_the_checksum_stays_right)
     fixture_check_content(0, 30000); /* from the file: the checksum is looked at */
 }
 
+static enum err put_bytes(struct log *log, const uint8_t *bytes, uint32_t size_bytes,
+                          int64_t max_timestamp_ms, struct log_append_result *out)
+{
+    return log_append_leader(log,
+                             &(struct log_append){.bytes = bytes,
+                                                  .size_bytes = size_bytes,
+                                                  .max_timestamp_ms = max_timestamp_ms,
+                                                  .now_ms = 5},
+                             out);
+}
+
 /* Bytes that the validation never saw in this form. */
 Test(log_append, a_changed_batch_is_checked_again_before_it_is_stored, .init = up)
 {
@@ -296,29 +307,17 @@ Test(log_append, a_changed_batch_is_checked_again_before_it_is_stored, .init = u
     bytes = mem_alloc(size_bytes + 10);
     memcpy(bytes, built, size_bytes);
     bytes[size_bytes - 2] ^= 1;
-    cr_assert(
-        eq(int, log_append_leader(log, bytes, size_bytes, 1007, 0, 5, PRODUCER_OWNER_NONE, &result),
-           ERR_CORRUPT));
+    cr_assert(eq(int, put_bytes(log, bytes, size_bytes, 1007, &result), ERR_CORRUPT));
     fixture.at[0].config.log_append_time = true;
     log_set_config(log, &fixture.at[0].config);
-    cr_assert(
-        eq(int, log_append_leader(log, bytes, size_bytes, 1000, 0, 5, PRODUCER_OWNER_NONE, &result),
-           ERR_CORRUPT));
+    cr_assert(eq(int, put_bytes(log, bytes, size_bytes, 1000, &result), ERR_CORRUPT));
     bytes[size_bytes - 2] ^= 1;
     /* more bytes than the batch, and fewer */
-    cr_assert(
-        eq(int,
-           log_append_leader(log, bytes, size_bytes + 10, 1000, 0, 5, PRODUCER_OWNER_NONE, &result),
-           ERR_CORRUPT));
-    cr_assert(
-        eq(int,
-           log_append_leader(log, bytes, size_bytes - 1, 1000, 0, 5, PRODUCER_OWNER_NONE, &result),
-           ERR_CORRUPT));
+    cr_assert(eq(int, put_bytes(log, bytes, size_bytes + 10, 1000, &result), ERR_CORRUPT));
+    cr_assert(eq(int, put_bytes(log, bytes, size_bytes - 1, 1000, &result), ERR_CORRUPT));
     cr_assert(eq(int, log_append_verbatim(log, bytes, size_bytes + 10, &result), ERR_CORRUPT));
     cr_assert(eq(i64, log_offsets(log).log_end, 0));
-    cr_assert(
-        eq(int, log_append_leader(log, bytes, size_bytes, 1000, 0, 5, PRODUCER_OWNER_NONE, &result),
-           OK));
+    cr_assert(eq(int, put_bytes(log, bytes, size_bytes, 1000, &result), OK));
     cr_assert(eq(i64, result.log_append_time_ms, 5));
     mem_free(bytes);
     batch_builder_deinit(&builder);

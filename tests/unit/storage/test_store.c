@@ -727,28 +727,29 @@ Test(store, an_append_that_the_process_has_no_memory_for_is_refused_at_once)
 {
     const struct fixture_batch *batch;
     struct log_append_result result;
+    struct log_append append;
     uint32_t refused = 0;
 
     up_with(&(struct fixture_options){.seed = 5, .log_count = 3});
     cr_assert(eq(int, fixture_append(&(struct fixture_append){.value_bytes = 1100000}, NULL), OK));
     cr_assert(fixture_settle());
     batch = &fixture.at[0].batches[0];
+    append = (struct log_append){.bytes = batch->bytes,
+                                 .size_bytes = batch->size_bytes,
+                                 .max_timestamp_ms = 1000,
+                                 .now_ms = 1000};
     for (uint64_t n = 1; n <= 6; n++) { /* each of its allocations */
         enum err err;
         fixture_run_ms(2000); /* the journal grows */
         mem_fail_after(n);
-        err = log_append_leader(fixture.at[1].log, batch->bytes, batch->size_bytes, 1000, 0, 1000,
-                                PRODUCER_OWNER_NONE, &result);
+        err = log_append_leader(fixture.at[1].log, &append, &result);
         mem_fail_after(0);
         cr_assert(err == OK || err == ERR_NOMEM, "%s", err_name(err));
         refused += err != OK;
     }
     cr_assert(ge(u32, refused, 3)); /* the ring of its tail, its entry, a buffer */
     mem_fail_after(3);
-    cr_assert(eq(int,
-                 log_append_leader(fixture.at[2].log, batch->bytes, batch->size_bytes, 1000, 0,
-                                   1000, PRODUCER_OWNER_NONE, &result),
-                 ERR_NOMEM));
+    cr_assert(eq(int, log_append_leader(fixture.at[2].log, &append, &result), ERR_NOMEM));
     mem_fail_after(0);
     cr_assert(eq(i64, log_offsets(fixture.at[1].log).log_end, 6 - (int64_t)refused));
     fixture_forget_from(1, 0);
@@ -883,16 +884,20 @@ Test(store, a_full_journal_takes_records_that_delete_topics_past_those_who_wait)
     struct hungry hungry = {.waiter.room = on_room_never};
     struct fixture_batch batch;
     struct log_append_result result;
+    struct log_append append;
     enum err err;
 
     fill_disk_and_journal();
     store_wait_room(fixture.store, &hungry.waiter);
     batch = fixture.at[0].batches[fixture.at[0].batch_count - 1]; /* a small one */
-    err = log_append_leader(fixture.at[0].log, batch.bytes, batch.size_bytes, 1000, 0, 1000,
-                            PRODUCER_OWNER_NONE, &result);
+    append = (struct log_append){.bytes = batch.bytes,
+                                 .size_bytes = batch.size_bytes,
+                                 .max_timestamp_ms = 1000,
+                                 .now_ms = 1000};
+    err = log_append_leader(fixture.at[0].log, &append, &result);
     cr_assert(eq(int, err, ERR_FULL));
-    err =
-        log_append_urgent(fixture.at[0].log, batch.bytes, batch.size_bytes, 1000, 0, 1000, &result);
+    append.urgent = true;
+    err = log_append_leader(fixture.at[0].log, &append, &result);
     cr_assert(eq(int, err, OK));
     fixture_run_ms(100);
     cr_assert(lt(i64, result.last_offset, log_offsets(fixture.at[0].log).durable));
