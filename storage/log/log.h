@@ -124,8 +124,8 @@ struct log_append {
  * parse of the stamped header says.  Visible to nobody before log_set_high_watermark.
  * ERR_FULL: wait with store_wait_room and call again; ERR_NOMEM: the process has no memory, now;
  * ERR_NOSPACE, ERR_STORAGE, ERR_QUARANTINED, ERR_TOO_LARGE (than a segment), ERR_SEQUENCE,
- * ERR_PRODUCER_EPOCH, ERR_UNKNOWN_PRODUCER; ERR_CORRUPT: not one batch of exactly that size, or
- * stamped with a time it fails its checksum. */
+ * ERR_PRODUCER_EPOCH, ERR_TXN_STATE, ERR_FENCED_EPOCH (producer_state_check); ERR_CORRUPT: not one
+ * batch of exactly that size, or stamped with a time it fails its checksum. */
 must_use enum err log_append_leader(struct log *log, const struct log_append *append,
                                     struct log_append_result *out);
 

@@ -3,12 +3,13 @@
  * One entry per producer id: epoch, the five newest batches, open transaction.  Owned by the log;
  * lives on its loop.  Rules: DUR-I1 to DUR-I7, DUR-I9, DUR-I11, DUR-I12; KIP-98, KIP-360, KIP-890.
  *   PST-1  entries without a batch exist (after a marker with a new epoch)
- *   PST-2  batches of an entry: oldest first, contiguous sequences, growing offsets, all of `epoch`
- *   PST-3  open entries (txn_first_offset >= 0) are on `open`, by rising txn_first_offset
- *   PST-4  every batch below end_offset was applied, none at or above it
- *   PST-5  a new producer beyond the bound takes the place of one without open transaction, as if
- *          that had expired: a bound on memory that refuses nobody.  Which one: producer_shares.h,
- *          first in this partition, then among all that share the bound of `all` */
+ *   PST-2  batches of an entry: oldest first, contiguous sequences, growing offsets, all of
+ * `epoch`; of batches that a coordinator writes every sequence begins at 0 PST-3  open entries
+ * (txn_first_offset >= 0) are on `open`, by rising txn_first_offset PST-4  every batch below
+ * end_offset was applied, none at or above it PST-5  a new producer beyond the bound takes the
+ * place of one without open transaction, as if that had expired: a bound on memory that refuses
+ * nobody.  Which one: producer_shares.h, first in this partition, then among all that share the
+ * bound of `all` */
 #ifndef LEVEE_STORAGE_LOG_PRODUCER_STATE_H
 #define LEVEE_STORAGE_LOG_PRODUCER_STATE_H
 
@@ -90,7 +91,8 @@ struct producer_rules {
 };
 
 struct producer_check {
-    bool duplicate; /* nothing is to be appended; the batch is there already: */
+    bool duplicate; /* nothing is to be appended; the batch is there already (a marker: somewhere
+                     * at or below last_offset): */
     int64_t base_offset;
     int64_t last_offset;
     int64_t timestamp_ms; /* of the batch then */
@@ -113,14 +115,20 @@ void producer_state_deinit(struct producer_state *ps);
 
 /* May this batch be appended?  header: as the client sent it (its base offset does not count);
  * batches without producer id are always fine.  marker: of a control batch that ends a transaction,
- * else NULL.  Changes nothing that can be seen, but takes the memory that the update needs.
- *   ERR_PRODUCER_EPOCH     the epoch is smaller than the newest, or negative
- *   ERR_SEQUENCE           not a duplicate and not the next; a new epoch does not start at 0
- *   ERR_UNKNOWN_PRODUCER   no state, and rules ask for sequence 0
- *   ERR_TXN_STATE          not transactional while the producer's transaction is open; CLIENT,
- *                          transactional: none is open, and it is not registered
+ * else NULL.  Changes nothing that can be seen, but takes the memory that the update needs.  What a
+ * client's batch is held against, in this order: the window (a duplicate), the epoch, the
+ * transaction, the sequence.  A marker: the producer's epoch, then the coordinator's.
+ *   ERR_PRODUCER_EPOCH     the epoch is smaller than the newest, or negative; a marker with txn_v2:
+ *                          or it is that of the open transaction
+ *   ERR_SEQUENCE           not a duplicate and not the next; a new epoch does not start at 0; with
+ *                          txn_v2: no state, and it does not either
+ *   ERR_TXN_STATE          while a transaction is open: it is not transactional, or of a newer
+ *                          epoch (clients abort on it, and that marker ends the older one, too);
+ *                          CLIENT, transactional: none is open, and it is not registered
  *   ERR_FENCED_EPOCH       the marker's coordinator epoch is smaller than the last one seen
  *   ERR_NOMEM
+ * A marker with txn_v2 and the epoch that is known, where nothing is open, was written before: a
+ * duplicate (KAFKA-19999); under version 1 it may be the first, and is written.
  * With VERBATIM and REPLAY only ERR_NOMEM is possible.  Batches come by producer_append.h. */
 must_use enum err producer_state_check(struct producer_state *ps, const struct batch_header *header,
                                        const struct control_marker *marker,

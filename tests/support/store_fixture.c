@@ -424,7 +424,12 @@ enum err fixture_append(const struct fixture_append *append, struct log_append_r
                                                    .max_timestamp_ms = header.max_timestamp_ms,
                                                    .leader_epoch = append->leader_epoch,
                                                    .now_ms = clock_wall_ms(fixture.loops[0].clock),
-                                                   .rules.owner = append->owner},
+                                                   .rules = {.origin = append->marker != NULL
+                                                                           ? PRODUCER_COORDINATOR
+                                                                           : PRODUCER_CLIENT,
+                                                             .txn_v2 = append->txn_v2,
+                                                             .is_registered = true,
+                                                             .owner = append->owner}},
                                                &result);
     if (err == OK && !result.duplicate)
         remember(at, bytes, size_bytes, &result, append);

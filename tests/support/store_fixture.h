@@ -127,6 +127,7 @@ struct fixture_append {
     bool claims_append_time;
     int64_t base_offset; /* verbatim */
     bool transactional;
+    bool txn_v2;                         /* the rules of transaction.version 2 */
     const struct control_marker *marker; /* ends a transaction: the one record that there is */
     bool verbatim;
 };

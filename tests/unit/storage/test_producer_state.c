@@ -10,8 +10,11 @@
 
 static struct producer_state ps;
 static const struct producer_rules client = {.origin = PRODUCER_CLIENT};
+static const struct producer_rules registered = {.origin = PRODUCER_CLIENT, .is_registered = true};
 static const struct producer_rules verbatim = {.origin = PRODUCER_VERBATIM};
 static const struct producer_rules coordinator = {.origin = PRODUCER_COORDINATOR};
+static const struct producer_rules coordinator_v2 = {.origin = PRODUCER_COORDINATOR,
+                                                     .txn_v2 = true};
 
 static void setup(void)
 {
@@ -74,8 +77,10 @@ static enum err send_transactional(int64_t producer_id, int16_t epoch, int32_t s
     struct producer_check checked;
 
     header.attributes = BATCH_TRANSACTIONAL;
-    return offer(header, &client, &checked);
+    return offer(header, &registered, &checked);
 }
+
+static bool was_written; /* by mark_as */
 
 static enum err mark_as(const struct producer_rules *rules, int64_t producer_id, int16_t epoch,
                         bool commit, int32_t coordinator_epoch, bool *ended,
@@ -93,6 +98,12 @@ static enum err mark_as(const struct producer_rules *rules, int64_t producer_id,
     err = producer_state_check(&ps, &header, &marker, rules, &checked);
     if (err)
         return err;
+    was_written = !checked.duplicate;
+    if (checked.duplicate) {
+        cr_assert(eq(i64, checked.last_offset, ps.end_offset - 1));
+        *ended = false;
+        return OK;
+    }
     header.base_offset = ps.end_offset;
     *ended = producer_state_update(&ps, &header, &marker, NOW_MS, completed);
     return OK;
@@ -163,7 +174,7 @@ Test(producer_state, an_unknown_producer_may_start_anywhere_unless_the_rules_say
 {
     const struct producer_rules txn_v2 = {.origin = PRODUCER_CLIENT, .txn_v2 = true};
 
-    cr_assert(eq(int, send_as(&txn_v2, 1, 0, 5, 1), ERR_UNKNOWN_PRODUCER));
+    cr_assert(eq(int, send_as(&txn_v2, 1, 0, 5, 1), ERR_SEQUENCE));
     cr_assert(eq(u32, producer_state_count(&ps), 0));
     cr_assert(eq(int, send(1, 0, 5, 1), OK)); /* also on a partition that was never written */
     cr_assert(eq(int, send(1, 0, 0, 1), ERR_SEQUENCE));
@@ -244,6 +255,109 @@ Test(producer_state, a_marker_with_a_new_epoch_makes_sequences_start_anew)
     cr_assert(eq(int, send_transactional(7, 5, 3, 1), ERR_PRODUCER_EPOCH));
     cr_assert(eq(int, send_transactional(7, 6, 3, 1), ERR_SEQUENCE));
     cr_assert(eq(int, send_transactional(7, 6, 0, 1), OK));
+}
+
+/* DUR-T6 */
+Test(producer_state, a_transaction_begins_only_when_it_is_registered)
+{
+    struct batch_header header = batch_of(7, 0, 0, 1);
+    struct producer_completed completed;
+    struct producer_check checked;
+    bool ended;
+
+    header.attributes = BATCH_TRANSACTIONAL;
+    cr_assert(eq(int, offer(header, &client, &checked), ERR_TXN_STATE));
+    cr_assert(eq(u32, producer_state_count(&ps), 0));
+    cr_assert(eq(int, offer(header, &registered, &checked), OK));
+    header.base_sequence = 1;
+    cr_assert(eq(int, offer(header, &client, &checked), OK)); /* it is open */
+    cr_assert(eq(int, mark_as(&coordinator, 7, 0, true, 0, &ended, &completed), OK));
+    cr_assert(eq(int, offer(header, &client, &checked), OK)); /* again: the first time's offset */
+    cr_assert(checked.duplicate);
+    header.base_sequence = 2;
+    cr_assert(eq(int, offer(header, &client, &checked), ERR_TXN_STATE));
+    header.producer_epoch = -1;
+    cr_assert(eq(int, offer(header, &client, &checked), ERR_PRODUCER_EPOCH));
+    header.producer_epoch = 0;
+    cr_assert(eq(int, offer(header, &coordinator, &checked), OK));
+}
+
+Test(producer_state, the_epoch_is_judged_before_the_registration)
+{
+    struct batch_header header = batch_of(7, 2, 0, 1);
+    struct producer_check checked;
+
+    cr_assert(eq(int, send(7, 3, 0, 1), OK));
+    header.attributes = BATCH_TRANSACTIONAL;
+    cr_assert(eq(int, offer(header, &client, &checked), ERR_PRODUCER_EPOCH));
+    header.producer_epoch = 4;
+    header.base_sequence = 9;
+    cr_assert(eq(int, offer(header, &client, &checked), ERR_TXN_STATE));
+    cr_assert(eq(int, offer(header, &registered, &checked), ERR_SEQUENCE));
+}
+
+Test(producer_state, a_newer_epoch_waits_for_the_marker_of_the_older_transaction)
+{
+    struct producer_completed completed;
+    bool ended;
+
+    cr_assert(eq(int, send_transactional(7, 3, 0, 2), OK));
+    cr_assert(eq(int, send_transactional(7, 4, 0, 1), ERR_TXN_STATE));
+    cr_assert(eq(int, send(7, 4, 0, 1), ERR_TXN_STATE));
+    cr_assert(eq(int, send_as(&coordinator, 7, 4, 0, 1), ERR_TXN_STATE));
+    cr_assert(eq(int, mark_as(&coordinator, 7, 4, false, 0, &ended, &completed), OK));
+    cr_assert(ended);
+    cr_assert(eq(i64, completed.first_offset, 0));
+    cr_assert(eq(int, send_transactional(7, 4, 0, 1), OK));
+}
+
+/* KAFKA-19999 */
+Test(producer_state, a_marker_of_version_2_has_a_newer_epoch_or_is_there_already)
+{
+    struct producer_completed completed;
+    bool ended;
+
+    cr_assert(eq(int, send_transactional(7, 5, 0, 1), OK));
+    cr_assert(
+        eq(int, mark_as(&coordinator_v2, 7, 5, true, 1, &ended, &completed), ERR_PRODUCER_EPOCH));
+    cr_assert(eq(int, mark_as(&coordinator_v2, 7, 6, true, 1, &ended, &completed), OK));
+    cr_assert(ended && was_written);
+    cr_assert(eq(int, mark_as(&coordinator_v2, 7, 6, true, 1, &ended, &completed), OK));
+    cr_assert(not(ended || was_written));
+    cr_assert(
+        eq(int, mark_as(&coordinator_v2, 7, 6, true, 0, &ended, &completed), ERR_FENCED_EPOCH));
+    cr_assert(
+        eq(int, mark_as(&coordinator_v2, 7, 5, true, 1, &ended, &completed), ERR_PRODUCER_EPOCH));
+    cr_assert(eq(int, mark_as(&coordinator, 7, 6, true, 1, &ended, &completed), OK));
+    cr_assert(was_written); /* version 1: perhaps the first of it */
+    cr_assert(eq(int, send_transactional(7, 6, 0, 1), OK));
+    cr_assert(eq(int, mark_as(&coordinator_v2, 7, 6, true, 1, &ended, &completed),
+                 ERR_PRODUCER_EPOCH)); /* late: it would commit the next one */
+    cr_assert(eq(int, mark_as(&coordinator_v2, 7, INT16_MAX, false, 1, &ended, &completed), OK));
+    cr_assert(ended);
+    cr_assert(eq(int, mark_as(&coordinator_v2, 7, INT16_MAX, false, 1, &ended, &completed), OK));
+    cr_assert(not(was_written));
+}
+
+Test(producer_state, of_a_coordinator_each_batch_begins_at_zero)
+{
+    struct producer_completed completed;
+    bool ended;
+
+    for (int i = 0; i < 7; i++) {
+        struct batch_header header = batch_of(7, 0, 0, 2);
+        struct producer_check checked;
+
+        header.attributes = BATCH_TRANSACTIONAL;
+        cr_assert(eq(int, offer(header, &coordinator, &checked), OK));
+        cr_assert(not(checked.duplicate));
+    }
+    cr_assert(eq(i64, ps.end_offset, 14));
+    cr_assert(eq(i64, producer_state_first_open_offset(&ps), 0));
+    cr_assert(eq(int, send_as(&coordinator, 7, 0, 0, 1), ERR_TXN_STATE));
+    cr_assert(eq(int, mark_as(&coordinator, 7, 1, true, 0, &ended, &completed), OK));
+    cr_assert(ended);
+    cr_assert(eq(int, send_as(&coordinator, 7, 0, 0, 1), ERR_PRODUCER_EPOCH));
 }
 
 Test(producer_state, idle_producers_expire_but_not_open_transactions)
