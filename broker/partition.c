@@ -46,27 +46,44 @@ static void wake_all(struct list *waiters, enum err err)
     }
 }
 
+/* Up to where a waiter for data sees. */
+static int64_t data_mark(const struct partition_waiter *waiter, const struct log_offsets *offsets)
+{
+    return waiter->is_committed ? offsets->last_stable : offsets->high_watermark;
+}
+
+static void take_data(struct partition *partition, const struct log_offsets *offsets,
+                      struct list *ready)
+{
+    list_for_each_safe(node, &partition->data_waiters)
+    {
+        const struct partition_waiter *waiter = container_of(node, struct partition_waiter, node);
+        if (waiter->offset <= data_mark(waiter, offsets)) {
+            list_remove(node);
+            list_push_back(ready, node);
+        }
+    }
+    partition->told_stable = offsets->last_stable;
+}
+
 void partition_publish(struct partition *partition)
 {
     struct log_offsets offsets = log_offsets(partition->log);
     int64_t own = own_mark(partition, &offsets);
+    int64_t published = offsets.high_watermark;
     int64_t allowed;
     struct list ready;
 
     in_sync_tell_own(&partition->in_sync, own);
-    allowed = in_sync_high_watermark(&partition->in_sync, offsets.high_watermark);
+    allowed = in_sync_high_watermark(&partition->in_sync, published);
     list_init(&ready); /* onto a list of our own first: waking may add waiters */
-    if (allowed > offsets.high_watermark) {
+    if (allowed > published) {
         log_set_high_watermark(partition->log, allowed); /* PRT-1 */
         take_reached(&partition->ack_waiters, allowed, &ready);
-        list_for_each_safe(node, &partition->data_waiters)
-        {
-            if (container_of(node, struct partition_waiter, node)->offset <= allowed) {
-                list_remove(node);
-                list_push_back(&ready, node);
-            }
-        }
     }
+    offsets = log_offsets(partition->log);
+    if (allowed > published || offsets.last_stable != partition->told_stable)
+        take_data(partition, &offsets, &ready);
     take_reached(&partition->own_waiters, own, &ready);
     wake_all(&ready, OK);
 }
@@ -352,7 +369,9 @@ void partition_wait_ack(struct partition *partition, struct partition_waiter *wa
 
 void partition_wait_data(struct partition *partition, struct partition_waiter *waiter)
 {
-    if (!is_over(partition, log_offsets(partition->log).high_watermark, waiter))
+    struct log_offsets offsets = log_offsets(partition->log);
+
+    if (!is_over(partition, data_mark(waiter, &offsets), waiter))
         list_push_back(&partition->data_waiters, &waiter->node);
 }
 

@@ -4,8 +4,8 @@
  * only through it: what is here, partition_read.h, partition_trim.h, time_lookup.h.
  *   PRT-1  the high watermark moves in partition_publish and nowhere else, never past what the
  *          log's durability mode allows, nor past a member of the maximal in-sync set
- *   PRT-2  a waiter is woken exactly once: by the high watermark, or by an error that ends the wait
- *       (deleted, failed, not led any more)
+ *   PRT-2  a waiter is woken exactly once: by the offset that it waits for (the high watermark, or
+ *       the last stable one), or by an error that ends the wait (deleted, failed, not led any more)
  *   PRT-3  leader_epoch and in_sync's committed state change only by committed metadata records */
 #ifndef LEVEE_BROKER_PARTITION_H
 #define LEVEE_BROKER_PARTITION_H
@@ -33,6 +33,7 @@ struct partition {
     struct list own_waiters;  /* of partition_waiter, by rising offset */
     struct list ack_waiters;  /* of partition_waiter, by rising offset */
     struct list data_waiters; /* of partition_waiter */
+    int64_t told_stable;      /* the last stable offset that they were told of last */
     struct list trims;        /* of partition_trim: they wait for room */
     struct topic_metrics metrics;
 };
@@ -59,6 +60,7 @@ struct partition_waiter {
     struct list node;
     int64_t offset;
     int64_t from_offset; /* data: or until the log starts above it */
+    bool is_committed;   /* data: by the last stable offset, not by the high watermark */
     void (*wake)(struct partition_waiter *waiter, enum err err);
 };
 
@@ -102,7 +104,8 @@ static inline int64_t partition_timestamp_near(const struct partition *partition
 void partition_init_waits(struct partition *partition);
 
 /* The log's progress callback: tell the in-sync set how far we are by our durability mode, move the
- * high watermark to what the set allows, and wake those who waited for it. */
+ * high watermark to what the set allows, and wake those who waited for it, or for the last stable
+ * offset, which moves with it and where a transaction's end has become durable. */
 void partition_publish(struct partition *partition);
 
 /* Take what the committed metadata says; a new leader epoch begins before the first append under
@@ -164,8 +167,9 @@ void partition_note_refused(struct partition *partition, const uint8_t *bytes, u
 void partition_refuse_append(struct partition_append *append);
 
 /* Wake waiter once this broker's own log has what lies below waiter->offset by its durability mode
- * (acks=1), or once high_watermark >= waiter->offset (acks=all; data); now, inside the call, when
- * it is so already, or with an error.  For acks ERR_NOT_FOUND also when not led. */
+ * (acks=1), or once high_watermark >= waiter->offset (acks=all; data, where waiter->is_committed
+ * the last stable offset); now, inside the call, when it is so already, or with an error.  For acks
+ * ERR_NOT_FOUND also when not led. */
 void partition_wait_own(struct partition *partition, struct partition_waiter *waiter);
 void partition_wait_ack(struct partition *partition, struct partition_waiter *waiter);
 void partition_wait_data(struct partition *partition, struct partition_waiter *waiter);

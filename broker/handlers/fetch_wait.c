@@ -1,6 +1,6 @@
-/* A fetch that waits for more: every part watches its partition's high watermark on the shard of
- * the partition and counts there what comes; when it is enough, all watches end and a round reads.
- */
+/* A fetch that waits for more: every part watches how far it may see (the high watermark; of who
+ * reads committed, the last stable offset) on the shard of the partition and counts there what
+ * comes; when it is enough, all watches end and a round reads. */
 #include "base/check.h"
 #include "broker/handlers/fetch_private.h"
 #include "broker/topic_table.h"
@@ -32,7 +32,7 @@ static void on_watch_done(struct shard_call *call)
 
 static void watch_more(struct fetch_part *part, struct partition *partition)
 {
-    part->waiter.offset = partition_offsets(partition).high_watermark + 1;
+    part->waiter.offset = partition_read_bound(partition, part->fetch->isolation) + 1;
     partition_wait_data(partition, &part->waiter);
 }
 
@@ -76,7 +76,10 @@ static void watch_part(struct shard_call *call)
     struct partition *partition =
         topic_table_find(call->target->topics, &part->topic_id, part->partition);
 
-    part->waiter = (struct partition_waiter){.wake = on_wake, .from_offset = part->fetch_offset};
+    part->waiter =
+        (struct partition_waiter){.wake = on_wake,
+                                  .from_offset = part->fetch_offset,
+                                  .is_committed = part->fetch->isolation == PARTITION_COMMITTED};
     if (partition == NULL || is_enough(part, partition)) /* what came since it was read */
         shard_call_finish(call);
     else
