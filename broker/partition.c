@@ -207,6 +207,14 @@ static enum err put(struct append_op *op)
     return err;
 }
 
+/* What a coordinator writes has no place in a producer's sequence. */
+static bool is_of_client(const struct partition_append *append, struct batch_header *header)
+{
+    return append->rules.origin == PRODUCER_CLIENT &&
+           batch_parse_header(append->bytes, append->size_bytes, header) == OK &&
+           batch_has_producer(header);
+}
+
 void partition_note_refused(struct partition *partition, const uint8_t *bytes, uint32_t size_bytes)
 {
     struct batch_header header;
@@ -219,7 +227,7 @@ static void on_put(struct append_op *op, enum err err)
 {
     struct partition_append *append = container_of(op, struct partition_append, op);
 
-    if (err == ERR_NOMEM || err == ERR_REPLICAS) /* clients send it again */
+    if (append->op.has_key && (err == ERR_NOMEM || err == ERR_REPLICAS)) /* it comes again */
         partition_note_refused(append->partition, append->bytes, append->size_bytes);
     append->done(append, err);
 }
@@ -233,7 +241,8 @@ static enum err judge(struct partition *partition, struct partition_append *appe
                              append->op.held_bytes, append->op.is_preparing,
                              loop_now_ns(&partition->shard->loop)))
         return OK;
-    partition_note_refused(partition, append->bytes, append->size_bytes);
+    if (append->op.has_key)
+        partition_note_refused(partition, append->bytes, append->size_bytes);
     return ERR_TIMEOUT;
 }
 
@@ -245,8 +254,7 @@ void partition_append(struct partition *partition, struct partition_append *appe
     append->partition = partition;
     append->op.put = put;
     append->op.done = on_put;
-    append->op.has_key = batch_parse_header(append->bytes, append->size_bytes, &header) == OK &&
-                         batch_has_producer(&header);
+    append->op.has_key = is_of_client(append, &header);
     append->op.key.key = (uint64_t)header.producer_id;
     append->op.queue = NULL;
     err = judge(partition, append);

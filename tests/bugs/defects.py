@@ -605,8 +605,11 @@ DEFECTS = [
     defect("refused_for_checks_is_overtaken", "a batch overtakes one that was refused since much waits for checks",
            ["test_partition"],
            ("broker/partition.c",
-            "    partition_note_refused(partition, append->bytes, append->size_bytes);\n    return ERR_TIMEOUT;\n",
-            "    if (!$BUG)\n        partition_note_refused(partition, append->bytes, append->size_bytes);\n"
+            "    if (append->op.has_key)\n"
+            "        partition_note_refused(partition, append->bytes, append->size_bytes);\n"
+            "    return ERR_TIMEOUT;\n",
+            "    if (append->op.has_key && !$BUG)\n"
+            "        partition_note_refused(partition, append->bytes, append->size_bytes);\n"
             "    return ERR_TIMEOUT;\n")),
     defect("lone_batch_never_waits", "a batch that holds more than its part never finds its turn",
            ["test_append_load"],
@@ -645,8 +648,9 @@ DEFECTS = [
             "    if (!$BUG && item->epoch == header->producer_epoch && after > 0)\n")),
     defect("no_memory_is_overtaken", "a batch overtakes one of its producer that found no memory",
            ["test_partition"],
-           ("broker/partition.c", "    if (err == ERR_NOMEM || err == ERR_REPLICAS)",
-            "    if (!$BUG && (err == ERR_NOMEM || err == ERR_REPLICAS))")),
+           ("broker/partition.c",
+            "    if (append->op.has_key && (err == ERR_NOMEM || err == ERR_REPLICAS))",
+            "    if (!$BUG && append->op.has_key && (err == ERR_NOMEM || err == ERR_REPLICAS))")),
     defect("elements_unbounded", "a request may name as many things as its frame has room for",
            ["test_request_cost"],
            ("net/protocol/codec_decode.c", "    if (count > *decoder->elements_left)\n",
