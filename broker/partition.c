@@ -15,6 +15,7 @@ void partition_init_waits(struct partition *partition)
                       prng_u64(&partition->shard->prng));
     list_init(&partition->own_waiters);
     list_init(&partition->ack_waiters);
+    list_init(&partition->durable_waiters);
     list_init(&partition->data_waiters);
     list_init(&partition->trims);
 }
@@ -23,6 +24,12 @@ void partition_init_waits(struct partition *partition)
 static int64_t own_mark(const struct partition *partition, const struct log_offsets *offsets)
 {
     return partition->config.log.relaxed ? offsets->accepted : offsets->durable;
+}
+
+/* What is acknowledged and on stable storage here. */
+static int64_t durable_mark(const struct log_offsets *offsets)
+{
+    return offsets->durable < offsets->high_watermark ? offsets->durable : offsets->high_watermark;
 }
 
 /* Those of waiters, by rising offset, that have what they wait for. */
@@ -84,6 +91,7 @@ void partition_publish(struct partition *partition)
     offsets = log_offsets(partition->log);
     if (allowed > published || offsets.last_stable != partition->told_stable)
         take_data(partition, &offsets, &ready);
+    take_reached(&partition->durable_waiters, durable_mark(&offsets), &ready);
     take_reached(&partition->own_waiters, own, &ready);
     wake_all(&ready, OK);
 }
@@ -114,6 +122,7 @@ void partition_end_waits(struct partition *partition, enum err err)
     list_init(&ended);
     list_splice_back(&ended, &partition->own_waiters);
     list_splice_back(&ended, &partition->ack_waiters);
+    list_splice_back(&ended, &partition->durable_waiters);
     list_splice_back(&ended, &partition->data_waiters);
     wake_all(&ended, err);
     append_queue_end(&partition->appends, err);
@@ -373,6 +382,16 @@ void partition_wait_ack(struct partition *partition, struct partition_waiter *wa
         waiter->wake(waiter, ERR_NOT_FOUND);
     else if (!is_over(partition, log_offsets(partition->log).high_watermark, waiter))
         insert_by_offset(&partition->ack_waiters, waiter);
+}
+
+void partition_wait_durable(struct partition *partition, struct partition_waiter *waiter)
+{
+    struct log_offsets offsets = log_offsets(partition->log);
+
+    if (!is_led(partition))
+        waiter->wake(waiter, ERR_NOT_FOUND);
+    else if (!is_over(partition, durable_mark(&offsets), waiter))
+        insert_by_offset(&partition->durable_waiters, waiter);
 }
 
 void partition_wait_data(struct partition *partition, struct partition_waiter *waiter)

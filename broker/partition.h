@@ -30,11 +30,12 @@ struct partition {
     bool internal; /* a topic of ours: clients may not produce to it */
     struct append_queue appends;
     struct refused_batches refused;
-    struct list own_waiters;  /* of partition_waiter, by rising offset */
-    struct list ack_waiters;  /* of partition_waiter, by rising offset */
-    struct list data_waiters; /* of partition_waiter */
-    int64_t told_stable;      /* the last stable offset that they were told of last */
-    struct list trims;        /* of partition_trim: they wait for room */
+    struct list own_waiters;     /* of partition_waiter, by rising offset */
+    struct list ack_waiters;     /* of partition_waiter, by rising offset */
+    struct list durable_waiters; /* of partition_waiter, by rising offset */
+    struct list data_waiters;    /* of partition_waiter */
+    int64_t told_stable;         /* the last stable offset that they were told of last */
+    struct list trims;           /* of partition_trim: they wait for room */
     struct topic_metrics metrics;
 };
 
@@ -173,6 +174,11 @@ void partition_refuse_append(struct partition_append *append);
 void partition_wait_own(struct partition *partition, struct partition_waiter *waiter);
 void partition_wait_ack(struct partition *partition, struct partition_waiter *waiter);
 void partition_wait_data(struct partition *partition, struct partition_waiter *waiter);
+
+/* The same, as partition_wait_ack, and not before it is on stable storage here, also where the
+ * topic counts what the kernel has: a transaction's end. */
+void partition_wait_durable(struct partition *partition, struct partition_waiter *waiter);
+
 void partition_cancel_wait(struct partition_waiter *waiter);
 
 #endif
