@@ -2,7 +2,8 @@
  *
  * Part of a transaction_entry, or of a step that adds some; on its loop.  By name, as the records
  * of __transaction_state have them.
- *   TPS-1  a partition is in it once */
+ *   TPS-1  a partition is in it once
+ *   TPS-2  room that was reserved stays as long as only transaction_partitions_remove is called */
 #ifndef LEVEE_BROKER_COORDINATOR_TRANSACTION_PARTITIONS_H
 #define LEVEE_BROKER_COORDINATOR_TRANSACTION_PARTITIONS_H
 
@@ -43,6 +44,21 @@ void transaction_partitions_remove(struct transaction_partitions *set, const cha
 /* All of from; ERR_NOMEM: to may have some of them. */
 must_use enum err transaction_partitions_add_all(struct transaction_partitions *to,
                                                  const struct transaction_partitions *from);
+
+/* Those of from that are not in set, into missing_out, which is empty.  ERR_NOMEM: it may have some
+ * of them. */
+must_use enum err transaction_partitions_missing(const struct transaction_partitions *set,
+                                                 const struct transaction_partitions *from,
+                                                 struct transaction_partitions *missing_out);
+
+/* Room for all of from (TPS-2).  ERR_NOMEM: the set has what it had. */
+must_use enum err transaction_partitions_reserve(struct transaction_partitions *set,
+                                                 const struct transaction_partitions *from);
+
+/* All of from, none of which is in the set, and from is empty; behind a reserve of them it cannot
+ * fail.  Costs as much as both have topics, and the partitions of those that both have. */
+void transaction_partitions_take(struct transaction_partitions *set,
+                                 struct transaction_partitions *from);
 
 /* What it holds, for the coordinator's budget. */
 uint64_t transaction_partitions_bytes(const struct transaction_partitions *set);
