@@ -28,14 +28,32 @@ void runtime_init(struct runtime *runtime, struct shard *shard, const struct run
 
 /* ---- loading */
 
-static bool load_batch(void *context, const uint8_t *batch, uint32_t size_bytes)
+/* A control batch: the end of a transaction, or one that nobody asks for, of another type or
+ * emptied by compaction. */
+static enum err load_marker(struct runtime_partition *entry, const uint8_t *batch)
 {
-    struct runtime_partition *entry = context;
+    struct runtime *runtime = entry->runtime;
+    const struct batch_header *header = &entry->load.reader.header;
+    struct control_marker marker;
+    struct runtime_record of = {.batch = header,
+                                .marker = &marker,
+                                .offset = header->base_offset,
+                                .key_bytes = -1,
+                                .value_bytes = -1};
+    enum err err = control_parse_marker(batch, header, &marker);
+
+    if (err == ERR_NOT_FOUND)
+        return OK;
+    return err == OK ? runtime->kind->apply(runtime->coordinator, &of) : err;
+}
+
+static enum err load_records(struct runtime_partition *entry)
+{
     struct runtime *runtime = entry->runtime;
     struct runtime_load *load = &entry->load;
     struct runtime_record of = {.batch = &load->reader.header};
     struct record record;
-    enum err err = batch_reader_open(&load->reader, batch, size_bytes);
+    enum err err = OK;
 
     while (err == OK && (err = batch_reader_next(&load->reader, &record, &of.offset, NULL)) == OK) {
         of.key = record.key;
@@ -45,7 +63,18 @@ static bool load_batch(void *context, const uint8_t *batch, uint32_t size_bytes)
         err = runtime->kind->apply(runtime->coordinator, &of);
         of.index++;
     }
-    load->err = err == ERR_NOT_FOUND ? OK : err;
+    return err == ERR_NOT_FOUND ? OK : err;
+}
+
+static bool load_batch(void *context, const uint8_t *batch, uint32_t size_bytes)
+{
+    struct runtime_partition *entry = context;
+    struct runtime_load *load = &entry->load;
+
+    load->err = batch_reader_open(&load->reader, batch, size_bytes);
+    if (load->err == OK)
+        load->err = batch_is_control(&load->reader.header) ? load_marker(entry, batch)
+                                                           : load_records(entry);
     load->next_offset = batch_last_offset(&load->reader.header) + 1;
     load->step_bytes += size_bytes;
     return load->err == OK && load->step_bytes < LOAD_STEP_BYTES;
@@ -160,6 +189,7 @@ enum err runtime_load(struct runtime *runtime, struct partition *partition)
     entry->turn.run = on_turn;
     timer_init(&entry->load_again, on_load_again);
     list_init(&entry->writes);
+    list_init(&entry->applied);
     list_push_back(&runtime->partitions, &entry->node);
     begin_load(entry);
     return OK;
@@ -192,7 +222,7 @@ void runtime_unload(struct runtime *runtime, int32_t index)
 
     if (entry == NULL)
         return;
-    check(!entry->is_ending);
+    check(!entry->is_going_on);
     list_remove(&entry->node); /* RUN-3 */
     runtime->kind->resigned(runtime->coordinator, index);
     end_partition(entry, ERR_NOT_FOUND);

@@ -95,8 +95,9 @@ struct runtime_partition {
     struct task turn;        /* applying a large write goes on */
     struct timer load_again; /* there was no memory */
     struct runtime_load load;
-    struct list writes; /* runtime_write.h, in the order in which they were started */
-    bool is_ending;     /* one of them is: those that end meanwhile have their turn behind it */
+    struct list writes;  /* runtime_write.h: not applied, in the order in which they were started */
+    struct list applied; /* with applies_at_append: not done; before them in that order */
+    bool is_going_on;    /* one of them is applied, or ends: the others have their turn behind it */
 };
 
 /* budget: of what large writes hold; it may be shared. */

@@ -1,4 +1,5 @@
-/* add ... → start: appended → on_appended → on_ack: durable → go_on: applied → done. */
+/* add ... → start: appended → on_appended → on_ack: durable → go_on: applied → done.  With
+ * applies_at_append: → on_appended → go_on: applied → on_ack: durable → go_on: done. */
 #include "broker/coordinator/runtime_write.h"
 
 #include "base/check.h"
@@ -52,7 +53,7 @@ void runtime_write_add(struct runtime_write *write, int16_t type, const void *ke
     struct arena arena;
     enum err err;
 
-    check(desc != NULL);
+    check(desc != NULL && !write->is_marker);
     if (write->err != OK)
         return;
     arena_init(&arena, RECORD_BYTES_MAX * 2);
@@ -72,6 +73,43 @@ void runtime_write_add(struct runtime_write *write, int16_t type, const void *ke
                                      clock_wall_ms(runtime->shard->clock));
     arena_deinit(&arena);
     write->err = err;
+}
+
+/* Of a producer's transaction: who has brought them, and registered the partition, is a coordinator
+ * of ours. */
+static void set_producer(struct runtime_write *write, int64_t producer_id, int16_t epoch,
+                         bool is_control)
+{
+    struct batch_builder_options options = write->builder.options;
+
+    check(is_empty(write));
+    options.transactional = true;
+    options.control = is_control;
+    options.producer_id = producer_id;
+    options.producer_epoch = epoch;
+    options.base_sequence = is_control ? BATCH_NO_SEQUENCE : 0;
+    batch_builder_reset(&write->builder, &options);
+    write->append.rules.origin = PRODUCER_COORDINATOR;
+}
+
+void runtime_write_set_transaction(struct runtime_write *write, int64_t producer_id, int16_t epoch)
+{
+    set_producer(write, producer_id, epoch, false);
+}
+
+void runtime_write_set_marker(struct runtime_write *write, const struct control_marker *marker,
+                              int64_t producer_id, int16_t epoch, bool txn_v2)
+{
+    const struct runtime *runtime = write->partition->runtime;
+
+    set_producer(write, producer_id, epoch, true);
+    write->is_marker = true;
+    write->marker = *marker;
+    write->append.rules.txn_v2 = txn_v2;
+    write->append.urgent = true; /* PMK-1 */
+    if (write->err == OK)
+        write->err =
+            batch_builder_add_marker(&write->builder, marker, clock_wall_ms(runtime->shard->clock));
 }
 
 void runtime_write_fail(struct runtime_write *write, enum err err)
@@ -121,21 +159,27 @@ static void finish(struct runtime_write *write, enum err err)
     write->done(write, err);
 }
 
+static void apply_marker(struct runtime_write *write)
+{
+    const struct runtime *runtime = write->partition->runtime;
+    struct runtime_record of = {.write = write,
+                                .batch = &write->reader.header,
+                                .marker = &write->marker,
+                                .offset = write->append.result.base_offset,
+                                .key_bytes = -1,
+                                .value_bytes = -1};
+
+    check(runtime->kind->apply(runtime->coordinator, &of) == OK);
+}
+
 /* So many of its records.  True: that was all. */
-static bool apply_some(struct runtime_write *write, uint32_t max_count)
+static bool apply_records(struct runtime_write *write, uint32_t max_count)
 {
     const struct runtime *runtime = write->partition->runtime;
     struct runtime_record of = {.write = write, .batch = &write->reader.header};
     struct record record;
     enum err err = OK;
 
-    if (is_empty(write))
-        return true;
-    if (write->applied_count == 0) { /* its own bytes, not compressed: no memory is needed */
-        check(batch_reader_open(&write->reader, write->append.bytes, write->append.size_bytes) ==
-              OK);
-        write->reader.header.base_offset = write->append.result.base_offset;
-    }
     for (uint32_t i = 0; i < max_count; i++) {
         err = batch_reader_next(&write->reader, &record, &of.offset, NULL);
         if (err != OK)
@@ -151,28 +195,72 @@ static bool apply_some(struct runtime_write *write, uint32_t max_count)
     return err == ERR_NOT_FOUND;
 }
 
-/* RWR-1: only the first of them; what ends in a done has its turn in the loop that is under way. */
-static void end_durable(struct runtime_partition *partition)
+/* All of it, or a slice.  True: that was all. */
+static bool apply_some(struct runtime_write *write, bool is_sliced)
 {
-    if (partition->is_ending || list_is_linked(&partition->turn.node))
-        return;
-    partition->is_ending = true;
-    while (!list_is_empty(&partition->writes)) {
-        struct runtime_write *write = list_first(&partition->writes, struct runtime_write, node);
-        if (!write->is_durable)
-            break;
-        if (!apply_some(write, write->is_sliced ? SLICE_RECORDS : UINT32_MAX)) {
-            loop_defer(&partition->runtime->shard->loop, &partition->turn);
-            break;
-        }
-        finish(write, OK);
+    if (is_empty(write) || write->append.result.duplicate) /* RWR-4 */
+        return true;
+    if (write->applied_count == 0) { /* its own bytes, not compressed: no memory is needed */
+        check(batch_reader_open(&write->reader, write->append.bytes, write->append.size_bytes) ==
+              OK);
+        write->reader.header.base_offset = write->append.result.base_offset;
     }
-    partition->is_ending = false;
+    if (!write->is_marker)
+        return apply_records(write, is_sliced ? SLICE_RECORDS : UINT32_MAX);
+    apply_marker(write);
+    return true;
 }
 
+static struct runtime_write *first_of(struct list *writes)
+{
+    return list_is_empty(writes) ? NULL : list_first(writes, struct runtime_write, node);
+}
+
+/* The first one that is applied may have become durable.  True: it has ended. */
+static bool end_one(struct runtime_partition *partition)
+{
+    struct runtime_write *write = first_of(&partition->applied);
+
+    if (write == NULL || !write->is_durable)
+        return false;
+    finish(write, OK);
+    return true;
+}
+
+/* The first one that is not applied, where it may be.  False: it may not, or a turn goes on with
+ * it. */
+static bool apply_one(struct runtime_partition *partition)
+{
+    struct runtime_write *write = first_of(&partition->writes);
+    bool at_append = partition->runtime->kind->applies_at_append;
+
+    if (write == NULL || !(at_append ? write->is_appended : write->is_durable))
+        return false;
+    if (!apply_some(write, write->is_sliced)) {
+        loop_defer(&partition->runtime->shard->loop, &partition->turn);
+        return false;
+    }
+    if (!at_append) {
+        finish(write, OK);
+        return true;
+    }
+    list_remove(&write->node);
+    list_push_back(&partition->applied, &write->node);
+    if (write->appended != NULL)
+        write->appended(write);
+    return true;
+}
+
+/* RWR-1: only the first of them; what ends in a done has its turn in the loop that is under way,
+ * and while one is applied in turns nothing behind it is. */
 void runtime_write_go_on(struct runtime_partition *partition)
 {
-    end_durable(partition);
+    if (partition->is_going_on)
+        return;
+    partition->is_going_on = true;
+    while (end_one(partition) || (!list_is_linked(&partition->turn.node) && apply_one(partition)))
+        continue;
+    partition->is_going_on = false;
 }
 
 /* ---- the log */
@@ -182,7 +270,7 @@ static void fail(struct runtime_write *write, enum err err)
     struct runtime_partition *partition = write->partition;
 
     finish(write, err);
-    end_durable(partition); /* it may have been the first one */
+    runtime_write_go_on(partition); /* it may have been the first one */
 }
 
 static void on_ack(struct partition_waiter *waiter, enum err err)
@@ -194,20 +282,23 @@ static void on_ack(struct partition_waiter *waiter, enum err err)
         return;
     }
     write->is_durable = true;
-    end_durable(write->partition);
+    runtime_write_go_on(write->partition);
 }
 
 static void on_appended(struct partition_append *append, enum err err)
 {
     struct runtime_write *write = container_of(append, struct runtime_write, append);
+    struct runtime_partition *partition = write->partition;
 
     if (err != OK) {
         fail(write, err);
         return;
     }
+    write->is_appended = true;
     write->ack =
         (struct partition_waiter){.offset = append->result.last_offset + 1, .wake = on_ack};
     partition_wait_ack(append->partition, &write->ack);
+    runtime_write_go_on(partition); /* it may have ended in its wait */
 }
 
 /* Everything that was added, as one batch. */
@@ -244,22 +335,32 @@ void runtime_write_start(struct runtime_write *write)
         partition_append(partition->partition, &write->append);
         return;
     }
+    write->is_appended = true;
     write->is_durable = true; /* RWR-3 */
-    end_durable(partition);
+    runtime_write_go_on(partition);
+}
+
+/* The first one of all. */
+static struct runtime_write *next_to_end(struct runtime_partition *partition)
+{
+    struct runtime_write *write = first_of(&partition->applied);
+
+    return write != NULL ? write : first_of(&partition->writes);
 }
 
 void runtime_write_end_all(struct runtime_partition *partition, enum err err)
 {
+    struct runtime_write *write;
     bool is_cut = false;
 
-    partition->is_ending = true;
-    while (!list_is_empty(&partition->writes)) {
-        struct runtime_write *write = list_first(&partition->writes, struct runtime_write, node);
+    partition->is_going_on = true;
+    while ((write = next_to_end(partition)) != NULL) {
+        bool is_applied = write == first_of(&partition->applied);
         is_cut = is_cut || !write->is_durable;
         partition_cancel_append(&write->append);
         partition_cancel_wait(&write->ack);
-        if (!is_cut)
-            check(apply_some(write, UINT32_MAX));
+        if (!is_cut && !is_applied)
+            check(apply_some(write, false));
         finish(write, is_cut ? err : OK);
     }
 }

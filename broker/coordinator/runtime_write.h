@@ -8,7 +8,9 @@
  *   RWR-2  done(OK) comes when the records are durable and applied (RUN-1), and never before: the
  *          place to answer
  *   RWR-3  a write without records is done when those before it have ended: an answer that tells of
- *        their records is not given before these are durable */
+ *        their records is not given before these are durable
+ *   RWR-4  a marker that the log has already (partition_marker.h) is applied no second time; it is
+ *        done when the one that is there is durable */
 #ifndef LEVEE_BROKER_COORDINATOR_RUNTIME_WRITE_H
 #define LEVEE_BROKER_COORDINATOR_RUNTIME_WRITE_H
 
@@ -23,14 +25,18 @@ struct runtime_write {
     struct batch_builder builder;
     struct partition_append append;
     struct partition_waiter ack;
-    enum err err;               /* of the adds */
-    bool is_sliced;             /* the caller's, before the start: a turn applies some of it */
-    bool is_durable;            /* or has nothing to be */
+    enum err err;     /* of the adds */
+    bool is_sliced;   /* the caller's, before the start: a turn applies some of it */
+    bool is_appended; /* or has nothing to be */
+    bool is_durable;  /* likewise */
+    bool is_marker;
+    struct control_marker marker;
     uint64_t counted_bytes;     /* of the meter */
     struct batch_reader reader; /* of what is being applied */
     uint32_t applied_count;
     /* Optional, the caller's, before the start.  With applies_at_append: the records are in the log
-     * and applied. */
+     * and applied, and so are those of all writes before it; without records likewise.  Writes may
+     * be started inside, of the same partition, too; done comes later, perhaps with an error. */
     void (*appended)(struct runtime_write *write);
     runtime_write_fn *done;
 };
@@ -38,10 +44,12 @@ struct runtime_write {
 void runtime_write_init(struct runtime_write *write, struct runtime_partition *partition,
                         runtime_write_fn *done);
 
-/* The records are of a producer's transaction (TxnOffsetCommit): before the first add. */
+/* The records are of a producer's transaction (TxnOffsetCommit), which the partition is registered
+ * in (transaction_registration.h): before the first add.  start may say ERR_PRODUCER_EPOCH then. */
 void runtime_write_set_transaction(struct runtime_write *write, int64_t producer_id, int16_t epoch);
 
-/* Instead of records: the end of a transaction in this partition (partition_marker.h). */
+/* Instead of records: the end of a transaction in this partition (partition_marker.h), by whose
+ * rules it is written.  start may say ERR_PRODUCER_EPOCH and ERR_FENCED_EPOCH then. */
 void runtime_write_set_marker(struct runtime_write *write, const struct control_marker *marker,
                               int64_t producer_id, int16_t epoch, bool txn_v2);
 
@@ -66,11 +74,11 @@ void runtime_write_deinit(struct runtime_write *write);
 
 /* ---- the runtime's own */
 
-/* The partition's turn: what is durable is applied and done. */
+/* The partition's turn: what may be is applied, and done. */
 void runtime_write_go_on(struct runtime_partition *partition);
 
-/* The partition goes: what is durable is applied, and is done well; the others end with err.
- * Nothing may be started afterwards. */
+/* The partition goes: what is durable is applied, and is done well; the others end with err, also
+ * what was applied at its append.  Nothing may be started afterwards. */
 void runtime_write_end_all(struct runtime_partition *partition, enum err err);
 
 #endif

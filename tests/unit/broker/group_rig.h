@@ -51,6 +51,7 @@ static struct {
     struct list rooms;
     enum err refuse_with; /* appends say this */
     bool is_full;         /* appends and trims say ERR_FULL */
+    bool is_there;        /* appends find the last batch there already: duplicates */
     bool is_opening;      /* a start has not made durable what it has read */
     struct {              /* the one that is on its way; done NULL: none */
         struct log *log;
@@ -143,6 +144,13 @@ enum err log_append_leader(struct log *log, const struct log_append *append,
         return disk.refuse_with;
     if (disk.is_full)
         return ERR_FULL;
+    if (disk.is_there) {
+        batch--;
+        *out = (struct log_append_result){.base_offset = batch->header.base_offset,
+                                          .last_offset = batch_last_offset(&batch->header),
+                                          .duplicate = true};
+        return OK;
+    }
     cr_assert(lt(u32, log->batch_count, RIG_BATCHES));
     log->batch_count++;
     batch->bytes = mem_alloc(size_bytes);
