@@ -322,6 +322,7 @@ Test(runtime_append, a_marker_that_is_there_is_done_when_it_is_durable_and_not_a
 Test(runtime_append, a_control_batch_without_a_marker_is_passed_over)
 {
     struct batch_builder_options options = batch_builder_options_default();
+    struct log_append append;
     struct log_append_result result;
     struct batch_builder builder;
     uint8_t key[CONTROL_KEY_BYTES];
@@ -341,10 +342,8 @@ Test(runtime_append, a_control_batch_without_a_marker_is_passed_over)
             batch_builder_set_last_offset_delta(&builder, 0);
         }
         cr_assert(eq(int, batch_builder_finish(&builder, NULL, &bytes, &size_bytes), OK));
-        cr_assert(eq(int,
-                     log_append_leader(partition->log, bytes, size_bytes, 1, 0, 1,
-                                       PRODUCER_OWNER_NONE, &result),
-                     OK));
+        append = (struct log_append){.bytes = bytes, .size_bytes = size_bytes};
+        cr_assert(eq(int, log_append_leader(partition->log, &append, &result), OK));
         batch_builder_deinit(&builder);
     }
     disk_commit();
