@@ -5,12 +5,14 @@
 #include <string.h>
 
 const char features_metadata_version[] = "metadata.version";
+const char features_transaction_version[] = "transaction.version";
 
 /* metadata.version 30 is 4.3-IV0; eligible leader replicas (23), delegation tokens (14), SCRAM (11)
  * and streams (29) are gates of features that are finalized, configured or created apart, and of
  * which nothing here writes a record.  7 is 3.3-IV3, the oldest that Kafka 4 reads. */
 static const struct feature features[FEATURES_COUNT] = {
     {.name = features_metadata_version, .min_level = 7, .max_level = 30, .new_cluster_level = 30},
+    {.name = features_transaction_version, .min_level = 0, .max_level = 2, .new_cluster_level = 2},
 };
 
 const struct feature *feature_at(uint32_t index)

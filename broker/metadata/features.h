@@ -19,7 +19,7 @@ struct feature {
     int16_t new_cluster_level; /* what a new cluster finalizes; 0: nothing */
 };
 
-enum { FEATURES_COUNT = 1 };
+enum { FEATURES_COUNT = 2 };
 
 /* Levels of metadata.version from which something holds. */
 enum {
@@ -28,6 +28,7 @@ enum {
 };
 
 extern const char features_metadata_version[];
+extern const char features_transaction_version[]; /* enum TRANSACTION_V*, transaction.h (KIP-890) */
 
 const struct feature *feature_at(uint32_t index);
 const struct feature *feature_find(const char *name);

@@ -4,6 +4,7 @@
 #include "net/protocol/msg_alter_configs.h"
 #include "net/protocol/msg_alter_replica_log_dirs.h"
 #include "net/protocol/msg_alter_share_group_offsets.h"
+#include "net/protocol/msg_api_versions.h"
 #include "net/protocol/msg_create_delegation_token.h"
 #include "net/protocol/msg_describe_configs.h"
 #include "net/protocol/msg_describe_share_group_offsets.h"
@@ -447,4 +448,51 @@ Test(admin_configs, features_are_updated_in_every_version_of_the_call)
         seen = ask_for(API_UPDATE_FEATURES, version, &request, look_updated);
         cr_expect(eq(i16, seen.code, KAFKA_INVALID_UPDATE_VERSION));
     }
+}
+
+/* ---- ApiVersions */
+
+struct told_feature {
+    bool is_supported;
+    int16_t min, max;
+    int16_t level; /* finalized; 0: not */
+};
+
+static void look_features(struct live_ask *ask, const void *response)
+{
+    const struct api_versions_response *answer = response;
+    struct told_feature *told = ask->context;
+
+    *told = (struct told_feature){0};
+    for (int32_t i = 0; i < answer->supported_features.count; i++) {
+        const struct api_versions_response_supported_feature_key *key =
+            &answer->supported_features.items[i];
+        if (!wire_string_is(key->name, "transaction.version"))
+            continue;
+        *told = (struct told_feature){true, key->min_version, key->max_version, 0};
+    }
+    for (int32_t i = 0; i < answer->finalized_features.count; i++)
+        if (wire_string_is(answer->finalized_features.items[i].name, "transaction.version"))
+            told->level = answer->finalized_features.items[i].max_version_level;
+}
+
+/* KAFKA-17492: a client of version 3 cannot read a feature whose lowest level is 0. */
+Test(admin_configs, transactions_of_version_2_are_announced)
+{
+    struct api_versions_request request;
+    struct told_feature told;
+    struct live_ask ask = {.look = look_features, .context = &told};
+
+    live_start(1, NULL);
+    codec_set_defaults(&api_versions_request_desc, &request);
+    request.client_software_name = wire_string("test");
+    request.client_software_version = wire_string("1");
+    live_ask(&ask, live_client(0), API_API_VERSIONS, 4, &request);
+    cr_assert(told.is_supported);
+    cr_assert(eq(i16, told.min, 0));
+    cr_assert(eq(i16, told.max, 2));
+    cr_assert(eq(i16, told.level, 2));
+    live_ask(&ask, live_client(0), API_API_VERSIONS, 3, &request);
+    cr_assert(not(told.is_supported));
+    cr_assert(eq(i16, told.level, 2));
 }

@@ -78,11 +78,12 @@ Test(controller, a_new_cluster_has_a_level_and_a_live_broker_on_every_shard)
         const struct image *image = rig.at[i].image;
         const struct image_broker *broker = image_broker_find(image, RIG_NODE);
         cr_assert(eq(i16, image_metadata_level(image), 30));
+        cr_assert(eq(i16, image_feature_level(image, "transaction.version"), 2));
         cr_assert(ne(ptr, (void *)broker, NULL));
         cr_assert(not(broker->fenced));
         cr_assert(eq(i64, broker->epoch, controller_broker_epoch(rig.controller)));
-        cr_assert(eq(i64, broker->epoch, 3)); /* begin, level, end, then the registration */
-        cr_assert(eq(i64, image_offset(image), 4));
+        cr_assert(eq(i64, broker->epoch, 4)); /* begin, levels, end, then the registration */
+        cr_assert(eq(i64, image_offset(image), 5));
     }
 }
 

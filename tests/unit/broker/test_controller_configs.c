@@ -358,6 +358,39 @@ static void set_level_everywhere(int16_t level)
     }
 }
 
+static int16_t transactions_on(uint32_t shard)
+{
+    return image_feature_level(rig.at[shard].image, "transaction.version");
+}
+
+/* KIP-1022: a directory that was made before the feature was has level 0 of it. */
+Test(controller_configs, an_old_directory_has_transactions_of_level_0_until_somebody_raises_it)
+{
+    cr_assert(eq(i16, update("transaction.version", 0, 2, false, NULL), KAFKA_NONE));
+    cr_assert(eq(i16, transactions_on(0), 0));
+    restart();
+    cr_assert(eq(i16, transactions_on(0), 0), "a start raises nothing");
+    cr_assert(eq(i16, update("transaction.version", 1, 1, false, NULL), KAFKA_NONE));
+    cr_assert(eq(i16, transactions_on(0), 1));
+    cr_assert(eq(i16, update("transaction.version", 2, 1, true, NULL), KAFKA_NONE));
+    cr_assert(eq(i16, transactions_on(0), 1), "it was to be validated only");
+    cr_assert(eq(i16, update("transaction.version", 2, 1, false, NULL), KAFKA_NONE));
+    restart();
+    cr_assert(eq(i16, transactions_on(0), 2));
+    cr_assert(eq(i16, transactions_on(1), 2));
+    cr_expect(eq(i16,
+                 update("transaction.version", 3, 1, false,
+                        "Invalid update version 3 for feature transaction.version. Local "
+                        "controller 1 only supports versions 0-2"),
+                 KAFKA_INVALID_UPDATE_VERSION));
+    cr_expect(eq(i16,
+                 update("transaction.version", 1, 1, false,
+                        "Invalid update version 1 for feature transaction.version. Can't downgrade "
+                        "the version of this feature without setting the upgrade type to either "
+                        "safe or unsafe downgrade."),
+                 KAFKA_INVALID_UPDATE_VERSION));
+}
+
 Test(controller_configs, a_level_is_raised_and_stays)
 {
     char node[16];
