@@ -2,50 +2,30 @@
  *
  * A transactional id is refused with UNSUPPORTED_VERSION, which clients treat as final and tell
  * their user: transactions do not exist here, and no other code says so. */
-#include "broker/ask_controller.h"
 #include "broker/handlers.h"
-#include "broker/producer_ids.h"
+#include "broker/producer_id_draw.h"
+#include "broker/request.h"
 #include "net/protocol/kafka_enums.h"
 #include "net/protocol/msg_init_producer_id.h"
 
 struct id_wait {
-    struct shard_call hop; /* to the controller's shard and back */
-    struct producer_id_wait wait;
+    struct producer_id_draw draw;
     struct request *request;
-    enum err err;
-    int64_t producer_id;
 };
 
-static void on_back(struct shard_call *hop)
+static void on_id(struct producer_id_draw *draw, enum err err, int64_t producer_id)
 {
-    struct id_wait *wait = container_of(hop, struct id_wait, hop);
-    struct init_producer_id_response *response = wait->request->response;
+    struct request *request = container_of(draw, struct id_wait, draw)->request;
+    struct init_producer_id_response *response = request->response;
 
-    if (wait->err != OK) {
-        request_answer_error(wait->request, KAFKA_COORDINATOR_LOAD_IN_PROGRESS,
+    if (err != OK) {
+        request_answer_error(request, KAFKA_COORDINATOR_LOAD_IN_PROGRESS,
                              NULL); /* Kafka's, without a block */
         return;
     }
-    response->producer_id = wait->producer_id;
+    response->producer_id = producer_id;
     response->producer_epoch = 0;
-    request_answer(wait->request);
-}
-
-static void on_id(struct producer_id_wait *waiter, enum err err, int64_t producer_id)
-{
-    struct id_wait *wait = container_of(waiter, struct id_wait, wait);
-
-    wait->err = err;
-    wait->producer_id = producer_id;
-    shard_call_finish(&wait->hop);
-}
-
-static void take_id(struct shard_call *hop)
-{
-    struct id_wait *wait = container_of(hop, struct id_wait, hop);
-
-    wait->wait.done = on_id;
-    producer_ids_take(controller_producer_ids(hop->target->controller), &wait->wait);
+    request_answer(request);
 }
 
 void handle_init_producer_id(struct request *request)
@@ -69,7 +49,7 @@ void handle_init_producer_id(struct request *request)
             return;
         }
         wait->request = request;
-        shard_call_start(&wait->hop, request->home, shard_of_controller(request->home->shards),
-                         take_id, on_back);
+        wait->draw.done = on_id;
+        producer_id_draw_start(&wait->draw, request->home);
     }
 }
