@@ -12,6 +12,7 @@
 #ifndef LEVEE_BROKER_COORDINATOR_GROUP_COORDINATOR_H
 #define LEVEE_BROKER_COORDINATOR_GROUP_COORDINATOR_H
 
+#include "broker/coordinator/runtime_write.h"
 #include "broker/partition.h"
 
 struct group_coordinator;
@@ -35,6 +36,24 @@ void group_heartbeat(struct group_coordinator *groups, struct request *request);
 void group_leave(struct group_coordinator *groups, struct request *request);
 void group_offset_commit(struct group_coordinator *groups, struct request *request);
 void group_offset_delete(struct group_coordinator *groups, struct request *request);
+
+/* The end of a producer's transaction, in one partition of __consumer_offsets.  Embedded in the
+ * struct of whoever ends it; on that partition's shard. */
+struct group_transaction_end {
+    int64_t producer_id; /* these as partition_marker.h has them */
+    int16_t epoch;
+    int32_t coordinator_epoch;
+    bool commit;
+    bool txn_v2;
+    /* Once, perhaps inside the call.  OK: the groups show the effect (DUR-G8).  ERR_NOT_FOUND: the
+     * partition is not served here now; ERR_CLOSED: all ends; others as partition_append_marker. */
+    void (*done)(struct group_transaction_end *end, enum err err);
+    /* inside */
+    struct runtime_write write;
+};
+
+void group_coordinator_end_transaction(struct group_coordinator *groups, int32_t index,
+                                       struct group_transaction_end *end);
 
 /* A topic was deleted, and the image has it no more: its offsets go, as records, in slices.  Until
  * then nobody is told them (group_offset_is_orphan). */

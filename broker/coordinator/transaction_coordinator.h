@@ -21,6 +21,7 @@
 struct request;
 struct transaction_completion;
 struct transaction_coordinator;
+struct transaction_markers;
 
 /* One transactional id. */
 struct transaction_entry {
@@ -84,6 +85,10 @@ struct transaction_entry *transaction_coordinator_next(struct transaction_coordi
                                                        const struct transaction_entry *entry);
 
 struct shard *transaction_coordinator_shard(const struct transaction_coordinator *coordinator);
+
+/* What its completions share (transaction_completion.h). */
+struct transaction_markers *
+transaction_coordinator_markers(struct transaction_coordinator *coordinator);
 
 /* The leader epoch of the id's partition of __transaction_state: the coordinator epoch of its
  * markers (DUR-T11). */
