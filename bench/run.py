@@ -3,7 +3,7 @@
 
     run.py --build DIR [--quick] [--json FILE] [NAME ...]
 
-Names: append, partitions, peer, memory, start, recover, backends, io; without one, all of them.  Prints for each
+Names: append, partitions, peer, memory, start, recover, backends, io, txn; without one, all of them.  Prints for each
 the command, the medians, the ratio, and its bar with "met" or "not met"; never fails because of a
 figure.  --quick: fewer and shorter rounds (three minutes instead of fifteen).
 """
@@ -20,6 +20,7 @@ import bench_io
 import bench_peer
 import bench_process
 import bench_storage
+import bench_txn
 
 BENCHES = {
     "append": bench_storage.append,
@@ -30,6 +31,7 @@ BENCHES = {
     "peer": bench_peer.peer,
     "backends": bench_storage.backends,
     "io": bench_io.io,
+    "txn": bench_txn.txn,
 }
 
 
