@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/text.h"
 
 #include <string.h>
 
@@ -21,13 +22,6 @@ void transaction_partitions_deinit(struct transaction_partitions *set)
 
 /* ---- looking up */
 
-static int compare_names(const char *name, const char *topic, size_t topic_bytes)
-{
-    int order = strncmp(name, topic, topic_bytes);
-
-    return order != 0 ? order : name[topic_bytes] != '\0';
-}
-
 /* Where the topic is, or would be.  Most are asked for in their order: the last one first. */
 static uint32_t topic_place(const struct transaction_partitions *set, const char *topic,
                             size_t topic_bytes, bool *found_out)
@@ -36,11 +30,11 @@ static uint32_t topic_place(const struct transaction_partitions *set, const char
     uint32_t high = set->topic_count;
 
     *found_out = false;
-    if (high > 0 && compare_names(set->topics[high - 1].name, topic, topic_bytes) < 0)
+    if (high > 0 && text_compare(set->topics[high - 1].name, topic, topic_bytes) < 0)
         return high;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        int order = compare_names(set->topics[middle].name, topic, topic_bytes);
+        int order = text_compare(set->topics[middle].name, topic, topic_bytes);
         if (order == 0) {
             *found_out = true;
             return middle;
@@ -84,6 +78,19 @@ bool transaction_partitions_has(const struct transaction_partitions *set, const 
     if (found)
         index_place(&set->topics[place], index, &found);
     return found;
+}
+
+bool transaction_partitions_has_all(const struct transaction_partitions *set,
+                                    const struct transaction_partitions *others)
+{
+    for (uint32_t i = 0; i < others->topic_count; i++) {
+        const struct transaction_topic *topic = &others->topics[i];
+        size_t name_bytes = strlen(topic->name);
+        for (uint32_t j = 0; j < topic->count; j++)
+            if (!transaction_partitions_has(set, topic->name, name_bytes, topic->indexes[j]))
+                return false;
+    }
+    return true;
 }
 
 /* ---- room */

@@ -33,6 +33,10 @@ void transaction_partitions_deinit(struct transaction_partitions *set);
 bool transaction_partitions_has(const struct transaction_partitions *set, const char *topic,
                                 size_t topic_bytes, int32_t index);
 
+/* All of those in others? */
+bool transaction_partitions_has_all(const struct transaction_partitions *set,
+                                    const struct transaction_partitions *others);
+
 /* Also when it is there already.  ERR_NOMEM: the set is as before. */
 must_use enum err transaction_partitions_add(struct transaction_partitions *set, const char *topic,
                                              size_t topic_bytes, int32_t index);
