@@ -72,17 +72,27 @@ static enum err fill_partitions(struct transaction_log_value *value,
     return OK;
 }
 
+/* What a client of TV2 has begun cannot be told in version 0: a start would end it in another way.
+ */
+static int16_t value_version(const struct transaction_fields *fields, int8_t level)
+{
+    return level >= TRANSACTION_V1 || fields->client_version >= TRANSACTION_V2 ? 1 : 0;
+}
+
 static void fill_fields(struct transaction_log_value *value,
-                        const struct transaction_fields *fields)
+                        const struct transaction_fields *fields, int16_t version)
 {
     value->producer_id = fields->producer_id;
-    value->previous_producer_id = fields->previous_producer_id;
-    value->next_producer_id = fields->next_producer_id;
     value->producer_epoch = fields->epoch;
     value->transaction_timeout_ms = fields->timeout_ms;
     value->transaction_status = (int8_t)fields->state;
     value->transaction_last_update_timestamp_ms = fields->updated_ms;
     value->transaction_start_timestamp_ms = fields->started_ms;
+    if (version == 0)
+        return; /* the id before is not told, as in Kafka: only a repeat over a restart asks for it
+                 */
+    value->previous_producer_id = fields->previous_producer_id;
+    value->next_producer_id = fields->next_producer_id;
     value->client_transaction_version = fields->client_version;
 }
 
@@ -94,19 +104,20 @@ void transaction_records_add(struct runtime_write *write, const char *id, size_t
     static const struct transaction_partitions none;
     struct transaction_log_key key;
     struct transaction_log_value value;
+    int16_t version = value_version(fields, level);
     struct arena arena;
     enum err err = OK;
 
     arena_init(&arena, ARENA_BYTES);
     fill_key(id, id_bytes, &key);
     codec_set_defaults(&transaction_log_value_desc, &value);
-    fill_fields(&value, fields);
+    fill_fields(&value, fields, version);
     if (fields->state == TRANSACTION_EMPTY)
         value.transaction_partitions.count = -1; /* TRC-1 */
     else
         err = fill_partitions(&value, partitions, adds == NULL ? &none : adds, &arena);
     if (err == OK)
-        runtime_write_add(write, TYPE_TRANSACTION, &key, level >= TRANSACTION_V1 ? 1 : 0, &value);
+        runtime_write_add(write, TYPE_TRANSACTION, &key, version, &value);
     else
         runtime_write_fail(write, err);
     arena_deinit(&arena);

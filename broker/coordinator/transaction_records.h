@@ -10,8 +10,9 @@
 #include "broker/coordinator/transaction_partitions.h"
 
 /* One more record of a write.  It is in partitions, and in adds, which have none in common (NULL:
- * there are none).  level: of transaction.version, as it is finalized: from 1 on the value has
- * version 1, which Kafka before 4.0 does not read (KIP-890).  It fails as runtime_write_add. */
+ * there are none).  level: of transaction.version, as it is finalized: from 1 on, and for what a
+ * client of version 2 has begun, the value has version 1, which Kafka before 4.0 does not read
+ * (KIP-890).  It fails as runtime_write_add. */
 void transaction_records_add(struct runtime_write *write, const char *id, size_t id_bytes,
                              const struct transaction_fields *fields,
                              const struct transaction_partitions *partitions,

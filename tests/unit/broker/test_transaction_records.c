@@ -138,6 +138,25 @@ Test(transaction_records, from_level_1_it_is_version_1_with_the_ids_before_and_a
     cr_assert(eq(str, got.id, "id"));
 }
 
+Test(transaction_records, below_level_1_what_version_0_has_no_room_for_is_left_out_or_version_1)
+{
+    struct transaction_fields fields = fields_of(TRANSACTION_PREPARE_ABORT);
+
+    fields.previous_producer_id = 1000;
+    transaction_records_add(&write, "id", 2, &fields, &set, NULL, TRANSACTION_V0);
+    cr_assert(eq(int, read_back(), OK));
+    cr_assert(eq(int, raw.value[1], 0));
+    transaction_record_deinit(&got);
+    runtime_write_deinit(&write);
+    setup();
+    fields.client_version = TRANSACTION_V2;
+    fields.next_producer_id = 1002;
+    transaction_records_add(&write, "id", 2, &fields, &set, NULL, TRANSACTION_V0);
+    cr_assert(eq(int, read_back(), OK));
+    cr_assert(eq(int, raw.value[1], 1));
+    cr_assert(eq(i64, got.fields.next_producer_id, 1002));
+}
+
 Test(transaction_records, only_empty_has_no_partitions_at_all)
 {
     struct transaction_fields fields = fields_of(TRANSACTION_EMPTY);
