@@ -1,12 +1,12 @@
 /* The groups of one shard: what the runtime asks of them, looking up, going away. */
 #include "base/check.h"
 #include "base/mem.h"
-#include "base/text.h"
 #include "broker/coordinator/coordinator_private.h"
 #include "broker/coordinator/group_expiry.h"
 #include "broker/coordinator/group_rebalance.h"
 #include "broker/coordinator/group_records.h"
 #include "broker/internal_topics.h"
+#include "broker/java_hash.h"
 #include "broker/metadata/image.h"
 #include "net/protocol/kafka_enums.h"
 
@@ -166,29 +166,6 @@ void group_coordinator_observe(struct group_coordinator *groups)
 }
 
 /* ---- groups */
-
-/* Java's String.hashCode: over UTF-16 units of the text. */
-static int32_t java_hash(const char *text, size_t size_bytes)
-{
-    uint32_t hash = 0;
-
-    for (size_t i = 0; i < size_bytes;) {
-        uint32_t point;
-        size_t width = text_utf8_next(text + i, size_bytes - i, &point);
-        if (width == 0) {
-            point = 0xfffd;
-            width = 1;
-        }
-        if (point > 0xffff) {
-            point -= 0x10000;
-            hash = hash * 31 + (0xd800 + (point >> 10));
-            point = 0xdc00 + (point & 0x3ff);
-        }
-        hash = hash * 31 + point;
-        i += width;
-    }
-    return (int32_t)hash;
-}
 
 int32_t group_partition_of(const char *group_id, size_t group_id_bytes, int32_t partition_count)
 {
