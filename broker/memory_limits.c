@@ -27,7 +27,8 @@ static const struct share {
     [MEMORY_REQUESTS] = {"requests", 100, (uint64_t)512 * MIB},
     [MEMORY_DECODED] = {"decoded", 100, (uint64_t)2048 * MIB},
     [MEMORY_ANSWERS] = {"answers", 100, (uint64_t)512 * MIB},
-    [MEMORY_GROUPS] = {"groups", 50, (uint64_t)512 * MIB},
+    [MEMORY_GROUPS] = {"groups", 40, (uint64_t)512 * MIB},
+    [MEMORY_TRANSACTIONS] = {"transactions", 10, (uint64_t)256 * MIB},
     [MEMORY_FETCH_SESSIONS] = {"fetch_sessions", 25, (uint64_t)128 * MIB},
 };
 
@@ -103,6 +104,7 @@ void memory_limits_log(const struct memory_limits *limits, uint64_t total_bytes,
              log_u64("decoded", limits->max_bytes[MEMORY_DECODED]),
              log_u64("answers", limits->max_bytes[MEMORY_ANSWERS]),
              log_u64("groups", limits->max_bytes[MEMORY_GROUPS]),
+             log_u64("transactions", limits->max_bytes[MEMORY_TRANSACTIONS]),
              log_u64("fetch_sessions", limits->max_bytes[MEMORY_FETCH_SESSIONS]),
              log_u64("producers", limits->producer_bytes));
 }

@@ -21,6 +21,7 @@ enum memory_purpose {
                             * requests that wait for other clients */
     MEMORY_ANSWERS,        /* bytes that answers hold until they are sent */
     MEMORY_GROUPS,         /* groups, their members' metadata and assignments, offsets */
+    MEMORY_TRANSACTIONS,   /* transactional ids, and the partitions of open transactions */
     MEMORY_FETCH_SESSIONS, /* what fetch sessions remember */
     MEMORY_PURPOSE_COUNT
 };

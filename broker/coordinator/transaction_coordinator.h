@@ -26,8 +26,7 @@ struct transaction_markers;
 /* One transactional id. */
 struct transaction_entry {
     struct transaction_coordinator *coordinator;
-    struct list node; /* of all */
-    char *id;         /* owned */
+    const char *id; /* with a NUL behind it */
     size_t id_bytes;
     int32_t partition_index; /* of __transaction_state */
     struct transaction transaction;
@@ -36,6 +35,12 @@ struct transaction_entry {
     /* While a transaction is open (transaction_timeouts.h): */
     struct list open_node;
     uint64_t deadline_ns; /* monotonic (DUR-T14) */
+    /* inside */
+    struct list node;                        /* of all; not linked: its tombstone is in the log */
+    const struct transaction_step *prepared; /* recorded Prepare*, which is not durable yet */
+    uint64_t counted_bytes;                  /* of the budget */
+    uint32_t step_count;                     /* under way */
+    bool is_recorded;                        /* the log has something of it */
 };
 
 /* Something happens to an id: decided, recorded, answered.  Embedded in the struct of whoever
@@ -53,11 +58,18 @@ struct transaction_step {
     /* out, before appended and done */
     struct transaction_decision decision;
     /* inside */
+    struct transaction_entry *of;
     struct runtime_write write;
+    struct transaction_partitions missing; /* of adds, in the entry */
+    uint64_t counted_bytes;                /* for them */
+    bool is_pending;
+    bool is_applied;
 };
 
 /* Decide and record; appended and done may run inside this call.  decision.needs_producer_id: done
- * runs at once, to be started again with one. */
+ * runs at once, to be started again with one.  done's errors: those of runtime_write_start, and
+ * ERR_FULL: the transaction has as many partitions as it may have.  The entry is not to be used
+ * after done. */
 void transaction_step_start(struct transaction_step *step);
 
 must_use enum err transaction_coordinator_create(struct shard *shard,
@@ -87,8 +99,8 @@ struct transaction_entry *transaction_coordinator_next(struct transaction_coordi
 struct shard *transaction_coordinator_shard(const struct transaction_coordinator *coordinator);
 
 /* What its completions share (transaction_completion.h). */
-struct transaction_markers *
-transaction_coordinator_markers(struct transaction_coordinator *coordinator);
+struct transaction_markers *transaction_coordinator_markers(
+    struct transaction_coordinator *coordinator);
 
 /* The leader epoch of the id's partition of __transaction_state: the coordinator epoch of its
  * markers (DUR-T11). */

@@ -2,6 +2,7 @@
  * create the coordinator's topic when the first one is asked for. */
 #include "broker/config.h"
 #include "broker/coordinator/group_route.h"
+#include "broker/coordinator/transaction_route.h"
 #include "broker/endpoint.h"
 #include "broker/handlers.h"
 #include "broker/internal_topics.h"
@@ -16,16 +17,16 @@ struct search {
     struct controller_auto_create create;
 };
 
-/* No group is found by this name or of this type. */
+/* May the client look for it? */
 static int16_t check_key(const struct request *request, int8_t key_type, struct wire_string key,
                          const char **message_out)
 {
     if (key_type == KAFKA_COORDINATOR_KEY_TYPE_GROUP)
         return group_may(request, key, KAFKA_ACL_OPERATION_DESCRIBE);
-    /* not retriable, so that a transactional producer stops at once and says why */
-    *message_out = key_type == KAFKA_COORDINATOR_KEY_TYPE_TRANSACTION
-                       ? "Transactions are not supported by this broker yet"
-                       : "This broker has no coordinator of that type";
+    if (key_type == KAFKA_COORDINATOR_KEY_TYPE_TRANSACTION)
+        return key.text == NULL ? KAFKA_INVALID_REQUEST
+                                : transaction_may(request, key, KAFKA_ACL_OPERATION_DESCRIBE);
+    *message_out = "This broker has no coordinator of that type";
     return KAFKA_INVALID_REQUEST;
 }
 
