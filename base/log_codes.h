@@ -366,6 +366,33 @@ LOG_CODE("LVE-5006", "groups were read without their members: the budget has no 
          "Effect: such a group is empty when it is served again; its members are told so and join "
          "again, as far as there is room. Offsets and generations are all there. Next step: "
          "compare used with max; raise levee.memory.max.bytes.")
+LOG_CODE(
+    "LVE-5020", "a marker is written again later",
+    "Cause: the end of a transaction could not be written into one of its partitions (err says "
+    "why: it is being moved, the device has no room, too few replicas are in sync). Effect: "
+    "the transaction is decided and stays so; consumers with read_committed wait at that "
+    "partition, and the transactional id cannot begin the next one, until it is written: it is "
+    "tried again, at most five seconds later, as long as the partition exists. Next step: none "
+    "if it ends by itself; else mend what err says.")
+LOG_CODE(
+    "LVE-5021", "a transaction cannot end: one of its partitions is quarantined",
+    "Cause: a partition of a transaction that was decided is quarantined, so that its marker "
+    "cannot be written. Effect: the other partitions have theirs; the transactional id is "
+    "answered CONCURRENT_TRANSACTIONS meanwhile. Next step: look at the lines about that "
+    "partition; restore it from a copy, or delete the topic: then the transaction ends without "
+    "it.")
+LOG_CODE("LVE-5022", "a partition has a newer epoch than the transaction that ends",
+         "Cause: somebody has written with a newer epoch of the same producer id, or an operator "
+         "has ended the transaction in that partition (kafka-transactions.sh abort). Effect: that "
+         "partition gets no marker, because nothing of the transaction is open there; the others "
+         "get theirs. Next step: none if it was an operator; else look for a producer whose id was "
+         "made by other means.")
+LOG_CODE("LVE-5023", "a transaction was open for longer than its timeout, and is aborted",
+         "Cause: its producer ended without saying so, is stuck, or does more in one transaction "
+         "than its transaction.timeout.ms lets it. Effect: nothing of it is committed, consumers "
+         "with read_committed go on, and the producer is fenced: what it sends is refused until it "
+         "begins anew. Next step: look at the client, or raise its transaction.timeout.ms (at most "
+         "transaction.max.timeout.ms).")
 LOG_CODE("LVE-5030", "a transactional id was refused: there are as many as there may be",
          "Cause: a producer asked for a transactional id that is not known, and "
          "levee.transactional.ids.max are (of all shards together; each has an equal part). Effect: "
