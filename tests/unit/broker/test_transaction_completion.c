@@ -1,4 +1,4 @@
-#include "tests/unit/broker/transaction_rig.h"
+#include "tests/unit/broker/transaction_end_rig.h"
 
 enum { WIDE = 64 };
 

@@ -1,4 +1,4 @@
-#include "tests/unit/broker/transaction_rig.h"
+#include "tests/unit/broker/transaction_end_rig.h"
 
 enum { SCAN_MS = 10000, TIMEOUT_MS = 60000 }; /* the defaults; rig_entry's */
 

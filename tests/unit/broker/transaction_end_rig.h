@@ -1,9 +1,9 @@
-/* transaction_rig: what ends transactions, over a coordinator, partitions and groups that the test
+/* transaction_end_rig: what ends transactions, over a coordinator, partitions and groups that the test
  * plays: the real decisions, sets, image and loops of two shards; records and markers are durable
  * when the test says so.  Included by one test file at a time: it defines the functions of the
  * coordinator, the partitions and the groups that are called. */
-#ifndef LEVEE_TESTS_TRANSACTION_RIG_H
-#define LEVEE_TESTS_TRANSACTION_RIG_H
+#ifndef LEVEE_TESTS_TRANSACTION_END_RIG_H
+#define LEVEE_TESTS_TRANSACTION_END_RIG_H
 
 #include "base/log_line.h"
 #include "base/mem.h"
