@@ -187,11 +187,13 @@ static void look_at_ids(struct transaction_timeouts *timeouts, uint32_t *looks)
 {
     while (timeouts->expiry_next != NULL && *looks < LOOKS_MAX) {
         struct transaction_entry *entry = timeouts->expiry_next;
+        struct transaction_entry *next =
+            transaction_coordinator_next(timeouts->coordinator, entry); /* it goes inside */
         *looks += 1;
         if (is_expired(timeouts, entry) && is_served(timeouts, entry) &&
             !start_own(timeouts, entry, TRANSACTION_EXPIRE))
             return; /* free_own goes on, or the next scan */
-        timeouts->expiry_next = transaction_coordinator_next(timeouts->coordinator, entry);
+        timeouts->expiry_next = next;
     }
 }
 

@@ -1,7 +1,7 @@
-/* transaction_end_rig: what ends transactions, over a coordinator, partitions and groups that the test
- * plays: the real decisions, sets, image and loops of two shards; records and markers are durable
- * when the test says so.  Included by one test file at a time: it defines the functions of the
- * coordinator, the partitions and the groups that are called. */
+/* transaction_end_rig: what ends transactions, over a coordinator, partitions and groups that the
+ * test plays: the real decisions, sets, image and loops of two shards; records and markers are
+ * durable when the test says so.  Included by one test file at a time: it defines the functions of
+ * the coordinator, the partitions and the groups that are called. */
 #ifndef LEVEE_TESTS_TRANSACTION_END_RIG_H
 #define LEVEE_TESTS_TRANSACTION_END_RIG_H
 
@@ -56,7 +56,7 @@ struct transaction_coordinator {
 /* A write of the coordinator's that is not durable yet. */
 struct rig_pending {
     struct transaction_step *step;
-    bool wrote;
+    struct transaction_entry *entry;
 };
 
 static struct {
@@ -140,6 +140,7 @@ struct transaction_entry *transaction_coordinator_next(struct transaction_coordi
 {
     uint32_t next = entry == NULL ? 0 : (uint32_t)(entry - rig.entries) + 1;
 
+    cr_assert(entry == NULL || !rig.has_gone[entry - rig.entries]);
     while (next < rig.entry_count && rig.has_gone[next])
         next++;
     return next < rig.entry_count ? &rig.entries[next] : NULL;
@@ -162,7 +163,8 @@ static inline void rig_note(const struct rig_written *written)
 
 static inline void rig_forget(struct transaction_entry *entry)
 {
-    transaction_timeouts_forget(&rig.coordinator.timeouts, entry);
+    if (!rig.has_gone[entry - rig.entries])
+        transaction_timeouts_forget(&rig.coordinator.timeouts, entry);
     transaction_completion_end(entry->completion);
     rig.has_gone[entry - rig.entries] = true;
     transaction_partitions_deinit(&entry->partitions);
@@ -183,7 +185,7 @@ void transaction_step_start(struct transaction_step *step)
         return;
     }
     cr_assert(lt(u32, rig.pending_count, RIG_ENTRIES));
-    rig.pending[rig.pending_count++] = (struct rig_pending){step, step->decision.writes};
+    rig.pending[rig.pending_count++] = (struct rig_pending){step, entry};
     if (!step->decision.writes)
         return;
     transaction_apply(&entry->transaction, &step->decision.next, step->decision.next_last_epoch);
@@ -192,7 +194,12 @@ void transaction_step_start(struct transaction_step *step)
                                    .state = entry->transaction.fields.state,
                                    .epoch = entry->transaction.fields.epoch,
                                    .producer_id = entry->transaction.fields.producer_id});
-    transaction_timeouts_note(&rig.coordinator.timeouts, entry, false);
+    if (entry->transaction.fields.state == TRANSACTION_DEAD) { /* nobody finds it any more */
+        transaction_timeouts_forget(&rig.coordinator.timeouts, entry);
+        rig.has_gone[entry - rig.entries] = true;
+    } else {
+        transaction_timeouts_note(&rig.coordinator.timeouts, entry, false);
+    }
     if (step->appended != NULL)
         step->appended(step);
     if (transaction_is_ending(&entry->transaction) && entry->completion == NULL)
@@ -204,7 +211,7 @@ static inline void rig_commit_records(enum err err)
 {
     for (uint32_t i = 0; i < rig.pending_count; i++) {
         struct transaction_step *step = rig.pending[i].step;
-        struct transaction_entry *entry = step->entry;
+        struct transaction_entry *entry = rig.pending[i].entry;
         bool is_dead = entry->transaction.fields.state == TRANSACTION_DEAD;
         bool is_ending = step->decision.writes && err == OK;
         step->done(step, err);
