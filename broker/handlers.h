@@ -64,6 +64,7 @@ handler_fn handle_sasl_handshake;
 handler_fn handle_share_group_describe;
 handler_fn handle_streams_group_describe;
 handler_fn handle_sync_group;
+handler_fn handle_txn_offset_commit;
 handler_fn handle_unregister_broker;
 handler_fn handle_update_features;
 

@@ -47,9 +47,10 @@ static void resolve_topic(const struct scrape *scrape, const struct group_offset
     const struct image_topic *topic =
         image_topic_by_name(scrape->at->image, offset->topic, strlen(offset->topic));
 
-    row->has_topic = topic != NULL && offset->partition >= 0 &&
-                     (uint32_t)offset->partition < topic->partition_count &&
-                     (uuid_is_zero(&offset->topic_id) || uuid_equal(&offset->topic_id, &topic->id));
+    row->has_topic =
+        topic != NULL && offset->partition >= 0 &&
+        (uint32_t)offset->partition < topic->partition_count &&
+        (uuid_is_zero(&offset->value.topic_id) || uuid_equal(&offset->value.topic_id, &topic->id));
     if (row->has_topic)
         row->topic_id = topic->id;
 }
@@ -69,7 +70,7 @@ static void tell_offset(struct scrape *scrape, const struct group_offset *offset
 {
     struct scrape_offset row = {.group = scrape->group_count - 1,
                                 .partition = offset->partition,
-                                .offset = offset->offset,
+                                .offset = offset->value.offset,
                                 .age_ms = -1};
 
     if (scrape->offset_count < scrape->rows_max)

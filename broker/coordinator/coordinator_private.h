@@ -14,6 +14,7 @@ struct group_coordinator {
     struct hash_map groups;        /* by id */
     struct list all;               /* of group.node: the same */
     struct hash_map offset_topics; /* of offset_topic, by name */
+    struct hash_map transactions;  /* of pending_transaction (group_pending_offsets.h) */
     struct timer expiry;
     struct task sweep;     /* what group_expiry.c does in slices */
     struct timer retry;    /* of a sweep that could not write, or found no memory */
@@ -39,7 +40,7 @@ int16_t coordinator_check(struct group_coordinator *groups, struct wire_string g
 bool coordinator_admit(struct group_coordinator *groups, uint64_t bytes);
 /* The same of offsets, which stay for days: they leave more, so that members can join. */
 bool coordinator_admit_offsets(struct group_coordinator *groups, uint64_t bytes);
-/* A group without members, offsets and writes is forgotten. */
+/* A group without members, offsets (staged ones, too) and writes is forgotten. */
 void coordinator_drop_if_idle(struct group *group);
 /* What a client of OffsetCommit or DeleteGroups is told; others hear the same but for
  * ERR_TOO_LARGE. */

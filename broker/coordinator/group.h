@@ -95,6 +95,7 @@ struct group {
     struct list renames; /* of group_rename.c: new ids of static members that are being recorded */
     struct hash_map offsets; /* of group_offsets.h */
     uint32_t offset_count;   /* of them, recorded */
+    uint32_t staged_count;   /* of pending_offset: what open transactions have committed */
     struct timer rebalance;  /* who has not joined by then, or later synced, is out */
     uint64_t delay_left_ms;  /* of the initial delay */
     bool initial_delay;      /* the rebalance timer is the initial delay */

@@ -23,6 +23,7 @@ enum err group_coordinator_create(struct shard *shard, struct group_coordinator 
                  memory_budget(&shard->memory, MEMORY_GROUPS));
     hash_map_init(&groups->groups, prng_u64(&shard->prng));
     hash_map_init(&groups->offset_topics, prng_u64(&shard->prng));
+    hash_map_init(&groups->transactions, prng_u64(&shard->prng));
     list_init(&groups->all);
     group_expiry_init(groups);
     *out = groups;
@@ -74,6 +75,7 @@ void group_coordinator_destroy(struct group_coordinator *groups)
         remove_group(group);
     hash_map_deinit(&groups->groups);
     hash_map_deinit(&groups->offset_topics);
+    hash_map_deinit(&groups->transactions);
     group_expiry_deinit(groups);
     mem_free(groups);
 }
@@ -160,6 +162,41 @@ static const struct runtime_kind kind = {.name = "group",
                                          .resigned = on_resigned,
                                          .forget = forget};
 
+/* ---- ends of transactions */
+
+static void on_end_appended(struct runtime_write *write)
+{
+    struct group_transaction_end *end = container_of(write, struct group_transaction_end, write);
+
+    end->appended(end);
+}
+
+static void on_end_done(struct runtime_write *write, enum err err)
+{
+    struct group_transaction_end *end = container_of(write, struct group_transaction_end, write);
+
+    runtime_write_deinit(write);
+    end->done(end, err);
+}
+
+void group_coordinator_end_transaction(struct group_coordinator *groups, int32_t index,
+                                       struct group_transaction_end *end)
+{
+    struct runtime_partition *partition = runtime_served(&groups->runtime, index);
+    struct control_marker marker = {.commit = end->commit,
+                                    .coordinator_epoch = end->coordinator_epoch};
+
+    if (partition == NULL) {
+        end->done(end, ERR_NOT_FOUND);
+        return;
+    }
+    runtime_write_init(&end->write, partition, on_end_done);
+    if (end->appended != NULL)
+        end->write.appended = on_end_appended;
+    runtime_write_set_marker(&end->write, &marker, end->producer_id, end->epoch, end->txn_v2);
+    runtime_write_start(&end->write);
+}
+
 void group_coordinator_observe(struct group_coordinator *groups)
 {
     runtime_observe(&groups->runtime, groups->shard->topics);
@@ -244,7 +281,7 @@ bool coordinator_admit_offsets(struct group_coordinator *groups, uint64_t bytes)
 void coordinator_drop_if_idle(struct group *group)
 {
     if (group->member_count > 0 || group->pending_count > 0 || group->writes > 0 ||
-        group->offset_count > 0)
+        group->offset_count > 0 || group->staged_count > 0)
         return;
     if (group->state != GROUP_EMPTY && group->state != GROUP_DEAD)
         return;

@@ -45,8 +45,13 @@ struct group_transaction_end {
     int32_t coordinator_epoch;
     bool commit;
     bool txn_v2;
-    /* Once, perhaps inside the call.  OK: the groups show the effect (DUR-G8).  ERR_NOT_FOUND: the
-     * partition is not served here now; ERR_CLOSED: all ends; others as partition_append_marker. */
+    /* Optional: the marker is in the log, not durable yet; what stands behind it in the same
+     * journal may be written now.  Perhaps inside the call, and before done, which may still say an
+     * error. */
+    void (*appended)(struct group_transaction_end *end);
+    /* Once, perhaps inside the call.  OK: it is durable, and the groups show the effect (DUR-G8).
+     * ERR_NOT_FOUND: the partition is not served here now; ERR_CLOSED: all ends; ERR_NOMEM; others
+     * as partition_append_marker. */
     void (*done)(struct group_transaction_end *end, enum err err);
     /* inside */
     struct runtime_write write;

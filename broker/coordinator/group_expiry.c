@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "broker/coordinator/coordinator_private.h"
+#include "broker/coordinator/group_pending_offsets.h"
 #include "broker/coordinator/group_rebalance.h"
 #include "broker/coordinator/group_subscription.h"
 #include "broker/metadata/image.h"
@@ -51,14 +52,27 @@ static void start_removal(struct group_coordinator *groups, struct group_removal
 
 /* ---- with its topic */
 
-/* GRM-1: a commit that is being recorded looks for itself whether its topic has gone
- * (group_commit.c).
- */
+static bool is_gone(const struct group_offset_value *value, const struct shard *shard, bool deleted)
+{
+    return group_offset_is_orphan(value, shard->image) ||
+           (deleted && uuid_is_zero(&value->topic_id));
+}
+
+/* A tombstone takes all that there is of it, so none of that may be of another topic that has the
+ * name now.  GRM-1: a commit that is being recorded looks for itself whether its topic has gone
+ * (group_commit.c). */
 static bool goes(const struct group_offset *offset, const struct shard *shard, bool deleted)
 {
-    return offset->is_recorded && offset->leaving_count == 0 && offset->pending_count == 0 &&
-           (group_offset_is_orphan(offset, shard->image) ||
-            (deleted && uuid_is_zero(&offset->topic_id)));
+    if (!group_offset_is_there(offset) || offset->leaving_count > 0 || offset->pending_count > 0)
+        return false;
+    if (offset->is_recorded && !is_gone(&offset->value, shard, deleted))
+        return false;
+    list_for_each(node, &offset->staged)
+    {
+        if (!is_gone(&container_of(node, struct pending_offset, of_entry)->value, shard, deleted))
+            return false;
+    }
+    return true;
 }
 
 /* Into *removal, which is begun when there is none.  ERR_NOMEM: later; what does not begin for
@@ -171,6 +185,14 @@ void group_forget_vanished(struct group_offset *offset, struct group_removal **r
         forget_topic(groups, offset->of, false);
 }
 
+void group_expiry_look_again(struct group_offset *offset)
+{
+    struct group_coordinator *groups = offset->group->coordinator;
+
+    if (goes(offset, groups->shard, false))
+        forget_topic(groups, offset->of, false);
+}
+
 /* Topics that were deleted, and a crash came before their offsets' tombstones. */
 void group_expiry_forget_orphans(struct group_coordinator *groups)
 {
@@ -198,10 +220,10 @@ static bool is_past(int64_t since_ms, int64_t now_ms, int64_t retention_ms)
 static bool is_expired(const struct group *group, const struct group_offset *offset, int64_t now_ms,
                        int64_t retention_ms)
 {
-    int64_t since = offset->commit_timestamp_ms;
+    int64_t since = offset->value.commit_timestamp_ms;
 
-    if (offset->expire_timestamp_ms >= 0)
-        return now_ms >= offset->expire_timestamp_ms;
+    if (offset->value.expire_timestamp_ms >= 0)
+        return now_ms >= offset->value.expire_timestamp_ms;
     if (group->state == GROUP_EMPTY && group->protocol_type != NULL &&
         group->state_timestamp_ms > since)
         since = group->state_timestamp_ms;
@@ -234,6 +256,7 @@ static uint32_t expire_group(struct group *group)
            (offset = group_next_offset(group, &cursor)) != NULL) {
         looks++;
         if (offset->leaving_count > 0 || offset->pending_count > 0 || /* GRM-1 */
+            group_offset_is_unstable(offset) ||                       /* DUR-G7 */
             !is_expired(group, offset, now_ms, retention_ms) ||
             group_subscription_has(&subscription, offset->topic))
             continue;
@@ -245,7 +268,7 @@ static uint32_t expire_group(struct group *group)
     group_subscription_deinit(&subscription);
     if (removal == NULL)
         return looks;
-    if (count == group->offset_count && group->state == GROUP_EMPTY)
+    if (count == group->offset_count && group->staged_count == 0 && group->state == GROUP_EMPTY)
         group_removal_add_group(removal);
     group->is_expiring = count == OF_GROUP_MAX; /* there may be more: it has another turn */
     if (group->is_expiring)

@@ -59,12 +59,13 @@ static enum err delete_offsets(struct group_removal *removal, struct group *grou
         is_subscribed = group_subscription_has(&subscription, name);
         for (int32_t p = 0; p < asked->partitions.count && err == OK; p++) {
             struct group_offset *offset =
-                group_find_offset_in(group, topic, asked->partitions.items[p].partition_index);
+                group_find_entry(group, topic, asked->partitions.items[p].partition_index);
             if (out->partitions.items[p].error_code != KAFKA_NONE)
                 continue;
             if (is_subscribed)
                 out->partitions.items[p].error_code = KAFKA_GROUP_SUBSCRIBED_TO_TOPIC;
-            else if (offset != NULL && group_name_offset(offset, naming))
+            else if (offset != NULL && group_offset_is_there(offset) &&
+                     group_name_offset(offset, naming))
                 err = add(removal, group, offset);
         }
     }

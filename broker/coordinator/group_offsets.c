@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "broker/coordinator/coordinator_private.h"
+#include "broker/coordinator/group_pending_offsets.h"
 #include "broker/metadata/image.h"
 
 #include <string.h>
@@ -11,7 +12,7 @@ enum { ENTRY_BYTES = 128 }; /* of tables and the allocator's rounding, roughly *
 
 static uint64_t bytes_of(const struct group_offset *offset)
 {
-    return sizeof(*offset) + (uint64_t)offset->metadata.size_bytes + ENTRY_BYTES;
+    return sizeof(*offset) + (uint64_t)offset->value.metadata.size_bytes + ENTRY_BYTES;
 }
 
 static uint64_t bytes_of_topic(const struct offset_topic *topic)
@@ -66,8 +67,8 @@ static void drop_topic(struct group *group, struct offset_topic *topic)
 
 /* ---- offsets */
 
-static struct group_offset *find_entry(const struct group *group, const struct offset_topic *topic,
-                                       int32_t partition)
+struct group_offset *group_find_entry(const struct group *group, const struct offset_topic *topic,
+                                      int32_t partition)
 {
     struct offset_key key = {.topic = topic, .partition = partition};
 
@@ -77,7 +78,7 @@ static struct group_offset *find_entry(const struct group *group, const struct o
 static struct group_offset *get_entry(struct group *group, const char *topic, int32_t partition)
 {
     struct offset_topic *of = offset_topic_find(group->coordinator, topic);
-    struct group_offset *entry = find_entry(group, of, partition);
+    struct group_offset *entry = group_find_entry(group, of, partition);
 
     if (entry != NULL)
         return entry;
@@ -94,7 +95,8 @@ static struct group_offset *get_entry(struct group *group, const char *topic, in
     entry->topic = entry->of->name;
     entry->partition = partition;
     entry->key = (struct offset_key){.topic = entry->of, .partition = partition};
-    entry->offset = -1;
+    entry->value.offset = -1;
+    list_init(&entry->staged);
     if (hash_map_insert(&group->offsets, &entry->key, sizeof(entry->key), entry) != OK) {
         mem_free(entry);
         drop_topic(group, of);
@@ -113,7 +115,7 @@ static void free_entry(struct group_offset *entry)
     group->offset_count -= entry->is_recorded;
     list_remove(&entry->node);
     budget_give(group->budget, bytes_of(entry));
-    mem_free(entry->metadata.bytes);
+    mem_free(entry->value.metadata.bytes);
     mem_free(entry);
     drop_topic(group, topic);
 }
@@ -121,7 +123,8 @@ static void free_entry(struct group_offset *entry)
 /* Nothing is known of it any more. */
 static void drop_if_unused(struct group_offset *entry)
 {
-    if (entry->is_recorded || entry->pending_count > 0 || entry->leaving_count > 0) /* GOF-4 */
+    if (group_offset_is_there(entry) || entry->pending_count > 0 ||
+        entry->leaving_count > 0) /* GOF-4 */
         return;
     hash_map_remove(&entry->group->offsets, &entry->key, sizeof(entry->key));
     free_entry(entry);
@@ -130,13 +133,8 @@ static void drop_if_unused(struct group_offset *entry)
 struct group_offset *group_find_offset(const struct group *group, const char *topic,
                                        int32_t partition)
 {
-    return group_find_offset_in(group, offset_topic_find(group->coordinator, topic), partition);
-}
-
-struct group_offset *group_find_offset_in(const struct group *group,
-                                          const struct offset_topic *topic, int32_t partition)
-{
-    struct group_offset *entry = find_entry(group, topic, partition);
+    struct group_offset *entry =
+        group_find_entry(group, offset_topic_find(group->coordinator, topic), partition);
 
     return entry == NULL || !entry->is_recorded ? NULL : entry;
 }
@@ -165,6 +163,11 @@ struct group_offset *group_begin_offset(struct group *group, const char *topic, 
     return entry;
 }
 
+void group_hold_offset(struct group_offset *entry)
+{
+    entry->pending_count++;
+}
+
 uint64_t group_begin_naming(struct group_coordinator *groups)
 {
     return ++groups->naming;
@@ -178,9 +181,7 @@ bool group_name_offset(struct group_offset *entry, uint64_t naming)
     return is_first;
 }
 
-void group_apply_offset(struct group_offset *entry, const struct uuid *topic_id, int64_t offset,
-                        int32_t leader_epoch, struct group_bytes *metadata, int64_t commit_ms,
-                        int64_t expire_ms)
+void group_apply_offset(struct group_offset *entry, struct group_offset_value *value)
 {
     struct group *group = entry->group;
 
@@ -188,12 +189,9 @@ void group_apply_offset(struct group_offset *entry, const struct uuid *topic_id,
     budget_give(group->budget, bytes_of(entry));
     group->offset_count += !entry->is_recorded;
     entry->is_recorded = true;
-    entry->topic_id = *topic_id;
-    entry->offset = offset;
-    entry->leader_epoch = leader_epoch;
-    entry->commit_timestamp_ms = commit_ms;
-    entry->expire_timestamp_ms = expire_ms;
-    group_bytes_move(metadata, &entry->metadata);
+    mem_free(entry->value.metadata.bytes);
+    entry->value = *value;
+    value->metadata = (struct group_bytes){0};
     budget_force(group->budget, bytes_of(entry));
 }
 
@@ -204,29 +202,30 @@ void group_end_offset(struct group_offset *entry)
     drop_if_unused(entry);
 }
 
-enum err group_set_offset(struct group *group, const char *topic, const struct uuid *topic_id,
-                          int32_t partition, int64_t offset, int32_t leader_epoch,
-                          struct wire_string metadata, int64_t commit_ms, int64_t expire_ms)
+enum err group_set_offset(struct group *group, const char *topic, int32_t partition,
+                          const struct group_offset_value *value)
 {
-    struct group_bytes copy;
+    struct group_offset_value copy = *value;
     struct group_offset *entry;
 
-    if (!group_bytes_copy((const uint8_t *)metadata.text, metadata.size_bytes, &copy))
+    if (!group_bytes_copy(value->metadata.bytes, value->metadata.size_bytes, &copy.metadata))
         return ERR_NOMEM;
     entry = group_begin_offset(group, topic, partition);
     if (entry == NULL) {
-        mem_free(copy.bytes);
+        mem_free(copy.metadata.bytes);
         return ERR_NOMEM;
     }
-    group_apply_offset(entry, topic_id, offset, leader_epoch, &copy, commit_ms, expire_ms);
+    group_apply_offset(entry, &copy);
     group_end_offset(entry);
     return OK;
 }
 
+/* What a tombstone says. */
 static void remove_recorded(struct group_offset *entry)
 {
     entry->group->offset_count -= entry->is_recorded;
     entry->is_recorded = false;
+    group_pending_offsets_drop(entry);
     drop_if_unused(entry);
 }
 
@@ -248,7 +247,7 @@ void group_end_leaving(struct group_offset *entry, bool is_gone)
 void group_left_offset(struct group *group, const char *topic, int32_t partition)
 {
     struct group_offset *entry =
-        find_entry(group, offset_topic_find(group->coordinator, topic), partition);
+        group_find_entry(group, offset_topic_find(group->coordinator, topic), partition);
 
     check(entry != NULL); /* GOF-4 */
     group_end_leaving(entry, true);
@@ -256,15 +255,16 @@ void group_left_offset(struct group *group, const char *topic, int32_t partition
 
 void group_remove_offset(struct group *group, const char *topic, int32_t partition)
 {
-    struct group_offset *entry = group_find_offset(group, topic, partition);
+    struct group_offset *entry =
+        group_find_entry(group, offset_topic_find(group->coordinator, topic), partition);
 
     if (entry != NULL)
         remove_recorded(entry);
 }
 
-bool group_offset_is_orphan(const struct group_offset *offset, const struct image *image)
+bool group_offset_is_orphan(const struct group_offset_value *value, const struct image *image)
 {
-    return !uuid_is_zero(&offset->topic_id) && image_topic_by_id(image, &offset->topic_id) == NULL;
+    return !uuid_is_zero(&value->topic_id) && image_topic_by_id(image, &value->topic_id) == NULL;
 }
 
 void group_drop_offsets(struct group *group)
@@ -272,7 +272,9 @@ void group_drop_offsets(struct group *group)
     size_t cursor = 0;
     struct group_offset *entry;
 
-    while ((entry = hash_map_next(&group->offsets, &cursor)) != NULL)
+    while ((entry = hash_map_next(&group->offsets, &cursor)) != NULL) {
+        group_pending_offsets_drop(entry);
         free_entry(entry);
+    }
     hash_map_deinit(&group->offsets);
 }

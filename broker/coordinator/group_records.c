@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "broker/coordinator/coordinator_private.h"
 #include "broker/coordinator/group_commit.h"
-#include "broker/coordinator/group_offsets.h"
+#include "broker/coordinator/group_pending_offsets.h"
 #include "net/protocol/kafka_tables.h"
 #include "net/protocol/msg_group_metadata_record.h"
 #include "net/protocol/msg_legacy_offset_commit_record.h"
@@ -292,16 +292,49 @@ static enum err apply_group(struct group_coordinator *groups, struct wire_string
     return OK;
 }
 
+/* Its metadata is the record's. */
+static struct group_offset_value value_of(const struct runtime_record *record,
+                                          const struct offset_commit_value *value)
+{
+    return (struct group_offset_value){
+        .topic_id = value->topic_id,
+        .offset = value->offset,
+        .leader_epoch = value->leader_epoch,
+        .metadata = {(uint8_t *)(uintptr_t)value->metadata.text, value->metadata.size_bytes},
+        .commit_timestamp_ms = value->commit_timestamp,
+        .expire_timestamp_ms = value->expire_timestamp,
+        .record_offset = record->offset};
+}
+
 /* What the commit has kept for it needs no memory now. */
 static void apply_own_offset(const struct runtime_record *record, const char *topic,
                              int32_t partition, const struct offset_commit_value *value)
 {
-    struct group_commit_place place = group_commit_place(record->write, record->index);
-    struct group_offset *entry = place.entry;
+    struct group_commit_place *place = group_commit_place(record->write, record->index);
+    struct group_offset_value own = value_of(record, value);
 
-    check(strcmp(entry->topic, topic) == 0 && entry->partition == partition);
-    group_apply_offset(entry, place.topic_id, value->offset, value->leader_epoch, place.metadata,
-                       value->commit_timestamp, value->expire_timestamp);
+    check(strcmp(place->entry->topic, topic) == 0 && place->entry->partition == partition);
+    own.topic_id = place->topic_id;
+    own.metadata = place->metadata;
+    place->metadata = (struct group_bytes){0};
+    if (place->pending == NULL) {
+        group_apply_offset(place->entry, &own);
+        return;
+    }
+    group_pending_offset_apply(place->pending, &own);
+    place->pending = NULL;
+}
+
+static enum err apply_read_offset(struct group *group, const struct runtime_record *record,
+                                  const char *topic, int32_t partition,
+                                  const struct offset_commit_value *value)
+{
+    struct group_offset_value read = value_of(record, value);
+
+    if (batch_is_transactional(record->batch)) /* DUR-G5 */
+        return group_pending_offsets_stage(group, topic, partition, record->partition_index,
+                                           record->batch->producer_id, &read);
+    return group_set_offset(group, topic, partition, &read);
 }
 
 static enum err apply_offset_to(struct group *group, const struct runtime_record *record,
@@ -313,9 +346,7 @@ static enum err apply_offset_to(struct group *group, const struct runtime_record
         return OK;
     }
     if (value != NULL)
-        return group_set_offset(group, topic, &value->topic_id, partition, value->offset,
-                                value->leader_epoch, value->metadata, value->commit_timestamp,
-                                value->expire_timestamp);
+        return apply_read_offset(group, record, topic, partition, value);
     if (record->write != NULL)
         group_left_offset(group, topic, partition);
     else
@@ -413,8 +444,11 @@ enum err group_records_apply(struct group_coordinator *groups, const struct runt
     struct arena arena;
     enum err err;
 
-    if (batch_is_control(record->batch) || batch_is_transactional(record->batch))
-        return ERR_UNSUPPORTED; /* what a transaction commits is not known here (DUR-G5) */
+    if (record->marker != NULL) {
+        group_pending_offsets_end(groups, record->partition_index, record->batch->producer_id,
+                                  record->marker->commit);
+        return OK;
+    }
     if (record->key_bytes < 0)
         return ERR_CORRUPT;
     wire_reader_init(&reader, record->key, (size_t)record->key_bytes);

@@ -18,8 +18,8 @@ void group_records_offset(struct group_write *write, const char *topic, const st
 void group_records_offset_tombstone(struct group_write *write, const char *topic,
                                     int32_t partition);
 
-/* Do what one record says; of a write it does not fail.  ERR_NOMEM; ERR_UNSUPPORTED: it is of a
- * transaction; ERR_CORRUPT and others: it cannot be understood. */
+/* Do what one record says, or a marker; of a write it does not fail.  ERR_NOMEM; ERR_CORRUPT and
+ * others: it cannot be understood. */
 must_use enum err group_records_apply(struct group_coordinator *groups,
                                       const struct runtime_record *record);
 

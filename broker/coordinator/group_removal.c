@@ -50,7 +50,7 @@ static void keep_offsets(struct group_removal *removal)
     for (const struct removed_chunk *chunk = removal->chunks; chunk != NULL; chunk = chunk->next)
         for (uint32_t i = chunk->count; i-- > 0;) {
             struct group_offset *offset = chunk->offsets[i];
-            bool is_swept = offset->is_recorded && removal->in_flight != NULL;
+            bool is_swept = group_offset_is_there(offset) && removal->in_flight != NULL;
             group_end_leaving(offset, false);
             if (is_swept)
                 group_sweep_again(offset);

@@ -37,6 +37,7 @@ static enum err load_marker(struct runtime_partition *entry, const uint8_t *batc
     struct control_marker marker;
     struct runtime_record of = {.batch = header,
                                 .marker = &marker,
+                                .partition_index = entry->partition->index,
                                 .offset = header->base_offset,
                                 .key_bytes = -1,
                                 .value_bytes = -1};
@@ -51,7 +52,8 @@ static enum err load_records(struct runtime_partition *entry)
 {
     struct runtime *runtime = entry->runtime;
     struct runtime_load *load = &entry->load;
-    struct runtime_record of = {.batch = &load->reader.header};
+    struct runtime_record of = {.batch = &load->reader.header,
+                                .partition_index = entry->partition->index};
     struct record record;
     enum err err = OK;
 

@@ -28,6 +28,7 @@ struct runtime_write;
 struct runtime_record {
     const struct batch_header *batch;    /* that it stands in */
     const struct control_marker *marker; /* it ends a transaction: no key, no value; else NULL */
+    int32_t partition_index;
     int64_t offset;
     const uint8_t *key;
     int32_t key_bytes; /* -1: none */

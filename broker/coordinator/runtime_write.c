@@ -165,6 +165,7 @@ static void apply_marker(struct runtime_write *write)
     struct runtime_record of = {.write = write,
                                 .batch = &write->reader.header,
                                 .marker = &write->marker,
+                                .partition_index = write->partition->partition->index,
                                 .offset = write->append.result.base_offset,
                                 .key_bytes = -1,
                                 .value_bytes = -1};
@@ -176,7 +177,9 @@ static void apply_marker(struct runtime_write *write)
 static bool apply_records(struct runtime_write *write, uint32_t max_count)
 {
     const struct runtime *runtime = write->partition->runtime;
-    struct runtime_record of = {.write = write, .batch = &write->reader.header};
+    struct runtime_record of = {.write = write,
+                                .batch = &write->reader.header,
+                                .partition_index = write->partition->partition->index};
     struct record record;
     enum err err = OK;
 
@@ -295,6 +298,8 @@ static void on_appended(struct partition_append *append, enum err err)
         return;
     }
     write->is_appended = true;
+    if (write->appended != NULL && !partition->runtime->kind->applies_at_append)
+        write->appended(write);
     write->ack =
         (struct partition_waiter){.offset = append->result.last_offset + 1, .wake = on_ack};
     partition_wait_ack(append->partition, &write->ack);

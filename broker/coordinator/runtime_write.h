@@ -34,8 +34,8 @@ struct runtime_write {
     uint64_t counted_bytes;     /* of the meter */
     struct batch_reader reader; /* of what is being applied */
     uint32_t applied_count;
-    /* Optional, the caller's, before the start.  With applies_at_append: the records are in the log
-     * and applied, and so are those of all writes before it; without records likewise.  Writes may
+    /* Optional, the caller's, before the start: the records are in the log, and so are those of all
+     * writes before it, with applies_at_append applied, too; without records only then.  Writes may
      * be started inside, of the same partition, too; done comes later, perhaps with an error. */
     void (*appended)(struct runtime_write *write);
     runtime_write_fn *done;

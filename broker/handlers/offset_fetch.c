@@ -22,6 +22,7 @@ struct offset_fetch {
     struct offset_fetch_response_group *answers;
     int32_t count;
     bool by_id;
+    bool require_stable;
 };
 
 /* One group that is asked. */
@@ -29,6 +30,7 @@ struct fetch_piece {
     struct arena *arena;
     uint32_t cost; /* offsets looked at */
     bool by_id;
+    bool require_stable;
     bool too_large; /* the answer does not fit in the arena */
     const struct offset_fetch_request_group *asked;
     struct offset_fetch_response_group *answer;
@@ -54,9 +56,15 @@ static void *new_array(struct fetch_piece *piece, const struct struct_desc *elem
     return items;
 }
 
+/* Committed, and of a topic that still exists. */
+static bool is_told(const struct group_offset *offset, const struct shard *at)
+{
+    return offset->is_recorded && !group_offset_is_orphan(&offset->value, at->image);
+}
+
 /* offset NULL: none was committed (DUR-G4). */
-static void fill_offset(struct fetch_piece *piece, const struct group_offset *offset, int32_t index,
-                        answered_partition *out)
+static void fill_offset(struct fetch_piece *piece, const struct shard *at,
+                        const struct group_offset *offset, int32_t index, answered_partition *out)
 {
     out->partition_index = index;
     out->committed_offset = -1;
@@ -64,20 +72,26 @@ static void fill_offset(struct fetch_piece *piece, const struct group_offset *of
     out->metadata = wire_string("");
     if (offset == NULL)
         return;
-    out->committed_offset = offset->offset;
-    out->committed_leader_epoch = offset->leader_epoch;
-    if (offset->metadata.size_bytes > 0)
-        out->metadata = keep(piece, offset->metadata.bytes, (size_t)offset->metadata.size_bytes);
+    if (piece->require_stable && group_offset_is_unstable(offset)) {
+        out->error_code = KAFKA_UNSTABLE_OFFSET_COMMIT; /* KIP-447, DUR-G5 */
+        return;
+    }
+    if (!is_told(offset, at))
+        return;
+    out->committed_offset = offset->value.offset;
+    out->committed_leader_epoch = offset->value.leader_epoch;
+    if (offset->value.metadata.size_bytes > 0)
+        out->metadata =
+            keep(piece, offset->value.metadata.bytes, (size_t)offset->value.metadata.size_bytes);
 }
 
-/* NULL: none, or of a topic that does not exist any more. */
+/* Also what is staged; NULL: nothing. */
 static const struct group_offset *find(const struct shard *at, const struct group *group,
                                        const char *topic, int32_t partition)
 {
-    const struct group_offset *offset =
-        group == NULL || topic == NULL ? NULL : group_find_offset(group, topic, partition);
-
-    return offset == NULL || group_offset_is_orphan(offset, at->image) ? NULL : offset;
+    return group == NULL || topic == NULL
+               ? NULL
+               : group_find_entry(group, offset_topic_find(at->groups, topic), partition);
 }
 
 static void fill_asked(struct fetch_piece *piece, const struct shard *at, const struct group *group)
@@ -102,7 +116,7 @@ static void fill_asked(struct fetch_piece *piece, const struct shard *at, const 
         for (int32_t p = 0; p < out->partitions.count; p++) {
             const char *known = !piece->by_id ? name : topic == NULL ? NULL : topic->name;
             int32_t index = asked->partition_indexes.items[p];
-            fill_offset(piece, find(at, group, known, index), index, &out->partitions.items[p]);
+            fill_offset(piece, at, find(at, group, known, index), index, &out->partitions.items[p]);
             if (piece->by_id && topic == NULL)
                 out->partitions.items[p].error_code = KAFKA_UNKNOWN_TOPIC_ID;
         }
@@ -139,7 +153,7 @@ static uint32_t fill_topic(struct fetch_piece *piece, const struct shard *at,
     topic->partitions.items = new_array(piece, &offset_fetch_response_partitions_struct,
                                         (int32_t)own, &topic->partitions.count);
     for (int32_t i = 0; i < topic->partitions.count; i++)
-        fill_offset(piece, offsets[i], offsets[i]->partition, &topic->partitions.items[i]);
+        fill_offset(piece, at, offsets[i], offsets[i]->partition, &topic->partitions.items[i]);
     piece->answer->topics.count++;
     return own;
 }
@@ -169,7 +183,7 @@ static void fill_all(struct fetch_piece *piece, const struct shard *at, const st
     if (offsets == NULL || total == 0)
         return;
     while ((offset = group_next_offset(group, &cursor)) != NULL)
-        if (!group_offset_is_orphan(offset, at->image))
+        if (is_told(offset, at))
             offsets[count++] = offset;
     qsort(offsets, count, sizeof(const struct group_offset *), by_topic);
     piece->answer->topics.items = new_array(piece, &offset_fetch_response_topics_struct,
@@ -185,6 +199,7 @@ static uint32_t ask_group(struct group_scatter_piece *shard_piece, uint32_t inde
     struct fetch_piece one = {.arena = &shard_piece->arena,
                               .cost = 1,
                               .by_id = fetch->by_id,
+                              .require_stable = fetch->require_stable,
                               .asked = &fetch->asked[index],
                               .answer = &fetch->answers[index]};
     struct group *group = coordinator_find(at->groups, one.asked->group_id);
@@ -284,6 +299,7 @@ static bool prepare(struct offset_fetch *fetch, struct request *request)
     fetch->asked = is_old ? as_group(request) : body->groups.items;
     fetch->count = is_old ? 1 : body->groups.count;
     fetch->by_id = request->api_version >= 10;
+    fetch->require_stable = body->require_stable;
     if (is_old && fetch->asked == NULL)
         return false;
     fetch->answers = request_try_array(request, &offset_fetch_response_group_struct, fetch->count);

@@ -304,10 +304,15 @@ static inline void put_offset(struct group *group, const char *topic, const stru
                               int32_t partition, int64_t offset, int32_t leader_epoch,
                               struct wire_string metadata, int64_t commit_ms, int64_t expire_ms)
 {
-    cr_assert(eq(int,
-                 group_set_offset(group, topic, topic_id, partition, offset, leader_epoch, metadata,
-                                  commit_ms, expire_ms),
-                 OK));
+    struct group_offset_value value = {
+        .topic_id = *topic_id,
+        .offset = offset,
+        .leader_epoch = leader_epoch,
+        .metadata = {(uint8_t *)(uintptr_t)metadata.text, metadata.size_bytes},
+        .commit_timestamp_ms = commit_ms,
+        .expire_timestamp_ms = expire_ms};
+
+    cr_assert(eq(int, group_set_offset(group, topic, partition, &value), OK));
 }
 
 /* One member joins an empty group and gets its assignment. */

@@ -284,7 +284,7 @@ static void commits_each_once(int32_t count)
         const struct group_offset *offset = group_find_offset(the_group("g"), "t", 0);
         cr_assert(eq(i64, fetch_offset("g", "t", 0), count)); /* as Kafka, which records all */
         cr_assert(eq(i64, fetch_offset("g", "t", 1), count + 1));
-        cr_assert(eq(i32, offset->metadata.size_bytes, 4));
+        cr_assert(eq(i32, offset->value.metadata.size_bytes, 4));
         rig_restart();
     }
 }

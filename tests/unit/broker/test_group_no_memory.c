@@ -39,7 +39,7 @@ static const char *tell(void)
         const struct group_offset *offset = group_find_offset(group, "t", p);
         if (offset != NULL)
             text = arena_printf(&rig.arena, "%s; %d=%" PRId64 " leaving %u", text, p,
-                                offset->offset, offset->leaving_count);
+                                offset->value.offset, offset->leaving_count);
     }
     return text;
 }
@@ -495,7 +495,7 @@ Test(group_no_memory, a_log_that_found_no_memory_is_read_again)
             group = coordinator_find(again, wire_string("g"));
         }
         cr_assert(eq(int, group->state, GROUP_STABLE));
-        cr_assert(eq(i64, group_find_offset(group, "t", 3)->offset, 7));
+        cr_assert(eq(i64, group_find_offset(group, "t", 3)->value.offset, 7));
         group_coordinator_destroy(again);
     }
     cr_assert(lt(u32, 10, refused_count));

@@ -219,8 +219,8 @@ Test(group_offsets, metadata_keeps_bytes_that_end_texts_elsewhere)
 
     put_offset(group, "t", &topic_id, 0, 1, -1, (struct wire_string){"a\0b", 3}, 1, -1);
     offset = group_find_offset(group, "t", 0);
-    cr_assert(eq(i32, offset->metadata.size_bytes, 3));
-    cr_assert(eq(int, memcmp(offset->metadata.bytes, "a\0b", 3), 0));
+    cr_assert(eq(i32, offset->value.metadata.size_bytes, 3));
+    cr_assert(eq(int, memcmp(offset->value.metadata.bytes, "a\0b", 3), 0));
 }
 
 /* ---- expiry (KIP-211) */
