@@ -49,11 +49,12 @@ static struct {
     struct log logs[RIG_LOGS]; /* by order of opening; a number outlives a restart */
     uint32_t log_count;
     struct list rooms;
-    enum err refuse_with; /* appends say this */
-    bool is_full;         /* appends and trims say ERR_FULL */
-    bool is_there;        /* appends find the last batch there already: duplicates */
-    bool is_opening;      /* a start has not made durable what it has read */
-    struct {              /* the one that is on its way; done NULL: none */
+    enum err refuse_with;       /* appends say this */
+    bool is_full;               /* appends and trims say ERR_FULL */
+    bool is_there;              /* appends find the last batch there already: duplicates */
+    struct log_append appended; /* the last one that was */
+    bool is_opening;            /* a start has not made durable what it has read */
+    struct {                    /* the one that is on its way; done NULL: none */
         struct log *log;
         int64_t offset;
         void (*done)(void *context, enum err err);
@@ -152,6 +153,7 @@ enum err log_append_leader(struct log *log, const struct log_append *append,
         return OK;
     }
     cr_assert(lt(u32, log->batch_count, RIG_BATCHES));
+    disk.appended = *append;
     log->batch_count++;
     batch->bytes = mem_alloc(size_bytes);
     batch->size_bytes = size_bytes;
