@@ -12,6 +12,7 @@
 #include "broker/metadata/controller.h"
 #include "broker/metadata/image.h"
 #include "broker/metadata/loader.h"
+#include "broker/produce_registration.h"
 #include "broker/request_summaries.h"
 #include "broker/scrape.h"
 #include "broker/shard_metrics.h"
@@ -173,6 +174,7 @@ static enum err prepare_station(struct broker *broker, uint32_t index)
                      shard->sink);
     shard->checks = batch_checks_create(shard);
     shard->lookups = time_lookups_create(shard);
+    shard->registrations = produce_registrations_create(shard);
     shard->fetch_sessions->stale_ms = broker_sizes_or(broker->options.sizes.fetch_session_stale_ms,
                                                       shard->fetch_sessions->stale_ms);
     return validation_create(shard->config, broker->memory_limits.recode_bytes, &shard->validation);
@@ -471,6 +473,7 @@ static void close_station(struct station *station)
     }
     if (shard->store != NULL)
         store_close(shard->store);
+    produce_registrations_destroy(shard->registrations);
     validation_destroy(shard->validation);
     if (shard->fetch_sessions != NULL)
         fetch_sessions_deinit(shard->fetch_sessions);

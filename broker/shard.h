@@ -34,6 +34,7 @@ struct stall_watch;
 struct store;
 struct time_lookups;
 struct topic_table;
+struct produce_registrations;
 struct request_metrics;
 struct request_pool;
 struct validation;
@@ -69,8 +70,9 @@ struct shard {
     struct stall_watch *stalls;    /* NULL: nobody measures */
     struct validation *validation; /* codecs and scratch for batches */
     struct append_load append_load;
-    struct batch_checks *checks;   /* batches that are looked at in turns */
-    struct time_lookups *lookups;  /* by time, in turns */
+    struct batch_checks *checks;                 /* batches that are looked at in turns */
+    struct produce_registrations *registrations; /* batches that wait for a coordinator's word */
+    struct time_lookups *lookups;                /* by time, in turns */
     struct offload *offload;       /* for what is too long for a turn; NULL: the loop does it */
     struct controller *controller; /* shard 0 only; else NULL */
 };

@@ -23,7 +23,7 @@ static bool parse_records(const struct wire_records *records, struct batch_heade
 
 static bool may_write(const struct request *request, struct wire_string id)
 {
-    return id.size_bytes >= 0 &&
+    return id.text != NULL &&
            request_may(request, KAFKA_ACL_OPERATION_WRITE, KAFKA_ACL_RESOURCE_TYPE_TRANSACTIONAL_ID,
                        id.text, (size_t)id.size_bytes);
 }

@@ -597,7 +597,7 @@ DEFECTS = [
             "    if (err || (!rules->txn_v2 && !$BUG) || header->base_sequence == 0)\n")),
     defect("acks_1_early", "acks=1 is answered before the batch is durable",
            ["test_produce_waits"],
-           ("broker/handlers/produce.c", "    if (acks == KAFKA_ACKS_NO_RESPONSE) {\n",
+           ("broker/handlers/produce_piece.c", "    if (acks == KAFKA_ACKS_NO_RESPONSE) {\n",
             "    if (acks == KAFKA_ACKS_NO_RESPONSE || (acks == KAFKA_ACKS_LEADER && $BUG)) {\n")),
     defect("sixty_four_batches", "a read from memory gives 64 batches at most",
            ["test_log_read"],
