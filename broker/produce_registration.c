@@ -5,6 +5,7 @@
 #include "broker/coordinator/transaction_registration.h"
 #include "net/protocol/kafka_errors.h"
 
+#include <assert.h>
 #include <string.h>
 
 enum {
@@ -23,7 +24,7 @@ struct word_key {
     int32_t partition;
     int32_t epoch;
 };
-_Static_assert(sizeof(struct word_key) == 32, "a key has no bytes that nobody sets");
+static_assert(sizeof(struct word_key) == 32, "a key has no bytes that nobody sets");
 
 /* What is asked of a coordinator, and who waits for it. */
 struct word {

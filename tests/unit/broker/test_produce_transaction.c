@@ -418,6 +418,48 @@ Test(produce_transaction, those_of_one_producer_wait_for_one_word_and_keep_their
     cr_assert(eq(u32, coordinator.count, 1));
 }
 
+static void on_put(struct partition_append *append, enum err err)
+{
+    cr_assert(eq(int, err, OK));
+}
+
+/* What was registered before, and had to wait for room, say. */
+static void put_registered(int64_t producer_id, int32_t sequence)
+{
+    struct batch_builder_options options = batch_builder_options_default();
+    struct partition_append append = {.done = on_put, .rules.is_registered = true};
+    struct batch_builder builder;
+
+    options.transactional = true;
+    options.producer_id = producer_id;
+    options.producer_epoch = 3;
+    options.base_sequence = sequence;
+    batch_builder_init(&builder, &options);
+    cr_assert(eq(int, batch_builder_add_pair(&builder, "k", 1, "v", 1, 1), OK));
+    cr_assert(eq(int, batch_builder_finish(&builder, NULL, &append.bytes, &append.size_bytes), OK));
+    partition_append(partition_at(0), &append);
+    batch_builder_deinit(&builder);
+}
+
+Test(produce_transaction, nor_does_one_overtake_them_where_the_transaction_is_open_meanwhile)
+{
+    struct written written[2] = {of_producer(12, 7, 1), of_producer(12, 7, 2)};
+
+    up(NULL);
+    coordinator.hold = true;
+    start_write(&written[0], 0);
+    await_asked(1);
+    put_registered(7, 0);
+    start_write(&written[1], 1);
+    cr_assert(not(live_ask_wait(&written[1].ask, 500)));
+    say(0, KAFKA_NONE);
+    for (int i = 0; i < 2; i++) {
+        cr_assert(live_ask_wait(&written[i].ask, 10000));
+        cr_assert(eq(i16, written[i].error_codes[0], KAFKA_NONE));
+        cr_assert(eq(i64, written[i].base_offset, i + 1));
+    }
+}
+
 Test(produce_transaction, all_of_them_hear_an_error)
 {
     struct written written[3];
@@ -492,9 +534,9 @@ Test(produce_transaction, a_word_that_nobody_waits_for_any_more_does_no_harm)
 
     up(NULL);
     coordinator.hold = true;
-    written.timeout_ms = 100;
+    written.timeout_ms = 40;
     cr_assert(eq(i16, write_as(&written), KAFKA_REQUEST_TIMED_OUT));
-    let_time_pass(1000);
+    let_time_pass(10);
     say(0, KAFKA_CONCURRENT_TRANSACTIONS); /* and is not asked for again */
     let_time_pass(1000);
     cr_assert(eq(u32, coordinator.count, 1));
