@@ -2,8 +2,8 @@
 
 A case is a function marked @case("area/name"); it gets a Question and asks.  What differs between
 two runs by nature is replaced: topic names carry a random tag (written T), topic ids become the
-name they stand for, members are numbered, the broker's own id and address become words, times
-become distances from `base`.  Everything else must be equal.
+name they stand for, members and the producers of transactions are numbered, the broker's own id
+and address become words, times become distances from `base`.  Everything else must be equal.
 """
 import re
 import secrets
@@ -13,13 +13,13 @@ import raw
 
 CASES = {}
 AREAS = ("versions", "admin", "tools", "configs", "produce", "idempotence", "fetch", "offsets",
-         "groups")
+         "groups", "transactions", "transactional")
 
 DROPPED = {"ThrottleTimeMs", "NodeEndpoints"}
 ADDRESS = {"Host", "Port", "ClusterId", "Rack", "ClientHost", "LogDir"}
 NODES = {"NodeId", "LeaderId", "ControllerId", "BrokerId", "ReplicaNodes", "IsrNodes", "BrokerIds",
          "ReplicaId", "Replicas", "OfflineReplicas"}
-TIMES = {"Timestamp", "BaseTimestamp", "MaxTimestamp", "LastTimestamp"}
+TIMES = {"Timestamp", "BaseTimestamp", "MaxTimestamp", "LastTimestamp", "TransactionStartTimeMs"}
 SOME = {"ProducerId", "SessionId", "LogAppendTimeMs", "FinalizedFeaturesEpoch", "TotalBytes",
         "UsableBytes", "LastFetchTimestamp", "LastCaughtUpTimestamp"}
 MEMBERS = {"MemberId", "Leader"}
@@ -43,6 +43,7 @@ class Question:
         self.steps = []
         self.ids = {}
         self.members = {}
+        self.producers = {}
         self.connections = []
         self.broker = None
         self.open()
@@ -118,6 +119,10 @@ class Question:
                                        "AllowAutoTopicCreation": False})["Topics"][0]
         c.close()
         self.ids[name] = topic["TopicId"]
+
+    def number_producer(self, producer):
+        """From here on this producer id is told from others."""
+        self.producers.setdefault(producer, "producer %d" % (len(self.producers) + 1))
 
     # -- asking
 
@@ -198,6 +203,8 @@ class Question:
             return "its " + field
         if field in NODES and value == self.broker_id():
             return "broker"
+        if field == "ProducerId" and value in self.producers:
+            return self.producers[value]
         if field in SOME and isinstance(value, int) and value > 0:
             return "some"
         if field == "ProducerId" and value == 0:
@@ -217,7 +224,8 @@ def in_order(value):
         return {k: in_order(v) for k, v in value.items()}
     if isinstance(value, list):
         value = [in_order(v) for v in value]
-        for key in ("Name", "ResourceName", "GroupId", "Key", "MemberId", "Index", "PartitionIndex"):
+        for key in ("Name", "ResourceName", "GroupId", "Key", "MemberId", "Index", "PartitionIndex",
+                    "TransactionalId"):
             if value and all(isinstance(v, dict) and isinstance(v.get(key), (str, int))
                              for v in value):
                 return sorted(value, key=lambda v: v[key])

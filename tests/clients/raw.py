@@ -308,7 +308,7 @@ def read_batches(data):
         body = data[pos + 21:pos + 12 + length]
         (attributes, delta, first, last, pid, pepoch, seq, count) = struct.unpack_from(
             ">hiqqqhii", body)
-        values = []
+        keys, values = [], []
         if not attributes & 7:
             r = Reader(body[40:])
             for _ in range(count):
@@ -316,10 +316,9 @@ def read_batches(data):
                 r.take(1)
                 r.varint()
                 r.varint()
-                for _ in "kv":
+                for into in (keys, values):
                     n = r.varint()
-                    value = None if n < 0 else r.take(n)
-                values.append(value)
+                    into.append(None if n < 0 else r.take(n))
                 for _ in range(2 * r.varint()):
                     n = r.varint()
                     r.take(max(n, 0))
@@ -328,6 +327,8 @@ def read_batches(data):
             "Attributes": attributes, "LastOffsetDelta": delta, "BaseTimestamp": first,
             "MaxTimestamp": last, "ProducerId": pid, "ProducerEpoch": pepoch,
             "BaseSequence": seq, "Count": count, "Values": values})
+        if attributes & 0x20:
+            found[-1]["Keys"] = keys
         pos += 12 + length
     return found
 

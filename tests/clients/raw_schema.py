@@ -127,12 +127,39 @@ SCHEMA = """
     ErrorCode:i16}}
 22 InitProducerId 0-5 flexible 2
   > TransactionalId:string TransactionTimeoutMs:i32 ProducerId:i64=-1@3+ ProducerEpoch:i16=-1@3+
+    Enable2Pc:bool@6+ KeepPreparedTxn:bool@6+
   < ThrottleTimeMs:i32 ErrorCode:i16 ProducerId:i64=-1 ProducerEpoch:i16
+    OngoingTxnProducerId:i64=-1@6+ OngoingTxnProducerEpoch:i16=-1@6+
 23 OffsetForLeaderEpoch 2-4 flexible 4
   > ReplicaId:i32=-2@3+ Topics[]{Topic:string Partitions[]{Partition:i32
     CurrentLeaderEpoch:i32=-1@2+ LeaderEpoch:i32}}
   < ThrottleTimeMs:i32@2+ Topics[]{Topic:string Partitions[]{ErrorCode:i16 Partition:i32
     LeaderEpoch:i32=-1@1+ EndOffset:i64=-1}}
+24 AddPartitionsToTxn 0-5 flexible 3
+  > Transactions[]{TransactionalId:string ProducerId:i64 ProducerEpoch:i16 VerifyOnly:bool
+    Topics[]{Name:string Partitions[]:i32}}@4+ V3AndBelowTransactionalId:string@0-3
+    V3AndBelowProducerId:i64@0-3 V3AndBelowProducerEpoch:i16@0-3
+    V3AndBelowTopics[]{Name:string Partitions[]:i32}@0-3
+  < ThrottleTimeMs:i32 ErrorCode:i16@4+ ResultsByTransaction[]{TransactionalId:string
+    TopicResults[]{Name:string ResultsByPartition[]{PartitionIndex:i32
+    PartitionErrorCode:i16}}}@4+ ResultsByTopicV3AndBelow[]{Name:string
+    ResultsByPartition[]{PartitionIndex:i32 PartitionErrorCode:i16}}@0-3
+25 AddOffsetsToTxn 0-4 flexible 3
+  > TransactionalId:string ProducerId:i64 ProducerEpoch:i16 GroupId:string
+  < ThrottleTimeMs:i32 ErrorCode:i16
+26 EndTxn 0-5 flexible 3
+  > TransactionalId:string ProducerId:i64 ProducerEpoch:i16 Committed:bool
+  < ThrottleTimeMs:i32 ErrorCode:i16 ProducerId:i64=-1@5+ ProducerEpoch:i16=-1@5+
+27 WriteTxnMarkers 1-2 flexible 1
+  > Markers[]{ProducerId:i64 ProducerEpoch:i16 TransactionResult:bool
+    Topics[]{Name:string PartitionIndexes[]:i32} CoordinatorEpoch:i32 TransactionVersion:i8@2+}
+  < Markers[]{ProducerId:i64 Topics[]{Name:string Partitions[]{PartitionIndex:i32 ErrorCode:i16}}}
+28 TxnOffsetCommit 0-5 flexible 3
+  > TransactionalId:string GroupId:string ProducerId:i64 ProducerEpoch:i16
+    GenerationIdOrMemberEpoch:i32=-1@3+ MemberId:string@3+ GroupInstanceId:string=null@3+
+    Topics[]{Name:string Partitions[]{PartitionIndex:i32 CommittedOffset:i64
+    CommittedLeaderEpoch:i32=-1@2+ CommittedMetadata:string=null}}
+  < ThrottleTimeMs:i32 Topics[]{Name:string Partitions[]{PartitionIndex:i32 ErrorCode:i16}}
 29 DescribeAcls 1-3 flexible 2
   > ResourceTypeFilter:i8 ResourceNameFilter:string PatternTypeFilter:i8=3@1+
     PrincipalFilter:string HostFilter:string Operation:i8 PermissionType:i8
@@ -223,6 +250,16 @@ SCHEMA = """
 64 UnregisterBroker 0-0 flexible 0
   > BrokerId:i32
   < ThrottleTimeMs:i32 ErrorCode:i16 ErrorMessage:string
+65 DescribeTransactions 0-0 flexible 0
+  > TransactionalIds[]:string
+  < ThrottleTimeMs:i32 TransactionStates[]{ErrorCode:i16 TransactionalId:string
+    TransactionState:string TransactionTimeoutMs:i32 TransactionStartTimeMs:i64 ProducerId:i64
+    ProducerEpoch:i16 Topics[]{Topic:string Partitions[]:i32}}
+66 ListTransactions 0-2 flexible 0
+  > StateFilters[]:string ProducerIdFilters[]:i64 DurationFilter:i64=-1@1+
+    TransactionalIdPattern:string=null@2+
+  < ThrottleTimeMs:i32 ErrorCode:i16 UnknownStateFilters[]:string
+    TransactionStates[]{TransactionalId:string ProducerId:i64 TransactionState:string}
 74 ListConfigResources 0-1 flexible 0
   > ResourceTypes[]:i8@1+
   < ThrottleTimeMs:i32 ErrorCode:i16 ConfigResources[]{ResourceName:string
