@@ -44,6 +44,10 @@ def java(bootstrap, only):
     return toolchains.java_classes() + ["ClientSuite", bootstrap, *only], {}
 
 
+def java_transactions(bootstrap, only):
+    return toolchains.java_classes() + ["TransactionSuite", bootstrap, *only], {}
+
+
 def java_admin(bootstrap, only):
     toolchains.java_classes()
     return python_suite("java_admin.py", lambda: sys.executable)(bootstrap, only)
@@ -68,8 +72,10 @@ ALL = {
     "wire": python_suite("wire.py", lambda: sys.executable),
     "kcat": kcat,
     "confluent-kafka": python_suite("confluent.py", toolchains.python),
+    "confluent-transactions": python_suite("confluent_transactions.py", toolchains.python),
     "kafka-python": python_suite("kafka_python.py", toolchains.python),
     "java": java,
+    "java-transactions": java_transactions,
     "java-admin": java_admin,
     "franz-go": franz_go,
     "kafkajs": kafkajs,

@@ -84,7 +84,7 @@ func main() {
 			fmt.Println("FAIL start:", err)
 			os.Exit(1)
 		}
-		os.Exit(runChecks(s.checks(), os.Args[3:]))
+		os.Exit(runChecks(append(s.checks(), s.transactionChecks()...), os.Args[3:]))
 	case "produce":
 		os.Exit(produceMain(os.Args[2], os.Args[3:]))
 	case "consume":

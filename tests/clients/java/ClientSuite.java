@@ -57,31 +57,31 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 public final class ClientSuite {
     private static final String TAG = "j" + Long.toString(System.nanoTime(), 36);
 
-    private final String bootstrap;
-    private final Admin admin;
+    final String bootstrap;
+    final Admin admin;
 
-    private ClientSuite(String bootstrap) {
+    ClientSuite(String bootstrap) {
         this.bootstrap = bootstrap;
         this.admin = Admin.create(Map.of("bootstrap.servers", bootstrap,
             "default.api.timeout.ms", "30000"));
     }
 
-    private static String name(String text) {
+    static String name(String text) {
         return text + "-" + TAG;
     }
 
-    private String topic(String text, int partitions, Map<String, String> configs)
+    String topic(String text, int partitions, Map<String, String> configs)
             throws Exception {
         NewTopic made = new NewTopic(name(text), Optional.of(partitions), Optional.empty());
         admin.createTopics(List.of(made.configs(configs))).all().get(30, TimeUnit.SECONDS);
         return made.name();
     }
 
-    private String topic(String text, int partitions) throws Exception {
+    String topic(String text, int partitions) throws Exception {
         return topic(text, partitions, Map.of());
     }
 
-    private Producer<byte[], byte[]> producer(Map<String, ?> more) {
+    Producer<byte[], byte[]> producer(Map<String, ?> more) {
         Map<String, Object> conf = new HashMap<>(Map.of("bootstrap.servers", bootstrap,
             "max.request.size", 4000000, "delivery.timeout.ms", 30000,
             "request.timeout.ms", 20000));
@@ -89,7 +89,7 @@ public final class ClientSuite {
         return new KafkaProducer<>(conf, new ByteArraySerializer(), new ByteArraySerializer());
     }
 
-    private Consumer<byte[], byte[]> consumer(String group, Map<String, ?> more) {
+    Consumer<byte[], byte[]> consumer(String group, Map<String, ?> more) {
         Properties conf = new Properties();
         conf.putAll(Map.of("bootstrap.servers", bootstrap, "enable.auto.commit", false,
             "auto.offset.reset", "earliest", "session.timeout.ms", 10000,
@@ -101,11 +101,11 @@ public final class ClientSuite {
         return new KafkaConsumer<>(conf, new ByteArrayDeserializer(), new ByteArrayDeserializer());
     }
 
-    private static byte[] bytes(int n) {
+    static byte[] bytes(int n) {
         return Integer.toString(n).getBytes(StandardCharsets.UTF_8);
     }
 
-    private static String text(byte[] value) {
+    static String text(byte[] value) {
         return value == null ? null : new String(value, StandardCharsets.UTF_8);
     }
 
