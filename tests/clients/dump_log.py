@@ -3,9 +3,10 @@
 
 usage: dump_log.py --levee PATH
 
-Produces through kcat in several codecs and rolls segments, stops the broker with SIGTERM, then lets
-DumpLogSegments read every segment (deep iteration), index, time index, snapshot, and the metadata
-log with its snapshots.  `ok NAME` or `FAIL NAME: line` a file kind, then `N passed, N failed`.
+Produces through kcat in several codecs and rolls segments, commits and aborts transactions and leaves
+one open, stops the broker with SIGTERM, then lets DumpLogSegments read every segment (deep
+iteration), index, time index, snapshot, aborted index, the logs of transactions and of offsets, and
+the metadata log with its snapshots.  `ok NAME` or `FAIL NAME: line` a file kind, then `N passed, N failed`.
 """
 import argparse
 import pathlib
@@ -15,6 +16,7 @@ import tempfile
 
 import broker_process
 import kafka_rig
+import raw_transaction
 
 WRONG = ("is not", "Mismatches", "invalid", "Invalid", "Found", "Exception", "isvalid: false",
          "corrupt")
@@ -24,6 +26,25 @@ def produce(bootstrap, codec, records):
     text = "".join("key-%d:%s value %d\n" % (i, "x" * 200, i) for i in range(records))
     subprocess.run(["kcat", "-b", bootstrap, "-P", "-t", "dumped", "-p", "0", "-K", ":", "-z", codec,
                     "-X", "enable.idempotence=true"], input=text, text=True, check=True, timeout=60)
+
+
+def transact(bootstrap):
+    """Forty transactions over two partitions, each third one aborted; the last one stays open."""
+    c = raw_transaction.raw.Connection(bootstrap, timeout_s=30)
+    made = c.ask("CreateTopics", 7, {"TimeoutMs": 20000, "Topics": [{
+        "Name": "transacted", "NumPartitions": 2, "ReplicationFactor": -1}]})["Topics"][0]
+    c.close()
+    if made["ErrorCode"]:
+        raise kafka_rig.RigError("cannot make the topic: %s" % made)
+    producers = [raw_transaction.Producer(bootstrap, "dumped-%d" % n) for n in range(2)]
+    for n in range(40):
+        for producer in producers:
+            for partition in range(2):
+                producer.send("transacted", b"x" * 9000, b"y" * 9000, partition=partition)
+            producer.commit_offset("dumped", "transacted", n)
+        for producer in producers:
+            producer.end(n % 3 != 1)
+    producers[0].send("transacted", b"open")
 
 
 def dump(paths, *options):
@@ -51,17 +72,26 @@ def main():
         try:
             for codec in ("none", "gzip", "snappy", "lz4", "zstd"):
                 produce(broker.bootstrap, codec, 5000)
+            transact(broker.bootstrap)
             broker.stop()
         finally:
             broker.remove()
         data = pathlib.Path(directory) / "data"
         log = data / "dumped-0"
         metadata = data / "__cluster_metadata-0"
+        states, offsets = (sorted(p for p in data.glob(name + "-*/*.log") if p.stat().st_size)
+                           for name in ("__transaction_state", "__consumer_offsets"))
         kinds = [
             ("segments", sorted(log.glob("*.log")), ["--deep-iteration"]),
             ("offset indexes", sorted(log.glob("*.index")), ["--index-sanity-check"]),
             ("time indexes", sorted(log.glob("*.timeindex")), []),
             ("producer snapshots", sorted(log.glob("*.snapshot")), []),
+            ("transactional segments", sorted(data.glob("transacted-*/*.log")),
+             ["--deep-iteration"]),
+            ("aborted indexes", sorted(data.glob("transacted-*/*.txnindex")), []),
+            ("transactional snapshots", sorted(data.glob("transacted-*/*.snapshot")), []),
+            ("log of transactions", states, ["--transaction-log-decoder"]),
+            ("log of offsets", offsets, ["--offsets-decoder"]),
             ("metadata log", sorted(metadata.glob("*.log")), ["--cluster-metadata-decoder"]),
             ("metadata snapshots", sorted(metadata.glob("*.checkpoint")),
              ["--cluster-metadata-decoder"]),

@@ -341,6 +341,51 @@ check('list_describe_and_delete_groups', async () => {
   await fails('GROUP_ID_NOT_FOUND', () => admin.deleteGroups([group]))
 })
 
+// ---- transactions
+
+const transactional = (text) => kafka.producer({
+  transactionalId: name(text), idempotent: true, maxInFlightRequests: 1,
+})
+
+check('transactions_committed_and_aborted', async () => {
+  const made = await topic('turns')
+  const producer = transactional('turns')
+  await producer.connect()
+  const want = []
+  for (let n = 0; n < 300; n += 10) {
+    const transaction = await producer.transaction()
+    await transaction.send({ topic: made, messages: numbers(n, n + 10) })
+    if (n % 30 === 10) {
+      await transaction.abort()
+    } else {
+      await transaction.commit()
+      want.push(...numbers(n, n + 10).map((m) => m.value))
+    }
+  }
+  await producer.disconnect()
+  same((await read(made, want.length)).map((m) => m.value.toString()), want, 'values')
+})
+
+check('offsets_in_a_transaction', async () => {
+  const made = await topic('offsets')
+  const group = name('offsets')
+  const producer = transactional('offsets')
+  await producer.connect()
+  const send = async (offset, end) => {
+    const transaction = await producer.transaction()
+    await transaction.sendOffsets({
+      consumerGroupId: group, topics: [{ topic: made, partitions: [{ partition: 0, offset }] }],
+    })
+    await transaction[end]()
+  }
+  const at = async () => (await committed(group, made))[0]
+  await send('5', 'commit')
+  await until('the offset', async () => (await at()) === 5)
+  await send('9', 'abort')
+  same(await at(), 5, 'offset after an abort')
+  await producer.disconnect()
+})
+
 async function main() {
   let failed = 0
   await admin.connect()

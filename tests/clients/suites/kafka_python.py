@@ -3,6 +3,7 @@ import time
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition, errors
 from kafka.admin import ConfigResource, ConfigResourceType, NewPartitions, NewTopic
+from kafka.structs import OffsetAndMetadata
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 
@@ -343,6 +344,80 @@ def list_describe_and_delete_groups(c):
     same([(p.topic, p.partition, o.offset) for p, o in found.items()], [(topic, 0, 3)])
     c.admin.delete_groups([group])
     until("group is gone", lambda: group not in str(c.admin.list_groups()))
+
+
+# ---- transactions
+
+def transactional(c, short, **more):
+    producer = KafkaProducer(bootstrap_servers=c.bootstrap, transactional_id=name(short), **more)
+    producer.init_transactions()
+    return producer
+
+
+def committed(c, topic, count, **more):
+    """Values that a reader of committed records finds; a second more shows that there are no more."""
+    consumer = c.consumer(None, isolation_level="read_committed", **more)
+    consumer.assign([TopicPartition(topic, 0)])
+    found, end = [], time.monotonic() + 30
+    while len(found) < count and time.monotonic() < end:
+        found += [int(r.value) for r in poll(consumer)]
+    found += [int(r.value) for r in poll(consumer, 1000)]
+    consumer.close()
+    return found
+
+
+def send_all(producer, topic, numbers):
+    for future in [producer.send(topic, b"%d" % n, partition=0) for n in numbers]:
+        future.get(20)
+
+
+@check
+def transactions_committed_and_aborted(c):
+    topic, want = c.topic("turns"), []
+    producer = transactional(c, "turns")
+    for n in range(0, 300, 10):
+        producer.begin_transaction()
+        send_all(producer, topic, range(n, n + 10))
+        if n % 30 == 10:
+            producer.abort_transaction()
+        else:
+            producer.commit_transaction()
+            want += range(n, n + 10)
+    producer.close()
+    same(committed(c, topic, len(want)), want)
+
+
+@check
+def a_second_instance_fences_the_first(c):
+    topic = c.topic("fence")
+    first = transactional(c, "fence")
+    first.begin_transaction()
+    send_all(first, topic, range(3))
+    second = transactional(c, "fence")
+    need(error_of(first.commit_transaction) in (
+        errors.ProducerFencedError, errors.InvalidProducerEpochError), "the first is not fenced")
+    second.begin_transaction()
+    send_all(second, topic, range(10, 12))
+    second.commit_transaction()
+    second.close()
+    same(committed(c, topic, 2), [10, 11])
+
+
+@check
+def offsets_in_a_transaction(c):
+    topic, group = c.topic("offsets"), name("offsets")
+    producer = transactional(c, "offsets")
+    place = TopicPartition(topic, 0)
+    consumer = c.consumer(group)
+    consumer.assign([place])
+    for offset, ends in ((5, producer.commit_transaction), (9, producer.abort_transaction)):
+        producer.begin_transaction()
+        producer.send_offsets_to_transaction(
+            {place: OffsetAndMetadata(offset, "", -1)}, group)
+        ends()
+        until("offset 5", lambda: consumer.committed(place) == 5)
+    consumer.close()
+    producer.close()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@ import json
 import tempfile
 
 import kafka_rig
+import raw_transaction
 from checks import check, exit_with, main, name, need, same, until
 
 
@@ -164,6 +165,131 @@ perf_check("1", "false")
 def describe_the_cluster(c):
     out = kafka_rig.tool("cluster", "cluster-id", "--bootstrap-server", c.bootstrap)[1]
     need("Cluster ID: " in out, out)
+
+
+# ---- transactions
+
+class Open:
+    """A transaction with two records in partition 0 of a topic of its own, open inside of `with`."""
+
+    def __init__(self, c, short):
+        self.topic = c.topic("txn-" + short)
+        self.producer = raw_transaction.Producer(c.bootstrap, name(short))
+
+    def __enter__(self):
+        self.start = self.producer.send(self.topic, b"1", b"2")
+        return self
+
+    def __exit__(self, *_):
+        self.producer.close()
+
+
+def row(out, word):
+    """The words of the line of a table that has this word; None: no line."""
+    for line in out.splitlines():
+        if word in line.split():
+            return line.split()
+    return None
+
+
+def open_of(c, topic):
+    """describe-producers: the row of the transaction that is open in partition 0."""
+    out = c.tool("transactions", "describe-producers", "--topic", topic, "--partition", 0)
+    for line in out.splitlines()[1:]:
+        words = line.split()
+        if words and words[-1] != "None":
+            return words
+    return None
+
+
+@check
+def transactions_list_and_describe(c):
+    with Open(c, "list") as t:
+        of = t.producer.id
+        found = row(c.tool("transactions", "list"), of)
+        need(found and found[-1] == "Ongoing" and str(t.producer.pid) in found, "list: %s" % found)
+        need(row(c.tool("transactions", "list", "--transactional-id-pattern", of[:-1] + "."), of),
+             "not listed by a pattern")
+        need(not row(c.tool("transactions", "list", "--duration-filter", 3600000), of),
+             "listed as older than an hour")
+        out = c.tool("transactions", "describe", "--transactional-id", of)
+        need("Ongoing" in out and t.topic + "-0" in out, out)
+        code, out, err = c.try_tool("transactions", "describe", "--transactional-id", name("no"))
+        need(code != 0, "an unknown id is described: " + out)
+        t.producer.end(True)
+        until("CompleteCommit", lambda: "CompleteCommit" in c.tool(
+            "transactions", "describe", "--transactional-id", of), pause=1)
+
+
+@check
+def transactions_describe_producers_and_abort(c):
+    with Open(c, "abort") as t:
+        found = open_of(c, t.topic)
+        need(found and found[0] == str(t.producer.pid) and found[-1] == "0", "producers: %s" % found)
+        c.tool("transactions", "abort", "--topic", t.topic, "--partition", 0, "--start-offset",
+               t.start)
+        until("nothing is open", lambda: open_of(c, t.topic) is None, pause=1)
+        same(c.try_tool("console-consumer", "--topic", t.topic, "--from-beginning", "--timeout-ms",
+                        3000, "--isolation-level", "read_committed")[1], "")
+
+
+@check
+def transactions_find_hanging(c):
+    with Open(c, "hanging") as t:
+        for where in (("--topic", t.topic), ("--topic", t.topic, "--partition", 0)):
+            out = c.tool("transactions", "find-hanging", *where, "--max-transaction-timeout", 0)
+            need(not row(out, t.topic), "a transaction that its coordinator knows hangs: " + out)
+        t.producer.end(False)
+
+
+@check
+def transactions_force_terminate(c):
+    with Open(c, "terminate") as t:
+        c.tool("transactions", "forceTerminateTransaction", "--transactionalId", t.producer.id)
+        until("nothing is open", lambda: open_of(c, t.topic) is None, pause=1)
+        same(t.producer.state(), "Empty", "state")
+
+
+def log_of(c, transactional_id):
+    """The records of an id; the formatter puts one JSON value behind the other."""
+    text = c.try_tool("console-consumer", "--topic", "__transaction_state", "--from-beginning",
+                      "--timeout-ms", 4000, "--formatter",
+                      "org.apache.kafka.tools.consumer.TransactionLogMessageFormatter")[1].strip()
+    found, decoder = [], json.JSONDecoder()
+    while text:
+        value, end = decoder.raw_decode(text)
+        found.append(value)
+        text = text[end:].lstrip()
+    return [f for f in found if f["key"]["data"]["transactionalId"] == transactional_id]
+
+
+@check
+def the_log_of_transactions(c):
+    with Open(c, "log") as t:
+        t.producer.end(True)
+        until("its end", lambda: t.producer.state() == "CompleteCommit")
+        found = until("records of the id", lambda: log_of(c, t.producer.id), pause=1)
+        # 0 empty, 1 ongoing, 2 prepare commit, 4 complete commit
+        same([f["value"]["data"]["transactionStatus"] for f in found], [0, 1, 2, 4], "states")
+        same([f["key"]["data"]["transactionalId"] for f in found], [t.producer.id] * 4, "ids")
+        same([f["value"]["version"] for f in found], [1] * 4, "versions")
+        ongoing = found[1]["value"]["data"]["transactionPartitions"]
+        same([(p["topic"], p["partitionIds"]) for p in ongoing], [(t.topic, [0])], "partitions")
+
+
+@check
+def console_consumer_of_both_levels(c):
+    topic = c.topic("levels")
+    producer = raw_transaction.Producer(c.bootstrap, name("levels"))
+    for n in range(6):
+        producer.send(topic, b"%d" % n)
+        producer.end(n % 2 == 0)
+    until("its end", lambda: producer.state() == "CompleteAbort")
+    same(c.read(topic, 3, "--from-beginning", "--isolation-level", "read_committed"),
+         ["0", "2", "4"])
+    same(c.read(topic, 6, "--from-beginning"), ["0", "1", "2", "3", "4", "5"])
+    out = c.tool("get-offsets", "--topic", topic, "--time", "latest").strip()
+    same(out, topic + ":0:12", "end, with the markers")
 
 
 if __name__ == "__main__":
