@@ -15,11 +15,12 @@
 
 /* Where a request is decided. */
 enum api_route {
-    API_ROUTE_HOME,       /* on the shard that has it, from what every shard knows */
-    API_ROUTE_GROUP,      /* on the shards of the groups that it names */
-    API_ROUTE_CONTROLLER, /* by the controller */
-    API_ROUTE_PARTITIONS, /* on the shards of the partitions that it names or that there are */
-    API_ROUTE_EVERYWHERE, /* on every shard */
+    API_ROUTE_HOME,        /* on the shard that has it, from what every shard knows */
+    API_ROUTE_GROUP,       /* on the shards of the groups that it names */
+    API_ROUTE_TRANSACTION, /* on the shards of the transactional ids that it names */
+    API_ROUTE_CONTROLLER,  /* by the controller */
+    API_ROUTE_PARTITIONS,  /* on the shards of the partitions that it names or that there are */
+    API_ROUTE_EVERYWHERE,  /* on every shard */
 };
 
 enum api_rule {

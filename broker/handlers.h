@@ -10,6 +10,8 @@ struct request;
 
 typedef void handler_fn(struct request *request);
 
+handler_fn handle_add_offsets_to_txn;
+handler_fn handle_add_partitions_to_txn;
 handler_fn handle_add_raft_voter;
 handler_fn handle_alter_configs;
 handler_fn handle_alter_partition_reassignments;
@@ -38,6 +40,7 @@ handler_fn handle_describe_share_group_offsets;
 handler_fn handle_describe_topic_partitions;
 handler_fn handle_describe_user_scram_credentials;
 handler_fn handle_elect_leaders;
+handler_fn handle_end_txn;
 handler_fn handle_expire_delegation_token;
 handler_fn handle_fetch;
 handler_fn handle_find_coordinator;
