@@ -9,7 +9,7 @@
 #include <string.h>
 
 enum {
-    LEAVE_PART = 2,       /* of the budget, to others (PRG-4) */
+    LEAVE_PART = 4,       /* of the budget, to others (PRG-4) */
     KEEP_COST_BYTES = 64, /* of a block of memory and a place in the map, roughly */
 };
 
@@ -118,7 +118,9 @@ static enum err make_word(struct produce_registrations *all,
     struct word *word;
     enum err err;
 
-    if (!budget_take_more(budget, cost_bytes, budget->max_bytes / LEAVE_PART))
+    if (hash_map_count(&all->words) == 0)
+        budget_force(budget, cost_bytes);
+    else if (!budget_take_more(budget, cost_bytes, budget->max_bytes / LEAVE_PART))
         return ERR_NOMEM;
     word = mem_try_alloc(size_bytes);
     if (word == NULL) {

@@ -7,7 +7,7 @@
 #include "broker/topic_table.h"
 #include "tests/unit/broker/live_rig.h"
 
-enum { ASKED_MAX = 64, BATCHES_MAX = 4 };
+enum { ASKED_MAX = 4096, BATCHES_MAX = 2000 };
 
 static struct {
     bool hold;         /* answer when the test says so */
@@ -94,9 +94,9 @@ static struct uuid topic;
 
 static void start_write(struct written *written, uint32_t client)
 {
-    struct produce_request_partition_produce_data parts[BATCHES_MAX];
-    struct wire_slice slices[BATCHES_MAX];
-    struct batch_builder builders[BATCHES_MAX];
+    static struct produce_request_partition_produce_data parts[BATCHES_MAX];
+    static struct wire_slice slices[BATCHES_MAX];
+    static struct batch_builder builders[BATCHES_MAX];
     struct produce_request_topic_produce_data data;
     struct produce_request request;
     int32_t count = written->partition_count == 0 ? 1 : written->partition_count;
@@ -195,7 +195,7 @@ static void say(uint32_t i, int16_t error)
 static void up(const char *const *sets)
 {
     live_start(1, sets);
-    topic = live_topic(live_client(0), "t", BATCHES_MAX);
+    topic = live_topic(live_client(0), "t", 4);
 }
 
 static void on_marked(struct partition_marker *marker, enum err err)
@@ -222,8 +222,9 @@ static void mark(int64_t producer_id, int16_t epoch, bool txn_v2)
 
 Test(produce_transaction, a_transaction_wants_a_transactional_id_for_the_whole_request)
 {
-    struct written written = of_producer(12, 7, 0);
+    static struct written written;
 
+    written = of_producer(12, 7, 0);
     up(NULL);
     written.id = NULL;
     written.partition_count = 3;
@@ -586,4 +587,55 @@ Test(produce_transaction, a_stop_does_not_wait_for_the_word)
     start_write(&written, 0);
     await_asked(1);
     cr_assert(lt(u64, live_stop_ms(), 60000));
+}
+
+/* ---- many at once */
+
+static struct budget *decoded(void)
+{
+    return memory_budget(&broker_shard(live.broker.broker, 0)->memory, MEMORY_DECODED);
+}
+
+static void over_many_partitions(struct written *written, uint32_t shards_count)
+{
+    live_start(shards_count, NULL);
+    topic = live_topic(live_client(0), "t", BATCHES_MAX);
+    coordinator.hold = true;
+    *written = of_producer(12, 7, 0);
+    written->partition_count = BATCHES_MAX;
+    start_write(written, 0);
+    let_time_pass(10000);
+}
+
+Test(produce_transaction, one_transaction_has_thousands_of_partitions, .timeout = 600)
+{
+    static struct written written;
+
+    over_many_partitions(&written, 2);
+    cr_assert(eq(u32, coordinator.count, BATCHES_MAX));
+    for (uint32_t i = 0; i < BATCHES_MAX; i++)
+        say(i, KAFKA_NONE);
+    cr_assert(live_ask_wait(&written.ask, 60000));
+    for (uint32_t i = 0; i < BATCHES_MAX; i++)
+        cr_assert(eq(i16, written.error_codes[i], KAFKA_NONE));
+    cr_assert(eq(u64, budget_used_bytes(decoded()), 0));
+}
+
+/* What waits for words counts, and leaves a quarter of what requests may have to others. */
+Test(produce_transaction, who_asks_for_more_than_there_is_room_for_hears_so, .timeout = 600)
+{
+    static struct written written;
+    uint32_t refused = 0;
+
+    live.sizes.memory_bytes[MEMORY_DECODED] = 8 << 20;
+    over_many_partitions(&written, 1);
+    cr_assert(lt(u32, coordinator.count, BATCHES_MAX));
+    cr_assert(ge(u32, coordinator.count, 1));
+    for (uint32_t i = 0; i < coordinator.count; i++)
+        say(i, KAFKA_NONE);
+    cr_assert(live_ask_wait(&written.ask, 60000));
+    for (uint32_t i = 0; i < BATCHES_MAX; i++)
+        refused += written.error_codes[i] != KAFKA_NONE;
+    cr_assert(eq(u32, refused, BATCHES_MAX - coordinator.count));
+    cr_assert(eq(u64, budget_used_bytes(decoded()), 0));
 }
