@@ -4,12 +4,14 @@
 usage: suite.py --levee PATH [--require] [--shards N ...]
 
 For one shard, for two, and for one on the plain I/O backend, side by side (most checks wait): the
-questions of conformance.py, the client suites of run.py.  Then once: the command line on its own broker, /metrics against what was
-done, the main job on the distribution's package index with kill -9,
+questions of conformance.py, the client suites of run.py.  Then once: the command line on its own
+broker, /metrics against what was done, the main job on the distribution's package index with
+kill -9, the same with transactions and a job that copies them ($LEVEE_JOB_KILLS kills, 4 if unset),
 and Apache Kafka's dump tool on a stopped directory.  `ok NAME` or `FAIL NAME` a stage, then
 `N passed, N failed`.
 """
 import argparse
+import os
 import pathlib
 import subprocess
 import sys
@@ -83,6 +85,9 @@ def main():
     results.append(stage("commands", [HERE / "commands.py", "--levee", binary], 300))
     results.append(stage("metrics", [HERE / "metrics.py", "--levee", binary, *require], 200))
     results.append(stage("main job", [HERE / "main_job.py", "--levee", binary], 600))
+    results.append(stage("transactional job", [
+        HERE / "transactional_job.py", "--levee", binary, "--kills",
+        os.environ.get("LEVEE_JOB_KILLS", "4")], 900))
     results.append(stage("dump-log", [HERE / "dump_log.py", "--levee", binary], 300))
     passed = sum(map(bool, results))
     print("%d passed, %d failed" % (passed, len(results) - passed))

@@ -95,11 +95,16 @@ func consumeMain(bootstrap string, args []string) int {
 	group := flags.String("group", "", "group")
 	count := flags.Int("count", 1<<40, "records")
 	idle := flags.Int("idle", 20, "seconds")
+	committed := flags.Bool("committed", false, "committed records only")
 	flags.Parse(args)
+	level := kgo.ReadUncommitted()
+	if *committed {
+		level = kgo.ReadCommitted()
+	}
 	client, err := kgo.NewClient(kgo.SeedBrokers(bootstrap), kgo.ConsumerGroup(*group),
 		kgo.ConsumeTopics(*topic), kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.SessionTimeout(30*time.Second),
-		kgo.FetchMaxPartitionBytes(65536))
+		kgo.FetchMaxPartitionBytes(65536), kgo.FetchIsolationLevel(level))
 	if err != nil {
 		fmt.Println("error", err)
 		return 1

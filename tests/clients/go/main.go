@@ -1,7 +1,8 @@
 // What a Go application does with a broker, through franz-go.
 // Usage: clients suite HOST:PORT [check ...]
 //
-//	clients produce|consume ...   (see load.go; used by main_job.py and the kill audit)
+//	clients produce|transact|consume ...   (see load.go and transactions.go; used by the jobs and
+//	                                        the kill audits)
 package main
 
 import (
@@ -74,7 +75,7 @@ func name(text string) string { return text + "-" + tag }
 
 func main() {
 	if len(os.Args) < 3 {
-		fmt.Fprintln(os.Stderr, "usage: clients suite|produce|consume HOST:PORT ...")
+		fmt.Fprintln(os.Stderr, "usage: clients suite|produce|transact|consume HOST:PORT ...")
 		os.Exit(2)
 	}
 	switch os.Args[1] {
@@ -87,6 +88,8 @@ func main() {
 		os.Exit(runChecks(append(s.checks(), s.transactionChecks()...), os.Args[3:]))
 	case "produce":
 		os.Exit(produceMain(os.Args[2], os.Args[3:]))
+	case "transact":
+		os.Exit(transactMain(os.Args[2], os.Args[3:]))
 	case "consume":
 		os.Exit(consumeMain(os.Args[2], os.Args[3:]))
 	}

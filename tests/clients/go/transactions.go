@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
+	"os"
 	"sort"
 	"time"
 
@@ -396,5 +399,58 @@ func (s *suite) transactionChecks() []check {
 		{"a_transaction_times_out", s.timesOut},
 		{"consume_transform_produce", s.consumeTransformProduce},
 		{"describe_and_list_transactions", s.describeAndList},
+	}
+}
+
+// transactMain makes small transactions until its standard input is closed: `begin N`, then
+// `committed N`, `aborted N` or `unknown N`, as java/Transact.java does.
+func transactMain(bootstrap string, args []string) int {
+	flags := flag.NewFlagSet("transact", flag.ExitOnError)
+	topic := flags.String("topic", "", "topic")
+	who := flags.String("name", "go", "first part of every value, and of the id")
+	flags.Parse(args)
+	open := func() (*kgo.Client, error) {
+		return kgo.NewClient(kgo.SeedBrokers(bootstrap), kgo.TransactionalID("audit-"+*who),
+			kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(2*time.Millisecond),
+			kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.RetryTimeout(50*time.Second),
+			kgo.RecordDeliveryTimeout(55*time.Second), kgo.TransactionTimeout(time.Minute))
+	}
+	stop := make(chan struct{})
+	go func() {
+		bufio.NewReader(os.Stdin).ReadString(0)
+		close(stop)
+	}()
+	client, err := open()
+	for n := 0; ; n++ {
+		select {
+		case <-stop:
+			client.Close()
+			fmt.Println("end", n)
+			return 0
+		default:
+		}
+		commit := kgo.TransactionEndTry(n%4 != 3)
+		var records []*kgo.Record
+		for i := 0; i < 6; i++ {
+			records = append(records, &kgo.Record{Topic: *topic, Partition: int32(i % 3),
+				Value: []byte(fmt.Sprintf("%s-%d-%d", *who, n, i))})
+		}
+		fmt.Println("begin", n)
+		ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
+		err = transact(ctx, client, records, commit)
+		cancel()
+		switch {
+		case err != nil:
+			fmt.Println("unknown", n, err)
+			client.Close()
+			if client, err = open(); err != nil {
+				fmt.Println("error", err)
+				return 1
+			}
+		case commit == kgo.TryCommit:
+			fmt.Println("committed", n)
+		default:
+			fmt.Println("aborted", n)
+		}
 	}
 }

@@ -26,7 +26,8 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
  * Load for the main job and the kill audit; says the same as go/load.go and load.py.
  * pipe HOST:PORT topic=T            key TAB value lines from standard input, default settings
  * produce HOST:PORT topic=T name=N  counted values until standard input closes; `ack P O VALUE`
- * consume HOST:PORT topic=T group=G [count=N] [idle=S]  `P O KEY VALUE`, committed after each poll
+ * consume HOST:PORT topic=T group=G [count=N] [idle=S] [isolation=L]  `P O KEY VALUE`, committed
+ *     after each poll
  */
 public final class Load {
     private static final PrintStream OUT =
@@ -132,7 +133,8 @@ public final class Load {
         Map<String, Object> conf = Map.of("bootstrap.servers", bootstrap,
             "group.id", options.get("group"), "enable.auto.commit", false,
             "auto.offset.reset", "earliest", "max.poll.records", 500,
-            "session.timeout.ms", 30000, "default.api.timeout.ms", 80000);
+            "session.timeout.ms", 30000, "default.api.timeout.ms", 80000,
+            "isolation.level", options.getOrDefault("isolation", "read_uncommitted"));
         try (Consumer<byte[], byte[]> consumer = new KafkaConsumer<>(conf,
                 new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
             consumer.subscribe(List.of(options.get("topic")));
