@@ -70,8 +70,13 @@ final class Checks {
 
     static void same(Object got, Object want, String what) {
         if (!Objects.deepEquals(got, want)) {
-            throw new AssertionError(what + " is " + got + ", should be " + want);
+            throw new AssertionError(what + " is " + shown(got) + ", should be " + shown(want));
         }
+    }
+
+    private static String shown(Object value) {
+        String text = String.valueOf(value);
+        return text.length() <= 300 ? text : text.substring(0, 300) + "...";
     }
 
     static void until(String what, BooleanSupplier question) throws InterruptedException {
