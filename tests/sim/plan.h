@@ -42,7 +42,8 @@
     X(ALLOCATIONS, "allocations", true, 3) /* memory is refused now and then */                \
     X(BUGGIFY, "buggify", true, 3)         /* ways of the product that are right and seldom */ \
     X(CROWD, "crowd", true, 32)            /* thousands of topics */                           \
-    X(SEGMENTS, "segments", true, 2)       /* small segments, and segment.bytes is altered */
+    X(SEGMENTS, "segments", true, 2)       /* small segments, and segment.bytes is altered */  \
+    X(TRANSACTIONS, "transactions", true, 2) /* transfers over the partitions of a ledger */
 
 enum plan_part {
 #define PLAN_ENUM(name, text, is_default, one_in) PLAN_##name,

@@ -85,6 +85,8 @@ static bool all_done(struct scenario *s)
         return false;
     if (s->crowds_count > 0 && !model_crowd_is_done(&s->crowd))
         return false;
+    if (!scenario_ledger_is_finished(s))
+        return false;
     return s->broker.ready;
 }
 
@@ -106,6 +108,9 @@ static void tell_late(struct scenario *s)
         model_client_tell(&s->janitor.client, &event);
     if (s->crowds_count > 0 && !model_crowd_is_done(&s->crowd))
         model_client_tell(&s->crowd.client, &event);
+    if (!scenario_ledger_is_finished(s))
+        oracle_complain(s->oracle, "LATE", sim_world_now_ns(s->world),
+                        "a transaction cannot be ended by its producer");
 }
 
 /* Errors of the disk while a broker starts set partitions aside. */
@@ -137,10 +142,12 @@ static void liveness(struct scenario *s)
     s->crowd.finishing = true;
     for (uint32_t i = 0; i < s->members_count; i++)
         model_member_finish(&s->members[i]);
+    scenario_ledger_finish(s);
     if (!scenario_lives_run_until(s, all_done, FINISH_LIMIT) && oracle_first(s->oracle) == NULL)
         tell_late(s);
     for (uint32_t i = 1; i < s->consumers_count; i++)
         s->consumers[i].stop = true;
+    scenario_ledger_drain(s);
 }
 
 static bool audit_done(struct scenario *s)
@@ -160,6 +167,7 @@ static void audit(struct scenario *s)
     if (oracle_first(s->oracle) != NULL)
         return;
     scenario_say(s, "audit");
+    scenario_ledger_audit(s);
     model_consumer_audit(scenario_clients_auditor(s));
     if (s->crowds_count > 0)
         model_crowd_audit(&s->crowd);
@@ -313,6 +321,7 @@ static bool prepare(struct scenario *s, const struct scenario_options *options)
 
 static void give_up(struct scenario *s)
 {
+    scenario_ledger_end(s);
     oracle_destroy(s->oracle);
     history_deinit(&s->history);
     mem_free(s);

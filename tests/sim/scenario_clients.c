@@ -17,6 +17,11 @@ static void start_client(struct sim_node *node)
     uint32_t index = id - 1;
 
     client.broker = sim_node_address(s->broker.node, SIM_BROKER_PORT);
+    s->client_options[id].broker = client.broker;
+    if (id >= scenario_first_of_ledger(s)) {
+        scenario_ledger_start_client(s, node, id - scenario_first_of_ledger(s));
+        return;
+    }
     if (id == 0) {
         model_admin_init(&s->admin, node, &s->history, &client, &s->topics, s->topics_at_start);
         return;
@@ -55,7 +60,9 @@ static void end_client(struct sim_node *node, enum sim_crash kind)
     struct scenario *s = node->options.context;
     uint32_t id = node->index - s->broker.node->index - 1;
 
-    if (id == 0)
+    if (id >= scenario_first_of_ledger(s))
+        scenario_ledger_end_client(s, id - scenario_first_of_ledger(s));
+    else if (id == 0)
         model_admin_deinit(&s->admin);
     else if (id <= s->producers_count)
         model_producer_deinit(&s->producers[id - 1]);
@@ -73,8 +80,7 @@ static void end_client(struct sim_node *node, enum sim_crash kind)
 
 void scenario_clients_start(struct scenario *s)
 {
-    uint32_t count =
-        scenario_first_member(s) + s->members_count + s->janitors_count + s->crowds_count;
+    uint32_t count = scenario_first_of_ledger(s) + s->ledger.clients_count;
 
     for (uint32_t i = 0; i < count; i++) {
         char name[24];

@@ -335,4 +335,6 @@ void scenario_draw(struct scenario *s)
     scenario_draw_clients(s);
     draw_broker(s);
     scenario_draw_faults(s);
+    if (plan_has(plan, PLAN_TRANSACTIONS))
+        scenario_ledger_draw(s);
 }

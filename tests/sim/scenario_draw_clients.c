@@ -12,6 +12,11 @@ uint32_t scenario_first_member(const struct scenario *s)
     return 1 + s->producers_count + s->consumers_count + s->groups_count;
 }
 
+uint32_t scenario_first_of_ledger(const struct scenario *s)
+{
+    return scenario_first_member(s) + s->members_count + s->janitors_count + s->crowds_count;
+}
+
 /* In the client's scope. */
 static struct model_client_options client_options(struct scenario *s, uint32_t id)
 {

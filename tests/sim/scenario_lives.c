@@ -51,6 +51,7 @@ void scenario_lives_tell(struct scenario *s, enum history_kind kind)
     if (power_losses > s->power_losses_told)
         history_add(&s->history, &event);
     s->power_losses_told = power_losses;
+    oracle_txn_broker_ended(&s->ledger.txn);
     event.kind = kind;
 
     history_add(&s->history, &event);

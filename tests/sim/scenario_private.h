@@ -1,7 +1,8 @@
 /* scenario_private: one simulated run and what its parts share: what is decided before it
  * (scenario_draw, scenario_draw_clients, scenario_draw_faults), the clients as programs of nodes
  * (scenario_clients), the broker's lives (scenario_lives), the phases with faults
- * (scenario_faults), a long life (scenario_long), rot (scenario_rot).
+ * (scenario_faults), a long life (scenario_long), rot (scenario_rot), transactions
+ * (scenario_ledger).
  *
  * Every number of a run is in its plan before the run begins.  While it goes on only that is drawn
  * whose place depends on the run: the model clients' own steps, and the moment of a crash. */
@@ -9,12 +10,14 @@
 #define LEVEE_TESTS_SCENARIO_PRIVATE_H
 
 #include "base/err.h"
+#include "tests/sim/model_auditor.h"
 #include "tests/sim/model_consumer.h"
 #include "tests/sim/model_crowd.h"
 #include "tests/sim/model_group.h"
 #include "tests/sim/model_janitor.h"
 #include "tests/sim/model_member.h"
 #include "tests/sim/model_producer.h"
+#include "tests/sim/model_transactor.h"
 #include "tests/sim/oracle_group.h"
 #include "tests/sim/plan.h"
 #include "tests/sim/scenario.h"
@@ -28,11 +31,15 @@ enum {
     CONSUMERS_MAX = 3, /* the auditor is the first */
     GROUPS_MAX = 2,
     MEMBERS_MAX = 5,
-    CLIENTS_MAX = 2 + PRODUCERS_MAX + CONSUMERS_MAX + GROUPS_MAX + MEMBERS_MAX + 1,
+    TRANSACTORS_MAX = 5,
+    AUDITORS_MAX = 3, /* of all records, of committed ones, and one that jumps about */
+    LEDGER_CLIENTS_MAX = 1 + TRANSACTORS_MAX + AUDITORS_MAX,
+    CLIENTS_MAX =
+        2 + PRODUCERS_MAX + CONSUMERS_MAX + GROUPS_MAX + MEMBERS_MAX + 1 + LEDGER_CLIENTS_MAX,
     RECREATIONS_MAX = 5,
     VERSION_WITH_IDS = 13, /* of Produce and Fetch */
     SHARDS_MAX = 3,
-    SETS_MAX = 40,
+    SETS_MAX = 44,
     SET_BYTES_MAX = 96,
     GROUP_READS = 20,      /* of committed offsets, in an audit */
     OPEN_FAILURES_MAX = 4, /* then the disk is healed for the next start */
@@ -107,6 +114,21 @@ struct rot_plan {
     uint32_t bit;
 };
 
+/* Transactions: topics, clients and an oracle of their own. */
+struct ledger {
+    uint32_t clients_count; /* 0: there is none */
+    uint32_t transactors_count;
+    struct model_transactor_options transactor_options[TRANSACTORS_MAX];
+    struct model_auditor_options auditor_options[AUDITORS_MAX];
+    uint64_t patience_ns; /* until every transaction that was left is ended */
+    struct model_topics topics;
+    struct oracle_txn txn;
+    struct oracle_txn_log log;
+    struct model_admin admin;
+    struct model_transactor transactors[TRANSACTORS_MAX];
+    struct model_auditor auditors[AUDITORS_MAX];
+};
+
 struct scenario {
     const struct scenario_options *options;
     struct sim_world *world;
@@ -157,6 +179,7 @@ struct scenario {
     struct model_member members[MEMBERS_MAX];
     struct model_janitor janitor;
     struct model_crowd crowd;
+    struct ledger ledger;
     int32_t assigned_generations[ORACLE_GROUPS_MAX]; /* the newest */
     uint64_t assignment_odds;    /* one of so many: the broker dies about then; 0: none */
     struct prng assignment_prng; /* whether, while the run goes on */
@@ -195,8 +218,9 @@ uint32_t scenario_draw_segment_bytes(struct scenario *s);
 void scenario_draw_clients(struct scenario *s);
 void scenario_draw_faults(struct scenario *s);
 
-/* The id of the first member of a group. */
+/* The id of the first member of a group, and of a ledger's client. */
 uint32_t scenario_first_member(const struct scenario *s);
+uint32_t scenario_first_of_ledger(const struct scenario *s);
 
 /* ---- scenario_clients */
 
@@ -215,6 +239,25 @@ void scenario_lives_start(struct scenario *s);
  * holds (NULL: never). */
 bool scenario_lives_run_until(struct scenario *s, bool (*condition)(struct scenario *),
                               uint64_t limit_ns);
+
+/* ---- scenario_ledger */
+
+/* Behind the broker's settings. */
+void scenario_ledger_draw(struct scenario *s);
+void scenario_ledger_end(struct scenario *s);
+
+/* A client; index from 0. */
+void scenario_ledger_start_client(struct scenario *s, struct sim_node *node, uint32_t index);
+void scenario_ledger_end_client(struct scenario *s, uint32_t index);
+
+void scenario_ledger_finish(struct scenario *s);
+bool scenario_ledger_is_finished(const struct scenario *s);
+
+/* Every transaction ends, and who follows sees it. */
+void scenario_ledger_drain(struct scenario *s);
+
+/* All is read, twice, and compared. */
+void scenario_ledger_audit(struct scenario *s);
 
 /* ---- scenario_faults, scenario_long, scenario_rot */
 

@@ -55,7 +55,23 @@
     X(LONG_DOWN, "the broker was down for a day at least")                              \
     X(LONG_FROZEN, "the whole machine stood still for a day at least")                  \
     X(OFFSET_EXPIRED, "a committed offset was gone after its retention")                \
-    X(ROT_SEEN, "a damaged partition gave an error or was set aside")
+    X(ROT_SEEN, "a damaged partition gave an error or was set aside")                   \
+    X(TXN_COMMITTED_1, "a producer of the first protocol was told: committed")          \
+    X(TXN_ABORTED_1, "a producer of the first protocol was told: aborted")              \
+    X(TXN_COMMITTED_2, "a producer of the second protocol was told: committed")         \
+    X(TXN_ABORTED_2, "a producer of the second protocol was told: aborted")             \
+    X(TXN_ABORTED_EMPTY, "an abort of nothing gave the next epoch")                     \
+    X(TXN_END_AGAIN, "an EndTxn that was answered was repeated, and answered")          \
+    X(TXN_END_OPPOSITE, "the opposite of an EndTxn was refused")                        \
+    X(TXN_DOUBT_COMMITTED, "a commit without an answer was there")                      \
+    X(TXN_DOUBT_ABORTED, "a commit without an answer was not there")                    \
+    X(TXN_LEFT, "a producer stopped in the middle of a transaction")                    \
+    X(TXN_FENCED, "a producer was refused behind another one of its id")                \
+    X(TXN_TIMED_OUT, "a producer was refused behind its transaction's time")            \
+    X(TXN_CONCURRENT, "a request came while the last transaction ended")                \
+    X(TXN_BUMPED, "a producer asked for the next epoch of its own")                     \
+    X(TXN_UNSTABLE, "a reader saw a log with an open transaction")                      \
+    X(TXN_LISTED, "a reader was given an aborted transaction")
 
 enum sim_mark {
 #define SIM_MARK_ENUM(name, text) MARK_##name,
