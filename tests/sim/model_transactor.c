@@ -31,8 +31,11 @@ static uint64_t now_of(const struct model_transactor *transactor)
     return sim_world_now_ns(transactor->client.node->world);
 }
 
-static enum verdict judge(int16_t error, bool is_produce)
+static enum verdict judge(struct model_transactor *transactor, int16_t error, bool is_produce)
 {
+    if (error != KAFKA_NONE)
+        oracle_txn_say(transactor->txn, now_of(transactor), "process %" PRIu32 ": %s gets %d",
+                       transactor->client.options.id, transactor->call.api->name, error);
     switch (error) {
     case KAFKA_NONE:
         return VERDICT_TAKEN;
@@ -100,7 +103,7 @@ static void refuse(struct model_transactor *transactor, int16_t error)
 /* Of anything but the batches themselves: does the request stand as it was asked? */
 static bool take_error(struct model_transactor *transactor, int16_t error, bool is_produce)
 {
-    switch (judge(error, is_produce)) {
+    switch (judge(transactor, error, is_produce)) {
     case VERDICT_TAKEN:
         return true;
     case VERDICT_AGAIN:
@@ -127,6 +130,11 @@ static void call(struct model_transactor *transactor, int16_t key, int16_t min, 
 {
     transactor->busy = true;
     transactor->asked_ns = now_of(transactor);
+    oracle_txn_say(transactor->txn, transactor->asked_ns,
+                   "process %" PRIu32 " asks %s %d as %" PRId64 "/%d",
+                   transactor->client.options.id, api_find(key)->name,
+                   model_client_version(&transactor->client, key, min, max),
+                   transactor->producer_id, transactor->producer_epoch);
     model_client_call(&transactor->client, &transactor->call, key,
                       model_client_version(&transactor->client, key, min, max), request, done);
 }
@@ -181,12 +189,9 @@ static void on_id(struct model_call *call, enum err err, const void *answer)
 
     if (err != OK || response->error_code != KAFKA_NONE) {
         oracle_txn_init_failed(transactor->txn, transactor->options.id, err == OK);
-        if (err == OK && judge(response->error_code, false) == VERDICT_FATAL) {
+        if (err == OK && judge(transactor, response->error_code, false) == VERDICT_FATAL) {
             if (transactor->producer_id >= 0)
                 refuse(transactor, response->error_code);
-            else
-                oracle_txn_say(transactor->txn, now_of(transactor), "InitProducerId: error %d",
-                               response->error_code);
             begin_anew(transactor);
         }
         return;
@@ -312,7 +317,7 @@ static void on_repeated(struct model_call *call, enum err err, const void *answe
 
     if (err != OK)
         return;
-    verdict = judge(response->error_code, false);
+    verdict = judge(transactor, response->error_code, false);
     if (verdict == VERDICT_AGAIN || verdict == VERDICT_FIND)
         return;
     oracle_txn_ended_again(transactor->txn, now_of(transactor), transactor->session,
