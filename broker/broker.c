@@ -4,6 +4,7 @@
 #include "broker/broker_private.h"
 #include "broker/config.h"
 #include "broker/coordinator/group_coordinator.h"
+#include "broker/coordinator/transaction_coordinator.h"
 #include "broker/descriptors.h"
 #include "broker/fetch_session.h"
 #include "broker/front.h"
@@ -192,6 +193,10 @@ static enum err open_station(struct broker *broker, uint32_t index)
         err = group_coordinator_create(shard, &shard->groups);
     if (err == OK)
         group_coordinator_observe(shard->groups);
+    if (err == OK)
+        err = transaction_coordinator_create(shard, &shard->transactions);
+    if (err == OK)
+        transaction_coordinator_observe(shard->transactions);
     return err;
 }
 
@@ -418,6 +423,7 @@ static void on_start(struct mail *mail)
     clock_guard_start(&station->shard);
     topic_table_start(station->shard.topics);
     group_coordinator_start(station->shard.groups);
+    transaction_coordinator_start(station->shard.transactions);
     if (station->shard.index == 0)
         start_controller(broker, &station->shard);
 }
@@ -458,13 +464,21 @@ void broker_trim_memory(struct broker *broker)
 
 /* ---- the end */
 
+/* What one of them has under way may be of a partition of another shard. */
+static void close_coordinators(struct broker *broker)
+{
+    for (uint32_t i = 0; i < broker->shards.count; i++)
+        group_coordinator_destroy(broker->stations[i].shard.groups);
+    for (uint32_t i = 0; i < broker->shards.count; i++)
+        transaction_coordinator_destroy(broker->stations[i].shard.transactions);
+}
+
 static void close_station(struct station *station)
 {
     struct shard *shard = &station->shard;
 
     if (station->broker == NULL)
         return;
-    group_coordinator_destroy(shard->groups);
     topic_table_destroy(shard->topics);
     if (shard->index == 0) {
         broker_lifecycle_destroy(station->broker->life);
@@ -500,6 +514,7 @@ void broker_close(struct broker *broker, bool clean)
     front_destroy(broker->front);
     journal_scan_close(broker->scan);
     marks_set_free(broker->marks);
+    close_coordinators(broker);
     for (uint32_t i = 0; i < broker->shards.count; i++)
         close_station(&broker->stations[i]);
     if (broker->opened_dir)

@@ -3,6 +3,7 @@
 #include "broker/broker_lifecycle.h"
 #include "broker/broker_private.h"
 #include "broker/coordinator/group_coordinator.h"
+#include "broker/coordinator/transaction_coordinator.h"
 #include "broker/front.h"
 #include "broker/health.h"
 #include "broker/metadata/controller.h"
@@ -107,6 +108,7 @@ static void on_drain(struct mail *mail)
     struct station *station = container_of(mail, struct station, drain_mail);
 
     group_coordinator_stop(station->shard.groups);
+    transaction_coordinator_stop(station->shard.transactions);
     front_stop_shard(station->broker->front, &station->shard, on_drained, station);
 }
 

@@ -6,7 +6,8 @@
  *   SHD-1  partition p of topic t lives on shard_of_partition(t, p), for as long as the process
  *          runs
  *   SHD-2  the controller and the metadata log live on shard 0
- *   SHD-3  a group lives on the shard of its __consumer_offsets partition */
+ *   SHD-3  a group lives on the shard of its __consumer_offsets partition, a transactional id on
+ *       that of its __transaction_state partition */
 #ifndef LEVEE_BROKER_SHARD_H
 #define LEVEE_BROKER_SHARD_H
 
@@ -35,6 +36,7 @@ struct store;
 struct time_lookups;
 struct topic_table;
 struct produce_registrations;
+struct transaction_coordinator;
 struct request_metrics;
 struct request_pool;
 struct validation;
@@ -60,8 +62,9 @@ struct shard {
     struct config_cache config_cache; /* ... and here, as shard_config tells them */
     struct image *image;              /* this shard's copy of the metadata */
     struct store *store;
-    struct topic_table *topics;       /* partitions that live here */
-    struct group_coordinator *groups; /* groups that live here */
+    struct topic_table *topics;                   /* partitions that live here */
+    struct group_coordinator *groups;             /* groups that live here */
+    struct transaction_coordinator *transactions; /* transactional ids that live here */
     struct conn_server *conns;
     struct request_pool *requests;
     struct request_metrics *request_metrics;

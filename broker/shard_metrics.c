@@ -1,5 +1,6 @@
 #include "broker/shard_metrics.h"
 
+#include "broker/coordinator/transaction_coordinator.h"
 #include "broker/fetch_session.h"
 #include "broker/request_metrics.h"
 #include "broker/shard.h"
@@ -14,6 +15,7 @@ void shard_metrics_register(struct shard *shard, struct metrics *metrics)
     memory_register_metrics(&shard->memory, metrics);
     fetch_sessions_register_metrics(shard->fetch_sessions, metrics);
     topic_metrics_register(&shard->topic_metrics, metrics);
+    transaction_coordinator_register_metrics(shard->transactions, metrics);
     request_metrics_register(shard->request_metrics, metrics);
 }
 

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/metric_family.h"
+#include "broker/coordinator/transaction_call.h"
 #include "broker/coordinator/transaction_coordinator_private.h"
 #include "broker/coordinator/transaction_records.h"
 #include "broker/coordinator/transaction_route.h"
@@ -31,8 +32,10 @@ enum err transaction_coordinator_create(struct shard *shard, struct transaction_
                  memory_budget(&shard->memory, MEMORY_TRANSACTIONS));
     hash_map_init(&coordinator->entries, prng_u64(&shard->prng));
     list_init(&coordinator->all);
+    list_init(&coordinator->calls);
     transaction_timeouts_init(&coordinator->timeouts, coordinator);
     transaction_markers_init(&coordinator->markers, shard);
+    transaction_registrations_init(&coordinator->registrations, coordinator);
     *out = coordinator;
     return OK;
 }
@@ -164,7 +167,10 @@ void transaction_coordinator_destroy(struct transaction_coordinator *coordinator
 
     if (coordinator == NULL)
         return;
+    coordinator->closing = true;
     runtime_deinit(&coordinator->runtime); /* what is under way, before the entries that it is of */
+    transaction_call_end_all(&coordinator->calls);
+    transaction_registrations_deinit(&coordinator->registrations);
     while ((entry = hash_map_next(&coordinator->entries, &cursor)) != NULL)
         remove_entry(entry);
     transaction_markers_deinit(&coordinator->markers);

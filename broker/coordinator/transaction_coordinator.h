@@ -40,7 +40,8 @@ struct transaction_entry {
     const struct transaction_step *prepared; /* recorded Prepare*, which is not durable yet */
     uint64_t counted_bytes;                  /* of the budget */
     uint32_t step_count;                     /* under way */
-    bool is_recorded;                        /* the log has something of it */
+    struct registration_batch *batch; /* that is being collected (transaction_registration.c) */
+    bool is_recorded;                 /* the log has something of it */
 };
 
 /* Something happens to an id: decided, recorded, answered.  Embedded in the struct of whoever
@@ -115,12 +116,7 @@ void transaction_coordinator_marked(struct transaction_entry *entry, const char 
  * it. */
 int8_t transaction_coordinator_version(const struct transaction_coordinator *coordinator);
 
-/* The handlers' second half: each runs on the id's shard and ends in request_answer. */
-void transaction_init_producer_id(struct transaction_coordinator *coordinator,
-                                  struct request *request);
-void transaction_add_partitions(struct transaction_coordinator *coordinator,
-                                struct request *request);
-void transaction_add_offsets(struct transaction_coordinator *coordinator, struct request *request);
-void transaction_end(struct transaction_coordinator *coordinator, struct request *request);
+void transaction_coordinator_register_metrics(const struct transaction_coordinator *coordinator,
+                                              struct metrics *metrics);
 
 #endif

@@ -6,6 +6,7 @@
 #include "base/hash_map.h"
 #include "broker/coordinator/transaction_completion.h"
 #include "broker/coordinator/transaction_coordinator.h"
+#include "broker/coordinator/transaction_registration.h"
 #include "broker/coordinator/transaction_timeouts.h"
 
 struct transaction_coordinator {
@@ -13,12 +14,15 @@ struct transaction_coordinator {
     struct runtime runtime;  /* the partitions of __transaction_state that are led here */
     struct hash_map entries; /* by id; without those that a tombstone has ended */
     struct list all;         /* of transaction_entry.node: the same */
+    struct list calls;       /* of transaction_call, under way */
     struct transaction_timeouts timeouts;
     struct transaction_markers markers;
+    struct transaction_registrations registrations;
     struct counter refused_ids;        /* there were as many as there may be (TCO-4) */
     struct counter refused_partitions; /* the same, of one transaction */
     bool started;
     bool stopping;
+    bool closing; /* being destroyed: requests and their answers are gone */
 };
 
 /* An id that is not known and not recorded yet: it is kept from its first record on, and goes again
@@ -30,10 +34,6 @@ must_use enum err transaction_coordinator_add(struct transaction_coordinator *co
 
 /* What a step that was not recorded is answered with. */
 int16_t transaction_coordinator_error(enum err err);
-
-/* The counters of refusals. */
-void transaction_coordinator_register_metrics(const struct transaction_coordinator *coordinator,
-                                              struct metrics *metrics);
 
 /* ---- for transaction_step.c */
 

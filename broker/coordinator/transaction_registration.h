@@ -1,7 +1,8 @@
 /* transaction_registration: asks the coordinator of an id, from a partition's shard, whether that
  * partition is in the id's transaction, or puts it there.
  *
- * Embedded in the struct of whoever writes transactional records; on the partition's shard.
+ * Embedded in the struct of whoever writes transactional records; on the partition's shard.  An
+ * error, which is no word to append behind, is told when what it follows from is durable.
  *   TXR-1  the answer and the markers of that transaction come from the coordinator's shard in one
  *       order: what takes its place in the partition's queue no later than inside done stands
  *       before any marker of the transaction that done speaks of (DUR-T6)
@@ -12,8 +13,11 @@
 #ifndef LEVEE_BROKER_COORDINATOR_TRANSACTION_REGISTRATION_H
 #define LEVEE_BROKER_COORDINATOR_TRANSACTION_REGISTRATION_H
 
+#include "base/loop.h"
 #include "broker/coordinator/transaction.h"
 #include "broker/shard.h"
+
+struct transaction_coordinator;
 
 struct transaction_registration {
     /* in; what is pointed to stays until done */
@@ -27,7 +31,7 @@ struct transaction_registration {
     /* error: KAFKA_NONE, or what AddPartitionsToTxn of the newest version says:
      * CONCURRENT_TRANSACTIONS, INVALID_PRODUCER_ID_MAPPING, PRODUCER_FENCED, TRANSACTION_ABORTABLE,
      * INVALID_TXN_STATE, COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR.
-     * Always called, at the latest when the coordinator ends. */
+     * Always called, unless the broker is closed before: nobody runs any more then. */
     void (*done)(struct transaction_registration *registration, int16_t error);
     /* inside */
     struct shard_call hop;
@@ -38,5 +42,20 @@ struct transaction_registration {
 /* From at, a partition's shard; done may run inside this call. */
 void transaction_registration_start(struct transaction_registration *registration,
                                     struct shard *at);
+
+/* ---- part of the coordinator, on its loop */
+
+struct transaction_registrations {
+    struct transaction_coordinator *coordinator;
+    struct list asked;   /* of transaction_registration.node: in this turn */
+    struct list batches; /* of those that are being recorded */
+    struct task turn;
+};
+
+void transaction_registrations_init(struct transaction_registrations *registrations,
+                                    struct transaction_coordinator *coordinator);
+
+/* The coordinator's steps have ended. */
+void transaction_registrations_deinit(struct transaction_registrations *registrations);
 
 #endif

@@ -140,7 +140,7 @@ void transaction_step_start(struct transaction_step *step)
     step->write = (struct runtime_write){0};
     step->decision = (struct transaction_decision){0};
     entry->step_count++;
-    if (partition == NULL) {
+    if (partition == NULL || !list_is_linked(&entry->node)) {
         end(step, ERR_NOT_FOUND);
         return;
     }

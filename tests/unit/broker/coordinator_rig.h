@@ -67,6 +67,10 @@ void transaction_timeouts_init(struct transaction_timeouts *timeouts,
 {
 }
 
+void transaction_timeouts_deinit(struct transaction_timeouts *timeouts)
+{
+}
+
 void transaction_timeouts_start(struct transaction_timeouts *timeouts)
 {
 }
@@ -104,6 +108,7 @@ static inline void make_coordinator(void)
 {
     cr_assert(eq(int, transaction_coordinator_create(&rig.shard, &coordinator), OK));
     transaction_coordinator_observe(coordinator);
+    rig.shard.transactions = coordinator;
 }
 
 static inline void end_coordinator(void)
