@@ -177,14 +177,13 @@ LOG_CODE("LVE-2203", "there are partitions, but no metadata at all",
          "Cause: __cluster_metadata-0 is missing or empty: it was not copied along, or the "
          "directory is not one of levee's. Effect: the broker does not start; nothing is "
          "changed. Next step: bring __cluster_metadata-0 back, or name an empty directory.")
-LOG_CODE(
-    "LVE-2204", "a partition is quarantined: its files contradict its durable mark",
-    "Cause: bytes that were on stable storage are damaged, or files are missing, short "
-    "or not readable, or it is one of Apache Kafka's that cannot be served as Kafka does "
-    "(aborted or open transactions); the field reason says which. Effect: this partition answers "
-    "KAFKA_STORAGE_ERROR and nothing in it is cut; the others are served. Next step: "
-    "stop, copy its directory away, look at it with levee log dump; bring the files "
-    "back from a copy, or delete the topic.")
+LOG_CODE("LVE-2204", "a partition is quarantined: its files contradict its durable mark",
+         "Cause: bytes that were on stable storage are damaged, or files are missing, short "
+         "or not readable, or it is one of Apache Kafka's that was not stopped in order; "
+         "the field reason says which. Effect: this partition answers "
+         "KAFKA_STORAGE_ERROR and nothing in it is cut; the others are served. Next step: "
+         "stop, copy its directory away, look at it with levee log dump; bring the files "
+         "back from a copy, or delete the topic.")
 LOG_CODE("LVE-2205", "a partition of no known topic could not be set aside",
          "Cause: renaming its directory failed: there is a <name>-stray already, or the "
          "file system refused. Effect: the broker does not start. Next step: move the "
@@ -204,7 +203,8 @@ LOG_CODE("LVE-2209", "bytes of a segment cannot be served",
          "restore the partition from a copy, or delete records up to behind the damage.")
 LOG_CODE("LVE-2210", "indexes of a segment were lost or wrong and were built anew",
          "Cause: an index file is missing, damaged, or does not match its segment. Effect: "
-         "it was made again from the segment; no record is affected. Next step: none, "
+         "it was made again from the segment, and one of aborted transactions from all of the log, "
+         "which takes longer; no record is affected. Next step: none, "
          "unless it comes again: then look at the device.")
 LOG_CODE(
     "LVE-2211", "producers were forgotten for new ones",

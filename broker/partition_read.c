@@ -35,6 +35,16 @@ enum err partition_read(struct partition *partition, enum partition_isolation is
     return log_read(partition->log, read);
 }
 
+enum err partition_read_aborted(struct partition *partition, struct log_aborted *aborted)
+{
+    return log_aborted_find(partition->log, aborted);
+}
+
+void partition_release_aborted(struct log_aborted *aborted)
+{
+    log_aborted_release(aborted);
+}
+
 void partition_read_release(struct log_read *read)
 {
     log_read_release(read);

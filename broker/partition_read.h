@@ -8,6 +8,7 @@
 #define LEVEE_BROKER_PARTITION_READ_H
 
 #include "broker/partition.h"
+#include "storage/log/log_aborted.h"
 
 enum partition_isolation {
     PARTITION_UNCOMMITTED, /* a consumer: up to the high watermark */
@@ -29,20 +30,14 @@ must_use enum err partition_read_check(const struct partition *partition, int32_
 must_use enum err partition_read(struct partition *partition, enum partition_isolation isolation,
                                  struct log_read *read);
 
-/* An aborted transaction that a reader of committed data has to leave out. */
-struct aborted_transaction {
-    int64_t producer_id;
-    int64_t first_offset;
-};
+/* The aborted transactions that a reader of committed data has to leave out of what partition_read
+ * returned (DUR-T13), as log_aborted_find tells them: aborted->from is the base offset of the first
+ * byte's batch, aborted->bound read->end_offset.  ERR_AGAIN: a file is being read, and done tells
+ * the answer. */
+must_use enum err partition_read_aborted(struct partition *partition, struct log_aborted *aborted);
 
-/* Those that reach into [from, bound): their marker stands at or behind from, and they begin below
- * bound (DUR-T13), by rising last offset.  At most max of them are written to out; *count_out says
- * how many there are, so that the caller can come again with room.  Of what partition_read returned
- * from is the first byte's batch's base offset, bound read->end_offset.  ERR_AGAIN: a file is to be
- * read first; wait as for a read of the log.  ERR_NOMEM, ERR_STORAGE. */
-must_use enum err partition_read_aborted(const struct partition *partition, int64_t from,
-                                         int64_t bound, struct aborted_transaction *out,
-                                         uint32_t max, uint32_t *count_out);
+/* done does not run any more. */
+void partition_release_aborted(struct log_aborted *aborted);
 
 /* Give back what was read; also while a file is being read: done never runs then. */
 void partition_read_release(struct log_read *read);

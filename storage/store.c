@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/sometimes.h"
 #include "storage/log/log_private.h"
+#include "storage/log/segment_aborted.h"
 #include "storage/store_private.h"
 
 enum {
@@ -345,6 +346,7 @@ static void init_environment(struct store *store, const struct marks_set *marks,
         .scan = scan,
         .tail_cache = &store->tail_cache,
         .index_cache = &store->index_cache,
+        .aborted_cache = &store->aborted_cache,
         .open_files = &store->open_files,
         .deletion = &store->deletion,
         .producers = &store->producers,
@@ -394,6 +396,7 @@ enum err store_open(const struct store_world *world, const struct store_options 
                        options->reserve_bytes, &store->tail_cache.dirty_bytes, &store->metrics,
                        &space_events, store);
     index_cache_init(&store->index_cache, options->index_cache_max_bytes, segment_unload_cached);
+    index_cache_init(&store->aborted_cache, options->index_cache_max_bytes, segment_aborted_unload);
     open_files_init(&store->open_files, store->world.loop->io, options->open_files_max,
                     &store->metrics.open_segments);
     file_deletion_init(&store->deletion, store->world.loop, on_deletion_ended, store);

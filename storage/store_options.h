@@ -23,9 +23,10 @@ struct store_options {
     uint32_t segment_write_bytes;         /* chunk, 256 KiB */
     uint32_t segment_in_flight_max_bytes; /* 1 MiB */
     uint32_t relaxed_sync_interval_ms;    /* levee.cache.flush.interval.ms, 1000: `cache` topics */
-    uint64_t reserve_bytes;             /* levee.disk.reserve.bytes: below it appends are refused */
-    uint32_t open_files_max;            /* descriptors for segments */
-    uint64_t index_cache_max_bytes;     /* indexes of closed segments, 16 MiB */
+    uint64_t reserve_bytes;         /* levee.disk.reserve.bytes: below it appends are refused */
+    uint32_t open_files_max;        /* descriptors for segments */
+    uint64_t index_cache_max_bytes; /* indexes of closed segments, 16 MiB; as much again for those
+                                     * of aborted transactions */
     uint32_t journal_pending_max_bytes; /* on their way to the device; 0: 16 MiB */
     uint32_t read_window_max_bytes;     /* of a read of a segment; 0: 4 MiB */
     uint32_t log_producers_max;         /* that a log remembers; 0: LOG_PRODUCERS_MAX */

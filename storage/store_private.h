@@ -32,6 +32,7 @@ struct store {
     struct producer_shares producers;
     struct tail_cache tail_cache;
     struct index_cache index_cache;
+    struct index_cache aborted_cache;
     struct open_files open_files;
     struct file_deletion deletion;
     struct log_progress progress;

@@ -10,8 +10,8 @@
  *       they stand inside segments: a closed one ends where the next begins
  *   LOG-3  bytes below durable never change except by log_truncate
  * Files: segment.h (one .log), segment_manifest.h (all), log_append.c, log_read.c, log_lookup.c,
- * log_recover.c, log_trim.c, segment_writer.c (late writing).  Rules DUR-L1 to DUR-L16 and DUR-I1
- * to DUR-I12 of docs/rules.md. */
+ * log_aborted.h, log_recover.c, log_trim.c, segment_writer.c (late writing).  Rules DUR-L1 to
+ * DUR-L16 and DUR-I1 to DUR-I12 of docs/rules.md. */
 #ifndef LEVEE_STORAGE_LOG_LOG_H
 #define LEVEE_STORAGE_LOG_LOG_H
 
@@ -141,8 +141,9 @@ void log_begin_epoch(struct log *log, int32_t leader_epoch);
 /* ---- publishing: a step of its own, after durable */
 
 /* Move the high watermark (forward only, <= durable or accepted by mode; check()ed) and with it
- * last_stable.  After a start it is where the last mark has it, below what is there: progress tells
- * of the rest. */
+ * last_stable: the first offset of a transaction that is open, or whose marker is not below both
+ * the high watermark and durable (DUR-T12).  It may move when durable does: progress tells.  After
+ * a start it is where the last mark has it, below what is there: progress tells of the rest. */
 void log_set_high_watermark(struct log *log, int64_t offset);
 
 /* ---- reading */
@@ -253,7 +254,7 @@ must_use enum err log_delete_records(struct log *log, int64_t offset,
 must_use enum err log_truncate(struct log *log, int64_t offset,
                                void (*done)(void *context, enum err err), void *context);
 
-/* Drop whole segments by retention.ms / retention.bytes, below the high watermark: the active one,
+/* Drop whole segments by retention.ms / retention.bytes, below last_stable: the active one,
  * too, when all of the log expires (Kafka's UnifiedLog.deleteOldSegments).  Its files go when a
  * mark names a later one.  now_ms: wall clock; -1: it is not believed, and size alone counts.  What
  * is dated more than an hour ahead is as old as its file.  Returns the number of segments dropped.

@@ -2,8 +2,8 @@
  *
  * Every whole batch is accepted up to the first bad one, which may not be below Kafka's recovery
  * point.  What this accepts, the next start accepts (log_believe).  Decision 0007 has the holes
- * that Kafka's cleaner leaves.  A log that holds records of an aborted or open transaction is
- * quarantined: nothing here keeps them from a reader at read_committed. */
+ * that Kafka's cleaner leaves.  Aborted and open transactions are what the batches say, whatever
+ * Kafka's indexes and snapshots do. */
 #include "base/mem.h"
 #include "base/small_file.h"
 #include "storage/dir/offset_checkpoint.h"
@@ -11,7 +11,6 @@
 #include "storage/log/log_producers.h"
 #include "storage/log/log_recover.h"
 #include "storage/log/log_roll.h"
-#include "storage/log/producer_append.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -23,29 +22,8 @@ struct adoption {
     struct segment *segment;
     int64_t first_offset; /* of its first batch */
     uint64_t pos;
-    bool complete;                      /* all of it is batches */
-    int64_t log_start;                  /* Kafka's: nobody reads below it */
-    struct producer_state transactions; /* producers of those, with what is open */
-    bool holds_aborted;
-    enum err transactions_err;
+    bool complete; /* all of it is batches */
 };
-
-/* What a transaction has above the log start counts. */
-static enum err note_transaction(struct adoption *adoption, const struct batch_header *header,
-                                 const uint8_t *bytes)
-{
-    struct producer_completed completed;
-    enum err err;
-
-    if (!batch_is_transactional(header) || !batch_has_producer(header) ||
-        batch_last_offset(header) < adoption->log_start)
-        return OK;
-    err = producer_append_replay(&adoption->transactions, bytes, header, PRODUCER_OWNER_NONE, 0,
-                                 &completed);
-    if (err == OK && completed.producer_id >= 0)
-        adoption->holds_aborted = adoption->holds_aborted || completed.aborted;
-    return err;
-}
 
 static bool adopt_batch(void *context, const struct batch_header *header, const uint8_t *bytes,
                         uint64_t pos)
@@ -53,9 +31,6 @@ static bool adopt_batch(void *context, const struct batch_header *header, const 
     struct adoption *adoption = context;
 
     if (header->base_offset < adoption->log->offsets.log_end || !batch_crc_is_good(bytes, header))
-        return false;
-    adoption->transactions_err = note_transaction(adoption, header, bytes);
-    if (adoption->transactions_err != OK)
         return false;
     log_note_batch(adoption->log, adoption->segment, header, pos);
     if (pos == 0)
@@ -160,8 +135,6 @@ static enum err adopt_segment(struct adoption *adoption, int64_t base_offset)
     segment->indexes_loaded = true;
     segment->indexes_dirty = true;
     walk = segment_walk(segment, 0, file_bytes, adopt_batch, adoption);
-    if (adoption->transactions_err != OK)
-        return adoption->transactions_err;
     if (walk == ERR_IO || walk == ERR_NOMEM)
         return walk; /* says nothing about the bytes */
     adoption->complete = walk == OK && adoption->pos == file_bytes;
@@ -224,21 +197,6 @@ static enum err adopt_next(struct adoption *adoption, int64_t base_offset)
     return err == OK ? adopt_segment(adoption, base_offset) : err;
 }
 
-static void refuse_transactions(struct adoption *adoption)
-{
-    int64_t open_offset = producer_state_first_open_offset(&adoption->transactions);
-
-    if (adoption->holds_aborted)
-        log_quarantine(adoption->log,
-                       "it holds records of aborted transactions, which cannot be told from others"
-                       " yet: copy what is committed with Kafka",
-                       -1, OK);
-    else if (open_offset >= 0)
-        log_quarantine(adoption->log,
-                       "it holds an open transaction: start Kafka, let it end, stop it in order",
-                       open_offset, OK);
-}
-
 enum err log_adopt(struct log *log, struct log_found *found)
 {
     struct adoption adoption = {.log = log, .first_offset = -1, .complete = true};
@@ -261,15 +219,10 @@ enum err log_adopt(struct log *log, struct log_found *found)
                        -1, OK);
         return OK;
     }
-    adoption.log_start = log_start;
     log->offsets.log_start = found->bases[0];
     log->offsets.log_end = found->bases[0];
-    producer_state_init(&adoption.transactions, log->producers.seed, LOG_PRODUCERS_MAX);
     for (uint32_t i = 0; i < found->count && err == OK && !log->quarantined; i++)
         err = adopt_next(&adoption, found->bases[i]);
-    if (err == OK && !log->quarantined)
-        refuse_transactions(&adoption);
-    producer_state_deinit(&adoption.transactions);
     if (err != OK || log->quarantined)
         return err;
     if (log_active(log)->size_bytes == 0 && log->offsets.log_end < adoption.recovery_point) {

@@ -5,6 +5,7 @@
 #include "storage/log/log_check.h"
 #include "storage/log/log_producers.h"
 #include "storage/log/log_roll.h"
+#include "storage/log/log_transactions.h"
 #include "storage/log/producer_append.h"
 
 #include <string.h>
@@ -55,6 +56,7 @@ struct stored_batch {
     const uint8_t *bytes;             /* the caller's; from BATCH_HEADER_BYTES on they are stored */
     struct batch_header header;       /* what head says, and the only source of what is kept */
     uint64_t owner;                   /* who brings it (producer_shares.h) */
+    bool may_end;                     /* a transaction: it is a marker */
 };
 
 /* Exactly one batch in bytes, not stamped yet. */
@@ -66,6 +68,7 @@ static enum err take_batch(const uint8_t *bytes, uint32_t size_bytes, struct sto
         return ERR_CORRUPT;
     out->bytes = bytes;
     out->owner = PRODUCER_OWNER_NONE;
+    out->may_end = batch_is_control(&out->header) && batch_has_producer(&out->header);
     memcpy(out->head, bytes, sizeof(out->head));
     return OK;
 }
@@ -173,6 +176,8 @@ static enum err store_batch(struct log *log, const struct stored_batch *batch, b
                           header->max_timestamp_ms, urgent);
     if (err != OK)
         return err;
+    if (batch->may_end && !log_transactions_reserve(log, log_active(log)))
+        return ERR_NOMEM;
     err = journal_batch(log, batch, urgent, &buf, &stored, &sequence);
     if (err == ERR_FULL && !urgent)
         room_queue_refuse(env->room);
@@ -197,9 +202,12 @@ static enum err store_batch(struct log *log, const struct stored_batch *batch, b
 static void apply_producer(struct log *log, const struct batch_header *header,
                            const struct producer_append *append)
 {
+    struct producer_completed completed;
+
     if (!batch_has_producer(header))
         return;
-    producer_append_apply(&log->producers, header, append, log_wall_ms(log), NULL);
+    if (producer_append_apply(&log->producers, header, append, log_wall_ms(log), &completed))
+        log_transactions_ended(log, log_active(log), &completed);
     log->producers_dirty = true;
     log_note_producers(log);
 }

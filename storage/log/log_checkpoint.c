@@ -5,6 +5,7 @@
 #include "storage/log/log_producers.h"
 #include "storage/log/log_snapshot.h"
 #include "storage/log/log_trim.h"
+#include "storage/log/segment_aborted.h"
 
 #include <stdio.h>
 
@@ -38,6 +39,8 @@ enum err log_write_small_files(struct log *log, int64_t end_offset)
             err = segment_cut_padding(segment_manifest_at(&log->segments, i));
         if (err == OK && segment_manifest_at(&log->segments, i)->indexes_dirty)
             err = segment_save_indexes(segment_manifest_at(&log->segments, i), is_closed);
+        if (err == OK)
+            err = segment_aborted_save(segment_manifest_at(&log->segments, i));
     }
     if (err == OK && log->epochs_dirty)
         err = log_write_epochs(log);

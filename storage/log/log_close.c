@@ -21,7 +21,8 @@ static void check_has_left(const struct log *log)
     check(!list_is_linked(&log->target_node) && log_tail_is_empty(&log->tail));
     for (uint32_t i = 0; i < log->segments.count; i++)
         check(!list_is_linked(&segment_manifest_at(&log->segments, i)->file.node) &&
-              !list_is_linked(&segment_manifest_at(&log->segments, i)->cached.node));
+              !list_is_linked(&segment_manifest_at(&log->segments, i)->cached.node) &&
+              !list_is_linked(&segment_manifest_at(&log->segments, i)->aborted_cached.node));
 }
 
 static void free_log(struct log *log)
@@ -32,6 +33,7 @@ static void free_log(struct log *log)
     segment_manifest_deinit(&log->segments);
     log_tail_deinit(&log->tail);
     epoch_cache_deinit(&log->epochs);
+    unreplicated_deinit(&log->unreplicated);
     mem_free(log->window_bytes);
     log_thaw_snapshot(log);
     mem_free(log->name);

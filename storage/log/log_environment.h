@@ -54,6 +54,7 @@ struct log_environment {
     struct journal *journal;
     struct tail_cache *tail_cache;
     struct index_cache *index_cache;
+    struct index_cache *aborted_cache; /* transaction indexes */
     struct open_files *open_files;
     struct file_deletion *deletion;
     struct producer_shares *producers; /* that the logs remember */

@@ -226,6 +226,7 @@ enum err log_load(struct log_environment *env, const struct log_id *id, const ch
                                                             .sink = env->sink,
                                                             .files = env->open_files,
                                                             .indexes = env->index_cache,
+                                                            .aborted = env->aborted_cache,
                                                             .config = &log->config,
                                                             .tail = &log->tail,
                                                             .dir = log->dir};

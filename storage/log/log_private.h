@@ -8,6 +8,7 @@
 #include "storage/log/log.h"
 #include "storage/log/log_environment.h"
 #include "storage/log/segment_manifest.h"
+#include "storage/log/unreplicated.h"
 
 /* Kafka's snapshot of producers as of a roll, until it is written; bytes NULL: none. */
 struct frozen_snapshot {
@@ -32,9 +33,10 @@ struct log {
     struct log_tail tail;
     struct epoch_cache epochs;
     struct producer_state producers;
-    int64_t window_offset;  /* of the newest .levee-window file that a mark names; -1 */
-    int64_t window_pending; /* written by the checkpoint in progress; -1 */
-    uint8_t *window_bytes;  /* frozen at the begin of the checkpoint; or NULL */
+    struct unreplicated unreplicated; /* log_transactions.h */
+    int64_t window_offset;            /* of the newest .levee-window file that a mark names; -1 */
+    int64_t window_pending;           /* written by the checkpoint in progress; -1 */
+    uint8_t *window_bytes;            /* frozen at the begin of the checkpoint; or NULL */
     size_t window_size;
     struct frozen_snapshot roll_snapshot;
     bool strays_removed; /* files of earlier lives that nothing names: once */
@@ -82,6 +84,10 @@ void log_format_path(const struct log *log, int64_t offset, enum log_file_kind k
 
 /* The log ends at end_offset now. */
 void log_cut_published(struct log *log, int64_t end_offset);
+
+/* The last stable offset anew: more is durable, the log's start was raised, or transactions are
+ * known that were not. */
+void log_place_stable(struct log *log);
 
 /* At a start: as far as was published before, inside of what the log has. */
 void log_recover_published(struct log *log, int64_t high_watermark);

@@ -2,7 +2,7 @@
 
 #include "base/mem.h"
 #include "base/small_file.h"
-#include "storage/log/producer_append.h"
+#include "storage/log/log_transactions.h"
 #include "storage/log/producer_files.h"
 
 /* What was encoded when the checkpoint began: the state as of its target, and nothing later, so
@@ -29,13 +29,14 @@ enum err log_freeze_window(struct log *log)
     if (!log->producers_dirty)
         return OK;
     size_bytes = producer_window_size(&log->producers);
-    bytes = mem_try_alloc(size_bytes);
+    bytes = mem_try_alloc(size_bytes + log_transactions_size(log));
     if (bytes == NULL)
         return ERR_NOMEM;
     mem_free(log->window_bytes); /* of a checkpoint that did not finish */
-    log->window_size = size_bytes;
+    log->window_size = size_bytes + log_transactions_size(log);
     log->window_bytes = bytes;
-    producer_window_encode(&log->producers, bytes);
+    log_transactions_encode(log, bytes + size_bytes);
+    producer_window_encode(&log->producers, bytes, log->window_size);
     log->producers_dirty = false;
     return OK;
 }
@@ -82,6 +83,7 @@ uint32_t log_expire_producers(struct log *log, int64_t now_ms, int64_t idle_max_
 
 struct producer_rebuild {
     struct log *log;
+    struct segment *segment;
     enum err err;
 };
 
@@ -89,10 +91,9 @@ static bool apply_to_producers(void *context, const struct batch_header *header,
                                const uint8_t *bytes, uint64_t pos)
 {
     struct producer_rebuild *rebuild = context;
-    struct log *log = rebuild->log;
 
-    rebuild->err = producer_append_replay(&log->producers, bytes, header, PRODUCER_OWNER_NONE,
-                                          log_wall_ms(log), NULL);
+    rebuild->err =
+        log_transactions_replay(rebuild->log, rebuild->segment, bytes, header, PRODUCER_OWNER_NONE);
     return rebuild->err == OK;
 }
 
@@ -103,8 +104,9 @@ static enum err rebuild_producers(struct log *log)
     enum err err = OK;
 
     for (uint32_t i = 0; i < log->segments.count && err == OK; i++) {
-        struct segment *segment = segment_manifest_at(&log->segments, i);
-        err = segment_walk(segment, 0, segment->written_pos, apply_to_producers, &rebuild);
+        rebuild.segment = segment_manifest_at(&log->segments, i);
+        err = segment_walk(rebuild.segment, 0, rebuild.segment->written_pos, apply_to_producers,
+                           &rebuild);
         if (err == OK)
             err = rebuild.err;
     }
@@ -114,6 +116,7 @@ static enum err rebuild_producers(struct log *log)
         struct batch_header header;
         if (err != OK)
             break;
+        rebuild.segment = entry->segment;
         if (!entry->written && batch_parse_header(entry->bytes, entry->size_bytes, &header) == OK &&
             !apply_to_producers(&rebuild, &header, entry->bytes, entry->pos))
             err = rebuild.err;
@@ -121,28 +124,41 @@ static enum err rebuild_producers(struct log *log)
     return err;
 }
 
+/* The file of window_offset, and what it says of transactions. */
+static enum err load_window(struct log *log, const char *path, int64_t end_offset,
+                            int64_t window_offset)
+{
+    size_t used_bytes = 0;
+    uint8_t *bytes;
+    size_t size_bytes;
+    enum err err = small_file_read(log->env->io, path, &bytes, &size_bytes);
+
+    if (err != OK)
+        return err;
+    err = producer_window_decode(&log->producers, bytes, size_bytes, &used_bytes);
+    if (err == OK) {
+        log->window_offset = window_offset;
+        if (!producer_state_truncate(&log->producers, end_offset))
+            err = ERR_OFFSET_RANGE; /* the log was cut since */
+    }
+    if (err == OK && used_bytes < size_bytes)
+        err = log_transactions_decode(log, bytes + used_bytes, size_bytes - used_bytes);
+    mem_free(bytes);
+    return err;
+}
+
 enum err log_restore_producers(struct log *log, int64_t end_offset, int64_t window_offset)
 {
     char path[LOG_PATH_MAX];
-    uint8_t *bytes;
-    size_t size_bytes;
     enum err err;
 
     if (window_offset >= 0 && window_offset < INT64_MAX) {
         log_format_path(log, window_offset, LOG_FILE_WINDOW, path);
-        err = small_file_read(log->env->io, path, &bytes, &size_bytes);
-        if (err == OK) {
-            err = producer_window_decode(&log->producers, bytes, size_bytes);
-            mem_free(bytes);
-        }
-        if (err == OK) {
-            log->window_offset = window_offset;
-            if (producer_state_truncate(&log->producers, end_offset))
-                return OK;
-            err = ERR_OFFSET_RANGE; /* the log was cut since */
-        }
-        if (err == ERR_NOMEM)
-            return err; /* it may be whole, and knows more than the log */
+        err = load_window(log, path, end_offset, window_offset);
+        log_place_stable(log);
+        if (err == OK || err == ERR_NOMEM) /* no memory: it may be whole, and knows more than the
+                                            * log */
+            return err;
         log_line(log->env->sink, LOG_WARN, "LVE-2208",
                  "a producer window file was lost; it is made anew from the log",
                  log_str("path", path), log_err(err));
@@ -151,11 +167,13 @@ enum err log_restore_producers(struct log *log, int64_t end_offset, int64_t wind
                                               ? segment_manifest_at(&log->segments, 0)->base_offset
                                               : end_offset);
     if (window_offset >= 0) {
+        log_transactions_clear(log);
         err = rebuild_producers(log);
         if (err != OK)
             return err;
     }
     producer_state_settle(&log->producers);
+    log_place_stable(log);
     log->producers_dirty = producer_state_count(&log->producers) > 0;
     return OK;
 }

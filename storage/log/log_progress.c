@@ -39,6 +39,7 @@ static void advance(struct log_progress *progress, uint64_t from_sequence, uint6
             log_tail_committed(entry);
         if (durable && entry->end_offset > log->offsets.durable) {
             log->offsets.durable = entry->end_offset;
+            log_place_stable(log);
             note(progress, log);
         }
         if (entry->end_offset > log->offsets.accepted) {

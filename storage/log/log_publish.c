@@ -7,11 +7,26 @@
 #include "base/check.h"
 #include "storage/log/log_check.h"
 #include "storage/log/log_private.h"
+#include "storage/log/log_transactions.h"
+
+/* DUR-T12; DeleteRecords may have passed an open transaction. */
+void log_place_stable(struct log *log)
+{
+    struct log_offsets *offsets = &log->offsets;
+    int64_t unstable = log_transactions_first_unstable(log);
+    int64_t stable = offsets->high_watermark;
+
+    if (unstable >= 0 && unstable < stable)
+        stable = unstable;
+    if (stable < offsets->log_start)
+        stable = offsets->log_start;
+    offsets->last_stable = stable;
+}
 
 static void place(struct log *log, int64_t high_watermark)
 {
     log->offsets.high_watermark = high_watermark;
-    log->offsets.last_stable = high_watermark; /* no transaction is ever open: they are refused */
+    log_place_stable(log);
 }
 
 void log_set_high_watermark(struct log *log, int64_t offset)

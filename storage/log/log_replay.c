@@ -6,8 +6,8 @@
 #include "storage/log/log_producers.h"
 #include "storage/log/log_recover.h"
 #include "storage/log/log_roll.h"
+#include "storage/log/log_transactions.h"
 #include "storage/log/log_trim.h"
-#include "storage/log/producer_append.h"
 
 #include <string.h>
 
@@ -47,8 +47,7 @@ static enum err replay_append(struct log *log, const struct journal_replay *repl
     while ((err = batch_next(&walk, &header, &bytes)) == OK) {
         if (!batch_crc_is_good(bytes, &header))
             return ERR_CORRUPT;
-        err = producer_append_replay(&log->producers, bytes, &header, entry->owner,
-                                     log_wall_ms(log), NULL);
+        err = log_transactions_replay(log, active, bytes, &header, entry->owner);
         if (err != OK)
             return err;
         log->producers_dirty = log->producers_dirty || batch_has_producer(&header);
@@ -92,6 +91,7 @@ static enum err replay_start(struct log *log, int64_t offset)
     if (epoch_cache_truncate_start(&log->epochs, offset))
         log->epochs_dirty = true;
     producer_state_raise_start(&log->producers, offset);
+    log_place_stable(log);
     log_drop_below_start(log);
     return OK;
 }

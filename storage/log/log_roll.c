@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/sometimes.h"
 #include "storage/log/log_snapshot.h"
+#include "storage/log/segment_aborted.h"
 
 #include <string.h>
 
@@ -84,17 +85,21 @@ bool log_must_roll(const struct log *log, uint32_t size_bytes, int64_t last_offs
             log->config.segment_bytes / log->env->options->segment_shrink ||
         BUGGIFY("log: a segment is closed early"))
         return true;
-    if (offset_index_is_full(&active->index, last_offset))
+    if (offset_index_is_full(&active->index, last_offset) ||
+        active->aborted.count >= log->config.segment_index_bytes / TRANSACTION_INDEX_ENTRY_BYTES)
         return true;
     return is_time_to_roll(active, timestamp_ms);
 }
 
 void log_begin_segment(struct log *log, int64_t base_offset)
 {
+    struct segment *closed;
     struct segment *segment;
 
     log_active(log)->indexes_dirty = true;
+    closed = log_active(log);
     segment = log_add_segment(log, base_offset);
+    segment_aborted_use(closed);
     segment->indexes_loaded = true;
     segment->indexes_dirty = true;
     log_freeze_snapshot(log, base_offset);

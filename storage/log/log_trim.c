@@ -139,6 +139,7 @@ static void raise_start(struct log *log, int64_t offset)
     if (epoch_cache_truncate_start(&log->epochs, offset))
         log->epochs_dirty = true;
     producer_state_raise_start(&log->producers, offset);
+    log_place_stable(log);
     log_mark_dirty(log);
     log_check_invariants(log);
 }
@@ -256,7 +257,8 @@ static bool is_expired(const struct log *log, uint32_t index, uint64_t log_bytes
     const struct segment *segment = segment_manifest_at(&log->segments, index);
     int64_t retention_bytes = log->config.retention_bytes;
 
-    if (segment->end_offset > log->offsets.high_watermark || segment->file.io_count > 0 ||
+    if (segment->end_offset > log->offsets.last_stable ||
+        segment->file.io_count > 0 || /* DUR-L14 */
         segment->size_bytes == 0 || segment->written_pos < segment->size_bytes)
         return false;
     return (retention_bytes >= 0 && log_bytes - segment->size_bytes >= (uint64_t)retention_bytes) ||
@@ -374,7 +376,7 @@ enum err log_cut_state(struct log *log, struct segment *segment, int64_t offset,
         log_thaw_snapshot(log);
     log->producers_dirty = true;
     if (producer_state_truncate(&log->producers, offset))
-        return OK;
+        return OK; /* nor is there a marker behind it */
     log->window_offset = -1;
     return log_rebuild_producers(log);
 }

@@ -14,7 +14,8 @@ enum {
     SNAPSHOT_HEAD_BYTES = 10,
     SNAPSHOT_ENTRY_BYTES = 46,
 
-    WINDOW_FORMAT = 1,
+    WINDOW_FORMAT_FIRST = 1, /* nothing behind the producers */
+    WINDOW_FORMAT = 2,
     WINDOW_FORMAT_POS = 8,
     WINDOW_CRC_POS = 12,
     WINDOW_CRC_FROM_POS = 16,
@@ -197,9 +198,8 @@ static uint8_t *put_window_entry(uint8_t *to, const struct producer_entry *entry
     return to;
 }
 
-void producer_window_encode(const struct producer_state *ps, uint8_t *bytes)
+void producer_window_encode(const struct producer_state *ps, uint8_t *bytes, size_t size_bytes)
 {
-    size_t size_bytes = producer_window_size(ps);
     uint8_t *to = bytes + WINDOW_HEAD_BYTES;
 
     memcpy(bytes, window_magic, sizeof(window_magic));
@@ -209,7 +209,7 @@ void producer_window_encode(const struct producer_state *ps, uint8_t *bytes)
     for (const struct producer_entry *entry = producer_state_next(ps, NULL); entry;
          entry = producer_state_next(ps, entry))
         to = put_window_entry(to, entry);
-    check((size_t)(to - bytes) == size_bytes);
+    check((size_t)(to - bytes) == producer_window_size(ps));
     little_endian_put_u32(bytes + WINDOW_CRC_POS,
                           crc32c(0, bytes + WINDOW_CRC_FROM_POS, size_bytes - WINDOW_CRC_FROM_POS));
 }
@@ -250,7 +250,8 @@ static size_t get_window_entry(const uint8_t *from, size_t left_bytes, struct pr
     return WINDOW_ENTRY_BYTES + (size_t)batch_count * WINDOW_BATCH_BYTES;
 }
 
-static enum err read_window(struct producer_state *ps, const uint8_t *bytes, size_t size_bytes)
+static enum err read_window(struct producer_state *ps, const uint8_t *bytes, size_t size_bytes,
+                            size_t *used_out)
 {
     size_t pos = WINDOW_HEAD_BYTES;
     uint32_t format;
@@ -261,7 +262,7 @@ static enum err read_window(struct producer_state *ps, const uint8_t *bytes, siz
     if (memcmp(bytes, window_magic, sizeof(window_magic)) != 0)
         return ERR_MALFORMED;
     format = little_endian_get_u32(bytes + WINDOW_FORMAT_POS);
-    if (format != WINDOW_FORMAT)
+    if (format < WINDOW_FORMAT_FIRST || format > WINDOW_FORMAT)
         return format > WINDOW_FORMAT ? ERR_NEWER_FORMAT : ERR_MALFORMED;
     if (crc32c(0, bytes + WINDOW_CRC_FROM_POS, size_bytes - WINDOW_CRC_FROM_POS) !=
         little_endian_get_u32(bytes + WINDOW_CRC_POS))
@@ -282,15 +283,17 @@ static enum err read_window(struct producer_state *ps, const uint8_t *bytes, siz
             return err;
         pos += used_bytes;
     }
-    return pos == size_bytes ? OK : ERR_MALFORMED;
+    *used_out = pos;
+    return pos == size_bytes || format > WINDOW_FORMAT_FIRST ? OK : ERR_MALFORMED;
 }
 
-enum err producer_window_decode(struct producer_state *ps, const uint8_t *bytes, size_t size_bytes)
+enum err producer_window_decode(struct producer_state *ps, const uint8_t *bytes, size_t size_bytes,
+                                size_t *used_out)
 {
     enum err err;
 
     producer_state_clear(ps, 0);
-    err = read_window(ps, bytes, size_bytes);
+    err = read_window(ps, bytes, size_bytes, used_out);
     if (err)
         producer_state_clear(ps, 0);
     return err;

@@ -3,13 +3,13 @@
  * One entry per producer id: epoch, the five newest batches, open transaction.  Owned by the log;
  * lives on its loop.  Rules: DUR-I1 to DUR-I7, DUR-I9, DUR-I11, DUR-I12; KIP-98, KIP-360, KIP-890.
  *   PST-1  entries without a batch exist (after a marker with a new epoch)
- *   PST-2  batches of an entry: oldest first, contiguous sequences, growing offsets, all of
- * `epoch`; of batches that a coordinator writes every sequence begins at 0 PST-3  open entries
- * (txn_first_offset >= 0) are on `open`, by rising txn_first_offset PST-4  every batch below
- * end_offset was applied, none at or above it PST-5  a new producer beyond the bound takes the
- * place of one without open transaction, as if that had expired: a bound on memory that refuses
- * nobody.  Which one: producer_shares.h, first in this partition, then among all that share the
- * bound of `all` */
+ *   PST-2  batches of an entry: oldest first, contiguous sequences (those of a coordinator begin at
+ *          0 each), growing offsets, all of `epoch`
+ *   PST-3  open entries (txn_first_offset >= 0) are on `open`, by rising txn_first_offset
+ *   PST-4  every batch below end_offset was applied, none at or above it
+ *   PST-5  a new producer beyond the bound takes the place of one without open transaction, as if
+ *          that had expired: a bound on memory that refuses nobody.  Which one: producer_shares.h,
+ *          first in this partition, then among all that share the bound of `all` */
 #ifndef LEVEE_STORAGE_LOG_PRODUCER_STATE_H
 #define LEVEE_STORAGE_LOG_PRODUCER_STATE_H
 

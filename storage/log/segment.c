@@ -27,6 +27,7 @@ struct segment *segment_create(const struct segment_environment *of, int64_t bas
                       of->config->segment_index_bytes / OFFSET_INDEX_ENTRY_BYTES);
     time_index_init(&segment->times, base_offset,
                     of->config->segment_index_bytes / TIME_INDEX_ENTRY_BYTES);
+    transaction_index_clear(&segment->aborted);
     return segment;
 }
 
@@ -35,8 +36,10 @@ void segment_free(struct segment *segment)
     check(segment->file.io_count == 0);
     segment_close_file(segment);
     index_cache_forget(segment->of->indexes, &segment->cached);
+    index_cache_forget(segment->of->aborted, &segment->aborted_cached);
     offset_index_deinit(&segment->index);
     time_index_deinit(&segment->times);
+    transaction_index_deinit(&segment->aborted);
     mem_free(segment->head_block);
     mem_free(segment);
 }
@@ -75,6 +78,7 @@ void segment_io_ended(struct segment *segment)
 void segment_leave_store(struct segment *segment)
 {
     index_cache_forget(segment->of->indexes, &segment->cached);
+    index_cache_forget(segment->of->aborted, &segment->aborted_cached);
     open_files_leave(segment->of->files, &segment->file);
 }
 

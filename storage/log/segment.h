@@ -16,6 +16,7 @@
 #include "storage/log/log_tail.h"
 #include "storage/log/offset_index.h"
 #include "storage/log/time_index.h"
+#include "storage/log/transaction_index.h"
 #include "storage/open_files.h"
 
 enum { STORE_BLOCK = IO_ALIGN };
@@ -27,6 +28,7 @@ struct segment_environment {
     struct log_sink *sink;
     struct open_files *files;
     struct index_cache *indexes;
+    struct index_cache *aborted; /* transaction indexes, for themselves */
     const struct log_config *config;
     const struct log_tail *tail;
     const char *dir; /* absolute */
@@ -58,7 +60,11 @@ struct segment {
     int64_t newest_ms;          /* of a closed one, for retention.ms: its max timestamp, or the
                                  * file's time where no batch has one; -1: not known yet */
     struct open_file file;
-    struct cached_indexes cached; /* while closed, loaded and saved */
+    struct cached_indexes cached;     /* while closed, loaded and saved */
+    struct transaction_index aborted; /* segment_aborted.h */
+    uint32_t aborted_saved;           /* entries that are in the .txnindex file */
+    bool aborted_dirty;
+    struct cached_indexes aborted_cached;
 };
 
 /* An empty one, which is nobody's yet; of outlives it. */

@@ -57,17 +57,19 @@ static void read_producers(uint8_t *bytes, size_t size_bytes, bool window)
 {
     struct producer_state ps;
     struct producer_state again;
+    size_t used_bytes;
 
     producer_state_init(&ps, 1, 1000);
     producer_state_init(&again, 2, 1000);
     put_crc(bytes, size_bytes, window ? 12 : 2, !window);
-    if ((window ? producer_window_decode(&ps, bytes, size_bytes)
+    if ((window ? producer_window_decode(&ps, bytes, size_bytes, &used_bytes)
                 : producer_snapshot_decode(&ps, INT64_MAX, 0, bytes, size_bytes)) == OK) {
         size_t again_bytes = producer_window_size(&ps);
         uint8_t *file = mem_alloc(again_bytes);
 
-        producer_window_encode(&ps, file);
-        check(producer_window_decode(&again, file, again_bytes) == OK);
+        producer_window_encode(&ps, file, again_bytes);
+        check(producer_window_decode(&again, file, again_bytes, &used_bytes) == OK);
+        check(used_bytes == again_bytes);
         check(producer_state_equal(&ps, &again));
         mem_free(file);
         check_snapshot(&ps);

@@ -18,6 +18,7 @@
 #include "net/protocol/msg_remove_topic_record.h"
 #include "net/protocol/msg_topic_record.h"
 #include "storage/log/log.h"
+#include "storage/log/log_aborted.h"
 #include "storage/store.h"
 
 #include <criterion/criterion.h>
@@ -133,6 +134,15 @@ void log_set_high_watermark(struct log *log, int64_t offset)
 {
     cr_assert(le(i64, offset, log->offsets.durable));
     log->offsets.high_watermark = offset;
+}
+
+enum err log_aborted_find(struct log *log, struct log_aborted *aborted)
+{
+    return OK;
+}
+
+void log_aborted_release(struct log_aborted *aborted)
+{
 }
 
 enum err log_append_leader(struct log *log, const struct log_append *append,

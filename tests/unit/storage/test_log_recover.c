@@ -1,5 +1,6 @@
 #include "base/mem.h"
 #include "record/batch_builder.h"
+#include "storage/log/log_aborted.h"
 #include "storage/log/log_recover.h"
 #include "storage/log/log_roll.h"
 #include "tests/support/store_fixture.h"
@@ -619,13 +620,13 @@ static void append_transactional(int64_t producer_id, int32_t sequence, enum pie
 }
 
 /* As Kafka's directory, at three starts. */
-static void check_taken(bool is_taken)
+static void check_taken(void)
 {
     fixture_stop();
     delete_all(".levee");
     for (int start = 0; start < 3; start++) {
         cr_assert(fixture_start());
-        cr_assert(eq(int, log_is_quarantined(fixture.at[0].log), !is_taken));
+        cr_assert(not(log_is_quarantined(fixture.at[0].log)));
         cr_assert(not(log_is_quarantined(fixture.at[1].log)));
         fixture_crash(SIM_KILL);
     }
@@ -640,26 +641,49 @@ Test(log_recover, a_log_of_kafka_with_committed_transactions_is_adopted, .init =
     append_transactional(7, -1, COMMIT);
     append_transactional(8, -1, COMMIT);
     append_transactional(9, -1, ABORT); /* its records are gone, if there were any */
-    check_taken(true);
+    check_taken();
     cr_assert(eq(i64, log_offsets(fixture.at[0].log).log_end, 6));
     cr_assert(eq(i64, producer_state_first_open_offset(log_producers(fixture.at[0].log)), -1));
 }
 
-Test(log_recover, a_log_of_kafka_with_an_aborted_transaction_is_refused, .init = up)
+static void check_aborted(int64_t from, int64_t bound, uint32_t count, int64_t first_offset)
+{
+    struct aborted_transaction found[4];
+    struct log_aborted aborted = {
+        .from = from, .bound = bound, .out = found, .max = array_count(found)};
+
+    cr_assert(eq(int, log_aborted_find(fixture.at[0].log, &aborted), OK));
+    cr_assert(eq(u32, aborted.count, count));
+    if (count > 0)
+        cr_assert(eq(i64, found[0].first_offset, first_offset));
+}
+
+Test(log_recover, a_log_of_kafka_with_an_aborted_transaction_keeps_it_from_readers, .init = up)
 {
     append_transactional(7, 0, DATA);
     append_transactional(7, -1, ABORT);
     append_transactional(7, 1, DATA);
     append_transactional(7, -1, COMMIT);
-    check_taken(false);
+    check_taken();
+    fixture_run_ms(50);
+    cr_assert(eq(i64, log_offsets(fixture.at[0].log).last_stable, 4));
+    check_aborted(0, 4, 1, 0);
+    check_aborted(2, 4, 0, 0);
 }
 
-Test(log_recover, a_log_of_kafka_with_an_open_transaction_is_refused, .init = up)
+Test(log_recover, a_log_of_kafka_with_an_open_transaction_is_stable_below_it, .init = up)
 {
     append_transactional(7, 0, DATA);
     append_transactional(7, -1, COMMIT);
     append_transactional(8, 0, DATA);
-    check_taken(false);
+    check_taken();
+    fixture_run_ms(50);
+    cr_assert(eq(i64, log_offsets(fixture.at[0].log).high_watermark, 3));
+    cr_assert(eq(i64, log_offsets(fixture.at[0].log).last_stable, 2));
+    append_transactional(8, -1, ABORT);
+    fixture_run_ms(50);
+    cr_assert(eq(i64, log_offsets(fixture.at[0].log).last_stable, 4));
+    check_aborted(0, 4, 1, 2);
 }
 
 Test(log_recover, an_aborted_transaction_below_kafkas_log_start_harms_nobody, .init = up)
@@ -671,7 +695,7 @@ Test(log_recover, an_aborted_transaction_below_kafkas_log_start_harms_nobody, .i
     fixture_run_ms(50);
     cr_assert(eq(int, log_delete_records(fixture.at[0].log, 2, NULL, NULL), OK));
     fixture_run_ms(50);
-    check_taken(true);
+    check_taken();
     cr_assert(eq(i64, log_offsets(fixture.at[0].log).log_start, 2));
 }
 

@@ -12,6 +12,7 @@
 #define NOW_MS 1700000000000
 
 static struct producer_state ps;
+static size_t used; /* of the bytes of a window file */
 static struct producer_state other;
 
 static void setup(void)
@@ -91,7 +92,7 @@ static struct golden encode_window(const struct producer_state *from)
 {
     uint8_t *bytes = mem_alloc(producer_window_size(from));
 
-    producer_window_encode(from, bytes);
+    producer_window_encode(from, bytes, producer_window_size(from));
     return (struct golden){bytes, producer_window_size(from)};
 }
 
@@ -142,7 +143,7 @@ Test(producer_files, the_window_file_keeps_everything)
         producer_state_clear(&ps, 0);
         fill(&ps, seed);
         file = encode_window(&ps);
-        cr_assert(eq(int, producer_window_decode(&other, file.bytes, file.size_bytes), OK),
+        cr_assert(eq(int, producer_window_decode(&other, file.bytes, file.size_bytes, &used), OK),
                   "seed %lu", seed);
         cr_assert(producer_state_equal(&ps, &other), "seed %lu", seed);
         cr_assert(eq(i64, producer_state_first_open_offset(&other),
@@ -177,7 +178,7 @@ Test(producer_files, replay_behind_a_window_file_ends_where_the_log_does)
         producer_state_init(&half, 1, 10);
         apply(&half, &part);
         file = encode_window(&half);
-        cr_assert(eq(int, producer_window_decode(&other, file.bytes, file.size_bytes), OK));
+        cr_assert(eq(int, producer_window_decode(&other, file.bytes, file.size_bytes, &used), OK));
         apply(&other, &log); /* what is in the file already is stepped over (DUR-I10) */
         cr_assert(producer_state_equal(&ps, &other));
         golden_free(&file);
@@ -196,7 +197,7 @@ Test(producer_files, every_damaged_byte_and_every_prefix_is_noticed)
             enum err err;
 
             file.bytes[i] ^= 0x41;
-            err = kind ? producer_window_decode(&other, file.bytes, file.size_bytes)
+            err = kind ? producer_window_decode(&other, file.bytes, file.size_bytes, &used)
                        : producer_snapshot_decode(&other, 5000, 0, file.bytes, file.size_bytes);
             cr_assert(err == ERR_CORRUPT || err == ERR_NEWER_FORMAT || err == ERR_MALFORMED);
             cr_assert(eq(u32, producer_state_count(&other), 0));
@@ -204,7 +205,7 @@ Test(producer_files, every_damaged_byte_and_every_prefix_is_noticed)
         }
         for (size_t size = 0; size < file.size_bytes; size++) {
             struct golden part = golden_copy(file.bytes, size);
-            enum err err = kind ? producer_window_decode(&other, part.bytes, size)
+            enum err err = kind ? producer_window_decode(&other, part.bytes, size, &used)
                                 : producer_snapshot_decode(&other, 5000, 0, part.bytes, size);
 
             cr_assert(err == ERR_CORRUPT || err == ERR_TRUNCATED);
@@ -239,7 +240,7 @@ Test(producer_files, absurd_content_is_refused_and_never_leads_outside)
             for (size_t j = 0; j < 4; j++)
                 file.bytes[from - 4 + j] = (uint8_t)(crc >> 8 * (window ? j : 3 - j));
         }
-        err = window ? producer_window_decode(&other, file.bytes, size)
+        err = window ? producer_window_decode(&other, file.bytes, size, &used)
                      : producer_snapshot_decode(&other, ps.end_offset, 0, file.bytes, size);
         if (err == OK) {
             struct golden again = window ? encode_window(&other) : encode_snapshot(&other);
@@ -262,9 +263,9 @@ Test(producer_files, a_newer_format_is_told_from_damage)
 
     fill(&ps, 5);
     file = encode_window(&ps);
-    file.bytes[8] = 2;
-    cr_assert(
-        eq(int, producer_window_decode(&other, file.bytes, file.size_bytes), ERR_NEWER_FORMAT));
+    file.bytes[8] = 3;
+    cr_assert(eq(int, producer_window_decode(&other, file.bytes, file.size_bytes, &used),
+                 ERR_NEWER_FORMAT));
     golden_free(&file);
     file = encode_snapshot(&ps);
     file.bytes[1] = 2;
