@@ -21,6 +21,7 @@ struct client {
     const char *listener; /* the name of the one that it came through; NULL: through none */
     struct io_address peer;
     struct io_address local; /* the address that it dialled */
+    uint64_t accept_number; /* of its connection: a later one has a higher number; 0: it has none */
     struct fetch_session_owner fetch_sessions;
     char software_name[CLIENT_SOFTWARE_TEXT_MAX]; /* as it says itself (KIP-511); "" */
     char software_version[CLIENT_SOFTWARE_TEXT_MAX];

@@ -173,11 +173,13 @@ static void on_opened(void *context, struct conn *conn)
     struct client *client = mem_try_alloc(sizeof(*client));
 
     conn->user = client;
-    if (client == NULL)
+    if (client == NULL) {
         conn_close(conn, CONN_CLOSE_NO_MEMORY);
-    else
-        client_init(client, &conn->peer, &conn->local,
-                    conn->listener == NULL ? NULL : conn->listener->options.name);
+        return;
+    }
+    client_init(client, &conn->peer, &conn->local,
+                conn->listener == NULL ? NULL : conn->listener->options.name);
+    client->accept_number = conn->accept_number;
 }
 
 static void on_closing(void *context, struct conn *conn, enum conn_close_reason reason)

@@ -161,6 +161,7 @@ enum err admission_admit(struct admission *admission, const struct conn_arrival 
     ticket->ip = ip;
     ticket->arrival = *arrival;
     ticket->arrival.ticket = &ticket->base;
+    ticket->arrival.accept_number = ++admission->accepted_count;
     admission->count++;
     ip->count++;
     *out = ticket;

@@ -38,6 +38,7 @@ struct admission {
     void *refresh_context;
     struct hash_map by_ip; /* of struct ip_count, one for each address that has connections */
     uint32_t count;
+    uint64_t accepted_count; /* ever: the accept number of the newest */
     struct counter refused_by_total;
     struct counter refused_by_ip;
 };
@@ -68,7 +69,7 @@ void admission_set_refresh(struct admission *admission, void (*refresh)(void *co
 
 /* May arrival (whose peer is set) come in?  ERR_FULL: connections_max. ERR_TOO_LARGE: the limit of
  * its address, connections_per_ip_max or an override. ERR_NOMEM.  On OK the arrival is copied into
- * the ticket, which is the arrival's ticket from now on. */
+ * the ticket, which is the arrival's ticket from now on, and has its accept number. */
 must_use enum err admission_admit(struct admission *admission, const struct conn_arrival *arrival,
                                   struct admission_ticket **out);
 

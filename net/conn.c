@@ -352,6 +352,7 @@ struct conn *conn_create(struct conn_server *server, const struct conn_arrival *
     conn->ticket = arrival->ticket;
     conn->local = arrival->local;
     conn->peer = arrival->peer;
+    conn->accept_number = arrival->accept_number;
     stream_init_plain(&conn->stream, server->io, arrival->fd);
     conn->active_ns = loop_now_ns(server->loop);
     frame_reader_init(&conn->frame, server->slab, server->limits.request_max_bytes);

@@ -62,6 +62,7 @@ struct conn_arrival {
     const struct listener *listener; /* outlives the connection; may be NULL */
     struct conn_ticket *ticket;      /* may be NULL */
     uint32_t listener_index;         /* below CONN_LISTENERS_MAX; of what is counted */
+    uint64_t accept_number;          /* rises with each that is let in; 0: nobody counts them */
     int32_t fd;
 };
 
@@ -95,6 +96,7 @@ struct conn {
     struct conn_ticket *ticket;
     void *user; /* the owner's; NULL at first */
     uint64_t id;
+    uint64_t accept_number;  /* conn_arrival's */
     uint64_t active_ns;      /* loop_now_ns when bytes last came or went */
     uint64_t wait_ns;        /* since when it waits for the server or for memory */
     uint64_t answer_mark_ns; /* when out_bytes were answer_mark_bytes; 0: there is none to take */

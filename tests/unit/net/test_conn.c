@@ -373,6 +373,24 @@ Test(conn, requests_answered_out_of_order_are_answered_in_order, .init = setup, 
     cr_assert(eq(int, last_reason, CONN_CLOSE_PEER_CLOSED));
 }
 
+/* Who came later is told by the number (transaction_guard.h). */
+Test(conn, a_connection_has_a_higher_number_than_those_that_were_let_in_before, .init = setup,
+     .fini = finish)
+{
+    int32_t first = dial_server();
+    int32_t second;
+
+    send_number(first, 1);
+    turns_until(held_count == 1);
+    second = dial_server();
+    send_number(second, 2);
+    turns_until(held_count == 2);
+    cr_assert(lt(u64, 0, held[0].request.conn->accept_number));
+    cr_assert(lt(u64, held[0].request.conn->accept_number, held[1].request.conn->accept_number));
+    close(first);
+    close(second);
+}
+
 Test(conn, what_is_answered_in_one_turn_leaves_in_one_send, .init = setup, .fini = finish)
 {
     int32_t fd = dial_server();
