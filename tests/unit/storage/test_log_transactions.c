@@ -478,6 +478,7 @@ Test(log_transactions, retention_keeps_what_an_open_transaction_reaches_into, .i
 {
     put_ok(2, NULL, true);
     fill_aborted(10);
+    fixture_checkpoint();
     fixture.at[0].config.retention_bytes = 1;
     fixture.at[0].config.retention_by_delete = true;
     log_set_config(fixture.at[0].log, &fixture.at[0].config);
