@@ -2,8 +2,9 @@
  *
  * Every batch that is in a log, or is to be, passes here: a leader's, one taken verbatim, and those
  * that a start reads again, from the journal or from segments.  So all of them leave the same state
- * behind.  It finds the marker of a control batch itself.  Lives within one append, on the log's
- * loop; holds nothing.  Rules: producer_state.h; markers: KIP-98. */
+ * behind.  It finds the marker of a control batch itself; of one without records there is none.
+ * Lives within one append, on the log's loop; holds nothing.  Rules: producer_state.h; markers:
+ * KIP-98. */
 #ifndef LEVEE_STORAGE_LOG_PRODUCER_APPEND_H
 #define LEVEE_STORAGE_LOG_PRODUCER_APPEND_H
 

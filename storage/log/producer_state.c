@@ -314,6 +314,18 @@ static bool apply_marker(struct producer_entry *entry, const struct batch_header
     return was_open;
 }
 
+/* A compaction leaves of a marker without data its header: the epoch still fences (DUR-C6). */
+static bool is_emptied(const struct batch_header *header)
+{
+    return batch_is_control(header) && header->record_count == 0;
+}
+
+static void apply_emptied_marker(struct producer_entry *entry, const struct batch_header *header)
+{
+    if (header->producer_epoch > entry->epoch)
+        set_epoch(entry, header->producer_epoch);
+}
+
 bool producer_state_update(struct producer_state *ps, const struct batch_header *header,
                            const struct control_marker *marker, int64_t now_ms,
                            struct producer_completed *completed_out)
@@ -324,7 +336,7 @@ bool producer_state_update(struct producer_state *ps, const struct batch_header 
     if (batch_last_offset(header) < ps->end_offset)
         return false; /* PST-4 */
     ps->end_offset = batch_last_offset(header) + 1;
-    if (!batch_has_producer(header) || (batch_is_control(header) && !marker))
+    if (!batch_has_producer(header) || (batch_is_control(header) && !marker && !is_emptied(header)))
         return false;
     entry = find_entry(ps, header->producer_id);
     if (entry)
@@ -333,6 +345,8 @@ bool producer_state_update(struct producer_state *ps, const struct batch_header 
         entry = add_owned(ps, header->producer_id);
     if (marker)
         completed = apply_marker(entry, header, marker, completed_out);
+    else if (batch_is_control(header))
+        apply_emptied_marker(entry, header);
     else
         apply_data(ps, entry, header);
     set_open(entry, entry->txn_first_offset >= 0);

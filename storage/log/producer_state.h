@@ -137,7 +137,8 @@ must_use enum err producer_state_check(struct producer_state *ps, const struct b
 
 /* Apply a batch that check let pass (the last one checked), now with its offsets and its stored max
  * timestamp.  now_ms: wall clock.  Batches below end_offset are ignored.  True: a transaction ended
- * and *completed_out (may be NULL) says which. */
+ * and *completed_out (may be NULL) says which.  A control batch without records, which a compaction
+ * left of a marker, has no marker, and tells the epoch (Kafka forgets it). */
 bool producer_state_update(struct producer_state *ps, const struct batch_header *header,
                            const struct control_marker *marker, int64_t now_ms,
                            struct producer_completed *completed_out);

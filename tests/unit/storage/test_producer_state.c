@@ -360,6 +360,29 @@ Test(producer_state, of_a_coordinator_each_batch_begins_at_zero)
     cr_assert(eq(int, send_as(&coordinator, 7, 0, 0, 1), ERR_PRODUCER_EPOCH));
 }
 
+Test(producer_state, an_emptied_marker_still_tells_its_epoch)
+{
+    struct batch_header header = batch_of(7, 4, BATCH_NO_SEQUENCE, 1);
+    struct producer_check checked;
+
+    header.attributes = BATCH_TRANSACTIONAL | BATCH_CONTROL;
+    header.record_count = 0;
+    cr_assert(eq(int, producer_state_check(&ps, &header, NULL, &verbatim, &checked), OK));
+    cr_assert(not(producer_state_update(&ps, &header, NULL, NOW_MS, NULL)));
+    cr_assert(eq(int, send(7, 3, 0, 1), ERR_PRODUCER_EPOCH));
+    cr_assert(eq(int, send(7, 4, 0, 2), OK));
+    header.base_offset = 3;
+    cr_assert(eq(int, producer_state_check(&ps, &header, NULL, &verbatim, &checked), OK));
+    cr_assert(not(producer_state_update(&ps, &header, NULL, NOW_MS, NULL)));
+    cr_assert(eq(int, send(7, 4, 2, 1), OK)); /* the window stays */
+    header.record_count = 1;                  /* of another kind */
+    header.producer_epoch = 9;
+    header.base_offset = 5;
+    cr_assert(eq(int, producer_state_check(&ps, &header, NULL, &verbatim, &checked), OK));
+    cr_assert(not(producer_state_update(&ps, &header, NULL, NOW_MS, NULL)));
+    cr_assert(eq(int, send(7, 4, 3, 1), OK));
+}
+
 Test(producer_state, idle_producers_expire_but_not_open_transactions)
 {
     cr_assert(eq(int, send(1, 0, 0, 1), OK));
