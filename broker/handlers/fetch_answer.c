@@ -3,6 +3,17 @@
 #include "broker/handlers/fetch_private.h"
 #include "storage/log/log_loan.h"
 
+#include <assert.h>
+
+/* A list of them is one of the answer's. */
+static_assert(sizeof(struct aborted_transaction) ==
+                      sizeof(struct fetch_response_aborted_transaction) &&
+                  offsetof(struct aborted_transaction, producer_id) ==
+                      offsetof(struct fetch_response_aborted_transaction, producer_id) &&
+                  offsetof(struct aborted_transaction, first_offset) ==
+                      offsetof(struct fetch_response_aborted_transaction, first_offset),
+              "aborted_transaction");
+
 static bool has_news(const struct fetch_part *part, const struct fetch_interest *interest)
 {
     return interest == NULL || interest->answer_due || part->error_code != KAFKA_NONE ||
@@ -21,15 +32,31 @@ static struct wire_records records_of(struct fetch *fetch, const struct fetch_pa
         return (struct wire_records){.slices = &part->slice,
                                      .slice_count = part->slice.size_bytes > 0,
                                      .size_bytes = part->slice.size_bytes};
-    slices = arena_alloc_array(&fetch->request->arena, loan->part_count, sizeof(*slices));
+    slices = arena_alloc_array(&fetch->request->arena, part->loan_count, sizeof(*slices));
     if (slices == NULL)
         return (struct wire_records){0};
-    for (uint32_t i = 0; i < loan->part_count; i++)
+    for (uint32_t i = 0; i < part->loan_count; i++)
         slices[i] = (struct wire_slice){.bytes = loan->parts[i].bytes,
                                         .size_bytes = loan->parts[i].size_bytes,
                                         .owner = part->slice.owner};
     return (struct wire_records){
-        .slices = slices, .slice_count = loan->part_count, .size_bytes = part->slice.size_bytes};
+        .slices = slices, .slice_count = part->loan_count, .size_bytes = part->slice.size_bytes};
+}
+
+/* Null says "not asked for", an empty list says "nothing was aborted". */
+static void fill_aborted(const struct fetch *fetch, const struct fetch_part *part,
+                         struct fetch_response_partition_data *out)
+{
+    bool is_unknown = part->error_code == KAFKA_UNKNOWN_TOPIC_OR_PARTITION ||
+                      part->error_code == KAFKA_UNKNOWN_TOPIC_ID;
+
+    if (part->aborted != NULL) {
+        out->aborted_transactions.items = (void *)part->aborted->bytes;
+        out->aborted_transactions.count = (int32_t)part->aborted_count;
+        return;
+    }
+    out->aborted_transactions.count =
+        fetch->isolation == PARTITION_COMMITTED || is_unknown ? 0 : -1;
 }
 
 static void fill_part(struct fetch *fetch, const struct fetch_part *part,
@@ -41,13 +68,7 @@ static void fill_part(struct fetch *fetch, const struct fetch_part *part,
     out->last_stable_offset = part->error_code == KAFKA_NONE ? part->offsets.last_stable : -1;
     out->log_start_offset = part->error_code == KAFKA_NONE ? part->offsets.log_start : -1;
     out->diverging_epoch = part->diverging;
-    /* null says "not asked for", an empty list says "nothing was aborted" */
-    out->aborted_transactions.count =
-        fetch->isolation == PARTITION_COMMITTED ||
-                part->error_code == KAFKA_UNKNOWN_TOPIC_OR_PARTITION ||
-                part->error_code == KAFKA_UNKNOWN_TOPIC_ID
-            ? 0
-            : -1;
+    fill_aborted(fetch, part, out);
     out->records = records_of(fetch, part);
 }
 

@@ -29,6 +29,9 @@ struct fetch_part {
     struct fetch_response_epoch_end_offset diverging;
     struct wire_slice slice; /* whole batches; owner NULL: none */
     struct log_loan *loan;   /* or NULL; then they lie in its parts, and slice has no bytes */
+    uint32_t loan_count;     /* of its parts, that many, from the first on */
+    struct buf *aborted;     /* of struct aborted_transaction, those that slice needs; NULL: none */
+    uint32_t aborted_count;
     /* waiting */
     struct shard_call watch;
     struct shard_call unwatch;
@@ -62,10 +65,14 @@ struct fetch {
     struct shard_call call;     /* the visit */
     struct fetch_part *reading; /* there */
     struct log_read read;
+    uint32_t loan_count;        /* of read.loan, what is given out */
+    struct log_aborted aborted; /* what was aborted in there (fetch_aborted.c) */
+    struct buf *aborted_buf;
     uint32_t max_bytes;
     uint32_t min_bytes;
     uint32_t total_bytes;
     uint32_t copied_bytes;    /* of them: in the readers' budget */
+    uint64_t aborted_bytes;   /* of the lists beside them, in there, too */
     uint64_t available_bytes; /* towards min_bytes: a part that has more than it may give is full */
     uint32_t turn_parts;      /* in this turn of the loop */
     struct task next_turn;
@@ -95,6 +102,17 @@ void fetch_round_start(struct fetch *fetch);
 void fetch_round_drop(struct fetch *fetch);
 /* Wait for no memory any more, from now on and soon. */
 void fetch_round_give_up(struct fetch *fetch);
+
+/* ---- fetch_aborted.c */
+/* What was read last, by who reads committed data, is to have its list of aborted transactions;
+ * where there is no room for that it is made shorter, or is nothing (must_answer then).  OK: it has
+ * it. ERR_AGAIN: fetch_round_aborted follows.  ERR_NOMEM: nothing is read any more, and
+ * read.need_bytes were not to be had.  Others: as partition_read_aborted; nothing is read any more.
+ */
+must_use enum err fetch_aborted_list(struct fetch *fetch, struct partition *partition);
+void fetch_round_aborted(struct fetch *fetch, enum err err); /* fetch_round.c */
+/* The partition of the part that is read, there; NULL: it is gone. */
+struct partition *fetch_round_partition(const struct fetch *fetch);
 
 /* ---- fetch_answer.c: of a round that is complete; the request is gone */
 void fetch_answer(struct fetch *fetch);

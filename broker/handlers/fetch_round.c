@@ -3,7 +3,8 @@
  * The walk: sort_parts judges the parts at home and lines up those that may be read by the shard of
  * their partition → visit_next goes to one shard after the other, each once, for what is left of
  * the limits depends on what was read before → read_here reads its parts in their order (read_part
- * → part_is_read) → all shards were visited: finish_round.
+ * → of committed data the list of what was aborted: fetch_aborted.c → part_is_read) → all shards
+ * were visited: finish_round.
  *
  * Memory: what a fetch holds is the reads' (MEMORY_COLD_READS of the partition's shard), or lent
  * within a bound (storage/log/log_loan.h).  A fetch takes at most a quarter of what is left, so
@@ -16,6 +17,7 @@
 #include "broker/topic_ref.h"
 #include "broker/topic_table.h"
 #include "net/protocol/kafka_enums.h"
+#include "storage/log/log_loan.h"
 
 #include <string.h>
 
@@ -119,27 +121,50 @@ static void count_read(struct fetch *fetch, struct partition *partition, enum er
     }
 }
 
-static struct partition *partition_of(const struct fetch *fetch)
+struct partition *fetch_round_partition(const struct fetch *fetch)
 {
     const struct fetch_part *part = fetch->reading;
 
     return topic_table_find(fetch->call.target->topics, &part->topic_id, part->partition);
 }
 
+/* The part was read, with all that belongs to it, or was not.  False: it waits for memory. */
+static bool settle(struct fetch *fetch, struct partition *partition, enum err err)
+{
+    if (err == ERR_NOMEM)
+        return lack_memory(fetch);
+    count_read(fetch, partition, err);
+    if (err == ERR_NOT_FOUND)
+        fetch->reading->error_code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    else if (err != OK)
+        fetch->reading->error_code = kafka_error(err);
+    part_is_read(fetch);
+    return true;
+}
+
+/* False: it waits for its list, or for memory; read_here follows. */
+static bool end_read(struct fetch *fetch, struct partition *partition, enum err err)
+{
+    struct log_read *read = &fetch->read;
+
+    fetch->loan_count = read->loan == NULL ? 0 : read->loan->part_count;
+    if (err == OK && fetch->isolation == PARTITION_COMMITTED && read->size_bytes > 0)
+        err = partition == NULL ? ERR_NOT_FOUND : fetch_aborted_list(fetch, partition);
+    return err != ERR_AGAIN && settle(fetch, partition, err);
+}
+
 static void read_is_done(struct log_read *read, enum err err)
 {
     struct fetch *fetch = container_of(read, struct fetch, read);
 
-    if (err == ERR_NOMEM) {
-        if (lack_memory(fetch))
-            read_here(fetch);
-        return;
-    }
-    count_read(fetch, partition_of(fetch), err);
-    if (err != OK)
-        fetch->reading->error_code = kafka_error(err);
-    part_is_read(fetch);
-    read_here(fetch);
+    if (end_read(fetch, fetch_round_partition(fetch), err))
+        read_here(fetch);
+}
+
+void fetch_round_aborted(struct fetch *fetch, enum err err)
+{
+    if (settle(fetch, fetch_round_partition(fetch), err))
+        read_here(fetch);
 }
 
 /* KIP-595/320: the fetcher's last epoch ends earlier here than it thinks.  ERR_OFFSET_RANGE:
@@ -169,9 +194,10 @@ static uint32_t budget_of(struct fetch *fetch, const struct fetch_part *part, st
 {
     uint64_t total = fetch->total_bytes;
     uint64_t left = fetch->max_bytes > total ? fetch->max_bytes - total : 0;
-    uint64_t room =
-        budget_room_bytes(memory_budget(&at->memory, MEMORY_COLD_READS)) + fetch->copied_bytes;
-    uint64_t share = room / MEMORY_SHARE > total ? room / MEMORY_SHARE - total : 0;
+    uint64_t held = total + fetch->aborted_bytes;
+    uint64_t room = budget_room_bytes(memory_budget(&at->memory, MEMORY_COLD_READS)) +
+                    fetch->copied_bytes + fetch->aborted_bytes;
+    uint64_t share = room / MEMORY_SHARE > held ? room / MEMORY_SHARE - held : 0;
 
     if ((uint32_t)part->max_bytes < left)
         left = (uint32_t)part->max_bytes;
@@ -202,16 +228,12 @@ static enum err start_read(struct fetch *fetch, struct partition *partition)
 static bool read_part(struct fetch *fetch)
 {
     struct fetch_part *part = fetch->reading;
-    struct partition *partition = partition_of(fetch);
+    struct partition *partition = fetch_round_partition(fetch);
     bool diverges = false;
     enum err err;
 
-    if (partition == NULL) {
-        count_read(fetch, NULL, ERR_NOT_FOUND);
-        part->error_code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
-        part_is_read(fetch);
-        return true;
-    }
+    if (partition == NULL)
+        return settle(fetch, NULL, ERR_NOT_FOUND);
     partition_count(partition, TOPIC_METRIC_FETCHES, 1);
     part->offsets = partition_offsets(partition);
     err = partition_read_check(partition, part->current_leader_epoch);
@@ -219,15 +241,7 @@ static bool read_part(struct fetch *fetch)
         err = check_divergence(part, partition, &diverges);
     if (err == OK && !diverges)
         err = start_read(fetch, partition);
-    if (err == ERR_AGAIN)
-        return false;
-    if (err == ERR_NOMEM)
-        return lack_memory(fetch);
-    count_read(fetch, partition, err);
-    if (err != OK)
-        part->error_code = kafka_error(err);
-    part_is_read(fetch);
-    return true;
+    return err != ERR_AGAIN && end_read(fetch, partition, err);
 }
 
 /* What was read is the part's, and the next one follows. */
@@ -242,6 +256,10 @@ static void part_is_read(struct fetch *fetch)
         part->slice = (struct wire_slice){
             .bytes = read->bytes, .size_bytes = read->size_bytes, .owner = read->buf};
         part->loan = read->loan;
+        part->loan_count = fetch->loan_count;
+        part->aborted = fetch->aborted_buf;
+        part->aborted_count = fetch->aborted_buf == NULL ? 0 : fetch->aborted.count;
+        fetch->aborted_buf = NULL;
         fetch->total_bytes += read->size_bytes;
         fetch->copied_bytes += read->loan == NULL ? read->size_bytes : 0;
         part->counted_offset = read->end_offset;
@@ -394,6 +412,9 @@ void fetch_round_drop(struct fetch *fetch)
         buf_unref(part->slice.owner);
         part->slice = (struct wire_slice){0};
         part->loan = NULL;
+        buf_unref(part->aborted);
+        part->aborted = NULL;
+        part->aborted_count = 0;
     }
 }
 
@@ -408,6 +429,7 @@ void fetch_round_start(struct fetch *fetch)
     fetch->turn_parts = 0;
     fetch->total_bytes = 0;
     fetch->copied_bytes = 0;
+    fetch->aborted_bytes = 0;
     fetch->available_bytes = 0;
     fetch->must_answer = false;
     fetch->memory_waits = 0;

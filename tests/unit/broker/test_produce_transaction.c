@@ -49,6 +49,15 @@ void transaction_registration_start(struct transaction_registration *registratio
     registration->done(registration, error);
 }
 
+void transaction_registrations_init(struct transaction_registrations *registrations,
+                                    struct transaction_coordinator *of)
+{
+}
+
+void transaction_registrations_deinit(struct transaction_registrations *registrations)
+{
+}
+
 /* ---- asking */
 
 struct written {
