@@ -40,7 +40,7 @@ struct transaction_entry {
     const struct transaction_step *prepared; /* recorded Prepare*, which is not durable yet */
     uint64_t counted_bytes;                  /* of the budget */
     uint32_t step_count;                     /* under way */
-    struct registration_batch *batch; /* that is being collected (transaction_registration.c) */
+    struct registration_batch *batch; /* that is being collected (transaction_registrations.c) */
     bool is_recorded;                 /* the log has something of it */
 };
 

@@ -6,7 +6,7 @@
 #include "base/hash_map.h"
 #include "broker/coordinator/transaction_completion.h"
 #include "broker/coordinator/transaction_coordinator.h"
-#include "broker/coordinator/transaction_registration.h"
+#include "broker/coordinator/transaction_registrations.h"
 #include "broker/coordinator/transaction_timeouts.h"
 
 struct transaction_coordinator {

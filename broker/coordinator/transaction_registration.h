@@ -13,11 +13,8 @@
 #ifndef LEVEE_BROKER_COORDINATOR_TRANSACTION_REGISTRATION_H
 #define LEVEE_BROKER_COORDINATOR_TRANSACTION_REGISTRATION_H
 
-#include "base/loop.h"
 #include "broker/coordinator/transaction.h"
 #include "broker/shard.h"
-
-struct transaction_coordinator;
 
 struct transaction_registration {
     /* in; what is pointed to stays until done */
@@ -42,20 +39,5 @@ struct transaction_registration {
 /* From at, a partition's shard; done may run inside this call. */
 void transaction_registration_start(struct transaction_registration *registration,
                                     struct shard *at);
-
-/* ---- part of the coordinator, on its loop */
-
-struct transaction_registrations {
-    struct transaction_coordinator *coordinator;
-    struct list asked;   /* of transaction_registration.node: in this turn */
-    struct list batches; /* of those that are being recorded */
-    struct task turn;
-};
-
-void transaction_registrations_init(struct transaction_registrations *registrations,
-                                    struct transaction_coordinator *coordinator);
-
-/* The coordinator's steps have ended. */
-void transaction_registrations_deinit(struct transaction_registrations *registrations);
 
 #endif
