@@ -393,12 +393,13 @@ LOG_CODE("LVE-5023", "a transaction was open for longer than its timeout, and is
          "with read_committed go on, and the producer is fenced: what it sends is refused until it "
          "begins anew. Next step: look at the client, or raise its transaction.timeout.ms (at most "
          "transaction.max.timeout.ms).")
-LOG_CODE("LVE-5030", "a transactional id was refused: there are as many as there may be",
-         "Cause: a producer asked for a transactional id that is not known, and "
-         "levee.transactional.ids.max are (of all shards together; each has an equal part). Effect: "
-         "it is told COORDINATOR_LOAD_IN_PROGRESS and asks again; nothing else changes. Next step: "
-         "if programs make a new id at each start, give them fixed ones; else raise the limit, or "
-         "lower transactional.id.expiration.ms, after which ids without use are forgotten.")
+LOG_CODE(
+    "LVE-5030", "a transactional id was refused: there are as many as there may be",
+    "Cause: a producer asked for a transactional id that is not known, and "
+    "levee.transactional.ids.max are (of all shards together; each has an equal part). Effect: "
+    "it is told COORDINATOR_LOAD_IN_PROGRESS and asks again; nothing else changes. Next step: "
+    "if programs make a new id at each start, give them fixed ones; else raise the limit, or "
+    "lower transactional.id.expiration.ms, after which ids without use are forgotten.")
 LOG_CODE("LVE-5031", "partitions were not added to a transaction: it has as many as it may have",
          "Cause: a producer writes to more than levee.transaction.partitions.max partitions in one "
          "transaction. Effect: it is told to try again, until the transaction is aborted by its "

@@ -1,9 +1,10 @@
 /* transaction_call: a step of a transactional id on behalf of somebody who may go away meanwhile.
  *
  * It owns itself, on the coordinator's loop, from its start to its end; whoever waits may forget
- * it, and what it does goes on. TCL-1  done runs once, unless it was forgotten or the coordinator
- * is destroyed before TCL-2  an id that is not known, or a producer id that is exhausted, makes it
- * draw one and decide again */
+ * it, and what it does goes on.
+ *   TCL-1  done runs once, unless it was forgotten or the coordinator is destroyed before
+ *   TCL-2  for an id that is not known, or a producer id that is exhausted, it draws a new one and
+ *          decides again */
 #ifndef LEVEE_BROKER_COORDINATOR_TRANSACTION_CALL_H
 #define LEVEE_BROKER_COORDINATOR_TRANSACTION_CALL_H
 

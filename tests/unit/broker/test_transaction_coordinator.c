@@ -356,8 +356,10 @@ Test(transaction_coordinator, a_prepare_of_the_next_transaction_is_not_durable_w
     transaction_completion_end(entry_of("id")->completion);
     entry_of("id")->completion = NULL;
     begin_add(&of[2], "id", "t", 0);
-    disk_commit(); /* of these three */
     begin_of_holder(&of[3], "id", TRANSACTION_END, true, TRANSACTION_V2, NULL);
+    state_log()->offsets.durable = state_log()->offsets.log_end - 1; /* all but the last one */
+    state_log()->offsets.accepted = state_log()->offsets.durable;
+    state_log()->events->progress(state_log()->context, state_log());
     rig_run_tasks();
     cr_assert(of[2].has_ended);
     cr_assert(not(of[3].has_ended));
