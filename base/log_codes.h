@@ -394,6 +394,14 @@ LOG_CODE("LVE-5023", "a transaction was open for longer than its timeout, and is
          "begins anew. Next step: look at the client, or raise its transaction.timeout.ms (at most "
          "transaction.max.timeout.ms).")
 LOG_CODE(
+    "LVE-5024", "a request that was late is not executed, and its connection is closed",
+    "Cause: of a transactional producer of the first protocol version, a request came from an "
+    "earlier connection than one that was executed already: it was on its way for long, or the "
+    "client uses several connections in turn. Effect: it could have ended the next "
+    "transaction, so it is not executed; a client that is alive dials again and repeats it. "
+    "Next step: none; where it is often, let the client have one connection to the "
+    "coordinator, or use one that speaks transaction.version 2.")
+LOG_CODE(
     "LVE-5030", "a transactional id was refused: there are as many as there may be",
     "Cause: a producer asked for a transactional id that is not known, and "
     "levee.transactional.ids.max are (of all shards together; each has an equal part). Effect: "

@@ -202,6 +202,8 @@ METRIC_FAMILY(GROUP_LAG_SECONDS, GAUGE, "levee_group_lag_seconds", 0.001,
     "Age of the oldest record that the group has not passed, by its timestamp; 0: it is at the end {group, topic, partition}.")
 METRIC_FAMILY(TRANSACTION_REFUSALS, COUNTER, "levee_transaction_refusals_total", 0,
     "Transactional ids, or partitions of a transaction, that were refused, because there were as many as there may be {limit}.")
+METRIC_FAMILY(TRANSACTION_LATE, COUNTER, "levee_transaction_late_requests_total", 0,
+    "Requests of a transaction that came from an earlier connection than one that was executed: not executed, and the connection closed.")
 
 /* storage */
 METRIC_FAMILY(APPENDED_BYTES, COUNTER, "levee_log_appended_bytes_total", 0,

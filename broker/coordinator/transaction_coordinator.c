@@ -396,4 +396,6 @@ void transaction_coordinator_register_metrics(const struct transaction_coordinat
                         &coordinator->refused_ids);
     metrics_add_counter(metrics, metric_family(FAMILY_TRANSACTION_REFUSALS), "limit=\"partitions\"",
                         &coordinator->refused_partitions);
+    metrics_add_counter(metrics, metric_family(FAMILY_TRANSACTION_LATE), "",
+                        &coordinator->late_requests);
 }

@@ -16,6 +16,7 @@
 
 #include "broker/coordinator/runtime_write.h"
 #include "broker/coordinator/transaction_decide.h"
+#include "broker/coordinator/transaction_guard.h"
 #include "broker/coordinator/transaction_partitions.h"
 
 struct request;
@@ -32,6 +33,7 @@ struct transaction_entry {
     struct transaction transaction;
     struct transaction_partitions partitions;  /* in Prepare*: those without a marker */
     struct transaction_completion *completion; /* TCO-3; NULL: it is not being ended */
+    struct transaction_guard guard;            /* of requests of first version clients */
     /* While a transaction is open (transaction_timeouts.h): */
     struct list open_node;
     uint64_t deadline_ns; /* monotonic (DUR-T14) */

@@ -20,6 +20,7 @@ struct transaction_coordinator {
     struct transaction_registrations registrations;
     struct counter refused_ids;        /* there were as many as there may be (TCO-4) */
     struct counter refused_partitions; /* the same, of one transaction */
+    struct counter late_requests;      /* transaction_guard.h */
     bool started;
     bool stopping;
     bool closing; /* being destroyed: requests and their answers are gone */

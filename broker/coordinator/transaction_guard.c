@@ -1,5 +1,8 @@
 #include "broker/coordinator/transaction_guard.h"
 
+#include "broker/coordinator/transaction_coordinator_private.h"
+#include "broker/request.h"
+
 bool transaction_guard_passes(struct transaction_guard *guard, int64_t producer_id, int16_t epoch,
                               uint64_t accept_number)
 {
@@ -16,4 +19,28 @@ bool transaction_guard_passes(struct transaction_guard *guard, int64_t producer_
 void transaction_guard_clear(struct transaction_guard *guard)
 {
     *guard = (struct transaction_guard){0};
+}
+
+bool transaction_guard_is_late(struct shard *at, const struct client *client, struct wire_string id,
+                               int64_t producer_id, int16_t epoch)
+{
+    struct transaction_entry *entry =
+        transaction_coordinator_find(at->transactions, id.text, (size_t)id.size_bytes);
+
+    return entry != NULL && entry->transaction.fields.producer_id == producer_id &&
+           entry->transaction.fields.epoch == epoch &&
+           !transaction_guard_passes(&entry->guard, producer_id, epoch, client->accept_number);
+}
+
+void transaction_guard_refuse(struct request *request, struct wire_string id)
+{
+    char peer[IO_ADDRESS_TEXT_MAX];
+
+    io_address_format(&request->client->peer, peer);
+    counter_add(&request->at->transactions->late_requests, 1);
+    log_line(request->at->sink, LOG_WARN, "LVE-5024",
+             "a request that was late is not executed, and its connection is closed",
+             log_text("transactional_id", id.text, (size_t)id.size_bytes),
+             log_i64("api_key", request->api_key), log_str("peer", peer));
+    request_close(request);
 }

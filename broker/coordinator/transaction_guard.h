@@ -15,8 +15,14 @@
 #ifndef LEVEE_BROKER_COORDINATOR_TRANSACTION_GUARD_H
 #define LEVEE_BROKER_COORDINATOR_TRANSACTION_GUARD_H
 
+#include "net/protocol/wire.h"
+
 #include <stdbool.h>
 #include <stdint.h>
+
+struct client;
+struct request;
+struct shard;
 
 /* A zeroed one lets anybody pass. */
 struct transaction_guard {
@@ -32,5 +38,14 @@ bool transaction_guard_passes(struct transaction_guard *guard, int64_t producer_
 
 /* The id was handed over, perhaps to the same holder. */
 void transaction_guard_clear(struct transaction_guard *guard);
+
+/* Is a request of id, by this producer, too late (TGD-1)?  at: the id's shard; for what goes to the
+ * transaction coordinator.  One that is none of the current holder's is not: its decision refuses
+ * it. */
+bool transaction_guard_is_late(struct shard *at, const struct client *client, struct wire_string id,
+                               int64_t producer_id, int16_t epoch);
+
+/* It is: its connection is closed, and that is told.  Any shard; request is gone. */
+void transaction_guard_refuse(struct request *request, struct wire_string id);
 
 #endif

@@ -68,6 +68,8 @@ void transaction_step_apply(struct runtime_write *write)
     else if (next->state != TRANSACTION_PREPARE_COMMIT && next->state != TRANSACTION_PREPARE_ABORT)
         transaction_partitions_deinit(&entry->partitions);
     transaction_apply(&entry->transaction, next, step->decision.next_last_epoch);
+    if (next->state == TRANSACTION_EMPTY) /* TGD-2 */
+        transaction_guard_clear(&entry->guard);
     entry->transaction.partition_count = entry->partitions.count;
     entry->is_recorded = true;
     entry->prepared = transaction_is_ending(&entry->transaction) ? step : NULL;

@@ -50,9 +50,15 @@ static void on_shard(struct request *request)
         .producer_id = body->producer_id,
         .epoch = body->producer_epoch,
     };
-    enum err err = transaction_partitions_add(&adds, topic->name, strlen(topic->name),
-                                              offsets_partition_of(request->at, body->group_id));
+    enum err err;
 
+    if (transaction_guard_is_late(request->at, request->client, body->transactional_id,
+                                  body->producer_id, body->producer_epoch)) {
+        transaction_guard_refuse(request, body->transactional_id);
+        return;
+    }
+    err = transaction_partitions_add(&adds, topic->name, strlen(topic->name),
+                                     offsets_partition_of(request->at, body->group_id));
     if (err == OK)
         transaction_call_start_for(request, body->transactional_id, &event, &adds, on_done);
     else

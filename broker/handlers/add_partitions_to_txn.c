@@ -21,15 +21,18 @@ enum { VERSION_OF_BROKERS = 4 };
 /* One transaction. */
 struct addition {
     struct scatter_piece piece;
+    struct request *request;
     int16_t version; /* of the request */
     asked_transaction asked;
     topic_result *results;         /* as many as asked.topics, with as many partitions */
     struct transaction_call *call; /* NULL: none is under way */
+    bool is_late;                  /* a client's: transaction_guard.h */
 };
 
 struct adding {
     struct scatter scatter;
     struct request *request;
+    struct addition *additions;
 };
 
 /* ---- results */
@@ -188,7 +191,12 @@ static void add_one(struct scatter_piece *piece, struct shard *at)
     uint32_t max = (uint32_t)config_values(at->config)->levee_transaction_partitions_max;
     struct transaction_call *call;
 
-    if (take_asked(addition, max, &set) != OK) {
+    addition->is_late = addition->version < VERSION_OF_BROKERS &&
+                        transaction_guard_is_late(at, addition->request->client, id,
+                                                  asked->producer_id, asked->producer_epoch);
+    if (addition->is_late) {
+        scatter_finish(piece);
+    } else if (take_asked(addition, max, &set) != OK) {
         tell_all(addition, KAFKA_COORDINATOR_LOAD_IN_PROGRESS);
         scatter_finish(piece);
     } else {
@@ -224,7 +232,12 @@ static void add(struct adding *all, struct addition *addition)
 
 static void all_answered(struct scatter *scatter)
 {
-    request_answer(container_of(scatter, struct adding, scatter)->request);
+    const struct adding *all = container_of(scatter, struct adding, scatter);
+
+    if (all->request->api_version < VERSION_OF_BROKERS && all->additions[0].is_late)
+        transaction_guard_refuse(all->request, all->additions[0].asked.transactional_id);
+    else
+        request_answer(all->request);
 }
 
 /* A client's request is one of brokers with one transaction. */
@@ -296,6 +309,9 @@ void handle_add_partitions_to_txn(struct request *request)
         return;
     }
     all->request = request;
+    all->additions = additions;
+    for (int32_t i = 0; i < count; i++)
+        additions[i].request = request;
     scatter_begin(&all->scatter, request->home, all_answered);
     for (int32_t i = 0; i < count; i++)
         add(all, &additions[i]);

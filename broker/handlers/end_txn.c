@@ -34,7 +34,12 @@ static void on_shard(struct request *request)
         .commit = body->committed,
     };
 
-    transaction_call_start_for(request, body->transactional_id, &event, NULL, on_done);
+    if (event.version < TRANSACTION_V2 &&
+        transaction_guard_is_late(request->at, request->client, body->transactional_id,
+                                  body->producer_id, body->producer_epoch))
+        transaction_guard_refuse(request, body->transactional_id);
+    else
+        transaction_call_start_for(request, body->transactional_id, &event, NULL, on_done);
 }
 
 void handle_end_txn(struct request *request)
