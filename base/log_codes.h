@@ -215,6 +215,20 @@ LOG_CODE(
     "step: look at what makes a new producer for each few records at these addresses; more "
     "levee.memory.max.bytes raises the bound of all partitions, a lower "
     "producer.id.expiration.ms lets idle ones go earlier.")
+LOG_CODE(
+    "LVE-2230", "a partition cannot be compacted and is set aside until the next start",
+    "Cause: a batch of it cannot be read (ERR_CORRUPT, ERR_MALFORMED), expands to more than "
+    "levee.uncompressed.batch.max.bytes (ERR_TOO_LARGE), or its files gave an error (ERR_IO). "
+    "Effect: the partition is served as before and grows; its log was not changed by the pass that "
+    "failed, or whole segments of it were compacted. Next step: look for LVE-2209 and errors of "
+    "the "
+    "device; raise the limit; then restart levee.")
+LOG_CODE(
+    "LVE-2231", "a partition was compacted",
+    "Cause: cleanup.policy=compact, and as much of it was dirty as min.cleanable.dirty.ratio "
+    "says, or max.compaction.lag.ms is over. Effect: of each key below clean_offset the newest "
+    "record is left. Next step: none; keyless_records above 0 says that records without a key "
+    "were dropped.")
 LOG_CODE("LVE-3101", "request closed its connection: it cannot be answered",
          "Cause: a client sent an API or version that levee does not have, bytes that are "
          "no such request, one that names a partition twice, or (ERR_TOO_LARGE) one whose arrays "

@@ -240,6 +240,24 @@ METRIC_FAMILY(PRODUCERS_MAX, GAUGE, "levee_producer_ids_max", 0,
     "What that may grow to, a part of levee.memory.max.bytes: a third is for those that wrote since the start.")
 METRIC_FAMILY(PRODUCERS_FORGOTTEN, COUNTER, "levee_producer_ids_forgotten_total", 0,
     "Producers that were forgotten for new ones: what they send again would be stored again.")
+METRIC_FAMILY(CLEANER_PASSES, COUNTER, "levee_cleaner_passes_total", 0,
+    "Compactions of a partition that went through.")
+METRIC_FAMILY(CLEANER_READ_BYTES, COUNTER, "levee_cleaner_read_bytes_total", 0,
+    "Bytes of segments that compaction has read.")
+METRIC_FAMILY(CLEANER_WRITTEN_BYTES, COUNTER, "levee_cleaner_written_bytes_total", 0,
+    "Bytes of segments that compaction has written.")
+METRIC_FAMILY(CLEANER_RECORDS_READ, COUNTER, "levee_cleaner_records_read_total", 0,
+    "Records that compaction has looked at one by one, to keep or to drop them.")
+METRIC_FAMILY(CLEANER_RECORDS_KEPT, COUNTER, "levee_cleaner_records_kept_total", 0,
+    "Records that compaction has kept.")
+METRIC_FAMILY(CLEANER_KEYLESS, COUNTER, "levee_cleaner_keyless_records_total", 0,
+    "Records without a key that compaction has dropped.")
+METRIC_FAMILY(CLEANER_DIRTY_BYTES, GAUGE, "levee_cleaner_dirty_bytes", 0,
+    "Bytes of closed segments that wait for compaction: how far it is behind.")
+METRIC_FAMILY(CLEANER_UNCLEANABLE, GAUGE, "levee_cleaner_uncleanable_partitions", 0,
+    "Partitions that compaction has set aside (LVE-2230).")
+METRIC_FAMILY(CLEANER_MAP_BYTES, GAUGE, "levee_cleaner_map_bytes", 0,
+    "Memory that the keys of the last compaction took, at most.")
 METRIC_FAMILY(DISK_FREE, GAUGE, "levee_disk_free_bytes", 0,
     "Free space of the data directory, as last looked at.")
 METRIC_FAMILY(DISK_RESERVE, GAUGE, "levee_disk_reserve_bytes", 0,

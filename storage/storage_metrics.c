@@ -68,6 +68,12 @@ void storage_metrics_register(const struct storage_metrics *metrics, bool with_d
         {FAMILY_TAIL_CACHE_HITS, &metrics->cache_hits},
         {FAMILY_TAIL_CACHE_MISSES, &metrics->cache_misses},
         {FAMILY_PRODUCERS_FORGOTTEN, &metrics->producers_forgotten},
+        {FAMILY_CLEANER_PASSES, &metrics->cleaner_passes},
+        {FAMILY_CLEANER_READ_BYTES, &metrics->cleaner_read_bytes},
+        {FAMILY_CLEANER_WRITTEN_BYTES, &metrics->cleaner_written_bytes},
+        {FAMILY_CLEANER_RECORDS_READ, &metrics->cleaner_records_in},
+        {FAMILY_CLEANER_RECORDS_KEPT, &metrics->cleaner_records_out},
+        {FAMILY_CLEANER_KEYLESS, &metrics->cleaner_keyless},
     };
     const struct {
         enum metric_id id;
@@ -79,6 +85,9 @@ void storage_metrics_register(const struct storage_metrics *metrics, bool with_d
         {FAMILY_SEGMENTS_OPEN, &metrics->open_segments},
         {FAMILY_PRODUCERS, &metrics->producers},
         {FAMILY_PRODUCERS_MAX, &metrics->producers_max},
+        {FAMILY_CLEANER_DIRTY_BYTES, &metrics->cleaner_dirty_bytes},
+        {FAMILY_CLEANER_UNCLEANABLE, &metrics->cleaner_uncleanable},
+        {FAMILY_CLEANER_MAP_BYTES, &metrics->cleaner_map_bytes},
         {FAMILY_DISK_FREE, &metrics->disk_free_bytes},
         {FAMILY_DISK_RESERVE, &metrics->disk_reserve_bytes},
         {FAMILY_DISK_SHORT, &metrics->disk_is_short},

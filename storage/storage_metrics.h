@@ -25,6 +25,9 @@ struct storage_metrics {
     struct histogram times[STORAGE_TIMING_COUNT];
     struct counter appended_bytes, segment_bytes, checkpoints, journal_groups, cache_hits,
         cache_misses, producers_forgotten;
+    struct counter cleaner_passes, cleaner_read_bytes, cleaner_written_bytes, cleaner_records_in,
+        cleaner_records_out, cleaner_keyless;
+    struct gauge cleaner_dirty_bytes, cleaner_uncleanable, cleaner_map_bytes;
     struct gauge journal_used_bytes, journal_capacity_bytes, journal_max_bytes;
     struct gauge disk_free_bytes, disk_reserve_bytes, disk_is_short;
     struct gauge open_segments;

@@ -79,6 +79,9 @@ void store_close(struct store *store);
 void store_wait_room(struct store *store, struct store_waiter *waiter);
 void store_cancel_wait(struct store_waiter *waiter);
 
+/* log.cleaner.*, from the next pass on; of options the cleaner_* members count. */
+void store_set_cleaner(struct store *store, const struct store_options *options);
+
 /* Start a checkpoint now (tests, tools, before a planned stop); done may be NULL. */
 void store_checkpoint(struct store *store, void (*done)(void *context, enum err err),
                       void *context);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 struct log_dir;
+struct offload;
 struct log_sink;
 struct loop;
 struct prng;
@@ -33,6 +34,11 @@ struct store_options {
     uint32_t segment_shrink; /* a segment is full at such a part of segment.bytes; 0: 1 */
     uint32_t producers_max;  /* that all logs remember, and twice as many recovered ones (PSH-2 of
                               * producer_shares.h); 0: as many as one may */
+    bool cleaner_is_off;     /* log.cleaner.enable=false */
+    uint32_t cleaner_backoff_ms;             /* 0: 15000 */
+    uint64_t cleaner_map_max_bytes;          /* 0: 32 MiB */
+    uint64_t cleaner_uncompressed_max_bytes; /* of a batch; 0: 256 MiB */
+    double cleaner_bytes_per_second;         /* read and written; 0: no limit */
     struct slab *group_slab; /* for the journal's groups, which the tail cache keeps */
     struct slab *read_slab;  /* for what readers hold; NULL: the store's own */
 };
@@ -48,6 +54,7 @@ struct store_world {
     struct prng *prng;
     struct log_sink *sink;
     struct log_dir *dir;
+    struct offload *offload; /* for the cleaner; or NULL */
 };
 
 /* FAILED is final (store.h, STO-3). */

@@ -4,6 +4,7 @@
 #define LEVEE_STORAGE_STORE_PRIVATE_H
 
 #include "storage/checkpointer.h"
+#include "storage/cleaner/cleaner.h"
 #include "storage/log/log_progress.h"
 #include "storage/segment_writer.h"
 #include "storage/store_walk.h"
@@ -13,7 +14,8 @@ struct store_stopping {
     void (*done)(void *context, enum err err);
     void *context;
     struct commit_waiter protected_ends; /* of files that it cuts */
-    bool ended;                          /* but for the deletions in flight */
+    bool waits_for_cleaner;
+    bool ended; /* but for the deletions in flight */
     enum err err;
 };
 
@@ -42,6 +44,7 @@ struct store {
     struct space_monitor space;
     struct segment_writer writer;
     struct checkpointer checkpointer;
+    struct cleaner cleaner;
     struct store_walk walk;
     struct store_stopping stop;
     enum err failed_err;
@@ -52,6 +55,7 @@ struct store {
 void store_fail(struct store *store, enum err err);        /* STO-3 */
 void store_note_journal(struct store *store);              /* how full it is, for the metrics */
 void store_tell_stopped(struct store *store);              /* when its last operation is over */
+void store_cleaner_stopped(struct store *store);           /* the stop goes on, if there is one */
 must_use enum err store_open_journal(struct store *store); /* a new one, of recovery_epoch */
 
 /* There may be room; while the tail cache is full there is none, but who waits on a store that does

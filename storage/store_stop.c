@@ -221,5 +221,19 @@ void store_stop(struct store *store, void (*done)(void *context, enum err err), 
     store->stop.done = done;
     store->stop.context = context;
     store_give_room(store); /* who waits is told ERR_CLOSED by its next append */
-    checkpointer_begin(&store->checkpointer, on_last_checkpoint, store);
+    store->stop.waits_for_cleaner = true;
+    if (cleaner_stop(&store->cleaner))
+        store_cleaner_stopped(store);
+}
+
+/* A pass that has decided ends its swap first. */
+void store_cleaner_stopped(struct store *store)
+{
+    if (!store->stop.waits_for_cleaner)
+        return;
+    store->stop.waits_for_cleaner = false;
+    if (store->env.state == STORE_FAILED)
+        end_stop(store, ERR_STORAGE);
+    else
+        checkpointer_begin(&store->checkpointer, on_last_checkpoint, store);
 }

@@ -11,6 +11,7 @@
 #include "storage/log/log_producers.h"
 #include "storage/log/log_recover.h"
 #include "storage/log/log_roll.h"
+#include "storage/log/log_swap.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -203,6 +204,7 @@ enum err log_adopt(struct log *log, struct log_found *found)
     struct io *io = log->env->io;
     int64_t high_watermark = 0;
     int64_t log_start = 0;
+    int64_t cleaned_offset = 0;
     bool swapping = false;
     enum err err = kafka_offset(log, "recovery-point-offset-checkpoint", &adoption.recovery_point);
 
@@ -210,6 +212,8 @@ enum err log_adopt(struct log *log, struct log_found *found)
         err = kafka_offset(log, "log-start-offset-checkpoint", &log_start);
     if (err == OK)
         err = kafka_offset(log, "replication-offset-checkpoint", &high_watermark);
+    if (err == OK)
+        err = kafka_offset(log, LOG_CLEANED_NAME, &cleaned_offset);
     if (err == OK)
         err = io->v->dir_list(io, log->dir, note_swap, &swapping);
     if (err == ERR_NOMEM)
@@ -235,5 +239,7 @@ enum err log_adopt(struct log *log, struct log_found *found)
         log->offsets.log_start = log_start;
     log_recover_published(log, high_watermark);
     log->epochs_dirty = true;
-    return log_rebuild_producers(log);
+    if (cleaned_offset > 0 && cleaned_offset <= log->offsets.log_end)
+        err = log_swap_note_cleaned(log, cleaned_offset);
+    return err == OK ? log_rebuild_producers(log) : err;
 }

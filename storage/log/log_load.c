@@ -13,6 +13,7 @@
 #include "storage/log/log_producers.h"
 #include "storage/log/log_recover.h"
 #include "storage/log/log_roll.h"
+#include "storage/log/log_swap.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -126,6 +127,8 @@ static enum err load(struct log *log)
     enum err err = open_directory(log);
 
     check(mark == NULL || facts == NULL || facts->has_bound); /* the scan had the same marks */
+    if (err == OK && mark != NULL)
+        err = log_swap_recover(log); /* else they are Kafka's (log_adopt) */
     if (err == OK)
         err = env->io->v->dir_list(env->io, log->dir, on_file, &found);
     if (err == OK && found.lacks_memory)

@@ -49,6 +49,10 @@ struct log {
     bool dirty;            /* changed since the last mark */
     bool writing;          /* a segment write is in flight */
     bool closing;
+    bool is_swapping;        /* segments are being replaced (log_swap.h) */
+    bool is_uncleanable;     /* the cleaner has set it aside */
+    int64_t cleaned_offset;  /* the cleaner begins there (log_swap.h) */
+    int64_t undecided_end;   /* a pass up to there ended before a transaction; 0: none did */
     bool was_cut;            /* since the last checkpoint began, ... */
     int64_t cut_base_offset; /* ... lowest segment that was cut */
     bool target_was_cut;     /* the same for what came before the checkpoint in progress, ... */

@@ -398,11 +398,16 @@ static enum err read_segment(struct file_read *file, uint32_t index)
     return first != NULL && first->base_offset >= read->offset ? read_tail(read, first) : OK;
 }
 
-/* The segment has nothing at or behind the offset. */
+/* The segment has nothing at or behind the offset.  One that took its place meanwhile may stand for
+ * what follows, too: it is asked itself. */
 static enum err read_next_segment(struct file_read *file)
 {
     uint32_t index = 0;
 
+    if (segment_manifest_is_retired(file->segment)) {
+        segment_manifest_find(&file->log->segments, file->read->offset, &index);
+        return read_segment(file, index);
+    }
     segment_manifest_find(&file->log->segments, file->segment->base_offset, &index);
     return read_segment(file, index + 1);
 }

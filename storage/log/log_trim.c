@@ -7,6 +7,7 @@
 #include "storage/log/log_producers.h"
 #include "storage/log/log_roll.h"
 #include "storage/log/log_snapshot.h"
+#include "storage/log/log_swap.h"
 
 /* ---- entries that wait for their journal group */
 
@@ -101,12 +102,7 @@ static enum err journal_mark(struct log *log, struct log_trim *trim, int64_t off
     return OK;
 }
 
-/* A recovery begins in the segment that the mark names, or where the journal cuts the log: without
- * its file it would have to believe that something is missing.  While a checkpoint is under way,
- * which may wait for space, that is the durable mark, the one being written, or the next one:
- * segments below all of them can go, and must, for it is they that give space back.  A cut that the
- * mark being written knows is replayed until that one is durable. */
-static bool recovery_needs(const struct log *log, const struct segment *segment)
+bool log_recovery_needs(const struct log *log, const struct segment *segment)
 {
     int64_t base_offset = segment->base_offset;
 
@@ -127,7 +123,7 @@ void log_drop_below_start(struct log *log)
     while (log->segments.count > 1 &&
            segment_manifest_at(&log->segments, 0)->end_offset <= log->offsets.log_start &&
            segment_manifest_at(&log->segments, 0)->file.io_count == 0 &&
-           !recovery_needs(log, segment_manifest_at(&log->segments, 0)))
+           !log_recovery_needs(log, segment_manifest_at(&log->segments, 0)))
         log_drop_first_segment(log, true);
 }
 
@@ -204,9 +200,10 @@ static int64_t file_ms(const struct segment *segment)
     return io->v->file_stat(io, path, &stat) == OK ? stat.mtime_ms : -1;
 }
 
-/* The time of the youngest record as it says; -1: not known.  That of a closed segment is kept, so
- * that a look at retention does not load an index of every log. */
-static int64_t told_ms(struct segment *segment)
+/* That of a closed segment is kept, so that a look at retention does not load an index of every
+ * log.
+ */
+int64_t log_segment_newest_ms(struct segment *segment)
 {
     bool is_closed = !segment->is_active;
     int64_t newest;
@@ -245,7 +242,7 @@ static bool is_too_old(const struct log *log, uint32_t index, int64_t now_ms)
 
     if (retention_ms < 0 || now_ms < 0)
         return false;
-    newest_ms = told_ms(segment_manifest_at(&log->segments, index));
+    newest_ms = log_segment_newest_ms(segment_manifest_at(&log->segments, index));
     if (newest_ms > now_ms && newest_ms - now_ms > AHEAD_MAX_MS)
         newest_ms = written_by_ms(log, index, now_ms);
     return newest_ms >= 0 && now_ms - newest_ms > retention_ms;
@@ -367,6 +364,8 @@ enum err log_cut_state(struct log *log, struct segment *segment, int64_t offset,
     if (epoch_cache_truncate_end(&log->epochs, offset))
         log->epochs_dirty = true;
     log->offsets.log_end = offset;
+    if (log->cleaned_offset > offset)
+        log_swap_forget_cleaned(log);
     if (log->offsets.durable > offset)
         log->offsets.durable = offset;
     if (log->offsets.accepted > offset)
@@ -431,7 +430,7 @@ enum err log_truncate(struct log *log, int64_t offset, void (*done)(void *contex
         &index);
     check(segment != NULL);
     err = place_cut(log, segment, &cut);
-    if (err == OK && (log->writing || is_being_read(log, index + 1)))
+    if (err == OK && (log->writing || log->is_swapping || is_being_read(log, index + 1)))
         err = ERR_FULL; /* the files are in use: call again when that has ended */
     if (err != OK)
         return err;

@@ -48,8 +48,13 @@ void segment_path(const struct segment *segment, enum log_file_kind kind, bool d
 {
     char name[LOG_FILE_NAME_MAX];
 
+    bool is_swap = segment->is_swap && kind <= LOG_FILE_TXN_INDEX;
+
     log_names_format_file(name, segment->base_offset, kind);
-    snprintf(out, LOG_PATH_MAX, "%s/%s%s", segment->of->dir, name, deleted ? ".deleted" : "");
+    snprintf(out, LOG_PATH_MAX, "%s/%s%s", segment->of->dir, name,
+             deleted   ? ".deleted"
+             : is_swap ? ".swap"
+                       : "");
 }
 
 enum err segment_open_file(struct segment *segment)

@@ -56,6 +56,7 @@ struct segment {
     bool index_files_true;      /* what they hold is a beginning of what is in memory */
     bool indexes_rebuilt;       /* from the batches: what they say is not doubted any more */
     bool padded;                /* the file may hold more than size_bytes */
+    bool is_swap;               /* its files are still named .swap (log_swap.h) */
     int64_t first_timestamp_ms; /* -1: none; for segment.ms */
     int64_t newest_ms;          /* of a closed one, for retention.ms: its max timestamp, or the
                                  * file's time where no batch has one; -1: not known yet */

@@ -91,20 +91,32 @@ struct segment *segment_manifest_take_last(struct segment_manifest *manifest)
     return segment;
 }
 
-void segment_manifest_replace(struct segment_manifest *manifest, uint32_t index, struct segment *by)
+static void retire(struct segment_manifest *manifest, struct segment *old)
 {
-    struct segment *old = segment_manifest_at(manifest, index);
-
-    check(!old->is_active && old->written_pos == old->size_bytes && !by->is_active);
-    check(by->base_offset >= old->base_offset && by->end_offset <= old->end_offset); /* MNF-1 */
-    by->generation = ++manifest->generation;                                         /* MNF-2 */
-    manifest->segments[index] = by;
+    check(!old->is_active && old->written_pos == old->size_bytes);
     if (old->file.io_count == 0) {
         segment_free(old);
         return;
     }
     segment_leave_store(old);
     list_push_back(&manifest->retired, &old->retired_node); /* MNF-3 */
+}
+
+void segment_manifest_replace(struct segment_manifest *manifest, uint32_t index, uint32_t count,
+                              struct segment *by)
+{
+    uint32_t behind = index + count;
+
+    check(count > 0 && !by->is_active);
+    check(by->base_offset >= segment_manifest_at(manifest, index)->base_offset &&
+          by->end_offset <= segment_manifest_at(manifest, behind - 1)->end_offset); /* MNF-1 */
+    for (uint32_t i = index; i < behind; i++)
+        retire(manifest, manifest->segments[i]);
+    by->generation = ++manifest->generation; /* MNF-2 */
+    manifest->segments[index] = by;
+    memmove(&manifest->segments[index + 1], &manifest->segments[behind],
+            (manifest->count - behind) * sizeof(struct segment *));
+    manifest->count -= count - 1;
 }
 
 bool segment_manifest_is_retired(const struct segment *segment)

@@ -53,9 +53,10 @@ void segment_manifest_add(struct segment_manifest *manifest, struct segment *seg
 struct segment *segment_manifest_take_first(struct segment_manifest *manifest);
 struct segment *segment_manifest_take_last(struct segment_manifest *manifest);
 
-/* by stands for the same offsets, or some of them, and its file has the old one's name already: it
- * comes in with a new generation (MNF-2), the old one goes (MNF-3).  Neither is active. */
-void segment_manifest_replace(struct segment_manifest *manifest, uint32_t index,
+/* by stands for the same offsets as the count segments from index on, or some of them, and has its
+ * files already: it comes in with a new generation (MNF-2), the old ones go (MNF-3).  None is
+ * active. */
+void segment_manifest_replace(struct segment_manifest *manifest, uint32_t index, uint32_t count,
                               struct segment *by);
 bool segment_manifest_is_retired(const struct segment *segment);
 

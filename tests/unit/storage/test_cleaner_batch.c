@@ -329,7 +329,7 @@ static const struct written *record_at(int64_t offset)
     return NULL;
 }
 
-/* C2: it is what was written at that offset; *last_out by key: the newest committed one. */
+/* DUR-C2: it is what was written at that offset; *last_out by key: the newest committed one. */
 static void check_record(const struct record *record, int64_t offset, int64_t timestamp_ms,
                          int *last_out)
 {
@@ -348,7 +348,7 @@ static void check_record(const struct record *record, int64_t offset, int64_t ti
         last_out[was->key] = was->value;
 }
 
-/* A transaction's marker is there as long as one of its batches is (C5). */
+/* A transaction's marker is there as long as one of its batches is (DUR-C5). */
 static void check_markers(void)
 {
     for (int p = 2; p < PRODUCERS; p++) {
@@ -405,7 +405,7 @@ static void check_log(void)
     batch_reader_deinit(&reader);
     for (int k = 0; k < KEYS; k++)
         cr_assert(eq(int, found[k], expected[k]), "key %d of seed %llu", k,
-                  (unsigned long long)w.seed); /* C1 */
+                  (unsigned long long)w.seed); /* DUR-C1 */
     check_markers();
 }
 
@@ -420,7 +420,7 @@ static void check_producers(const struct producer_state *before)
         const struct producer_entry *now = producer_state_find(&after, entry->producer_id);
         cr_assert(now != NULL);
         cr_assert(eq(int, now->epoch, entry->epoch));
-        cr_assert(eq(int, now->batch_count, entry->batch_count)); /* C6 */
+        cr_assert(eq(int, now->batch_count, entry->batch_count)); /* DUR-C6 */
         cr_assert(eq(i64, now->txn_first_offset, entry->txn_first_offset));
         for (int i = 0; i < entry->batch_count; i++) {
             cr_assert(eq(i64, now->batches[i].last_offset, entry->batches[i].last_offset));
@@ -442,7 +442,7 @@ static void run_history(uint64_t seed)
         for (uint32_t i = prng_below(&w.prng, 25); i > 0; i--)
             write_something(KEYS);
         w.now_ms += (int64_t)prng_below(&w.prng, 3) * RETENTION_MS;
-        /* C3: below the first undecided; now and then an end between data and its marker */
+        /* DUR-C3: below the first undecided; now and then an end between data and its marker */
         end = w.batch_count;
         while (end > 0 && batch_last_offset(&w.log[end - 1].original) >= first_open())
             end--;
@@ -482,7 +482,7 @@ Test(cleaner_batch, a_reader_of_committed_data_finds_the_same_whatever_was_clean
     }
 }
 
-/* The newest tombstone of a key can be read for the whole of its time (C7), and then goes. */
+/* The newest tombstone of a key can be read for the whole of its time (DUR-C7), and then goes. */
 Test(cleaner_batch, a_tombstone_stays_for_its_time)
 {
     uint32_t at;
@@ -504,7 +504,7 @@ Test(cleaner_batch, a_tombstone_stays_for_its_time)
     cr_assert(w.log[at].bytes == NULL);
 }
 
-/* An aborted value shadows nothing (C4), and its marker goes last of all (C5). */
+/* An aborted value shadows nothing (DUR-C4), and its marker goes last of all (DUR-C5). */
 Test(cleaner_batch, an_aborted_value_is_dropped_and_its_marker_stays_for_its_time)
 {
     prng_init(&w.prng, 3);

@@ -100,7 +100,7 @@ Test(segment_manifest, each_that_comes_in_has_a_newer_generation)
         cr_assert(lt(u64, segment_manifest_at(&manifest, i - 1)->generation,
                      segment_manifest_at(&manifest, i)->generation));
     generation = manifest.generation;
-    segment_manifest_replace(&manifest, 0, make(10, 20, 50));
+    segment_manifest_replace(&manifest, 0, 1, make(10, 20, 50));
     cr_assert(lt(u64, generation, segment_manifest_at(&manifest, 0)->generation));
     cr_assert(eq(u64, manifest.generation, segment_manifest_at(&manifest, 0)->generation));
     cr_assert(eq(u64, segment_manifest_bytes(&manifest), 550));
@@ -115,7 +115,7 @@ Test(segment_manifest, one_that_is_in_use_lives_on_when_it_is_replaced)
     fill();
     old = segment_manifest_at(&manifest, 1);
     old->file.io_count = 2;
-    segment_manifest_replace(&manifest, 1, make(20, 25, 50));
+    segment_manifest_replace(&manifest, 1, 1, make(20, 25, 50));
     cr_assert(segment_manifest_is_retired(old));
     cr_assert(segment_manifest_is_in_use(&manifest));
     segment_manifest_io_ended(old);
@@ -174,7 +174,7 @@ static void replace_while_it_is_read(struct reader *reader)
     by->end_offset = old->end_offset;
     by->size_bytes = old->size_bytes;
     by->written_pos = old->written_pos;
-    segment_manifest_replace(&log->segments, 0, by);
+    segment_manifest_replace(&log->segments, 0, 1, by);
     cr_assert(segment_manifest_is_retired(old));
     cr_assert(not(list_is_linked(&old->file.node))); /* it is in no list of the store any more */
     cr_assert(not(list_is_linked(&old->cached.node)));

@@ -1,0 +1,31 @@
+/* cleaner_section: what of a log a pass of the cleaner may take on, and how much it wants one.
+ *
+ * On the store's loop; holds nothing.  (Kafka's LogCleanerManager)
+ *   CLS-1  whole closed segments, written, synced and marked (log_recovery_needs), below the one
+ *          that holds the first record that is undecided or younger than min.compaction.lag.ms
+ *          (DUR-C3)
+ *   CLS-2  a pass that ended before a transaction whose marker lies above is not run again before
+ *          there is more to clean */
+#ifndef LEVEE_STORAGE_CLEANER_CLEANER_SECTION_H
+#define LEVEE_STORAGE_CLEANER_CLEANER_SECTION_H
+
+#include "storage/log/log_private.h"
+
+struct cleaner_section {
+    int64_t first_dirty; /* keys from there on are looked at */
+    int64_t end_offset;  /* of the last segment that may be cleaned; = first_dirty: nothing is */
+    uint64_t clean_bytes;
+    uint64_t dirty_bytes;
+    bool is_overdue; /* max.compaction.lag.ms */
+};
+
+/* now_ms: wall clock.  False: nothing is to be cleaned in this log. */
+bool cleaner_section_find(struct log *log, int64_t now_ms, struct cleaner_section *out);
+
+/* Dirty bytes of all that may be cleaned: 0..1. */
+double cleaner_section_ratio(const struct cleaner_section *section);
+
+/* Is it worth a pass, by the log's configuration? */
+bool cleaner_section_is_due(const struct log *log, const struct cleaner_section *section);
+
+#endif

@@ -1,0 +1,389 @@
+/* The cleaner on a simulated disk: segments are replaced, whatever dies meanwhile. */
+#include "base/mem.h"
+#include "record/batch_builder.h"
+#include "record/batch_reader.h"
+#include "storage/log/log_producers.h"
+#include "storage/store_private.h"
+#include "tests/support/store_fixture.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { KEYS = 10, PRODUCERS = 4, RECORDS_MAX = 4000, UNCOMPRESSED_MAX = 1 << 20 };
+
+/* What was appended, by offset. */
+struct written {
+    int key; /* -1: a marker */
+    int value;
+    int producer;
+    bool committed;
+    bool open;
+};
+
+static struct written written[RECORDS_MAX];
+static int64_t end_offset;
+static int32_t sequences[PRODUCERS];
+static bool is_open[PRODUCERS];
+static int next_value;
+
+static void up(void)
+{
+    fixture_up(
+        &(struct fixture_options){.seed = 11, .segment_bytes = 6000, .index_interval_bytes = 500});
+    fixture.at[0].config.compact = true;
+    fixture.at[0].config.retention_by_delete = false;
+    fixture.at[0].config.min_cleanable_dirty_ratio = 0.01;
+    fixture.at[0].config.max_compaction_lag_ms = INT64_MAX;
+    fixture.at[0].config.delete_retention_ms = 60000;
+    fixture.at[0].config.file_delete_delay_ms = 1000;
+    end_offset = 0;
+    next_value = 0;
+    memset(sequences, 0, sizeof(sequences));
+    memset(is_open, 0, sizeof(is_open));
+    cr_assert(fixture_start());
+}
+
+TestSuite(cleaner, .init = up, .fini = fixture_down, .timeout = 600);
+
+static void append(const uint8_t *bytes, uint32_t size_bytes, bool is_marker)
+{
+    struct log_append_result result;
+    struct batch_header header;
+
+    cr_assert(eq(int, batch_parse(bytes, size_bytes, &header), OK));
+    cr_assert(eq(
+        int,
+        log_append_leader(fixture.at[0].log,
+                          &(struct log_append){.bytes = bytes,
+                                               .size_bytes = size_bytes,
+                                               .max_timestamp_ms = header.max_timestamp_ms,
+                                               .now_ms = clock_wall_ms(fixture.loops[0].clock),
+                                               .rules = {.origin = is_marker ? PRODUCER_COORDINATOR
+                                                                             : PRODUCER_CLIENT,
+                                                         .is_registered = true}},
+                          &result),
+        OK));
+    cr_assert(eq(i64, result.base_offset, end_offset));
+}
+
+/* Producer 0: none; 1: idempotent; 2, 3: transactional. */
+static void put(int producer, int key, bool is_null)
+{
+    struct batch_builder_options options = batch_builder_options_default();
+    struct batch_builder builder;
+    const uint8_t *bytes;
+    uint32_t size_bytes;
+    char value[200];
+
+    options.codec = key % 2 == 0 ? COMPRESSION_NONE : COMPRESSION_LZ4;
+    options.transactional = producer >= 2;
+    if (producer >= 1) {
+        options.producer_id = 50 + producer;
+        options.producer_epoch = 0;
+        options.base_sequence = sequences[producer];
+        sequences[producer] += 2;
+    }
+    if (producer >= 2)
+        is_open[producer] = true;
+    batch_builder_init(&builder, &options);
+    for (int i = 0; i < 2; i++) {
+        written[end_offset + i] = (struct written){.key = (key + i * 3) % KEYS,
+                                                   .value = is_null ? -1 : next_value,
+                                                   .producer = producer,
+                                                   .committed = producer < 2,
+                                                   .open = producer >= 2};
+        memset(value, 'x', sizeof(value));
+        snprintf(value, sizeof(value), "%d", next_value++);
+        cr_assert(
+            eq(int,
+               batch_builder_add_pair(&builder, &written[end_offset + i].key, sizeof(int),
+                                      is_null ? NULL : value, is_null ? -1 : (int)sizeof(value),
+                                      clock_wall_ms(fixture.loops[0].clock)),
+               OK));
+    }
+    {
+        struct compression_context *context = compression_context_create();
+        cr_assert(eq(int, batch_builder_finish(&builder, context, &bytes, &size_bytes), OK));
+        append(bytes, size_bytes, false);
+        compression_context_destroy(context);
+    }
+    end_offset += 2;
+    batch_builder_deinit(&builder);
+}
+
+static void mark(int producer, bool commit)
+{
+    struct control_marker marker = {.commit = commit, .coordinator_epoch = 1};
+    struct batch_builder_options options = batch_builder_options_default();
+    struct batch_builder builder;
+    const uint8_t *bytes;
+    uint32_t size_bytes;
+
+    options.producer_id = 50 + producer;
+    options.producer_epoch = 0;
+    options.transactional = true;
+    options.control = true;
+    batch_builder_init(&builder, &options);
+    cr_assert(eq(int,
+                 batch_builder_add_marker(&builder, &marker, clock_wall_ms(fixture.loops[0].clock)),
+                 OK));
+    cr_assert(eq(int, batch_builder_finish(&builder, NULL, &bytes, &size_bytes), OK));
+    append(bytes, size_bytes, true);
+    batch_builder_deinit(&builder);
+    for (int64_t i = 0; i < end_offset; i++)
+        if (written[i].producer == producer && written[i].open) {
+            written[i].open = false;
+            written[i].committed = commit;
+        }
+    is_open[producer] = false;
+    written[end_offset++] = (struct written){.key = -1};
+}
+
+static void fill(uint32_t count, bool with_transactions)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        int producer = (int)prng_below(&fixture.chance, with_transactions ? PRODUCERS : 2);
+        if (producer >= 2 && is_open[producer] && prng_below(&fixture.chance, 3) == 0)
+            mark(producer, prng_below(&fixture.chance, 2) == 0);
+        else
+            put(producer, (int)prng_below(&fixture.chance, KEYS),
+                prng_below(&fixture.chance, 5) == 0);
+        if (i % 8 == 0)
+            fixture_run_ms(1);
+    }
+    for (int p = 2; p < PRODUCERS; p++)
+        if (is_open[p])
+            mark(p, true);
+    cr_assert(fixture_settle());
+    fixture_checkpoint();
+    fixture_checkpoint();
+}
+
+/* ---- what is there */
+
+struct view {
+    int last[KEYS];
+    int64_t next_offset;
+    uint32_t records;
+    struct compression_context *context;
+};
+
+static bool look_at(void *context, const uint8_t *bytes, uint32_t size_bytes)
+{
+    struct view *view = context;
+    struct batch_reader reader;
+    struct record record;
+    int64_t offset;
+    enum err err;
+
+    batch_reader_init(&reader, view->context, UNCOMPRESSED_MAX);
+    cr_assert(eq(int, batch_reader_open(&reader, bytes, size_bytes), OK));
+    cr_assert(ge(i64, reader.header.base_offset, view->next_offset));
+    view->next_offset = batch_last_offset(&reader.header) + 1;
+    while ((err = batch_reader_next(&reader, &record, &offset, NULL)) == OK) {
+        const struct written *was = &written[offset];
+        if (batch_is_control(&reader.header))
+            continue;
+        view->records++;
+        cr_assert(eq(int, record.key_bytes, sizeof(int)));
+        cr_assert(memcmp(record.key, &was->key, sizeof(int)) == 0);
+        cr_assert(was->value < 0 ? record.value_bytes < 0
+                                 : atoi((const char *)record.value) == was->value);
+        if (was->committed)
+            view->last[was->key] = was->value;
+    }
+    cr_assert(eq(int, err, ERR_NOT_FOUND));
+    batch_reader_deinit(&reader);
+    return true;
+}
+
+/* Of each key what was committed last (DUR-C1), in any number of records.  Returns that number. */
+static uint32_t check_content(void)
+{
+    struct view view = {.context = compression_context_create()};
+    int expected[KEYS];
+
+    for (int k = 0; k < KEYS; k++)
+        expected[k] = view.last[k] = -1;
+    for (int64_t i = 0; i < end_offset; i++)
+        if (written[i].key >= 0 && written[i].committed)
+            expected[written[i].key] = written[i].value;
+    cr_assert(eq(int, log_scan(fixture.at[0].log, 0, look_at, &view), OK));
+    for (int k = 0; k < KEYS; k++)
+        cr_assert(eq(int, view.last[k], expected[k]));
+    cr_assert(eq(i64, view.next_offset, end_offset));
+    cr_assert(eq(i64, log_offsets(fixture.at[0].log).log_end, end_offset));
+    compression_context_destroy(view.context);
+    return view.records;
+}
+
+/* The same through log_read, from every offset (DUR-L8). */
+static void check_reads(void)
+{
+    for (int64_t offset = 0; offset < end_offset; offset += 1 + (int64_t)(end_offset / 50)) {
+        int64_t at = offset;
+        while (at < end_offset) {
+            struct log_read read = {
+                .offset = at, .bound = end_offset, .max_bytes = 3000, .at_least_one = true};
+            struct batch_header header;
+            cr_assert(eq(int, fixture_read(0, &read), OK));
+            cr_assert(lt(u32, 0, read.size_bytes));
+            cr_assert(eq(int, batch_parse(read.bytes, read.size_bytes, &header), OK));
+            cr_assert(ge(i64, batch_last_offset(&header), at));
+            at = read.end_offset;
+            log_read_release(&read);
+        }
+    }
+}
+
+static void note_leftover(void *context, const char *name, bool is_dir)
+{
+    *(bool *)context =
+        *(bool *)context || strstr(name, ".cleaned") != NULL || strstr(name, ".swap") != NULL;
+}
+
+static bool has_leftovers(void)
+{
+    struct io *io = fixture.loops[0].io;
+    bool has = false;
+
+    cr_assert(eq(int, io->v->dir_list(io, "data/topic0-0", note_leftover, &has), OK));
+    return has;
+}
+
+static bool is_idle(void *context)
+{
+    return !fixture_is_alive() || fixture.store->cleaner.pass == NULL;
+}
+
+static void clean(void)
+{
+    cleaner_look(&fixture.store->cleaner);
+    cr_assert(sim_world_run_until(fixture.world, is_idle, NULL, 60 * SIM_SECOND));
+}
+
+Test(cleaner, the_newest_record_of_each_key_is_left)
+{
+    uint32_t records;
+    uint32_t segments;
+    uint64_t bytes;
+
+    fill(300, false);
+    records = check_content();
+    segments = log_segment_count(fixture.at[0].log);
+    bytes = log_size_bytes(fixture.at[0].log);
+    cr_assert(lt(u32, 8, segments));
+    clean();
+    cr_assert(lt(u32, check_content(), records / 2));
+    cr_assert(lt(u64, log_size_bytes(fixture.at[0].log), bytes / 2));
+    cr_assert(not(has_leftovers()));
+    cr_assert(lt(i64, 0, fixture.at[0].log->cleaned_offset));
+    check_reads();
+    fill(60, false); /* what is left of several is one now */
+    clean();
+    cr_assert(lt(u32, log_segment_count(fixture.at[0].log), segments / 2));
+    cr_assert(not(has_leftovers()));
+    check_reads();
+    records = check_content();
+    fixture_stop();
+    cr_assert(fixture_start());
+    cr_assert(eq(u32, check_content(), records));
+    cr_assert(lt(i64, 0, fixture.at[0].log->cleaned_offset));
+    check_reads();
+    fixture_crash(SIM_POWER_LOSS);
+    cr_assert(fixture_start());
+    cr_assert(eq(u32, check_content(), records));
+}
+
+Test(cleaner, transactions_are_told_apart_and_the_timer_begins_passes)
+{
+    for (int round = 0; round < 6; round++) {
+        fill(150, true);
+        fixture_run_ms(40000);
+        (void)check_content();
+        fixture_run_ms(70000); /* horizons are over */
+    }
+    cr_assert(lt(i64, 300, fixture.at[0].log->cleaned_offset));
+    check_reads();
+    fixture_crash(SIM_KILL);
+    cr_assert(fixture_start());
+    (void)check_content();
+    cr_assert(not(fixture_has_line("LVE-2230")));
+}
+
+/* A replay of the cleaned log knows what the live state knows (DUR-I10, DUR-C6). */
+Test(cleaner, producers_are_known_from_what_is_left)
+{
+    struct log *log = fixture.at[0].log;
+    struct producer_state live;
+
+    fill(300, true);
+    clean();
+    fixture_run_ms(100000);
+    clean();
+    producer_state_init(&live, 1, 1000);
+    cr_assert(eq(int, producer_state_copy(&live, log_producers(log)), OK));
+    producer_state_clear(&log->producers, 0);
+    cr_assert(eq(int, log_rebuild_producers(log), OK));
+    for (const struct producer_entry *entry = producer_state_next(&live, NULL); entry != NULL;
+         entry = producer_state_next(&live, entry)) {
+        const struct producer_entry *now =
+            producer_state_find(log_producers(log), entry->producer_id);
+        cr_assert(now != NULL);
+        cr_assert(eq(int, now->epoch, entry->epoch));
+        cr_assert(eq(int, now->batch_count, entry->batch_count));
+        cr_assert(eq(i64, now->txn_first_offset, entry->txn_first_offset));
+        for (int b = 0; b < entry->batch_count; b++)
+            cr_assert(eq(i64, now->batches[b].last_offset, entry->batches[b].last_offset));
+    }
+    producer_state_deinit(&live);
+}
+
+/* ---- it dies at any call (DUR-C8) */
+
+static void die_everywhere(enum sim_crash kind, bool with_transactions)
+{
+    bool died = true;
+    uint64_t call = 1;
+
+    for (; died; call++) {
+        if (call > 1) {
+            fixture_down();
+            up();
+        }
+        fill(120, with_transactions);
+        clean();
+        fixture_run_ms(2000);
+        fill(40, with_transactions);
+        sim_node_crash_at_call(fixture.node, call, kind);
+        cleaner_look(&fixture.store->cleaner);
+        (void)sim_world_run_until(fixture.world, is_idle, NULL, 60 * SIM_SECOND);
+        died = !fixture_is_alive();
+        if (!died)
+            sim_node_crash_at_call(fixture.node, 0, kind);
+        else
+            cr_assert(fixture_start());
+        cr_assert(not(log_is_quarantined(fixture.at[0].log)), "call %llu",
+                  (unsigned long long)call);
+        (void)check_content();
+        cr_assert(not(has_leftovers()));
+        fill(4, false);
+        clean();
+        (void)check_content();
+        check_reads();
+    }
+    cr_assert(lt(u64, 40, call));
+}
+
+Test(cleaner, a_pass_that_is_killed_leaves_the_old_or_the_new)
+{
+    die_everywhere(SIM_KILL, false);
+}
+
+Test(cleaner, a_pass_that_loses_power_leaves_the_old_or_the_new)
+{
+    die_everywhere(SIM_POWER_LOSS, true);
+}
