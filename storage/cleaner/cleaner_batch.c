@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { FIRST_BYTES = 64 << 10 };
+enum { FIRST_BYTES = 64 << 10, FIRST_ABORTS = 16 };
 
 /* ---- bytes */
 
@@ -52,6 +52,7 @@ void cleaner_batch_init(struct cleaner_batch *batch, size_t uncompressed_max_byt
     batch_reader_init(&batch->reader, batch->context, uncompressed_max_bytes);
     batch->keep = (struct cleaner_bytes){0};
     batch->records = (struct cleaner_bytes){0};
+    batch->aborts = (struct cleaner_offsets){0};
     batch->counts = (struct cleaner_batch_counts){0};
 }
 
@@ -60,6 +61,7 @@ void cleaner_batch_deinit(struct cleaner_batch *batch)
     batch_reader_deinit(&batch->reader);
     cleaner_bytes_deinit(&batch->keep);
     cleaner_bytes_deinit(&batch->records);
+    mem_free(batch->aborts.items);
 }
 
 bool cleaner_batch_marker(const uint8_t *bytes, const struct batch_header *header,
@@ -295,38 +297,66 @@ static enum err keep_whole(struct cleaner_batch *batch, const uint8_t *bytes,
 
 /* ---- markers */
 
+static enum err note_abort(struct cleaner_batch *batch, int64_t offset)
+{
+    struct cleaner_offsets *aborts = &batch->aborts;
+    uint32_t capacity = aborts->capacity == 0 ? FIRST_ABORTS : aborts->capacity * 2;
+    int64_t *larger;
+
+    if (aborts->count == aborts->capacity) {
+        larger = mem_try_realloc(aborts->items, capacity * sizeof(*larger));
+        if (larger == NULL)
+            return ERR_NOMEM;
+        aborts->items = larger;
+        aborts->capacity = capacity;
+    }
+    aborts->items[aborts->count++] = offset;
+    return OK;
+}
+
+/* Its time begins. */
+static enum err put_horizon(struct cleaner_batch *batch, const uint8_t *bytes,
+                            const struct batch_header *header, struct cleaner_bytes *out)
+{
+    uint32_t count = (uint32_t)header->record_count;
+    enum err err = batch_reader_open(&batch->reader, bytes, header->size_bytes);
+
+    batch->keep.size_bytes = 0;
+    if (err == OK)
+        err = reserve(&batch->keep, count / 8 + 1);
+    if (err != OK)
+        return err;
+    memset(batch->keep.bytes, 0xff, count / 8 + 1);
+    batch->counts.changed_batches++;
+    batch->counts.records_out += count;
+    return rebuild(batch, count, batch->now_ms + batch->delete_retention_ms, out);
+}
+
 /* CLT-2, CLB-3.  What is no end of a transaction stays. */
 static enum err filter_control(struct cleaner_batch *batch, const uint8_t *bytes,
                                const struct batch_header *header, bool must_stay,
                                struct cleaner_bytes *out)
 {
     struct control_marker marker;
-    struct kept kept;
-    enum err err;
+    bool has_data;
+    enum err err = OK;
 
     if (!cleaner_batch_marker(bytes, header, &marker))
         return keep_whole(batch, bytes, header, out);
-    if (header->base_offset >= batch->decided_end ||
-        cleaner_transactions_end(batch->transactions, header->producer_id))
-        return keep_whole(batch, bytes, header, out);
-    if (batch_has_delete_horizon(header)) {
-        if (must_stay || batch->now_ms < header->base_timestamp_ms)
-            return keep_whole(batch, bytes, header, out);
+    has_data = cleaner_transactions_end(batch->transactions, header->producer_id) ||
+               header->base_offset >= batch->decided_end;
+    if (!has_data && !must_stay && batch_has_delete_horizon(header) &&
+        batch->now_ms >= header->base_timestamp_ms) {
         batch->counts.changed_batches++;
         return OK;
     }
-    err = batch_reader_open(&batch->reader, bytes, header->size_bytes);
+    if (!marker.commit)
+        err = note_abort(batch, header->base_offset);
     if (err != OK)
         return err;
-    kept.count = (uint32_t)header->record_count;
-    batch->keep.size_bytes = 0;
-    err = reserve(&batch->keep, kept.count / 8 + 1);
-    if (err != OK)
-        return err;
-    memset(batch->keep.bytes, 0xff, kept.count / 8 + 1);
-    batch->counts.changed_batches++;
-    batch->counts.records_out += kept.count;
-    return rebuild(batch, kept.count, batch->now_ms + batch->delete_retention_ms, out);
+    if (has_data || batch_has_delete_horizon(header))
+        return keep_whole(batch, bytes, header, out);
+    return put_horizon(batch, bytes, header, out);
 }
 
 /* ---- data */

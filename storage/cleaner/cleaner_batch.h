@@ -30,6 +30,15 @@ struct cleaner_bytes {
 
 void cleaner_bytes_deinit(struct cleaner_bytes *bytes); /* zeroed: accepted */
 
+/* Offsets of markers that abort and stay, and with them the entries of the transaction index: not
+ * only as long as there is data.  A reader may have the old bytes and ask for the index afterwards,
+ * and an entry with its marker hides nothing else (DUR-C5, DUR-T13). */
+struct cleaner_offsets {
+    int64_t *items; /* rising */
+    uint32_t count;
+    uint32_t capacity;
+};
+
 struct cleaner_batch_counts {
     uint64_t records_in;
     uint64_t records_out;
@@ -49,8 +58,9 @@ struct cleaner_batch {
     int64_t delete_retention_ms;
     /* its own */
     struct batch_reader reader;
-    struct cleaner_bytes keep;    /* a bit for each record */
-    struct cleaner_bytes records; /* of the batch being made */
+    struct cleaner_bytes keep;     /* a bit for each record */
+    struct cleaner_bytes records;  /* of the batch being made */
+    struct cleaner_offsets aborts; /* since the pass has emptied it */
     struct cleaner_batch_counts counts;
 };
 

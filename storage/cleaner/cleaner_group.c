@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "storage/log/log_swap.h"
 #include "storage/log/log_trim.h"
+#include "storage/log/segment_aborted.h"
 
 void cleaner_group_init(struct cleaner_group *group)
 {
@@ -133,36 +134,86 @@ static enum err write_index(struct cleaner_group *group, struct log *log, enum c
     return err;
 }
 
-enum err cleaner_group_write_indexes(struct cleaner_group *group, struct log *log)
+static enum err write_indexes(struct cleaner_group *group, struct log *log,
+                              const struct transaction_index *aborted)
 {
     size_t index_size = offset_index_size_bytes(&group->index);
+    size_t aborted_size = transaction_index_size_bytes(aborted);
     size_t times_size;
     uint8_t *bytes;
     enum err err;
 
-    check(group->noted_pos == group->out_pos);
     time_index_add_entry(&group->times, true);
     times_size = time_index_size_bytes(&group->times);
-    bytes = mem_try_alloc(index_size > times_size ? index_size : times_size);
+    bytes = mem_try_alloc(index_size + times_size + aborted_size);
     if (bytes == NULL)
         return ERR_NOMEM;
     offset_index_encode(&group->index, bytes);
+    time_index_encode(&group->times, bytes + index_size);
+    transaction_index_encode(aborted, 0, bytes + index_size + times_size);
     err = write_index(group, log, CLEANER_FILE_INDEX, LOG_FILE_INDEX, bytes, index_size);
-    if (err == OK) {
-        time_index_encode(&group->times, bytes);
-        err = write_index(group, log, CLEANER_FILE_TIME_INDEX, LOG_FILE_TIME_INDEX, bytes,
-                          times_size);
-    }
+    if (err == OK)
+        err = write_index(group, log, CLEANER_FILE_TIME_INDEX, LOG_FILE_TIME_INDEX,
+                          bytes + index_size, times_size);
+    if (err == OK && aborted_size > 0)
+        err = write_index(group, log, CLEANER_FILE_TXN_INDEX, LOG_FILE_TXN_INDEX,
+                          bytes + index_size + times_size, aborted_size);
     mem_free(bytes);
     return err;
 }
 
-struct segment *cleaner_group_make(const struct cleaner_group *group, struct log *log)
+static bool stays(const struct cleaner_offsets *aborts, int64_t marker_offset)
 {
-    struct segment *segment = segment_create(&log->segment_environment, group->base_offset);
+    uint32_t low = 0;
+    uint32_t high = aborts->count;
 
-    segment->end_offset = group->end_offset; /* SWP-1: the batch that ends there stays */
-    segment->size_bytes = group->out_pos;
-    segment->written_pos = group->out_pos;
-    return segment;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (aborts->items[middle] < marker_offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < aborts->count && aborts->items[low] == marker_offset;
+}
+
+/* The entries of a segment whose markers abort something that is still there. */
+static enum err keep_aborted(struct transaction_index *index, struct segment *from,
+                             const struct cleaner_offsets *aborts)
+{
+    enum err err = from->aborted.is_loaded ? OK : segment_aborted_load(from);
+
+    for (uint32_t i = 0; i < from->aborted.count && err == OK; i++) {
+        const struct transaction_index_entry *entry = &from->aborted.entries[i];
+        if (!stays(aborts, entry->last_offset))
+            continue;
+        if (!transaction_index_reserve(index))
+            return ERR_NOMEM;
+        transaction_index_add(index, entry);
+    }
+    return err;
+}
+
+enum err cleaner_group_make(struct cleaner_group *group, struct log *log,
+                            const struct cleaner_offsets *aborts, struct segment **made_out)
+{
+    struct segment *made = segment_create(&log->segment_environment, group->base_offset);
+    enum err err = OK;
+
+    check(group->noted_pos == group->out_pos);
+    made->end_offset = group->end_offset; /* SWP-1: the batch that ends there stays */
+    made->size_bytes = group->out_pos;
+    made->written_pos = group->out_pos;
+    for (uint32_t i = 0; i < group->count && err == OK; i++) {
+        struct segment *from = cleaner_group_segment(group, log, i);
+        err = from == NULL ? ERR_AGAIN : keep_aborted(&made->aborted, from, aborts);
+    }
+    made->aborted_saved = made->aborted.count;
+    if (err == OK)
+        err = write_indexes(group, log, &made->aborted);
+    if (err == OK)
+        *made_out = made;
+    else
+        segment_free(made);
+    return err;
 }

@@ -7,12 +7,19 @@
 #ifndef LEVEE_STORAGE_CLEANER_CLEANER_GROUP_H
 #define LEVEE_STORAGE_CLEANER_CLEANER_GROUP_H
 
+#include "storage/cleaner/cleaner_batch.h"
 #include "storage/log/log_private.h"
 
 enum { CLEANER_GROUP_MAX = 128 };
 
 /* In the order in which they are synced and closed. */
-enum cleaner_file { CLEANER_FILE_LOG, CLEANER_FILE_INDEX, CLEANER_FILE_TIME_INDEX, CLEANER_FILES };
+enum cleaner_file {
+    CLEANER_FILE_LOG,
+    CLEANER_FILE_INDEX,
+    CLEANER_FILE_TIME_INDEX,
+    CLEANER_FILE_TXN_INDEX, /* none where it would be empty */
+    CLEANER_FILES
+};
 
 struct cleaner_group {
     int64_t base_offset;
@@ -46,10 +53,11 @@ bool cleaner_group_stands(const struct cleaner_group *group, const struct log *l
 /* Batches that are to be written behind those noted before. */
 void cleaner_group_note(struct cleaner_group *group, const uint8_t *bytes, size_t size_bytes);
 
-/* All batches are written: the indexes, too, open for their sync. */
-must_use enum err cleaner_group_write_indexes(struct cleaner_group *group, struct log *log);
-
-/* The segment that takes the place of the others. */
-struct segment *cleaner_group_make(const struct cleaner_group *group, struct log *log);
+/* All batches are written: the indexes, too, open for their sync, and *made_out, the segment that
+ * takes the place of the others; aborts: whose entries of their transaction indexes stay.
+ * ERR_AGAIN: one of them has changed (CLG-2).  ERR_NOMEM, errors of files. */
+must_use enum err cleaner_group_make(struct cleaner_group *group, struct log *log,
+                                     const struct cleaner_offsets *aborts,
+                                     struct segment **made_out);
 
 #endif

@@ -73,7 +73,7 @@ struct cleaner_pass {
     struct cleaner_batch batch;
     struct cleaner_group group;
     uint64_t group_changed; /* counts.changed_batches before it */
-    struct segment *made;   /* decided, not durable: nobody's yet */
+    struct segment *made;   /* nobody's yet */
     int64_t made_base;      /* installed, and still .swap */
 };
 
@@ -107,6 +107,8 @@ static void end(struct cleaner_pass *pass, enum err err)
     check(pass->step == STEP_NONE);
     timer_cancel(&pass->loop->timers, &pass->timer);
     loop_undefer(&pass->begin_task);
+    if (pass->made != NULL)
+        segment_free(pass->made);
     if (log != NULL && pass->group.count > 0 && !log->is_swapping)
         log_swap_abandon(log, pass->group.base_offset);
     result.err = err;
@@ -357,9 +359,6 @@ static void on_decided(struct io_op *op, int32_t result)
 
     pass->step = STEP_NONE;
     if (pass->log == NULL || sync_failed(pass, result)) {
-        if (pass->made != NULL)
-            segment_free(pass->made);
-        pass->made = NULL;
         end(pass, ERR_CLOSED);
         return;
     }
@@ -382,7 +381,6 @@ static void decide(struct cleaner_pass *pass)
         return;
     }
     pass->log->is_swapping = true; /* SWP-3 */
-    pass->made = cleaner_group_make(&pass->group, pass->log);
     pass->step = STEP_DECIDE;
     io_syncfs(pass->loop->io, &pass->io, pass->dir_fd, on_decided);
 }
@@ -410,6 +408,8 @@ static void on_synced(struct io_op *op, int32_t result)
 
 static void sync_next_file(struct cleaner_pass *pass)
 {
+    while (pass->sync_file < CLEANER_FILES && pass->group.fds[pass->sync_file] < 0)
+        pass->sync_file++;
     if (pass->sync_file == CLEANER_FILES) {
         decide(pass);
         return;
@@ -427,7 +427,7 @@ static void end_group(struct cleaner_pass *pass)
         next_group(pass);
         return;
     }
-    err = cleaner_group_write_indexes(&pass->group, pass->log);
+    err = cleaner_group_make(&pass->group, pass->log, &pass->batch.aborts, &pass->made);
     if (err != OK) {
         end(pass, err);
         return;
@@ -452,6 +452,7 @@ static void next_group(struct cleaner_pass *pass)
     pass->group_at = 0;
     pass->pos = 0;
     pass->group_changed = pass->batch.counts.changed_batches;
+    pass->batch.aborts.count = 0;
     next_slice(pass);
 }
 

@@ -5,6 +5,7 @@
 #include "base/small_file.h"
 #include "base/sometimes.h"
 #include "storage/dir/offset_checkpoint.h"
+#include "storage/log/segment_aborted.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -104,6 +105,9 @@ enum err log_swap_install(struct log *log, uint32_t index, uint32_t count, struc
     while ((entry = log_tail_first(&log->tail)) != NULL && entry->end_offset <= by->end_offset)
         log_tail_remove(entry); /* written: SWP-2 */
     segment_manifest_replace(&log->segments, index, count, by);
+    segment_aborted_use(by);
+    log->producers_dirty = true; /* the window file names the indexes (log_transactions.h, LTX-3) */
+    log_mark_dirty(log);
     return err;
 }
 

@@ -132,7 +132,8 @@ static enum err take_decided(struct log *log, const uint8_t *bytes)
     return OK;
 }
 
-/* Segments that retention has taken since are not there. */
+/* Segments that retention has taken since are not there; one that is missing between others was
+ * compacted since, and what its index had is in another one's. */
 static enum err take_segment(struct log *log, const uint8_t *bytes)
 {
     int64_t base_offset = (int64_t)little_endian_get_u64(bytes);
@@ -140,8 +141,10 @@ static enum err take_segment(struct log *log, const uint8_t *bytes)
     struct segment *segment = segment_manifest_find(&log->segments, base_offset, &index);
     enum err err;
 
-    if (segment == NULL || segment->base_offset != base_offset)
+    if (segment == NULL)
         return OK;
+    if (segment->base_offset != base_offset)
+        return ERR_CORRUPT;
     transaction_index_expect(&segment->aborted, little_endian_get_u32(bytes + 8),
                              little_endian_get_u32(bytes + 12));
     if (segment->aborted.count == 0)

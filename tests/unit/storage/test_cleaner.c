@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "record/batch_builder.h"
 #include "record/batch_reader.h"
+#include "storage/log/log_aborted.h"
 #include "storage/log/log_producers.h"
 #include "storage/store_private.h"
 #include "tests/support/store_fixture.h"
@@ -200,6 +201,8 @@ static bool look_at(void *context, const uint8_t *bytes, uint32_t size_bytes)
     return true;
 }
 
+static void check_committed(void);
+
 /* Of each key what was committed last (DUR-C1), in any number of records.  Returns that number. */
 static uint32_t check_content(void)
 {
@@ -212,6 +215,7 @@ static uint32_t check_content(void)
         if (written[i].key >= 0 && written[i].committed)
             expected[written[i].key] = written[i].value;
     cr_assert(eq(int, log_scan(fixture.at[0].log, 0, look_at, &view), OK));
+    check_committed();
     for (int k = 0; k < KEYS; k++)
         cr_assert(eq(int, view.last[k], expected[k]));
     cr_assert(eq(i64, view.next_offset, end_offset));
@@ -237,6 +241,69 @@ static void check_reads(void)
             log_read_release(&read);
         }
     }
+}
+
+/* ---- a consumer at read_committed */
+
+struct filter {
+    struct aborted_transaction aborted[64];
+    uint32_t aborted_count;
+    bool drops[PRODUCERS];
+    struct compression_context *context;
+};
+
+static void on_aborted(struct log_aborted *aborted, enum err err)
+{
+    cr_assert(eq(int, err, OK));
+    aborted->max = 0;
+}
+
+static bool is_found(void *context)
+{
+    return ((struct log_aborted *)context)->max == 0;
+}
+
+static bool filter_batch(void *context, const uint8_t *bytes, uint32_t size_bytes)
+{
+    struct filter *filter = context;
+    struct control_marker marker;
+    struct batch_header header;
+    int producer;
+
+    cr_assert(eq(int, batch_parse(bytes, size_bytes, &header), OK));
+    producer = (int)header.producer_id - 50;
+    if (producer < 2)
+        return true;
+    for (uint32_t i = 0; i < filter->aborted_count; i++)
+        if (filter->aborted[i].producer_id == header.producer_id &&
+            filter->aborted[i].first_offset <= batch_last_offset(&header)) {
+            filter->drops[producer] = true;
+            filter->aborted[i].first_offset = INT64_MAX;
+        }
+    if (batch_is_control(&header)) {
+        if (control_parse_marker(bytes, &header, &marker) == OK && !marker.commit)
+            filter->drops[producer] = false;
+    } else if (header.record_count > 0) {
+        cr_assert(eq(int, !filter->drops[producer], written[header.base_offset].committed));
+    }
+    return true;
+}
+
+/* What the transaction index says goes with what is left (DUR-T13, DUR-C5). */
+static void check_committed(void)
+{
+    struct filter filter = {0};
+    struct log_aborted aborted = {
+        .from = 0, .bound = end_offset, .out = filter.aborted, .max = 64, .done = on_aborted};
+    enum err err = log_aborted_find(fixture.at[0].log, &aborted);
+
+    if (err == ERR_AGAIN)
+        cr_assert(sim_world_run_until(fixture.world, is_found, &aborted, SIM_SECOND));
+    else
+        cr_assert(eq(int, err, OK));
+    cr_assert(le(u32, aborted.count, 64));
+    filter.aborted_count = aborted.count;
+    cr_assert(eq(int, log_scan(fixture.at[0].log, 0, filter_batch, &filter), OK));
 }
 
 static void note_leftover(void *context, const char *name, bool is_dir)
