@@ -68,15 +68,23 @@ void oracle_txn_broker_ended(struct oracle_txn *txn)
 
 /* ---- sessions */
 
+static void may_fence(struct oracle_txn *txn, const struct oracle_txn_id *id)
+{
+    if (id->has_session)
+        txn->sessions[id->newest].may_be_fenced = true;
+}
+
 void oracle_txn_init_asked(struct oracle_txn *txn, uint32_t id)
 {
     txn->ids[id].asking++;
+    may_fence(txn, &txn->ids[id]);
 }
 
 void oracle_txn_init_failed(struct oracle_txn *txn, uint32_t id, bool is_answered)
 {
     txn->ids[id].asking--;
     txn->ids[id].lost += !is_answered;
+    may_fence(txn, &txn->ids[id]);
 }
 
 /* The session has it from now on, and nobody else has had it. */
@@ -277,7 +285,7 @@ void oracle_txn_refused(struct oracle_txn *txn, uint64_t now_ns, uint32_t sessio
 
     oracle_txn_say(txn, now_ns, "session %" PRIu32 ": %s is refused with error %d", session,
                    request, error);
-    if (of->superseded_ns != 0 || id->asking > 0 || id->lost > 0)
+    if (of->superseded_ns != 0 || of->may_be_fenced || id->asking > 0 || id->lost > 0)
         sim_mark(MARK_TXN_FENCED);
     else if (of->begun_ns != 0 && now_ns >= of->begun_ns + of->timeout_ns)
         sim_mark(MARK_TXN_TIMED_OUT);

@@ -69,6 +69,7 @@ struct oracle_txn_session {
     int64_t producer_id; /* the newest (P, E) that it was given */
     int16_t producer_epoch;
     uint64_t told_ns;
+    bool may_be_fenced;     /* another one of its id has asked, whatever it was told */
     uint64_t superseded_ns; /* another one of its id was told then; 0: not */
     uint64_t begun_ns;      /* of its open transaction; 0: there is none */
     uint64_t timeout_ns;
