@@ -6,6 +6,8 @@
 #include "record/batch_reader.h"
 #include "record/control_record.h"
 
+#include <inttypes.h>
+
 enum { WANDER_ODDS = 5, ISOLATION_COMMITTED = 1, UNCOMPRESSED_BYTES_MAX = 1 << 20 };
 
 /* Of the partition of an answer that is being taken. */
@@ -60,7 +62,8 @@ static void complain(const struct taking *taking, const char *rule, int64_t offs
                      const char *text)
 {
     oracle_txn_complain(taking->auditor->log->txn, rule, taking->answer.now_ns,
-                        "partition %u at %lld: %s", taking->partition, (long long)offset, text);
+                        "partition %" PRIu32 " at %" PRId64 ": %s", taking->partition, offset,
+                        text);
 }
 
 static void take_marker(struct taking *taking, const uint8_t *bytes,
@@ -141,6 +144,23 @@ static void take_batches(struct taking *taking, const struct wire_records *recor
 
 /* ---- answers */
 
+static void say(const struct taking *taking)
+{
+    const struct oracle_txn_answer *answer = &taking->answer;
+    const struct oracle_txn *txn = taking->auditor->log->txn;
+
+    if (answer->next_offset == answer->asked_offset)
+        return;
+    oracle_txn_say(txn, answer->now_ns,
+                   "view %" PRIu32 ": partition %" PRIu32 " %" PRId64 " to %" PRId64
+                   ", stable %" PRId64 ", high %" PRId64,
+                   taking->auditor->options.view, taking->partition, answer->asked_offset,
+                   answer->next_offset, answer->stable, answer->high);
+    for (uint32_t i = 0; i < answer->listed_count; i++)
+        oracle_txn_say(txn, answer->now_ns, "  aborted: %" PRId64 " from %" PRId64,
+                       answer->listed[i].producer_id, answer->listed[i].first_offset);
+}
+
 static void take_partition(struct model_auditor *auditor, uint32_t partition,
                            const struct fetch_response_partition_data *data)
 {
@@ -176,6 +196,7 @@ static void take_partition(struct model_auditor *auditor, uint32_t partition,
     }
     taking.answer.listed = taking.listed;
     take_batches(&taking, &data->records);
+    say(&taking);
     oracle_txn_log_answer(auditor->log, &taking.answer);
     if (at->position >= data->high_watermark && data->last_stable_offset == data->high_watermark)
         at->is_at_end = true;

@@ -247,8 +247,21 @@ static uint32_t count_seen(struct oracle_txn_view *view,
     return count;
 }
 
-static void judge_committed(struct oracle_txn_log *log, uint64_t now_ns, uint32_t index,
-                            uint32_t seen)
+static void say_unseen(struct oracle_txn_log *log, uint64_t now_ns, struct oracle_txn_view *view,
+                       const struct oracle_txn_transaction *transaction)
+{
+    for (uint32_t i = 0; i < transaction->records_count; i++) {
+        uint32_t record = transaction->records_first + i;
+        const struct oracle_txn_record *of = &log->txn->records[record];
+        oracle_txn_say(log->txn, now_ns,
+                       "record %" PRIu32 " at %" PRId64 " of partition %" PRIu32 ": %s", record,
+                       of->told_offset, of->topic_partition,
+                       *seen_at(view, record) > 0 ? "seen" : "not seen");
+    }
+}
+
+static void judge_committed(struct oracle_txn_log *log, uint64_t now_ns, uint32_t view,
+                            uint32_t index, uint32_t seen)
 {
     const struct oracle_txn_transaction *transaction = &log->txn->transactions[index];
     bool is_committed = transaction->told == ORACLE_TXN_COMMITTED || transaction->is_pinned;
@@ -262,6 +275,8 @@ static void judge_committed(struct oracle_txn_log *log, uint64_t now_ns, uint32_
         oracle_txn_complain(log->txn, "T5", now_ns,
                             "transaction %" PRIu32 " was %s committed, and is not visible", index,
                             transaction->is_pinned ? "seen" : "told");
+    if (log->txn->oracle->complaints_count > 0)
+        say_unseen(log, now_ns, &log->views[view], transaction);
     if (transaction->told == ORACLE_TXN_NOTHING && transaction->commit_asked &&
         transaction->is_over)
         sim_mark(seen > 0 ? MARK_TXN_DOUBT_COMMITTED : MARK_TXN_DOUBT_ABORTED);
@@ -276,7 +291,7 @@ void oracle_txn_log_judge_view(struct oracle_txn_log *log, uint64_t now_ns, uint
         const struct oracle_txn_transaction *transaction = &log->txn->transactions[i];
         uint32_t seen = count_seen(at, transaction);
         if (at->is_committed)
-            judge_committed(log, now_ns, i, seen);
+            judge_committed(log, now_ns, view, i, seen);
         for (uint32_t r = 0; r < transaction->records_count; r++) {
             uint32_t record = transaction->records_first + r;
             if (*seen_at(at, record) > 0)
