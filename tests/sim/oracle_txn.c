@@ -150,7 +150,7 @@ uint32_t oracle_txn_begin(struct oracle_txn *txn, uint32_t session)
     txn->transactions = grow(txn->transactions, txn->transactions_count,
                              &txn->transactions_capacity, sizeof(*txn->transactions));
     txn->transactions[txn->transactions_count] =
-        (struct oracle_txn_transaction){.session = session, .records_first = txn->records_count};
+        (struct oracle_txn_transaction){.session = session};
     return txn->transactions_count++;
 }
 

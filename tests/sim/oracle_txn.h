@@ -42,7 +42,6 @@ enum oracle_txn_told { ORACLE_TXN_NOTHING, ORACLE_TXN_COMMITTED, ORACLE_TXN_ABOR
 
 struct oracle_txn_transaction {
     uint32_t session;
-    uint32_t records_first;
     uint32_t records_count;
     bool commit_asked;
     bool is_over;   /* its producer does nothing for it any more */

@@ -237,26 +237,16 @@ void oracle_txn_log_seen(struct oracle_txn_log *log, uint64_t now_ns, uint32_t v
     log->txn->transactions[transaction].is_pinned = true;
 }
 
-static uint32_t count_seen(struct oracle_txn_view *view,
-                           const struct oracle_txn_transaction *transaction)
+static void say_records(struct oracle_txn_log *log, uint64_t now_ns, uint32_t view,
+                        uint32_t transaction)
 {
-    uint32_t count = 0;
-
-    for (uint32_t i = 0; i < transaction->records_count; i++)
-        count += *seen_at(view, transaction->records_first + i) > 0;
-    return count;
-}
-
-static void say_unseen(struct oracle_txn_log *log, uint64_t now_ns, struct oracle_txn_view *view,
-                       const struct oracle_txn_transaction *transaction)
-{
-    for (uint32_t i = 0; i < transaction->records_count; i++) {
-        uint32_t record = transaction->records_first + i;
-        const struct oracle_txn_record *of = &log->txn->records[record];
-        oracle_txn_say(log->txn, now_ns,
-                       "record %" PRIu32 " at %" PRId64 " of partition %" PRIu32 ": %s", record,
-                       of->told_offset, of->topic_partition,
-                       *seen_at(view, record) > 0 ? "seen" : "not seen");
+    for (uint32_t r = 0; r < log->txn->records_count; r++) {
+        const struct oracle_txn_record *of = &log->txn->records[r];
+        if (of->transaction == transaction)
+            oracle_txn_say(log->txn, now_ns,
+                           "record %" PRIu32 " at %" PRId64 " of partition %" PRIu32 ": %s", r,
+                           of->told_offset, of->topic_partition,
+                           *seen_at(&log->views[view], r) > 0 ? "seen" : "not seen");
     }
 }
 
@@ -275,34 +265,34 @@ static void judge_committed(struct oracle_txn_log *log, uint64_t now_ns, uint32_
         oracle_txn_complain(log->txn, "T5", now_ns,
                             "transaction %" PRIu32 " was %s committed, and is not visible", index,
                             transaction->is_pinned ? "seen" : "told");
-    if (log->txn->oracle->complaints_count > 0)
-        say_unseen(log, now_ns, &log->views[view], transaction);
-    if (transaction->told == ORACLE_TXN_NOTHING && transaction->commit_asked &&
-        transaction->is_over)
+    else if (transaction->told == ORACLE_TXN_NOTHING && transaction->commit_asked &&
+             transaction->is_over)
         sim_mark(seen > 0 ? MARK_TXN_DOUBT_COMMITTED : MARK_TXN_DOUBT_ABORTED);
+    if (log->txn->oracle->complaints_count > 0)
+        say_records(log, now_ns, view, index);
 }
 
 void oracle_txn_log_judge_view(struct oracle_txn_log *log, uint64_t now_ns, uint32_t view)
 {
-    struct oracle_txn_view *at = &log->views[view];
+    uint32_t count = log->txn->transactions_count;
+    uint32_t *seen = mem_alloc((count + 1) * sizeof(*seen)); /* records of each transaction */
     int64_t total = 0;
 
-    for (uint32_t i = 0; i < log->txn->transactions_count; i++) {
-        const struct oracle_txn_transaction *transaction = &log->txn->transactions[i];
-        uint32_t seen = count_seen(at, transaction);
-        if (at->is_committed)
-            judge_committed(log, now_ns, view, i, seen);
-        for (uint32_t r = 0; r < transaction->records_count; r++) {
-            uint32_t record = transaction->records_first + r;
-            if (*seen_at(at, record) > 0)
-                total += log->txn->records[record].amount;
-            else if (!at->is_committed && log->txn->records[record].is_acknowledged)
-                oracle_txn_complain(log->txn, "L3", now_ns,
-                                    "record %" PRIu32 " was acknowledged and is gone", record);
-        }
+    memset(seen, 0, (count + 1) * sizeof(*seen));
+    for (uint32_t r = 0; r < log->txn->records_count; r++) {
+        const struct oracle_txn_record *record = &log->txn->records[r];
+        bool is_seen = *seen_at(&log->views[view], r) > 0;
+        seen[record->transaction] += is_seen;
+        total += is_seen ? record->amount : 0;
+        if (!is_seen && !log->views[view].is_committed && record->is_acknowledged)
+            oracle_txn_complain(log->txn, "L3", now_ns,
+                                "record %" PRIu32 " was acknowledged and is gone", r);
     }
-    if (at->is_committed && total != 0)
+    for (uint32_t i = 0; i < count && log->views[view].is_committed; i++)
+        judge_committed(log, now_ns, view, i, seen[i]);
+    if (log->views[view].is_committed && total != 0)
         oracle_txn_complain(log->txn, "T4", now_ns, "the balances do not add up: %" PRId64, total);
+    mem_free(seen);
 }
 
 /* ---- the log as such */
