@@ -61,7 +61,7 @@ static void draw_auditor(struct scenario *s, uint32_t index)
         .view = index,
         .is_committed = index > 0,
         .wanders = index == 2,
-        .max_wait_ms = (uint32_t)plan_pick_of(plan, "wait.ms", 0, 20, 300),
+        .max_wait_ms = (uint32_t)plan_pick_of(plan, "wait.ms", 0, 20, 100),
         .partition_bytes_max = (uint32_t)plan_pick_of(plan, "partition.bytes", 1, 500, 1 << 20),
         .pause_max_ms = (uint32_t)plan_pick_of(plan, "pause.ms", 2, 10, 100),
     };
