@@ -1,7 +1,7 @@
 /* A produce request that writes in a transaction: what it asks of the coordinator, what it waits
  * for, and what it answers at which version.  The coordinator's word comes from here. */
 #include "broker/coordinator/transaction.h"
-#include "broker/coordinator/transaction_registration.h"
+#include "broker/coordinator/transaction_registrations.h"
 #include "broker/partition_marker.h"
 #include "broker/produce_registration.h"
 #include "broker/topic_table.h"
@@ -51,6 +51,11 @@ void transaction_registration_start(struct transaction_registration *registratio
 
 void transaction_registrations_init(struct transaction_registrations *registrations,
                                     struct transaction_coordinator *of)
+{
+}
+
+void transaction_registrations_ask(struct transaction_registrations *registrations,
+                                   struct transaction_registration *registration)
 {
 }
 
