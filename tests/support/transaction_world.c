@@ -350,7 +350,9 @@ static bool ask_next(struct stepping *s, int client, unsigned choice)
         return true;
     }
     c->commits = choice == WORLD_PARTITIONS;
-    if (choice > WORLD_PARTITIONS + 1 || c->written == 0 || (c->commits && c->must_abort))
+    if (choice > WORLD_PARTITIONS + 1 ||
+        (c->written == 0 && (c->commits || !v2 || !s->rules->aborts_nothing)) ||
+        (c->commits && c->must_abort))
         return false;
     c->phase = CLIENT_ENDING;
     c->ask = ASK_END;

@@ -109,7 +109,8 @@ struct world_rules {
     int16_t first_epoch; /* the epoch before the first one that is handed out */
     int8_t crashes, timeouts, losses, delays;
     bool reinits; /* after an abort a client asks for the next epoch, giving its own (KIP-360) */
-    bool guards_lanes; /* a frame of an older connection is not executed (TV1) */
+    bool aborts_nothing; /* TV2: also a transaction in which nothing was written is ended */
+    bool guards_lanes;   /* a frame of an older connection is not executed (TV1) */
 };
 
 void world_init(struct world *world, const struct world_rules *rules);

@@ -130,7 +130,10 @@ static const struct world_rules v2 = {
 
 Test(transaction_enumeration, v2_with_a_zombie_a_crash_and_a_delayed_end)
 {
-    holds(&v2, "v2");
+    struct world_rules rules = v2;
+
+    rules.aborts_nothing = true;
+    holds(&rules, "v2");
 }
 
 Test(transaction_enumeration, v2_with_a_next_transaction)
@@ -205,6 +208,27 @@ Test(transaction_enumeration, v1_with_a_zombie_a_crash_and_a_timeout)
     rules.delays = 0;
     rules.timeouts = 1;
     holds(&rules, "v1");
+}
+
+/* An id goes from one protocol to the other, and has a zombie of the other one. */
+Test(transaction_enumeration, one_of_each_version)
+{
+    struct world_rules rules = v2;
+
+    rules.versions[0] = TRANSACTION_V1;
+    rules.aborts_nothing = true;
+    rules.guards_lanes = true;
+    rules.txns[1] = 2;
+    rules.partitions[0] = rules.partitions[1] = 1;
+    rules.losses = 1;
+    rules.delays = 0;
+    holds(&rules, "one of each version");
+    rules.reinits = true;
+    holds(&rules, "one of each version, the next epoch is asked for");
+    rules.server_version = TRANSACTION_V1;
+    rules.timeouts = 1;
+    rules.crashes = 0;
+    holds(&rules, "one of each version, the server at 1");
 }
 
 Test(transaction_enumeration, v1_with_a_delayed_end_needs_the_guard)
