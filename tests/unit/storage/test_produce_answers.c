@@ -121,7 +121,8 @@ static int64_t first_time_ms(const json_t *steps)
 static enum err append(struct scene *scene, const struct golden *batch, int64_t *base_offset_out)
 {
     struct compression_context *context = compression_context_create();
-    struct producer_rules rules = {.origin = PRODUCER_CLIENT};
+    struct producer_rules rules = {.origin = PRODUCER_CLIENT,
+                                   .is_registered = true}; /* no coordinator is asked here */
     struct producer_check checked;
     static struct batch_info info;
     enum err err = batch_validate(&scene->rules, context, batch->bytes, batch->size_bytes, &info);
