@@ -235,20 +235,21 @@ static void append_one(void)
     bool is_open = entry != NULL && entry->txn_first_offset >= 0;
     bool txn_v2 = prng_chance(&fixture.chance, 1, 2);
 
+    enum err err;
+
     if (prng_chance(&fixture.chance, 1, 6)) {
-        cr_assert(eq(int, fixture_append(&(struct fixture_append){.value_bytes = 700}, NULL), OK));
+        err = fixture_append(&(struct fixture_append){.value_bytes = 700}, NULL);
     } else if (entry != NULL && prng_chance(&fixture.chance, is_open ? 2 : 1, 5)) {
         if (txn_v2)
             epoch++;
-        cr_assert(eq(int,
-                     put(producer_id, prng_chance(&fixture.chance, 1, 2) ? &commit : &cancel, epoch,
-                         true, txn_v2),
-                     OK));
+        err = put(producer_id, prng_chance(&fixture.chance, 1, 2) ? &commit : &cancel, epoch, true,
+                  txn_v2);
     } else {
         bool transactional = is_open || prng_chance(&fixture.chance, 4, 5);
 
-        cr_assert(eq(int, put(producer_id, NULL, epoch, transactional, false), OK));
+        err = put(producer_id, NULL, epoch, transactional, false);
     }
+    cr_assert(err == OK || !fixture_is_alive(), "%s", err_name(err));
 }
 
 static void cut_somewhere(void)
@@ -370,6 +371,101 @@ Test(log_transactions, so_it_does_in_a_log_that_does_not_wait_for_the_device)
 {
     for (uint64_t seed = 1; seed <= 30; seed++)
         run_history(seed, true);
+}
+
+/* ---- a process that dies at its n-th call, also while it starts (DUR-L12) */
+
+enum { CALLS_MAX = 4000 };
+
+static void work(int append_count)
+{
+    for (int i = 0; i < append_count && fixture_is_alive(); i++) {
+        append_one();
+        if (fixture_is_alive() && prng_chance(&fixture.chance, 1, 2))
+            fixture_run_ms(2);
+        if (fixture_is_alive() && i % 16 == 15)
+            store_checkpoint(fixture.store, NULL, NULL);
+    }
+    if (fixture_is_alive())
+        fixture_run_ms(60);
+}
+
+static void up_with_small_segments(uint64_t seed)
+{
+    struct fixture_options options = small;
+
+    options.seed = seed;
+    options.segment_bytes = 4000;
+    fixture_up(&options);
+}
+
+static void check_start(void)
+{
+    cr_assert(fixture_start());
+    fixture_check_prefix(0);
+    check_all();
+}
+
+/* False: the life has fewer calls. */
+static bool die_at(uint64_t call, enum sim_crash kind)
+{
+    bool died;
+
+    up_with_small_segments(call);
+    sim_node_crash_at_call(fixture.node, call, kind);
+    if (fixture_start())
+        work(40);
+    died = !fixture_is_alive();
+    if (!died)
+        fixture_crash(kind);
+    check_start();
+    fixture_crash(SIM_POWER_LOSS);
+    check_start();
+    fixture_down();
+    return died;
+}
+
+Test(log_transactions, dying_at_any_call_leaves_what_a_walk_says)
+{
+    uint64_t call = 1;
+
+    while (die_at(call, call % 2 == 0 ? SIM_KILL : SIM_POWER_LOSS))
+        cr_assert(lt(u64, call++, CALLS_MAX));
+    cr_assert(lt(u64, 100, call));
+}
+
+/* As above, of a recovery that has lost the indexes. */
+static bool die_recovering_at(uint64_t call, enum sim_crash kind)
+{
+    bool died;
+
+    up_with_small_segments(11);
+    cr_assert(fixture_start());
+    work(60);
+    fixture_checkpoint();
+    work(5);
+    fixture_crash(SIM_KILL);
+    cr_assert(lt(u32, 1, lose_files(".txnindex")));
+    sim_node_crash_at_call(fixture.node, call, kind);
+    died = !fixture_start();
+    if (died)
+        cr_assert(fixture_start());
+    sim_node_crash_at_call(fixture.node, 0, kind);
+    fixture_check_prefix(0);
+    check_all();
+    fixture_crash(SIM_POWER_LOSS);
+    check_start();
+    fixture_down();
+    return died;
+}
+
+Test(log_transactions, a_recovery_that_dies_at_any_call_makes_the_indexes_all_the_same)
+{
+    uint64_t call = 1;
+
+    while (die_recovering_at(call, call % 2 == 0 ? SIM_KILL : SIM_POWER_LOSS))
+        cr_assert(lt(u64, call++, CALLS_MAX));
+    cr_assert(lt(u64, 50, call));
 }
 
 /* ---- one by one */
