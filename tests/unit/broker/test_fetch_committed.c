@@ -6,6 +6,7 @@
 #include "net/protocol/msg_describe_producers.h"
 #include "net/protocol/msg_fetch.h"
 #include "net/protocol/msg_list_offsets.h"
+#include "tests/sim/sim_disk.h"
 #include "tests/unit/broker/live_rig.h"
 
 TestSuite(fetch_committed, .timeout = 600);
@@ -364,6 +365,26 @@ Test(fetch_committed, the_first_of_two_transactions_to_end_does_not_hide_the_oth
     cr_assert(eq(i64, got.end_offset, 4));
 }
 
+/* Where the kernel's word counts, the high watermark passes a transaction's end before that is on
+ * stable storage, and does not move when it is (DUR-T12). */
+Test(fetch_committed, a_transaction_of_a_cache_topic_is_seen_when_its_end_is_durable)
+{
+    struct sim_disk *disk;
+    struct live_ask ask = {0};
+
+    live_start(1, (const char *const[]){"levee.durability=cache", NULL});
+    topic = live_topic(live_client(0), "t", 1);
+    disk = &live.broker.node->disk;
+    sim_disk_hold(disk, SIM_SYNC);
+    put(7, 0);
+    end(7, true);
+    start_fetch(&ask, 1, &(struct fetch_of){.min_bytes = 1, .max_wait_ms = WAIT_MS});
+    cr_assert(not(live_ask_wait(&ask, 2000)), "its end may still be lost");
+    sim_disk_unhold(disk, SIM_SYNC);
+    cr_assert(live_ask_wait(&ask, 10000), "the durable end woke nobody");
+    cr_assert(eq(i64, got.end_offset, 2));
+}
+
 /* ---- room for lists */
 
 /* Many transactions in one batch's time, all aborted. */
@@ -375,16 +396,15 @@ static void abort_many(struct partition *to, int32_t count)
         end_at(to, 1000 + i, false);
 }
 
-static void less_is_read(uint64_t tail_cache_bytes, int32_t value_bytes)
+Test(fetch_committed, less_is_read_where_there_is_no_room_for_the_list)
 {
     int64_t from = 0;
     uint32_t answers = 0;
 
     live.sizes.memory_bytes[MEMORY_COLD_READS] = 64 << 10; /* lists: 64 of them */
-    live.sizes.tail_cache_bytes = tail_cache_bytes;
     up(1, 1);
     for (int32_t i = 0; i < 200; i++) {
-        put_at(partition(), 7, i, 1, value_bytes);
+        put_at(partition(), 7, i, 1, 1);
         end(7, false);
     }
     while (from < 400) {
@@ -400,15 +420,23 @@ static void less_is_read(uint64_t tail_cache_bytes, int32_t value_bytes)
     cr_assert(eq(u64, budget_used_bytes(reads()), 0));
 }
 
-Test(fetch_committed, less_is_read_where_there_is_no_room_for_the_list)
-{
-    less_is_read(0, 1);
-}
-
 /* What is lent lies in parts. */
 Test(fetch_committed, so_it_is_of_what_is_lent)
 {
-    less_is_read(0, 5000);
+    enum { OPEN = 300, LARGE = 6 };
+
+    live.sizes.memory_bytes[MEMORY_COLD_READS] = 256 << 10; /* lists: 256 */
+    up(1, 1);
+    for (int32_t i = 0; i < OPEN; i++)
+        put(1000 + i, 0);
+    for (int32_t i = 0; i < LARGE; i++)
+        put_at(partition(), -1, 0, 1, 8000);
+    for (int32_t i = 0; i < OPEN; i++)
+        end(1000 + i, false);
+    fetch(&(struct fetch_of){.offset = OPEN, .max_bytes = LARGE * 8200});
+    cr_assert(eq(i64, got.end_offset, OPEN + 1));
+    cr_assert(eq(i32, got.count, OPEN));
+    cr_assert(eq(u64, budget_used_bytes(reads()), 0));
 }
 
 /* One batch cannot be less: but nobody has more transactions in it than there are producers. */
