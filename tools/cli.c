@@ -36,14 +36,14 @@ static const struct cli_command commands[] = {
      NULL, command_topic_alter_config},
     {"topic", "produce", "bXtfpkKzalF", "TOPIC", 1, 1, "the same as levee produce", NULL,
      command_produce},
-    {"topic", "consume", "bXtfponF", "TOPIC", 1, 1, "the same as levee consume", NULL,
+    {"topic", "consume", "bXtfponFi", "TOPIC", 1, 1, "the same as levee consume", NULL,
      command_consume},
     {"produce", NULL, "bXtfpkKzalF", "TOPIC", 1, 1, "write each line of standard input as a record",
      "What is read is stored at the latest after --linger; Ctrl-C stores what was read first.\n"
      "Examples: printf 'k1:v1\\nk2:v2\\n' | levee produce orders -K :\n"
      "          tail -f access.log | levee produce access",
      command_produce},
-    {"consume", NULL, "bXtfponF", "TOPIC", 1, 1, "print the records of a topic",
+    {"consume", NULL, "bXtfponFi", "TOPIC", 1, 1, "print the records of a topic",
      START_OFFSET_HELP "\n-n COUNT stops after so many records.\n" RECORD_FORMAT_HELP "\n"
                        "Example: levee consume orders -o start -n 10 -f '%p/%o %k=%v\\n'\n"
                        "         levee consume orders -o :end --format json",
@@ -93,6 +93,7 @@ static const struct option_row option_rows[] = {
     {'p', "-p", "--partitions", "N", "number of partitions, or the one partition"},
     {'r', "-r", "--replicas", "N", "replication factor (the broker's default)"},
     {'o', "-o", "--offset", "WHERE", "where to begin, and :end to stop at the end (start)"},
+    {'i', NULL, "--isolation", "LEVEL", "read_committed: none of open or aborted transactions"},
     {'n', "-n", "--num", "COUNT", "stop after so many records"},
     {'F', "-f", "--record-format", "TEMPLATE", "form of a record (%v\\n), as rpk has it; or json"},
     {'k', "-k", "--key", "KEY", "key of every record"},
@@ -318,6 +319,12 @@ static enum cli_exit set_option(struct cli *cli, const struct cli_command *comma
         cli->offset = value;
         if (!start_offset_parse(value, &(struct start_offset){0}))
             return cli_fail(CLI_USAGE, "\"%s\" is no place to begin; %s", value, START_OFFSET_HELP);
+        break;
+    case 'i':
+        cli->is_committed = strcmp(value, "read_committed") == 0;
+        if (!cli->is_committed && strcmp(value, "read_uncommitted") != 0)
+            return cli_fail(CLI_USAGE,
+                            "--isolation is read_committed or read_uncommitted, not \"%s\"", value);
         break;
     case 'n':
         result = set_number(row->long_name, value, 0, INT64_MAX, &cli->count);

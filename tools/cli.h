@@ -34,6 +34,7 @@ struct cli {
     int32_t partitions;               /* -p, -1: not given */
     int32_t replicas;                 /* -r */
     const char *offset;               /* -o */
+    bool is_committed;                /* --isolation read_committed */
     int64_t count;                    /* -n, -1: without end */
     const char *record_format;        /* -f, or --format TEMPLATE */
     const char *key;                  /* -k */

@@ -4,6 +4,7 @@
 #include "net/protocol/msg_fetch.h"
 #include "net/protocol/msg_list_offsets.h"
 #include "record/batch_reader.h"
+#include "tools/aborted_filter.h"
 #include "tools/output.h"
 #include "tools/record_format.h"
 #include "tools/start_offset.h"
@@ -62,8 +63,14 @@ static bool reader_is_gone(void)
 
 /* ---- fetching */
 
+static int8_t isolation_of(const struct consumer *consumer)
+{
+    return consumer->cli->is_committed ? KAFKA_ISOLATION_LEVEL_READ_COMMITTED
+                                       : KAFKA_ISOLATION_LEVEL_READ_UNCOMMITTED;
+}
+
 static enum cli_exit print_batches(struct consumer *consumer, int32_t partition,
-                                   const struct wire_slice *slice)
+                                   const struct wire_slice *slice, struct aborted_filter *aborted)
 {
     struct batch_walk walk;
     struct batch_header header;
@@ -75,7 +82,9 @@ static enum cli_exit print_batches(struct consumer *consumer, int32_t partition,
         struct record_format_place place = {.topic = consumer->cli->words[0],
                                             .partition = partition,
                                             .leader_epoch = header.leader_epoch};
-        enum err err = batch_reader_open(&consumer->reader, bytes, header.size_bytes);
+        bool drops = aborted_filter_drops(aborted, &header, bytes);
+        enum err err =
+            drops ? ERR_NOT_FOUND : batch_reader_open(&consumer->reader, bytes, header.size_bytes);
         while (err == OK && consumer->left != 0 &&
                (err = batch_reader_next(&consumer->reader, &record, &place.offset,
                                         &place.timestamp_ms)) == OK) {
@@ -92,6 +101,18 @@ static enum cli_exit print_batches(struct consumer *consumer, int32_t partition,
     }
     consumer->wanted[partition] = consumer->offsets[partition] < consumer->ends[partition];
     return CLI_OK;
+}
+
+static enum cli_exit print_partition(struct consumer *consumer,
+                                     const struct fetch_response_partition_data *data)
+{
+    struct aborted_filter aborted;
+    enum cli_exit result;
+
+    aborted_filter_init(&aborted, data);
+    result = print_batches(consumer, data->partition_index, data->records.slices, &aborted);
+    aborted_filter_deinit(&aborted);
+    return result;
 }
 
 /* *passing: an error that may pass by itself, of the whole or of a partition. */
@@ -114,7 +135,7 @@ static enum cli_exit take(struct consumer *consumer, const struct fetch_response
                     cli_exit_of_kafka(data->error_code), "partition %d, offset %lld: %s", index,
                     (long long)consumer->offsets[index], kafka_error_name(data->error_code));
             else if (data->records.slice_count > 0)
-                result = print_batches(consumer, index, data->records.slices);
+                result = print_partition(consumer, data);
             if (result != CLI_OK)
                 return result;
         }
@@ -161,6 +182,7 @@ static enum cli_exit fetch_once(struct consumer *consumer)
         partition->fetch_offset = consumer->offsets[p];
         partition->partition_max_bytes = FETCH_BYTES;
     }
+    request.isolation_level = isolation_of(consumer);
     request.max_wait_ms = WAIT_MS;
     request.min_bytes = 1;
     request.max_bytes = FETCH_BYTES * 8;
@@ -200,6 +222,7 @@ static enum err ask_offset(struct consumer *consumer, int32_t partition, int64_t
     codec_set_struct_defaults(&list_offsets_request_list_offsets_topic_struct, &topic);
     codec_set_struct_defaults(&list_offsets_request_list_offsets_partition_struct, &asked);
     request.replica_id = -1;
+    request.isolation_level = isolation_of(consumer);
     asked.partition_index = partition;
     asked.timestamp = timestamp;
     topic.name = wire_string(consumer->cli->words[0]);

@@ -1,4 +1,5 @@
 /* levee topic create | list | describe | delete | add-partitions | alter-config. */
+#include "base/mem.h"
 #include "net/protocol/kafka_enums.h"
 #include "net/protocol/msg_create_partitions.h"
 #include "net/protocol/msg_create_topics.h"
@@ -8,6 +9,7 @@
 #include "net/protocol/msg_metadata.h"
 #include "tools/admin_call.h"
 #include "tools/output.h"
+#include "tools/topic_offsets.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -348,12 +350,87 @@ static enum cli_exit describe_configs(const struct cli *cli, struct session *ses
     return CLI_OK;
 }
 
+static void print_partition_json(const char *id,
+                                 const struct metadata_response_partition *partition,
+                                 const struct topic_offsets *offsets)
+{
+    struct output_object object;
+
+    output_begin(&object);
+    output_text(&object, "topic_id", id);
+    output_number(&object, "partition", partition->partition_index);
+    output_number(&object, "leader", partition->leader_id);
+    output_number(&object, "leader_epoch", partition->leader_epoch);
+    output_number(&object, "log_start_offset", offsets->log_start);
+    output_number(&object, "high_watermark", offsets->high_watermark);
+    output_number(&object, "last_stable_offset", offsets->last_stable);
+    output_number(&object, "open_transactions", offsets->open_transactions);
+    output_end(&object);
+}
+
+/* "-": the broker does not say it. */
+static void print_number(int64_t number, int width)
+{
+    if (number == TOPIC_OFFSET_UNKNOWN)
+        printf(" %*s", width, "-");
+    else
+        printf(" %*lld", width, (long long)number);
+}
+
+static void print_partitions(const struct cli *cli, const struct metadata_response_topic *topic,
+                             const struct topic_offsets *offsets)
+{
+    char id[UUID_TEXT_MAX];
+
+    uuid_format(&topic->topic_id, id);
+    if (!cli->json) {
+        output_line("NAME %s", cli->words[0]);
+        printf("ID %s\n\n%9s %6s %12s %16s %14s %18s %17s\n", id, "PARTITION", "LEADER",
+               "LEADER-EPOCH", "LOG-START-OFFSET", "HIGH-WATERMARK", "LAST-STABLE-OFFSET",
+               "OPEN-TRANSACTIONS");
+    }
+    for (int32_t i = 0; i < topic->partitions.count; i++) {
+        const struct metadata_response_partition *partition = &topic->partitions.items[i];
+        const struct topic_offsets unknown = {TOPIC_OFFSET_UNKNOWN, TOPIC_OFFSET_UNKNOWN,
+                                              TOPIC_OFFSET_UNKNOWN, TOPIC_OFFSET_UNKNOWN};
+        const struct topic_offsets *of =
+            partition->partition_index >= 0 && partition->partition_index < topic->partitions.count
+                ? &offsets[partition->partition_index]
+                : &unknown;
+        if (cli->json) {
+            print_partition_json(id, partition, of);
+            continue;
+        }
+        printf("%9d %6d %12d", partition->partition_index, partition->leader_id,
+               partition->leader_epoch);
+        print_number(of->log_start, 16);
+        print_number(of->high_watermark, 14);
+        print_number(of->last_stable, 18);
+        print_number(of->open_transactions, 17);
+        puts("");
+    }
+}
+
+/* topic lies in the session's arena. */
+static enum cli_exit describe_partitions(const struct cli *cli, struct session *session,
+                                         const struct metadata_response_topic *topic)
+{
+    int32_t count = topic->partitions.count;
+    struct topic_offsets *offsets = mem_alloc((size_t)count * sizeof(*offsets));
+    enum cli_exit result =
+        count == 0 ? CLI_OK
+                   : topic_offsets_load(cli, session->client, cli->words[0], offsets, count);
+
+    if (result == CLI_OK)
+        print_partitions(cli, topic, offsets);
+    mem_free(offsets);
+    return result;
+}
+
 enum cli_exit command_topic_describe(struct cli *cli)
 {
     struct session session = {0};
     const struct metadata_response *response = NULL;
-    const struct metadata_response_topic *topic;
-    char id[UUID_TEXT_MAX];
     enum cli_exit result = open_session(cli, &session);
 
     if (result == CLI_OK)
@@ -366,22 +443,9 @@ enum cli_exit command_topic_describe(struct cli *cli)
         close_session(&session);
         return result;
     }
-    topic = &response->topics.items[0];
-    uuid_format(&topic->topic_id, id);
-    if (!cli->json)
-        output_line("NAME %s", cli->words[0]);
-    if (!cli->json)
-        printf("ID %s\n\n%9s %6s %12s\n", id, "PARTITION", "LEADER", "LEADER-EPOCH");
-    for (int32_t i = 0; i < topic->partitions.count; i++) {
-        const struct metadata_response_partition *partition = &topic->partitions.items[i];
-        if (cli->json)
-            printf("{\"topic_id\":\"%s\",\"partition\":%d,\"leader\":%d,\"leader_epoch\":%d}\n", id,
-                   partition->partition_index, partition->leader_id, partition->leader_epoch);
-        else
-            printf("%9d %6d %12d\n", partition->partition_index, partition->leader_id,
-                   partition->leader_epoch);
-    }
-    result = describe_configs(cli, &session);
+    result = describe_partitions(cli, &session, &response->topics.items[0]);
+    if (result == CLI_OK)
+        result = describe_configs(cli, &session);
     close_session(&session);
     return result;
 }

@@ -22,6 +22,7 @@ import time
 
 import broker_process
 import raw
+import raw_transaction
 
 SECONDS = 20
 CHECKS = []
@@ -176,6 +177,29 @@ def keys_choose_partitions_and_json_tells_offsets(world):
     expect({t["partition"] for t in told} == {0, 1, 2}, out)
     got = sorted(world.good("consume", topic, "-o", ":end", "-f", "%k=%v\\n").splitlines())
     expect(got == sorted("k%d=v%d" % (i, i) for i in range(30)), "consumed %s" % got)
+
+
+@check
+def transactions_are_seen_as_they_are_asked_for(world):
+    topic = world.topic()
+    one = raw_transaction.Producer(world.broker.bootstrap, "commands-one")
+    other = raw_transaction.Producer(world.broker.bootstrap, "commands-other")
+    one.send(topic, b"aborted")
+    other.send(topic, b"kept")
+    one.end(False)
+    one.send(topic, b"kept, too")
+    one.end(True)
+    other.end(True)
+    other.send(topic, b"open")
+    expect(world.values(topic) == ["aborted", "kept", "kept, too", "open"], world.values(topic))
+    committed = world.good("consume", topic, "-o", ":end", "--isolation", "read_committed")
+    expect(committed.splitlines() == ["kept", "kept, too"], committed)
+    told = world.good("topic", "describe", topic, "--format", "json").splitlines()[0]
+    told = json.loads(told)
+    expect(told["open_transactions"] == 1 and told["last_stable_offset"] == 6 and
+           told["high_watermark"] == 7 and told["log_start_offset"] == 0, told)
+    other.end(False)
+    refused(world, ["consume", topic, "--isolation", "serializable"], "read_uncommitted")
 
 
 @check
