@@ -1,8 +1,9 @@
-/* start → go → (an id is drawn → go) → on_done → tell. */
+/* start → go → (an id is drawn, or other shards are flushed → go) → on_done → tell. */
 #include "broker/coordinator/transaction_call.h"
 
 #include "base/mem.h"
 #include "broker/coordinator/transaction_coordinator_private.h"
+#include "broker/coordinator/transaction_flush.h"
 #include "broker/producer_id_draw.h"
 #include "broker/request.h"
 
@@ -19,6 +20,7 @@ struct transaction_call {
     transaction_call_fn *done;
     void *context;
     bool is_starting;
+    bool is_flushed;
     bool is_over;
     bool is_forgotten;
     size_t id_bytes;
@@ -76,7 +78,29 @@ static void on_done(struct transaction_step *step, enum err err)
         tell(call, &step->decision, step->decision.error);
 }
 
-/* While an id was drawn all may have changed. */
+static void on_flushed(void *context, enum err err)
+{
+    struct transaction_call *call = context;
+
+    call->is_flushed = true;
+    if (err == OK)
+        go(call);
+    else
+        refuse(call, transaction_coordinator_error(err));
+}
+
+/* What is committed is durable on other shards before that it is committed. */
+static bool is_to_be_flushed(const struct transaction_call *call,
+                             const struct transaction_entry *entry)
+{
+    const struct transaction_fields *fields = &entry->transaction.fields;
+
+    return call->event.kind == TRANSACTION_END && call->event.commit && !call->is_flushed &&
+           fields->state == TRANSACTION_ONGOING && fields->epoch == call->event.epoch &&
+           fields->producer_id == call->event.producer_id;
+}
+
+/* While an id was drawn, or others wrote, all may have changed. */
 static void go(struct transaction_call *call)
 {
     struct transaction_coordinator *coordinator = call->coordinator;
@@ -102,6 +126,14 @@ static void go(struct transaction_call *call)
     if (error != KAFKA_NONE) {
         refuse(call, error);
         return;
+    }
+    if (is_to_be_flushed(call, entry)) {
+        struct transaction_flush *flush;
+        err = transaction_flush_start(coordinator, &entry->partitions, on_flushed, call, &flush);
+        if (err != OK)
+            refuse(call, transaction_coordinator_error(err));
+        if (err != OK || flush != NULL)
+            return;
     }
     call->step = (struct transaction_step){
         .entry = entry, .event = call->event, .adds = call->adds, .done = on_done};

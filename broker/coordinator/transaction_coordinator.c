@@ -7,6 +7,7 @@
 #include "base/metric_family.h"
 #include "broker/coordinator/transaction_call.h"
 #include "broker/coordinator/transaction_coordinator_private.h"
+#include "broker/coordinator/transaction_flush.h"
 #include "broker/coordinator/transaction_records.h"
 #include "broker/coordinator/transaction_route.h"
 #include "broker/coordinator/transaction_step.h"
@@ -33,6 +34,7 @@ enum err transaction_coordinator_create(struct shard *shard, struct transaction_
     hash_map_init(&coordinator->entries, prng_u64(&shard->prng));
     list_init(&coordinator->all);
     list_init(&coordinator->calls);
+    list_init(&coordinator->flushes);
     transaction_timeouts_init(&coordinator->timeouts, coordinator);
     transaction_markers_init(&coordinator->markers, shard);
     transaction_registrations_init(&coordinator->registrations, coordinator);
@@ -170,6 +172,7 @@ void transaction_coordinator_destroy(struct transaction_coordinator *coordinator
     coordinator->closing = true;
     runtime_deinit(&coordinator->runtime); /* what is under way, before the entries that it is of */
     transaction_call_end_all(&coordinator->calls);
+    transaction_flush_end_all(&coordinator->flushes);
     transaction_registrations_deinit(&coordinator->registrations);
     while ((entry = hash_map_next(&coordinator->entries, &cursor)) != NULL)
         remove_entry(entry);

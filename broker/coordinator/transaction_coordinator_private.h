@@ -15,6 +15,7 @@ struct transaction_coordinator {
     struct hash_map entries; /* by id; without those that a tombstone has ended */
     struct list all;         /* of transaction_entry.node: the same */
     struct list calls;       /* of transaction_call, under way */
+    struct list flushes;     /* of transaction_flush, under way */
     struct transaction_timeouts timeouts;
     struct transaction_markers markers;
     struct transaction_registrations registrations;
