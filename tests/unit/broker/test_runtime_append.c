@@ -115,6 +115,22 @@ Test(runtime_append, a_write_without_records_is_done_when_those_before_it_are_du
     cr_assert(eq(u32, empty.place, 3));
 }
 
+/* RWR-3: nor after they have failed: what was applied is not there behind the next start. */
+Test(runtime_append, a_write_without_records_fails_behind_one_that_was_applied_and_failed)
+{
+    struct test_write write;
+    struct test_write behind;
+    struct test_write later;
+
+    start_told(&write, 0, 1, false);
+    start_told(&behind, 0, 0, false);
+    partition_end_waits(partition, ERR_STORAGE);
+    start_told(&later, 0, 0, false);
+    cr_assert(eq(int, write.err, ERR_STORAGE));
+    cr_assert(eq(int, behind.err, ERR_STORAGE));
+    cr_assert(eq(int, later.err, ERR_STORAGE));
+}
+
 static struct test_write follower;
 
 static void start_follower(struct runtime_write *write)

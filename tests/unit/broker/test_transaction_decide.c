@@ -176,6 +176,20 @@ Test(transaction_decide, a_decision_under_way_is_waited_for)
     is_refused(happen(TRANSACTION_TIMEOUT, TRANSACTION_V1), KAFKA_CONCURRENT_TRANSACTIONS);
 }
 
+/* The first process speaks V2; the second one has its epoch from InitProducerId, and ends by V1. */
+Test(transaction_decide, a_fenced_process_of_v2_is_not_told_the_epoch_of_one_of_v1)
+{
+    for (int commit = 0; commit <= 1; commit++) {
+        be(TRANSACTION_COMPLETE_ABORT, 3);
+        is_answered(init(-1, -1, TRANSACTION_V2), P, 4);
+        add(P, 4, false);
+        end(TRANSACTION_V1, P, 4, commit);
+        happen(TRANSACTION_COMPLETE, TRANSACTION_V1);
+        is_refused(end(TRANSACTION_V2, P, 3, true), KAFKA_PRODUCER_FENCED);
+        is_refused(end(TRANSACTION_V2, P, 3, false), KAFKA_PRODUCER_FENCED);
+    }
+}
+
 /* ---- partitions */
 
 Test(transaction_decide, the_first_partition_begins_it_and_what_is_there_is_not_recorded_again)
@@ -261,6 +275,7 @@ Test(transaction_decide, ending_it_in_each_state)
         struct transaction_decision decision;
 
         be(row->state, 5);
+        transaction.fields.client_version = row->version;
         decision = end(row->version, P, row->is_old ? 4 : 5, row->commit);
         cr_assert(eq(i16, decision.error, row->error), "row %zu", i);
         cr_assert(eq(int, decision.writes, row->prepares), "row %zu", i);
