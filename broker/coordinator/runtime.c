@@ -192,6 +192,7 @@ enum err runtime_load(struct runtime *runtime, struct partition *partition)
     timer_init(&entry->load_again, on_load_again);
     list_init(&entry->writes);
     list_init(&entry->applied);
+    entry->lost = OK;
     list_push_back(&runtime->partitions, &entry->node);
     begin_load(entry);
     return OK;

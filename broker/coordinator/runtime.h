@@ -98,6 +98,7 @@ struct runtime_partition {
     struct runtime_load load;
     struct list writes;  /* runtime_write.h: not applied, in the order in which they were started */
     struct list applied; /* with applies_at_append: not done; before them in that order */
+    enum err lost;       /* of a write that was applied so, and will not be durable: RWR-3 */
     bool is_going_on;    /* one of them is applied, or ends: the others have their turn behind it */
 };
 

@@ -226,7 +226,7 @@ static bool end_one(struct runtime_partition *partition)
 
     if (write == NULL || !write->is_durable)
         return false;
-    finish(write, OK);
+    finish(write, is_empty(write) ? partition->lost : OK); /* RWR-3 */
     return true;
 }
 
@@ -281,6 +281,8 @@ static void on_ack(struct partition_waiter *waiter, enum err err)
     struct runtime_write *write = container_of(waiter, struct runtime_write, ack);
 
     if (err != OK) {
+        if (write->partition->runtime->kind->applies_at_append)
+            write->partition->lost = err;
         fail(write, err);
         return;
     }

@@ -8,7 +8,8 @@
  *   RWR-2  done(OK) comes when the records are durable and applied (RUN-1), and never before: the
  *          place to answer
  *   RWR-3  a write without records is done when those before it have ended: an answer that tells of
- *        their records is not given before these are durable
+ *        their records is not given before these are durable; and once one that was applied at the
+ *        append has failed, whoever was behind it and whoever comes later hears that, too
  *   RWR-4  a marker that the log has already (partition_marker.h) is applied no second time; it is
  *        done when the one that is there is durable */
 #ifndef LEVEE_BROKER_COORDINATOR_RUNTIME_WRITE_H

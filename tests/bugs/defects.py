@@ -995,4 +995,13 @@ DEFECTS = [
            ["test_fetch_committed"],
            ("broker/handlers/fetch_aborted.c", "    bool is_much = fetch->aborted_bytes",
             "    bool is_much = !$BUG && fetch->aborted_bytes")),
+    defect("failed_write_forgotten", "an answer that writes nothing is given though what it tells of was lost",
+           ["test_runtime_append", SIM],
+           ("broker/coordinator/runtime_write.c", "is_empty(write) ? partition->lost : OK",
+            "is_empty(write) && !$BUG ? partition->lost : OK")),
+    defect("end_of_another", "a fenced producer is told the epoch of the one that fenced it",
+           ["test_transaction_decide", SIM],
+           ("broker/coordinator/transaction_decide.c",
+            "|| fields->client_version < TRANSACTION_V2)",
+            "|| (fields->client_version < TRANSACTION_V2 && !$BUG))")),
 ]
