@@ -86,8 +86,19 @@ func (s *suite) values(ctx context.Context, topic string, committed bool) ([]str
 	return found, nil
 }
 
+// committed reads until there are so many: a commit is answered when it is decided, its markers may
+// be a moment behind.
+func (s *suite) committed(ctx context.Context, topic string, count int) ([]string, error) {
+	for end := time.Now().Add(20 * time.Second); ; {
+		found, err := s.values(ctx, topic, true)
+		if err != nil || len(found) >= count || time.Now().After(end) {
+			return found, err
+		}
+	}
+}
+
 func (s *suite) expectValues(ctx context.Context, topic string, want []string) error {
-	found, err := s.values(ctx, topic, true)
+	found, err := s.committed(ctx, topic, len(want))
 	if err != nil {
 		return err
 	}
@@ -196,7 +207,7 @@ func (s *suite) manyPartitions(ctx context.Context) error {
 			return err
 		}
 	}
-	found, err := s.values(ctx, topic, true)
+	found, err := s.committed(ctx, topic, 2*partitions)
 	if err != nil {
 		return err
 	}
@@ -320,7 +331,7 @@ func (s *suite) consumeTransformProduce(ctx context.Context) error {
 			done += len(fetches.Records())
 		}
 	}
-	found, err := s.values(ctx, to, true)
+	found, err := s.committed(ctx, to, 100)
 	if err != nil {
 		return err
 	}
