@@ -73,6 +73,7 @@ ALL = {
     "kcat": kcat,
     "confluent-kafka": python_suite("confluent.py", toolchains.python),
     "confluent-transactions": python_suite("confluent_transactions.py", toolchains.python),
+    "held-frames": python_suite("held_frames.py", toolchains.python),
     "kafka-python": python_suite("kafka_python.py", toolchains.python),
     "java": java,
     "java-transactions": java_transactions,
