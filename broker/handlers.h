@@ -54,6 +54,8 @@ handler_fn handle_list_groups;
 handler_fn handle_list_offsets;
 handler_fn handle_list_partition_reassignments;
 handler_fn handle_list_transactions;
+handler_fn handle_describe_transactions;
+handler_fn handle_write_txn_markers;
 handler_fn handle_metadata;
 handler_fn handle_offset_commit;
 handler_fn handle_offset_delete;

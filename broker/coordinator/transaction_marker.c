@@ -23,7 +23,7 @@ static void on_appended(struct partition_marker *plain, enum err err)
 {
     struct transaction_marker *marker = container_of(plain, struct transaction_marker, plain);
 
-    if (err != OK || is_home(marker)) {
+    if (err != OK || (is_home(marker) && !marker->is_awaited)) {
         finish(marker, err); /* TMA-1: Complete* stands behind it */
         return;
     }

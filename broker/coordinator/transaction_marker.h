@@ -22,6 +22,7 @@ struct transaction_marker {
     int32_t coordinator_epoch;
     bool commit;
     bool txn_v2;
+    bool is_awaited; /* OK means durable on the home shard, too: somebody is told */
     /* ERR_NOT_FOUND: the partition is not there, not led or not served now; others as
      * partition_append_marker. */
     void (*done)(struct transaction_marker *marker, enum err err);

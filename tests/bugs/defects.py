@@ -1004,4 +1004,13 @@ DEFECTS = [
            ("broker/coordinator/transaction_decide.c",
             "|| fields->client_version < TRANSACTION_V2)",
             "|| (fields->client_version < TRANSACTION_V2 && !$BUG))")),
+    defect("abort_of_a_part", "an administrator's marker goes into a transaction that is committed later",
+           ["test_transaction_apis"],
+           ("broker/handlers/write_txn_markers.c",
+            "                result->error_code = KAFKA_INVALID_TXN_STATE;\n",
+            "                result->error_code = $BUG ? KAFKA_NONE : KAFKA_INVALID_TXN_STATE;\n")),
+    defect("barrier_skipped", "what is listed need not be durable",
+           ["test_runtime"],
+           ("broker/coordinator/runtime_barrier.c", "    if (partition == NULL) {\n",
+            "    if (partition == NULL || $BUG) {\n")),
 ]

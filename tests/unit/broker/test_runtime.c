@@ -1,4 +1,5 @@
 /* The partitions of a coordinator: loaded, written to, let go. */
+#include "broker/coordinator/runtime_barrier.h"
 #include "tests/unit/broker/runtime_rig.h"
 
 static void set_up(void)
@@ -90,6 +91,47 @@ Test(runtime, a_write_without_records_is_done_behind_those_before_it)
     cr_assert(eq(u32, empty.place, 3));
     cr_assert(eq(u32, behind.place, 4));
     cr_assert(eq(int, empty.err, OK));
+}
+
+static uint32_t barrier_count;
+static enum err barrier_err;
+
+static void on_barrier(void *context, enum err err)
+{
+    barrier_count++;
+    barrier_err = err;
+}
+
+/* RBR-1 */
+Test(runtime, a_barrier_is_passed_when_all_that_was_written_is_durable)
+{
+    struct test_write write;
+    struct runtime_barrier *barrier;
+
+    cr_assert(eq(int, runtime_barrier_start(&fake->runtime, on_barrier, NULL, &barrier), OK));
+    cr_assert(eq(u32, barrier_count, 1), "there is nothing to wait for");
+    cr_assert_null(barrier);
+    start(&write, 0, 1, false);
+    cr_assert(eq(int, runtime_barrier_start(&fake->runtime, on_barrier, NULL, &barrier), OK));
+    rig_run_tasks();
+    cr_assert(eq(u32, barrier_count, 1));
+    disk_commit();
+    cr_assert(eq(u32, barrier_count, 2));
+    cr_assert(eq(int, barrier_err, OK));
+    start(&write, 1, 1, false);
+    cr_assert(eq(int, runtime_barrier_start(&fake->runtime, on_barrier, NULL, &barrier), OK));
+    runtime_barrier_forget(barrier);
+    disk_commit();
+    cr_assert(eq(u32, barrier_count, 2), "nobody waits any more");
+    start(&write, 2, 1, false);
+    cr_assert(eq(int, runtime_barrier_start(&fake->runtime, on_barrier, NULL, &barrier), OK));
+    runtime_unload(&fake->runtime, 0);
+    cr_assert(eq(u32, barrier_count, 3));
+    cr_assert(eq(int, barrier_err, ERR_NOT_FOUND));
+    mem_fail_after(1);
+    cr_assert(
+        eq(int, runtime_barrier_start(&fake->runtime, on_barrier, NULL, &barrier), ERR_NOMEM));
+    mem_fail_after(0);
 }
 
 Test(runtime, a_write_that_is_refused_says_so_at_once_and_is_not_applied)
