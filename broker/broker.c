@@ -116,14 +116,36 @@ static void on_store_space(void *context, bool short_of_space)
         log_line(station->shard.sink, LOG_INFO, "LVE-2103", "there is space again");
 }
 
+/* log.cleaner.*, as it is now; none while the wall clock is not believed, by which tombstones and
+ * young records are told apart. */
+static void on_store_cleaning(void *context, struct store_cleaning *cleaning)
+{
+    struct station *station = context;
+    struct shard *shard = &station->shard;
+    const struct config_values *values = shard_config(shard);
+    uint32_t shard_count = station->broker->options.shard_count;
+
+    cleaning->is_off = !values->log_cleaner_enable || !clock_guard_allows(shard);
+    cleaning->backoff_ms = values->log_cleaner_backoff_ms > UINT32_MAX
+                               ? UINT32_MAX
+                               : (uint32_t)values->log_cleaner_backoff_ms;
+    cleaning->map_max_bytes = (uint64_t)values->log_cleaner_dedupe_buffer_size / shard_count;
+    cleaning->uncompressed_max_bytes = (uint64_t)values->levee_uncompressed_batch_max_bytes;
+    cleaning->bytes_per_second = values->log_cleaner_io_max_bytes_per_second / shard_count;
+}
+
 static enum err open_store(struct station *station)
 {
-    static const struct store_events events = {.failed = on_store_failed, .space = on_store_space};
+    static const struct store_events events = {
+        .failed = on_store_failed, .space = on_store_space, .cleaning = on_store_cleaning};
     struct broker *broker = station->broker;
     const struct config *config = broker->options.config;
     struct shard *shard = &station->shard;
-    struct store_world world = {
-        .loop = &shard->loop, .prng = &shard->prng, .sink = shard->sink, .dir = &broker->dir};
+    struct store_world world = {.loop = &shard->loop,
+                                .prng = &shard->prng,
+                                .sink = shard->sink,
+                                .dir = &broker->dir,
+                                .offload = shard->offload};
     struct store_options options = {
         .shard = shard->index,
         .shard_count = broker->options.shard_count,

@@ -158,13 +158,21 @@ static void fill(const struct topic_config_values *values, struct topic_config *
     };
     out->log = (struct log_config){
         .segment_bytes = (uint32_t)values->segment_bytes,
-        .segment_ms = values->segment_ms,
+        /* what is never closed is never compacted (LogConfig.maxSegmentMs) */
+        .segment_ms = out->compact && values->max_compaction_lag_ms < values->segment_ms
+                          ? values->max_compaction_lag_ms
+                          : values->segment_ms,
         .retention_ms = values->retention_ms,
         .retention_bytes = values->retention_bytes,
         .index_interval_bytes = (uint32_t)values->index_interval_bytes,
         .segment_index_bytes = (uint32_t)values->segment_index_bytes,
         .file_delete_delay_ms = values->file_delete_delay_ms,
         .retention_by_delete = (values->cleanup_policy & TOPIC_CONFIG_CLEANUP_POLICY_DELETE) != 0,
+        .compact = out->compact,
+        .min_cleanable_dirty_ratio = values->min_cleanable_dirty_ratio,
+        .min_compaction_lag_ms = values->min_compaction_lag_ms,
+        .max_compaction_lag_ms = values->max_compaction_lag_ms,
+        .delete_retention_ms = values->delete_retention_ms,
         .relaxed = values->levee_durability == TOPIC_CONFIG_LEVEE_DURABILITY_CACHE,
         .log_append_time = out->log_append_time,
     };

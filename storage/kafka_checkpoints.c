@@ -1,4 +1,4 @@
-/* Kafka's three files of offsets, one for all logs of a directory, whichever shard has them. */
+/* Kafka's four files of offsets, one for all logs of a directory, whichever shard has them. */
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/small_file.h"
@@ -10,12 +10,13 @@
 #include <stdio.h>
 #include <string.h>
 
-enum kind { RECOVERY_POINT, HIGH_WATERMARK, LOG_START, KIND_COUNT };
+enum kind { RECOVERY_POINT, HIGH_WATERMARK, LOG_START, CLEANED, KIND_COUNT };
 
 static const char *const names[KIND_COUNT] = {
     [RECOVERY_POINT] = "recovery-point-offset-checkpoint",
     [HIGH_WATERMARK] = "replication-offset-checkpoint",
     [LOG_START] = "log-start-offset-checkpoint",
+    [CLEANED] = "cleaner-offset-checkpoint",
 };
 
 static int64_t offset_of(const struct log *log, enum kind kind)
@@ -25,6 +26,8 @@ static int64_t offset_of(const struct log *log, enum kind kind)
         return log->offsets.log_end;
     case HIGH_WATERMARK:
         return log->offsets.high_watermark;
+    case CLEANED:
+        return log->cleaned_offset;
     default:
         return log->offsets.log_start;
     }
@@ -38,7 +41,7 @@ static uint32_t fill_entries(const struct store *store, enum kind kind,
     list_for_each(node, &store->env.logs)
     {
         const struct log *log = container_of(node, struct log, node);
-        if (log->quarantined)
+        if (log->quarantined || (kind == CLEANED && log->cleaned_offset == 0))
             continue;
         entries[count++] =
             (struct offset_checkpoint_entry){.topic = log->name,

@@ -8,8 +8,6 @@
 #include "storage/log/segment_aborted.h"
 #include "storage/store_private.h"
 
-#include <float.h>
-
 enum {
     EXTENT_BYTES = 16 << 20,
     GROUP_BYTES = 1 << 20,
@@ -20,9 +18,6 @@ enum {
     LOG_GATHERS_BYTES = 16 << 10, /* on average, before a checkpoint writes it */
     LENT_SHARE = 4, /* readers may have so much of what the tail cache may be: journal memory is
                      * twice the cache or more (memory_limits.h), so it always has some */
-    CLEANER_MAP_BYTES = 32 << 20,
-    CLEANER_BATCH_BYTES = 256 << 20,
-    CLEANER_BACKOFF_MS = 15000,
     SLACK_BYTES = 64 << 20, /* at most, of group buffers beyond the payload in them */
 };
 
@@ -135,7 +130,16 @@ static void on_cleaner_idle(void *context)
     store_cleaner_stopped(context);
 }
 
+static void ask_cleaning(void *context, struct store_cleaning *cleaning)
+{
+    const struct store *store = context;
+
+    if (store->events->cleaning != NULL)
+        store->events->cleaning(store->events_context, cleaning);
+}
+
 static const struct cleaner_events cleaner_events = {
+    .ask = ask_cleaning,
     .idle = on_cleaner_idle,
     .failed = on_part_failed,
 };
@@ -345,30 +349,6 @@ static void take_options(struct store_options *out, const struct store_options *
         out->producers_max = PRODUCERS_MAX;
 }
 
-static struct cleaner_settings cleaner_settings(const struct store_options *options)
-{
-    return (struct cleaner_settings){
-        .map_max_bytes = options->cleaner_map_max_bytes != 0 ? options->cleaner_map_max_bytes
-                                                             : CLEANER_MAP_BYTES,
-        .uncompressed_max_bytes = options->cleaner_uncompressed_max_bytes != 0
-                                      ? options->cleaner_uncompressed_max_bytes
-                                      : CLEANER_BATCH_BYTES,
-        .bytes_per_second =
-            options->cleaner_bytes_per_second > 0 ? options->cleaner_bytes_per_second : DBL_MAX,
-    };
-}
-
-static uint32_t cleaner_backoff_ms(const struct store_options *options)
-{
-    return options->cleaner_backoff_ms != 0 ? options->cleaner_backoff_ms : CLEANER_BACKOFF_MS;
-}
-
-void store_set_cleaner(struct store *store, const struct store_options *options)
-{
-    store->cleaner.settings = cleaner_settings(options);
-    store->cleaner.backoff_ms = cleaner_backoff_ms(options);
-}
-
 static void init_environment(struct store *store, const struct marks_set *marks,
                              struct journal_scan *scan)
 {
@@ -444,11 +424,8 @@ enum err store_open(const struct store_world *world, const struct store_options 
     checkpointer_init(&store->checkpointer, &store->env, store->world.dir->dir_fd,
                       &checkpointer_events, store);
     store_walk_init(&store->walk, &store->env);
-    {
-        const struct cleaner_settings settings = cleaner_settings(&store->options);
-        cleaner_init(&store->cleaner, &store->env, world->offload, world->dir->dir_fd, &settings,
-                     cleaner_backoff_ms(&store->options), &cleaner_events, store);
-    }
+    cleaner_init(&store->cleaner, &store->env, world->offload, world->dir->dir_fd, &cleaner_events,
+                 store);
     *out = store;
     return OK;
 }
@@ -458,8 +435,7 @@ void store_start(struct store *store)
     if (store->options.shard == 0)
         file_deletion_scan(&store->deletion, store->world.dir->path);
     file_deletion_start(&store->deletion);
-    if (!store->options.cleaner_is_off)
-        cleaner_start(&store->cleaner);
+    cleaner_start(&store->cleaner);
     space_monitor_look(&store->space);
     if (store->space.is_short)
         space_monitor_touch(&store->space);

@@ -64,7 +64,7 @@ void store_start(struct store *store);
 void store_stop(struct store *store, void (*done)(void *context, enum err err), void *context);
 
 /* When all stores of the directory have stopped: Kafka's recovery-point-offset-checkpoint,
- * replication-offset-checkpoint and log-start-offset-checkpoint, which a Kafka broker or one of its
+ * replication-offset-checkpoint, log-start-offset-checkpoint and cleaner-offset-checkpoint, which a Kafka broker or one of its
  * tools may read next; levee reads them only where it has no marks.  stores: of every shard, by
  * number; their loops may not run them meanwhile.  ERR_STORAGE: one did not stop in order.
  * Synchronous. */
@@ -78,9 +78,6 @@ void store_close(struct store *store);
  * say ERR_FULL, too (but for those of logs with reserved_space). */
 void store_wait_room(struct store *store, struct store_waiter *waiter);
 void store_cancel_wait(struct store_waiter *waiter);
-
-/* log.cleaner.*, from the next pass on; of options the cleaner_* members count. */
-void store_set_cleaner(struct store *store, const struct store_options *options);
 
 /* Start a checkpoint now (tests, tools, before a planned stop); done may be NULL. */
 void store_checkpoint(struct store *store, void (*done)(void *context, enum err err),

@@ -15,6 +15,16 @@ struct loop;
 struct prng;
 struct slab;
 
+/* How logs are compacted (storage/cleaner). */
+struct store_cleaning {
+    bool is_off;            /* now */
+    uint32_t backoff_ms;    /* until the next look; 0: 15000 */
+    uint64_t map_max_bytes; /* for keys; 0: 32 MiB */
+    uint64_t
+        uncompressed_max_bytes; /* a batch that expands to more cannot be compacted; 0: 256 MiB */
+    double bytes_per_second;    /* read and written; 0: no limit */
+};
+
 struct store_options {
     uint32_t shard;
     uint32_t shard_count;
@@ -34,11 +44,6 @@ struct store_options {
     uint32_t segment_shrink; /* a segment is full at such a part of segment.bytes; 0: 1 */
     uint32_t producers_max;  /* that all logs remember, and twice as many recovered ones (PSH-2 of
                               * producer_shares.h); 0: as many as one may */
-    bool cleaner_is_off;     /* log.cleaner.enable=false */
-    uint32_t cleaner_backoff_ms;             /* 0: 15000 */
-    uint64_t cleaner_map_max_bytes;          /* 0: 32 MiB */
-    uint64_t cleaner_uncompressed_max_bytes; /* of a batch; 0: 256 MiB */
-    double cleaner_bytes_per_second;         /* read and written; 0: no limit */
     struct slab *group_slab; /* for the journal's groups, which the tail cache keeps */
     struct slab *read_slab;  /* for what readers hold; NULL: the store's own */
 };
@@ -46,6 +51,8 @@ struct store_options {
 struct store_events {
     void (*failed)(void *context, enum err err);       /* STO-3; once */
     void (*space)(void *context, bool short_of_space); /* STO-5 crossed */
+    /* Optional: how is to be cleaned?  Before each pass; *cleaning is zeroed. */
+    void (*cleaning)(void *context, struct store_cleaning *cleaning);
 };
 
 /* The environment of a store: everything is the caller's and outlives it. */

@@ -1,5 +1,13 @@
 #include "storage/cleaner/cleaner.h"
 
+#include <float.h>
+
+enum {
+    BACKOFF_MS = 15000,
+    MAP_BYTES = 32 << 20,
+    BATCH_BYTES = 256 << 20,
+};
+
 static void set_aside(struct cleaner *cleaner, struct log *log, enum err err)
 {
     log->is_uncleanable = true;
@@ -14,6 +22,22 @@ static bool is_passing(enum err err)
 {
     return err == ERR_AGAIN || err == ERR_CLOSED || err == ERR_NOMEM || err == ERR_NOSPACE ||
            err == ERR_NOT_FOUND;
+}
+
+static struct store_cleaning ask(struct cleaner *cleaner)
+{
+    struct store_cleaning cleaning = {0};
+
+    cleaner->events->ask(cleaner->context, &cleaning);
+    if (cleaning.backoff_ms == 0)
+        cleaning.backoff_ms = BACKOFF_MS;
+    if (cleaning.map_max_bytes == 0)
+        cleaning.map_max_bytes = MAP_BYTES;
+    if (cleaning.uncompressed_max_bytes == 0)
+        cleaning.uncompressed_max_bytes = BATCH_BYTES;
+    if (!(cleaning.bytes_per_second > 0))
+        cleaning.bytes_per_second = DBL_MAX;
+    return cleaning;
 }
 
 static void expect(struct cleaner *cleaner, uint32_t delay_ms)
@@ -55,7 +79,7 @@ static void on_ended(void *context, struct log *log, const struct cleaner_pass_r
     if (!cleaner->is_on)
         cleaner->events->idle(cleaner->context);
     else
-        expect(cleaner, err == OK || log == NULL ? 0 : cleaner->backoff_ms);
+        expect(cleaner, err == OK || log == NULL ? 0 : ask(cleaner).backoff_ms);
 }
 
 static void on_sync_failed(void *context, enum err err)
@@ -101,18 +125,19 @@ static struct log *choose(struct cleaner *cleaner, struct cleaner_section *out)
 
 void cleaner_look(struct cleaner *cleaner)
 {
+    struct store_cleaning cleaning = ask(cleaner);
     struct cleaner_section section;
     struct log *log;
 
     if (!cleaner->is_on || cleaner->pass != NULL || cleaner->env->state != STORE_RUNNING ||
         cleaner->env->stopping)
         return;
-    log = choose(cleaner, &section);
+    log = cleaning.is_off ? NULL : choose(cleaner, &section);
     if (log != NULL)
-        cleaner->pass = cleaner_pass_begin(log, &section, &cleaner->settings, cleaner->offload,
+        cleaner->pass = cleaner_pass_begin(log, &section, &cleaning, cleaner->offload,
                                            cleaner->dir_fd, &pass_events, cleaner);
     if (cleaner->pass == NULL)
-        expect(cleaner, cleaner->backoff_ms);
+        expect(cleaner, ask(cleaner).backoff_ms);
 }
 
 static void on_timer(struct timer *timer)
@@ -121,16 +146,13 @@ static void on_timer(struct timer *timer)
 }
 
 void cleaner_init(struct cleaner *cleaner, struct log_environment *env, struct offload *offload,
-                  int32_t dir_fd, const struct cleaner_settings *settings, uint32_t backoff_ms,
-                  const struct cleaner_events *events, void *context)
+                  int32_t dir_fd, const struct cleaner_events *events, void *context)
 {
     *cleaner = (struct cleaner){.env = env,
                                 .events = events,
                                 .context = context,
                                 .offload = offload,
                                 .dir_fd = dir_fd,
-                                .settings = *settings,
-                                .backoff_ms = backoff_ms,
                                 .timer = {.fire = on_timer}};
 }
 
@@ -146,7 +168,7 @@ void cleaner_deinit(struct cleaner *cleaner)
 void cleaner_start(struct cleaner *cleaner)
 {
     cleaner->is_on = true;
-    expect(cleaner, cleaner->backoff_ms);
+    expect(cleaner, ask(cleaner).backoff_ms);
 }
 
 bool cleaner_stop(struct cleaner *cleaner)

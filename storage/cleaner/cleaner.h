@@ -1,7 +1,7 @@
 /* cleaner: which log of a store is compacted next, and when.
  *
  * Owned by a store; lives on its loop.  One pass at a time; the log that wants one most comes
- * first; when none does, it looks again after backoff_ms.
+ * first; when none does, it looks again after the backoff.
  *   CLN-1  a log whose batches cannot be read is set aside, told once (LVE-2230), and not tried
  *          again by this process; what lacks memory or space is tried again
  *   CLN-2  only logs whose cleanup.policy contains compact, as it is now
@@ -12,6 +12,7 @@
 #include "storage/cleaner/cleaner_pass.h"
 
 struct cleaner_events {
+    void (*ask)(void *context, struct store_cleaning *cleaning); /* of store_events */
     void (*idle)(void *context);                 /* it was told to stop, and no pass is left */
     void (*failed)(void *context, enum err err); /* CLN-3 */
 };
@@ -22,18 +23,14 @@ struct cleaner {
     void *context;
     struct offload *offload; /* or NULL */
     int32_t dir_fd;
-    struct cleaner_settings settings;
-    uint32_t backoff_ms;
     bool is_on;
     struct cleaner_pass *pass; /* or NULL */
     struct timer timer;
     uint32_t uncleanable_count;
 };
 
-/* settings may be changed at any time, and count from the next pass on. */
 void cleaner_init(struct cleaner *cleaner, struct log_environment *env, struct offload *offload,
-                  int32_t dir_fd, const struct cleaner_settings *settings, uint32_t backoff_ms,
-                  const struct cleaner_events *events, void *context);
+                  int32_t dir_fd, const struct cleaner_events *events, void *context);
 void cleaner_deinit(struct cleaner *cleaner); /* a pass in flight ends by itself, untold */
 
 void cleaner_start(struct cleaner *cleaner);

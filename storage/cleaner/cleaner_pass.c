@@ -33,7 +33,7 @@ struct cleaner_pass {
     struct offload *offload;
     int32_t dir_fd;
     struct cleaner_section section;
-    struct cleaner_settings settings;
+    struct store_cleaning cleaning;
     struct cleaner_pass_result result;
     struct task begin_task;
     struct timer timer; /* until the next slice may be read */
@@ -265,7 +265,7 @@ static void begin_again(struct cleaner_pass *pass)
 {
     pass->ignores_transactions = false;
     cleaner_map_deinit(&pass->map);
-    cleaner_map_init(&pass->map, prng_u64(pass->env->prng), pass->settings.map_max_bytes);
+    cleaner_map_init(&pass->map, prng_u64(pass->env->prng), pass->cleaning.map_max_bytes);
     cleaner_transactions_deinit(&pass->transactions);
     cleaner_transactions_init(&pass->transactions, prng_u64(pass->env->prng), TRANSACTIONS_MAX);
     begin_phase(pass, PHASE_NOTE);
@@ -645,7 +645,7 @@ static void on_due(struct timer *timer)
 static bool must_wait(struct cleaner_pass *pass)
 {
     uint64_t bytes = pass->result.read_bytes + pass->result.written_bytes;
-    double seconds = (double)bytes / pass->settings.bytes_per_second;
+    double seconds = (double)bytes / pass->cleaning.bytes_per_second;
     uint64_t now_ns = loop_now_ns(pass->loop);
 
     if (seconds > 1e9 || pass->due_ns + (uint64_t)(seconds * 1e9) <= now_ns)
@@ -708,7 +708,7 @@ static void on_begin(struct task *task)
 }
 
 struct cleaner_pass *cleaner_pass_begin(struct log *log, const struct cleaner_section *section,
-                                        const struct cleaner_settings *settings,
+                                        const struct store_cleaning *cleaning,
                                         struct offload *offload, int32_t dir_fd,
                                         const struct cleaner_pass_events *events, void *context)
 {
@@ -725,7 +725,7 @@ struct cleaner_pass *cleaner_pass_begin(struct log *log, const struct cleaner_se
                                   .offload = offload,
                                   .dir_fd = dir_fd,
                                   .section = *section,
-                                  .settings = *settings,
+                                  .cleaning = *cleaning,
                                   .ignores_transactions = true,
                                   .due_ns = loop_now_ns(env->loop),
                                   .begin_task = {.run = on_begin},
@@ -740,9 +740,9 @@ struct cleaner_pass *cleaner_pass_begin(struct log *log, const struct cleaner_se
                                          .now_ms = log_wall_ms(log),
                                          .delete_retention_ms = log->config.delete_retention_ms};
     cleaner_group_init(&pass->group);
-    cleaner_map_init(&pass->map, prng_u64(env->prng), settings->map_max_bytes);
+    cleaner_map_init(&pass->map, prng_u64(env->prng), cleaning->map_max_bytes);
     cleaner_transactions_init(&pass->transactions, prng_u64(env->prng), TRANSACTIONS_MAX);
-    cleaner_batch_init(&pass->batch, settings->uncompressed_max_bytes);
+    cleaner_batch_init(&pass->batch, cleaning->uncompressed_max_bytes);
     if (cleaner_producers_take(&pass->producers, &log->producers) != OK ||
         grow(pass, SLICE_BYTES) != OK) {
         free_pass(pass);

@@ -19,13 +19,6 @@
 #include "storage/cleaner/cleaner_group.h"
 #include "storage/cleaner/cleaner_section.h"
 
-/* Of the broker's configuration; in force from the next pass on. */
-struct cleaner_settings {
-    uint64_t map_max_bytes;          /* log.cleaner.dedupe.buffer.size */
-    uint64_t uncompressed_max_bytes; /* no batch may expand to more */
-    double bytes_per_second;         /* log.cleaner.io.max.bytes.per.second, read and written */
-};
-
 struct cleaner_pass_result {
     enum err err; /* OK: done; ERR_CLOSED: the log has gone, or the store stops */
     uint64_t read_bytes;
@@ -44,7 +37,7 @@ struct cleaner_pass;
 
 /* dir_fd: for syncfs.  NULL: no memory. */
 struct cleaner_pass *cleaner_pass_begin(struct log *log, const struct cleaner_section *section,
-                                        const struct cleaner_settings *settings,
+                                        const struct store_cleaning *cleaning,
                                         struct offload *offload, int32_t dir_fd,
                                         const struct cleaner_pass_events *events, void *context);
 

@@ -139,11 +139,24 @@ Test(topic_config, words_become_flags)
     resolve("t", &topic);
     cr_assert(topic.log.retention_by_delete);
     cr_assert(topic.compact);
+    cr_assert(topic.log.compact);
+    cr_assert(eq(i64, topic.log.segment_ms, 604800000));
     cr_assert(eq(i8, topic.compression, 4));
     cr_assert(topic.log_append_time);
     cr_assert(topic.log.relaxed);
+    set(2, "t", "max.compaction.lag.ms", "5000"); /* what is never closed is never compacted */
+    set(2, "t", "delete.retention.ms", "17");
+    set(2, "t", "min.compaction.lag.ms", "3");
+    set(2, "t", "min.cleanable.dirty.ratio", "0.25");
+    resolve("t", &topic);
+    cr_assert(eq(i64, topic.log.segment_ms, 5000));
+    cr_assert(eq(i64, topic.log.max_compaction_lag_ms, 5000));
+    cr_assert(eq(i64, topic.log.delete_retention_ms, 17));
+    cr_assert(eq(i64, topic.log.min_compaction_lag_ms, 3));
+    cr_assert(topic.log.min_cleanable_dirty_ratio == 0.25);
     set(2, "t", "cleanup.policy", "");
     resolve("t", &topic);
+    cr_assert(not(topic.log.compact));
     cr_assert(not(topic.log.retention_by_delete));
 }
 
