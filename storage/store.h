@@ -64,10 +64,10 @@ void store_start(struct store *store);
 void store_stop(struct store *store, void (*done)(void *context, enum err err), void *context);
 
 /* When all stores of the directory have stopped: Kafka's recovery-point-offset-checkpoint,
- * replication-offset-checkpoint, log-start-offset-checkpoint and cleaner-offset-checkpoint, which a Kafka broker or one of its
- * tools may read next; levee reads them only where it has no marks.  stores: of every shard, by
- * number; their loops may not run them meanwhile.  ERR_STORAGE: one did not stop in order.
- * Synchronous. */
+ * replication-offset-checkpoint, log-start-offset-checkpoint and cleaner-offset-checkpoint, which
+ * a Kafka broker or one of its tools may read next; levee reads them only where it has no marks.
+ * stores: of every shard, by number; their loops may not run them meanwhile.  ERR_STORAGE: one did
+ * not stop in order.  Synchronous. */
 must_use enum err store_stopped_all(struct store *const *stores, uint32_t count);
 
 /* Free everything, also after a failure or before store_recovered; nothing is written. */

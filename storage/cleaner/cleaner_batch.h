@@ -10,9 +10,9 @@
  *          and headers of its records, too (DUR-C2)
  *   CLB-3  the horizon is set when a tombstone, or a marker without data, is first seen: now +
  *          delete_retention_ms; the base timestamp's field holds it, so records are encoded again
- *          (DUR-C7); not where an older value of the key may stay behind it: at or above map_end
- * and the first undecided transaction CLB-4  a batch that must stay is emptied, not dropped; a
- * marker stays whole */
+ *          (DUR-C7); not where an older value of the key may stay behind it: at or above
+ *          map_end and the first undecided transaction
+ *   CLB-4  a batch that must stay is emptied, not dropped; a marker stays whole */
 #ifndef LEVEE_STORAGE_CLEANER_CLEANER_BATCH_H
 #define LEVEE_STORAGE_CLEANER_CLEANER_BATCH_H
 

@@ -2,8 +2,9 @@
  *
  * Owned by a pass.  On the store's loop, but for cleaner_group_note, which may run beside it while
  * nothing else does.
- *   CLG-1  together they are not larger than a segment may be, nor their indexes, nor their range
- * of offsets CLG-2  the group is replaced only if every segment is still the one that was read */
+ *   CLG-1  together they are not larger than a segment may be, nor their indexes, nor their
+ *          range of offsets
+ *   CLG-2  the group is replaced only if every segment is still the one that was read */
 #ifndef LEVEE_STORAGE_CLEANER_CLEANER_GROUP_H
 #define LEVEE_STORAGE_CLEANER_CLEANER_GROUP_H
 
