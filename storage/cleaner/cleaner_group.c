@@ -116,7 +116,9 @@ void cleaner_group_note(struct cleaner_group *group, const uint8_t *bytes, size_
     batch_walk_init(&walk, bytes, size_bytes);
     while (batch_next(&walk, &header, &at) == OK) {
         int64_t last_offset = batch_last_offset(&header);
-        time_index_note_batch(&group->times, header.max_timestamp_ms, last_offset);
+        if (header.record_count > 0) /* the others have no record that the index could lead to */
+            time_index_note_batch(&group->times, header.max_timestamp_ms, last_offset);
+        group->last_timestamp_ms = header.max_timestamp_ms;
         if (offset_index_add_batch(&group->index, last_offset, group->noted_pos, header.size_bytes))
             time_index_add_entry(&group->times, false);
         group->noted_pos += header.size_bytes;
@@ -143,6 +145,8 @@ static enum err write_indexes(struct cleaner_group *group, struct log *log,
     uint8_t *bytes;
     enum err err;
 
+    if (group->times.max_timestamp_ms < 0) /* nothing but empty batches: it was written then */
+        time_index_note_batch(&group->times, group->last_timestamp_ms, group->end_offset - 1);
     time_index_add_entry(&group->times, true);
     times_size = time_index_size_bytes(&group->times);
     bytes = mem_try_alloc(index_size + times_size + aborted_size);

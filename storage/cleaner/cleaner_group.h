@@ -31,6 +31,7 @@ struct cleaner_group {
     int32_t fds[CLEANER_FILES]; /* -1: closed */
     uint64_t out_pos;           /* written so far */
     uint64_t noted_pos;         /* in the indexes so far */
+    int64_t last_timestamp_ms;  /* of the batch that was noted last */
     struct offset_index index;
     struct time_index times;
 };

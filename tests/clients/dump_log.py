@@ -4,7 +4,7 @@
 usage: dump_log.py --levee PATH
 
 Produces through kcat in several codecs and rolls segments, commits and aborts transactions and leaves
-one open, stops the broker with SIGTERM, then lets DumpLogSegments read every segment (deep
+one open, lets a topic be compacted, stops the broker with SIGTERM, then lets DumpLogSegments read every segment (deep
 iteration), index, time index, snapshot, aborted index, the logs of transactions and of offsets, and
 the metadata log with its snapshots.  `ok NAME` or `FAIL NAME: line` a file kind, then `N passed, N failed`.
 """
@@ -13,6 +13,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 
 import broker_process
 import kafka_rig
@@ -47,6 +48,35 @@ def transact(bootstrap):
     producers[0].send("transacted", b"open")
 
 
+def compact(bootstrap, log):
+    """Updates of a hundred keys in every codec, some in transactions, until the cleaner has gone over them."""
+    c = raw_transaction.raw.Connection(bootstrap, timeout_s=30)
+    made = c.ask("CreateTopics", 7, {"TimeoutMs": 20000, "Topics": [{
+        "Name": "compacted", "NumPartitions": 1, "ReplicationFactor": -1,
+        "Configs": [{"Name": "cleanup.policy", "Value": "compact"}]}]})["Topics"][0]
+    c.close()
+    if made["ErrorCode"]:
+        raise kafka_rig.RigError("cannot make the topic: %s" % made)
+    producer = raw_transaction.Producer(bootstrap, "compacting")
+    for n, codec in enumerate(("none", "gzip", "snappy", "lz4", "zstd", "none")):
+        text = "".join("key-%d:%s\n" % (i % 100, "" if i % 7 == 0 else "%d %s" % (i, "x" * 300))
+                       for i in range(5000))
+        subprocess.run(["kcat", "-b", bootstrap, "-P", "-t", "compacted", "-p", "0", "-K", ":", "-Z",
+                        "-z", codec, "-X", "enable.idempotence=true"], input=text, text=True,
+                       check=True, timeout=60)
+        for i in range(30):
+            producer.send("compacted", b"key-%d" % i, b"y" * 9000)
+        producer.end(n % 2 == 0)
+    written = sum(path.stat().st_size for path in log.glob("*.log"))
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        left = sum(path.stat().st_size for path in log.glob("*.log"))
+        if (log / "cleaner-offset-checkpoint").exists() and left < written / 2:
+            return
+        time.sleep(0.5)
+    raise kafka_rig.RigError("nothing was compacted: %d of %d bytes are left" % (left, written))
+
+
 def dump(paths, *options):
     """Complaints of the tool over these files."""
     code, out, err = kafka_rig.tool("dump-log", *options, "--files", ",".join(map(str, paths)),
@@ -66,13 +96,16 @@ def main():
     passed = failed = 0
     with tempfile.TemporaryDirectory(prefix="levee-dump-") as directory:
         broker = broker_process.Levee(str(pathlib.Path(args.levee).resolve()),
-                                      ["log.segment.bytes=1048576", "log.index.interval.bytes=512"],
+                                      ["log.segment.bytes=1048576", "log.index.interval.bytes=512",
+                                       "log.cleaner.backoff.ms=300", "log.cleaner.min.cleanable.ratio=0.01",
+                                       "levee.checkpoint.interval.ms=1000"],
                                       directory=directory)
         broker.start()
         try:
             for codec in ("none", "gzip", "snappy", "lz4", "zstd"):
                 produce(broker.bootstrap, codec, 5000)
             transact(broker.bootstrap)
+            compact(broker.bootstrap, pathlib.Path(directory) / "data" / "compacted-0")
             broker.stop()
         finally:
             broker.remove()
@@ -86,6 +119,11 @@ def main():
             ("offset indexes", sorted(log.glob("*.index")), ["--index-sanity-check"]),
             ("time indexes", sorted(log.glob("*.timeindex")), []),
             ("producer snapshots", sorted(log.glob("*.snapshot")), []),
+            ("compacted segments", sorted(data.glob("compacted-*/*.log")), ["--deep-iteration"]),
+            ("compacted offset indexes", sorted(data.glob("compacted-*/*.index")),
+             ["--index-sanity-check"]),
+            ("compacted time indexes", sorted(data.glob("compacted-*/*.timeindex")), []),
+            ("compacted aborted indexes", sorted(data.glob("compacted-*/*.txnindex")), []),
             ("transactional segments", sorted(data.glob("transacted-*/*.log")),
              ["--deep-iteration"]),
             ("aborted indexes", sorted(data.glob("transacted-*/*.txnindex")), []),
