@@ -118,8 +118,9 @@ static enum err journal_batch(struct log *log, const struct stored_batch *batch,
     vec[vec_count++] = (struct iovec){(void *)(uintptr_t)batch->head, BATCH_HEADER_BYTES};
     vec[vec_count++] = (struct iovec){(void *)(uintptr_t)(batch->bytes + BATCH_HEADER_BYTES),
                                       header->size_bytes - BATCH_HEADER_BYTES};
-    err = journal_append(log->env->journal, &entry, vec, vec_count, log->config.relaxed, buf_out,
-                         stored_out, sequence_out);
+    err = journal_append(log->env->journal, &entry, vec, vec_count,
+                         log->config.relaxed && !batch->may_end, /* readers wait for a marker */
+                         buf_out, stored_out, sequence_out);
     if (err == OK)
         log->prefix_pending = false;
     return err;

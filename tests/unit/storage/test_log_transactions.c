@@ -510,6 +510,24 @@ Test(log_transactions, the_last_stable_offset_waits_for_the_marker_to_be_publish
     check_aborted(0, 3, 0);
 }
 
+Test(log_transactions, a_marker_asks_for_its_sync_where_records_do_not)
+{
+    struct fixture_options options = small;
+
+    options.relaxed = true;
+    fixture_up(&options);
+    cr_assert(fixture_start());
+    put_ok(1, NULL, true);
+    fixture_run_ms(20);
+    cr_assert(eq(i64, log_offsets(fixture.at[0].log).high_watermark, 1));
+    cr_assert(eq(i64, log_offsets(fixture.at[0].log).durable, 0));
+    put_ok(1, &commit, true);
+    put_ok(2, NULL, true);
+    fixture_run_ms(20);
+    cr_assert(le(i64, 2, log_offsets(fixture.at[0].log).durable));
+    cr_assert(eq(i64, log_offsets(fixture.at[0].log).last_stable, 2));
+}
+
 static uint32_t count_index_files(void)
 {
     struct victims victims = {.suffix = ".txnindex"};
