@@ -6,12 +6,14 @@
  * queue, where it would hold up who has nothing to do with it, and the marker of the transaction
  * before, which the coordinator may be waiting for.
  *   PRG-1  batches of one producer id and epoch wait for one word, and hear it in the order in
- * which they came: none overtakes another (DUR-L7, DUR-I2) PRG-2  done(KAFKA_NONE) runs inside the
- * done of the coordinator's word: what is handed to partition_append in it stands before any marker
- * of the transaction (TXR-1, DUR-T6) PRG-3  who leaves is told nothing; the word that nobody waits
- * for any more is kept until it comes, as it cannot be taken back PRG-4  what all of them keep is
- * counted in MEMORY_DECODED, of which it leaves half to others Sources: Kafka's
- * ReplicaManager.handleProduceAppend, AddPartitionsToTxnManager; KIP-890. */
+ *       which they came: none overtakes another (DUR-L7, DUR-I2)
+ *   PRG-2  done(KAFKA_NONE) runs inside the done of the coordinator's word: what is handed to
+ *       partition_append in it stands before any marker of the transaction (TXR-1, DUR-T6)
+ *   PRG-3  who leaves is told nothing; the word that nobody waits for any more is kept until it
+ *       comes, as it cannot be taken back
+ *   PRG-4  what all of them keep is counted in MEMORY_DECODED, of which it leaves a quarter to
+ *       others; one may always be asked for
+ * Sources: Kafka's ReplicaManager.handleProduceAppend, AddPartitionsToTxnManager; KIP-890. */
 #ifndef LEVEE_BROKER_PRODUCE_REGISTRATION_H
 #define LEVEE_BROKER_PRODUCE_REGISTRATION_H
 

@@ -16,9 +16,6 @@
 enum {
     /* Kafka gives the timeout no meaning below acks=all, so a tiny one there is none. */
     UNASKED_TIMEOUT_MIN_MS = 10000,
-    /* Others wait for memory: so long a batch may still wait for a coordinator, whose disk must be
-     * slow. */
-    PRESSED_WAIT_MS = 500,
     /* What a piece that waits keeps beside its records, roughly: its part of the request. */
     HELD_BYTES = 8 << 10,
 };
@@ -113,7 +110,8 @@ static bool ends_for(const struct produce_piece *piece, int why)
 {
     switch (why) {
     case REQUEST_PRESSED:
-        return partition_presses_append(&piece->append);
+        return produce_registration_waits(&piece->registration) ||
+               partition_presses_append(&piece->append);
     case REQUEST_PEER_GONE:
         return !append_op_is_waiting(&piece->append.op) &&
                !produce_registration_waits(&piece->registration);
@@ -122,28 +120,15 @@ static bool ends_for(const struct produce_piece *piece, int why)
     }
 }
 
-/* At most for the client's timeout, from the first wait on. */
 static void limit_wait(struct produce_piece *piece)
 {
-    struct loop *loop = &piece->at->loop;
     int32_t timeout_ms = piece->all->timeout_ms;
 
     if (piece->all->acks != KAFKA_ACKS_ALL_ISR && timeout_ms < UNASKED_TIMEOUT_MIN_MS)
         timeout_ms = UNASKED_TIMEOUT_MIN_MS;
-    if (piece->deadline_ns == 0)
-        piece->deadline_ns =
-            clock_deadline_ns(loop_now_ns(loop), timeout_ms < 0 ? 0 : (uint64_t)timeout_ms);
-    timer_set(&loop->timers, &piece->timeout, piece->deadline_ns);
-}
-
-/* The coordinator's word, if it comes soon, or the end. */
-static void press_piece(struct produce_piece *piece)
-{
-    struct loop *loop = &piece->at->loop;
-    uint64_t until_ns = clock_deadline_ns(loop_now_ns(loop), PRESSED_WAIT_MS);
-
-    if (until_ns < piece->deadline_ns)
-        timer_set(&loop->timers, &piece->timeout, until_ns);
+    if (!list_is_linked(&piece->timeout.node))
+        loop_set_timer_ms(&piece->at->loop, &piece->timeout,
+                          timeout_ms < 0 ? 0 : (uint64_t)timeout_ms);
 }
 
 void produce_piece_cancel(struct scatter_piece *scattered, int why)
@@ -152,8 +137,6 @@ void produce_piece_cancel(struct scatter_piece *scattered, int why)
 
     if (ends_for(piece, why))
         end_wait(piece);
-    else if (why == REQUEST_PRESSED && produce_registration_waits(&piece->registration))
-        press_piece(piece);
 }
 
 /* ---- the append */
@@ -287,7 +270,6 @@ static void on_word(struct produce_registration *registration, int16_t error)
     } else if (partition == NULL) {
         finish_with_error(piece, KAFKA_NOT_LEADER_OR_FOLLOWER);
     } else {
-        limit_wait(piece); /* it may have been shortened */
         piece->is_registered = true;
         append_batch(piece, partition);
     }

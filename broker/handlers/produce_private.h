@@ -28,7 +28,6 @@ struct produce_piece {
     struct partition_append append;
     struct partition_waiter ack;
     struct timer timeout;
-    uint64_t deadline_ns; /* of the client's; 0: it has not waited yet */
 };
 
 struct produce {

@@ -101,6 +101,8 @@ bool produce_transaction_asks(const struct request *request, const struct partit
     *is_registered_out = false;
     if (!parse(bytes, size_bytes, &header))
         return false;
+    if (partition_is_quarantined(partition))
+        return false; /* refused: no transaction is to end there */
     if (!produce_transaction_adds(version) &&
         !shard_config(at)->transaction_partition_verification_enable) {
         *is_registered_out = true; /* whatever the coordinator knows, as before KIP-890 */

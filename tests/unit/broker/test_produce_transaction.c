@@ -7,7 +7,7 @@
 #include "broker/topic_table.h"
 #include "tests/unit/broker/live_rig.h"
 
-enum { ASKED_MAX = 4096, BATCHES_MAX = 2000 };
+enum { ASKED_MAX = 4096, BATCHES_MAX = 2000, VALUE_BYTES = 700000 };
 
 static struct {
     bool hold;         /* answer when the test says so */
@@ -75,6 +75,7 @@ struct written {
     bool is_plain; /* of no transaction */
     int32_t timeout_ms;
     int16_t acks;
+    int32_t value_bytes;       /* 0 as 1 */
     int32_t partition_count;   /* 0 as 1: a batch for each of them, from 0 on */
     int64_t other_producer_id; /* of the last one; 0: the same */
     /* out */
@@ -111,6 +112,7 @@ static void start_write(struct written *written, uint32_t client)
     static struct produce_request_partition_produce_data parts[BATCHES_MAX];
     static struct wire_slice slices[BATCHES_MAX];
     static struct batch_builder builders[BATCHES_MAX];
+    static uint8_t value[VALUE_BYTES];
     struct produce_request_topic_produce_data data;
     struct produce_request request;
     int32_t count = written->partition_count == 0 ? 1 : written->partition_count;
@@ -126,7 +128,8 @@ static void start_write(struct written *written, uint32_t client)
         options.base_sequence = written->sequence;
         batch_builder_init(&builders[p], &options);
         cr_assert(eq(int,
-                     batch_builder_add_pair(&builders[p], "k", 1, "v", 1,
+                     batch_builder_add_pair(&builders[p], NULL, -1, value,
+                                            written->value_bytes == 0 ? 1 : written->value_bytes,
                                             clock_wall_ms(live.clients[0].client.loop.clock)),
                      OK));
         slices[p] = (struct wire_slice){0};
@@ -556,6 +559,38 @@ Test(produce_transaction, a_word_that_nobody_waits_for_any_more_does_no_harm)
     let_time_pass(1000);
     cr_assert(eq(u32, coordinator.count, 1));
     cr_assert(eq(i64, log_end(), 0));
+}
+
+/* Whose disk may be slow; the memory of all requests is not to wait for it. */
+Test(produce_transaction, what_waits_for_the_coordinator_ends_when_others_lack_memory)
+{
+    enum { WAITING = 8 };
+    static struct written waiting[WAITING];
+    struct written other = of_producer(9, 8, 0);
+    uint32_t ended = 0;
+
+    up((const char *const[]){"levee.memory.max.bytes=67108864", NULL});
+    coordinator.hold = true;
+    for (int i = 0; i < WAITING; i++) {
+        waiting[i] = of_producer(11, 7, i);
+        waiting[i].timeout_ms = 3600000;
+        waiting[i].value_bytes = VALUE_BYTES;
+        start_write(&waiting[i], 0);
+    }
+    await_asked(1);
+    let_time_pass(500);
+    other.is_plain = true;
+    other.value_bytes = VALUE_BYTES;
+    start_write(&other, 1);
+    cr_assert(not(live_ask_wait(&other.ask, 200)), "there is memory enough");
+    cr_assert(live_ask_wait(&other.ask, 10000));
+    cr_assert(eq(i16, other.error_codes[0], KAFKA_NONE));
+    for (int i = 0; i < WAITING; i++)
+        ended += waiting[i].ask.is_done && waiting[i].error_codes[0] == KAFKA_REQUEST_TIMED_OUT;
+    cr_assert(lt(u32, 0, ended));
+    say(0, KAFKA_NONE);
+    let_time_pass(1000);
+    cr_assert(eq(i64, log_end(), 1), "one overtook the first");
 }
 
 Test(produce_transaction, a_client_that_goes_leaves_its_batch)
