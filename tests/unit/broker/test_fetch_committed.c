@@ -423,17 +423,17 @@ Test(fetch_committed, less_is_read_where_there_is_no_room_for_the_list)
 /* What is lent lies in parts. */
 Test(fetch_committed, so_it_is_of_what_is_lent)
 {
-    enum { OPEN = 300, LARGE = 6 };
+    enum { OPEN = 300, LARGE = 3 };
 
     live.sizes.memory_bytes[MEMORY_COLD_READS] = 256 << 10; /* lists: 256 */
     up(1, 1);
     for (int32_t i = 0; i < OPEN; i++)
         put(1000 + i, 0);
     for (int32_t i = 0; i < LARGE; i++)
-        put_at(partition(), -1, 0, 1, 8000);
+        put_at(partition(), -1, 0, 1, 20000);
     for (int32_t i = 0; i < OPEN; i++)
         end(1000 + i, false);
-    fetch(&(struct fetch_of){.offset = OPEN, .max_bytes = LARGE * 8200});
+    fetch(&(struct fetch_of){.offset = OPEN, .max_bytes = LARGE * 20100});
     cr_assert(eq(i64, got.end_offset, OPEN + 1));
     cr_assert(eq(i32, got.count, OPEN));
     cr_assert(eq(u64, budget_used_bytes(reads()), 0));
