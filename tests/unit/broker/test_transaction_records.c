@@ -134,7 +134,15 @@ Test(transaction_records, from_level_1_it_is_version_1_with_the_ids_before_and_a
     check_hex(raw.value, raw.value_bytes,
               "000100000000000003e900070000ea6002030261030000000000000002000262020000000500000001"
               "8bcfe568010000018bcfe5680003000800000000000003e8010800000000000003ea02020002");
-    cr_assert(eq(int, memcmp(&got.fields, &fields, sizeof(fields)), 0));
+    cr_assert(eq(int, got.fields.state, fields.state));
+    cr_assert(eq(int, got.fields.client_version, fields.client_version));
+    cr_assert(eq(i16, got.fields.epoch, fields.epoch));
+    cr_assert(eq(i32, got.fields.timeout_ms, fields.timeout_ms));
+    cr_assert(eq(i64, got.fields.producer_id, fields.producer_id));
+    cr_assert(eq(i64, got.fields.previous_producer_id, fields.previous_producer_id));
+    cr_assert(eq(i64, got.fields.next_producer_id, fields.next_producer_id));
+    cr_assert(eq(i64, got.fields.started_ms, fields.started_ms));
+    cr_assert(eq(i64, got.fields.updated_ms, fields.updated_ms));
     cr_assert(eq(str, got.id, "id"));
 }
 
