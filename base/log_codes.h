@@ -415,6 +415,12 @@ LOG_CODE(
     "transaction, so it is not executed; a client that is alive dials again and repeats it. "
     "Next step: none; where it is often, let the client have one connection to the "
     "coordinator, or use one that speaks transaction.version 2.")
+LOG_CODE("LVE-5025", "a producer is fenced, and its open transaction aborted",
+         "Cause: another producer began with the same transactional id (the application was "
+         "started anew, or runs twice), or an administrator fenced it. Effect: nothing of the open "
+         "transaction is committed, and what the earlier producer sends is refused "
+         "(PRODUCER_FENCED). Next step: none after a restart; where it comes again and again, two "
+         "processes have one transactional.id: give each its own.")
 LOG_CODE(
     "LVE-5030", "a transactional id was refused: there are as many as there may be",
     "Cause: a producer asked for a transactional id that is not known, and "

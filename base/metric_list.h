@@ -200,6 +200,22 @@ METRIC_FAMILY(GROUP_LAG_SUM, UNTYPED, "kafka_consumergroup_lag_sum", 0,
     "The same of all partitions of a topic {consumergroup, topic}.")
 METRIC_FAMILY(GROUP_LAG_SECONDS, GAUGE, "levee_group_lag_seconds", 0.001,
     "Age of the oldest record that the group has not passed, by its timestamp; 0: it is at the end {group, topic, partition}.")
+METRIC_FAMILY(TRANSACTIONAL_IDS, GAUGE, "levee_transactional_ids", 0,
+    "Transactional ids that are remembered.")
+METRIC_FAMILY(TRANSACTIONS_OPEN, GAUGE, "levee_transactions_open", 0,
+    "Transactions that are open: neither committed nor aborted.")
+METRIC_FAMILY(TRANSACTION_OLDEST, GAUGE, "levee_transaction_oldest_seconds", 0.001,
+    "Age of the oldest of them; 0: none is open.")
+METRIC_FAMILY(TRANSACTIONS_TIMED_OUT, COUNTER, "levee_transactions_timed_out_total", 0,
+    "Transactions that were aborted because they were open for longer than their timeout.")
+METRIC_FAMILY(TRANSACTIONS_FENCED, COUNTER, "levee_transactions_fenced_total", 0,
+    "Transactions that were aborted because another producer, or an administrator, took their transactional id.")
+METRIC_FAMILY(TRANSACTIONAL_IDS_EXPIRED, COUNTER, "levee_transactional_ids_expired_total", 0,
+    "Transactional ids that were forgotten because nobody used them (transactional.id.expiration.ms).")
+METRIC_FAMILY(TRANSACTION_MARKERS, COUNTER, "levee_transaction_markers_total", 0,
+    "Ends of transactions that were written, each into each of its partitions.")
+METRIC_FAMILY(TRANSACTION_MARKERS_RETRIED, COUNTER, "levee_transaction_markers_retried_total", 0,
+    "Times that one could not be written, and was written again later.")
 METRIC_FAMILY(TRANSACTION_REFUSALS, COUNTER, "levee_transaction_refusals_total", 0,
     "Transactional ids, or partitions of a transaction, that were refused, because there were as many as there may be {limit}.")
 METRIC_FAMILY(TRANSACTION_LATE, COUNTER, "levee_transaction_late_requests_total", 0,

@@ -80,7 +80,7 @@ static bool do_slice(struct scrape *scrape)
     case SCRAPE_PLAN:
         return scrape_plan(scrape);
     case SCRAPE_GROUPS:
-        return scrape_groups(scrape);
+        return scrape_groups(scrape) && scrape_transactions(scrape);
     case SCRAPE_PARTITIONS:
         return scrape_partitions(scrape);
     case SCRAPE_OFFSETS:

@@ -60,7 +60,9 @@ struct scrape_totals {
     uint64_t here, led, quarantined;                          /* of partitions */
     uint64_t under_replicated, under_min, at_min;             /* of those led */
     uint64_t groups, group_offsets, by_state[GROUP_DEAD + 1]; /* enum group_state */
-    uint64_t left_partitions, left_offsets, left_groups;      /* SCR-3 */
+    uint64_t transactional_ids, transactions_open;
+    int64_t oldest_transaction_ms;                       /* its age */
+    uint64_t left_partitions, left_offsets, left_groups; /* SCR-3 */
 };
 
 enum scrape_step { SCRAPE_PLAN, SCRAPE_GROUPS, SCRAPE_PARTITIONS, SCRAPE_OFFSETS, SCRAPE_END };
@@ -103,6 +105,7 @@ struct scrape {
 bool scrape_plan(struct scrape *scrape);
 bool scrape_partitions(struct scrape *scrape);
 bool scrape_groups(struct scrape *scrape);
+bool scrape_transactions(struct scrape *scrape); /* in one slice */
 bool scrape_offsets(struct scrape *scrape);
 
 /* On the thread that scrapes: the facts as samples. */

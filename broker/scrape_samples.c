@@ -163,6 +163,9 @@ static void tell_totals(const struct scrape_totals *totals, struct metrics_scrap
         {FAMILY_GROUPS_COMPLETING, totals->by_state[GROUP_COMPLETING]},
         {FAMILY_GROUPS_STABLE, totals->by_state[GROUP_STABLE]},
         {FAMILY_GROUPS_DEAD, totals->by_state[GROUP_DEAD]},
+        {FAMILY_TRANSACTIONAL_IDS, totals->transactional_ids},
+        {FAMILY_TRANSACTIONS_OPEN, totals->transactions_open},
+        {FAMILY_TRANSACTION_OLDEST, (uint64_t)totals->oldest_transaction_ms},
     };
 
     for (size_t i = 0; i < array_count(values); i++)

@@ -57,7 +57,7 @@ ALLOWED = re.compile(r'''^(
     __stack_chk_fail|__assert_fail|_GLOBAL_OFFSET_TABLE_|__errno_location|
     XXH\w+|LZ4\w*|ZSTD_\w+|snappy_\w+|deflate\w*|inflate\w*|crc32\w*|
     __(asan|ubsan|sanitizer|tsan)\w+|__tls_get_addr|__popcountdi2|__cpu_model|__cpu_features2|__cpu_indicator_init|
-    inet_ntop|inet_pton|compressBound
+    inet_ntop|inet_pton|compressBound|pcre2_\w+_8
 )$''', re.X)
 
 problems = []

@@ -119,7 +119,7 @@ static void tell_failed(struct transaction_completion *completion, const struct 
     const struct transaction_entry *entry = completion->entry;
     struct log_sink *sink = completion->markers->shard->sink;
 
-    completion->markers->retried_count++;
+    counter_add(&completion->markers->retried, 1);
     if (err == ERR_QUARANTINED)
         log_line(sink, LOG_ERROR, "LVE-5021",
                  "a transaction cannot end: one of its partitions is quarantined",
@@ -163,7 +163,7 @@ static void on_marked(struct transaction_marker *marker, enum err err)
     list_remove(&sent->node);
     if (err == OK || find_topic(completion, sent->topic, sent->marker.index) == NULL ||
         is_behind(completion, sent, err)) {
-        sent->markers->written_count += err == OK;
+        counter_add(&sent->markers->written, err == OK);
         remove_marked(completion, sent->topic, sent->marker.index);
     } else {
         tell_failed(completion, sent, err);

@@ -30,8 +30,8 @@ struct transaction_markers {
     struct task turn;
     uint64_t turn_number; /* to which begun_count belongs */
     uint32_t begun_count;
-    uint64_t written_count; /* markers, for the metrics */
-    uint64_t retried_count;
+    struct counter written;
+    struct counter retried;
 };
 
 void transaction_markers_init(struct transaction_markers *markers, struct shard *shard);

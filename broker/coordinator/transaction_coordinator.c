@@ -401,4 +401,14 @@ void transaction_coordinator_register_metrics(const struct transaction_coordinat
                         &coordinator->refused_partitions);
     metrics_add_counter(metrics, metric_family(FAMILY_TRANSACTION_LATE), "",
                         &coordinator->late_requests);
+    metrics_add_counter(metrics, metric_family(FAMILY_TRANSACTIONS_FENCED), "",
+                        &coordinator->fenced);
+    metrics_add_counter(metrics, metric_family(FAMILY_TRANSACTIONS_TIMED_OUT), "",
+                        &coordinator->timeouts.timed_out);
+    metrics_add_counter(metrics, metric_family(FAMILY_TRANSACTIONAL_IDS_EXPIRED), "",
+                        &coordinator->timeouts.expired);
+    metrics_add_counter(metrics, metric_family(FAMILY_TRANSACTION_MARKERS), "",
+                        &coordinator->markers.written);
+    metrics_add_counter(metrics, metric_family(FAMILY_TRANSACTION_MARKERS_RETRIED), "",
+                        &coordinator->markers.retried);
 }

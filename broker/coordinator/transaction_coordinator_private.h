@@ -22,6 +22,7 @@ struct transaction_coordinator {
     struct counter refused_ids;        /* there were as many as there may be (TCO-4) */
     struct counter refused_partitions; /* the same, of one transaction */
     struct counter late_requests;      /* transaction_guard.h */
+    struct counter fenced;             /* transactions that a new holder of the id ended */
     bool started;
     bool stopping;
     bool closing; /* being destroyed: requests and their answers are gone */

@@ -55,6 +55,19 @@ static void on_appended(struct runtime_write *write)
 
 /* ---- the record is in the log */
 
+static void tell_fenced(const struct transaction_entry *entry)
+{
+    const struct transaction_fields *fields = &entry->transaction.fields;
+
+    counter_add(&entry->coordinator->fenced, 1);
+    log_line(entry->coordinator->shard->sink, LOG_WARN, "LVE-5025",
+             "a producer is fenced, and its open transaction aborted",
+             log_text("transactional_id", entry->id, entry->id_bytes),
+             log_i64("producer_id", fields->producer_id), log_i64("epoch", fields->epoch),
+             log_i64("started_ms", fields->started_ms),
+             log_u64("partitions", entry->partitions.count));
+}
+
 void transaction_step_apply(struct runtime_write *write)
 {
     struct transaction_step *step = container_of(write, struct transaction_step, write);
@@ -70,6 +83,8 @@ void transaction_step_apply(struct runtime_write *write)
     transaction_apply(&entry->transaction, next, step->decision.next_last_epoch);
     if (next->state == TRANSACTION_EMPTY) /* TGD-2 */
         transaction_guard_clear(&entry->guard);
+    if (step->event.kind == TRANSACTION_INIT && next->state == TRANSACTION_PREPARE_ABORT)
+        tell_fenced(entry);
     entry->transaction.partition_count = entry->partitions.count;
     entry->is_recorded = true;
     entry->prepared = transaction_is_ending(&entry->transaction) ? step : NULL;

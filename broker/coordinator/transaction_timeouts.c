@@ -46,7 +46,7 @@ static void tell_timed_out(struct own_step *own)
     const struct transaction_entry *entry = own->step.entry;
     const struct transaction_fields *next = &own->step.decision.next;
 
-    own->timeouts->timed_out_count++;
+    counter_add(&own->timeouts->timed_out, 1);
     log_line(shard_of(own->timeouts)->sink, LOG_WARN, "LVE-5023",
              "a transaction was open for longer than its timeout, and is aborted",
              log_text("transactional_id", entry->id, entry->id_bytes),
@@ -77,7 +77,7 @@ static void on_done(struct transaction_step *step, enum err err)
     if (err == OK && step->decision.writes && step->event.kind == TRANSACTION_TIMEOUT)
         tell_timed_out(own);
     else if (err == OK && step->decision.writes)
-        own->timeouts->expired_count++;
+        counter_add(&own->timeouts->expired, 1);
     free_own(own);
 }
 

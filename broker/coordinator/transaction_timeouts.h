@@ -13,6 +13,7 @@
 #define LEVEE_BROKER_COORDINATOR_TRANSACTION_TIMEOUTS_H
 
 #include "base/loop.h"
+#include "base/metrics.h"
 #include "broker/coordinator/transaction_coordinator.h"
 
 #define TRANSACTION_TIMEOUT_NEVER INT32_MAX
@@ -29,8 +30,8 @@ struct transaction_timeouts {
     struct transaction_entry *expiry_next; /* to be looked at; NULL: no expiry is under way */
     uint32_t own_count;
     bool is_running;
-    uint64_t timed_out_count;
-    uint64_t expired_count;
+    struct counter timed_out;
+    struct counter expired;
 };
 
 void transaction_timeouts_init(struct transaction_timeouts *timeouts,

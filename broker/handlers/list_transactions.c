@@ -3,18 +3,18 @@
  *
  * A shard's ids are copied in one turn, their names are held against the pattern in slices, and the
  * answer waits until what it tells is durable. */
-#include "base/pattern.h"
 #include "broker/coordinator/runtime_barrier.h"
 #include "broker/coordinator/transaction_coordinator_private.h"
 #include "broker/coordinator/transaction_route.h"
 #include "broker/handlers.h"
+#include "broker/pattern.h"
 #include "broker/scatter.h"
 #include "net/protocol/kafka_enums.h"
 #include "net/protocol/msg_list_transactions.h"
 
 typedef struct list_transactions_response_transaction_state listed;
 
-enum { COST_MAX = 200000 /* of a slice, in steps of the pattern */ };
+enum { SLICE_IDS = 64 /* held against the pattern in one turn */ };
 
 /* Looked at by all shards; constant meanwhile. */
 struct filter {
@@ -22,7 +22,6 @@ struct filter {
     const int64_t *producer_ids;
     int32_t producer_id_count; /* 0: all */
     int64_t duration_ms;       /* -1: any */
-    struct pattern *pattern;   /* NULL: any */
 };
 
 struct listing;
@@ -39,7 +38,9 @@ struct list_piece {
     struct task more;
     struct runtime_barrier *barrier; /* NULL: none is under way */
     bool is_finished;
+    struct pattern *pattern; /* owned; NULL: any */
     bool lacks_memory;
+    bool gave_up; /* the pattern takes too long */
     bool is_loading;
 };
 
@@ -141,15 +142,22 @@ static void await_durable(struct list_piece *piece)
 static void on_more(struct task *task)
 {
     struct list_piece *piece = container_of(task, struct list_piece, more);
-    uint64_t sum = 0;
+    int32_t end =
+        piece->count - piece->looked < SLICE_IDS ? piece->count : piece->looked + SLICE_IDS;
+    enum err err = OK;
 
-    while (piece->looked < piece->count && sum < COST_MAX) {
-        listed *item = &piece->items[piece->looked++];
-        uint64_t cost;
-        if (pattern_matches(piece->all->filter.pattern, item->transactional_id.text,
-                            (size_t)item->transactional_id.size_bytes, &cost))
+    while (piece->looked < end && (err == OK || err == ERR_NOT_FOUND)) {
+        const listed *item = &piece->items[piece->looked++];
+        err = pattern_match(piece->pattern, item->transactional_id.text,
+                            (size_t)item->transactional_id.size_bytes);
+        if (err == OK)
             piece->items[piece->kept++] = *item;
-        sum += cost;
+    }
+    if (err != OK && err != ERR_NOT_FOUND) {
+        piece->lacks_memory = err == ERR_NOMEM;
+        piece->gave_up = err != ERR_NOMEM;
+        finish(piece);
+        return;
     }
     if (piece->looked < piece->count) {
         loop_defer(&piece->at->loop, &piece->more);
@@ -194,7 +202,7 @@ static void list_shard(struct scatter_piece *scattered, struct shard *at)
             piece->lacks_memory = !copy(piece, entry);
     if (piece->lacks_memory || piece->is_loading)
         finish(piece);
-    else if (piece->all->filter.pattern != NULL)
+    else if (piece->pattern != NULL)
         on_more(&piece->more);
     else
         await_durable(piece);
@@ -227,17 +235,23 @@ static void all_answered(struct scatter *scatter)
     struct list_transactions_response *response = all->request->response;
     bool lacks_memory = false;
     bool is_loading = false;
+    bool gave_up = false;
     int32_t total = 0;
 
     for (uint32_t i = 0; i < all->count; i++) {
         total += all->pieces[i].count;
         lacks_memory |= all->pieces[i].lacks_memory;
         is_loading |= all->pieces[i].is_loading;
+        gave_up |= all->pieces[i].gave_up;
     }
     response->transaction_states.items = request_try_array(
         all->request, &list_transactions_response_transaction_state_struct, total);
     if (response->transaction_states.items == NULL || lacks_memory) {
         request_refuse_memory(all->request);
+        return;
+    }
+    if (gave_up) {
+        request_answer_error(all->request, KAFKA_INVALID_REGULAR_EXPRESSION, NULL);
         return;
     }
     if (is_loading) {
@@ -258,9 +272,10 @@ static void free_all(void *context)
 {
     struct listing *all = context;
 
-    for (uint32_t i = 0; i < all->count; i++)
+    for (uint32_t i = 0; i < all->count; i++) {
+        pattern_destroy(all->pieces[i].pattern);
         arena_deinit(&all->pieces[i].arena);
-    pattern_destroy(all->filter.pattern);
+    }
 }
 
 static enum err take_filters(struct listing *all)
@@ -274,9 +289,13 @@ static enum err take_filters(struct listing *all)
     all->filter.duration_ms = body->duration_filter;
     if (!take_states(all))
         return ERR_NOMEM;
-    if (pattern.text == NULL || pattern.size_bytes == 0)
-        return OK;
-    return pattern_create(pattern.text, (size_t)pattern.size_bytes, &all->filter.pattern);
+    for (uint32_t i = 0; pattern.size_bytes > 0 && i < all->count; i++) {
+        enum err err =
+            pattern_create(pattern.text, (size_t)pattern.size_bytes, &all->pieces[i].pattern);
+        if (err != OK)
+            return err;
+    }
+    return OK;
 }
 
 static void start(struct listing *all)
@@ -291,7 +310,6 @@ static void start(struct listing *all)
         piece->arena.allocs_left = all->request->arena.allocs_left;
         arena_set_budget(&piece->arena, memory_budget(&home->memory, MEMORY_DECODED));
     }
-    request_on_release(all->request, free_all, all);
     request_on_cancel(all->request, on_cancel, all);
     scatter_begin(&all->scatter, home, all_answered);
     for (uint32_t i = 0; i < all->count; i++)
@@ -310,6 +328,7 @@ void handle_list_transactions(struct request *request)
         all->request = request;
         all->pieces = pieces;
         all->count = count;
+        request_on_release(request, free_all, all);
         err = take_filters(all);
     }
     if (err == OK)

@@ -1,4 +1,5 @@
 /* Transactions as clients ask for them, of a whole broker. */
+#include "broker/scrape.h"
 #include "net/protocol/msg_add_partitions_to_txn.h"
 #include "net/protocol/msg_describe_transactions.h"
 #include "net/protocol/msg_end_txn.h"
@@ -263,6 +264,14 @@ Test(transaction_apis, transactions_are_listed_by_state_producer_duration_and_na
     cr_expect(eq(str, listed.first, "prod-1 CompleteCommit"));
 }
 
+Test(transaction_apis, a_pattern_that_takes_too_long_is_refused)
+{
+    init(live_client(1), "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+    list(&(struct asked_list){.pattern = "(a+)+(a+)+[xy]"});
+    cr_expect(eq(i16, listed.error, KAFKA_INVALID_REGULAR_EXPRESSION));
+    expect_listed(1, .pattern = "a+");
+}
+
 /* ---- DescribeTransactions */
 
 static struct {
@@ -376,4 +385,57 @@ Test(transaction_apis, an_administrator_does_not_abort_a_part_of_what_its_coordi
     sim_world_run_until_idle(live.world, SIM_SECOND);
     mark(1);
     cr_expect(eq(i16, of_partition[0], KAFKA_NONE));
+}
+
+/* ---- metrics */
+
+static struct metrics_text text;
+
+static void on_scraped(void *context)
+{
+    *(bool *)context = true;
+}
+
+static bool is_set(void *context)
+{
+    return *(bool *)context;
+}
+
+static bool tells(const char *line)
+{
+    return strstr(text.bytes, line) != NULL;
+}
+
+static void scrape(void)
+{
+    bool done = false;
+
+    cr_assert(scrape_start(broker_scrape(live.broker.broker), on_scraped, &done));
+    cr_assert(sim_world_run_until(live.world, is_set, &done, 60 * SIM_SECOND));
+    metrics_text_deinit(&text);
+    cr_assert(eq(int, metrics_write(&live.broker.metrics, &text), OK));
+}
+
+Test(transaction_apis, metrics_tell_what_is_open_since_when_and_how_it_ended)
+{
+    init(live_client(1), "prod-1");
+    init(live_client(1), "prod-2");
+    add(live_client(1), 0);
+    add(live_client(1), 1);
+    sim_world_run_until_idle(live.world, 7 * SIM_SECOND);
+    scrape();
+    cr_expect(tells("\nlevee_transactional_ids 2\n"));
+    cr_expect(tells("\nlevee_transactions_open 1\n"));
+    cr_expect(tells("\nlevee_transaction_oldest_seconds 7."), "%s",
+              strstr(text.bytes, "\nlevee_transaction_oldest"));
+    cr_expect(tells("\nlevee_transactions_fenced_total 0\n"));
+    init(live_client(2), "prod-2"); /* another process */
+    add(live_client(2), 3);
+    sim_world_run_until_idle(live.world, 80 * SIM_SECOND);
+    scrape();
+    cr_expect(tells("\nlevee_transactions_open 0\n"));
+    cr_expect(tells("\nlevee_transaction_oldest_seconds 0\n"));
+    cr_expect(tells("\nlevee_transactions_fenced_total 1\n"));
+    cr_expect(tells("\nlevee_transactions_timed_out_total 1\n"));
+    cr_expect(tells("\nlevee_transaction_markers_total 3\n"));
 }

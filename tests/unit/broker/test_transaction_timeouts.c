@@ -43,7 +43,7 @@ Test(transaction_timeouts, what_is_open_for_too_long_is_fenced_and_aborted_once)
     pass_ms(SCAN_MS + 2000);
     cr_assert(eq(int, fields()->state, TRANSACTION_COMPLETE_ABORT));
     cr_assert(eq(i16, fields()->epoch, 4));
-    cr_assert(eq(u64, rig.coordinator.timeouts.timed_out_count, 1));
+    cr_assert(eq(u64, counter_read(&rig.coordinator.timeouts.timed_out), 1));
     cr_assert(eq(u32, rig.lines[3], 1));
     pass_ms(10 * TIMEOUT_MS);
     cr_assert(eq(i16, fields()->epoch, 4));
@@ -191,7 +191,7 @@ Test(transaction_timeouts, an_abort_that_cannot_be_recorded_consumes_no_epoch)
     pass_ms(TIMEOUT_MS + 5 * SCAN_MS);
     cr_assert(eq(int, fields()->state, TRANSACTION_ONGOING));
     cr_assert(eq(i16, fields()->epoch, 3));
-    cr_assert(eq(u64, rig.coordinator.timeouts.timed_out_count, 0));
+    cr_assert(eq(u64, counter_read(&rig.coordinator.timeouts.timed_out), 0));
     rig.refuse_records = OK;
     pass_ms(SCAN_MS + 1000);
     cr_assert(eq(i16, fields()->epoch, 4));
@@ -220,7 +220,7 @@ Test(transaction_timeouts, many_are_ended_in_slices)
     }
     for (uint32_t i = 1; i < rig.entry_count; i++)
         cr_assert(eq(int, rig.entries[i].transaction.fields.state, TRANSACTION_COMPLETE_ABORT));
-    cr_assert(eq(u64, rig.coordinator.timeouts.timed_out_count, 3000));
+    cr_assert(eq(u64, counter_read(&rig.coordinator.timeouts.timed_out), 3000));
     cr_assert(eq(i64, transaction_timeouts_oldest_ms(&rig.coordinator.timeouts, &count),
                  TRANSACTION_NO_TIME));
     mem_free(names);
@@ -247,9 +247,9 @@ Test(transaction_timeouts, an_id_that_nobody_uses_is_forgotten)
     cr_assert(eq(int, rig.written[0].state, TRANSACTION_DEAD));
     cr_assert(eq(ptr, (void *)rig.written[0].entry, entry));
     cr_assert(eq(ptr, (void *)rig.written[1].entry, complete));
-    cr_assert(eq(u64, rig.coordinator.timeouts.expired_count, 0), "not durable");
+    cr_assert(eq(u64, counter_read(&rig.coordinator.timeouts.expired), 0), "not durable");
     rig_commit_records(OK);
-    cr_assert(eq(u64, rig.coordinator.timeouts.expired_count, 2));
+    cr_assert(eq(u64, counter_read(&rig.coordinator.timeouts.expired), 2));
     rig_pass_ms(3 * HOUR_MS);
     cr_assert(eq(u32, rig.written_count, 3));
     cr_assert(eq(ptr, (void *)rig.written[2].entry, young));
@@ -281,6 +281,6 @@ Test(transaction_timeouts, ids_are_forgotten_in_slices)
         rig_run();
         cr_assert(le(u32, rig.coordinator.timeouts.own_count, 256));
     }
-    cr_assert(eq(u64, rig.coordinator.timeouts.expired_count, 3001));
+    cr_assert(eq(u64, counter_read(&rig.coordinator.timeouts.expired), 3001));
     mem_free(names);
 }
