@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "record/batch_builder.h"
 #include "storage/log/log_aborted.h"
+#include "storage/log/producer_append.h"
 #include "storage/log/segment_aborted.h"
 #include "tests/unit/storage/trim_rig.h"
 
@@ -184,6 +185,27 @@ static void check_range(int64_t from, int64_t bound)
               allowed, fixture.options.seed);
 }
 
+/* DUR-I10, while nothing was taken from the begin */
+static void check_producers(void)
+{
+    const struct fixture_log *at = &fixture.at[0];
+    struct producer_state should;
+
+    if (log_offsets(at->log).log_start > 0)
+        return;
+    producer_state_init(&should, 1, 1000);
+    for (uint32_t i = 0; i < at->batch_count; i++) {
+        const uint8_t *bytes = at->batches[i].bytes;
+        struct batch_header header;
+
+        cr_assert(eq(int, batch_parse(bytes, at->batches[i].size_bytes, &header), OK));
+        cr_assert(eq(int, producer_append_replay(&should, bytes, &header, 0, 0, NULL), OK));
+    }
+    cr_assert(producer_state_equal(&should, log_producers(at->log)), "seed %" PRIu64,
+              fixture.options.seed);
+    producer_state_deinit(&should);
+}
+
 static void check_all(void)
 {
     struct log_offsets offsets = log_offsets(fixture.at[0].log);
@@ -191,6 +213,8 @@ static void check_all(void)
 
     walk();
     check_stable();
+    if (prng_chance(&fixture.chance, 1, 4))
+        check_producers();
     fixture_check_offsets(0);
     for (int i = 0; i < 3 && span > 0; i++) {
         int64_t from = offsets.log_start + (int64_t)prng_below(&fixture.chance, (uint64_t)span);
