@@ -43,20 +43,29 @@ static struct wire_records records_of(struct fetch *fetch, const struct fetch_pa
         .slices = slices, .slice_count = part->loan_count, .size_bytes = part->slice.size_bytes};
 }
 
-/* Null says "not asked for", an empty list says "nothing was aborted". */
+/* Null says "not asked for", or "not read"; an empty list "nothing was aborted".  As in Kafka it is
+ * empty, too, where nobody came to a log. */
 static void fill_aborted(const struct fetch *fetch, const struct fetch_part *part,
                          struct fetch_response_partition_data *out)
 {
-    bool is_unknown = part->error_code == KAFKA_UNKNOWN_TOPIC_OR_PARTITION ||
-                      part->error_code == KAFKA_UNKNOWN_TOPIC_ID;
+    bool is_empty = fetch->isolation == PARTITION_COMMITTED && part->diverging.epoch < 0;
 
+    switch (part->error_code) {
+    case KAFKA_NONE:
+        break;
+    case KAFKA_UNKNOWN_TOPIC_OR_PARTITION:
+    case KAFKA_UNKNOWN_TOPIC_ID:
+    case KAFKA_TOPIC_AUTHORIZATION_FAILED:
+        is_empty = true;
+        break;
+    default:
+        is_empty = false;
+    }
+    out->aborted_transactions.count = is_empty ? 0 : -1;
     if (part->aborted != NULL) {
         out->aborted_transactions.items = (void *)part->aborted->bytes;
         out->aborted_transactions.count = (int32_t)part->aborted_count;
-        return;
     }
-    out->aborted_transactions.count =
-        fetch->isolation == PARTITION_COMMITTED || is_unknown ? 0 : -1;
 }
 
 static void fill_part(struct fetch *fetch, const struct fetch_part *part,

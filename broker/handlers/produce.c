@@ -200,7 +200,7 @@ static void refuse_transaction(struct request *request, int16_t error_code)
     if (body->acks == KAFKA_ACKS_NO_RESPONSE)
         request_close(request);
     else
-        request_answer_error(request, error_code, NULL);
+        request_answer_error(request, error_code, produce_transaction_check_message(error_code));
 }
 
 void handle_produce(struct request *request)

@@ -190,6 +190,21 @@ static enum err check_batch(struct produce_piece *piece, struct partition *parti
     return batch_check_start(&piece->check, piece->at);
 }
 
+/* As Kafka does, where the log refuses; of a transaction the coordinator does, for these two. */
+static bool tells_log_start(const struct produce_piece *piece, enum err err)
+{
+    switch (err) {
+    case ERR_SEQUENCE:
+    case ERR_UNKNOWN_PRODUCER:
+        return true;
+    case ERR_PRODUCER_EPOCH:
+    case ERR_TXN_STATE:
+        return !batch_is_transactional(&piece->check.info.header);
+    default:
+        return false;
+    }
+}
+
 static void on_appended(struct partition_append *append, enum err err)
 {
     struct produce_piece *piece = container_of(append, struct produce_piece, append);
@@ -199,7 +214,7 @@ static void on_appended(struct partition_append *append, enum err err)
     int16_t acks = piece->all->acks;
 
     if (err != OK) {
-        if (err == ERR_SEQUENCE || err == ERR_PRODUCER_EPOCH || err == ERR_UNKNOWN_PRODUCER)
+        if (tells_log_start(piece, err))
             answer->log_start_offset = partition_offsets(partition).log_start;
         finish_with_error(piece, partition_error(err));
         return;
@@ -257,16 +272,23 @@ static void append_batch(struct produce_piece *piece, struct partition *partitio
     partition_append(partition, &piece->append);
 }
 
+static void refuse_for_word(struct produce_piece *piece, int16_t error)
+{
+    int16_t code = produce_transaction_error(error, piece->all->request->api_version);
+
+    piece->answer->error_message = wire_string(produce_transaction_message(error, code));
+    if (produce_transaction_keeps_place(code))
+        note_refused(piece);
+    finish_with_error(piece, code);
+}
+
 static void on_word(struct produce_registration *registration, int16_t error)
 {
     struct produce_piece *piece = container_of(registration, struct produce_piece, registration);
     struct partition *partition = partition_of(piece);
 
     if (error != KAFKA_NONE) {
-        error = produce_transaction_error(error, piece->all->request->api_version);
-        if (produce_transaction_is_retriable(error))
-            note_refused(piece);
-        finish_with_error(piece, error);
+        refuse_for_word(piece, error);
     } else if (partition == NULL) {
         finish_with_error(piece, KAFKA_NOT_LEADER_OR_FOLLOWER);
     } else {

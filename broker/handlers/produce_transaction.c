@@ -55,6 +55,13 @@ int16_t produce_transaction_check(const struct request *request)
     return is_mixed ? KAFKA_INVALID_PRODUCER_ID_MAPPING : KAFKA_NONE;
 }
 
+const char *produce_transaction_check_message(int16_t error_code)
+{
+    return error_code == KAFKA_INVALID_PRODUCER_ID_MAPPING
+               ? "Transactional records contained more than one producer ID"
+               : NULL;
+}
+
 /* ---- a batch */
 
 struct producer_rules produce_transaction_rules(int16_t version, uint64_t owner,
@@ -143,8 +150,29 @@ int16_t produce_transaction_error(int16_t error, int16_t version)
     }
 }
 
-bool produce_transaction_is_retriable(int16_t produce_error)
+#define UNVERIFIED \
+    "Unable to verify the partition has been added to the transaction. Underlying error: "
+
+const char *produce_transaction_message(int16_t error, int16_t produce_error)
 {
-    return produce_error == KAFKA_NOT_ENOUGH_REPLICAS ||
-           produce_error == KAFKA_CONCURRENT_TRANSACTIONS;
+    if (produce_error == KAFKA_INVALID_TXN_STATE)
+        return "Partition was not added to the transaction";
+    if (produce_error != KAFKA_NOT_ENOUGH_REPLICAS)
+        return NULL;
+    switch (error) {
+    case KAFKA_COORDINATOR_LOAD_IN_PROGRESS:
+        return UNVERIFIED "COORDINATOR_LOAD_IN_PROGRESS";
+    case KAFKA_COORDINATOR_NOT_AVAILABLE:
+        return UNVERIFIED "COORDINATOR_NOT_AVAILABLE";
+    case KAFKA_NOT_COORDINATOR:
+        return UNVERIFIED "NOT_COORDINATOR";
+    default:
+        return UNVERIFIED "CONCURRENT_TRANSACTIONS";
+    }
+}
+
+bool produce_transaction_keeps_place(int16_t produce_error)
+{
+    return produce_error != KAFKA_INVALID_PRODUCER_EPOCH &&
+           produce_error != KAFKA_INVALID_PRODUCER_ID_MAPPING;
 }

@@ -16,6 +16,9 @@
  */
 int16_t produce_transaction_check(const struct request *request);
 
+/* The text beside that answer; NULL: none. */
+const char *produce_transaction_check_message(int16_t error_code);
+
 /* By the version of the request: does its batch put the partition into the transaction (KIP-890)?
  */
 static inline bool produce_transaction_adds(int16_t version)
@@ -37,7 +40,12 @@ bool produce_transaction_asks(const struct request *request, const struct partit
 /* What the producer hears when the coordinator said error, not KAFKA_NONE. */
 int16_t produce_transaction_error(int16_t error, int16_t version);
 
-/* After which the client sends the same batch again. */
-bool produce_transaction_is_retriable(int16_t produce_error);
+/* ... and the text beside it; NULL: none.  produce_error: of produce_transaction_error. */
+const char *produce_transaction_message(int16_t error, int16_t produce_error);
+
+/* Is the batch with this answer of the producer's newest epoch?  What it sent after it has to wait
+ * until it comes again (Kafka's VerificationStateEntry keeps the lowest sequence that was asked).
+ */
+bool produce_transaction_keeps_place(int16_t produce_error);
 
 #endif

@@ -116,6 +116,7 @@ static struct got {
     uint32_t with_list;
     uint32_t list_total;
     uint32_t bytes;
+    int16_t part_error; /* of the first part */
     /* of the first part: */
     int64_t last_stable;
     int64_t high_watermark;
@@ -159,7 +160,7 @@ static void look_fetched(struct live_ask *ask, const void *response)
             part->aborted_transactions.count < 0 ? 0 : (uint32_t)part->aborted_transactions.count;
         if (p > 0)
             continue;
-        cr_assert(eq(i16, part->error_code, KAFKA_NONE));
+        got.part_error = part->error_code;
         got.last_stable = part->last_stable_offset;
         got.high_watermark = part->high_watermark;
         got.end_offset = end_of(&part->records);
@@ -251,6 +252,18 @@ Test(fetch_committed, an_open_transaction_is_seen_by_who_does_not_mind)
     cr_assert(eq(i64, got.end_offset, 4));
     cr_assert(eq(i64, got.last_stable, 4));
     cr_assert(eq(i32, got.count, 0));
+}
+
+Test(fetch_committed, the_list_is_null_where_nothing_was_read)
+{
+    up(1, 1);
+    put(-1, 0);
+    fetch_from(1);
+    cr_assert(eq(i16, got.part_error, KAFKA_NONE));
+    cr_assert(eq(i32, got.count, 0));
+    fetch_from(2);
+    cr_assert(eq(i16, got.part_error, KAFKA_OFFSET_OUT_OF_RANGE));
+    cr_assert(eq(i32, got.count, -1));
 }
 
 static void expect_list(int64_t from, int32_t max_bytes, int64_t end_offset, int32_t count,

@@ -81,6 +81,8 @@ struct written {
     /* out */
     int16_t error_codes[BATCHES_MAX];
     int64_t base_offset;
+    int64_t log_start_offset;
+    char message[128]; /* "": null */
 };
 
 static struct written of_producer(int16_t version, int64_t producer_id, int32_t sequence)
@@ -103,6 +105,13 @@ static void look_written(struct live_ask *ask, const void *response)
         written->error_codes[p] =
             answer->responses.items[0].partition_responses.items[p].error_code;
     written->base_offset = answer->responses.items[0].partition_responses.items[0].base_offset;
+    written->log_start_offset =
+        answer->responses.items[0].partition_responses.items[0].log_start_offset;
+    snprintf(written->message, sizeof(written->message), "%.*s",
+             (int)answer->responses.items[0].partition_responses.items[0].error_message.size_bytes,
+             answer->responses.items[0].partition_responses.items[0].error_message.text == NULL
+                 ? ""
+                 : answer->responses.items[0].partition_responses.items[0].error_message.text);
 }
 
 static struct uuid topic;
@@ -262,6 +271,8 @@ Test(produce_transaction, nor_are_there_two_producers_in_one)
     (void)write_as(&written);
     for (int i = 0; i < 3; i++)
         cr_expect(eq(i16, written.error_codes[i], KAFKA_INVALID_PRODUCER_ID_MAPPING));
+    cr_assert(
+        eq(str, written.message, "Transactional records contained more than one producer ID"));
     cr_assert(eq(u32, coordinator.count, 0));
     cr_assert(eq(i64, log_end(), 0));
 }
@@ -382,6 +393,80 @@ Test(produce_transaction, an_error_is_said_in_the_words_of_the_version)
                       "of %d at version %d", rows[row].said, 10 + v);
         }
     cr_assert(eq(i64, log_end(), 0));
+}
+
+static void answers(int16_t said, int16_t version, int16_t code, const char *message)
+{
+    struct written written = of_producer(version, 7, 0);
+
+    coordinator.count = 0;
+    coordinator.errors[0] = said;
+    cr_assert(eq(i16, write_as(&written), code));
+    cr_assert(eq(str, written.message, (char *)message));
+    cr_assert(eq(i64, written.log_start_offset, -1));
+}
+
+/* As conformance has them of Apache Kafka. */
+Test(produce_transaction, some_errors_have_a_text)
+{
+    up(NULL);
+    coordinator.keeps_saying = true;
+    answers(KAFKA_TRANSACTION_ABORTABLE, 10, KAFKA_INVALID_TXN_STATE,
+            "Partition was not added to the transaction");
+    answers(KAFKA_TRANSACTION_ABORTABLE, 11, KAFKA_TRANSACTION_ABORTABLE, "");
+    answers(KAFKA_PRODUCER_FENCED, 12, KAFKA_INVALID_PRODUCER_EPOCH, "");
+    answers(KAFKA_NOT_COORDINATOR, 12, KAFKA_NOT_ENOUGH_REPLICAS,
+            "Unable to verify the partition has been added to the transaction. Underlying error: "
+            "NOT_COORDINATOR");
+    answers(KAFKA_CONCURRENT_TRANSACTIONS, 11, KAFKA_NOT_ENOUGH_REPLICAS,
+            "Unable to verify the partition has been added to the transaction. Underlying error: "
+            "CONCURRENT_TRANSACTIONS");
+    answers(KAFKA_CONCURRENT_TRANSACTIONS, 12, KAFKA_CONCURRENT_TRANSACTIONS, "");
+}
+
+Test(produce_transaction, a_batch_outside_of_its_producers_open_transaction_is_refused_by_the_log)
+{
+    struct written plain = of_producer(11, 7, 1);
+    struct written old = of_producer(11, 7, 1);
+
+    up(NULL);
+    cr_assert(eq(i16, write_one(11, 7, 0), KAFKA_NONE));
+    plain.is_plain = true;
+    cr_assert(eq(i16, write_as(&plain), KAFKA_INVALID_TXN_STATE));
+    cr_assert(eq(i64, plain.log_start_offset, 0));
+    cr_assert(eq(str, plain.message, ""));
+    old.epoch = 2;
+    cr_assert(eq(i16, write_as(&old), KAFKA_INVALID_PRODUCER_EPOCH));
+    cr_assert(eq(i64, old.log_start_offset, -1));
+    cr_assert(eq(u32, coordinator.count, 1));
+}
+
+Test(produce_transaction, a_later_one_does_not_take_the_place_of_one_that_was_not_registered)
+{
+    struct written second = of_producer(11, 7, 1);
+
+    up(NULL);
+    coordinator.errors[0] = KAFKA_TRANSACTION_ABORTABLE;
+    cr_assert(eq(i16, write_one(11, 7, 0), KAFKA_TRANSACTION_ABORTABLE));
+    cr_assert(eq(i16, write_as(&second), KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER));
+    cr_assert(eq(i64, second.log_start_offset, 0));
+    cr_assert(eq(i16, write_one(11, 7, 0), KAFKA_NONE));
+    cr_assert(eq(i16, write_one(11, 7, 1), KAFKA_NONE));
+}
+
+/* The zombie's batch says nothing of the order in the newest epoch. */
+Test(produce_transaction, nor_is_that_forgotten_for_a_batch_of_an_old_epoch)
+{
+    struct written zombie = of_producer(11, 7, 5);
+    struct written second = of_producer(11, 7, 1);
+
+    up(NULL);
+    coordinator.errors[0] = KAFKA_TRANSACTION_ABORTABLE;
+    coordinator.errors[1] = KAFKA_PRODUCER_FENCED;
+    cr_assert(eq(i16, write_one(11, 7, 0), KAFKA_TRANSACTION_ABORTABLE));
+    zombie.epoch = 2;
+    cr_assert(eq(i16, write_as(&zombie), KAFKA_INVALID_PRODUCER_EPOCH));
+    cr_assert(eq(i16, write_as(&second), KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER));
 }
 
 Test(produce_transaction, the_transaction_before_is_waited_for)
