@@ -232,11 +232,17 @@ void partition_note_refused(struct partition *partition, const uint8_t *bytes, u
         refused_batches_note(&partition->refused, &header, loop_now_ns(&partition->shard->loop));
 }
 
+/* Does a client send the batch again that hears of it? */
+static bool comes_again(enum err err)
+{
+    return err == ERR_NOMEM || err == ERR_REPLICAS || err == ERR_NOSPACE;
+}
+
 static void on_put(struct append_op *op, enum err err)
 {
     struct partition_append *append = container_of(op, struct partition_append, op);
 
-    if (append->op.has_key && (err == ERR_NOMEM || err == ERR_REPLICAS)) /* it comes again */
+    if (append->op.has_key && comes_again(err))
         partition_note_refused(append->partition, append->bytes, append->size_bytes);
     append->done(append, err);
 }

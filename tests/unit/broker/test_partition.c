@@ -734,6 +734,17 @@ Test(partition, what_follows_a_batch_that_found_no_memory_does_not_overtake_it)
     cr_assert(eq(int, append_of(7, 1, false), OK));
 }
 
+/* Space that was lacking for one is there for the next. */
+Test(partition, nor_one_that_found_no_space)
+{
+    disk.refuse_with = ERR_NOSPACE;
+    cr_assert(eq(int, append_of(7, 0, false), ERR_NOSPACE));
+    disk.refuse_with = OK;
+    cr_assert(eq(int, append_of(7, 1, false), ERR_SEQUENCE));
+    cr_assert(eq(int, append_of(7, 0, false), OK));
+    cr_assert(eq(int, append_of(7, 1, false), OK));
+}
+
 Test(partition, nor_does_what_waits_behind_it)
 {
     struct try first = {.append.op.is_preparing = true};
