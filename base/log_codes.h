@@ -381,6 +381,12 @@ LOG_CODE("LVE-5006", "groups were read without their members: the budget has no 
          "again, as far as there is room. Offsets and generations are all there. Next step: "
          "compare used with max; raise levee.memory.max.bytes.")
 LOG_CODE(
+    "LVE-5009", "groups were found in a partition that is not theirs, and stay there",
+    "Cause: an earlier version wrote groups whose id has a negative Java hash into another "
+    "partition of __consumer_offsets than Apache Kafka does; a start moves them, but not where the "
+    "two partitions are on different shards. Effect: clients do not find these groups and their "
+    "offsets. Next step: start the broker once with levee.shards=1, then as before.")
+LOG_CODE(
     "LVE-5020", "a marker is written again later",
     "Cause: the end of a transaction could not be written into one of its partitions (err says "
     "why: it is being moved, the device has no room, too few replicas are in sync). Effect: "

@@ -23,3 +23,12 @@ int32_t java_hash(const char *text, size_t size_bytes)
     }
     return (int32_t)hash;
 }
+
+int32_t java_hash_partition(const char *text, size_t size_bytes, int32_t count)
+{
+    int32_t hash = java_hash(text, size_bytes);
+
+    if (hash == INT32_MIN)
+        return 0;
+    return (hash < 0 ? -hash : hash) % count;
+}

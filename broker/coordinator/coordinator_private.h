@@ -16,13 +16,16 @@ struct group_coordinator {
     struct hash_map offset_topics; /* of offset_topic, by name */
     struct hash_map transactions;  /* of pending_transaction (group_pending_offsets.h) */
     struct timer expiry;
-    struct task sweep;     /* what group_expiry.c does in slices */
-    struct timer retry;    /* of a sweep that could not write, or found no memory */
-    struct list forgotten; /* of offset_topic.forgotten */
-    uint64_t round;        /* the latest sweep's number */
-    uint64_t expiry_round; /* the number of the sweep by time; 0: none is under way */
-    uint32_t tombstones;   /* of sweeps, being recorded */
-    uint64_t naming;       /* the number of the latest request that names offsets */
+    struct task sweep;       /* what group_expiry.c does in slices */
+    struct timer retry;      /* of a sweep that could not write, or found no memory */
+    struct list forgotten;   /* of offset_topic.forgotten */
+    uint64_t round;          /* the latest sweep's number */
+    uint64_t expiry_round;   /* the number of the sweep by time; 0: none is under way */
+    uint32_t tombstones;     /* of sweeps, being recorded */
+    struct list elsewhere;   /* of group.elsewhere_node */
+    struct group_move *move; /* the one that is under way, or NULL */
+    struct timer move_again;
+    uint64_t naming; /* the number of the latest request that names offsets */
     bool started;
     bool stopping;
     bool closing; /* being destroyed: requests and their answers are gone */

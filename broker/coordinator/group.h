@@ -73,7 +73,13 @@ struct group {
     char *id;
     size_t id_bytes;
     struct group_coordinator *coordinator;
-    int32_t partition_index; /* of __consumer_offsets */
+    int32_t partition_index;    /* of __consumer_offsets */
+    struct list elsewhere_node; /* of group_move.h: its old partition has records of it, too */
+    bool is_left_elsewhere;     /* that is where it stays: its own is on another shard */
+    bool has_own_record;        /* of its state, from its own partition; */
+    bool is_foreign;            /* its state is of a record of the old one, */
+    bool has_old_record;        /* which is there still */
+    uint32_t elsewhere_count;   /* of its offsets of which the old one has a record */
     enum group_state state;
     int32_t generation;
     char *protocol_type;         /* NULL: none yet */

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "broker/coordinator/coordinator_private.h"
 #include "broker/coordinator/group_expiry.h"
+#include "broker/coordinator/group_move.h"
 #include "broker/coordinator/group_rebalance.h"
 #include "broker/coordinator/group_records.h"
 #include "broker/internal_topics.h"
@@ -26,6 +27,7 @@ enum err group_coordinator_create(struct shard *shard, struct group_coordinator 
     hash_map_init(&groups->transactions, prng_u64(&shard->prng));
     list_init(&groups->all);
     group_expiry_init(groups);
+    group_move_init(groups);
     *out = groups;
     return OK;
 }
@@ -36,6 +38,8 @@ static void remove_group(struct group *group)
 
     hash_map_remove(&groups->groups, group->id, group->id_bytes);
     list_remove(&group->node);
+    if (list_is_linked(&group->elsewhere_node))
+        list_remove(&group->elsewhere_node);
     group_cancel_timers(group);
     group_destroy(group);
 }
@@ -77,6 +81,7 @@ void group_coordinator_destroy(struct group_coordinator *groups)
     hash_map_deinit(&groups->offset_topics);
     hash_map_deinit(&groups->transactions);
     group_expiry_deinit(groups);
+    group_move_deinit(groups);
     mem_free(groups);
 }
 
@@ -121,10 +126,12 @@ static void on_loaded(void *coordinator, int32_t index)
     struct group_coordinator *groups = coordinator;
 
     tell_lost_members(groups, index);
+    group_move_tell(groups, index);
     if (!groups->started)
         return;
     start_sessions_of(groups, index);
     group_expiry_forget_orphans(groups);
+    group_move_start(groups);
 }
 
 static void on_resigned(void *coordinator, int32_t index)
@@ -149,6 +156,7 @@ static void forget(void *coordinator, int32_t index)
     struct group *group;
 
     cut_removals(groups, index, ERR_NOT_FOUND);
+    group_move_cut(groups, index);
     while ((group = hash_map_next(&groups->groups, &cursor)) != NULL)
         if (group->partition_index == index)
             remove_group(group);
@@ -206,7 +214,7 @@ void group_coordinator_observe(struct group_coordinator *groups)
 
 int32_t group_partition_of(const char *group_id, size_t group_id_bytes, int32_t partition_count)
 {
-    return (java_hash(group_id, group_id_bytes) & 0x7fffffff) % partition_count;
+    return java_hash_partition(group_id, group_id_bytes, partition_count);
 }
 
 struct group *coordinator_find(struct group_coordinator *groups, struct wire_string id)
@@ -253,6 +261,8 @@ int16_t coordinator_check(struct group_coordinator *groups, struct wire_string g
     if (count == 0)
         return KAFKA_NOT_COORDINATOR;
     *partition_index_out = group_partition_of(group_id.text, (size_t)group_id.size_bytes, count);
+    if (group_move_is_reading(groups, group_id.text, (size_t)group_id.size_bytes, count))
+        return KAFKA_COORDINATOR_LOAD_IN_PROGRESS;
     return runtime_check(&groups->runtime, *partition_index_out); /* GCO-1 */
 }
 
@@ -281,7 +291,8 @@ bool coordinator_admit_offsets(struct group_coordinator *groups, uint64_t bytes)
 void coordinator_drop_if_idle(struct group *group)
 {
     if (group->member_count > 0 || group->pending_count > 0 || group->writes > 0 ||
-        group->offset_count > 0 || group->staged_count > 0)
+        group->offset_count > 0 || group->staged_count > 0 ||
+        list_is_linked(&group->elsewhere_node))
         return;
     if (group->state != GROUP_EMPTY && group->state != GROUP_DEAD)
         return;

@@ -24,8 +24,7 @@ void group_coordinator_destroy(struct group_coordinator *groups);
 /* The shard's topics tell from now on which partitions of __consumer_offsets are to be loaded. */
 void group_coordinator_observe(struct group_coordinator *groups);
 
-/* Which partition of __consumer_offsets a group belongs to: Java's String.hashCode over UTF-16,
- * absolute value modulo the partition count (Utils.abs). */
+/* Which partition of __consumer_offsets a group belongs to (java_hash.h). */
 int32_t group_partition_of(const char *group_id, size_t group_id_bytes, int32_t partition_count);
 
 /* The handlers' second half: each runs on the group's shard and ends in request_answer.  The first

@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "broker/coordinator/coordinator_private.h"
+#include "broker/coordinator/group_move.h"
 #include "broker/coordinator/group_pending_offsets.h"
 #include "broker/coordinator/group_rebalance.h"
 #include "broker/coordinator/group_subscription.h"
@@ -355,6 +356,7 @@ void group_coordinator_start(struct group_coordinator *groups)
         if (runtime_served(&groups->runtime, group->partition_index) != NULL) /* or when it is */
             group_start_sessions(group); /* each member has a whole session from now on (DUR-G10) */
     group_expiry_forget_orphans(groups);
+    group_move_start(groups);
     loop_set_timer_ms(&groups->shard->loop, &groups->expiry,
                       (uint64_t)coordinator_config(groups)->offsets_retention_check_interval_ms);
 }

@@ -15,6 +15,11 @@ static uint64_t bytes_of(const struct group_offset *offset)
     return sizeof(*offset) + (uint64_t)offset->value.metadata.size_bytes + ENTRY_BYTES;
 }
 
+static uint64_t bytes_of_old(const struct group_offset_value *old)
+{
+    return sizeof(*old) + (uint64_t)old->metadata.size_bytes;
+}
+
 static uint64_t bytes_of_topic(const struct offset_topic *topic)
 {
     return sizeof(*topic) + topic->name_bytes + ENTRY_BYTES;
@@ -123,7 +128,7 @@ static void free_entry(struct group_offset *entry)
 /* Nothing is known of it any more. */
 static void drop_if_unused(struct group_offset *entry)
 {
-    if (group_offset_is_there(entry) || entry->pending_count > 0 ||
+    if (group_offset_is_there(entry) || entry->is_elsewhere || entry->pending_count > 0 ||
         entry->leaving_count > 0) /* GOF-4 */
         return;
     hash_map_remove(&entry->group->offsets, &entry->key, sizeof(entry->key));
@@ -202,11 +207,55 @@ void group_end_offset(struct group_offset *entry)
     drop_if_unused(entry);
 }
 
+static void free_old(struct group_offset *entry)
+{
+    if (entry->old == NULL)
+        return;
+    budget_give(entry->group->budget, bytes_of_old(entry->old));
+    mem_free(entry->old->metadata.bytes);
+    mem_free(entry->old);
+    entry->old = NULL;
+}
+
+/* value's metadata is its from now on.  ERR_NOMEM. */
+static enum err set_old(struct group_offset *entry, struct group_offset_value *value)
+{
+    struct group_offset_value *old = mem_try_alloc(sizeof(*old));
+
+    if (old == NULL)
+        return ERR_NOMEM;
+    free_old(entry);
+    *old = *value;
+    value->metadata = (struct group_bytes){0};
+    entry->old = old;
+    entry->group->elsewhere_count += !entry->is_elsewhere;
+    entry->is_elsewhere = true;
+    budget_force(entry->group->budget, bytes_of_old(old));
+    return OK;
+}
+
+void group_resolve_offset(struct group_offset *entry)
+{
+    struct group_offset_value *old = entry->old;
+
+    if (old == NULL)
+        return;
+    entry->old = NULL;
+    budget_give(entry->group->budget, bytes_of_old(old));
+    group_hold_offset(entry);
+    if (!entry->is_recorded || old->commit_timestamp_ms > entry->value.commit_timestamp_ms)
+        group_apply_offset(entry, old); /* GMV-2 */
+    group_end_offset(entry);
+    mem_free(old->metadata.bytes);
+    mem_free(old);
+}
+
 enum err group_set_offset(struct group *group, const char *topic, int32_t partition,
                           const struct group_offset_value *value)
 {
     struct group_offset_value copy = *value;
     struct group_offset *entry;
+    enum err err = OK;
 
     if (!group_bytes_copy(value->metadata.bytes, value->metadata.size_bytes, &copy.metadata))
         return ERR_NOMEM;
@@ -215,9 +264,13 @@ enum err group_set_offset(struct group *group, const char *topic, int32_t partit
         mem_free(copy.metadata.bytes);
         return ERR_NOMEM;
     }
-    group_apply_offset(entry, &copy);
+    if (value->is_foreign)
+        err = set_old(entry, &copy);
+    else
+        group_apply_offset(entry, &copy);
     group_end_offset(entry);
-    return OK;
+    mem_free(copy.metadata.bytes);
+    return err;
 }
 
 /* What a tombstone says. */
@@ -253,13 +306,25 @@ void group_left_offset(struct group *group, const char *topic, int32_t partition
     group_end_leaving(entry, true);
 }
 
-void group_remove_offset(struct group *group, const char *topic, int32_t partition)
+void group_remove_offset(struct group *group, const char *topic, int32_t partition, bool is_foreign)
 {
     struct group_offset *entry =
         group_find_entry(group, offset_topic_find(group->coordinator, topic), partition);
 
-    if (entry != NULL)
+    if (entry == NULL)
+        return;
+    if (is_foreign)
+        group_forget_elsewhere(entry);
+    else
         remove_recorded(entry);
+}
+
+void group_forget_elsewhere(struct group_offset *entry)
+{
+    free_old(entry);
+    entry->group->elsewhere_count -= entry->is_elsewhere;
+    entry->is_elsewhere = false;
+    drop_if_unused(entry);
 }
 
 bool group_offset_is_orphan(const struct group_offset_value *value, const struct image *image)
@@ -274,6 +339,7 @@ void group_drop_offsets(struct group *group)
 
     while ((entry = hash_map_next(&group->offsets, &cursor)) != NULL) {
         group_pending_offsets_drop(entry);
+        free_old(entry);
         free_entry(entry);
     }
     hash_map_deinit(&group->offsets);

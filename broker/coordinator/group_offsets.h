@@ -36,6 +36,7 @@ struct group_offset_value {
     int64_t commit_timestamp_ms;
     int64_t expire_timestamp_ms; /* -1: by offsets.retention.minutes */
     int64_t record_offset;       /* of that record in the log */
+    bool is_foreign;             /* in that of the group's old partition (group_move.h) */
 };
 
 struct offset_key {
@@ -51,14 +52,16 @@ struct group_offset {
     const char *topic; /* its name */
     int32_t partition;
     bool is_recorded;                /* value is the group's; else there is only the rest: */
+    bool is_elsewhere;               /* the group's old partition has records of it, too */
     struct group_offset_value value; /* what is committed */
-    struct list staged;              /* of pending_offset.of_entry: by open transactions */
-    uint64_t round;                  /* of the sweep that has looked at it */
-    uint64_t naming;                 /* the number of the request that has named it last, */
-    uint32_t place;                  /* and, of a commit, where it stands there */
-    uint32_t pending_count;          /* commits of it that are being recorded */
-    uint32_t staging_count;          /* those of them that are of transactions */
-    uint32_t leaving_count;          /* tombstones of it that are being recorded */
+    struct group_offset_value *old; /* likewise, in the old partition, until both were read; NULL */
+    struct list staged;             /* of pending_offset.of_entry: by open transactions */
+    uint64_t round;                 /* of the sweep that has looked at it */
+    uint64_t naming;                /* the number of the request that has named it last, */
+    uint32_t place;                 /* and, of a commit, where it stands there */
+    uint32_t pending_count;         /* commits of it that are being recorded */
+    uint32_t staging_count;         /* those of them that are of transactions */
+    uint32_t leaving_count;         /* tombstones of it that are being recorded */
 };
 
 /* Committed, or staged by a transaction; else it is only on its way. */
@@ -104,7 +107,8 @@ void group_apply_offset(struct group_offset *entry, struct group_offset_value *v
 /* Its record is no longer on its way. */
 void group_end_offset(struct group_offset *entry);
 
-/* All three at once, with a copy of metadata; ERR_NOMEM: nothing has changed. */
+/* All three at once, with a copy of metadata; of the group's old partition (value->is_foreign) it
+ * is kept beside what there is.  ERR_NOMEM: nothing has changed. */
 must_use enum err group_set_offset(struct group *group, const char *topic, int32_t partition,
                                    const struct group_offset_value *value);
 
@@ -116,8 +120,16 @@ void group_end_leaving(struct group_offset *entry, bool is_gone);
 /* The same when it is recorded. */
 void group_left_offset(struct group *group, const char *topic, int32_t partition);
 
-/* A tombstone that was read; one of what is not there is accepted. */
-void group_remove_offset(struct group *group, const char *topic, int32_t partition);
+/* A tombstone that was read, in the group's old partition (is_foreign) or not; one of what is not
+ * there is accepted. */
+void group_remove_offset(struct group *group, const char *topic, int32_t partition,
+                         bool is_foreign);
+
+/* Both partitions were read: of two offsets the one that counts (GMV-2). */
+void group_resolve_offset(struct group_offset *entry);
+
+/* Its group's old partition has nothing of it any more.  It may be gone then. */
+void group_forget_elsewhere(struct group_offset *entry);
 
 /* The topic that it was committed for exists no more: its id is gone, whoever has the name now.
  * (Ids are never used again.  Without an id nothing is known, and the offset counts.) */

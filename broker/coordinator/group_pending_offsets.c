@@ -185,7 +185,8 @@ static void commit_staged(struct pending_offset *staged)
 {
     struct group_offset *entry = staged->entry;
 
-    if (!entry->is_recorded || staged->value.record_offset > entry->value.record_offset) /* GOF-5 */
+    if (!entry->is_recorded || entry->value.is_foreign ||
+        staged->value.record_offset > entry->value.record_offset) /* GOF-5 */
         group_apply_offset(entry, &staged->value);
 }
 

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "broker/coordinator/coordinator_private.h"
 #include "broker/coordinator/group_commit.h"
+#include "broker/coordinator/group_move.h"
 #include "broker/coordinator/group_pending_offsets.h"
 #include "net/protocol/kafka_tables.h"
 #include "net/protocol/msg_group_metadata_record.h"
@@ -259,21 +260,38 @@ static enum err apply_members(struct group *group, const struct group_metadata_v
     return err;
 }
 
-static enum err apply_group(struct group_coordinator *groups, struct wire_string id,
-                            const struct group_metadata_value *value)
+/* It is made when there is none; NULL: there is no memory. */
+static struct group *get_group(struct group_coordinator *groups, struct wire_string id,
+                               const struct runtime_record *record)
+{
+    struct group *group = coordinator_get(groups, id);
+
+    if (group != NULL && record->write == NULL)
+        group_move_note(group, record->partition_index);
+    return group;
+}
+
+static enum err apply_group(struct group_coordinator *groups, const struct runtime_record *record,
+                            struct wire_string id, const struct group_metadata_value *value)
 {
     struct group *group =
-        value == NULL ? coordinator_find(groups, id) : coordinator_get(groups, id);
+        value == NULL ? coordinator_find(groups, id) : get_group(groups, id, record);
     enum err err;
 
     if (group == NULL)
         return value == NULL ? OK : ERR_NOMEM;
+    if (!group_move_takes_state(group, record)) {
+        group_move_settle(group);
+        coordinator_drop_if_idle(group);
+        return OK;
+    }
     while (!list_is_empty(&group->members))
         group_remove_member(list_first(&group->members, struct group_member, node));
     group->state = GROUP_EMPTY;
     group->has_lost_members = false;
     if (value == NULL) {
         group_reset(group);
+        group_move_settle(group);
         coordinator_drop_if_idle(group);
         return OK;
     }
@@ -303,7 +321,8 @@ static struct group_offset_value value_of(const struct runtime_record *record,
         .metadata = {(uint8_t *)(uintptr_t)value->metadata.text, value->metadata.size_bytes},
         .commit_timestamp_ms = value->commit_timestamp,
         .expire_timestamp_ms = value->expire_timestamp,
-        .record_offset = record->offset};
+        .record_offset = record->offset,
+    };
 }
 
 /* What the commit has kept for it needs no memory now. */
@@ -331,6 +350,7 @@ static enum err apply_read_offset(struct group *group, const struct runtime_reco
 {
     struct group_offset_value read = value_of(record, value);
 
+    read.is_foreign = group_move_is_foreign(group, record);
     if (batch_is_transactional(record->batch)) /* DUR-G5 */
         return group_pending_offsets_stage(group, topic, partition, record->partition_index,
                                            record->batch->producer_id, &read);
@@ -350,7 +370,8 @@ static enum err apply_offset_to(struct group *group, const struct runtime_record
     if (record->write != NULL)
         group_left_offset(group, topic, partition);
     else
-        group_remove_offset(group, topic, partition);
+        group_remove_offset(group, topic, partition, group_move_is_foreign(group, record));
+    group_move_settle(group);
     coordinator_drop_if_idle(group);
     return OK;
 }
@@ -359,8 +380,8 @@ static enum err apply_offset(struct group_coordinator *groups, const struct runt
                              const struct offset_commit_key *key,
                              const struct offset_commit_value *value)
 {
-    struct group *group =
-        value == NULL ? coordinator_find(groups, key->group) : coordinator_get(groups, key->group);
+    struct group *group = value == NULL ? coordinator_find(groups, key->group)
+                                        : get_group(groups, key->group, record);
     char topic[256];
 
     check(group != NULL || record->write == NULL); /* a write keeps its group */
@@ -396,8 +417,21 @@ static void apply_own_group(struct runtime_write *records)
 {
     struct group_write *write = container_of(records, struct group_write, records);
 
+    if (records->partition->partition->index == write->group->partition_index)
+        write->group->is_foreign = false;
     if (write->recorded != NULL)
         write->recorded(write);
+}
+
+/* Does the write only say what is known? */
+static bool restates(const struct runtime_record *record)
+{
+    struct group_write *write = container_of(record->write, struct group_write, records);
+
+    if (write->restated == NULL)
+        return false;
+    write->restated(write, record->index, record->offset);
+    return true;
 }
 
 /* Of the types that are known here; keys and values of offsets take nothing of the arena. */
@@ -433,7 +467,7 @@ static enum err apply(struct group_coordinator *groups, const struct record_desc
     case TYPE_OFFSET_COMMIT:
         return apply_offset(groups, record, &key.offset, value == NULL ? NULL : &value->offset);
     default:
-        return apply_group(groups, key.group.group, value == NULL ? NULL : &value->group);
+        return apply_group(groups, record, key.group.group, value == NULL ? NULL : &value->group);
     }
 }
 
@@ -461,6 +495,8 @@ enum err group_records_apply(struct group_coordinator *groups, const struct runt
         apply_own_group(record->write);
         return OK;
     }
+    if (record->write != NULL && restates(record))
+        return OK;
     arena_init(&arena, ARENA_BYTES);
     err = apply(groups, desc, &reader, record, &arena);
     arena_deinit(&arena);

@@ -13,8 +13,14 @@ static void on_done(struct runtime_write *records, enum err err)
 bool group_write_begin(struct group_write *write, struct group *group,
                        void (*done)(struct group_write *write, enum err err))
 {
+    return group_write_begin_in(write, group, group->partition_index, done);
+}
+
+bool group_write_begin_in(struct group_write *write, struct group *group, int32_t partition_index,
+                          void (*done)(struct group_write *write, enum err err))
+{
     struct runtime_partition *partition =
-        runtime_served(&group->coordinator->runtime, group->partition_index);
+        runtime_served(&group->coordinator->runtime, partition_index);
 
     if (partition == NULL)
         return false;

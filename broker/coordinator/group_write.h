@@ -17,6 +17,9 @@ struct group_write {
     /* The group's own record is being applied; it needs no memory and answers nobody.  NULL: what
      * it says is in memory already. */
     void (*recorded)(struct group_write *write);
+    /* It says what is known: instead of applying its record of an offset, which stands there.
+     * NULL: it says something new. */
+    void (*restated)(struct group_write *write, uint32_t index, int64_t record_offset);
     void (*done)(struct group_write *write, enum err err);
 };
 
@@ -24,6 +27,11 @@ struct group_write {
  * write (RWR-1, RWR-2).  False: the group's partition is not served. */
 must_use bool group_write_begin(struct group_write *write, struct group *group,
                                 void (*done)(struct group_write *write, enum err err));
+
+/* The same into another partition of __consumer_offsets (group_move.h). */
+must_use bool group_write_begin_in(struct group_write *write, struct group *group,
+                                   int32_t partition_index,
+                                   void (*done)(struct group_write *write, enum err err));
 
 /* It was done, or is not started.  Then the group may go: coordinator_drop_if_idle. */
 void group_write_end(struct group_write *write);

@@ -347,6 +347,16 @@ void runtime_write_start(struct runtime_write *write)
     runtime_write_go_on(partition);
 }
 
+void runtime_write_cancel(struct runtime_write *write)
+{
+    check(!write->partition->is_going_on && !write->is_marker);
+    partition_cancel_append(&write->append);
+    partition_cancel_wait(&write->ack);
+    uncount(write);
+    list_remove(&write->node);
+    runtime_write_go_on(write->partition); /* it may have been the first one */
+}
+
 /* The first one of all. */
 static struct runtime_write *next_to_end(struct runtime_partition *partition)
 {

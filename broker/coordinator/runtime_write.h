@@ -70,6 +70,10 @@ uint32_t runtime_write_size_bytes(const struct runtime_write *write);
  * any more; others as partition_append. */
 void runtime_write_start(struct runtime_write *write);
 
+/* One that was started: done does not run any more.  Its records may be in the log, and are not
+ * applied.  Not inside a done, nor of a marker. */
+void runtime_write_cancel(struct runtime_write *write);
+
 /* It was not started, or has ended.  A zeroed one is accepted. */
 void runtime_write_deinit(struct runtime_write *write);
 

@@ -7,11 +7,7 @@
 
 int32_t transaction_partition_of(const char *id, size_t id_bytes, int32_t partition_count)
 {
-    int32_t hash = java_hash(id, id_bytes);
-
-    if (hash == INT32_MIN)
-        return 0;
-    return (hash < 0 ? -hash : hash) % partition_count;
+    return java_hash_partition(id, id_bytes, partition_count);
 }
 
 struct shard *transaction_shard(struct shard *from, const char *id, size_t id_bytes)

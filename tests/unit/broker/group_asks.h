@@ -299,6 +299,45 @@ static inline struct group *the_group(const char *id)
     return coordinator_find(rig.shard.groups, wire_string(id));
 }
 
+/* Append one record as another broker may have written it; value NULL: a tombstone. */
+static inline void append_record(struct log *log, int16_t type, const void *key, int16_t version,
+                                 const void *value, bool transactional)
+{
+    struct batch_builder_options options = batch_builder_options_default();
+    const struct record_desc *desc = record_find(RECORD_GROUP, type);
+    struct batch_builder builder;
+    struct wire_writer key_writer;
+    struct wire_writer value_writer;
+    struct wire_bytes key_bytes;
+    struct wire_bytes value_bytes = {.size_bytes = -1};
+    struct log_append_result result;
+    struct log_append append;
+    struct batch_header header;
+    const uint8_t *bytes;
+    uint32_t size_bytes;
+
+    options.transactional = transactional;
+    wire_writer_init(&key_writer, &rig.arena);
+    wire_writer_init(&value_writer, &rig.arena);
+    cr_assert(eq(int, record_encode_key(desc, key, &key_writer), OK));
+    cr_assert(eq(int, wire_writer_flatten(&key_writer, &key_bytes), OK));
+    if (value != NULL) {
+        cr_assert(eq(int, record_encode_value(desc, version, value, &value_writer), OK));
+        cr_assert(eq(int, wire_writer_flatten(&value_writer, &value_bytes), OK));
+    }
+    batch_builder_init(&builder, &options);
+    cr_assert(eq(int,
+                 batch_builder_add_pair(&builder, key_bytes.bytes, key_bytes.size_bytes,
+                                        value_bytes.bytes, value_bytes.size_bytes, 1),
+                 OK));
+    cr_assert(eq(int, batch_builder_finish(&builder, NULL, &bytes, &size_bytes), OK));
+    cr_assert(eq(int, batch_parse(bytes, size_bytes, &header), OK));
+    append = (struct log_append){.bytes = bytes, .size_bytes = size_bytes, .max_timestamp_ms = 1};
+    cr_assert(eq(int, log_append_leader(log, &append, &result), OK));
+    batch_builder_deinit(&builder);
+    rig_settle();
+}
+
 /* A committed offset in memory, and in no log. */
 static inline void put_offset(struct group *group, const char *topic, const struct uuid *topic_id,
                               int32_t partition, int64_t offset, int32_t leader_epoch,

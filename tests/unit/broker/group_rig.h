@@ -323,6 +323,8 @@ static inline void disk_forget(void)
 
 /* ---- the shard */
 
+static int32_t rig_offsets_partitions = 1; /* of __consumer_offsets, for the next rig_up */
+
 struct rig_clock {
     struct clock clock;
     uint64_t mono_ns;
@@ -576,7 +578,7 @@ static inline void rig_up(const char *const *sets)
     clock_guard_start(&rig.shard);
     rig_open_parts();
     group_coordinator_start(rig.shard.groups);
-    rig_create_topic("__consumer_offsets", 1);
+    rig_create_topic("__consumer_offsets", rig_offsets_partitions);
 }
 
 /* Stop and start again over the same logs. */

@@ -87,43 +87,6 @@ Test(group_records, group_is_kafkas_record)
     batch_reader_deinit(&reader);
 }
 
-/* Append one record as another broker may have written it. */
-static void append_record(int16_t type, const void *key, int16_t version, const void *value,
-                          bool transactional)
-{
-    struct batch_builder_options options = batch_builder_options_default();
-    const struct record_desc *desc = record_find(RECORD_GROUP, type);
-    struct batch_builder builder;
-    struct wire_writer key_writer;
-    struct wire_writer value_writer;
-    struct wire_bytes key_bytes;
-    struct wire_bytes value_bytes;
-    struct log_append_result result;
-    struct log_append append;
-    struct batch_header header;
-    const uint8_t *bytes;
-    uint32_t size_bytes;
-
-    options.transactional = transactional;
-    wire_writer_init(&key_writer, &rig.arena);
-    wire_writer_init(&value_writer, &rig.arena);
-    cr_assert(eq(int, record_encode_key(desc, key, &key_writer), OK));
-    cr_assert(eq(int, record_encode_value(desc, version, value, &value_writer), OK));
-    cr_assert(eq(int, wire_writer_flatten(&key_writer, &key_bytes), OK));
-    cr_assert(eq(int, wire_writer_flatten(&value_writer, &value_bytes), OK));
-    batch_builder_init(&builder, &options);
-    cr_assert(eq(int,
-                 batch_builder_add_pair(&builder, key_bytes.bytes, key_bytes.size_bytes,
-                                        value_bytes.bytes, value_bytes.size_bytes, 1),
-                 OK));
-    cr_assert(eq(int, batch_builder_finish(&builder, NULL, &bytes, &size_bytes), OK));
-    cr_assert(eq(int, batch_parse(bytes, size_bytes, &header), OK));
-    append = (struct log_append){.bytes = bytes, .size_bytes = size_bytes, .max_timestamp_ms = 1};
-    cr_assert(eq(int, log_append_leader(&disk.logs[0], &append, &result), OK));
-    batch_builder_deinit(&builder);
-    rig_settle();
-}
-
 Test(group_records, older_versions_of_kafka_are_understood)
 {
     struct offset_commit_key key;
@@ -138,7 +101,7 @@ Test(group_records, older_versions_of_kafka_are_understood)
     for (int16_t version = 0; version <= 3; version++) {
         key.partition = version;
         value.offset = 100 + version;
-        append_record(1, &key, version, &value, false);
+        append_record(&disk.logs[0], 1, &key, version, &value, false);
     }
     rig_restart();
     for (int16_t version = 0; version <= 3; version++)
@@ -150,7 +113,7 @@ Test(group_records, type_of_before_kafka_0_9_is_understood)
     struct legacy_offset_commit_key key = {wire_string("g"), wire_string("t"), 3};
     struct legacy_offset_commit_value value = {77, wire_string("old"), rig.clock.wall_ms};
 
-    append_record(0, &key, 0, &value, false);
+    append_record(&disk.logs[0], 0, &key, 0, &value, false);
     rig_restart();
     cr_assert(eq(i64, fetch_offset("g", "t", 3), 77));
     cr_assert(eq(i32, group_find_offset(the_group("g"), "t", 3)->value.leader_epoch, -1));
@@ -165,7 +128,7 @@ Test(group_records, offset_of_a_transaction_is_staged)
     key.group = wire_string("g");
     key.topic = wire_string("t");
     codec_set_defaults(&offset_commit_value_desc, &value);
-    append_record(1, &key, 3, &value, true);
+    append_record(&disk.logs[0], 1, &key, 3, &value, true);
     rig_restart();
     cr_assert(eq(i64, fetch_offset("g", "t", 0), -1));
     cr_assert(eq(u32, the_group("g")->staged_count, 1));
