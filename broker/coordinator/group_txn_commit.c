@@ -21,7 +21,9 @@ static void on_registered(struct transaction_registration *registration, int16_t
     struct group_txn_commit *commit =
         container_of(registration, struct group_txn_commit, registration);
 
-    if (error != KAFKA_NONE)
+    if (registration->is_late)
+        commit->late(commit);
+    else if (error != KAFKA_NONE)
         group_commit_refuse(&commit->ask, error_of(commit, error));
     else
         group_commit_start(commit->groups, &commit->ask);
@@ -50,6 +52,7 @@ void group_txn_commit_start(struct group_coordinator *groups, struct group_txn_c
         .topic = internal_topics_of_keys(KAFKA_COORDINATOR_KEY_TYPE_GROUP)->name,
         .partition = index,
         .version = commit->adds_partition ? TRANSACTION_V2 : TRANSACTION_V1,
+        .accept_number = commit->adds_partition ? 0 : ask->request->client->accept_number,
         .done = on_registered,
     };
     transaction_registration_start(&commit->registration, groups->shard);

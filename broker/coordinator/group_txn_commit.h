@@ -16,6 +16,9 @@ struct group_txn_commit {
     struct wire_string transactional_id;
     bool adds_partition; /* else it must be in the transaction (KIP-890) */
     bool hears_aborted;  /* its version knows TRANSACTION_ABORTABLE */
+    /* In place of ask.answer: one of a later connection was executed before (transaction_guard.h)
+     */
+    void (*late)(struct group_txn_commit *commit);
     /* inside */
     struct group_coordinator *groups;
     struct transaction_registration registration;

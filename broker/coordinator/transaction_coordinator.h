@@ -34,6 +34,7 @@ struct transaction_entry {
     struct transaction_partitions partitions;  /* in Prepare*: those without a marker */
     struct transaction_completion *completion; /* TCO-3; NULL: it is not being ended */
     struct transaction_guard guard;            /* of requests of first version clients */
+    struct transaction_guard offsets_guard;    /* the same of their TxnOffsetCommits (TGD-3) */
     /* While a transaction is open (transaction_timeouts.h): */
     struct list open_node;
     uint64_t deadline_ns; /* monotonic (DUR-T14) */

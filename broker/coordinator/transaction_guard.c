@@ -21,14 +21,33 @@ void transaction_guard_clear(struct transaction_guard *guard)
     *guard = (struct transaction_guard){0};
 }
 
+void transaction_guards_clear(struct transaction_entry *entry)
+{
+    transaction_guard_clear(&entry->guard);
+    transaction_guard_clear(&entry->offsets_guard);
+}
+
+static bool is_holder(const struct transaction_entry *entry, int64_t producer_id, int16_t epoch)
+{
+    return entry->transaction.fields.producer_id == producer_id &&
+           entry->transaction.fields.epoch == epoch;
+}
+
+bool transaction_guard_is_late_commit(struct transaction_entry *entry,
+                                      const struct transaction_registration *registration)
+{
+    return is_holder(entry, registration->producer_id, registration->epoch) &&
+           !transaction_guard_passes(&entry->offsets_guard, registration->producer_id,
+                                     registration->epoch, registration->accept_number);
+}
+
 bool transaction_guard_is_late(struct shard *at, const struct client *client, struct wire_string id,
                                int64_t producer_id, int16_t epoch)
 {
     struct transaction_entry *entry =
         transaction_coordinator_find(at->transactions, id.text, (size_t)id.size_bytes);
 
-    return entry != NULL && entry->transaction.fields.producer_id == producer_id &&
-           entry->transaction.fields.epoch == epoch &&
+    return entry != NULL && is_holder(entry, producer_id, epoch) &&
            !transaction_guard_passes(&entry->guard, producer_id, epoch, client->accept_number);
 }
 

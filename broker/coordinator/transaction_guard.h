@@ -9,6 +9,9 @@
  *          of an earlier one is not executed, and its connection is closed without an answer.  A
  *          live client dials anew, is the latest then, and repeats it
  *   TGD-2  InitProducerId is not asked about, and begins anew
+ *   TGD-3  TxnOffsetCommit of first version clients goes to the group's coordinator, over another
+ *          connection perhaps: the same among themselves, by a guard of their own.  A delayed one
+ *          would stage old offsets in the next transaction
  * It narrows the hole and proves nothing: what stands between client and broker may turn the order
  * of connections around, or carry several clients in one.  The second version, which has an epoch
  * for each transaction, is the cure. */
@@ -23,6 +26,8 @@
 struct client;
 struct request;
 struct shard;
+struct transaction_entry;
+struct transaction_registration;
 
 /* A zeroed one lets anybody pass. */
 struct transaction_guard {
@@ -38,12 +43,17 @@ bool transaction_guard_passes(struct transaction_guard *guard, int64_t producer_
 
 /* The id was handed over, perhaps to the same holder. */
 void transaction_guard_clear(struct transaction_guard *guard);
+void transaction_guards_clear(struct transaction_entry *entry);
 
 /* Is a request of id, by this producer, too late (TGD-1)?  at: the id's shard; for what goes to the
  * transaction coordinator.  One that is none of the current holder's is not: its decision refuses
  * it. */
 bool transaction_guard_is_late(struct shard *at, const struct client *client, struct wire_string id,
                                int64_t producer_id, int16_t epoch);
+
+/* The same of a TxnOffsetCommit (TGD-3). */
+bool transaction_guard_is_late_commit(struct transaction_entry *entry,
+                                      const struct transaction_registration *registration);
 
 /* It is: its connection is closed, and that is told.  Any shard; request is gone. */
 void transaction_guard_refuse(struct request *request, struct wire_string id);

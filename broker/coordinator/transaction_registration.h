@@ -24,12 +24,17 @@ struct transaction_registration {
     int16_t epoch;
     const char *topic;
     int32_t partition;
-    int8_t version; /* TRANSACTION_V2: it is put into the transaction; below: it must be there */
+    int8_t version; /* TRANSACTION_V2: it is put into the transaction; below: it must be there, */
+    uint64_t accept_number; /* and then, of a TxnOffsetCommit: its client's (transaction_guard.h);
+                             * 0: nobody is asked */
     /* error: KAFKA_NONE, or what AddPartitionsToTxn of the newest version says:
      * CONCURRENT_TRANSACTIONS, INVALID_PRODUCER_ID_MAPPING, PRODUCER_FENCED, TRANSACTION_ABORTABLE,
      * INVALID_TXN_STATE, COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR.
      * Always called, unless the broker is closed before: nobody runs any more then. */
     void (*done)(struct transaction_registration *registration, int16_t error);
+    /* out, with KAFKA_NONE: a TxnOffsetCommit of a later connection was let pass before; it is not
+     * to be executed (TGD-3) */
+    bool is_late;
     /* inside */
     struct shard_call hop;
     struct list node; /* of those that are asked for in this turn */

@@ -129,7 +129,9 @@ static void collect(struct transaction_registrations *all, struct list *batches,
 
     if (error == KAFKA_NONE && entry == NULL)
         error = KAFKA_INVALID_PRODUCER_ID_MAPPING;
-    if (error != KAFKA_NONE) {
+    if (error == KAFKA_NONE)
+        registration->is_late = transaction_guard_is_late_commit(entry, registration);
+    if (error != KAFKA_NONE || registration->is_late) {
         answer(registration, error);
         return;
     }

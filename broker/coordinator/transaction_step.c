@@ -82,7 +82,7 @@ void transaction_step_apply(struct runtime_write *write)
         transaction_partitions_deinit(&entry->partitions);
     transaction_apply(&entry->transaction, next, step->decision.next_last_epoch);
     if (next->state == TRANSACTION_EMPTY) /* TGD-2 */
-        transaction_guard_clear(&entry->guard);
+        transaction_guards_clear(entry);
     if (step->event.kind == TRANSACTION_INIT && next->state == TRANSACTION_PREPARE_ABORT)
         tell_fenced(entry);
     entry->transaction.partition_count = entry->partitions.count;

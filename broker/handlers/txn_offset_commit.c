@@ -2,6 +2,7 @@
 #include "broker/coordinator/coordinator_private.h"
 #include "broker/coordinator/group_route.h"
 #include "broker/coordinator/group_txn_commit.h"
+#include "broker/coordinator/transaction_guard.h"
 #include "broker/handlers.h"
 #include "broker/request.h"
 #include "broker/topic_ref.h"
@@ -128,6 +129,11 @@ static int16_t may(const struct request *request)
     return group_may(request, body->group_id, KAFKA_ACL_OPERATION_READ);
 }
 
+static void refuse_late(struct group_txn_commit *commit)
+{
+    transaction_guard_refuse(commit->ask.request, commit->transactional_id);
+}
+
 /* False: there is no memory. */
 static bool fill_ask(struct group_txn_commit *commit, struct request *request)
 {
@@ -137,6 +143,7 @@ static bool fill_ask(struct group_txn_commit *commit, struct request *request)
     commit->transactional_id = body->transactional_id;
     commit->adds_partition = request->api_version >= VERSION_ADDS_PARTITION;
     commit->hears_aborted = request->api_version >= VERSION_HEARS_ABORTED;
+    commit->late = refuse_late;
     ask->request = request;
     ask->body = as_offset_commit(request);
     ask->response = request_try_alloc(request, 1, sizeof(*ask->response));

@@ -1,4 +1,5 @@
 /* Offsets that are committed in transactions: staged, told when they are stable, gone. */
+#include "broker/coordinator/group_txn_commit.h"
 #include "tests/unit/broker/txn_asks.h"
 
 static struct uuid topic_id;
@@ -422,6 +423,53 @@ Test(group_transactions, records_have_their_place_inside_the_registration)
     cr_assert(eq(i64, disk.logs[0].offsets.log_end, log_end + 1));
     rig_settle();
     cr_assert(eq(i16, end_txn_commit(&ask), KAFKA_NONE));
+}
+
+/* In OffsetCommit's structs, as the handler makes them. */
+static struct group_txn_commit late_commit;
+static uint32_t late_count;
+
+static void on_late(struct group_txn_commit *commit)
+{
+    cr_assert(commit == &late_commit);
+    late_count++;
+    request_answer(commit->ask.request); /* the handler closes the connection */
+}
+
+static void handle_late(struct request *request)
+{
+    late_commit = (struct group_txn_commit){.ask = {.request = request,
+                                                    .body = request->body,
+                                                    .response = request->response,
+                                                    .is_transactional = true,
+                                                    .producer_epoch = EPOCH,
+                                                    .producer_id = P},
+                                            .transactional_id = wire_string("id"),
+                                            .late = on_late};
+    group_txn_commit_start(rig.shard.groups, &late_commit);
+}
+
+/* TGD-3: it would be staged in the next transaction. */
+Test(group_transactions, commit_that_is_late_is_not_executed)
+{
+    struct ask ask;
+
+    registry.is_late = true;
+    make_commit(&ask, NULL, "g", "t", 0, 7, -1);
+    ask_start(&ask, handle_late);
+    cr_assert(eq(u32, late_count, 1));
+    ask_end(&ask);
+    cr_assert_null(the_group("g"));
+    cr_assert(eq(sz, open_count(), 0));
+}
+
+Test(group_transactions, commits_below_version_5_say_which_connection_they_came_on)
+{
+    rig.client.accept_number = 9;
+    cr_assert(eq(i16, txn_commit_as(4, NULL, "g", 0, 1), KAFKA_NONE));
+    cr_assert(eq(u64, registry.last.accept_number, 9));
+    cr_assert(eq(i16, txn_commit_as(5, NULL, "g", 0, 1), KAFKA_NONE));
+    cr_assert(eq(u64, registry.last.accept_number, 0));
 }
 
 Test(group_transactions, what_the_log_refuses_is_not_staged)

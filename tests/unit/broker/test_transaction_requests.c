@@ -680,6 +680,43 @@ Test(transaction_requests, below_v2_a_registration_asks_and_adds_nothing)
     cr_assert(eq(u32, entry_of("id")->partitions.count, 1));
 }
 
+static void begin_commit(struct registered *of, int64_t producer_id, int16_t epoch,
+                         uint64_t accept_number)
+{
+    *of = (struct registered){.registration = {.id = "id",
+                                               .id_bytes = 2,
+                                               .producer_id = producer_id,
+                                               .epoch = epoch,
+                                               .topic = "t",
+                                               .accept_number = accept_number,
+                                               .done = on_registered}};
+    transaction_registration_start(&of->registration, &rig.shard);
+    rig_settle();
+    cr_assert(lt(u32, 0, of->told_at));
+}
+
+/* TGD-3, apart from TGD-1: AddOffsetsToTxn went over connection 9. */
+Test(transaction_requests, a_commit_of_an_earlier_connection_is_late)
+{
+    struct registered of;
+
+    init("id");
+    add("id", "t/0");
+    begin_commit(&of, 1000, 0, 5);
+    cr_assert(eq(i16, of.error, KAFKA_NONE));
+    cr_assert(not(of.registration.is_late));
+    begin_commit(&of, 1000, 0, 7);
+    cr_assert(not(of.registration.is_late));
+    begin_commit(&of, 1000, 0, 5);
+    cr_assert(of.registration.is_late);
+    begin_commit(&of, 1000, 7, 1); /* nobody's: it is refused, and claims nothing */
+    cr_assert(not(of.registration.is_late));
+    cr_assert(eq(i16, of.error, KAFKA_PRODUCER_FENCED));
+    begin_commit(&of, 1000, 0, 7);
+    cr_assert(eq(i16, of.error, KAFKA_NONE));
+    cr_assert(not(of.registration.is_late));
+}
+
 Test(transaction_requests, a_registration_without_memory_is_told_to_come_again)
 {
     struct registered of;

@@ -14,6 +14,7 @@
 static struct {
     int16_t error; /* that it says */
     bool holds;    /* it says nothing yet */
+    bool is_late;  /* a commit of a later connection was let pass before */
     struct transaction_registration *waiting;
     struct transaction_registration last; /* what was asked */
     uint32_t count;
@@ -29,6 +30,7 @@ void transaction_registration_start(struct transaction_registration *registratio
         registry.waiting = registration;
         return;
     }
+    registration->is_late = registry.is_late;
     registration->done(registration, registry.error);
 }
 
