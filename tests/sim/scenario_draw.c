@@ -233,6 +233,13 @@ static void draw_broker(struct scenario *s)
     scenario_draw_set(s, "offsets.topic.num.partitions=%" PRIu64,
                       plan_range(plan, "offsets.partitions", 1, 3));
     scenario_draw_set(s, "offsets.topic.segment.bytes=1048576");
+    scenario_draw_set(s, "transaction.state.log.segment.bytes=1048576");
+    scenario_draw_set(s, "log.cleaner.backoff.ms=%" PRIu64,
+                      plan_pick_of(plan, "cleaner.backoff.ms", 5, 100, 1000, 15000));
+    scenario_draw_set(s, "log.cleaner.min.cleanable.ratio=%s",
+                      plan_odds(plan, "cleaner.is.keen", 2, 3) ? "0.01" : "0.5");
+    scenario_draw_set(s, "log.cleaner.delete.retention.ms=%" PRIu64,
+                      plan_pick_of(plan, "delete.retention.ms", 0, 1000, 86400000));
     s->oracle->offsets_retention_ms = 10080 * 60000LL;
     s->oracle->producers_idle_ms = DAY_MS;
     draw_parts(s);
