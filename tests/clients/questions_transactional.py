@@ -508,7 +508,16 @@ def _(q):
 
 @case("transactional/markers_with_wrong_epochs")
 def _(q):
-    for version, level in ((1, 0), (2, 0), (2, 2)):
+    wrong_epochs(q, (1, 0), (2, 0))
+
+
+@case("transactional/markers_with_wrong_epochs_tv2")
+def _(q):
+    wrong_epochs(q, (2, 2))
+
+
+def wrong_epochs(q, *kinds):
+    for version, level in kinds:
         t = Txn(q, "v%d.%d" % (version, level))
         name = q.topic("v%d.%d" % (version, level))
         t.init()

@@ -537,6 +537,12 @@ def _(q):
     ask(one.id, q.name("nobody"))
     ask("")
     ask()
-    ask(one.id, one.id, note="one id twice")
     two.begin((other, 0))
     ask(two.id, note="two topics")
+
+
+@case("transactions/describe_one_id_twice")
+def _(q):
+    t = Txn(q)
+    t.init()
+    q.ask("DescribeTransactions", 0, {"TransactionalIds": [t.id, t.id]})

@@ -49,6 +49,8 @@ class Producer:
         return answer["Responses"][0]["PartitionResponses"][0]["BaseOffset"]
 
     def commit_offset(self, group, topic, offset, partition=0):
+        self.again("FindCoordinator", 4, {"KeyType": 0, "CoordinatorKeys": [group]},
+                   lambda a: a["Coordinators"][0]["ErrorCode"])
         self.again("TxnOffsetCommit", 5, {
             "TransactionalId": self.id, "GroupId": group, "ProducerId": self.pid,
             "ProducerEpoch": self.epoch, "Topics": [{"Name": topic, "Partitions": [
