@@ -192,9 +192,9 @@ SCHEMA = """
   > Topics[]{Name:string Count:i32 Assignments[]{BrokerIds[]:i32}} TimeoutMs:i32
     ValidateOnly:bool
   < ThrottleTimeMs:i32 Results[]{Name:string ErrorCode:i16 ErrorMessage:string=null}
-42 DeleteGroups 0-2 flexible 2
+42 DeleteGroups 0-3 flexible 2
   > GroupsNames[]:string
-  < ThrottleTimeMs:i32 Results[]{GroupId:string ErrorCode:i16}
+  < ThrottleTimeMs:i32 Results[]{GroupId:string ErrorCode:i16 ErrorMessage:string=null@3+}
 43 ElectLeaders 0-2 flexible 2
   > ElectionType:i8@1+ TopicPartitions[]{Topic:string Partitions[]:i32} TimeoutMs:i32=60000
   < ThrottleTimeMs:i32 ErrorCode:i16@1+ ReplicaElectionResults[]{Topic:string

@@ -6,6 +6,7 @@
     run.py --bootstrap ... --suite java --only acks_all       one check
     run.py --bootstrap ... --require                          a skipped suite is a failure
     run.py --kafka                                            start Apache Kafka, run, stop it
+                                                              (held-frames fails there: it has no guard)
     run.py --install                                          only install what the suites need
 
 One line a check (`ok suite/name`, `FAIL suite/name: why`, `skip suite: what is missing`), then
