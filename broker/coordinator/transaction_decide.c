@@ -230,9 +230,9 @@ static struct transaction_decision end_v1(const struct transaction *transaction,
 }
 
 /* Does the client ask again to end what was ended with its epoch?  After the last epoch of an id
- * the transaction went on under a new id.  Only an end by V2 has given the next epoch: where V1 has
- * ended it, the epoch is another process's, whose InitProducerId has fenced this one (DUR-T9; Kafka
- * tells it that process's epoch). */
+ * the transaction went on under a new id.  Only an end by TV2 has given the next epoch: where TV1
+ * has ended it, the epoch is another process's, whose InitProducerId has fenced this one (DUR-T9;
+ * Kafka tells it that process's epoch). */
 static bool asks_again(const struct transaction *transaction, const struct transaction_event *event)
 {
     const struct transaction_fields *fields = &transaction->fields;

@@ -17,33 +17,33 @@
 #include <stdio.h>
 
 /* X(name, text, is it on by default, one run of so many has it) */
-#define PLAN_PARTS(X)                                                                          \
-    X(RECORDS, "records", true, 3) /* keys, headers, small values, times of their own */       \
-    X(SIZES, "sizes", true, 3)     /* 1 B to 4 MiB mixed in one connection */                  \
-    X(LIES, "lies", true, 3)       /* headers that are wrong and are put right */              \
-    X(REFUSED, "refused", true, 3) /* batches that must be refused */                          \
-    X(ACKS_ZERO, "acks-0", true, 3)                                                            \
-    X(ACKS_ONE, "acks-1", true, 3)                                                             \
-    X(CACHE, "cache", true, 3)             /* topics with levee.durability=cache */            \
-    X(APPEND_TIME, "append-time", true, 3) /* topics with LogAppendTime */                     \
-    X(RECODE, "recode", true, 3)           /* topics with a codec of their own */              \
-    X(SLOW, "slow", true, 3)               /* consumers that read slowly, or stop */           \
-    X(HANG_UP, "hang-up", true, 3)         /* peers that close at any byte */                  \
-    X(PIPELINES, "pipelines", true, 3)     /* commit then read, create then produce */         \
-    X(DELETE_RECORDS, "delete-records", true, 3)                                               \
-    X(RETENTION, "retention", true, 3)     /* by time and size, and segment.ms */              \
-    X(RECREATE, "recreate", true, 3)       /* topics deleted and created again under load */   \
-    X(FULL_DISK, "full-disk", true, 3)     /* little more space than what is written */        \
-    X(CLOCK, "clock", true, 3)             /* wall clock steps by days and years */            \
-    X(LIMITS, "limits", true, 3)           /* what the broker has limits for, small */         \
-    X(LONG, "long", true, 3)               /* hours to 30 days, idle time skipped */           \
-    X(ROT, "rot", true, 3)                 /* bytes changed at rest, at the end */             \
-    X(SESSIONS, "sessions", true, 3)       /* fetches that say only what has changed */        \
-    X(ALLOCATIONS, "allocations", true, 3) /* memory is refused now and then */                \
-    X(BUGGIFY, "buggify", true, 3)         /* ways of the product that are right and seldom */ \
-    X(CROWD, "crowd", true, 32)            /* thousands of topics */                           \
-    X(SEGMENTS, "segments", true, 2)       /* small segments, and segment.bytes is altered */  \
-    X(TRANSACTIONS, "transactions", true, 2) /* transfers over the partitions of a ledger */
+#define PLAN_PARTS(X)                                                                            \
+    X(RECORDS, "records", true, 3) /* keys, headers, small values, times of their own */         \
+    X(SIZES, "sizes", true, 3)     /* 1 B to 4 MiB mixed in one connection */                    \
+    X(LIES, "lies", true, 3)       /* headers that are wrong and are put right */                \
+    X(REFUSED, "refused", true, 3) /* batches that must be refused */                            \
+    X(ACKS_ZERO, "acks-0", true, 3)                                                              \
+    X(ACKS_ONE, "acks-1", true, 3)                                                               \
+    X(CACHE, "cache", true, 3)             /* topics with levee.durability=cache */              \
+    X(APPEND_TIME, "append-time", true, 3) /* topics with LogAppendTime */                       \
+    X(RECODE, "recode", true, 3)           /* topics with a codec of their own */                \
+    X(SLOW, "slow", true, 3)               /* consumers that read slowly, or stop */             \
+    X(HANG_UP, "hang-up", true, 3)         /* peers that close at any byte */                    \
+    X(PIPELINES, "pipelines", true, 3)     /* commit then read, create then produce */           \
+    X(DELETE_RECORDS, "delete-records", true, 3)                                                 \
+    X(RETENTION, "retention", true, 3)       /* by time and size, and segment.ms */              \
+    X(RECREATE, "recreate", true, 3)         /* topics deleted and created again under load */   \
+    X(FULL_DISK, "full-disk", true, 3)       /* little more space than what is written */        \
+    X(CLOCK, "clock", true, 3)               /* wall clock steps by days and years */            \
+    X(LIMITS, "limits", true, 3)             /* what the broker has limits for, small */         \
+    X(LONG, "long", true, 3)                 /* hours to 30 days, idle time skipped */           \
+    X(ROT, "rot", true, 3)                   /* bytes changed at rest, at the end */             \
+    X(SESSIONS, "sessions", true, 3)         /* fetches that say only what has changed */        \
+    X(ALLOCATIONS, "allocations", true, 3)   /* memory is refused now and then */                \
+    X(BUGGIFY, "buggify", true, 3)           /* ways of the product that are right and seldom */ \
+    X(CROWD, "crowd", true, 32)              /* thousands of topics */                           \
+    X(SEGMENTS, "segments", true, 2)         /* small segments, and segment.bytes is altered */  \
+    X(TRANSACTIONS, "transactions", true, 2) /* transfers over a ledger */
 
 enum plan_part {
 #define PLAN_ENUM(name, text, is_default, one_in) PLAN_##name,

@@ -176,7 +176,8 @@ Test(transaction_decide, a_decision_under_way_is_waited_for)
     is_refused(happen(TRANSACTION_TIMEOUT, TRANSACTION_V1), KAFKA_CONCURRENT_TRANSACTIONS);
 }
 
-/* The first process speaks V2; the second one has its epoch from InitProducerId, and ends by V1. */
+/* The first process speaks TV2; the second one has its epoch from InitProducerId, and ends by TV1.
+ */
 Test(transaction_decide, a_fenced_process_of_v2_is_not_told_the_epoch_of_one_of_v1)
 {
     for (int commit = 0; commit <= 1; commit++) {
