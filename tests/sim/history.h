@@ -24,6 +24,8 @@
     X(READ, "read")                 /* client, partition, offset, value */                        \
     X(GARBLED, "garbled")           /* client, partition, offset: a value that nobody sends */    \
     X(SKIPPED, "skipped")           /* client, partition, offset asked for, value: offset got */  \
+    X(BEYOND, "beyond")             /* client, partition, offset: the high watermark, value: */   \
+                                    /* where it reads on, above that */                           \
     X(WATERMARKS, "watermarks")     /* client, partition, low, stable, high and their floors */   \
     X(OUT_OF_RANGE, "out_of_range") /* client, partition, offset */                               \
     X(EARLIEST, "earliest")         /* client, partition, low; offset: was out of range, or -1 */ \

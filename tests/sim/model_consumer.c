@@ -155,7 +155,7 @@ static void take_partition(struct model_consumer *consumer, uint32_t partition,
     take_watermarks(consumer, partition, data);
     take_records(consumer, partition, &data->records);
     if (at->position > data->high_watermark)
-        tell(consumer, HISTORY_SKIPPED, partition, data->high_watermark, (uint64_t)at->position);
+        tell(consumer, HISTORY_BEYOND, partition, data->high_watermark, (uint64_t)at->position);
     if (consumer->auditing)
         finish_audit_of(consumer, partition, data->high_watermark);
 }

@@ -477,6 +477,13 @@ void oracle_take(void *context, const struct history_event *event)
                                 "asked for offset %" PRId64 " and got %" PRId64, event->offset,
                                 (int64_t)event->value);
         break;
+    case HISTORY_BEYOND: /* what was read may be lost, and others on their way to its offsets */
+        if (!oracle->partitions[event->partition].rules.cache ||
+            oracle->partitions[event->partition].power_lost_ns == 0)
+            oracle_private_complain(oracle, "L8", event,
+                                    "read up to %" PRId64 " with a high watermark of %" PRId64,
+                                    (int64_t)event->value, event->offset);
+        break;
     case HISTORY_WATERMARKS:
         take_watermarks(oracle, event);
         break;

@@ -278,6 +278,23 @@ Test(oracle, l8_a_fetch_that_jumps)
     complains_only_of("L8");
 }
 
+Test(oracle, l8_who_has_read_beyond_the_high_watermark)
+{
+    add(HISTORY_BEYOND, BOB, 4, 6);
+    complains_only_of("L8");
+}
+
+Test(oracle, what_a_cache_topic_has_lost_may_have_been_read)
+{
+    const struct oracle_rules rules = {.cache = true, .retention_ms = -1, .retention_bytes = -1};
+    struct history_event event = {.kind = HISTORY_POWER_LOST, .time_ns = 1};
+
+    oracle_set_rules(oracle, P, &rules);
+    history_add(&history, &event);
+    add(HISTORY_BEYOND, BOB, 4, 6);
+    is_content();
+}
+
 Test(oracle, l4_an_offset_that_was_readable_is_out_of_range)
 {
     add(HISTORY_OUT_OF_RANGE, BOB, 4, 0);
