@@ -7,8 +7,8 @@ For one shard, for two, and for one on the plain I/O backend, side by side (most
 questions of conformance.py, the client suites of run.py.  Then once: the command line on its own
 broker, /metrics against what was done, the main job on the distribution's package index with
 kill -9, the same with transactions and a job that copies them ($LEVEE_JOB_KILLS kills, 4 if unset),
-and Apache Kafka's dump tool on a stopped directory.  `ok NAME` or `FAIL NAME` a stage, then
-`N passed, N failed`.
+Apache Kafka's dump tool on a stopped directory, and levee on one of Kafka's with transactions.
+`ok NAME` or `FAIL NAME` a stage, then `N passed, N failed`.
 """
 import argparse
 import os
@@ -89,6 +89,8 @@ def main():
         HERE / "transactional_job.py", "--levee", binary, "--kills",
         os.environ.get("LEVEE_JOB_KILLS", "4")], 900))
     results.append(stage("dump-log", [HERE / "dump_log.py", "--levee", binary], 300))
+    results.append(stage("Kafka's directory", [
+        HERE / "kafka_directory.py", "--levee", binary], 300))
     passed = sum(map(bool, results))
     print("%d passed, %d failed" % (passed, len(results) - passed))
     return 0 if passed == len(results) else 1
