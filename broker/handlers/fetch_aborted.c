@@ -128,11 +128,12 @@ static enum err make_room(struct fetch *fetch)
     bool is_much = fetch->aborted_bytes + bytes > reads->budget.max_bytes / LISTS_PART;
     struct buf *buf = NULL;
 
+    fetch->lists_are_full |= is_much; /* the others would only be counted for nothing */
+    fetch->must_answer |= is_much;
     if (is_much && count_less(fetch))
         return ERR_FULL;
     if (is_much && fetch->total_bytes > 0) {
         drop(fetch, 0);
-        fetch->must_answer = true;
         return OK;
     }
     if (bytes <= UINT32_MAX)

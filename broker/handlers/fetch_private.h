@@ -73,6 +73,7 @@ struct fetch {
     uint32_t total_bytes;
     uint32_t copied_bytes;    /* of them: in the readers' budget */
     uint64_t aborted_bytes;   /* of the lists beside them, in there, too */
+    bool lists_are_full;      /* no more parts are read, as when the bytes are spent */
     uint64_t available_bytes; /* towards min_bytes: a part that has more than it may give is full */
     uint32_t turn_parts;      /* in this turn of the loop */
     struct task next_turn;

@@ -214,7 +214,7 @@ static enum err start_read(struct fetch *fetch, struct partition *partition)
     struct log_read *read = &fetch->read;
 
     read->offset = part->fetch_offset;
-    if (read->offset < partition_read_bound(partition, fetch->isolation))
+    if (read->offset < partition_read_bound(partition, fetch->isolation) && !fetch->lists_are_full)
         read->max_bytes = budget_of(fetch, part, fetch->call.target);
     read->at_least_one = fetch->total_bytes == 0; /* KIP-74: progress beats the limits */
     read->may_borrow = true;
@@ -430,6 +430,7 @@ void fetch_round_start(struct fetch *fetch)
     fetch->total_bytes = 0;
     fetch->copied_bytes = 0;
     fetch->aborted_bytes = 0;
+    fetch->lists_are_full = false;
     fetch->available_bytes = 0;
     fetch->must_answer = false;
     fetch->memory_waits = 0;

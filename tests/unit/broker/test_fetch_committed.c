@@ -114,6 +114,7 @@ static struct got {
     int16_t error_code;
     uint32_t parts;
     uint32_t with_list;
+    uint32_t with_records;
     uint32_t list_total;
     uint32_t bytes;
     int16_t part_error; /* of the first part */
@@ -155,6 +156,7 @@ static void look_fetched(struct live_ask *ask, const void *response)
             &answer->responses.items[0].partitions.items[p];
         got.parts++;
         got.bytes += part->records.size_bytes;
+        got.with_records += part->records.size_bytes > 0;
         got.with_list += part->aborted_transactions.count > 0;
         got.list_total +=
             part->aborted_transactions.count < 0 ? 0 : (uint32_t)part->aborted_transactions.count;
@@ -497,6 +499,25 @@ Test(fetch_committed, a_fetch_of_many_partitions_gives_lists_to_those_for_which_
     cr_assert(ge(u32, got.with_list, 64));
     cr_assert(eq(u32, got.with_list, got.list_total));
     cr_assert(eq(u64, budget_used_bytes(reads()), 0));
+}
+
+/* To count what each of a thousand partitions would have named costs the loop what it is to spare.
+ */
+Test(fetch_committed, behind_the_one_that_had_no_room_nothing_is_read)
+{
+    live.sizes.memory_bytes[MEMORY_COLD_READS] = 64 << 10;
+    up(1, 3);
+    for (int32_t p = 0; p < 2; p++)
+        for (int32_t i = 0; i < 50; i++) {
+            put_at(partition_at(p), 7, i, 1, 1);
+            end_at(partition_at(p), 7, false);
+        }
+    put_at(partition_at(2), -1, 0, 1, 100);
+    fetch(&(struct fetch_of){.partitions = 3, .min_bytes = 1 << 20, .max_wait_ms = WAIT_MS});
+    cr_assert(eq(u32, got.parts, 3));
+    cr_assert(eq(u32, got.with_list, 2));
+    cr_assert(le(u32, got.list_total, 64));
+    cr_assert(eq(u32, got.with_records, 2));
 }
 
 /* ---- ListOffsets */
