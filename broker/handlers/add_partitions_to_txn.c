@@ -3,6 +3,7 @@
  * (KIP-890).
  *
  * A transaction with a partition that is not there or not allowed gets none of them. */
+#include "base/mem.h"
 #include "broker/config.h"
 #include "broker/coordinator/transaction_call.h"
 #include "broker/coordinator/transaction_route.h"
@@ -11,6 +12,9 @@
 #include "broker/topic_ref.h"
 #include "net/protocol/kafka_enums.h"
 #include "net/protocol/msg_add_partitions_to_txn.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 typedef struct add_partitions_to_txn_request_add_partitions_to_txn_transaction asked_transaction;
 typedef struct add_partitions_to_txn_request_add_partitions_to_txn_topic asked_topic;
@@ -154,23 +158,43 @@ static void verify_each(struct addition *addition, const struct transaction_part
     }
 }
 
-/* ERR_FULL: more than a transaction may have at all. */
+static int by_name(const void *left, const void *right)
+{
+    struct wire_string a = (*(const asked_topic *const *)left)->name;
+    struct wire_string b = (*(const asked_topic *const *)right)->name;
+    int order =
+        memcmp(a.text, b.text, (size_t)(a.size_bytes < b.size_bytes ? a.size_bytes : b.size_bytes));
+
+    return order != 0 ? order : a.size_bytes - b.size_bytes;
+}
+
+/* In the order that the set has: many that come in another one would cost much.  ERR_FULL: more
+ * than a transaction may have at all. */
 static enum err take_asked(const struct addition *addition, uint32_t max,
                            struct transaction_partitions *set)
 {
+    int32_t topic_count = addition->asked.topics.count;
+    const asked_topic **topics;
     uint64_t count = 0;
     enum err err = OK;
 
-    for (int32_t i = 0; i < addition->asked.topics.count; i++)
+    for (int32_t i = 0; i < topic_count; i++)
         count += (uint64_t)addition->asked.topics.items[i].partitions.count;
-    if (count > max)
+    if (count > max || (uint32_t)topic_count > max)
         return ERR_FULL;
-    for (int32_t i = 0; i < addition->asked.topics.count; i++) {
-        const asked_topic *topic = &addition->asked.topics.items[i];
+    topics = mem_try_alloc((size_t)topic_count * sizeof(*topics));
+    if (topics == NULL)
+        return ERR_NOMEM;
+    for (int32_t i = 0; i < topic_count; i++)
+        topics[i] = &addition->asked.topics.items[i];
+    qsort(topics, (size_t)topic_count, sizeof(*topics), by_name);
+    for (int32_t i = 0; err == OK && i < topic_count; i++) {
+        const asked_topic *topic = topics[i];
         for (int32_t j = 0; err == OK && j < topic->partitions.count; j++)
             err = transaction_partitions_add(set, topic->name.text, (size_t)topic->name.size_bytes,
                                              topic->partitions.items[j]);
     }
+    mem_free(topics);
     return err;
 }
 
