@@ -439,3 +439,11 @@ LOG_CODE("LVE-5031", "partitions were not added to a transaction: it has as many
          "transaction. Effect: it is told to try again, until the transaction is aborted by its "
          "producer or its timeout. Next step: have the program commit more often, or raise the "
          "limit.")
+LOG_CODE(
+    "LVE-5032", "a partition has an open transaction that no coordinator knows",
+    "Cause: the records of its transactional id are gone, which a partition's own records do "
+    "not replace: __transaction_state was deleted or quarantined, or the directory was put "
+    "together from others. Effect: consumers with read_committed wait at first_offset for "
+    "ever; others read on. Nobody can know whether it was to be committed, so nothing is done. "
+    "Next step: end it yourself, as aborted: kafka-transactions.sh abort --topic T --partition "
+    "P --start-offset FIRST_OFFSET.")

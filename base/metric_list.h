@@ -218,6 +218,8 @@ METRIC_FAMILY(TRANSACTION_MARKERS_RETRIED, COUNTER, "levee_transaction_markers_r
     "Times that one could not be written, and was written again later.")
 METRIC_FAMILY(TRANSACTION_REFUSALS, COUNTER, "levee_transaction_refusals_total", 0,
     "Transactional ids, or partitions of a transaction, that were refused, because there were as many as there may be {limit}.")
+METRIC_FAMILY(TRANSACTIONS_UNKNOWN, GAUGE, "levee_transactions_unknown", 0,
+    "Open transactions of partitions that no coordinator knew after the start.")
 METRIC_FAMILY(TRANSACTION_LATE, COUNTER, "levee_transaction_late_requests_total", 0,
     "Requests of a transaction that came from an earlier connection than one that was executed: not executed, and the connection closed.")
 

@@ -37,6 +37,7 @@ enum err transaction_coordinator_create(struct shard *shard, struct transaction_
     list_init(&coordinator->flushes);
     transaction_timeouts_init(&coordinator->timeouts, coordinator);
     transaction_markers_init(&coordinator->markers, shard);
+    transaction_orphans_init(&coordinator->orphans, coordinator);
     transaction_registrations_init(&coordinator->registrations, coordinator);
     *out = coordinator;
     return OK;
@@ -173,6 +174,7 @@ void transaction_coordinator_destroy(struct transaction_coordinator *coordinator
     runtime_deinit(&coordinator->runtime); /* what is under way, before the entries that it is of */
     transaction_call_end_all(&coordinator->calls);
     transaction_flush_end_all(&coordinator->flushes);
+    transaction_orphans_deinit(&coordinator->orphans);
     transaction_registrations_deinit(&coordinator->registrations);
     while ((entry = hash_map_next(&coordinator->entries, &cursor)) != NULL)
         remove_entry(entry);
@@ -296,6 +298,7 @@ void transaction_coordinator_start(struct transaction_coordinator *coordinator)
 {
     coordinator->started = true;
     transaction_timeouts_start(&coordinator->timeouts);
+    transaction_orphans_start(&coordinator->orphans);
     for (int32_t index = 0; index < topic_partition_count(coordinator); index++)
         if (runtime_served(&coordinator->runtime, index) != NULL)
             go_on(coordinator, index);
@@ -307,6 +310,7 @@ void transaction_coordinator_stop(struct transaction_coordinator *coordinator)
         return;
     coordinator->stopping = true;
     transaction_timeouts_stop(&coordinator->timeouts);
+    transaction_orphans_stop(&coordinator->orphans);
     runtime_stop(&coordinator->runtime);
 }
 
@@ -399,6 +403,8 @@ void transaction_coordinator_register_metrics(const struct transaction_coordinat
                         &coordinator->refused_ids);
     metrics_add_counter(metrics, metric_family(FAMILY_TRANSACTION_REFUSALS), "limit=\"partitions\"",
                         &coordinator->refused_partitions);
+    metrics_add_gauge(metrics, metric_family(FAMILY_TRANSACTIONS_UNKNOWN), "",
+                      &coordinator->orphans.found);
     metrics_add_counter(metrics, metric_family(FAMILY_TRANSACTION_LATE), "",
                         &coordinator->late_requests);
     metrics_add_counter(metrics, metric_family(FAMILY_TRANSACTIONS_FENCED), "",

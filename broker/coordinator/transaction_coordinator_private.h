@@ -6,6 +6,7 @@
 #include "base/hash_map.h"
 #include "broker/coordinator/transaction_completion.h"
 #include "broker/coordinator/transaction_coordinator.h"
+#include "broker/coordinator/transaction_orphans.h"
 #include "broker/coordinator/transaction_registrations.h"
 #include "broker/coordinator/transaction_timeouts.h"
 
@@ -19,6 +20,7 @@ struct transaction_coordinator {
     struct transaction_timeouts timeouts;
     struct transaction_markers markers;
     struct transaction_registrations registrations;
+    struct transaction_orphans orphans;
     struct counter refused_ids;        /* there were as many as there may be (TCO-4) */
     struct counter refused_partitions; /* the same, of one transaction */
     struct counter late_requests;      /* transaction_guard.h */

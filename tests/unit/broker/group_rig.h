@@ -222,6 +222,16 @@ enum err log_delete_records(struct log *log, int64_t offset,
     return OK;
 }
 
+/* No producers are remembered. */
+const struct producer_state *log_producers(const struct log *log)
+{
+    static struct producer_state none;
+
+    list_init(&none.entries);
+    list_init(&none.open);
+    return &none;
+}
+
 /* Nobody reads batches, nor asks for their epochs. */
 enum err log_read(struct log *log, struct log_read *read)
 {

@@ -1,5 +1,5 @@
 /* Transactions of a whole broker with several shards: what waits for another shard's journal. */
-#include "broker/coordinator/transaction_coordinator.h"
+#include "broker/coordinator/transaction_coordinator_private.h"
 #include "broker/coordinator/transaction_route.h"
 #include "broker/topic_table.h"
 #include "net/protocol/msg_end_txn.h"
@@ -219,4 +219,55 @@ Test(transaction_shards, transactions_follow_each_other_over_the_partitions_of_a
     }
     for (int32_t i = 0; i < PARTITIONS; i++) /* a batch and a marker each time */
         cr_assert(le(i64, 39, partition_offsets(partition_at(i)).log_end));
+}
+
+/* ---- what nobody knows (DUR-T7) */
+
+static void delete_topic(const char *name)
+{
+    struct delete_topics_request request;
+    struct delete_topics_request_delete_topic_state one;
+    struct live_ask of = {0};
+
+    codec_set_defaults(&delete_topics_request_desc, &request);
+    codec_set_struct_defaults(&delete_topics_request_delete_topic_state_struct, &one);
+    one.name = wire_string(name);
+    request.topics.items = &one;
+    request.topics.count = 1;
+    request.timeout_ms = 10000;
+    live_ask(&of, live_client(0), API_DELETE_TOPICS, 6, &request);
+}
+
+static int64_t unknown_count(void)
+{
+    int64_t count = 0;
+
+    for (uint32_t i = 0; i < all_shards()->count; i++)
+        count += gauge_read(&all_shards()->at[i]->transactions->orphans.found);
+    return count;
+}
+
+static void restart(void)
+{
+    sim_node_crash(live.broker.node, SIM_KILL);
+    sim_node_start(live.broker.node);
+    cr_assert(sim_world_run_until(live.world, live_is_ready, NULL, 60 * SIM_SECOND));
+    sim_world_run_until(live.world, live_is_answered, &(struct live_ask){0}, 3000 * SIM_MS);
+}
+
+Test(transaction_shards, after_a_start_open_transactions_that_nobody_knows_are_told)
+{
+    live_start(3, NULL);
+    topic = live_topic(live_client(0), "t", PARTITIONS);
+    init("other");
+    write("other", 0, 0);
+    end("other", true);
+    init("id");
+    for (int32_t i = 0; i < 3; i++)
+        write("id", i, 0);
+    restart();
+    cr_assert(eq(i64, unknown_count(), 0));
+    delete_topic("__transaction_state");
+    restart();
+    cr_assert(eq(i64, unknown_count(), 3));
 }
