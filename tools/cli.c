@@ -55,6 +55,22 @@ static const struct cli_command commands[] = {
      command_group_describe},
     {"group", "delete", "bXtf", "GROUP...", 1, CLI_WORDS_MAX, "delete groups without members", NULL,
      command_group_delete},
+    {"txn", "list", "bXtf", "", 0, 0, "list transactional ids and their states", NULL,
+     command_txn_list},
+    {"txn", "describe", "bXtf", "ID", 1, 1, "show a transactional id, its producer and partitions",
+     NULL, command_txn_describe},
+    {"txn", "explain", "bXtf", "TOPIC/PARTITION", 1, 1,
+     "say which transaction holds back readers of committed records", NULL, command_txn_explain},
+    {"txn", "abort", "bXtfy", "TOPIC/PARTITION", 1, 1, "end the transaction that holds them back",
+     "Says what will be lost; with --yes it does it.  A transaction that its coordinator has open "
+     "is\n"
+     "aborted in all its partitions, and its producer fenced; one that no coordinator knows, in "
+     "this\n"
+     "partition.  Example: levee txn abort orders/3 --yes",
+     command_txn_abort},
+    {"txn", "fence", "bXtf", "ID", 1, 1,
+     "fence the producer of a transactional id, and abort what it has open", NULL,
+     command_txn_fence},
     {"log", "dump", "fB", "FILE...", 1, CLI_WORDS_MAX,
      "print the batches of segment files, of ours or of Apache Kafka's", NULL, command_log_dump},
     {"config", "check", "csf", "", 0, 0, "say whether a server configuration is right", NULL,
@@ -102,6 +118,7 @@ static const struct option_row option_rows[] = {
     {'a', NULL, "--acks", "all|1|0", "what to wait for (all)"},
     {'l', NULL, "--linger", "MS", "how long a record may wait for others (5)"},
     {'B', NULL, "--records", NULL, "print the records too"},
+    {'y', "-y", "--yes", NULL, "do it"},
 };
 
 enum cli_exit cli_fail(enum cli_exit exit, const char *format, ...)
@@ -145,12 +162,14 @@ enum cli_exit cli_exit_of_kafka(int16_t error_code)
     case KAFKA_UNKNOWN_TOPIC_OR_PARTITION:
     case KAFKA_UNKNOWN_TOPIC_ID:
     case KAFKA_GROUP_ID_NOT_FOUND:
+    case KAFKA_TRANSACTIONAL_ID_NOT_FOUND:
         return CLI_NOT_FOUND;
     case KAFKA_TOPIC_ALREADY_EXISTS:
     case KAFKA_NON_EMPTY_GROUP:
         return CLI_CONFLICT;
     case KAFKA_TOPIC_AUTHORIZATION_FAILED:
     case KAFKA_GROUP_AUTHORIZATION_FAILED:
+    case KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
     case KAFKA_CLUSTER_AUTHORIZATION_FAILED:
         return CLI_NOT_AUTHORISED;
     case KAFKA_REQUEST_TIMED_OUT:
@@ -349,6 +368,9 @@ static enum cli_exit set_option(struct cli *cli, const struct cli_command *comma
         break;
     case 'D':
         cli->dir = value;
+        break;
+    case 'y':
+        cli->is_sure = true;
         break;
     default:
         check(row->letter == 'B');

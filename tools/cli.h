@@ -44,6 +44,7 @@ struct cli {
     int32_t acks;                     /* --acks */
     int32_t linger_ms;                /* --linger */
     bool print_records;               /* --records */
+    bool is_sure;                     /* --yes */
     int32_t port;                     /* --port, -1: not given */
     const char *dir;                  /* --dir */
     const char *words[CLI_WORDS_MAX]; /* what is not an option */
@@ -69,7 +70,8 @@ cli_command_fn command_cluster_info, command_config_check, command_config_explai
     command_group_delete, command_group_describe, command_group_list, command_log_dump,
     command_produce, command_serve, command_topic_add_partitions, command_topic_alter_config,
     command_topic_create, command_topic_delete, command_topic_describe, command_topic_list,
-    command_version;
+    command_txn_abort, command_txn_describe, command_txn_explain, command_txn_fence,
+    command_txn_list, command_version;
 
 /* Print "levee: ..." to standard error, control characters escaped, and return exit. */
 enum cli_exit cli_fail(enum cli_exit exit, const char *format, ...) printf_like(2, 3);

@@ -5,10 +5,10 @@
 #include "net/protocol/msg_describe_groups.h"
 #include "net/protocol/msg_find_coordinator.h"
 #include "net/protocol/msg_list_groups.h"
-#include "net/protocol/msg_list_offsets.h"
 #include "net/protocol/msg_offset_fetch.h"
 #include "tools/admin_call.h"
 #include "tools/output.h"
+#include "tools/partition_end.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -138,58 +138,6 @@ enum cli_exit command_group_delete(struct cli *cli)
 
 /* ---- describe */
 
-static enum err ask_end(struct client *client, const char *topic_name, int32_t partition,
-                        int64_t *end_out, int16_t *error_out)
-{
-    struct list_offsets_request request;
-    struct list_offsets_request_list_offsets_topic topic;
-    struct list_offsets_request_list_offsets_partition asked;
-    const struct list_offsets_response *response;
-    const void *answer;
-    struct arena arena;
-    enum err err;
-
-    arena_init(&arena, 1 << 20);
-    codec_set_defaults(&list_offsets_request_desc, &request);
-    codec_set_struct_defaults(&list_offsets_request_list_offsets_topic_struct, &topic);
-    codec_set_struct_defaults(&list_offsets_request_list_offsets_partition_struct, &asked);
-    request.replica_id = -1;
-    asked.partition_index = partition;
-    asked.timestamp = KAFKA_LIST_OFFSETS_TIMESTAMP_LATEST;
-    topic.name = wire_string(topic_name);
-    topic.partitions.items = &asked;
-    topic.partitions.count = 1;
-    request.topics.items = &topic;
-    request.topics.count = 1;
-    err = client_call(client, API_LIST_OFFSETS, &request, &arena, &answer);
-    response = answer;
-    if (err == OK &&
-        (response->topics.count != 1 || response->topics.items[0].partitions.count != 1))
-        err = ERR_MALFORMED;
-    if (err == OK) {
-        *end_out = response->topics.items[0].partitions.items[0].offset;
-        *error_out = response->topics.items[0].partitions.items[0].error_code;
-    }
-    arena_deinit(&arena);
-    return err;
-}
-
-/* End of a partition, or -1: it is not known, for instance of a topic that is gone. */
-static int64_t end_of(const struct cli *cli, struct client *client, const char *topic,
-                      int32_t partition)
-{
-    struct patience patience = patience_begin(cli->timeout_ms);
-    int16_t error_code = KAFKA_NONE;
-    int64_t end = -1;
-    enum err err;
-
-    do {
-        err = ask_end(client, topic, partition, &end, &error_code);
-    } while (err == OK ? patience_with_kafka(&patience, error_code)
-                       : patience_with(&patience, err));
-    return err == OK && error_code == KAFKA_NONE ? end : -1;
-}
-
 struct commit {
     char *topic; /* in the arena */
     int32_t partition;
@@ -261,7 +209,8 @@ static enum cli_exit print_offsets(const struct cli *cli, struct client *client,
     if (!cli->json)
         output_line("%-40s %9s %12s %12s %10s", "TOPIC", "PARTITION", "COMMITTED", "END", "LAG");
     for (size_t i = 0; i < count; i++)
-        print_commit(cli, &commits[i], end_of(cli, client, commits[i].topic, commits[i].partition));
+        print_commit(cli, &commits[i],
+                     partition_end(cli, client, commits[i].topic, commits[i].partition, false));
     return CLI_OK;
 }
 

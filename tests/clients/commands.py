@@ -677,6 +677,81 @@ def a_group_that_does_not_exist(world):
 
 
 @check
+def a_transaction_that_holds_readers_back_is_told_and_ended(world):
+    topic = world.topic("-p", "2")
+    place = topic + "/0"
+    refused(world, ["txn", "explain", "orders"], "is no TOPIC/PARTITION")
+    refused(world, ["txn", "explain", "missing/0"], "UNKNOWN_TOPIC_OR_PARTITION", code=3)
+    refused(world, ["txn", "abort", place, "--yes"], "no transaction is open", code=3)
+    refused(world, ["txn", "describe", "nobody"], "no transactional id nobody", code=3)
+    refused(world, ["txn", "fence", "nobody"], "no transactional id nobody", code=3)
+    expect("HELD-BY nobody" in world.good("txn", "explain", place), "nobody")
+    producer = raw_transaction.Producer(world.broker.bootstrap, "holder")
+    producer.send(topic, b"a", b"b")
+    producer.send(topic, b"c", partition=1)
+    listed = [json.loads(line) for line in world.good("txn", "list", "--format", "json").splitlines()]
+    expect({"transactional_id": "holder", "producer_id": producer.pid, "state": "Ongoing"} in listed,
+           "%s" % listed)
+    expect("holder" in world.good("txn", "list"), "list")
+    rows = [json.loads(line) for line in
+            world.good("txn", "describe", "holder", "--format", "json").splitlines()]
+    expect((rows[0]["state"], rows[0]["epoch"], rows[0]["timeout_ms"]) ==
+           ("Ongoing", producer.epoch, 60000), "%s" % rows[0])
+    expect(rows[1:] == [{"topic": topic, "partition": p} for p in (0, 1)], "%s" % rows)
+    told = json.loads(world.good("txn", "explain", place, "--format", "json"))
+    expect((told["is_held"], told["is_known"], told["first_offset"], told["last_stable"],
+            told["high_watermark"], told["transactional_id"]) == (True, True, 0, 0, 2, "holder"),
+           "%s" % told)
+    text = world.good("txn", "explain", place)
+    expect("levee txn abort " + place in text and "Ongoing" in text, text)
+    told = world.run("txn", "abort", place)
+    expect(told.returncode == 2 and "in 2 partitions" in told.stdout, told.stdout)
+    expect(producer.state() == "Ongoing", "nothing was done")
+    expect("aborted " + place in world.good("txn", "abort", place, "--yes"), "aborted")
+    expect("HELD-BY nobody" in world.good("txn", "explain", place), "it ended")
+    try:
+        producer.end(True)
+        expect(False, "the producer is fenced")
+    except raw_transaction.Refused:
+        pass
+    producer.close()
+    expect("fenced holder" in world.good("txn", "fence", "holder"), "fence")
+
+
+@check
+def a_transaction_that_no_coordinator_knows_is_ended_in_its_partition(world):
+    """What a Kafka of old left behind: a batch that was never registered."""
+    topic = world.topic()
+    place = topic + "/0"
+    client = raw.Connection(world.broker.bootstrap, timeout_s=SECONDS)
+
+    def verify(value):
+        answer = client.ask("IncrementalAlterConfigs", 1, {"Resources": [{
+            "ResourceType": 4, "ResourceName": "", "Configs": [{
+                "Name": "transaction.partition.verification.enable", "ConfigOperation": 0,
+                "Value": value}]}]})
+        expect(answer["Responses"][0]["ErrorCode"] == 0, "%s" % answer)
+
+    raw_transaction.Producer(world.broker.bootstrap, "opens-the-topic").close()
+    verify("false")
+    records = raw.batch([b"lost"], timestamp=int(time.time() * 1000), attributes=0x10,
+                        producer_id=777, producer_epoch=5, base_sequence=0)
+    answer = client.ask("Produce", 11, {
+        "TransactionalId": "gone", "Acks": -1, "TimeoutMs": 10000, "TopicData": [
+            {"Name": topic, "PartitionData": [{"Index": 0, "Records": records}]}]})
+    verify("true")
+    expect(answer["Responses"][0]["PartitionResponses"][0]["ErrorCode"] == 0, "%s" % answer)
+    told = json.loads(world.good("txn", "explain", place, "--format", "json"))
+    expect((told["is_held"], told["is_known"], told["producer_id"], told["epoch"]) ==
+           (True, False, 777, 5), "%s" % told)
+    expect("nobody ends it" in world.good("txn", "explain", place), "explain")
+    expect("aborted " + place in world.good("txn", "abort", place, "--yes"), "aborted")
+    told = json.loads(world.good("txn", "explain", place, "--format", "json"))
+    expect(not told["is_held"] and told["last_stable"] == told["high_watermark"] == 2, "%s" % told)
+    client.close()
+
+
+@check
 def odd_names_stay_text(world):
     topic = world.topic()
     group = 'we"ird\n\x1b[31m\\\u202e'
