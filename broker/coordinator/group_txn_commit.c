@@ -39,6 +39,8 @@ void group_txn_commit_start(struct group_coordinator *groups, struct group_txn_c
         request_refuse_memory(ask->request);
         return;
     }
+    if (error_code == KAFKA_NONE && commit->transactional_id.size_bytes == 0)
+        error_code = KAFKA_INVALID_REQUEST; /* nobody's */
     if (error_code != KAFKA_NONE || ask->accepted_count == 0) {
         group_commit_refuse(ask, error_code);
         return;

@@ -347,6 +347,10 @@ Test(group_transactions, partitions_and_ids_that_do_not_exist_are_refused)
     make_txn(&ask, 5, P, NULL, "", 0, 1);
     ask_start(&ask, handle_txn_offset_commit);
     cr_assert(eq(i16, end_txn_commit(&ask), KAFKA_INVALID_GROUP_ID));
+    make_txn(&ask, 5, P, NULL, "g", 0, 1);
+    ((struct txn_offset_commit_request *)ask.body)->transactional_id = wire_string("");
+    ask_start(&ask, handle_txn_offset_commit);
+    cr_assert(eq(i16, end_txn_commit(&ask), KAFKA_INVALID_REQUEST));
 }
 
 /* ---- the transaction's coordinator */
