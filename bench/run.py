@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 
+import bench_cleaner
 import bench_io
 import bench_peer
 import bench_process
@@ -32,6 +33,7 @@ BENCHES = {
     "backends": bench_storage.backends,
     "io": bench_io.io,
     "txn": bench_txn.txn,
+    "cleaner": bench_cleaner.cleaner,
 }
 
 
