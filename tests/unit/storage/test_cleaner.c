@@ -409,6 +409,34 @@ Test(cleaner, producers_are_known_from_what_is_left)
     producer_state_deinit(&live);
 }
 
+/* What is appended behind a cut was never cleaned (SWP-4). */
+Test(cleaner, a_cut_makes_a_log_dirty_again)
+{
+    const struct producer_entry *entry;
+    int64_t cleaned_offset;
+    enum err err;
+
+    fill(120, false);
+    clean();
+    fixture_run_ms(5); /* it has looked for more */
+    cleaned_offset = fixture.at[0].log->cleaned_offset;
+    cr_assert(lt(i64, 10, cleaned_offset));
+    while ((err = log_truncate(fixture.at[0].log, cleaned_offset - 4, NULL, NULL)) == ERR_FULL)
+        fixture_run_ms(1);
+    cr_assert(eq(int, err, OK));
+    cr_assert(eq(i64, fixture.at[0].log->cleaned_offset, 0));
+    end_offset = log_offsets(fixture.at[0].log).log_end;
+    fixture.at[0].durable = 0;
+    entry = producer_state_find(log_producers(fixture.at[0].log), 51);
+    sequences[1] = entry->batches[entry->batch_count - 1].last_sequence + 1;
+    fill(60, false);
+    fixture_crash(SIM_POWER_LOSS);
+    cr_assert(fixture_start());
+    cr_assert(eq(i64, fixture.at[0].log->cleaned_offset, 0));
+    clean();
+    (void)check_content();
+}
+
 /* ---- it dies at any call (DUR-C8) */
 
 static void die_everywhere(enum sim_crash kind, bool with_transactions)
