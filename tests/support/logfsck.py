@@ -2,9 +2,9 @@
 """Check a stopped data directory, Kafka's or levee's, from its files alone.
 
 Shares no code with the broker.  For each partition: batches (chain, checksum, offsets, counts, records
-where Python can uncompress them, sequences of producers), indexes, producer snapshots, leader epochs,
+where Python can uncompress them, sequences of producers, transactions), indexes, producer snapshots, leader epochs,
 partition.metadata; for the directory: meta.properties and the offset checkpoints.  The names in square
-brackets are the invariants of the log (L2, L9, I1, I2, I6, I10, I12).
+brackets are the invariants of the log (L2, L9, I1, I2, I6, I10, I12, T9, T13).
 
 Prints one line per problem.  Exit code 0: none; 1: some; 2: nothing to check.
 """
@@ -23,6 +23,7 @@ SEGMENT_SUFFIXES = {".log", ".index", ".timeindex", ".txnindex", ".snapshot", ".
 BATCH_HEADER = struct.Struct(">qiibIhiqqqhii")  # 61 bytes
 SNAPSHOT_ENTRY = struct.Struct(">qhiqiqiq")
 SEQUENCES = 1 << 31
+COMPACTED = {"__consumer_offsets", "__transaction_state"}
 
 
 def make_table():
@@ -105,6 +106,25 @@ class Batch:
         return bool(self.attributes & 0x20)
 
     @property
+    def is_transactional(self):
+        return bool(self.attributes & 0x10)
+
+    def marker(self):
+        """0: abort, 1: commit; None: no end of a transaction, or one that compaction has emptied."""
+        if not self.is_control or not self.is_transactional or self.count == 0:
+            return None
+        reader = Reader(self.body)
+        try:
+            reader.varint()
+            reader.take(1)
+            reader.varint()
+            reader.varint()
+            kind = struct.unpack(">hh", reader.take(reader.varint())[:4])[1]
+        except (Bad, struct.error):
+            return None
+        return kind if kind in (0, 1) else None
+
+    @property
     def last_sequence(self):
         return (self.base_sequence + self.last_delta) % SEQUENCES
 
@@ -114,6 +134,7 @@ class Producer:
         self.epoch = epoch
         self.last_sequence = -1
         self.last_offset = -1
+        self.first_open = -1  # of the transaction that is open
 
 
 class Partition:
@@ -123,10 +144,12 @@ class Partition:
         self.path = path
         self.report = report
         self.options = options
+        self.holes = options.holes or path.name.rpartition("-")[0] in COMPACTED
         self.batches = {}  # of a segment's base: its batches
         self.start = self.end = None
         self.epochs_seen = []  # (first offset, epoch) where it changes
         self.producers = {}
+        self.aborted = {}  # of a segment's base: what its .txnindex must have
         self.states = {}  # at an offset that has a snapshot: producers
         self.files = {}
         for file in path.iterdir():
@@ -151,7 +174,8 @@ class Partition:
         for base, file in sorted(self.files.get(".timeindex", {}).items()):
             self.check_time_index(file, base)
         for base, file in sorted(self.files.get(".txnindex", {}).items()):
-            self.check_txn_index(file)
+            self.check_txn_index(file, base)
+        self.check_aborted()
         for offset, file in sorted(self.files.get(".snapshot", {}).items()):
             self.check_snapshot(file, offset)
         for _, file in sorted(self.files.get(".levee-window", {}).items()):
@@ -164,7 +188,12 @@ class Partition:
             self.states.setdefault(
                 offset,
                 {
-                    producer_id: (producer.epoch, producer.last_sequence, producer.last_offset)
+                    producer_id: (
+                        producer.epoch,
+                        producer.last_sequence,
+                        producer.last_offset,
+                        producer.first_open,
+                    )
                     for producer_id, producer in self.producers.items()
                 },
             )
@@ -172,7 +201,7 @@ class Partition:
     def lacks_offsets_below(self, base):
         """Offsets below the log start may be missing: a log can be cut in the batch that holds it."""
         start = max(self.end, self.report.log_starts.get(self.path.name, 0))
-        return base > start and not self.options.holes
+        return base > start and not self.holes
 
     def check_segment(self, base, following):
         file = self.files[".log"][base]
@@ -232,7 +261,7 @@ class Partition:
         if batch.last_delta < 0:
             self.problem(file, f"[L2] {where}: its last offset is {batch.last}")
             return
-        if batch.count != batch.last_delta + 1 and not self.options.holes:
+        if batch.count != batch.last_delta + 1 and not self.holes:
             self.problem(file, f"[L2] {where}: {batch.count} records to offset {batch.last}")
         for producer_offset in [o for o in self.files.get(".snapshot", {}) if self.end <= o <= batch.base]:
             self.note_state(producer_offset)
@@ -241,8 +270,10 @@ class Partition:
             if self.epochs_seen and batch.leader_epoch < self.epochs_seen[-1][1]:
                 self.problem(file, f"{where}: leader epoch {batch.leader_epoch} after a larger one")
             self.epochs_seen.append((batch.base, batch.leader_epoch))
+        marker = batch.marker()
         self.check_records(file, batch, where)
         self.check_producer(file, batch, where)
+        self.take_transaction(file, batch, base, marker, where)
 
     def check_records(self, file, batch, where):
         body = batch.body
@@ -283,8 +314,37 @@ class Partition:
             self.problem(file, f"{where}: {bad}")
         self.report.records += batch.count
 
+    def take_transaction(self, file, batch, base, marker, where):
+        """Where it is open from, and what an abort leaves in the index."""
+        if batch.producer_id < 0 or not batch.is_transactional:
+            return
+        known = self.producers.setdefault(batch.producer_id, Producer(batch.producer_epoch))
+        if not batch.is_control:
+            if known.first_open < 0:
+                known.first_open = batch.base
+            return
+        if batch.producer_epoch < known.epoch:
+            self.problem(file, f"[I6] {where}: a marker of epoch {batch.producer_epoch} after {known.epoch}")
+        elif batch.producer_epoch > known.epoch:
+            known.epoch = batch.producer_epoch
+            known.last_sequence = known.last_offset = -1
+        first, known.first_open = known.first_open, -1
+        if marker == 0 and first >= 0:
+            others = [one.first_open for one in self.producers.values() if one.first_open >= 0]
+            stable = min(others, default=batch.last + 1)
+            self.aborted.setdefault(base, []).append((batch.producer_id, first, batch.last, stable))
+
+    @property
+    def is_of_coordinator(self):
+        """Batches of transactions there have base sequence 0, several of one epoch."""
+        return self.path.name.startswith("__consumer_offsets-")
+
     def check_producer(self, file, batch, where):
         if batch.producer_id < 0 or batch.is_control:
+            return
+        if batch.is_transactional and self.is_of_coordinator:
+            known = self.producers.setdefault(batch.producer_id, Producer(batch.producer_epoch))
+            known.epoch = max(known.epoch, batch.producer_epoch)
             return
         if batch.base_sequence < 0:
             self.problem(file, f"[I12] {where}: producer {batch.producer_id} without a sequence")
@@ -292,15 +352,17 @@ class Partition:
         known = self.producers.get(batch.producer_id)
         if known is None:
             known = self.producers[batch.producer_id] = Producer(batch.producer_epoch)
-            if batch.base_sequence != 0 and self.start == 0 and not self.options.holes:
+            if batch.base_sequence != 0 and self.start == 0 and not self.holes:
                 self.problem(file, f"[I2] {where}: its producer begins at {batch.base_sequence}")
         elif batch.producer_epoch < known.epoch:
             self.problem(file, f"[I6] {where}: epoch {batch.producer_epoch} after {known.epoch}")
         elif batch.producer_epoch > known.epoch:
             known.epoch = batch.producer_epoch
+            if known.first_open >= 0:
+                self.problem(file, f"[T9] {where}: the transaction of an older epoch is open")
             if batch.base_sequence != 0:
                 self.problem(file, f"[I7] {where}: a new epoch begins at {batch.base_sequence}")
-        elif batch.base_sequence != (known.last_sequence + 1) % SEQUENCES and not self.options.holes:
+        elif batch.base_sequence != (known.last_sequence + 1) % SEQUENCES and not self.holes:
             self.problem(
                 file,
                 f"[I1 I2] {where}: producer {batch.producer_id} has sequence {batch.base_sequence}"
@@ -361,8 +423,24 @@ class Partition:
                 self.problem(file, f"entry {timestamp}: offset {base + offset} is behind the end")
             before = (timestamp, offset)
 
-    def check_txn_index(self, file):
+    def check_aborted(self):
+        """[T13] The indexes of aborted transactions are what the log says."""
+        if self.start != 0 or self.holes or self.options.unclean:
+            return
+        for base, aborted in self.aborted.items():
+            if aborted and base not in self.files.get(".txnindex", {}):
+                self.problem(self.files[".log"][base], f"[T13] aborted {aborted[0]} has no index")
+
+    def check_txn_index(self, file, base):
         last_before = -1
+        expected = self.aborted.get(base, [])
+        found = [struct.unpack(">hqqqq", entry)[1:] for entry in self.entries(file, 34)]
+        if self.start == 0 and not self.holes and not self.options.unclean and found != expected:
+            self.problem(
+                file,
+                f"[T13] {len(found)} aborted transactions, the log has {len(expected)}:"
+                f" {sorted(set(found) ^ set(expected))[:4]}",
+            )
         for entry in self.entries(file, 34):
             version, _, first, last, stable = struct.unpack(">hqqqq", entry)
             if version != 0 or first > last or stable > last + 1 or last <= last_before:
@@ -384,25 +462,28 @@ class Partition:
         if count < 0 or len(data) != 10 + count * SNAPSHOT_ENTRY.size:
             self.problem(file, f"{count} producers in {len(data)} bytes")
             return
-        replayed = self.states.get(offset) if self.start == 0 and not self.options.holes else None
+        replayed = self.states.get(offset) if self.start == 0 and not self.holes else None
         for at in range(10, len(data), SNAPSHOT_ENTRY.size):
-            producer_id, epoch, sequence, last_offset, *_ = SNAPSHOT_ENTRY.unpack_from(data, at)
+            producer_id, epoch, sequence, last_offset, _, _, _, first_open = SNAPSHOT_ENTRY.unpack_from(data, at)
             if last_offset >= offset:
                 self.problem(file, f"producer {producer_id} has offset {last_offset}")
-            if replayed is None or sequence < 0:
+            if replayed is None:
                 continue
-            if replayed.get(producer_id) != (epoch, sequence, last_offset):
+            state = replayed.get(producer_id, (None, None, None, None))
+            if sequence < 0 or self.is_of_coordinator:
+                state = (state[0], sequence, last_offset, state[3])
+            if state != (epoch, sequence, last_offset, first_open):
                 self.problem(
                     file,
                     f"[I10] producer {producer_id}: epoch {epoch}, sequence {sequence}, offset"
-                    f" {last_offset}; the log says {replayed.get(producer_id)}",
+                    f" {last_offset}, open from {first_open}; the log says {replayed.get(producer_id)}",
                 )
 
     def check_window(self, file):
         data = file.read_bytes()
         if len(data) < 28 or data[:8] != b"LVEEPWIN":
             self.problem(file, "not a window file")
-        elif struct.unpack_from("<I", data, 8)[0] != 1:
+        elif struct.unpack_from("<I", data, 8)[0] not in (1, 2):
             self.problem(file, f"format {struct.unpack_from('<I', data, 8)[0]}")
         elif crc32c(data[16:]) != struct.unpack_from("<I", data, 12)[0]:
             self.problem(file, "wrong checksum")
