@@ -3,23 +3,18 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "net/protocol/codec.h"
-#include "net/protocol/msg_add_partitions_to_txn.h"
 #include "net/protocol/msg_end_txn.h"
 #include "net/protocol/msg_find_coordinator.h"
 #include "net/protocol/msg_init_producer_id.h"
-#include "net/protocol/msg_produce.h"
-#include "record/batch_builder.h"
+#include "tests/sim/model_transactor_private.h"
 #include "tests/sim/sim_marks.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 enum {
     KEY_TYPE_TRANSACTION = 1,
-    PRODUCE_TIMEOUT_MS = 5000,
     GIVES_UP_ODDS = 8,
-    AMOUNT_MAX = 1000,
     VERSION_OF_MANY = 4,    /* of FindCoordinator */
     VERSION_WITH_EPOCH = 3, /* of InitProducerId */
 };
@@ -27,7 +22,7 @@ enum {
 /* What an error means to a producer. */
 enum verdict { VERDICT_TAKEN, VERDICT_AGAIN, VERDICT_FIND, VERDICT_ABORT, VERDICT_FATAL };
 
-static uint64_t now_of(const struct model_transactor *transactor)
+uint64_t model_transactor_now_ns(const struct model_transactor *transactor)
 {
     return sim_world_now_ns(transactor->client.node->world);
 }
@@ -35,8 +30,9 @@ static uint64_t now_of(const struct model_transactor *transactor)
 static enum verdict judge(struct model_transactor *transactor, int16_t error, bool is_produce)
 {
     if (error != KAFKA_NONE)
-        oracle_txn_say(transactor->txn, now_of(transactor), "process %" PRIu32 ": %s gets %d",
-                       transactor->client.options.id, transactor->call.api->name, error);
+        oracle_txn_say(transactor->txn, model_transactor_now_ns(transactor),
+                       "process %" PRIu32 ": %s gets %d", transactor->client.options.id,
+                       transactor->call.api->name, error);
     switch (error) {
     case KAFKA_NONE:
         return VERDICT_TAKEN;
@@ -72,7 +68,7 @@ static enum verdict judge(struct model_transactor *transactor, int16_t error, bo
 
 /* ---- ends of a process, and of a transaction */
 
-static void drop_batches(struct model_transactor *transactor)
+void model_transactor_drop_batches(struct model_transactor *transactor)
 {
     for (uint32_t p = 0; p < ORACLE_TXN_PARTITIONS_MAX; p++) {
         mem_free(transactor->partitions[p].batch.bytes);
@@ -82,27 +78,28 @@ static void drop_batches(struct model_transactor *transactor)
 
 static void begin_anew(struct model_transactor *transactor)
 {
-    oracle_txn_left(transactor->txn, now_of(transactor), transactor->session,
+    oracle_txn_left(transactor->txn, model_transactor_now_ns(transactor), transactor->session,
                     transactor->transaction);
     transactor->transaction = ORACLE_TXN_NONE;
-    drop_batches(transactor);
+    model_transactor_drop_batches(transactor);
     transactor->producer_id = -1;
     transactor->producer_epoch = -1;
     transactor->needs_bump = false;
     transactor->state = TRANSACTOR_DOWN;
     transactor->wake_ns =
-        now_of(transactor) +
+        model_transactor_now_ns(transactor) +
         model_client_draw_ms(&transactor->client, transactor->options.down_max_ms) * SIM_MS;
 }
 
 static void refuse(struct model_transactor *transactor, int16_t error)
 {
-    oracle_txn_refused(transactor->txn, now_of(transactor), transactor->session,
+    oracle_txn_refused(transactor->txn, model_transactor_now_ns(transactor), transactor->session,
                        transactor->call.api->name, error);
 }
 
 /* Of anything but the batches themselves: does the request stand as it was asked? */
-static bool take_error(struct model_transactor *transactor, int16_t error, bool is_produce)
+bool model_transactor_take_error(struct model_transactor *transactor, int16_t error,
+                                 bool is_produce)
 {
     switch (judge(transactor, error, is_produce)) {
     case VERDICT_TAKEN:
@@ -115,7 +112,7 @@ static bool take_error(struct model_transactor *transactor, int16_t error, bool 
         refuse(transactor, error);
         transactor->outcome = TRANSACTOR_ABORTS;
         transactor->needs_bump = !transactor->options.is_tv2;
-        drop_batches(transactor);
+        model_transactor_drop_batches(transactor);
         transactor->state = TRANSACTOR_ENDING;
         return false;
     case VERDICT_FATAL:
@@ -126,11 +123,12 @@ static bool take_error(struct model_transactor *transactor, int16_t error, bool 
     return false;
 }
 
-static void call(struct model_transactor *transactor, int16_t key, int16_t min, int16_t max,
-                 const void *request, void (*done)(struct model_call *, enum err, const void *))
+void model_transactor_call(struct model_transactor *transactor, int16_t key, int16_t min,
+                           int16_t max, const void *request,
+                           void (*done)(struct model_call *, enum err, const void *))
 {
     transactor->busy = true;
-    transactor->asked_ns = now_of(transactor);
+    transactor->asked_ns = model_transactor_now_ns(transactor);
     oracle_txn_say(transactor->txn, transactor->asked_ns,
                    "process %" PRIu32 " asks %s %d as %" PRId64 "/%d",
                    transactor->client.options.id, api_find(key)->name,
@@ -140,7 +138,7 @@ static void call(struct model_transactor *transactor, int16_t key, int16_t min, 
                       model_client_version(&transactor->client, key, min, max), request, done);
 }
 
-static struct model_transactor *answered(struct model_call *call)
+struct model_transactor *model_transactor_answered(struct model_call *call)
 {
     struct model_transactor *transactor = container_of(call, struct model_transactor, call);
 
@@ -152,7 +150,7 @@ static struct model_transactor *answered(struct model_call *call)
 
 static void on_found(struct model_call *call, enum err err, const void *answer)
 {
-    struct model_transactor *transactor = answered(call);
+    struct model_transactor *transactor = model_transactor_answered(call);
     const struct find_coordinator_response *response = answer;
     int16_t error;
 
@@ -179,12 +177,12 @@ static void find(struct model_transactor *transactor)
         request.coordinator_keys.items = &key;
         request.coordinator_keys.count = 1;
     }
-    call(transactor, API_FIND_COORDINATOR, 1, 6, &request, on_found);
+    model_transactor_call(transactor, API_FIND_COORDINATOR, 1, 6, &request, on_found);
 }
 
 static void on_id(struct model_call *call, enum err err, const void *answer)
 {
-    struct model_transactor *transactor = answered(call);
+    struct model_transactor *transactor = model_transactor_answered(call);
     const struct init_producer_id_response *response = answer;
     struct oracle_txn_session told;
 
@@ -205,7 +203,8 @@ static void on_id(struct model_call *call, enum err err, const void *answer)
                                        .producer_id = response->producer_id,
                                        .producer_epoch = response->producer_epoch,
                                        .timeout_ns = transactor->options.timeout_ms * SIM_MS};
-    transactor->session = oracle_txn_init_told(transactor->txn, now_of(transactor), &told);
+    transactor->session =
+        oracle_txn_init_told(transactor->txn, model_transactor_now_ns(transactor), &told);
     transactor->producer_id = response->producer_id;
     transactor->producer_epoch = response->producer_epoch;
     transactor->needs_bump = false;
@@ -228,7 +227,8 @@ static void ask_id(struct model_transactor *transactor)
         request.producer_epoch = transactor->producer_epoch;
     }
     oracle_txn_init_asked(transactor->txn, transactor->options.id);
-    call(transactor, API_INIT_PRODUCER_ID, 0, VERSION_WITH_EPOCH + 2, &request, on_id);
+    model_transactor_call(transactor, API_INIT_PRODUCER_ID, 0, VERSION_WITH_EPOCH + 2, &request,
+                          on_id);
 }
 
 /* ---- EndTxn */
@@ -237,7 +237,7 @@ static void take_end(struct model_transactor *transactor, const struct end_txn_r
 {
     bool commit = transactor->outcome == TRANSACTOR_COMMITS;
     bool is_tv2 = transactor->options.is_tv2;
-    uint64_t now_ns = now_of(transactor);
+    uint64_t now_ns = model_transactor_now_ns(transactor);
 
     transactor->ended_producer_id = transactor->producer_id;
     transactor->ended_producer_epoch = transactor->producer_epoch;
@@ -269,7 +269,7 @@ static void take_end(struct model_transactor *transactor, const struct end_txn_r
 
 static void on_ended(struct model_call *call, enum err err, const void *answer)
 {
-    struct model_transactor *transactor = answered(call);
+    struct model_transactor *transactor = model_transactor_answered(call);
     const struct end_txn_response *response = answer;
 
     if (err != OK) {
@@ -283,7 +283,7 @@ static void on_ended(struct model_call *call, enum err err, const void *answer)
         begin_anew(transactor);
         return;
     }
-    if (take_error(transactor, response->error_code, false))
+    if (model_transactor_take_error(transactor, response->error_code, false))
         take_end(transactor, response);
 }
 
@@ -299,7 +299,7 @@ static void put_end(struct model_transactor *transactor, int64_t producer_id,
     request.producer_id = producer_id;
     request.producer_epoch = producer_epoch;
     request.committed = commit;
-    call(transactor, API_END_TXN, is_tv2 ? 5 : 0, is_tv2 ? 5 : 4, &request, done);
+    model_transactor_call(transactor, API_END_TXN, is_tv2 ? 5 : 0, is_tv2 ? 5 : 4, &request, done);
 }
 
 static void end(struct model_transactor *transactor)
@@ -307,14 +307,14 @@ static void end(struct model_transactor *transactor)
     bool commit = transactor->outcome == TRANSACTOR_COMMITS;
 
     if (commit)
-        oracle_txn_commit_asked(transactor->txn, now_of(transactor),
+        oracle_txn_commit_asked(transactor->txn, model_transactor_now_ns(transactor),
                                 (uint32_t)transactor->transaction);
     put_end(transactor, transactor->producer_id, transactor->producer_epoch, commit, on_ended);
 }
 
 static void on_repeated(struct model_call *call, enum err err, const void *answer)
 {
-    struct model_transactor *transactor = answered(call);
+    struct model_transactor *transactor = model_transactor_answered(call);
     const struct end_txn_response *response = answer;
     bool commit = transactor->ended_with_commit != transactor->repeats_opposite;
     enum verdict verdict;
@@ -324,10 +324,10 @@ static void on_repeated(struct model_call *call, enum err err, const void *answe
     verdict = judge(transactor, response->error_code, false);
     if (verdict == VERDICT_AGAIN || verdict == VERDICT_FIND)
         return;
-    oracle_txn_ended_again(transactor->txn, now_of(transactor), transactor->session,
-                           transactor->ended_transaction, commit, response->error_code,
-                           transactor->options.is_tv2 ? response->producer_id : -1,
-                           response->producer_epoch);
+    oracle_txn_ended_again(
+        transactor->txn, model_transactor_now_ns(transactor), transactor->session,
+        transactor->ended_transaction, commit, response->error_code,
+        transactor->options.is_tv2 ? response->producer_id : -1, response->producer_epoch);
     transactor->state = TRANSACTOR_READY;
 }
 
@@ -337,231 +337,40 @@ static void repeat(struct model_transactor *transactor)
             transactor->ended_with_commit != transactor->repeats_opposite, on_repeated);
 }
 
-/* ---- records */
-
-static void make_batch(struct model_transactor *transactor, uint32_t partition, uint32_t count,
-                       bool is_last)
-{
-    struct transactor_partition *at = &transactor->partitions[partition];
-    struct batch_builder_options options = batch_builder_options_default();
-    struct batch_builder builder;
-    const uint8_t *bytes;
-
-    options.transactional = true;
-    options.producer_id = transactor->producer_id;
-    options.producer_epoch = transactor->producer_epoch;
-    options.base_sequence = at->next_sequence;
-    batch_builder_init(&builder, &options);
-    for (uint32_t i = 0; i < count; i++) {
-        struct oracle_txn_record record = {
-            .transaction = (uint32_t)transactor->transaction,
-            .topic_partition = partition,
-            .producer_id = transactor->producer_id,
-            .producer_epoch = transactor->producer_epoch,
-            .sequence = at->next_sequence++,
-            .amount =
-                is_last && i + 1 == count
-                    ? -transactor->balance
-                    : (int64_t)prng_below(&transactor->client.prng, AMOUNT_MAX) - AMOUNT_MAX / 2};
-        uint8_t value[ORACLE_TXN_VALUE_BYTES];
-        uint32_t number = oracle_txn_send(transactor->txn, &record);
-        if (i == 0)
-            at->batch.first_record = number;
-        transactor->balance += record.amount;
-        oracle_txn_value_put(transactor->txn, number, value);
-        check(batch_builder_add_pair(&builder, NULL, -1, value, sizeof(value),
-                                     clock_wall_ms(transactor->client.loop.clock)) == OK);
-    }
-    check(batch_builder_finish(&builder, NULL, &bytes, &at->batch.size_bytes) == OK);
-    at->batch.bytes = mem_alloc(at->batch.size_bytes);
-    memcpy(at->batch.bytes, bytes, at->batch.size_bytes);
-    at->batch.records_count = count;
-    batch_builder_deinit(&builder);
-}
-
-/* A batch for some partitions; the last one of a transaction evens it out. */
-static void make_round(struct model_transactor *transactor)
-{
-    uint32_t partitions = transactor->topics->partitions_count;
-    uint32_t first = (uint32_t)prng_below(&transactor->client.prng, partitions);
-    uint32_t count = 1 + (uint32_t)prng_below(&transactor->client.prng, partitions);
-
-    if (transactor->transaction == ORACLE_TXN_NONE)
-        transactor->transaction = oracle_txn_begin(transactor->txn, transactor->session);
-    transactor->rounds_left--;
-    for (uint32_t i = 0; i < count; i++)
-        make_batch(
-            transactor, (first + i) % partitions,
-            1 + (uint32_t)prng_below(&transactor->client.prng, transactor->options.records_max),
-            transactor->rounds_left == 0 && i + 1 == count);
-}
-
-static bool has_batches(const struct model_transactor *transactor)
-{
-    for (uint32_t p = 0; p < ORACLE_TXN_PARTITIONS_MAX; p++)
-        if (transactor->partitions[p].batch.bytes != NULL)
-            return true;
-    return false;
-}
-
-/* Does the coordinator know of the transaction? */
-static bool is_begun(const struct model_transactor *transactor)
-{
-    for (uint32_t p = 0; p < ORACLE_TXN_PARTITIONS_MAX; p++)
-        if (transactor->partitions[p].is_added)
-            return true;
-    return transactor->options.is_tv2;
-}
-
-/* ---- partitions of the first protocol */
-
-static bool wants_added(const struct model_transactor *transactor, uint32_t partition)
-{
-    const struct transactor_partition *at = &transactor->partitions[partition];
-
-    return !transactor->options.is_tv2 && at->batch.bytes != NULL && !at->is_added;
-}
-
-static void on_added(struct model_call *call, enum err err, const void *answer)
-{
-    struct model_transactor *transactor = answered(call);
-    const struct add_partitions_to_txn_response *response = answer;
-
-    for (int32_t t = 0; err == OK && t < response->results_by_topic_v3_and_below.count; t++) {
-        const struct add_partitions_to_txn_response_add_partitions_to_txn_topic_result *topic =
-            &response->results_by_topic_v3_and_below.items[t];
-        for (int32_t i = 0; i < topic->results_by_partition.count; i++) {
-            int32_t partition = topic->results_by_partition.items[i].partition_index;
-            if (transactor->state != TRANSACTOR_SENDING ||
-                (uint32_t)partition >= transactor->topics->partitions_count)
-                return;
-            if (take_error(transactor, topic->results_by_partition.items[i].partition_error_code,
-                           false))
-                transactor->partitions[partition].is_added = true;
-        }
-    }
-}
-
-static void add(struct model_transactor *transactor)
-{
-    struct add_partitions_to_txn_request_add_partitions_to_txn_topic topic;
-    struct add_partitions_to_txn_request request;
-    int32_t partitions[ORACLE_TXN_PARTITIONS_MAX];
-
-    codec_set_defaults(&add_partitions_to_txn_request_desc, &request);
-    codec_set_struct_defaults(&add_partitions_to_txn_request_add_partitions_to_txn_topic_struct,
-                              &topic);
-    topic.name = wire_string(transactor->topics->at[0].name);
-    topic.partitions.items = partitions;
-    for (uint32_t p = 0; p < transactor->topics->partitions_count; p++)
-        if (wants_added(transactor, p))
-            partitions[topic.partitions.count++] = (int32_t)p;
-    request.v3_and_below_transactional_id = wire_string(transactor->name);
-    request.v3_and_below_producer_id = transactor->producer_id;
-    request.v3_and_below_producer_epoch = transactor->producer_epoch;
-    request.v3_and_below_topics.items = &topic;
-    request.v3_and_below_topics.count = 1;
-    oracle_txn_begun(transactor->txn, now_of(transactor), transactor->session);
-    call(transactor, API_ADD_PARTITIONS_TO_TXN, 0, 3, &request, on_added);
-}
-
-/* ---- Produce */
-
-static void take_batch(struct model_transactor *transactor, uint32_t partition,
-                       const struct produce_response_partition_produce_response *response)
-{
-    struct transactor_batch *batch = &transactor->partitions[partition].batch;
-
-    if (batch->bytes == NULL || !take_error(transactor, response->error_code, true))
-        return;
-    oracle_txn_acknowledged(transactor->txn, now_of(transactor), transactor->asked_ns,
-                            batch->first_record, batch->records_count, response->base_offset);
-    mem_free(batch->bytes);
-    *batch = (struct transactor_batch){0};
-}
-
-static void on_produced(struct model_call *call, enum err err, const void *answer)
-{
-    struct model_transactor *transactor = answered(call);
-    const struct produce_response *response = answer;
-
-    for (int32_t t = 0; err == OK && t < response->responses.count; t++) {
-        const struct produce_response_topic_produce_response *topic = &response->responses.items[t];
-        for (int32_t i = 0; i < topic->partition_responses.count; i++)
-            if ((uint32_t)topic->partition_responses.items[i].index <
-                transactor->topics->partitions_count)
-                take_batch(transactor, (uint32_t)topic->partition_responses.items[i].index,
-                           &topic->partition_responses.items[i]);
-    }
-}
-
-static void produce(struct model_transactor *transactor)
-{
-    struct produce_request_partition_produce_data data[ORACLE_TXN_PARTITIONS_MAX];
-    struct wire_slice slices[ORACLE_TXN_PARTITIONS_MAX];
-    struct produce_request_topic_produce_data topic;
-    struct produce_request request;
-    bool is_tv2 = transactor->options.is_tv2;
-
-    codec_set_defaults(&produce_request_desc, &request);
-    codec_set_struct_defaults(&produce_request_topic_produce_data_struct, &topic);
-    topic.name = wire_string(transactor->topics->at[0].name);
-    topic.topic_id = transactor->topics->at[0].id;
-    topic.partition_data.items = data;
-    for (uint32_t p = 0; p < transactor->topics->partitions_count; p++) {
-        const struct transactor_batch *batch = &transactor->partitions[p].batch;
-        struct produce_request_partition_produce_data *partition =
-            &data[topic.partition_data.count];
-        if (batch->bytes == NULL)
-            continue;
-        codec_set_struct_defaults(&produce_request_partition_produce_data_struct, partition);
-        slices[p] = (struct wire_slice){.bytes = batch->bytes, .size_bytes = batch->size_bytes};
-        partition->index = (int32_t)p;
-        partition->records = (struct wire_records){
-            .slices = &slices[p], .slice_count = 1, .size_bytes = batch->size_bytes};
-        topic.partition_data.count++;
-    }
-    request.transactional_id = wire_string(transactor->name);
-    request.acks = -1;
-    request.timeout_ms = PRODUCE_TIMEOUT_MS;
-    request.topic_data.items = &topic;
-    request.topic_data.count = 1;
-    oracle_txn_begun(transactor->txn, now_of(transactor), transactor->session);
-    call(transactor, API_PRODUCE, is_tv2 ? 12 : 3, is_tv2 ? 13 : 11, &request, on_produced);
-}
+/* ---- its life */
 
 static void go_on(struct model_transactor *transactor)
 {
     if (transactor->outcome == TRANSACTOR_STOPS && transactor->rounds_left == 0 &&
-        (!has_batches(transactor) || prng_chance(&transactor->client.prng, 1, 2))) {
+        (!model_transactor_records_has_batches(transactor) ||
+         prng_chance(&transactor->client.prng, 1, 2))) {
         sim_mark(MARK_TXN_LEFT);
         begin_anew(transactor);
         return;
     }
     if (transactor->outcome == TRANSACTOR_ABORTS && transactor->rounds_left == 0 &&
-        has_batches(transactor) && is_begun(transactor) &&
+        model_transactor_records_has_batches(transactor) &&
+        model_transactor_records_is_begun(transactor) &&
         prng_chance(&transactor->client.prng, 1, GIVES_UP_ODDS)) {
-        drop_batches(transactor); /* they may be on their way: MTX-3 */
+        model_transactor_drop_batches(transactor); /* they may be on their way: MTX-3 */
         transactor->needs_bump = !transactor->options.is_tv2;
     }
-    if (!has_batches(transactor)) {
+    if (!model_transactor_records_has_batches(transactor)) {
         if (transactor->rounds_left == 0) {
             transactor->state = TRANSACTOR_ENDING;
             end(transactor);
             return;
         }
-        make_round(transactor);
+        model_transactor_records_make_round(transactor);
     }
     for (uint32_t p = 0; p < transactor->topics->partitions_count; p++) {
-        if (wants_added(transactor, p)) {
-            add(transactor);
+        if (model_transactor_records_wants_added(transactor, p)) {
+            model_transactor_records_add(transactor);
             return;
         }
     }
-    produce(transactor);
+    model_transactor_records_produce(transactor);
 }
-
-/* ---- its life */
 
 static void begin(struct model_transactor *transactor)
 {
@@ -594,7 +403,7 @@ static void act(struct model_transactor *transactor)
 {
     switch (transactor->state) {
     case TRANSACTOR_DOWN:
-        if (!transactor->finishing && now_of(transactor) >= transactor->wake_ns &&
+        if (!transactor->finishing && model_transactor_now_ns(transactor) >= transactor->wake_ns &&
             transactor->transactions_count < transactor->options.transactions_max)
             transactor->state = TRANSACTOR_FINDING;
         break;
@@ -655,7 +464,7 @@ void model_transactor_init(struct model_transactor *transactor, struct sim_node 
 void model_transactor_deinit(struct model_transactor *transactor)
 {
     loop_cancel_timer(&transactor->client.loop, &transactor->tick);
-    drop_batches(transactor);
+    model_transactor_drop_batches(transactor);
     model_client_deinit(&transactor->client);
 }
 
