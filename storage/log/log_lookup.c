@@ -58,7 +58,7 @@ static enum err search_read(struct log_time_lookup *lookup, bool *found_out)
          lookup->search_pos = (uint32_t)walk.pos) {
         if (batch_next(&walk, &header, &bytes) != OK)
             return OK;
-        if (header.max_timestamp_ms >= lookup->timestamp_ms && !batch_is_control(&header))
+        if (header.max_timestamp_ms >= lookup->timestamp_ms) /* markers too, as in Kafka */
             err = search_batch(lookup, bytes, &header, found_out);
         if (err != OK)
             return err; /* ERR_FULL: once more, from here */

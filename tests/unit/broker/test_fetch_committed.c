@@ -570,8 +570,10 @@ Test(fetch_committed, list_offsets_ends_where_the_reader_ends)
     /* as in Kafka's Partition.fetchOffsetForTimestamp: that of the log, or none */
     cr_assert(eq(i64, list(KAFKA_LIST_OFFSETS_TIMESTAMP_MAX_TIMESTAMP, true), -1));
     cr_assert(ge(i64, list(KAFKA_LIST_OFFSETS_TIMESTAMP_MAX_TIMESTAMP, false), 1));
+    sim_world_run_until(live.world, live_is_answered, &(struct live_ask){0}, 5 * SIM_SECOND);
     end(7, false);
     cr_assert(eq(i64, list(KAFKA_LIST_OFFSETS_TIMESTAMP_LATEST, true), 4));
+    cr_assert(eq(i64, list(KAFKA_LIST_OFFSETS_TIMESTAMP_MAX_TIMESTAMP, true), 3), "the marker");
     cr_assert(eq(i64, list(later_ms, true), 1));
 }
 
