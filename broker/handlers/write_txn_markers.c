@@ -24,13 +24,14 @@ typedef struct write_txn_markers_response_writable_txn_marker_partition_result p
 
 /* One of the request's markers. */
 struct asked_of {
+    const asked_marker *asked;
     marker_result *result;
     struct asked_of *next; /* of the same producer */
 };
 
 struct writing {
     struct shard_tour tour;
-    struct asked_of *asked;           /* as many as the request's markers */
+    struct asked_of *asked;           /* as many as the answer has markers */
     struct hash_map by_producer;      /* of asked_of: the first of each producer */
     int32_t marker, topic, partition; /* the next one */
     struct transaction_marker under_way;
@@ -155,8 +156,7 @@ static void on_written(struct transaction_marker *marker, enum err err)
 static void write_one(struct writing *all, const struct image_topic *topic)
 {
     struct request *request = all->tour.request;
-    const struct write_txn_markers_request *body = request->body;
-    const asked_marker *asked = &body->markers.items[all->marker];
+    const asked_marker *asked = all->asked[all->marker].asked;
 
     all->under_way = (struct transaction_marker){
         .topic_id = topic->id,
@@ -250,6 +250,7 @@ static bool add_marker(struct writing *all, const asked_marker *asked, marker_re
     for (int32_t t = 0; t < asked->topics.count; t++)
         if (!add_topic(request, &asked->topics.items[t], &out->topics.items[t]))
             return false;
+    of->asked = asked;
     of->result = out;
     if (first == NULL)
         return hash_map_insert(&all->by_producer, &asked->producer_id, sizeof(asked->producer_id),
@@ -270,10 +271,15 @@ static bool prepare(struct writing *all, struct request *request)
         request, &write_txn_markers_response_writable_txn_marker_result_struct, count);
     if (all->asked == NULL || response->markers.items == NULL)
         return false;
-    response->markers.count = count;
-    for (int32_t m = 0; m < count; m++)
-        if (!add_marker(all, &body->markers.items[m], &response->markers.items[m], &all->asked[m]))
+    for (int32_t m = 0; m < count; m++) {
+        int32_t at = response->markers.count;
+        if (body->markers.items[m].topics.count <= 0)
+            continue; /* Kafka leaves it out of its answer */
+        if (!add_marker(all, &body->markers.items[m], &response->markers.items[at],
+                        &all->asked[at]))
             return false;
+        response->markers.count++;
+    }
     return true;
 }
 

@@ -342,6 +342,7 @@ static void look_marked(struct live_ask *ask, const void *response)
     const struct write_txn_markers_response *answer = response;
     int32_t at = 0;
 
+    cr_assert(eq(i32, answer->markers.count, 1), "one without topics is left out");
     for (int32_t t = 0; t < answer->markers.items[0].topics.count; t++)
         for (int32_t p = 0; p < answer->markers.items[0].topics.items[t].partitions.count; p++)
             of_partition[at++] =
@@ -356,17 +357,18 @@ static void mark(int16_t version)
     struct write_txn_markers_request_writable_txn_marker_topic topics[2] = {
         {.name = wire_string("t"), .partition_indexes = {indexes, 3}},
         {.name = wire_string("gone"), .partition_indexes = {&zero, 1}}};
-    struct write_txn_markers_request_writable_txn_marker marker = {.producer_id =
-                                                                       producer.producer_id,
-                                                                   .producer_epoch = producer.epoch,
-                                                                   .topics = {topics, 2},
-                                                                   .coordinator_epoch = 0};
+    struct write_txn_markers_request_writable_txn_marker markers[2] = {
+        {.producer_id = 1},
+        {.producer_id = producer.producer_id,
+         .producer_epoch = producer.epoch,
+         .topics = {topics, 2},
+         .coordinator_epoch = 0}};
     struct write_txn_markers_request request;
     struct live_ask ask = {.look = look_marked};
 
     codec_set_defaults(&write_txn_markers_request_desc, &request);
-    request.markers.items = &marker;
-    request.markers.count = 1;
+    request.markers.items = markers;
+    request.markers.count = 2;
     live_ask(&ask, live_client(0), API_WRITE_TXN_MARKERS, version, &request);
 }
 
