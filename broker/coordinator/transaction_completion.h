@@ -18,7 +18,7 @@
 
 enum {
     TRANSACTION_MARKERS_MAX = 1024,     /* under way */
-    TRANSACTION_MARKERS_TURN_MAX = 256, /* begun in one turn of the loop */
+    TRANSACTION_MARKERS_TURN_MAX = 512, /* begun in one turn of the loop */
 };
 
 /* What the completions of one coordinator share.  Part of the transaction_coordinator. */

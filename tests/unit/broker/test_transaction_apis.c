@@ -230,12 +230,12 @@ static void list(const struct asked_list *asked)
 
 Test(transaction_apis, transactions_are_listed_by_state_producer_duration_and_name)
 {
+    static char ids[9][16];
     int64_t open_id;
 
     for (int i = 0; i < 9; i++) { /* on both shards */
-        char *id = mem_alloc(16);
-        snprintf(id, 16, "idle-%d", i);
-        init(live_client(1), id);
+        snprintf(ids[i], sizeof(ids[i]), "idle-%d", i);
+        init(live_client(1), ids[i]);
     }
     init(live_client(1), "prod-1");
     open_id = producer.producer_id;
