@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { FIRST_BYTES = 64 << 10, FIRST_ABORTS = 16 };
+enum { FIRST_BYTES = 64 << 10, FIRST_ABORTS = 16, AHEAD = 32 };
 
 /* ---- bytes */
 
@@ -84,12 +84,60 @@ static enum cleaner_fate fate_of(const struct cleaner_batch *batch,
                                      batch_last_offset(header));
 }
 
+/* Records whose places in the map are on their way. */
+struct ahead {
+    struct {
+        struct cleaner_key key;
+        int64_t offset;
+        bool has_key;
+        bool has_value;
+    } at[AHEAD];
+    uint32_t count;
+};
+
+/* The next few records at or above from_offset.  ERR_NOT_FOUND: those are the last. */
+static enum err read_ahead(struct cleaner_batch *batch, struct ahead *ahead, int64_t from_offset)
+{
+    struct record record;
+    int64_t offset;
+    enum err err = OK;
+
+    ahead->count = 0;
+    while (ahead->count < AHEAD &&
+           (err = batch_reader_next(&batch->reader, &record, &offset, NULL)) == OK) {
+        if (offset < from_offset)
+            continue;
+        ahead->at[ahead->count].offset = offset;
+        ahead->at[ahead->count].has_key = record.key_bytes >= 0;
+        ahead->at[ahead->count].has_value = record.value_bytes >= 0;
+        if (record.key_bytes >= 0)
+            ahead->at[ahead->count].key =
+                cleaner_map_key(batch->map, record.key, (size_t)record.key_bytes);
+        ahead->count++;
+    }
+    return err;
+}
+
+static enum err map_ahead(struct cleaner_batch *batch, const struct ahead *ahead,
+                          int64_t *full_offset_out)
+{
+    for (uint32_t i = 0; i < ahead->count; i++) {
+        enum err err = OK;
+        if (ahead->at[i].has_key)
+            err = cleaner_map_put(batch->map, ahead->at[i].key, ahead->at[i].offset);
+        if (err == ERR_FULL)
+            *full_offset_out = ahead->at[i].offset;
+        if (err != OK)
+            return err;
+    }
+    return OK;
+}
+
 enum err cleaner_batch_map(struct cleaner_batch *batch, const uint8_t *bytes,
                            const struct batch_header *header, int64_t from_offset,
                            int64_t *full_offset_out)
 {
-    struct record record;
-    int64_t offset;
+    struct ahead ahead;
     enum err err;
 
     if (batch_last_offset(header) < from_offset || batch_is_control(header) ||
@@ -99,12 +147,12 @@ enum err cleaner_batch_map(struct cleaner_batch *batch, const uint8_t *bytes,
         return ERR_CORRUPT;
     err = batch_reader_open(&batch->reader, bytes, header->size_bytes);
     while (err == OK) {
-        err = batch_reader_next(&batch->reader, &record, &offset, NULL);
-        if (err != OK || record.key_bytes < 0 || offset < from_offset)
-            continue;
-        err = cleaner_map_put(batch->map, record.key, (size_t)record.key_bytes, offset);
-        if (err == ERR_FULL)
-            *full_offset_out = offset;
+        enum err mapped;
+        err = read_ahead(batch, &ahead, from_offset);
+        if (err != OK && err != ERR_NOT_FOUND)
+            break;
+        mapped = map_ahead(batch, &ahead, full_offset_out);
+        err = mapped != OK ? mapped : err;
     }
     return err == ERR_NOT_FOUND ? OK : err;
 }
@@ -123,19 +171,20 @@ static int64_t settled_end(const struct cleaner_batch *batch)
     return end < batch->map_end ? end : batch->map_end;
 }
 
-static bool is_kept(struct cleaner_batch *batch, const struct record *record, int64_t offset)
+static bool is_kept(struct cleaner_batch *batch, const struct ahead *ahead, uint32_t i)
 {
     const struct batch_header *header = &batch->reader.header;
+    int64_t offset = ahead->at[i].offset;
 
     if (offset >= batch->map_end)
         return true;
-    if (record->key_bytes < 0) {
+    if (!ahead->at[i].has_key) {
         batch->counts.keyless++;
         return false;
     }
-    if (offset < cleaner_map_find(batch->map, record->key, (size_t)record->key_bytes))
+    if (offset < cleaner_map_find(batch->map, ahead->at[i].key))
         return false;
-    return record->value_bytes >= 0 || !batch_has_delete_horizon(header) ||
+    return ahead->at[i].has_value || !batch_has_delete_horizon(header) ||
            batch->now_ms < header->base_timestamp_ms || offset >= settled_end(batch); /* CLB-3 */
 }
 
@@ -147,9 +196,8 @@ struct kept {
 /* Which records stay (CLB-1): a bit each. */
 static enum err choose(struct cleaner_batch *batch, struct kept *out)
 {
-    struct record record;
+    struct ahead ahead;
     uint32_t at = 0;
-    int64_t offset;
     enum err err;
 
     *out = (struct kept){0};
@@ -160,13 +208,15 @@ static enum err choose(struct cleaner_batch *batch, struct kept *out)
     if (err != OK)
         return err;
     memset(batch->keep.bytes, 0, (size_t)batch->reader.header.record_count / 8 + 1);
-    while ((err = batch_reader_next(&batch->reader, &record, &offset, NULL)) == OK) {
-        if (is_kept(batch, &record, offset)) {
+    while (err == OK) {
+        err = read_ahead(batch, &ahead, INT64_MIN);
+        for (uint32_t i = 0; i < ahead.count; i++, at++) {
+            if (!is_kept(batch, &ahead, i))
+                continue;
             batch->keep.bytes[at / 8] |= (uint8_t)(1U << (at % 8));
             out->count++;
-            out->has_tombstone |= record.value_bytes < 0 && offset < settled_end(batch);
+            out->has_tombstone |= !ahead.at[i].has_value && ahead.at[i].offset < settled_end(batch);
         }
-        at++;
     }
     batch->counts.records_in += at;
     return err == ERR_NOT_FOUND ? OK : err;

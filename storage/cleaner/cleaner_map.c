@@ -62,31 +62,40 @@ static bool grow(struct cleaner_map *map)
     return true;
 }
 
-enum err cleaner_map_put(struct cleaner_map *map, const void *key, size_t key_bytes, int64_t offset)
+struct cleaner_key cleaner_map_key(const struct cleaner_map *map, const void *key, size_t key_bytes)
 {
     XXH128_hash_t hash = XXH3_128bits_withSeed(key, key_bytes, map->seed);
+
+    if (map->slot_count > 0) {
+        const struct cleaner_map_slot *slot =
+            &map->slots[(uint32_t)hash.high64 & (map->slot_count - 1)];
+        __builtin_prefetch(slot);
+        __builtin_prefetch(slot + 1);
+    }
+    return (struct cleaner_key){hash.low64, hash.high64};
+}
+
+enum err cleaner_map_put(struct cleaner_map *map, struct cleaner_key key, int64_t offset)
+{
     struct cleaner_map_slot *slot = NULL;
 
     if (map->slot_count > 0)
-        slot = place_of(map->slots, map->slot_count, hash.low64, hash.high64);
+        slot = place_of(map->slots, map->slot_count, key.low, key.high);
     if (slot == NULL || (slot->offset == 0 && is_full(map))) {
         if (!grow(map))
             return ERR_FULL; /* CLM-2 */
-        slot = place_of(map->slots, map->slot_count, hash.low64, hash.high64);
+        slot = place_of(map->slots, map->slot_count, key.low, key.high);
     }
     if (slot->offset == 0)
         map->count++;
     if (offset + 1 > slot->offset)
-        *slot = (struct cleaner_map_slot){hash.low64, hash.high64, offset + 1}; /* CLM-1 */
+        *slot = (struct cleaner_map_slot){key.low, key.high, offset + 1}; /* CLM-1 */
     return OK;
 }
 
-int64_t cleaner_map_find(const struct cleaner_map *map, const void *key, size_t key_bytes)
+int64_t cleaner_map_find(const struct cleaner_map *map, struct cleaner_key key)
 {
-    XXH128_hash_t hash;
-
     if (map->count == 0)
         return -1;
-    hash = XXH3_128bits_withSeed(key, key_bytes, map->seed);
-    return place_of(map->slots, map->slot_count, hash.low64, hash.high64)->offset - 1;
+    return place_of(map->slots, map->slot_count, key.low, key.high)->offset - 1;
 }

@@ -34,13 +34,22 @@ struct cleaner_map {
 void cleaner_map_init(struct cleaner_map *map, uint64_t seed, uint64_t memory_max_bytes);
 void cleaner_map_deinit(struct cleaner_map *map); /* a zeroed map is accepted */
 
+/* A key's hash.  Its place is on its way to the processor's cache: a table is larger than that, so
+ * whoever has many keys makes some before he looks for the first. */
+struct cleaner_key {
+    uint64_t low;
+    uint64_t high;
+};
+
+struct cleaner_key cleaner_map_key(const struct cleaner_map *map, const void *key,
+                                   size_t key_bytes);
+
 /* offset >= 0.  ERR_FULL: nothing changed; so many keys there may not be, or no memory is to be
  * had for more. */
-must_use enum err cleaner_map_put(struct cleaner_map *map, const void *key, size_t key_bytes,
-                                  int64_t offset);
+must_use enum err cleaner_map_put(struct cleaner_map *map, struct cleaner_key key, int64_t offset);
 
 /* The newest offset of key; -1: it is not in the map. */
-int64_t cleaner_map_find(const struct cleaner_map *map, const void *key, size_t key_bytes);
+int64_t cleaner_map_find(const struct cleaner_map *map, struct cleaner_key key);
 
 static inline uint64_t cleaner_map_memory_bytes(const struct cleaner_map *map)
 {

@@ -549,6 +549,16 @@ Test(cleaner_batch, a_damaged_batch_is_told)
     end_pass(&pass);
 }
 
+static enum err put_key(struct cleaner_map *map, const char *key, int64_t offset)
+{
+    return cleaner_map_put(map, cleaner_map_key(map, key, strlen(key)), offset);
+}
+
+static int64_t find_key(const struct cleaner_map *map, const char *key)
+{
+    return cleaner_map_find(map, cleaner_map_key(map, key, strlen(key)));
+}
+
 Test(cleaner_batch, a_full_map_says_where_it_was_full)
 {
     struct cleaner_map map;
@@ -557,15 +567,15 @@ Test(cleaner_batch, a_full_map_says_where_it_was_full)
 
     cleaner_map_init(&map, 3, 0);
     for (; count < 100000; count++) {
-        int size_bytes = snprintf(key, sizeof(key), "k%u", count);
-        if (cleaner_map_put(&map, key, (size_t)size_bytes, count) != OK)
+        snprintf(key, sizeof(key), "k%u", count);
+        if (put_key(&map, key, count) != OK)
             break;
     }
     cr_assert(eq(u32, count, 768));
-    cr_assert(eq(i64, cleaner_map_find(&map, "k5", 2), 5));
-    cr_assert(eq(i64, cleaner_map_find(&map, "nobody", 6), -1));
-    cr_assert(eq(int, cleaner_map_put(&map, "k5", 2, 9000), OK)); /* it is there */
-    cr_assert(eq(int, cleaner_map_put(&map, "k5", 2, 8000), OK));
-    cr_assert(eq(i64, cleaner_map_find(&map, "k5", 2), 9000));
+    cr_assert(eq(i64, find_key(&map, "k5"), 5));
+    cr_assert(eq(i64, find_key(&map, "nobody"), -1));
+    cr_assert(eq(int, put_key(&map, "k5", 9000), OK)); /* it is there */
+    cr_assert(eq(int, put_key(&map, "k5", 8000), OK));
+    cr_assert(eq(i64, find_key(&map, "k5"), 9000));
     cleaner_map_deinit(&map);
 }
