@@ -118,7 +118,7 @@ bool log_recovery_needs(const struct log *log, const struct segment *segment)
  * retention is looked at. */
 void log_drop_below_start(struct log *log)
 {
-    if (log->env->state != STORE_RUNNING)
+    if (log->env->state != STORE_RUNNING || log->is_swapping) /* SWP-3 */
         return;
     while (log->segments.count > 1 &&
            segment_manifest_at(&log->segments, 0)->end_offset <= log->offsets.log_start &&

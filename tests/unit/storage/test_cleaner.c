@@ -437,6 +437,32 @@ Test(cleaner, a_cut_makes_a_log_dirty_again)
     (void)check_content();
 }
 
+/* Segments that are to go wait for a swap that is under way (SWP-3). */
+Test(cleaner, a_log_that_loses_its_beginning_meanwhile)
+{
+    for (uint64_t step = 0; step < 120; step++) {
+        int64_t start;
+        if (step > 0) {
+            fixture_down();
+            up();
+        }
+        fixture.at[0].config.retention_by_delete = true;
+        fill(120, false);
+        start = end_offset / 2;
+        cleaner_look(&fixture.store->cleaner);
+        sim_world_run_for(fixture.world, step * SIM_SECOND / 20000);
+        cr_assert(eq(int, log_delete_records(fixture.at[0].log, start, NULL, NULL), OK));
+        cr_assert(sim_world_run_until(fixture.world, is_idle, NULL, 60 * SIM_SECOND));
+        fixture_checkpoint();
+        cr_assert(eq(i64, log_offsets(fixture.at[0].log).log_start, start));
+        cr_assert(not(has_leftovers()));
+        fixture_crash(SIM_POWER_LOSS);
+        cr_assert(fixture_start());
+        cr_assert(not(log_is_quarantined(fixture.at[0].log)));
+        cr_assert(eq(i64, log_offsets(fixture.at[0].log).log_start, start));
+    }
+}
+
 /* ---- it dies at any call (DUR-C8) */
 
 static void die_everywhere(enum sim_crash kind, bool with_transactions)
