@@ -76,7 +76,7 @@ def batches_of(c, partition, isolation, faults):
         part = c.ask("Fetch", 11, {"MaxWaitMs": 500, "MinBytes": 1, "IsolationLevel": isolation,
                                    "Topics": [{"Topic": TOPIC, "Partitions": [{
                                        "Partition": partition, "FetchOffset": offset,
-                                       "PartitionMaxBytes": 1 << 18}]}]})
+                                       "PartitionMaxBytes": 4096}]}]})
         part = part["Responses"][0]["Partitions"][0]
         found = raw.read_batches(part["Records"])
         if part["ErrorCode"] or not found:
