@@ -104,6 +104,32 @@ static void check_times(const int64_t *times, int32_t count)
     log_lookup_release(&newest);
 }
 
+/* As in Kafka; the newest time of a log that ends in a marker is the marker's. */
+Test(log_lookup, a_marker_has_a_time_as_any_record)
+{
+    static const struct control_marker commit = {.commit = true};
+    struct fixture_append append = {.has_producer = true,
+                                    .producer_id = 7,
+                                    .value_bytes = 100,
+                                    .transactional = true,
+                                    .timestamp_ms = base_ms};
+    struct log_time_lookup newest = {.max_timestamp = true};
+    struct log_time_lookup late = {.timestamp_ms = base_ms + 1};
+
+    cr_assert(eq(int, fixture_append(&append, NULL), OK));
+    append.marker = &commit;
+    append.timestamp_ms = base_ms + 1000;
+    cr_assert(eq(int, fixture_append(&append, NULL), OK));
+    cr_assert(fixture_settle());
+    look_up(&newest);
+    cr_assert(eq(i64, newest.found_offset, 1));
+    cr_assert(eq(i64, newest.found_timestamp_ms, base_ms + 1000));
+    log_lookup_release(&newest);
+    look_up(&late);
+    cr_assert(eq(i64, late.found_offset, 1));
+    log_lookup_release(&late);
+}
+
 static uint32_t flipped;
 
 static void flip_times(void *context, const char *path, bool is_dir, uint64_t size_bytes)
