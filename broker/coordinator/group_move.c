@@ -219,13 +219,15 @@ static bool begin_in(struct group_move *move, struct group *group, int32_t parti
 }
 
 /* False: not now, and nothing has begun.  What is under way of the group might come before in its
- * log, and would be older: it has to end first. */
+ * log, and would be older; so would what a transaction has staged, and its marker would find a
+ * newer commit (GOF-5): both have to end first. */
 static bool begin_move(struct group_coordinator *groups, struct group *group)
 {
     struct group_move *move;
     bool begun;
 
-    if (group->writes > 0 || runtime_served(&groups->runtime, old_partition(group)) == NULL)
+    if (group->writes > 0 || group->staged_count > 0 ||
+        runtime_served(&groups->runtime, old_partition(group)) == NULL)
         return false;
     move = mem_try_alloc(sizeof(*move));
     if (move == NULL)

@@ -7,7 +7,6 @@
 
 #include "base/log_line.h"
 #include "base/mem.h"
-#include "base/sometimes.h"
 #include "broker/coordinator/transaction_marker.h"
 #include "broker/internal_topics.h"
 #include "broker/metadata/image.h"
@@ -236,7 +235,6 @@ static bool send_next(struct transaction_completion *completion)
     index = topic->indexes[completion->index_at];
     image = find_topic(completion, topic->name, index);
     if (image == NULL) { /* DUR-T16 */
-        SOMETIMES("a partition is deleted while its transaction ends", true);
         step_over(completion);
         remove_marked(completion, topic->name, index);
         return true;

@@ -34,6 +34,8 @@ bool cleaner_section_find(struct log *log, int64_t now_ms, struct cleaner_sectio
     if (!log->config.compact || log->quarantined || log->closing || log->is_uncleanable ||
         log->is_swapping || log->segments.count < 2)
         return false;
+    if (!list_is_empty(&log->segments.retired)) /* CLS-3 */
+        return false;
     if (first_dirty > log_active(log)->base_offset)
         first_dirty = 0; /* it is not this log's any more (LogCleanerManager) */
     if (first_dirty < log->offsets.log_start)

@@ -5,7 +5,10 @@
  *          that holds the first record that is undecided or younger than min.compaction.lag.ms
  *          (DUR-C3)
  *   CLS-2  a pass that ended before a transaction whose marker lies above is not run again before
- *          there is more to clean */
+ *          there is more to clean
+ *   CLS-3  none while somebody reads a segment that an earlier pass has replaced: a reader of
+ *          committed data asks for what is aborted in it when it has its bytes, and the entry of
+ *          that goes with the marker, one pass behind the data at the earliest (DUR-T13) */
 #ifndef LEVEE_STORAGE_CLEANER_CLEANER_SECTION_H
 #define LEVEE_STORAGE_CLEANER_CLEANER_SECTION_H
 

@@ -460,6 +460,8 @@ void oracle_take(void *context, const struct history_event *event)
     case HISTORY_REFUSED:
         if (oracle->partitions[event->partition].power_lost_ns != 0)
             break; /* the sequences before it are lost too */
+        if (is_crowded_out(oracle, event->partition))
+            break; /* it was stored, forgotten, and asked for again behind the next one */
         oracle_private_complain(oracle, "I4", event,
                                 "the oldest open batch was refused with error %" PRId32,
                                 event->error);
