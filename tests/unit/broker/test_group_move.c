@@ -3,7 +3,7 @@
 #include "broker/java_hash.h"
 #include "net/protocol/msg_group_metadata_record.h"
 #include "net/protocol/msg_offset_commit_record.h"
-#include "tests/unit/broker/group_asks.h"
+#include "tests/unit/broker/txn_asks.h"
 
 /* "my-group" has the hash -1906497762: of three partitions its own is 0, and its old one 2. */
 #define GROUP "my-group"
@@ -246,6 +246,29 @@ Test(group_move, commit_under_way_is_waited_for)
     rig_settle();
     rig_pass_ms(3000);
     cr_assert(eq(i16, end_commit(&ask), KAFKA_NONE));
+    check_offsets(50, -1, -1, -1);
+    check_moved();
+    check_offsets(50, -1, -1, -1);
+}
+
+/* What is written again would stand behind what is staged, and the marker would drop that. */
+Test(group_move, staged_offset_is_waited_for)
+{
+    struct group_coordinator *groups = rig.shard.groups;
+    struct group_offset *entry;
+    struct group *group;
+
+    cr_assert(eq(i16, commit(NULL, GROUP, "t", 0, 10), KAFKA_NONE));
+    cr_assert(eq(i16, txn_commit(P, GROUP, 0, 50), KAFKA_NONE));
+    group = the_group(GROUP); /* as if 10 had been found in the old partition */
+    entry = group_find_entry(group, offset_topic_find(groups, "t"), 0);
+    entry->value.is_foreign = entry->is_elsewhere = true;
+    group->elsewhere_count = 1;
+    list_push_back(&groups->elsewhere, &group->elsewhere_node);
+    group_move_start(groups);
+    rig_pass_ms(3000);
+    end_txn(P, true);
+    rig_pass_ms(3000);
     check_offsets(50, -1, -1, -1);
     check_moved();
     check_offsets(50, -1, -1, -1);
