@@ -437,6 +437,27 @@ Test(cleaner, a_cut_makes_a_log_dirty_again)
     (void)check_content();
 }
 
+/* A reader that has bytes of it asks for what is aborted in them afterwards (CLS-3). */
+Test(cleaner, who_reads_what_was_replaced_is_waited_for)
+{
+    struct log *log = fixture.at[0].log;
+    struct cleaner_section section;
+    struct segment *read;
+
+    fill(120, true);
+    read = segment_manifest_at(&log->segments, 0);
+    read->file.io_count++;
+    clean();
+    cr_assert(segment_manifest_is_retired(read));
+    fill(60, true);
+    fixture_checkpoint();
+    cr_assert(not(cleaner_section_find(log, clock_wall_ms(fixture.loops[0].clock), &section)));
+    segment_manifest_io_ended(read);
+    cr_assert(cleaner_section_find(log, clock_wall_ms(fixture.loops[0].clock), &section));
+    clean();
+    (void)check_content();
+}
+
 /* Segments that are to go wait for a swap that is under way (SWP-3). */
 Test(cleaner, a_log_that_loses_its_beginning_meanwhile)
 {
