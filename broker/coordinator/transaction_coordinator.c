@@ -388,6 +388,7 @@ int16_t transaction_coordinator_error(enum err err)
         return KAFKA_NOT_COORDINATOR;
     case ERR_NOMEM:
     case ERR_FULL:
+    case ERR_AGAIN:
         return KAFKA_COORDINATOR_LOAD_IN_PROGRESS;
     case ERR_TOO_LARGE:
         return KAFKA_UNKNOWN_SERVER_ERROR; /* as Kafka: it never fits */

@@ -12,6 +12,9 @@
 #include "broker/coordinator/transaction_coordinator_private.h"
 #include "broker/coordinator/transaction_records.h"
 #include "broker/coordinator/transaction_timeouts.h"
+#include "broker/metadata/image.h"
+
+#include <string.h>
 
 /* ---- after */
 
@@ -97,7 +100,23 @@ void transaction_step_apply(struct runtime_write *write)
 
 /* ---- before */
 
-/* Memory for what is added, so that apply needs none.  ERR_FULL: there would be too many. */
+/* Are all of them in this shard's image?  What is not there when the transaction ends counts as
+ * deleted (TCM-3): so what it has not heard of yet cannot come in. */
+static bool are_known(const struct transaction_coordinator *coordinator,
+                      const struct transaction_partitions *set)
+{
+    for (uint32_t t = 0; t < set->topic_count; t++) {
+        const struct transaction_topic *topic = &set->topics[t];
+        const struct image_topic *image =
+            image_topic_by_name(coordinator->shard->image, topic->name, strlen(topic->name));
+        if (image == NULL || (uint32_t)topic->indexes[topic->count - 1] >= image->partition_count)
+            return false;
+    }
+    return true;
+}
+
+/* Memory for what is added, so that apply needs none.  ERR_FULL: there would be too many;
+ * ERR_AGAIN: they are not known here yet. */
 static enum err take_room(struct transaction_step *step)
 {
     struct transaction_entry *entry = step->of;
@@ -108,6 +127,8 @@ static enum err take_room(struct transaction_step *step)
 
     if (err != OK)
         return err;
+    if (!are_known(coordinator, &step->missing))
+        return ERR_AGAIN;
     if (entry->partitions.count + step->missing.count > (uint32_t)max) {
         counter_add(&coordinator->refused_partitions, 1);
         log_line(coordinator->shard->sink, LOG_WARN, "LVE-5031",

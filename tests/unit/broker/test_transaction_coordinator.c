@@ -4,9 +4,17 @@
 
 enum { TIMEOUT_MS = 60000 };
 
+/* With the topics whose partitions come into transactions. */
+static void coordinator_up(const char *const *sets)
+{
+    transactions_up(sets);
+    rig_create_topic("t", 3);
+    rig_create_topic("u", 3);
+}
+
 static void setup(void)
 {
-    transactions_up(NULL);
+    coordinator_up(NULL);
 }
 
 TestSuite(transaction_coordinator, .init = setup, .fini = transactions_down);
@@ -492,7 +500,7 @@ Test(transaction_limits, more_ids_than_there_may_be_are_refused)
     const char *sets[] = {"levee.transactional.ids.max=2", NULL};
     struct transaction_entry *entry;
 
-    transactions_up(sets);
+    coordinator_up(sets);
     init("a");
     init("b");
     cr_assert(eq(int, transaction_coordinator_add(coordinator, "c", 1, 7, 1, &entry), ERR_FULL));
@@ -508,7 +516,7 @@ Test(transaction_limits, more_partitions_than_there_may_be_are_refused)
     const char *sets[] = {"levee.transaction.partitions.max=2", NULL};
     struct try of;
 
-    transactions_up(sets);
+    coordinator_up(sets);
     init("id");
     add("id", "t", 0);
     add("id", "t", 1);
@@ -594,4 +602,24 @@ Test(transaction_coordinator, an_id_is_of_the_partition_that_kafka_takes)
     cr_assert(eq(i32, transaction_partition_of("zebra-42", 8, 50), 11));
     cr_assert(eq(i32, transaction_partition_of("polygenelubricants", 18, 50), 0));
     cr_assert(eq(i32, transaction_partition_of("\xf0\x9f\x98\x80x", 5, 50), 39));
+}
+
+/* What the coordinator's shard has not heard of would count as deleted at the end. */
+Test(transaction_coordinator, partitions_that_are_not_known_here_yet_come_later)
+{
+    struct try of;
+
+    init("id");
+    begin_add(&of, "id", "t", 3);
+    cr_assert(of.has_ended);
+    cr_assert(eq(int, of.err, ERR_AGAIN));
+    begin_add(&of, "id", "new", 0);
+    cr_assert(eq(int, of.err, ERR_AGAIN));
+    cr_assert(
+        eq(i16, transaction_coordinator_error(ERR_AGAIN), KAFKA_COORDINATOR_LOAD_IN_PROGRESS));
+    rig_create_topic("new", 1);
+    begin_add(&of, "id", "new", 0);
+    rig_settle();
+    cr_assert(eq(int, of.err, OK));
+    cr_assert(transaction_partitions_has(&entry_of("id")->partitions, "new", 3, 0));
 }
