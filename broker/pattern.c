@@ -66,7 +66,6 @@ enum err pattern_create(const char *text, size_t text_bytes, struct pattern **ou
         pattern_destroy(pattern);
         return err;
     }
-    pcre2_set_match_limit(pattern->limits, PATTERN_STEPS_MAX);
     pcre2_set_depth_limit(pattern->limits, PATTERN_STEPS_MAX);
     pcre2_set_heap_limit(pattern->limits, PATTERN_HEAP_KIB_MAX);
     *out = pattern;
@@ -84,10 +83,22 @@ void pattern_destroy(struct pattern *pattern)
     mem_free(pattern);
 }
 
+static uint32_t steps_for(size_t text_bytes)
+{
+    size_t steps = PATTERN_WORK_MAX / (text_bytes + 1);
+
+    if (steps > PATTERN_STEPS_MAX)
+        return PATTERN_STEPS_MAX;
+    return steps < PATTERN_STEPS_LEAST ? PATTERN_STEPS_LEAST : (uint32_t)steps;
+}
+
 enum err pattern_match(struct pattern *pattern, const char *text, size_t text_bytes)
 {
-    int result = pcre2_match(pattern->code, (PCRE2_SPTR)text, text_bytes, 0, 0, pattern->data,
-                             pattern->limits);
+    int result;
+
+    pcre2_set_match_limit(pattern->limits, steps_for(text_bytes));
+    result = pcre2_match(pattern->code, (PCRE2_SPTR)text, text_bytes, 0, 0, pattern->data,
+                         pattern->limits);
 
     if (result >= 0)
         return OK;

@@ -2,7 +2,8 @@
  *
  * Kafka takes RE2's syntax (KIP-848, KIP-1152), which is linear in time.  Ours is PCRE2's, which
  * has that and more (back references, looking around); so a match has limits, of steps and of
- * memory, and what reaches them is refused.  Memory comes from base/mem.h.  Constant once it is
+ * memory, and what reaches them is refused.  A step may look at all of the text: of a longer text
+ * fewer are allowed.  Memory comes from base/mem.h.  Constant once it is
  * made, but for the room of a match: one loop. */
 #ifndef LEVEE_BROKER_PATTERN_H
 #define LEVEE_BROKER_PATTERN_H
@@ -13,6 +14,7 @@
 #include <stddef.h>
 
 enum { PATTERN_BYTES_MAX = 4096, PATTERN_STEPS_MAX = 20000, PATTERN_HEAP_KIB_MAX = 256 };
+enum { PATTERN_WORK_MAX = 2000000, PATTERN_STEPS_LEAST = 100 }; /* steps times bytes of the text */
 
 struct pattern;
 

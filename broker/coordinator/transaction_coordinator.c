@@ -22,6 +22,9 @@
 /* What an entry costs in the map, where it may have grown just now, and in the heap. */
 enum { ENTRY_EXTRA_BYTES = 100 };
 
+/* Of the memory, what new ids leave to the transactions of those that there are. */
+enum { KEPT_PART = 4 };
+
 static const struct runtime_kind kind;
 
 enum err transaction_coordinator_create(struct shard *shard, struct transaction_coordinator **out)
@@ -112,6 +115,8 @@ enum err transaction_coordinator_add(struct transaction_coordinator *coordinator
                                      size_t id_bytes, int64_t producer_id, int32_t timeout_ms,
                                      struct transaction_entry **out)
 {
+    struct budget *budget = transaction_coordinator_budget(coordinator);
+    uint64_t kept_bytes = budget->max_bytes / KEPT_PART;
     uint64_t bytes = sizeof(**out) + id_bytes + 1 + ENTRY_EXTRA_BYTES;
     struct transaction_entry *entry;
 
@@ -123,9 +128,9 @@ enum err transaction_coordinator_add(struct transaction_coordinator *coordinator
                  log_u64("ids", hash_map_count(&coordinator->entries)));
         return ERR_FULL;
     }
-    if (!budget_take(transaction_coordinator_budget(coordinator), bytes))
+    if (!budget_take(budget, bytes + kept_bytes))
         return ERR_NOMEM;
-    budget_give(transaction_coordinator_budget(coordinator), bytes); /* make counts it */
+    budget_give(budget, bytes + kept_bytes); /* make counts it */
     entry = make(coordinator, id, id_bytes);
     if (entry == NULL)
         return ERR_NOMEM;

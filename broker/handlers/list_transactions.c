@@ -12,16 +12,23 @@
 #include "net/protocol/kafka_enums.h"
 #include "net/protocol/msg_list_transactions.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 typedef struct list_transactions_response_transaction_state listed;
 
-enum { SLICE_IDS = 64 /* held against the pattern in one turn */ };
+/* Held against the pattern in one turn: so many ids, or bytes of them. */
+enum { SLICE_IDS = 16, SLICE_BYTES = 4096 };
+/* One that is longer is left out when the pattern takes too long: else it would keep everybody from
+ * listing the others. */
+enum { ID_BYTES_USUAL = 1024 };
 
 /* Looked at by all shards; constant meanwhile. */
 struct filter {
-    uint32_t states; /* a bit for each enum transaction_state */
-    const int64_t *producer_ids;
-    int32_t producer_id_count; /* 0: all */
-    int64_t duration_ms;       /* -1: any */
+    uint32_t states;             /* a bit for each enum transaction_state */
+    const int64_t *producer_ids; /* rising */
+    int32_t producer_id_count;   /* 0: all */
+    int64_t duration_ms;         /* -1: any */
 };
 
 struct listing;
@@ -86,12 +93,38 @@ static bool take_states(struct listing *all)
     return true;
 }
 
+static int by_number(const void *a, const void *b)
+{
+    const int64_t *left = a;
+    const int64_t *right = b;
+
+    return (*left > *right) - (*left < *right);
+}
+
+/* False: there is no memory. */
+static bool take_producer_ids(struct listing *all)
+{
+    const struct list_transactions_request *body = all->request->body;
+    int32_t count = body->producer_id_filters.count;
+    int64_t *sorted;
+
+    if (count <= 0)
+        return true;
+    sorted = request_try_alloc(all->request, (size_t)count, sizeof(*sorted));
+    if (sorted == NULL)
+        return false;
+    memcpy(sorted, body->producer_id_filters.items, (size_t)count * sizeof(*sorted));
+    qsort(sorted, (size_t)count, sizeof(*sorted), by_number);
+    all->filter.producer_ids = sorted;
+    all->filter.producer_id_count = count;
+    return true;
+}
+
 static bool has_producer_id(const struct filter *filter, int64_t producer_id)
 {
-    for (int32_t i = 0; i < filter->producer_id_count; i++)
-        if (filter->producer_ids[i] == producer_id)
-            return true;
-    return filter->producer_id_count == 0;
+    return filter->producer_id_count == 0 ||
+           bsearch(&producer_id, filter->producer_ids, (size_t)filter->producer_id_count,
+                   sizeof(producer_id), by_number) != NULL;
 }
 
 static bool is_wanted(const struct filter *filter, const struct transaction_fields *fields,
@@ -144,12 +177,16 @@ static void on_more(struct task *task)
     struct list_piece *piece = container_of(task, struct list_piece, more);
     int32_t end =
         piece->count - piece->looked < SLICE_IDS ? piece->count : piece->looked + SLICE_IDS;
+    int32_t size_bytes = 0;
     enum err err = OK;
 
-    while (piece->looked < end && (err == OK || err == ERR_NOT_FOUND)) {
+    while (piece->looked < end && size_bytes < SLICE_BYTES && (err == OK || err == ERR_NOT_FOUND)) {
         const listed *item = &piece->items[piece->looked++];
+        size_bytes += item->transactional_id.size_bytes;
         err = pattern_match(piece->pattern, item->transactional_id.text,
                             (size_t)item->transactional_id.size_bytes);
+        if (err == ERR_TOO_LARGE && item->transactional_id.size_bytes > ID_BYTES_USUAL)
+            err = ERR_NOT_FOUND;
         if (err == OK)
             piece->items[piece->kept++] = *item;
     }
@@ -283,11 +320,8 @@ static enum err take_filters(struct listing *all)
     const struct list_transactions_request *body = all->request->body;
     struct wire_string pattern = body->transactional_id_pattern;
 
-    all->filter.producer_ids = body->producer_id_filters.items;
-    all->filter.producer_id_count =
-        body->producer_id_filters.count < 0 ? 0 : body->producer_id_filters.count;
     all->filter.duration_ms = body->duration_filter;
-    if (!take_states(all))
+    if (!take_states(all) || !take_producer_ids(all))
         return ERR_NOMEM;
     for (uint32_t i = 0; pattern.size_bytes > 0 && i < all->count; i++) {
         enum err err =

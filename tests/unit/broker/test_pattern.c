@@ -169,3 +169,16 @@ Test(pattern, a_match_that_takes_too_long_is_given_up)
     pattern_destroy(made);
     cr_assert(eq(u64, mem_used_count(), 0));
 }
+
+/* A step may look at all of it. */
+Test(pattern, of_a_longer_text_fewer_steps_are_allowed)
+{
+    static char text[191];
+    struct pattern *made = NULL;
+
+    memset(text, 'a', sizeof(text) - 1); /* 18,000 steps */
+    cr_assert(eq(int, pattern_create(".*.*c|x", 7, &made), OK));
+    cr_assert(eq(int, pattern_match(made, text, 50), ERR_NOT_FOUND));
+    cr_assert(eq(int, pattern_match(made, text, sizeof(text) - 1), ERR_TOO_LARGE));
+    pattern_destroy(made);
+}

@@ -549,6 +549,19 @@ Test(transaction_coordinator, where_the_budget_ends_the_answer_is_retriable)
     add("id", "t", 2);
 }
 
+Test(transaction_coordinator, new_ids_leave_room_for_the_transactions_of_others)
+{
+    struct budget *budget = memory_budget(&rig.shard.memory, MEMORY_TRANSACTIONS);
+    struct transaction_entry *entry;
+    uint64_t taken = budget->max_bytes - budget->max_bytes / 4 - budget_used_bytes(budget);
+
+    init("id");
+    cr_assert(budget_take(budget, taken));
+    cr_assert(eq(int, transaction_coordinator_add(coordinator, "c", 1, 7, 1, &entry), ERR_NOMEM));
+    add("id", "t", 2);
+    budget_give(budget, taken);
+}
+
 Test(transaction_coordinator, without_memory_nothing_changes_and_nothing_leaks)
 {
     struct try of = {.err = ERR_NOMEM};
