@@ -33,6 +33,18 @@ void space_monitor_look(struct space_monitor *monitor)
     tell(monitor, monitor->write_refused || space.free_bytes < reserve_bytes);
 }
 
+bool space_monitor_has_room(struct space_monitor *monitor, uint64_t size_bytes)
+{
+    struct io *io = monitor->loop->io;
+    uint64_t kept_bytes = monitor->reserve_bytes + *monitor->dirty_bytes;
+    struct io_space space;
+
+    if (monitor->is_short)
+        return false;
+    return io->v->dir_space(io, monitor->dir, &space) != OK ||
+           (space.free_bytes >= kept_bytes && space.free_bytes - kept_bytes >= size_bytes);
+}
+
 static void on_timer(struct timer *timer)
 {
     struct space_monitor *monitor = container_of(timer, struct space_monitor, timer);

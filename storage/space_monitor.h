@@ -44,6 +44,10 @@ void space_monitor_init(struct space_monitor *monitor, struct loop *loop, const 
                         void *context);
 void space_monitor_deinit(struct space_monitor *monitor);
 
+/* Is there so much above the reserve and what has to have its place?  As of now; true where the
+ * file system does not say. */
+bool space_monitor_has_room(struct space_monitor *monitor, uint64_t size_bytes);
+
 void space_monitor_look(struct space_monitor *monitor);       /* now */
 void space_monitor_on_written(struct space_monitor *monitor); /* now, if it was much */
 void space_monitor_touch(struct space_monitor *monitor);      /* something happens */

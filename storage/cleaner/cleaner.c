@@ -132,7 +132,7 @@ void cleaner_look(struct cleaner *cleaner)
     if (!cleaner->is_on || cleaner->pass != NULL || cleaner->env->state != STORE_RUNNING ||
         cleaner->env->stopping)
         return;
-    log = cleaning.is_off ? NULL : choose(cleaner, &section);
+    log = cleaning.is_off || cleaner->env->space->is_short ? NULL : choose(cleaner, &section);
     if (log != NULL)
         cleaner->pass = cleaner_pass_begin(log, &section, &cleaning, cleaner->offload,
                                            cleaner->dir_fd, &pass_events, cleaner);

@@ -49,6 +49,7 @@ enum err cleaner_group_begin(struct cleaner_group *group, struct log *log, int64
     uint64_t indexes = 0;
 
     cleaner_group_deinit(group, log->env->io);
+    group->old_bytes = 0;
     for (uint32_t i = 0; i < log->segments.count && group->count < CLEANER_GROUP_MAX; i++) {
         const struct segment *segment = segment_manifest_at(&log->segments, i);
         if (segment->base_offset < from_offset)
@@ -67,6 +68,7 @@ enum err cleaner_group_begin(struct cleaner_group *group, struct log *log, int64
         if (group->count > 0 && (bytes > bytes_max || indexes > log->config.segment_index_bytes ||
                                  segment->end_offset - 1 - group->base_offset > INT32_MAX))
             break; /* CLG-1 */
+        group->old_bytes += segment->size_bytes;
         group->generations[group->count] = segment->generation;
         group->base_offsets[group->count++] = segment->base_offset;
         group->end_offset = segment->end_offset;

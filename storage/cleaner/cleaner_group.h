@@ -29,6 +29,7 @@ struct cleaner_group {
     uint64_t generations[CLEANER_GROUP_MAX];
     int64_t base_offsets[CLEANER_GROUP_MAX];
     int32_t fds[CLEANER_FILES]; /* -1: closed */
+    uint64_t old_bytes;         /* of those that are to be replaced */
     uint64_t out_pos;           /* written so far */
     uint64_t noted_pos;         /* in the indexes so far */
     int64_t last_timestamp_ms;  /* of the batch that was noted last */

@@ -60,6 +60,8 @@ static void work(struct offload_job *job)
     batch_walk_init(&walk, pass->in + skip_bytes, pass->in_bytes - skip_bytes);
     while ((err = batch_next(&walk, &header, &bytes)) == OK) {
         err = work_on(pass, &header, bytes);
+        if (err == ERR_TRUNCATED || err == ERR_NOT_FOUND)
+            err = ERR_MALFORMED; /* the batch is whole, and what it holds is not */
         if (err != OK)
             break;
         pass->job_pos += header.size_bytes;
@@ -164,7 +166,10 @@ static void on_worked(struct offload_job *job)
         end_phase(pass);
         return;
     }
-    check(!is_stuck); /* read_slice saw to it */
+    if (is_stuck) { /* what was read holds no batch after all */
+        cleaner_pass_end(pass, ERR_CORRUPT);
+        return;
+    }
     if (pass->out.size_bytes >= WRITE_BYTES)
         cleaner_pass_write_out(pass);
     else

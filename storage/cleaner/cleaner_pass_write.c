@@ -176,6 +176,10 @@ void cleaner_pass_write_next_group(struct cleaner_pass *pass)
         cleaner_pass_end(pass, err);
         return;
     }
+    if (!space_monitor_has_room(pass->env->space, pass->group.old_bytes)) {
+        cleaner_pass_end(pass, ERR_NOSPACE); /* the old ones go later than the new one comes */
+        return;
+    }
     pass->group_at = 0;
     pass->pos = 0;
     pass->group_changed = pass->batch.counts.changed_batches;

@@ -172,6 +172,13 @@ static enum err reserve_owner(struct producer_state *ps, uint64_t owner)
     return err;
 }
 
+/* Whose is the producer afterwards?  A marker is the coordinator's, and takes nobody's producer. */
+static uint64_t owner_of(const struct producer_entry *entry, const struct control_marker *marker,
+                         const struct producer_rules *rules)
+{
+    return marker != NULL && entry != NULL ? producer_shares_owner(&entry->share) : rules->owner;
+}
+
 static void set_open(struct producer_entry *entry, bool open)
 {
     entry->share.pinned = open;
@@ -244,7 +251,7 @@ enum err producer_state_check(struct producer_state *ps, const struct batch_head
         if (!err && !check.duplicate && entry == NULL)
             err = reserve_entry(ps);
         if (!err && !check.duplicate)
-            err = reserve_owner(ps, rules->owner);
+            err = reserve_owner(ps, owner_of(entry, marker, rules));
         if (err)
             return err;
     }

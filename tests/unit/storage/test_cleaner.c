@@ -1,7 +1,9 @@
 /* The cleaner on a simulated disk: segments are replaced, whatever dies meanwhile. */
+#include "base/crc32c.h"
 #include "base/mem.h"
 #include "record/batch_builder.h"
 #include "record/batch_reader.h"
+#include "record/big_endian.h"
 #include "storage/log/log_aborted.h"
 #include "storage/log/log_producers.h"
 #include "storage/store_private.h"
@@ -455,6 +457,71 @@ Test(cleaner, who_reads_what_was_replaced_is_waited_for)
     segment_manifest_io_ended(read);
     cr_assert(cleaner_section_find(log, clock_wall_ms(fixture.loops[0].clock), &section));
     clean();
+    (void)check_content();
+}
+
+/* A batch with a good checksum, and with less in it than it says. */
+static void put_cut(void)
+{
+    struct batch_builder_options options = batch_builder_options_default();
+    struct batch_builder builder;
+    struct compression_context *context = compression_context_create();
+    static char value[4000];
+    uint8_t cut[4096];
+    const uint8_t *bytes;
+    uint32_t size_bytes;
+    int key = 1;
+
+    options.codec = COMPRESSION_LZ4;
+    batch_builder_init(&builder, &options);
+    for (size_t i = 0; i < sizeof(value); i++)
+        value[i] = (char)prng_below(&fixture.chance, 4);
+    cr_assert(eq(int,
+                 batch_builder_add_pair(&builder, &key, sizeof(key), value, sizeof(value),
+                                        clock_wall_ms(fixture.loops[0].clock)),
+                 OK));
+    cr_assert(eq(int, batch_builder_finish(&builder, context, &bytes, &size_bytes), OK));
+    cr_assert(lt(u32, size_bytes, sizeof(cut)));
+    memcpy(cut, bytes, size_bytes);
+    size_bytes -= 40;
+    big_endian_put_u32(cut + 8, size_bytes - 12); /* KIP-98 */
+    big_endian_put_u32(cut + BATCH_CRC_FROM_POS - 4,
+                       crc32c(0, cut + BATCH_CRC_FROM_POS, size_bytes - BATCH_CRC_FROM_POS));
+    append(cut, size_bytes, false);
+    end_offset++;
+    batch_builder_deinit(&builder);
+    compression_context_destroy(context);
+}
+
+Test(cleaner, a_batch_that_holds_less_than_it_says_is_left_alone)
+{
+    fill(60, false);
+    put_cut();
+    fill(60, false);
+    clean();
+    cr_assert(fixture.at[0].log->is_uncleanable);
+    cr_assert(not(has_leftovers()));
+    clean();
+}
+
+Test(cleaner, no_pass_takes_what_is_kept_free)
+{
+    struct space_monitor *space = &fixture.store->space;
+    uint64_t reserve_bytes = space->reserve_bytes;
+
+    fill(120, false);
+    space->reserve_bytes = UINT64_MAX / 2;
+    clean();
+    cr_assert(not(has_leftovers()));
+    cr_assert(eq(i64, fixture.at[0].log->cleaned_offset, 0));
+    cr_assert(not(fixture.at[0].log->is_uncleanable));
+    space->reserve_bytes = reserve_bytes;
+    space->is_short = true;
+    cleaner_look(&fixture.store->cleaner);
+    cr_assert(fixture.store->cleaner.pass == NULL);
+    space->is_short = false;
+    clean();
+    cr_assert(lt(i64, 0, fixture.at[0].log->cleaned_offset));
     (void)check_content();
 }
 

@@ -119,6 +119,25 @@ Test(producer_shares, who_brings_many_displaces_his_own)
     cr_assert(eq(u32, forgotten_count, 903));
 }
 
+/* It is the coordinator's, and the producer stays his who brought it. */
+Test(producer_shares, a_marker_takes_nobodys_producer)
+{
+    const struct control_marker marker = {.commit = true, .coordinator_epoch = 1};
+    struct producer_rules rules = {.origin = PRODUCER_COORDINATOR};
+    struct batch_header header = {
+        .magic = 2, .size_bytes = 78, .record_count = 1, .producer_id = 1000, .base_sequence = -1};
+    struct producer_check checked;
+
+    up(100, 1000);
+    bring(0, 1, 1000, 1);
+    header.base_offset = states[0].end_offset;
+    cr_assert(eq(int, producer_state_check(&states[0], &header, &marker, &rules, &checked), OK));
+    producer_state_update(&states[0], &header, &marker, NOW_MS, NULL);
+    bring(0, 2, 2000, 1000); /* who displaces his own, and nobody else's */
+    cr_assert(is_known(0, 1000));
+    cr_assert(eq(u64, producer_shares_owner(&producer_state_find(&states[0], 1000)->share), 1));
+}
+
 /* Room was reserved for somebody else, and nothing came of it; then an owner's only id gives way to
  * his own new one. */
 Test(producer_shares, an_owner_stays_while_room_is_made_for_him)
