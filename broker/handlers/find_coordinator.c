@@ -5,16 +5,13 @@
 #include "broker/coordinator/transaction_route.h"
 #include "broker/endpoint.h"
 #include "broker/handlers.h"
-#include "broker/internal_topics.h"
-#include "broker/metadata/controller.h"
+#include "broker/internal_topic_creation.h"
 #include "net/protocol/kafka_enums.h"
 #include "net/protocol/msg_find_coordinator.h"
 
 struct search {
     struct request *request;
-    struct shard_call hop;
-    const struct internal_topic *topic;
-    struct controller_auto_create create;
+    struct internal_topic_creation creation;
 };
 
 /* May the client look for it? */
@@ -78,26 +75,9 @@ static void answer(struct request *request, int16_t creation_error)
     request_answer(request);
 }
 
-static void on_created(struct controller_call *call)
+static void on_created(struct internal_topic_creation *creation, bool failed)
 {
-    struct controller_auto_create *create = container_of(call, struct controller_auto_create, call);
-
-    shard_call_finish(&container_of(create, struct search, create)->hop);
-}
-
-static void create_at_controller(struct shard_call *hop)
-{
-    struct search *search = container_of(hop, struct search, hop);
-
-    search->create.name = search->topic->name;
-    search->create.call.done = on_created;
-    controller_auto_create_topic(hop->target->controller, &search->create);
-}
-
-static void back_home(struct shard_call *hop)
-{
-    struct search *search = container_of(hop, struct search, hop);
-    bool failed = search->create.call.err != OK || search->create.error_code != KAFKA_NONE;
+    struct search *search = container_of(creation, struct search, creation);
 
     answer(search->request, failed ? KAFKA_COORDINATOR_NOT_AVAILABLE : KAFKA_NONE);
 }
@@ -118,7 +98,7 @@ void handle_find_coordinator(struct request *request)
         return;
     }
     search->request = request;
-    search->topic = topic;
-    shard_call_start(&search->hop, request->home, shard_of_controller(request->home->shards),
-                     create_at_controller, back_home);
+    search->creation.topic = topic;
+    search->creation.done = on_created;
+    internal_topic_creation_start(&search->creation, request->home);
 }
