@@ -105,14 +105,24 @@ void group_pending_offset_cancel(struct pending_offset *pending)
 
 /* ---- staged */
 
+/* Both lists at once: what it takes is bounded by the shorter one, and many may stage one key, or
+ * one many.  transaction may be NULL. */
 static struct pending_offset *find_staged(const struct group_offset *entry,
                                           const struct pending_transaction *transaction)
 {
-    list_for_each(node, &entry->staged)
-    {
-        struct pending_offset *staged = container_of(node, struct pending_offset, of_entry);
+    const struct list *of_entry = entry->staged.next;
+    const struct list *of_transaction = transaction == NULL ? NULL : transaction->offsets.next;
+
+    while (transaction != NULL && of_entry != &entry->staged &&
+           of_transaction != &transaction->offsets) {
+        struct pending_offset *staged = container_of(of_entry, struct pending_offset, of_entry);
         if (staged->transaction == transaction)
             return staged;
+        staged = container_of(of_transaction, struct pending_offset, of_transaction);
+        if (staged->entry == entry)
+            return staged;
+        of_entry = of_entry->next;
+        of_transaction = of_transaction->next;
     }
     return NULL;
 }

@@ -235,6 +235,8 @@ static enum err apply(void *context, const struct runtime_record *of)
         transaction_step_apply(of->write);
         return OK;
     }
+    if (of->marker != NULL)
+        return OK; /* somebody ended a transaction in this partition: that says nothing of an id */
     err = transaction_records_read(of, &record);
     if (err == ERR_NOT_FOUND)
         return OK;

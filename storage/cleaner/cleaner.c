@@ -175,6 +175,8 @@ bool cleaner_stop(struct cleaner *cleaner)
 {
     cleaner->is_on = false;
     loop_cancel_timer(cleaner->env->loop, &cleaner->timer);
+    if (cleaner->pass != NULL)
+        cleaner_pass_hurry(cleaner->pass);
     return cleaner->pass == NULL;
 }
 

@@ -291,6 +291,12 @@ static void on_due(struct timer *timer)
         next_slice(pass);
 }
 
+void cleaner_pass_hurry(struct cleaner_pass *pass)
+{
+    if (timer_is_set(&pass->timer))
+        timer_set(&pass->loop->timers, &pass->timer, loop_now_ns(pass->loop));
+}
+
 /* Does it have to wait for its share of the device? */
 static bool must_wait(struct cleaner_pass *pass)
 {

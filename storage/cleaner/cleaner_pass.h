@@ -46,6 +46,9 @@ struct log *cleaner_pass_log(const struct cleaner_pass *pass);
 /* The log is closing: nothing of it is touched any more; ended follows. */
 void cleaner_pass_forget_log(struct cleaner_pass *pass);
 
+/* The store stops: one that waits for its share of the device looks up now. */
+void cleaner_pass_hurry(struct cleaner_pass *pass);
+
 /* Nobody is told any more; it frees itself. */
 void cleaner_pass_orphan(struct cleaner_pass *pass);
 

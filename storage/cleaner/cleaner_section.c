@@ -22,8 +22,10 @@ static bool is_overdue(const struct log *log, struct segment *segment, int64_t n
 {
     int64_t lag_ms = log->config.max_compaction_lag_ms;
 
-    if (lag_ms == INT64_MAX || segment_load_indexes(segment) != OK)
+    if (lag_ms == INT64_MAX)
         return false;
+    if (segment->first_timestamp_ms < 0 && segment_load_indexes(segment) != OK)
+        return false; /* it is read once, and stays known */
     return segment->first_timestamp_ms >= 0 && segment->first_timestamp_ms < now_ms - lag_ms;
 }
 

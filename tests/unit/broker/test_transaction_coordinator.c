@@ -1,5 +1,6 @@
 /* What happens to transactional ids: decided, recorded, applied at the append, told when durable.
  */
+#include "broker/partition_marker.h"
 #include "tests/unit/broker/coordinator_rig.h"
 
 enum { TIMEOUT_MS = 60000 };
@@ -635,4 +636,24 @@ Test(transaction_coordinator, partitions_that_are_not_known_here_yet_come_later)
     rig_settle();
     cr_assert(eq(int, of.err, OK));
     cr_assert(transaction_partitions_has(&entry_of("id")->partitions, "new", 3, 0));
+}
+
+static void on_marked(struct partition_marker *marker, enum err err)
+{
+    cr_assert(eq(int, err, OK));
+}
+
+/* A client may put it there (WriteTxnMarkers); the ids of the partition are served as before. */
+Test(transaction_coordinator, marker_in_its_own_log_says_nothing)
+{
+    struct partition_marker marker = {
+        .producer_id = 7, .epoch = 1, .commit = true, .txn_v2 = true, .appended = on_marked};
+    int32_t index;
+
+    init("id");
+    partition_append_marker(runtime_find(&coordinator->runtime, 0)->partition, &marker);
+    rig_settle();
+    transactions_restart();
+    cr_assert(eq(i16, transaction_coordinator_check(coordinator, "id", 2, &index), KAFKA_NONE));
+    cr_assert(ne(ptr, entry_of("id"), NULL));
 }
