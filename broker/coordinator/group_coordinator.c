@@ -254,16 +254,20 @@ struct group *coordinator_get(struct group_coordinator *groups, struct wire_stri
 int16_t coordinator_check(struct group_coordinator *groups, struct wire_string group_id,
                           int32_t *partition_index_out)
 {
-    int32_t count = offsets_partition_count(groups);
+    const struct image_topic *topic =
+        internal_topics_image(groups->shard->image, KAFKA_COORDINATOR_KEY_TYPE_GROUP);
+    int16_t error;
 
     if (groups->stopping)
         return KAFKA_COORDINATOR_NOT_AVAILABLE;
-    if (count == 0)
+    if (topic == NULL || topic->partition_count == 0)
         return KAFKA_NOT_COORDINATOR;
-    *partition_index_out = group_partition_of(group_id.text, (size_t)group_id.size_bytes, count);
-    if (group_move_is_reading(groups, group_id.text, (size_t)group_id.size_bytes, count))
-        return KAFKA_COORDINATOR_LOAD_IN_PROGRESS;
-    return runtime_check(&groups->runtime, *partition_index_out); /* GCO-1 */
+    *partition_index_out = group_partition_of(group_id.text, (size_t)group_id.size_bytes,
+                                              (int32_t)topic->partition_count);
+    error = runtime_check(&groups->runtime, *partition_index_out); /* GCO-1 */
+    return error != KAFKA_NONE
+               ? error
+               : group_move_check(groups, group_id.text, (size_t)group_id.size_bytes, topic);
 }
 
 /* kept_part: of the budget, which stays for others. */

@@ -294,10 +294,18 @@ static bool is_reading(const struct group_coordinator *groups, int32_t index)
     return partition != NULL && partition->state == RUNTIME_LOADING;
 }
 
-bool group_move_is_reading(const struct group_coordinator *groups, const char *id, size_t id_bytes,
-                           int32_t partition_count)
+int16_t group_move_check(const struct group_coordinator *groups, const char *id, size_t id_bytes,
+                         const struct image_topic *offsets_topic)
 {
-    return is_reading(groups, old_partition_of(id, id_bytes, partition_count));
+    int32_t old = old_partition_of(id, id_bytes, (int32_t)offsets_topic->partition_count);
+    struct shard *shard = groups->shard;
+    int16_t error;
+
+    if (old == group_partition_of(id, id_bytes, (int32_t)offsets_topic->partition_count) ||
+        shard_of_partition(shard->shards, &offsets_topic->id, old) != shard) /* GMV-3 */
+        return KAFKA_NONE;
+    error = runtime_check(&groups->runtime, old);
+    return error == KAFKA_NOT_COORDINATOR ? KAFKA_COORDINATOR_LOAD_IN_PROGRESS : error;
 }
 
 static void resolve(struct group *group)

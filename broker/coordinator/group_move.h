@@ -44,8 +44,10 @@ void group_move_tell(struct group_coordinator *groups, int32_t index);
  * and are moved, one after the other. */
 void group_move_start(struct group_coordinator *groups);
 
-/* Is the old partition of a group with this id still being read? */
-bool group_move_is_reading(const struct group_coordinator *groups, const char *id, size_t id_bytes,
-                           int32_t partition_count);
+/* Was all read that the old partition of a group with this id may say of it?  KAFKA_NONE;
+ * COORDINATOR_LOAD_IN_PROGRESS: not yet; COORDINATOR_NOT_AVAILABLE: it cannot be (half a truth is
+ * not told, DUR-G3). */
+int16_t group_move_check(const struct group_coordinator *groups, const char *id, size_t id_bytes,
+                         const struct image_topic *offsets_topic);
 
 #endif

@@ -364,6 +364,15 @@ static enum err note_abort(struct cleaner_batch *batch, int64_t offset)
     return OK;
 }
 
+/* delete.retention.ms may be as large as a number can be. */
+static int64_t horizon_ms(const struct cleaner_batch *batch)
+{
+    int64_t horizon;
+
+    return __builtin_add_overflow(batch->now_ms, batch->delete_retention_ms, &horizon) ? INT64_MAX
+                                                                                       : horizon;
+}
+
 /* Its time begins. */
 static enum err put_horizon(struct cleaner_batch *batch, const uint8_t *bytes,
                             const struct batch_header *header, struct cleaner_bytes *out)
@@ -379,7 +388,7 @@ static enum err put_horizon(struct cleaner_batch *batch, const uint8_t *bytes,
     memset(batch->keep.bytes, 0xff, count / 8 + 1);
     batch->counts.changed_batches++;
     batch->counts.records_out += count;
-    return rebuild(batch, count, batch->now_ms + batch->delete_retention_ms, out);
+    return rebuild(batch, count, horizon_ms(batch), out);
 }
 
 /* CLT-2, CLB-3.  What is no end of a transaction stays. */
@@ -451,9 +460,7 @@ static enum err filter_data(struct cleaner_batch *batch, const uint8_t *bytes,
     batch->counts.changed_batches++;
     batch->counts.records_out += kept.count;
     return rebuild(batch, kept.count,
-                   kept.has_tombstone && !batch_has_delete_horizon(header)
-                       ? batch->now_ms + batch->delete_retention_ms
-                       : -1,
+                   kept.has_tombstone && !batch_has_delete_horizon(header) ? horizon_ms(batch) : -1,
                    out);
 }
 

@@ -45,6 +45,8 @@ bool cleaner_section_find(struct log *log, int64_t now_ms, struct cleaner_sectio
     *out = (struct cleaner_section){.first_dirty = first_dirty, .end_offset = first_dirty};
     for (uint32_t i = 0; i < log->segments.count; i++) {
         struct segment *segment = segment_manifest_at(&log->segments, i);
+        if (segment->is_swap)
+            return false; /* CLS-4 */
         if (segment->end_offset <= first_dirty) {
             out->clean_bytes += segment->size_bytes;
             continue;

@@ -8,7 +8,9 @@
  *          there is more to clean
  *   CLS-3  none while somebody reads a segment that an earlier pass has replaced: a reader of
  *          committed data asks for what is aborted in it when it has its bytes, and the entry of
- *          that goes with the marker, one pass behind the data at the earliest (DUR-T13) */
+ *          that goes with the marker, one pass behind the data at the earliest (DUR-T13)
+ *   CLS-4  none while a segment has not got its name after a swap, which a start mends: a pass
+ * would step over it, and take it for looked at */
 #ifndef LEVEE_STORAGE_CLEANER_CLEANER_SECTION_H
 #define LEVEE_STORAGE_CLEANER_CLEANER_SECTION_H
 

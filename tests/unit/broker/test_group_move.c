@@ -346,6 +346,19 @@ Test(group_move, group_is_served_when_both_partitions_were_read)
     cr_assert(eq(i16, commit(NULL, GROUP, "t", 0, 1), KAFKA_NONE));
 }
 
+/* Half a truth is not told, nor none (DUR-G3). */
+Test(group_move, group_whose_old_partition_cannot_be_read_is_not_served)
+{
+    struct runtime_partition *old = runtime_find(&rig.shard.groups->runtime, OLD);
+
+    old->state = RUNTIME_FAILED;
+    cr_assert(eq(i16, commit(NULL, GROUP, "t", 0, 1), KAFKA_COORDINATOR_NOT_AVAILABLE));
+    cr_assert(eq(i16, commit(NULL, "g", "t", 0, 1), KAFKA_NONE)); /* its partition is 1 */
+    old->state = RUNTIME_SERVED;
+    runtime_unload(&rig.shard.groups->runtime, OLD); /* as if it could not be opened */
+    cr_assert(eq(i16, commit(NULL, GROUP, "t", 0, 1), KAFKA_COORDINATOR_LOAD_IN_PROGRESS));
+}
+
 /* GMV-3 */
 Test(group_move, group_whose_own_partition_is_on_another_shard_stays)
 {

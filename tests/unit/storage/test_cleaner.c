@@ -460,6 +460,31 @@ Test(cleaner, who_reads_what_was_replaced_is_waited_for)
     (void)check_content();
 }
 
+/* The next start gives it its name (CLS-4). */
+Test(cleaner, no_pass_steps_over_a_segment_without_its_name)
+{
+    struct log *log = fixture.at[0].log;
+    int64_t now_ms = clock_wall_ms(fixture.loops[0].clock);
+    struct cleaner_section section;
+
+    fill(120, true);
+    cr_assert(cleaner_section_find(log, now_ms, &section));
+    segment_manifest_at(&log->segments, 1)->is_swap = true;
+    cr_assert(not(cleaner_section_find(log, now_ms, &section)));
+    segment_manifest_at(&log->segments, 1)->is_swap = false;
+}
+
+Test(cleaner, tombstones_may_stay_for_ever)
+{
+    fixture.at[0].log->config.delete_retention_ms = INT64_MAX;
+    fill(120, true);
+    clean();
+    (void)check_content();
+    fill(60, true);
+    clean();
+    (void)check_content();
+}
+
 /* A batch with a good checksum, and with less in it than it says. */
 static void put_cut(void)
 {
