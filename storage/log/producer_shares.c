@@ -7,8 +7,10 @@ enum { HEAP_CAPACITY_MIN = 4 };
 
 struct producer_owner {
     uint64_t number;
-    struct list held; /* of producer_share, longest idle first */
-    uint32_t count;
+    struct list held;   /* of producer_share, longest idle first */
+    struct list pinned; /* likewise */
+    uint32_t count;     /* of both */
+    uint32_t pinned_count;
     uint32_t heap_index;
 };
 
@@ -17,6 +19,7 @@ void producer_shares_init(struct producer_shares *shares, uint64_t seed, uint32_
     check(known_max > 0 && known_max <= UINT32_MAX / 4);
     *shares = (struct producer_shares){.known_max = known_max};
     list_init(&shares->recovered);
+    list_init(&shares->recovered_pinned);
     hash_map_init(&shares->owners, seed);
 }
 
@@ -141,6 +144,7 @@ enum err producer_shares_reserve(struct producer_shares *shares, uint64_t number
         return ERR_NOMEM;
     owner->number = number;
     list_init(&owner->held);
+    list_init(&owner->pinned);
     err = hash_map_insert(&shares->owners, &owner->number, sizeof(owner->number), owner);
     if (err != OK) {
         mem_free(owner);
@@ -171,17 +175,38 @@ uint32_t producer_shares_short(uint64_t owner)
 
 /* ---- ids */
 
+/* The newest of the list that it belongs to. */
+static void push(struct producer_shares *shares, struct producer_share *share)
+{
+    struct producer_owner *owner = share->owner;
+
+    if (owner == NULL)
+        list_push_back(share->pinned ? &shares->recovered_pinned : &shares->recovered,
+                       &share->node);
+    else
+        list_push_back(share->pinned ? &owner->pinned : &owner->held, &share->node);
+}
+
+static void count_pinned(struct producer_shares *shares, const struct producer_share *share, int by)
+{
+    if (!share->pinned)
+        return;
+    shares->pinned_count += (uint32_t)by;
+    if (share->owner != NULL)
+        share->owner->pinned_count += (uint32_t)by;
+}
+
 static void join(struct producer_shares *shares, struct producer_share *share,
                  struct producer_owner *owner)
 {
     share->owner = owner;
     share->used_at = ++shares->uses_count;
+    push(shares, share);
+    count_pinned(shares, share, 1);
     if (owner == NULL) {
-        list_push_back(&shares->recovered, &share->node);
         shares->recovered_count++;
         return;
     }
-    list_push_back(&owner->held, &share->node);
     owner->count++;
     shares->known_count++;
     fix_heap(shares, owner);
@@ -192,6 +217,7 @@ static void leave(struct producer_shares *shares, struct producer_share *share)
     struct producer_owner *owner = share->owner;
 
     list_remove(&share->node);
+    count_pinned(shares, share, -1);
     share->owner = NULL;
     if (owner == NULL) {
         shares->recovered_count--;
@@ -231,9 +257,33 @@ void producer_shares_use(struct producer_shares *shares, struct producer_share *
         return;
     }
     list_remove(&share->node);
-    list_push_back(&owner->held, &share->node);
+    push(shares, share);
     share->used_at = ++shares->uses_count;
     fix_heap(shares, owner);
+}
+
+void producer_shares_pin(struct producer_shares *shares, struct producer_share *share, bool pinned)
+{
+    if (share->pinned == pinned)
+        return;
+    list_remove(&share->node);
+    count_pinned(shares, share, -1);
+    share->pinned = pinned;
+    push(shares, share);
+    count_pinned(shares, share, 1);
+    if (share->owner != NULL)
+        fix_heap(shares, share->owner);
+}
+
+bool producer_shares_may_pin(const struct producer_shares *shares, uint64_t number)
+{
+    const struct producer_owner *owner = find_owner(shares, number);
+    uint32_t max = shares->known_max - shares->known_max / 8;
+
+    if (shares->pinned_count >= max)
+        return false;
+    return shares->pinned_count < shares->known_max / 2 || owner == NULL ||
+           (uint64_t)owner->pinned_count * owner_count(shares) < max;
 }
 
 void producer_shares_settle(struct producer_shares *shares, struct producer_share *share)
@@ -258,13 +308,7 @@ uint64_t producer_shares_owner(const struct producer_share *share)
 
 static struct producer_share *longest_idle(const struct list *held)
 {
-    list_for_each(node, held)
-    {
-        struct producer_share *share = container_of(node, struct producer_share, node);
-        if (!share->pinned)
-            return share;
-    }
-    return NULL;
+    return list_is_empty(held) ? NULL : list_first(held, struct producer_share, node);
 }
 
 /* PSH-1 */
@@ -279,7 +323,7 @@ static struct producer_share *victim_of_known(const struct producer_shares *shar
     check(owner != NULL);
     if ((uint64_t)owner->count * parts >= shares->known_max)
         victim = longest_idle(&owner->held);
-    for (uint32_t i = 0; i < count && victim == NULL; i++) /* more than the first: pinned ones */
+    for (uint32_t i = 0; i < count && victim == NULL; i++) /* all of the first are pinned */
         victim = longest_idle(&shares->heap[i]->held);
     return victim;
 }

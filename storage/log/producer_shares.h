@@ -11,7 +11,9 @@
  *   PSH-2  recovered ids count apart: no newcomer takes the place of as many as a file holds after
  *          one life and the journal may add, 2 * known_max.  Those beyond that go, longest idle
  *          first, when all together are PRODUCER_SHARES * known_max
- *   PSH-3  pinned ids (an open transaction) stay, past the bound if need be
+ *   PSH-3  pinned ids (an open transaction) stay.  New ones are pinned up to seven eighths of
+ *          known_max, and from a half on up to an equal part of that for each owner: so there is
+ *          always one that may go, and nobody keeps the others from their transactions
  *   PSH-4  an owner is known while he holds an id, or is the one for whom room was reserved last,
  * whose own last id may go to make that room */
 #ifndef LEVEE_STORAGE_LOG_PRODUCER_SHARES_H
@@ -39,7 +41,8 @@ struct producer_owner;
 
 /* One id, embedded in its entry. */
 struct producer_share {
-    struct list node; /* of the owner's ids, or the recovered ones; longest idle first */
+    struct list node; /* of the owner's ids, or the recovered ones, those that are pinned apart;
+                       * longest idle first */
     struct producer_owner *owner; /* NULL: recovered */
     uint64_t used_at;             /* in uses of all ids: what "idle" is measured in */
     bool pinned;
@@ -49,7 +52,8 @@ struct producer_shares {
     uint32_t known_max;
     uint32_t known_count; /* ids with an owner */
     uint32_t recovered_count;
-    struct list recovered;
+    uint32_t pinned_count; /* of both */
+    struct list recovered, recovered_pinned;
     struct hash_map owners;       /* by number */
     struct producer_owner **heap; /* the same, the first one gives way first (PSH-1) */
     uint32_t heap_capacity;
@@ -81,6 +85,12 @@ void producer_shares_add_recovered(struct producer_shares *shares, struct produc
 /* It was written with, by owner, for whom room is reserved: he has it now. */
 void producer_shares_use(struct producer_shares *shares, struct producer_share *share,
                          uint64_t owner);
+
+/* It has an open transaction, or has none any more. */
+void producer_shares_pin(struct producer_shares *shares, struct producer_share *share, bool pinned);
+
+/* May owner, for whom room is reserved, have one more that is pinned (PSH-3)? */
+bool producer_shares_may_pin(const struct producer_shares *shares, uint64_t owner);
 
 /* A start has taken it as it was: it is recovered from now on. */
 void producer_shares_settle(struct producer_shares *shares, struct producer_share *share);

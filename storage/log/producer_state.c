@@ -172,6 +172,18 @@ static enum err reserve_owner(struct producer_state *ps, uint64_t owner)
     return err;
 }
 
+/* Does the batch open a transaction here, and are there as many as may be (PSH-3)? */
+static bool is_one_too_many(const struct producer_state *ps, const struct producer_entry *entry,
+                            const struct batch_header *header, const struct control_marker *marker,
+                            uint64_t owner)
+{
+    if (!batch_is_transactional(header) || marker != NULL ||
+        (entry != NULL && entry->txn_first_offset >= 0))
+        return false;
+    return !producer_shares_may_pin(&ps->shares, owner) ||
+           (ps->all != NULL && !producer_shares_may_pin(ps->all, owner));
+}
+
 /* Whose is the producer afterwards?  A marker is the coordinator's, and takes nobody's producer. */
 static uint64_t owner_of(const struct producer_entry *entry, const struct control_marker *marker,
                          const struct producer_rules *rules)
@@ -181,8 +193,11 @@ static uint64_t owner_of(const struct producer_entry *entry, const struct contro
 
 static void set_open(struct producer_entry *entry, bool open)
 {
-    entry->share.pinned = open;
-    entry->share_all.pinned = open;
+    struct producer_state *ps = entry->state;
+
+    producer_shares_pin(&ps->shares, &entry->share, open);
+    if (ps->all != NULL)
+        producer_shares_pin(ps->all, &entry->share_all, open);
 }
 
 static void forget(struct producer_entry *entry, uint64_t for_owner, bool of_all)
@@ -252,6 +267,10 @@ enum err producer_state_check(struct producer_state *ps, const struct batch_head
             err = reserve_entry(ps);
         if (!err && !check.duplicate)
             err = reserve_owner(ps, owner_of(entry, marker, rules));
+        if (!err && !check.duplicate &&
+            (rules->origin == PRODUCER_CLIENT || rules->origin == PRODUCER_COORDINATOR) &&
+            is_one_too_many(ps, entry, header, marker, rules->owner))
+            err = ERR_NOMEM;
         if (err)
             return err;
     }

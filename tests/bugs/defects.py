@@ -116,9 +116,10 @@ DEFECTS = [
     defect("newest_victim", "beyond the cap of producers the newest one is forgotten",
            ["test_producer_state", "test_producer_shares"],
            ("storage/log/producer_shares.c",
-            "        if (!share->pinned)\n            return share;\n",
-            "        if ($BUG)\n            share = container_of(held->prev, struct producer_share, "
-            "node);\n        if (!share->pinned)\n            return share;\n")),
+            "    return list_is_empty(held) ? NULL : list_first(held, struct producer_share, node);\n",
+            "    if ($BUG && !list_is_empty(held))\n"
+            "        return container_of(held->prev, struct producer_share, node);\n"
+            "    return list_is_empty(held) ? NULL : list_first(held, struct producer_share, node);\n")),
     defect("epoch_handed_twice", "an older epoch is answered as if its answer had been lost",
            ["test_transaction_enumeration"],
            ("broker/coordinator/transaction_decide.c",
@@ -389,6 +390,10 @@ DEFECTS = [
            ("broker/coordinator/transaction_step.c",
             "    if (!are_known(coordinator, &step->missing))\n",
             "    if (!are_known(coordinator, &step->missing) && !$BUG)\n")),
+    defect("open_without_bound", "any number of producers may have a transaction open",
+           ["test_producer_state"],
+           ("storage/log/producer_shares.c", "    if (shares->pinned_count >= max)\n",
+            "    if ($BUG)\n        return true;\n    if (shares->pinned_count >= max)\n")),
     defect("late_commit_is_staged", "a delayed commit of offsets is staged in the next transaction",
            ["test_group_transactions"],
            ("broker/coordinator/group_txn_commit.c", "    if (registration->is_late)\n",

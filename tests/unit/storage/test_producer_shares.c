@@ -119,6 +119,29 @@ Test(producer_shares, who_brings_many_displaces_his_own)
     cr_assert(eq(u32, forgotten_count, 903));
 }
 
+/* PSH-3: from a half on each owner has his part. */
+Test(producer_shares, nobody_keeps_others_from_their_transactions)
+{
+    static struct producer_share shares[14];
+
+    memset(shares, 0, sizeof(shares));
+    up(16, 16);
+    for (uint64_t i = 0; i < 8; i++) {
+        cr_assert(eq(int, producer_shares_reserve(&all, 1), OK));
+        cr_assert(producer_shares_may_pin(&all, 1));
+        producer_shares_add(&all, &shares[i], 1);
+        producer_shares_pin(&all, &shares[i], true);
+    }
+    cr_assert(eq(int, producer_shares_reserve(&all, 2), OK));
+    cr_assert(producer_shares_may_pin(&all, 2));
+    cr_assert(not(producer_shares_may_pin(&all, 1)));
+    producer_shares_pin(&all, &shares[0], false);
+    cr_assert(producer_shares_may_pin(&all, 1));
+    cr_assert(eq(ptr, producer_shares_victim(&all, 1, true), NULL));
+    for (uint64_t i = 0; i < 8; i++)
+        producer_shares_remove(&all, &shares[i]);
+}
+
 /* It is the coordinator's, and the producer stays his who brought it. */
 Test(producer_shares, a_marker_takes_nobodys_producer)
 {

@@ -421,13 +421,20 @@ Test(producer_state, a_new_producer_beyond_the_bound_takes_the_place_of_the_long
     cr_assert(ne(ptr, (void *)producer_state_find(&ps, 4), NULL));
 }
 
-Test(producer_state, open_transactions_stay_beyond_the_bound)
+/* Else nobody would be left who may go, and all who are not open would go for each new one. */
+Test(producer_state, open_transactions_are_as_many_as_may_be)
 {
     producer_state_deinit(&ps);
-    producer_state_init(&ps, 42, 2);
-    for (int64_t id = 0; id < 4; id++)
+    producer_state_init(&ps, 42, 16);
+    for (int64_t id = 0; id < 14; id++)
         cr_assert(eq(int, send_transactional(id, 0, 0, 1), OK));
-    cr_assert(eq(u32, producer_state_count(&ps), 4));
+    cr_assert(eq(int, send_transactional(14, 0, 0, 1), ERR_NOMEM));
+    cr_assert(eq(int, send(101, 0, 0, 1), OK));
+    cr_assert(eq(int, send(102, 0, 0, 1), OK));
+    cr_assert(eq(int, send(103, 0, 0, 1), OK)); /* for 101 */
+    cr_assert(eq(u32, producer_state_count(&ps), 16));
+    cr_assert(ne(ptr, (void *)producer_state_find(&ps, 102), NULL));
+    cr_assert(eq(int, send_transactional(0, 0, 1, 1), OK)); /* it is open */
     cr_assert(eq(i64, producer_state_first_open_offset(&ps), 0));
 }
 
