@@ -54,9 +54,12 @@ static void finish_with_error(struct produce_piece *piece, int16_t error_code)
     finish_piece(piece);
 }
 
-/* The partition was here when we looked it up. */
+/* The partition was here when we looked it up.  What lacks memory comes again: every producer does
+ * so after NOT_ENOUGH_REPLICAS, and librdkafka gives the records up after other words for it. */
 static int16_t partition_error(enum err err)
 {
+    if (err == ERR_NOMEM || err == ERR_FULL)
+        return KAFKA_NOT_ENOUGH_REPLICAS;
     return err == ERR_NOT_FOUND ? (int16_t)KAFKA_NOT_LEADER_OR_FOLLOWER : kafka_error(err);
 }
 
@@ -154,7 +157,7 @@ static void refuse_batch(struct produce_piece *piece, enum err err)
              log_err(err));
     if (partition != NULL && (err == ERR_RECORD || err == ERR_TIMESTAMP))
         answer->log_start_offset = partition_offsets(partition).log_start;
-    finish_with_error(piece, kafka_error(err));
+    finish_with_error(piece, partition_error(err));
 }
 
 static void on_checked(struct batch_check *check, enum err err);

@@ -71,11 +71,11 @@ static void write_group(struct group *group, struct group_write *write, const ui
     runtime_write_init(&write->records, &served, NULL);
     group_records_metadata(write, NULL);
     while ((offset = group_next_offset(group, &cursor)) != NULL)
-        group_records_offset(
-            write, offset->topic, &offset->topic_id, offset->partition, offset->offset,
-            offset->leader_epoch,
-            (struct wire_string){(const char *)offset->metadata.bytes, offset->metadata.size_bytes},
-            offset->commit_timestamp_ms, offset->expire_timestamp_ms);
+        group_records_offset(write, offset->topic, &offset->value.topic_id, offset->partition,
+                             offset->value.offset, offset->value.leader_epoch,
+                             (struct wire_string){(const char *)offset->value.metadata.bytes,
+                                                  offset->value.metadata.size_bytes},
+                             offset->value.commit_timestamp_ms, offset->value.expire_timestamp_ms);
     check(write->records.err == OK);
     check(batch_builder_finish(&write->records.builder, NULL, bytes_out, size_out) == OK);
 }
