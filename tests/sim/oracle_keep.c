@@ -81,9 +81,10 @@ void oracle_keep_take_start(struct oracle *oracle, const struct history_event *e
     if (by_size)
         sim_mark(MARK_LOG_START_BY_SIZE);
     for (int64_t offset = partition->low; offset < event->low; offset++) {
-        const struct oracle_slot *slot = &partition->slots[offset];
+        const struct oracle_slot *slot;
         if (offset >= partition->slots_count || by_size)
             break;
+        slot = &partition->slots[offset];
         if (!slot->known || slot->in_doubt || offset < partition->delete_asked)
             continue;
         if (is_old(oracle, partition, slot)) {
