@@ -172,7 +172,6 @@ enum err produce_registration_wait(struct produce_registrations *registrations,
         if (word->registration.id_bytes != ask->id_bytes ||
             memcmp(word->registration.id, ask->id, ask->id_bytes) != 0)
             return ERR_EXISTS;
-        SOMETIMES("produce: a batch waited for another one's registration", true);
         list_push_back(&word->waiting, &registration->node);
         return OK;
     }

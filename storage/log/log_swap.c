@@ -264,10 +264,8 @@ enum err log_swap_recover(struct log *log)
     if (err == OK && found.lacks_memory)
         err = ERR_NOMEM;
     for (uint32_t i = 0; i < found.other_count && err == OK; i++)
-        if (!is_decided(&found, found.others[i])) {
-            SOMETIMES("log_swap: a start took back what was not decided", true);
+        if (!is_decided(&found, found.others[i]))
             log_swap_abandon(log, found.others[i]);
-        }
     for (uint32_t i = 0; i < found.swap_count && err == OK; i++)
         err = go_on(log, &found, found.swaps[i]);
     mem_free(found.bases);
