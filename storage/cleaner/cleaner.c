@@ -4,6 +4,7 @@
 
 enum {
     BACKOFF_MS = 15000,
+    PUT_OFF_MS = 60000, /* CLN-4 */
     MAP_BYTES = 32 << 20,
     BATCH_BYTES = 256 << 20,
 };
@@ -76,6 +77,8 @@ static void on_ended(void *context, struct log *log, const struct cleaner_pass_r
                  log_u64("keyless_records", result->counts.keyless));
     else if (log != NULL && !is_passing(err))
         set_aside(cleaner, log, err);
+    if (log != NULL && (err == ERR_NOSPACE || err == ERR_NOT_FOUND)) /* CLN-4 */
+        log->clean_after_ns = clock_deadline_ns(loop_now_ns(cleaner->env->loop), PUT_OFF_MS);
     if (!cleaner->is_on)
         cleaner->events->idle(cleaner->context);
     else
@@ -111,6 +114,8 @@ static struct log *choose(struct cleaner *cleaner, struct cleaner_section *out)
     {
         struct log *log = container_of(node, struct log, node);
         struct cleaner_section section;
+        if (log->clean_after_ns > loop_now_ns(cleaner->env->loop))
+            continue; /* CLN-4 */
         if (!log->config.compact || !cleaner_section_find(log, log_wall_ms(log), &section))
             continue;
         dirty_bytes += section.dirty_bytes;

@@ -5,7 +5,9 @@
  *   CLN-1  a log whose batches cannot be read is set aside, told once (LVE-2230), and not tried
  *          again by this process; what lacks memory or space is tried again
  *   CLN-2  only logs whose cleanup.policy contains compact, as it is now
- *   CLN-3  a file system that could not be synced fails the store (store.h, STO-3) */
+ *   CLN-3  a file system that could not be synced fails the store (store.h, STO-3)
+ *   CLN-4  one for which there is no space, or of which a file is missing, leaves others their turn
+ *          for a while */
 #ifndef LEVEE_STORAGE_CLEANER_CLEANER_H
 #define LEVEE_STORAGE_CLEANER_CLEANER_H
 
