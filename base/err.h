@@ -38,7 +38,6 @@
     X(ERR_OFFSET_RANGE, "offset outside the log")                                     \
     X(ERR_SEQUENCE, "producer sequence does not follow on")                           \
     X(ERR_PRODUCER_EPOCH, "producer epoch is older than the newest one seen")         \
-    X(ERR_UNKNOWN_PRODUCER, "producer has no state and its sequence is not zero")     \
     X(ERR_FENCED_EPOCH, "leader epoch is older than ours")                            \
     X(ERR_UNKNOWN_EPOCH, "leader epoch is newer than ours")                           \
     X(ERR_TIMESTAMP, "record timestamp outside the allowed range")                    \

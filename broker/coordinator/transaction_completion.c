@@ -396,9 +396,9 @@ enum err transaction_completion_begin_again(struct transaction_entry *entry)
     enum err err = transaction_completion_begin(entry);
     struct transaction_completion *completion = entry->completion;
 
+    /* Complete* may be on its way already: this completion goes with it. */
     if (err != OK || completion == NULL || completion->is_completing)
-        return err; /* Complete* stands behind the prepare record, and this completion goes with it
-                     */
+        return err;
     completion->asking = (struct transaction_step){
         .entry = entry,
         .event = {.kind = TRANSACTION_VERIFY, .producer_id = TRANSACTION_NO_PRODUCER},

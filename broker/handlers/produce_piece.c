@@ -198,7 +198,6 @@ static bool tells_log_start(const struct produce_piece *piece, enum err err)
 {
     switch (err) {
     case ERR_SEQUENCE:
-    case ERR_UNKNOWN_PRODUCER:
         return true;
     case ERR_PRODUCER_EPOCH:
     case ERR_TXN_STATE:

@@ -28,12 +28,13 @@ static void on_installed(struct io_op *op, int32_t result);
 
 static void install(struct cleaner_pass *pass)
 {
-    uint32_t index;
+    uint32_t index = 0;
     struct segment *made = pass->made;
     enum err err;
 
     pass->made = NULL;
-    segment_manifest_find(&pass->log->segments, pass->group.base_offset, &index); /* SWP-3 */
+    check(segment_manifest_find(&pass->log->segments, pass->group.base_offset, &index) !=
+          NULL); /* SWP-3 */
     err = log_swap_install(pass->log, index, pass->group.count, made);
     pass->group.count = 0;
     if (err != OK) {

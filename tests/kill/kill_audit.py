@@ -15,11 +15,8 @@ they flush, and the topic is read whole:
 
 A cycle in which nothing was acknowledged does not count as a test: it is reported and fails.
 """
-import argparse
 import collections
-import os
 import pathlib
-import random
 import subprocess
 import sys
 import tempfile
@@ -29,7 +26,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "clients"))
 
-import broker_process  # noqa: E402
+import audit_main  # noqa: E402
 import raw  # noqa: E402
 import toolchains  # noqa: E402
 from kafka_rig import RigError  # noqa: E402
@@ -37,7 +34,6 @@ from kafka_rig import RigError  # noqa: E402
 PARTITIONS = 3
 TOPIC = "audit"
 FLUSH_SECONDS = 120
-MESSAGES_SHOWN = 5
 
 
 class ProducerProcess:
@@ -233,46 +229,5 @@ def wait_for_load(clients, before):
         time.sleep(0.02)
 
 
-def main():
-    parser = argparse.ArgumentParser(description="kill -9 under load, every acknowledgement audited")
-    broker_process.add_options(parser)
-    parser.add_argument("--cycles", type=int, default=50)
-    parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "big"))
-    parser.add_argument("--require", action="store_true",
-                        help="a client library that is missing is a failure, not a skip")
-    args = parser.parse_args()
-    try:
-        for toolchain in (toolchains.python, toolchains.go_program, toolchains.java_classes):
-            toolchain()
-    except (RigError, OSError) as error:
-        print("%s kill audit: %s" % ("FAIL" if args.require else "skip", error))
-        return 1 if args.require else 0
-    broker = broker_process.from_options(parser, args)
-    print("seed %d" % args.seed, flush=True)
-    passed = failed = 0
-    try:
-        for name, wrong in run(broker, args.cycles, random.Random(args.seed)).items():
-            if wrong:
-                failed += 1
-                print("FAIL %s: %d: %s" % (name, len(wrong), "; ".join(wrong[:MESSAGES_SHOWN])))
-            else:
-                passed += 1
-                print("ok %s" % name)
-        seconds = broker.stop()
-        if seconds > 10:
-            failed += 1
-            print("FAIL clean_stop: SIGTERM took %.1f s" % seconds)
-        else:
-            passed += 1
-            print("ok clean_stop")
-    except RigError as error:
-        failed += 1
-        print("FAIL harness: %s" % error)
-    finally:
-        broker.remove()
-    print("kill audit: %d passed, %d failed" % (passed, failed))
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(audit_main.main("kill -9 under load, every acknowledgement audited", run))

@@ -15,15 +15,13 @@ once more as a read_committed consumer reads it:
     markers and the broker's aborted list agree            a consumer filters what it should
     offsets have no holes                                  nor does a partition's log
 """
-import argparse
 import collections
-import os
-import random
 import sys
 import time
 
+import audit_main
 import kill_audit
-from kill_audit import PARTITIONS, TOPIC, RigError, broker_process, raw, toolchains
+from kill_audit import PARTITIONS, TOPIC, RigError, raw, toolchains
 
 IN_A_TRANSACTION = 6
 OPEN_SECONDS = 75  # the transactions' own timeout, and the broker's look for it
@@ -228,41 +226,5 @@ def run(broker, cycles, chance):
     return results
 
 
-def main():
-    parser = argparse.ArgumentParser(description="kill -9 under transactional load, audited")
-    broker_process.add_options(parser)
-    parser.add_argument("--cycles", type=int, default=50)
-    parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "big"))
-    parser.add_argument("--require", action="store_true",
-                        help="a client library that is missing is a failure, not a skip")
-    args = parser.parse_args()
-    try:
-        for toolchain in (toolchains.python, toolchains.go_program, toolchains.java_classes):
-            toolchain()
-    except (RigError, OSError) as error:
-        print("%s kill audit: %s" % ("FAIL" if args.require else "skip", error))
-        return 1 if args.require else 0
-    broker = broker_process.from_options(parser, args)
-    print("seed %d" % args.seed, flush=True)
-    passed = failed = 0
-    try:
-        for name, wrong in run(broker, args.cycles, random.Random(args.seed)).items():
-            passed += not wrong
-            failed += bool(wrong)
-            print("FAIL %s: %d: %s" % (name, len(wrong), "; ".join(map(str, wrong[:5])))
-                  if wrong else "ok %s" % name)
-        seconds = broker.stop()
-        passed += seconds <= 10
-        failed += seconds > 10
-        print("%s clean_stop: %.1f s" % ("ok" if seconds <= 10 else "FAIL", seconds))
-    except RigError as error:
-        failed += 1
-        print("FAIL harness: %s" % error)
-    finally:
-        broker.remove()
-    print("transactional kill audit: %d passed, %d failed" % (passed, failed))
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(audit_main.main("kill -9 under transactional load, audited", run))

@@ -4,7 +4,8 @@
  * For the enumeration: a state is copied, one step is taken, and what must hold is checked.  The
  * coordinator and the partitions share one journal and apply at the append; what a client is told
  * waits until it is durable (transaction_coordinator.h).
- *   TWO-1  a state has no padding and no pointers, so that equal states have equal bytes */
+ *   TWO-1  a state is zeroed at first, copied whole, and has no pointers, so that its bytes tell it
+ *          apart: what an assignment may leave in padding costs a state more, and hides none */
 #ifndef LEVEE_TESTS_SUPPORT_TRANSACTION_WORLD_H
 #define LEVEE_TESTS_SUPPORT_TRANSACTION_WORLD_H
 
