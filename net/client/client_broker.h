@@ -1,0 +1,76 @@
+/* client_broker: one connection to one broker with requests in flight: dialled, versions asked
+ * (ApiVersions, KIP-35, KIP-511), answers matched to requests by correlation id.
+ *
+ * Owned by a client_cluster (or by whoever knows one address); lives on the loop of its env.  It
+ * stays dialled until it is closed: after a failure again, later each time (reconnect.backoff.ms,
+ * KIP-144).
+ *   CBR-1  requests are sent in the order of client_broker_call, and answered in that order
+ *   CBR-2  an answer that is late (timeout_ms of its call), is none of the oldest call's, or cannot
+ *          be decoded ends the connection, and with it every call that was sent, oldest first
+ *   CBR-3  calls that have not been sent wait for the next connection until their timeout
+ *   CBR-4  at most calls_max calls wait or are in flight */
+#ifndef LEVEE_NET_CLIENT_CLIENT_BROKER_H
+#define LEVEE_NET_CLIENT_CLIENT_BROKER_H
+
+#include "net/client/client_call.h"
+#include "net/client/client_env.h"
+#include "net/dial.h"
+
+#include <netinet/in.h>
+
+enum { CLIENT_HOST_MAX = 256, CLIENT_KEYS_MAX = 128 };
+
+struct client_broker_options {
+    const struct client_env *env;
+    const char *host; /* copied; a name is looked up anew at each attempt */
+    uint16_t port;
+    int32_t node_id;             /* -1: a bootstrap address */
+    uint32_t request_timeout_ms; /* request.timeout.ms */
+    uint32_t connect_max_ms;     /* socket.connection.setup.timeout.ms */
+    uint32_t backoff_first_ms;   /* reconnect.backoff.ms */
+    uint32_t backoff_max_ms;     /* reconnect.backoff.max.ms */
+    uint32_t frame_max_bytes;    /* of an answer */
+    uint32_t calls_max;          /* CBR-4 */
+    /* Optional news. */
+    void (*up)(void *context, struct client_broker *broker);
+    void (*down)(void *context, struct client_broker *broker,
+                 enum err err); /* or an attempt failed */
+    void *context;
+};
+
+struct client_broker;
+
+/* ERR_INVALID (host), ERR_NOMEM. */
+must_use enum err client_broker_create(const struct client_broker_options *options,
+                                       struct client_broker **out);
+
+/* Dials no more; calls end with ERR_CANCELED, from the loop.  closed (may be NULL) runs once, from
+ * the loop; the broker is freed then. */
+void client_broker_destroy(struct client_broker *broker, void (*closed)(void *context),
+                           void *context);
+
+/* Start call.  ERR_FULL: CBR-4, nothing was queued (done does not run). */
+must_use enum err client_broker_call(struct client_broker *broker, struct client_call *call);
+
+/* The answer is of no interest any more: done(ERR_CANCELED) comes soon.  What was sent stays sent,
+ * and its answer is awaited by the connection (CBR-1) without the call. */
+void client_broker_cancel(struct client_call *call);
+
+/* The newest version of key that both sides know, at most max_version; -1: none, or not connected
+ * yet. */
+int16_t client_broker_version(const struct client_broker *broker, int16_t key, int16_t max_version);
+
+bool client_broker_is_up(const struct client_broker *broker);
+int32_t client_broker_node_id(const struct client_broker *broker);
+uint32_t client_broker_calls_count(const struct client_broker *broker);
+
+/* "host:port", for messages. */
+const char *client_broker_name(const struct client_broker *broker);
+
+/* Why the last attempt or connection ended; OK: none did. */
+enum err client_broker_last_error(const struct client_broker *broker);
+
+/* Level of a feature that the broker has finalized (KIP-584: transaction.version); 0: none. */
+int16_t client_broker_feature(const struct client_broker *broker, const char *name);
+
+#endif

@@ -1,0 +1,61 @@
+/* client_call: one request to a broker and its answer.
+ *
+ * Owned by whoever asks; embedded in a struct of his; lives on the loop of the client.
+ *   CAL-1  done runs exactly once for each call that was started, from the loop, never inside the
+ *          starting call, as the last act of its function
+ *   CAL-2  request and all that it refers to stay the caller's and unchanged until done: records
+ *          are sent from where they lie
+ *   CAL-3  after ERR_TIMEOUT, ERR_CLOSED or ERR_CANCELED it is not known whether the request was
+ *          executed, unless was_sent is false */
+#ifndef LEVEE_NET_CLIENT_CLIENT_CALL_H
+#define LEVEE_NET_CLIENT_CLIENT_CALL_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/list.h"
+#include "base/slab.h"
+#include "base/timer.h"
+#include "net/outbox.h"
+#include "net/protocol/api.h"
+#include "net/protocol/header.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct client_broker;
+struct client_call;
+
+struct client_call {
+    /* in: zero but for what is needed */
+    int16_t key;         /* API_... */
+    int16_t max_version; /* INT16_MAX: the newest that both sides know */
+    bool has_no_answer;  /* Produce with acks=0: done(OK, NULL) once its last byte was sent */
+    uint32_t timeout_ms; /* until the answer, waiting for the connection included; 0: that of
+                          * the client (request.timeout.ms) */
+    const void *request; /* the struct of key */
+    /* Optional.  The version is known (call->version): set the fields of the request that depend on
+     * it; it is encoded right after. */
+    void (*prepare)(struct client_call *call);
+    /* OK: response is the decoded answer, whose error codes are the caller's to read; it, its
+     * strings and its records live until done returns (frame: until its last reference is dropped).
+     * ERR_UNSUPPORTED: the broker does not serve the key at max_version or below.  ERR_TIMEOUT,
+     * ERR_REFUSED (no connection), ERR_CLOSED, ERR_CANCELED, ERR_MALFORMED, ERR_NOMEM. */
+    void (*done)(struct client_call *call, enum err err, const void *response);
+    /* out */
+    int16_t version;     /* that was used */
+    bool was_sent;       /* a byte of it may have reached the broker */
+    struct buf *frame;   /* of the answer, during done; buf_ref keeps what records point to */
+    struct arena *arena; /* of the answer's arrays, during done */
+    uint64_t sent_ns;    /* monotonic, when it was handed to the connection */
+    /* inside: client_broker's */
+    struct list node;
+    struct client_broker *broker;
+    const struct api_desc *api;
+    struct conn_request message;
+    struct arena out; /* the encoded request */
+    struct timer expiry;
+    int32_t correlation_id;
+    uint8_t state;
+};
+
+#endif

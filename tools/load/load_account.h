@@ -1,0 +1,110 @@
+/* load_account: exactly-once accounting of a run: what was acknowledged, failed, or may have been
+ * stored, against what was read.
+ *
+ * One for a run, or for each worker and merged at the end; one thread.  Memory is bounded: bitmaps
+ * of sequences for each producer, in pages that are given back once everything in them is settled;
+ * of findings the first LOAD_FINDINGS_MAX are kept with their offsets, all are counted.
+ *   ACC-1  a record that was acknowledged (in a transaction: committed) and is not read by the end
+ *          is lost
+ *   ACC-2  a record that is read twice (another offset, same stamp) is doubled
+ *   ACC-3  of a committed transaction all records are read or it is torn; of one whose end is not
+ *          known, all or none
+ *   ACC-4  a record of an aborted transaction that a committed reader sees is visible_aborted
+ *   ACC-5  in a partition the partition sequences of a producer rise, or it is out of order
+ *   ACC-6  a stamp whose checksum is wrong is corrupt; a record without one, or of another run, is
+ *          foreign
+ *   ACC-7  a record that is read, and never was sent or surely was not stored, is a ghost */
+#ifndef LEVEE_TOOLS_LOAD_LOAD_ACCOUNT_H
+#define LEVEE_TOOLS_LOAD_LOAD_ACCOUNT_H
+
+#include "base/err.h"
+#include "tools/load/load_stamp.h"
+
+#include <stdbool.h>
+
+enum { LOAD_FINDINGS_MAX = 100 };
+
+enum load_finding_kind {
+    LOAD_LOST,
+    LOAD_DOUBLED,
+    LOAD_TORN,
+    LOAD_VISIBLE_ABORTED,
+    LOAD_OUT_OF_ORDER,
+    LOAD_CORRUPT,
+    LOAD_GHOST,
+    LOAD_FINDING_COUNT,
+};
+
+/* "lost", "doubled", ... */
+const char *load_finding_text(enum load_finding_kind kind);
+
+struct load_finding {
+    enum load_finding_kind kind;
+    uint32_t topic; /* index in the run */
+    int32_t partition;
+    int64_t offset;       /* where it was read, or acknowledged; -1: not known */
+    int64_t other_offset; /* of the first copy, of the record before; -1: none */
+    uint32_t producer;
+    uint64_t sequence;
+    uint64_t transaction;
+};
+
+struct load_verdict {
+    uint64_t sent_count;    /* records taken by producers */
+    uint64_t stored_count;  /* acknowledged, and not in an aborted transaction */
+    uint64_t unknown_count; /* may have been stored */
+    uint64_t failed_count;  /* surely not stored */
+    uint64_t aborted_count; /* in aborted transactions */
+    uint64_t read_count;    /* stamps of this run, doubled ones included */
+    uint64_t foreign_count;
+    uint64_t committed_transactions;
+    uint64_t aborted_transactions;
+    uint64_t unknown_transactions;
+    uint64_t counts[LOAD_FINDING_COUNT];
+    struct load_finding findings[LOAD_FINDINGS_MAX];
+    uint32_t findings_count; /* kept */
+    uint64_t memory_max_bytes;
+    bool is_exactly_once; /* every count is 0 */
+};
+
+struct load_account;
+
+/* run: of the stamps.  memory_max_bytes: of all its pages.  ERR_NOMEM. */
+must_use enum err load_account_create(uint32_t run, uint64_t memory_max_bytes,
+                                      struct load_account **out);
+void load_account_destroy(struct load_account *account);
+
+enum load_outcome { LOAD_STORED, LOAD_FAILED, LOAD_UNKNOWN };
+
+/* Before the record is given to the producer.  ERR_FULL: too much is unsettled for the memory: wait
+ * until more was read. */
+must_use enum err load_account_sent(struct load_account *account, const struct load_stamp *stamp,
+                                    uint32_t topic, int32_t partition);
+
+/* What became of it; offset -1: not known. */
+void load_account_outcome(struct load_account *account, uint32_t producer, uint64_t sequence,
+                          uint32_t topic, int32_t partition, enum load_outcome outcome,
+                          int64_t offset);
+
+enum load_end { LOAD_COMMITTED, LOAD_ABORTED, LOAD_END_UNKNOWN };
+
+/* The transaction of a producer ended; its records are those told as sent with its number. */
+void load_account_transaction(struct load_account *account, uint32_t producer, uint64_t transaction,
+                              enum load_end end);
+
+/* A record that a reader was given.  value: as read.  Returns OK and the stamp, or ERR_NOT_FOUND
+ * (foreign), ERR_CORRUPT. */
+must_use enum err load_account_read(struct load_account *account, uint32_t topic, int32_t partition,
+                                    int64_t offset, const void *key, int32_t key_bytes,
+                                    const uint8_t *value, size_t size_bytes,
+                                    struct load_stamp *stamp_out);
+
+/* Everything was read: judge. */
+void load_account_close(struct load_account *account, struct load_verdict *out);
+
+/* For --state: the account as one file, checked, and back.  ERR_CORRUPT, ERR_NOMEM, ... */
+must_use enum err load_account_save(const struct load_account *account, const char *path);
+must_use enum err load_account_load(const char *path, uint64_t memory_max_bytes,
+                                    struct load_account **out);
+
+#endif
