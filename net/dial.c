@@ -27,33 +27,34 @@ static void end(struct dial *dial, enum err err)
 }
 
 /* Exponential with jitter: 80 % to 120 % of first * 2^failures, at most max before the jitter. */
-static uint64_t next_delay_ms(struct dial *dial)
+uint64_t dial_backoff_ms(struct prng *prng, uint32_t first_ms, uint32_t max_ms,
+                         uint32_t failure_count)
 {
-    uint64_t delay_ms = dial->options.backoff_first_ms;
+    uint64_t delay_ms = first_ms;
     uint64_t fifth_ms;
 
-    for (uint32_t i = 0; i < dial->failure_count && delay_ms < dial->options.backoff_max_ms; i++)
+    for (uint32_t i = 0; i < failure_count && delay_ms < max_ms; i++)
         delay_ms *= 2;
-    if (delay_ms > dial->options.backoff_max_ms)
-        delay_ms = dial->options.backoff_max_ms;
+    if (delay_ms > max_ms)
+        delay_ms = max_ms;
     fifth_ms = delay_ms / 5;
-    return delay_ms - fifth_ms + prng_below(dial->options.prng, 2 * fifth_ms + 1);
+    return delay_ms - fifth_ms + prng_below(prng, 2 * fifth_ms + 1);
 }
 
 static void wait_for_next(struct dial *dial)
 {
     const struct dial_events *events = dial->options.events;
-    uint64_t delay_ms = next_delay_ms(dial);
+    uint64_t delay_ms = dial_backoff_ms(dial->options.prng, dial->options.backoff_first_ms,
+                                        dial->options.backoff_max_ms, dial->failure_count);
 
     dial->state = DIAL_WAITING;
     loop_set_timer_ms(dial->options.loop, &dial->timer, delay_ms);
-    if (dial->was_up) {
-        events->down(dial->options.context, dial, dial->end_err);
-    } else {
+    if (!dial->is_confirmed)
         dial->failure_count++;
-        if (events->failed != NULL)
-            events->failed(dial->options.context, dial, dial->end_err, delay_ms);
-    }
+    if (dial->was_up)
+        events->down(dial->options.context, dial, dial->end_err);
+    else if (events->failed != NULL)
+        events->failed(dial->options.context, dial, dial->end_err, delay_ms);
 }
 
 static void close_for_good(struct dial *dial)
@@ -139,7 +140,8 @@ static void on_connected(struct io_op *op, int32_t result)
     }
     loop_cancel_timer(dial->options.loop, &dial->timer);
     dial->state = DIAL_UP;
-    dial->failure_count = 0;
+    if (!dial->options.is_confirmed_by_owner)
+        dial_confirm(dial);
     stream_recv(&dial->stream, &dial->recv);
     dial->options.events->up(dial->options.context, dial);
 }
@@ -151,6 +153,7 @@ static void connect_now(struct dial *dial)
     enum err err;
 
     dial->state = DIAL_CONNECTING;
+    dial->is_confirmed = false;
     frame_reader_init(&dial->frame, dial->options.slab, dial->options.frame_max_bytes);
     err = io->v->socket(io, dial->options.to.family, &fd);
     if (err) {
@@ -230,6 +233,17 @@ void dial_hang_up(struct dial *dial, enum err err)
 {
     check(dial->state == DIAL_UP || dial->state == DIAL_ENDING);
     end(dial, err);
+}
+
+void dial_confirm(struct dial *dial)
+{
+    dial->is_confirmed = true;
+    dial->failure_count = 0;
+}
+
+void dial_redirect(struct dial *dial, const struct io_address *to)
+{
+    dial->options.to = *to;
 }
 
 void dial_close(struct dial *dial, void (*closed)(struct dial *dial))

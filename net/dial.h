@@ -3,7 +3,8 @@
  * reconnect.backoff.max.ms, a fifth more or less by chance, begun anew after a success).
  *
  * Lives on one loop.  It knows nothing of requests: who sends keeps his own count of what is
- * outstanding.
+ * outstanding, and may say himself when a connection has proved good (is_confirmed_by_owner): until
+ * then its end counts as a failed attempt.
  *   DIAL-1  up and down alternate, up first; between them frames arrive and messages may be sent
  *   DIAL-2  each message is released once: sent, or dropped before down */
 #ifndef LEVEE_NET_DIAL_H
@@ -37,6 +38,7 @@ struct dial_options {
     uint32_t backoff_max_ms;   /* reconnect.backoff.max.ms */
     const struct dial_events *events;
     void *context;
+    bool is_confirmed_by_owner; /* with dial_confirm; false: whoever accepts is good */
 };
 
 enum dial_state {
@@ -62,7 +64,8 @@ struct dial {
     uint32_t failure_count; /* in a row */
     struct stream stream;   /* open from the first step of an attempt on */
     uint8_t state;
-    bool was_up; /* before DIAL_ENDING */
+    bool was_up;       /* before DIAL_ENDING */
+    bool is_confirmed; /* this connection, or the last one */
     bool closing;
 };
 
@@ -76,6 +79,17 @@ void dial_send(struct dial *dial, struct conn_request *message, const struct wir
 
 /* While up: the peer is of no use (it answered nonsense, or not in time); dial anew. */
 void dial_hang_up(struct dial *dial, enum err err);
+
+/* The peer of this connection is what was looked for: after its end the waits begin anew. */
+void dial_confirm(struct dial *dial);
+
+/* The next attempt goes there. */
+void dial_redirect(struct dial *dial, const struct io_address *to);
+
+/* How long to wait after so many failures in a row: first_ms doubled with each, at most max_ms, and
+ * of that 80 % to 120 % by chance. */
+uint64_t dial_backoff_ms(struct prng *prng, uint32_t first_ms, uint32_t max_ms,
+                         uint32_t failure_count);
 
 /* Dial no more.  closed runs once, from the loop, after down if it was up. */
 void dial_close(struct dial *dial, void (*closed)(struct dial *dial));

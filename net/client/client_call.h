@@ -14,15 +14,15 @@
 #include "base/err.h"
 #include "base/list.h"
 #include "base/slab.h"
-#include "base/timer.h"
-#include "net/outbox.h"
 #include "net/protocol/api.h"
 #include "net/protocol/header.h"
+#include "net/protocol/kafka_tables.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct client_broker;
+struct client_flight;
 struct client_call;
 
 struct client_call {
@@ -32,14 +32,18 @@ struct client_call {
     bool has_no_answer;  /* Produce with acks=0: done(OK, NULL) once its last byte was sent */
     uint32_t timeout_ms; /* until the answer, waiting for the connection included; 0: that of
                           * the client (request.timeout.ms) */
-    const void *request; /* the struct of key */
+    bool fails_with_connection; /* ERR_REFUSED as soon as an attempt to connect fails; false: it
+                                 * waits for the next one, up to timeout_ms */
+    const void *request;        /* the struct of key */
     /* Optional.  The version is known (call->version): set the fields of the request that depend on
      * it; it is encoded right after. */
     void (*prepare)(struct client_call *call);
     /* OK: response is the decoded answer, whose error codes are the caller's to read; it, its
      * strings and its records live until done returns (frame: until its last reference is dropped).
-     * ERR_UNSUPPORTED: the broker does not serve the key at max_version or below.  ERR_TIMEOUT,
-     * ERR_REFUSED (no connection), ERR_CLOSED, ERR_CANCELED, ERR_MALFORMED, ERR_NOMEM. */
+     * ERR_UNSUPPORTED: the broker does not serve the key at max_version or below, or the request
+     * holds what the version cannot say.  ERR_TIMEOUT.  ERR_REFUSED: fails_with_connection.
+     * ERR_CLOSED: the connection ended.  ERR_CANCELED.  ERR_MALFORMED, ERR_TOO_LARGE, ERR_NOMEM:
+     * the request, or its answer. */
     void (*done)(struct client_call *call, enum err err, const void *response);
     /* out */
     int16_t version;     /* that was used */
@@ -48,13 +52,13 @@ struct client_call {
     struct arena *arena; /* of the answer's arrays, during done */
     uint64_t sent_ns;    /* monotonic, when it was handed to the connection */
     /* inside: client_broker's */
-    struct list node;
+    struct list node; /* among those that wait, or that have ended */
     struct client_broker *broker;
     const struct api_desc *api;
-    struct conn_request message;
-    struct arena out; /* the encoded request */
-    struct timer expiry;
-    int32_t correlation_id;
+    struct client_flight *flight; /* while it is sent */
+    uint64_t deadline_ns;
+    uint32_t frame_bytes;
+    enum err err; /* once it has ended */
     uint8_t state;
 };
 

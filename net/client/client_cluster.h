@@ -53,10 +53,9 @@ struct client_topic {
     struct uuid id;     /* zero: the broker told none */
     int16_t error_code; /* Kafka's, of the last answer: KAFKA_UNKNOWN_TOPIC_OR_PARTITION, ... */
     bool is_known;      /* an answer has come */
-    int32_t partitions_count;
+    int32_t partitions_count; /* of the last answer without error_code */
     struct client_partition *partitions;
     uint32_t index; /* dense, in the order of client_cluster_topic: for tables of others */
-    /* the rest is the cluster's own */
 };
 
 struct client_cluster;
@@ -69,6 +68,8 @@ struct client_wait {
     void (*done)(struct client_wait *wait, enum err err);
     const void *subject; /* inside */
     uint64_t since;      /* inside */
+    enum err err;        /* inside, once it has ended */
+    bool has_ended;      /* inside */
     int16_t kafka_error; /* out: what the broker said last, or 0 */
 };
 
@@ -95,14 +96,14 @@ struct client_topic *client_cluster_topic_by_id(const struct client_cluster *clu
                                                 const struct uuid *id);
 
 /* Wait until topic is known without error and every partition has a leader; timeout_ms at most.
- * ERR_TIMEOUT (wait->kafka_error tells what the broker says), ERR_PERMISSION, ERR_NOT_FOUND (the
- * topic does not exist, and is not made), ERR_CANCELED. */
+ * ERR_TIMEOUT (wait->kafka_error tells what the broker says), ERR_PERMISSION, ERR_INVALID (no name
+ * of a topic), ERR_NOT_FOUND (several answers in a row: the topic does not exist, and is not made),
+ * ERR_CANCELED. */
 void client_cluster_wait_topic(struct client_cluster *cluster, struct client_wait *wait,
                                struct client_topic *topic, uint32_t timeout_ms);
 
 /* What is known of topic proved wrong (NOT_LEADER_OR_FOLLOWER, UNKNOWN_TOPIC_OR_PARTITION, ...):
- * ask again, after the back-off.  version_of_news rises with each answer (client_cluster_version).
- */
+ * ask again, after the back-off.  topic NULL: of brokers or the controller. */
 void client_cluster_call_stale(struct client_cluster *cluster, struct client_topic *topic);
 
 /* Rises with each Metadata answer that changed something. */
@@ -116,8 +117,11 @@ struct client_listener {
 void client_cluster_listen(struct client_cluster *cluster, struct client_listener *listener);
 void client_cluster_unlisten(struct client_listener *listener);
 
-/* The connection to the leader of a partition, made when needed.  NULL: not known now; listen, or
- * wait_topic. */
+/* Connections that these three give are to be used at once, not kept: a broker that moves or leaves
+ * takes its connections along (its calls end with ERR_CLOSED). */
+
+/* The connection to the leader of a partition, made when needed.  NULL: not known now (or no
+ * memory); listen, or wait_topic. */
 struct client_broker *client_cluster_leader(struct client_cluster *cluster,
                                             const struct client_topic *topic, int32_t partition,
                                             enum client_lane lane);
@@ -126,7 +130,9 @@ struct client_broker *client_cluster_leader(struct client_cluster *cluster,
 struct client_broker *client_cluster_node(struct client_cluster *cluster, int32_t node_id,
                                           enum client_lane lane);
 
-/* Any broker that is up, or is dialled: a bootstrap one at first.  Never NULL. */
+/* Any broker that is up, else one that is dialled, each time another one that could not be reached:
+ * a bootstrap one at first.  Never NULL.  Calls of it had better be fails_with_connection, and be
+ * tried again. */
 struct client_broker *client_cluster_any(struct client_cluster *cluster);
 
 /* Find the coordinator of key (a group or a transactional id, copied); done(OK): call
