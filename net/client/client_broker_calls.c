@@ -91,6 +91,7 @@ static void finish(struct client_broker *broker, struct client_call *call)
             response = NULL;
             if (err != ERR_NOMEM) {
                 err = ERR_MALFORMED;
+                broker->is_blame_told = true;
                 client_broker_fail(broker, err);
             }
         }
@@ -371,7 +372,7 @@ static bool is_blamed(enum err err)
 void client_broker_end_flights(struct client_broker *broker, enum err err)
 {
     uint64_t now_ns = loop_now_ns(loop_of(broker));
-    bool is_first = true;
+    bool is_first = !broker->is_blame_told;
 
     while (!list_is_empty(&broker->flights)) {
         struct client_flight *flight = flight_of(broker->flights.next);
@@ -441,6 +442,7 @@ void client_broker_greet(struct client_broker *broker, int16_t version)
 
     if (!dial_is_up(&broker->dial) || broker->is_ending)
         return;
+    broker->is_blame_told = false;
     codec_set_defaults(&api_versions_request_desc, &broker->greeting_request);
     if (version >= 3) { /* KIP-511 */
         broker->greeting_request.client_software_name = wire_string("levee");

@@ -49,6 +49,7 @@ struct client_broker {
     uint32_t calls_count;        /* waiting, in flight, ended */
     uint32_t orphans_count;      /* flights without call */
     int32_t correlation_id;      /* of the last request */
+    bool is_blame_told;          /* who met the error that ends this connection knows it */
     struct client_call greeting; /* ApiVersions */
     struct api_versions_request greeting_request;
     int16_t greeting_version;
