@@ -255,6 +255,7 @@ static enum err add_bootstrap(struct client_nodes *nodes, const char *text, size
 {
     const char *colon = memrchr(text, ':', size_bytes);
     size_t host_bytes = colon == NULL ? size_bytes : (size_t)(colon - text);
+    size_t port_bytes = colon == NULL ? 0 : size_bytes - host_bytes - 1;
     char host[CLIENT_HOST_MAX];
     int64_t port = DEFAULT_PORT;
     enum err err;
@@ -273,9 +274,9 @@ static enum err add_bootstrap(struct client_nodes *nodes, const char *text, size
     }
     memcpy(host, text, host_bytes);
     host[host_bytes] = '\0';
-    if (colon != NULL && text_parse_i64(colon + 1, size_bytes - (size_t)(colon + 1 - text), 1,
-                                        UINT16_MAX, &port) != OK) {
-        snprintf(problem, problem_max, "\"%s%s\" has no port number after the colon", host, colon);
+    if (colon != NULL && text_parse_i64(colon + 1, port_bytes, 1, UINT16_MAX, &port) != OK) {
+        snprintf(problem, problem_max, "\"%s:%.*s\" has no port number after the colon", host,
+                 (int)port_bytes, colon + 1);
         return ERR_INVALID;
     }
     err = open_broker(nodes, -1, host, (uint16_t)port, &nodes->bootstraps[nodes->bootstraps_count]);
