@@ -1,8 +1,12 @@
 #include "net/dial.h"
 
 #include "base/check.h"
+#include "base/mem.h"
 
 #include <errno.h>
+#include <string.h>
+
+enum { ROOM_LOOK_MS = 5 };
 
 static struct io *io_of(const struct dial *dial)
 {
@@ -41,6 +45,14 @@ uint64_t dial_backoff_ms(struct prng *prng, uint32_t first_ms, uint32_t max_ms,
     return delay_ms - fifth_ms + prng_below(prng, 2 * fifth_ms + 1);
 }
 
+static void drop_stash(struct dial *dial)
+{
+    mem_free(dial->stash);
+    dial->stash = NULL;
+    dial->stash_pos = 0;
+    dial->stash_bytes = 0;
+}
+
 static void wait_for_next(struct dial *dial)
 {
     const struct dial_events *events = dial->options.events;
@@ -77,6 +89,7 @@ static void run_end(struct task *task)
         return; /* the last op to come back calls again */
     outbox_drop_answered(&dial->outbox);
     frame_reader_deinit(&dial->frame);
+    drop_stash(dial);
     stream_close(&dial->stream);
     if (dial->closing)
         close_for_good(dial);
@@ -92,39 +105,92 @@ static bool is_ending(struct dial *dial)
     return true;
 }
 
-static enum err read_frames(struct dial *dial, const uint8_t *bytes, uint32_t size_bytes)
+/* *left_out: how many bytes at the end were not read, when the slab had no room (ERR_NOMEM). */
+static enum err read_frames(struct dial *dial, const uint8_t *bytes, uint32_t size_bytes,
+                            uint32_t *left_out)
 {
-    while (size_bytes > 0 && dial->state == DIAL_UP) {
-        uint32_t used;
-        enum err err = frame_read(&dial->frame, bytes, size_bytes, &used);
+    enum err err = OK;
 
-        if (err)
-            return err;
+    while (size_bytes > 0 && err == OK && dial->state == DIAL_UP) {
+        uint32_t used;
+
+        err = frame_read(&dial->frame, bytes, size_bytes, &used);
         bytes += used;
         size_bytes -= used;
-        if (frame_is_whole(&dial->frame)) {
+        if (err == OK && frame_is_whole(&dial->frame)) {
             uint32_t frame_bytes;
             struct buf *buf = frame_take(&dial->frame, &frame_bytes);
 
             dial->options.events->frame(dial->options.context, dial, buf, frame_bytes);
         }
     }
-    return OK;
+    *left_out = size_bytes;
+    return err;
+}
+
+/* What has come already; what else is under way follows until the receive has ended. */
+static void stash(struct dial *dial, const uint8_t *bytes, uint32_t size_bytes)
+{
+    uint8_t *larger = mem_try_realloc(dial->stash, (size_t)dial->stash_bytes + size_bytes);
+
+    if (larger == NULL) {
+        end(dial, ERR_NOMEM);
+        return;
+    }
+    memcpy(larger + dial->stash_bytes, bytes, size_bytes);
+    dial->stash = larger;
+    dial->stash_bytes += size_bytes;
+    stream_cancel(&dial->stream, &dial->recv.op);
+    if (!timer_is_set(&dial->timer))
+        loop_set_timer_ms(dial->options.loop, &dial->timer, ROOM_LOOK_MS);
+}
+
+/* DIAL-3 */
+static void look_for_room(struct dial *dial)
+{
+    uint32_t left;
+    enum err err = read_frames(dial, dial->stash + dial->stash_pos,
+                               dial->stash_bytes - dial->stash_pos, &left);
+
+    if (dial->state != DIAL_UP)
+        return;
+    dial->stash_pos = dial->stash_bytes - left;
+    if (err == ERR_NOMEM) {
+        loop_set_timer_ms(dial->options.loop, &dial->timer, ROOM_LOOK_MS);
+    } else if (err != OK) {
+        end(dial, err);
+    } else {
+        drop_stash(dial);
+        if (!dial->recv.op.in_flight)
+            stream_recv(&dial->stream, &dial->recv);
+    }
 }
 
 static void on_received(struct io_recv *recv, int32_t result, const uint8_t *bytes)
 {
     struct dial *dial = container_of(recv, struct dial, recv);
+    uint32_t left = 0;
     enum err err;
 
     if (is_ending(dial))
         return;
+    if (result == -ECANCELED && dial->state == DIAL_UP) {
+        if (dial->stash == NULL)
+            stream_recv(&dial->stream, &dial->recv); /* room was found meanwhile */
+        return;
+    }
     if (result <= 0) {
         end(dial, result == 0 ? ERR_CLOSED : err_from_errno(-result));
         return;
     }
-    err = read_frames(dial, bytes, (uint32_t)result);
-    if (err)
+    if (dial->stash != NULL) {
+        stash(dial, bytes, (uint32_t)result);
+        return;
+    }
+    err = read_frames(dial, bytes, (uint32_t)result, &left);
+    if (err == ERR_NOMEM && dial->state == DIAL_UP)
+        stash(dial, bytes + ((uint32_t)result - left), left);
+    else if (err != OK)
         end(dial, err);
 }
 
@@ -171,6 +237,8 @@ static void on_timer(struct timer *timer)
 
     if (dial->state == DIAL_WAITING)
         connect_now(dial);
+    else if (dial->state == DIAL_UP)
+        look_for_room(dial);
     else
         end(dial, ERR_TIMEOUT);
 }

@@ -6,7 +6,9 @@
  * outstanding, and may say himself when a connection has proved good (is_confirmed_by_owner): until
  * then its end counts as a failed attempt.
  *   DIAL-1  up and down alternate, up first; between them frames arrive and messages may be sent
- *   DIAL-2  each message is released once: sent, or dropped before down */
+ *   DIAL-2  each message is released once: sent, or dropped before down
+ *   DIAL-3  a frame for which the slab has no room waits for it, and nothing is received meanwhile:
+ *           the peer feels it through TCP */
 #ifndef LEVEE_NET_DIAL_H
 #define LEVEE_NET_DIAL_H
 
@@ -56,7 +58,10 @@ struct dial {
     struct outbox outbox;
     struct io_op connect;
     struct io_recv recv;
-    struct timer timer; /* deadline of connecting, or the next attempt */
+    struct timer timer; /* deadline of connecting, the next attempt, or the next look for room */
+    uint8_t *stash;     /* received, and no room for it: stash_bytes, of which stash_pos are read */
+    uint32_t stash_pos;
+    uint32_t stash_bytes;
     struct task flush_task;
     struct task end_task;
     void (*closed)(struct dial *dial);

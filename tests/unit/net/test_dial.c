@@ -251,3 +251,65 @@ Test(dial, gives_up_an_attempt_at_its_deadline, .init = setup, .fini = finish)
     for (int i = 0; i < 2; i++)
         close(fillers[i]);
 }
+
+Test(dial, a_frame_without_room_waits_for_it_and_keeps_its_place, .init = setup, .fini = finish)
+{
+    static const uint8_t bytes[] = {0, 0, 0, 2, 'a', 'b', 0, 0, 0, 2, 'c', 'd'};
+    uint64_t until_ns;
+    struct buf *all;
+
+    dial_open(&dial, &options);
+    accept_peer();
+    all = buf_create(&slab, (1 << 20) - 200, 1);
+    cr_assert(ne(ptr, all, NULL));
+    send(peer_fd, bytes, 5, 0);
+    until_ns = clock_mono_ns(&clock_now) + 50000000;
+    while (clock_mono_ns(&clock_now) < until_ns)
+        cr_assert(eq(int, loop_turn(&loop, 1000000), OK));
+    send(peer_fd, bytes + 5, sizeof(bytes) - 5, 0);
+    until_ns = clock_mono_ns(&clock_now) + 50000000;
+    while (clock_mono_ns(&clock_now) < until_ns)
+        cr_assert(eq(int, loop_turn(&loop, 1000000), OK));
+    cr_assert(eq(u32, frame_count, 0)); /* DIAL-3 */
+    cr_assert(eq(u32, down_count, 0));
+    buf_unref(all);
+    turns_until(frame_count == 2);
+    cr_assert(eq(str, last_frame, "cd"));
+    send(peer_fd, bytes, 6, 0); /* it receives on */
+    turns_until(frame_count == 3);
+    cr_assert(eq(str, last_frame, "ab"));
+    close(peer_fd);
+}
+
+Test(dial, one_that_waits_for_room_can_be_closed, .init = setup, .fini = finish)
+{
+    static const uint8_t bytes[] = {0, 0, 0, 2, 'a', 'b'};
+    struct buf *all;
+
+    dial_open(&dial, &options);
+    accept_peer();
+    all = buf_create(&slab, (1 << 20) - 200, 1);
+    send(peer_fd, bytes, sizeof(bytes), 0);
+    turns_until(dial.stash != NULL);
+    close(peer_fd);
+    for (int i = 0; i < 5; i++)
+        cr_assert(eq(int, loop_turn(&loop, 1000000), OK));
+    buf_unref(all);
+}
+
+Test(dial, an_end_before_the_owner_confirms_counts_as_a_failure, .init = setup, .fini = finish)
+{
+    options.is_confirmed_by_owner = true;
+    dial_open(&dial, &options);
+    for (uint32_t i = 0; i < 4; i++) {
+        accept_peer();
+        cr_assert(eq(u32, dial.failure_count, i));
+        close(peer_fd);
+        turns_until(down_count == i + 1);
+    }
+    accept_peer();
+    dial_confirm(&dial);
+    close(peer_fd);
+    turns_until(down_count == 5);
+    cr_assert(eq(u32, dial.failure_count, 0));
+}
