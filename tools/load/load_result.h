@@ -2,7 +2,11 @@
  * One struct for every workload; whoever writes JSON, CSV, HTML or a comparison reads it.
  *
  * Owned by the run; made by one thread; times in nanoseconds, since the start of the measured part
- * unless said otherwise.  Histograms have 3 digits, values in nanoseconds. */
+ * unless said otherwise.  Histograms have 3 digits, values in nanoseconds.
+ *   LRS-1  counts and histograms of results that are merged are those of one run that saw all of
+ * it; so are the counts of samples LRS-2  samples rise in time and are at most LOAD_SAMPLES_MAX;
+ * merging neighbours loses no count LRS-3  a percentile of a sample that was merged is not below
+ * the one that it had been: the largest of the parts (the histograms have the exact ones) */
 #ifndef LEVEE_TOOLS_LOAD_LOAD_RESULT_H
 #define LEVEE_TOOLS_LOAD_LOAD_RESULT_H
 
@@ -17,6 +21,12 @@ enum {
     LOAD_LINES_MAX = 64,
 };
 
+/* Latencies of one interval. */
+struct load_latency {
+    uint64_t count; /* 0: the others are 0 */
+    uint64_t mean_ns, p50_ns, p75_ns, p95_ns, p99_ns, p999_ns, p9999_ns, p99999_ns, max_ns;
+};
+
 /* What one interval saw. */
 struct load_sample {
     uint64_t at_ns; /* its end */
@@ -28,15 +38,17 @@ struct load_sample {
     uint64_t read_count;
     uint64_t read_bytes;
     uint64_t error_count;
-    uint64_t transactions_count; /* committed */
-    uint64_t lag_count;          /* records stored and not read, at its end */
-    uint64_t late_count;         /* due and not yet given to a producer, at its end */
-    uint64_t produce_p50_ns, produce_p99_ns, produce_max_ns;
-    uint64_t e2e_p50_ns, e2e_p99_ns, e2e_max_ns;
-    double broker_cpu_s; /* in the interval; negative: not known */
+    uint64_t transactions_count;             /* committed */
+    uint64_t lag_count;                      /* records stored and not read, at its end */
+    uint64_t late_count;                     /* due and not yet given to a producer, at its end */
+    struct load_latency produce, e2e, delay; /* as the histograms of these names */
+    double broker_cpu_s;                     /* in the interval; negative: not known */
     double client_cpu_s;
     uint64_t broker_rss_bytes; /* 0: not known */
 };
+
+/* The percentiles of a histogram that saw one interval. */
+struct load_latency load_latency_of(const struct histogram *histogram);
 
 enum load_histogram_kind {
     LOAD_HISTOGRAM_PRODUCE, /* intended -> acknowledged */
@@ -45,6 +57,7 @@ enum load_histogram_kind {
     LOAD_HISTOGRAM_COMMIT,  /* EndTxn asked -> answered */
     LOAD_HISTOGRAM_BEGIN,   /* begin -> begin of one producer */
     LOAD_HISTOGRAM_REJOIN,  /* groups: lost -> assigned again */
+    LOAD_HISTOGRAM_DELAY,   /* intended -> given to a producer */
     LOAD_HISTOGRAM_COUNT,
 };
 
@@ -95,6 +108,7 @@ struct load_result {
     struct histogram histograms[LOAD_HISTOGRAM_COUNT]; /* without counts: not measured */
     struct load_sample *samples;
     uint32_t samples_count;
+    uint64_t slot_ns; /* what a sample covers now; 0: there is none yet */
     double client_cpu_s;
     struct load_broker_use broker;
     struct load_limits limits;
@@ -112,14 +126,30 @@ struct load_result {
 must_use enum err load_result_create(struct load_result **out);
 void load_result_destroy(struct load_result *result);
 
-/* Add what another worker or agent measured in the same time. */
+/* Add what another worker or agent measured in the same time: counts, rates and histograms add up,
+ * samples by their time.  Texts, settings and limits of into stay; what it lacks is taken.  Figures
+ * of the broker's process are of whoever knows them.  ERR_NOMEM: into is as it was. */
 must_use enum err load_result_merge(struct load_result *into, const struct load_result *from);
 
-/* A sample, kept within LOAD_SAMPLES_MAX.  ERR_NOMEM. */
+/* A sample behind the others, kept within LOAD_SAMPLES_MAX: then two neighbours become one.
+ * ERR_NOMEM. */
 must_use enum err load_result_sample(struct load_result *result, const struct load_sample *sample);
 
+/* A line of settings or environment; one with this key is replaced; what is more than
+ * LOAD_LINES_MAX is left out. */
 void load_result_setting(struct load_result *result, const char *key, const char *format, ...)
     printf_like(3, 4);
+void load_result_environment(struct load_result *result, const char *key, const char *format, ...)
+    printf_like(3, 4);
+
+/* One of the first different errors; the others only count. */
 void load_result_error(struct load_result *result, const char *format, ...) printf_like(2, 3);
+
+/* The histogram that says most of this run: end to end, else produce, else commit, else rejoin. */
+enum load_histogram_kind load_result_main(const struct load_result *result);
+
+/* Records stored and records read in a second of the measured part; 0 without duration. */
+double load_result_stored_rate(const struct load_result *result);
+double load_result_read_rate(const struct load_result *result);
 
 #endif
