@@ -37,8 +37,7 @@ static size_t index_of(const struct histogram *histogram, uint64_t value)
     return ((size_t)shift << histogram->half_bits) + (value >> shift);
 }
 
-/* The highest value of a bucket. */
-static uint64_t bucket_end(const struct histogram *histogram, size_t index)
+uint64_t histogram_bucket_end(const struct histogram *histogram, size_t index)
 {
     uint64_t half_count = 1ULL << histogram->half_bits;
     unsigned shift;
@@ -144,8 +143,8 @@ void histogram_subtract(struct histogram *into, const struct histogram *from)
         if (count == 0)
             continue;
         if (total == 0)
-            set(&into->min, bucket_end(into, i));
-        set(&into->max, bucket_end(into, i));
+            set(&into->min, histogram_bucket_end(into, i));
+        set(&into->max, histogram_bucket_end(into, i));
         total += count;
     }
     set(&into->total_count, total);
@@ -177,7 +176,7 @@ uint64_t histogram_percentile(const struct histogram *histogram, double percent)
     for (size_t i = 0; i < histogram->counts_count; i++) {
         seen += get(&histogram->counts[i]);
         if (seen >= wanted) {
-            uint64_t end = bucket_end(histogram, i);
+            uint64_t end = histogram_bucket_end(histogram, i);
             return end < get(&histogram->max) ? end : get(&histogram->max);
         }
     }
@@ -213,7 +212,7 @@ uint64_t histogram_count_up_to(const struct histogram *histogram, const uint64_t
     size_t bound = 0;
 
     for (size_t i = 0; i < histogram->counts_count; i++) {
-        uint64_t end = bucket_end(histogram, i);
+        uint64_t end = histogram_bucket_end(histogram, i);
         for (; bound < bound_count && bounds[bound] < end; bound++)
             counts[bound] += seen;
         seen += get(&histogram->counts[i]);

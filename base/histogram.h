@@ -61,6 +61,9 @@ uint64_t histogram_min(const struct histogram *histogram);
 double histogram_mean(const struct histogram *histogram);
 uint64_t histogram_sum(const struct histogram *histogram);
 
+/* The highest value that counts[index] counts. */
+uint64_t histogram_bucket_end(const struct histogram *histogram, size_t index);
+
 /* For each of bound_count rising bounds: counts[i] += the values in buckets that end at or below
  * bounds[i].  Returns the count of all values, seen in the same walk and so never below them. */
 uint64_t histogram_count_up_to(const struct histogram *histogram, const uint64_t *bounds,
