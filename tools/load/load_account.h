@@ -1,19 +1,22 @@
 /* load_account: exactly-once accounting of a run: what was acknowledged, failed, or may have been
  * stored, against what was read.
  *
- * One for a run, or for each worker and merged at the end; one thread.  Memory is bounded: bitmaps
- * of sequences for each producer, in pages that are given back once everything in them is settled;
- * of findings the first LOAD_FINDINGS_MAX are kept with their offsets, all are counted.
- *   ACC-1  a record that was acknowledged (in a transaction: committed) and is not read by the end
- *          is lost
- *   ACC-2  a record that is read twice (another offset, same stamp) is doubled
- *   ACC-3  of a committed transaction all records are read or it is torn; of one whose end is not
- *          known, all or none
- *   ACC-4  a record of an aborted transaction that a committed reader sees is visible_aborted
- *   ACC-5  in a partition the partition sequences of a producer rise, or it is out of order
- *   ACC-6  a stamp whose checksum is wrong is corrupt; a record without one, or of another run, is
- *          foreign
- *   ACC-7  a record that is read, and never was sent or surely was not stored, is a ghost */
+ * One for everything that is written and read together: a run, or an agent with topics of its own;
+ * then load_verdict_merge.  One thread at a time.  It belongs to one reader of each partition, who
+ * reads committed: of several groups, one is told.  Memory is bounded: bitmaps of sequences for
+ * each producer, in pages that lose their offsets once the outcome of everything in them is known
+ * and what must be read was, and are given back if all was; when memory is full, what the readers
+ * have passed is judged at once.  Of findings the first LOAD_FINDINGS_MAX (of one kind at most
+ * half) are kept with their offsets, all are counted. ACC-1  a record that was acknowledged (in a
+ * transaction: committed) and is not read by the end is lost ACC-2  a record that is read twice
+ * (another offset, same stamp) is doubled; at the same offset it was only delivered again ACC-3  of
+ * a committed transaction all records are read, or it is torn if some are (each that is not is
+ * lost, too); of one whose end is not known, all or none ACC-4  a record of an aborted transaction
+ * that a committed reader sees is visible_aborted ACC-5  in a partition the partition sequences of
+ * a producer rise, or it is out of order ACC-6  a stamp whose checksum is wrong is corrupt; a
+ * record without one, or of another run, is foreign ACC-7  a record that is read, and never was
+ * sent there or surely was not stored, is a ghost ACC-8  sequences of a producer rise by one from
+ * 0, its transactions rise; a transaction's records are told before the first of the next */
 #ifndef LEVEE_TOOLS_LOAD_LOAD_ACCOUNT_H
 #define LEVEE_TOOLS_LOAD_LOAD_ACCOUNT_H
 
@@ -22,7 +25,12 @@
 
 #include <stdbool.h>
 
-enum { LOAD_FINDINGS_MAX = 100 };
+enum {
+    LOAD_FINDINGS_MAX = 100,
+    LOAD_PRODUCERS_MAX = 1 << 20,
+    LOAD_TOPICS_MAX = 1 << 20,
+    LOAD_PARTITIONS_MAX = 1 << 20, /* of a topic */
+};
 
 enum load_finding_kind {
     LOAD_LOST,
@@ -50,21 +58,22 @@ struct load_finding {
 };
 
 struct load_verdict {
-    uint64_t sent_count;    /* records taken by producers */
-    uint64_t stored_count;  /* acknowledged, and not in an aborted transaction */
-    uint64_t unknown_count; /* may have been stored */
-    uint64_t failed_count;  /* surely not stored */
-    uint64_t aborted_count; /* in aborted transactions */
-    uint64_t read_count;    /* stamps of this run, doubled ones included */
+    uint64_t sent_count;        /* records taken by producers */
+    uint64_t stored_count;      /* acknowledged, and not in an aborted transaction */
+    uint64_t unknown_count;     /* may have been stored */
+    uint64_t failed_count;      /* surely not stored */
+    uint64_t aborted_count;     /* in aborted transactions */
+    uint64_t read_count;        /* stamps of this run, doubled ones included */
+    uint64_t redelivered_count; /* read again at the same offset; not in read_count */
     uint64_t foreign_count;
     uint64_t committed_transactions;
     uint64_t aborted_transactions;
     uint64_t unknown_transactions;
     uint64_t counts[LOAD_FINDING_COUNT];
     struct load_finding findings[LOAD_FINDINGS_MAX];
-    uint32_t findings_count; /* kept */
-    uint64_t memory_max_bytes;
-    bool is_exactly_once; /* every count is 0 */
+    uint32_t findings_count;   /* kept */
+    uint64_t memory_max_bytes; /* the most that was in use */
+    bool is_exactly_once;      /* every count is 0 */
 };
 
 struct load_account;
@@ -77,7 +86,8 @@ void load_account_destroy(struct load_account *account);
 enum load_outcome { LOAD_STORED, LOAD_FAILED, LOAD_UNKNOWN };
 
 /* Before the record is given to the producer.  ERR_FULL: too much is unsettled for the memory: wait
- * until more was read. */
+ * until more was read, nothing was noted.  ERR_NOMEM: the tables of producers and partitions do not
+ * fit.  ERR_INVALID: against ACC-8, of another run, or numbers beyond the limits above. */
 must_use enum err load_account_sent(struct load_account *account, const struct load_stamp *stamp,
                                     uint32_t topic, int32_t partition);
 
@@ -92,17 +102,34 @@ enum load_end { LOAD_COMMITTED, LOAD_ABORTED, LOAD_END_UNKNOWN };
 void load_account_transaction(struct load_account *account, uint32_t producer, uint64_t transaction,
                               enum load_end end);
 
-/* A record that a reader was given.  value: as read.  Returns OK and the stamp, or ERR_NOT_FOUND
- * (foreign), ERR_CORRUPT. */
+/* A record that a reader was given, in the order of offsets.  value: as read; NULL: none.  OK and
+ * the stamp (whatever was found), or ERR_NOT_FOUND (foreign), ERR_CORRUPT. */
 must_use enum err load_account_read(struct load_account *account, uint32_t topic, int32_t partition,
                                     int64_t offset, const void *key, int32_t key_bytes,
                                     const uint8_t *value, size_t size_bytes,
                                     struct load_stamp *stamp_out);
 
-/* Everything was read: judge. */
-void load_account_close(struct load_account *account, struct load_verdict *out);
+/* How many are stored and must be read, and are not yet: 0 says that a reader has caught up. */
+uint64_t load_account_unread(const struct load_account *account);
 
-/* For --state: the account as one file, checked, and back.  ERR_CORRUPT, ERR_NOMEM, ... */
+/* Where producer goes on after load_account_load: the next sequence, the last transaction number
+ * (0: none), the epoch of the last stamp. */
+void load_account_resume(const struct load_account *account, uint32_t producer,
+                         struct load_stamp *out);
+
+/* The next partition sequence of producer there. */
+uint64_t load_account_partition_next(const struct load_account *account, uint32_t producer,
+                                     uint32_t topic, int32_t partition);
+
+/* Everything was read: judge.  The account stays as it is: it may be saved, or go on. */
+void load_account_close(const struct load_account *account, struct load_verdict *out);
+
+/* Add the verdict of another account, whose producers, topics and records are others. */
+void load_verdict_merge(struct load_verdict *into, const struct load_verdict *from);
+
+/* For --state: the account as one file, checked, replaced as a whole, and back.  ERR_NOT_FOUND;
+ * ERR_CORRUPT: a checksum or what it says is wrong; ERR_NEWER_FORMAT; ERR_NOMEM: it needs more than
+ * memory_max_bytes; errors of files. */
 must_use enum err load_account_save(const struct load_account *account, const char *path);
 must_use enum err load_account_load(const char *path, uint64_t memory_max_bytes,
                                     struct load_account **out);

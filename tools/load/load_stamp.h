@@ -11,7 +11,8 @@
  *   40  u32  index of the record in its transaction, from 0
  *   44  u32  number of records of the transaction, if it is whole; 0: not known
  *   48  u64  partition sequence: of this producer in this partition, from 0
- *   56  u64  XXH3-64 of the 56 bytes before, the rest of the value and the key
+ *   56  u64  checksum: XXH3-64 of three XXH3-64s, each as u64: of the 56 bytes before, of the rest
+ *            of the value, of the key (0: there is none)
  * The rest of the value is payload.  Stateless. */
 #ifndef LEVEE_TOOLS_LOAD_LOAD_STAMP_H
 #define LEVEE_TOOLS_LOAD_LOAD_STAMP_H
