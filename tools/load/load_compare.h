@@ -3,10 +3,10 @@
  *
  * One comparison; one thread.  A block is the runs A B B A: what drifts by and by hits both alike.
  * Of each block a metric has one ratio, the mean of its B over the mean of its A.
- *   LCM-1  a difference is told only when the sign test over the blocks says p <= 0.05 (two-sided)
- *          and the median ratio lies outside the spread: the median distance of two runs of one
- * side in one block LCM-2  two sides of different durability are refused, or the difference stands
- * in each line */
+ *   LCM-1  a difference is told only when the sign test over the blocks says p <= 0.05 (two-
+ *          sided) and the median ratio lies outside the spread: the median distance of two runs
+ *          of one side in one block
+ *   LCM-2  two sides of different durability are refused, or the difference stands in each line */
 #ifndef LEVEE_TOOLS_LOAD_LOAD_COMPARE_H
 #define LEVEE_TOOLS_LOAD_LOAD_COMPARE_H
 

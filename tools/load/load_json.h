@@ -5,9 +5,9 @@
  * sample), so that its create_charts.py reads the file.  Ours stand beside them under "levee": the
  * whole result, times in nanoseconds, histograms as their counts; what is read back is equal
  * (LJS-1), so results of several agents, or of yesterday, lose nothing on their way.
- *   LJS-1  load_json_read of what load_json_write wrote gives the same counts, histograms, samples,
- *          verdict and texts
- * Stateless; files are read and written at once (tools). */
+ * Stateless; files are read and written at once (tools).
+ *   LJS-1  load_json_read of what load_json_write wrote gives the same counts, histograms,
+ *          samples, verdict and texts */
 #ifndef LEVEE_TOOLS_LOAD_LOAD_JSON_H
 #define LEVEE_TOOLS_LOAD_LOAD_JSON_H
 

@@ -4,7 +4,7 @@
  * Blocks the calling thread for some seconds; a file without a name in the directory, removed by
  * itself.
  *   LLM-1  writes are O_DIRECT and O_DSYNC into a file that was written before, one in flight,
- * where the file system takes that; else buffered with fdatasync */
+ *          where the file system takes that; else buffered with fdatasync */
 #ifndef LEVEE_TOOLS_LOAD_LOAD_LIMITS_H
 #define LEVEE_TOOLS_LOAD_LOAD_LIMITS_H
 

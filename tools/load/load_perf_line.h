@@ -9,7 +9,9 @@
 
 enum { LOAD_PERF_LINE_BYTES = 256 };
 
-/* Without newline.  The records are those stored, the latencies those of load_result_main. */
+/* Without newline.  The records are those stored, the latencies those of
+ * LOAD_HISTOGRAM_PRODUCE, or of load_result_main where nothing was produced (the records are those
+ * read then). */
 void load_perf_line(const struct load_result *result, char out[static LOAD_PERF_LINE_BYTES]);
 
 #endif

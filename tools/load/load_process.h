@@ -3,9 +3,10 @@
  *
  * Owned by whoever measures; one thread; reads /proc and /sys at once (a few dozen files a call),
  * so it is no part of a loop that must be quick.  Works where these are not readable: what is not
- * known is told as not known. LPR-1  threads that io_uring made for the process are counted with it
- * (they are its threads) LPR-2  the time of kernel threads (kworker, jbd2 and others without a
- * command line) is of the whole machine, less what they used when nothing was measured */
+ * known is told as not known.
+ *   LPR-1  threads that io_uring made for the process are counted with it (they are its threads)
+ *   LPR-2  the time of kernel threads (kworker, jbd2 and others without a command line) is of
+ *          the whole machine, less what they used when nothing was measured */
 #ifndef LEVEE_TOOLS_LOAD_LOAD_PROCESS_H
 #define LEVEE_TOOLS_LOAD_LOAD_PROCESS_H
 

@@ -256,6 +256,7 @@ static void merge_verdict(struct load_verdict *into, const struct load_verdict *
     into->aborted_count += from->aborted_count;
     into->read_count += from->read_count;
     into->foreign_count += from->foreign_count;
+    into->redelivered_count += from->redelivered_count;
     into->committed_transactions += from->committed_transactions;
     into->aborted_transactions += from->aborted_transactions;
     into->unknown_transactions += from->unknown_transactions;

@@ -4,9 +4,11 @@
  * Owned by the run; made by one thread; times in nanoseconds, since the start of the measured part
  * unless said otherwise.  Histograms have 3 digits, values in nanoseconds.
  *   LRS-1  counts and histograms of results that are merged are those of one run that saw all of
- * it; so are the counts of samples LRS-2  samples rise in time and are at most LOAD_SAMPLES_MAX;
- * merging neighbours loses no count LRS-3  a percentile of a sample that was merged is not below
- * the one that it had been: the largest of the parts (the histograms have the exact ones) */
+ *          it; so are the counts of samples
+ *   LRS-2  samples rise in time and are at most LOAD_SAMPLES_MAX; merging neighbours loses no
+ *          count
+ *   LRS-3  a percentile of a sample that was merged is not below the one that it had been: the
+ *          largest of the parts (the histograms have the exact ones) */
 #ifndef LEVEE_TOOLS_LOAD_LOAD_RESULT_H
 #define LEVEE_TOOLS_LOAD_LOAD_RESULT_H
 
