@@ -10,7 +10,7 @@
 #ifndef LEVEE_TOOLS_LOAD_LOAD_COMPARE_H
 #define LEVEE_TOOLS_LOAD_LOAD_COMPARE_H
 
-#include "tools/load/load_result.h"
+#include "tools/load/load_metric.h"
 
 #include <stdio.h>
 
@@ -20,34 +20,6 @@ enum {
     LOAD_COMPARE_BLOCKS_DEFAULT = 6,
     LOAD_COMPARE_LINE_BYTES = 512,
 };
-
-enum load_metric {
-    LOAD_METRIC_STORED_RATE,
-    LOAD_METRIC_READ_RATE,
-    LOAD_METRIC_PRODUCE_P50,
-    LOAD_METRIC_PRODUCE_P99,
-    LOAD_METRIC_PRODUCE_P999,
-    LOAD_METRIC_E2E_P50,
-    LOAD_METRIC_E2E_P99,
-    LOAD_METRIC_E2E_P999,
-    LOAD_METRIC_COMMIT_P50,
-    LOAD_METRIC_COMMIT_P99,
-    LOAD_METRIC_TRANSACTIONS_RATE,
-    LOAD_METRIC_CPU,     /* of the broker, kernel threads with it, a GB stored or read */
-    LOAD_METRIC_RSS,     /* the broker's largest */
-    LOAD_METRIC_WRITTEN, /* bytes written to the device a byte stored */
-    LOAD_METRIC_FLUSHES, /* of the device, a thousand records stored */
-    LOAD_METRIC_COUNT,
-};
-
-/* "records stored a second", ... */
-const char *load_metric_text(enum load_metric metric);
-
-/* Of one run; NAN: not measured. */
-double load_metric_of(enum load_metric metric, const struct load_result *result);
-
-/* "12.3 ms", "45,678/s", ... */
-void load_metric_format(enum load_metric metric, double value, char *out, size_t out_max);
 
 enum load_finding_of_pair {
     LOAD_PAIR_NOT_MEASURED,
@@ -93,6 +65,14 @@ must_use enum err load_compare_block(struct load_comparison *comparison,
 
 /* Judge.  ERR_INVALID: different durability, and is_allowed is false; all is filled in anyhow. */
 must_use enum err load_compare_finish(struct load_comparison *comparison, bool is_allowed);
+
+/* B over A of one block; NAN: not measured. */
+double load_compare_ratio(const struct load_comparison *comparison, enum load_metric metric,
+                          uint32_t block);
+
+/* What was found, in words: "B is 3.2 times better", "no difference shown", ... */
+void load_compare_words(const struct load_comparison *comparison, enum load_metric metric,
+                        char out[static LOAD_COMPARE_LINE_BYTES]);
 
 /* One line about a metric, for people; durability in it when the sides differ. */
 void load_compare_line(const struct load_comparison *comparison, enum load_metric metric,

@@ -1,5 +1,5 @@
 #include "base/mem.h"
-#include "load_sample_run.h"
+#include "tests/support/load_sample_run.h"
 #include "tools/load/load_csv.h"
 #include "tools/load/load_json.h"
 #include "tools/load/load_perf_line.h"

@@ -1,7 +1,7 @@
 /* load_sample_run: a result as a run of some minutes would make it, from a seed: for tests of
  * whatever shows results.  The caller destroys it. */
-#ifndef LEVEE_TESTS_UNIT_TOOLS_LOAD_SAMPLE_RUN_H
-#define LEVEE_TESTS_UNIT_TOOLS_LOAD_SAMPLE_RUN_H
+#ifndef LEVEE_TESTS_SUPPORT_LOAD_SAMPLE_RUN_H
+#define LEVEE_TESTS_SUPPORT_LOAD_SAMPLE_RUN_H
 
 #include "base/prng.h"
 #include "tools/load/load_result.h"
