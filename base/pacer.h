@@ -4,7 +4,9 @@
  *
  * Owned by one loop; holds numbers alone; chance and time are handed in.
  *   PAC-1  intended times never go back, and do not depend on when pacer_next is called
- *   PAC-2  over any whole period the count is the integral of the rate to within one */
+ *   PAC-2  over any time from the start the count is the integral of the rate to within one; for
+ *          PACER_POISSON that holds for the expectation; ramps and sines are stairs of PACER_PIECES
+ *          equal pieces, with the exact integral over each */
 #ifndef LEVEE_BASE_PACER_H
 #define LEVEE_BASE_PACER_H
 
@@ -19,8 +21,14 @@ enum pacer_shape {
     PACER_RAMP,    /* from rate to rate_to over period_ns, then rate_to */
     PACER_SINE,    /* rate +- (rate_to - rate) with that period */
     PACER_BURSTS,  /* rate, but within duty of each period all of what belongs to the period */
-    PACER_POISSON, /* rate on the average, gaps by the exponential distribution */
+    PACER_POISSON, /* rate on the average, gaps by the exponential distribution; each share is such
+                    * a process of its part of the rate, and together they are one of all of it */
     PACER_TRACE,   /* points of (time, rate), steps; the last one holds */
+};
+
+enum {
+    PACER_PIECES = 1024,
+    PACER_RATE_MAX = 1000000000,
 };
 
 struct pacer_point {
@@ -41,18 +49,29 @@ struct pacer_options {
     uint32_t shares; /* share; 0: all.  So several loops keep one schedule together */
 };
 
+/* A piece of the schedule with a constant rate. */
+struct pacer_piece {
+    uint64_t from_ns;
+    uint64_t until_ns;
+    double from; /* what the integral of the rate is at from_ns */
+    double until;
+    double gap_ns; /* between two things of the whole schedule */
+    size_t number; /* PACER_TRACE: of the point, from 1; 0: before the first */
+};
+
 struct pacer {
     struct pacer_options options;
     struct prng prng;
-    double position;  /* of the integral of the rate */
-    uint64_t next_ns; /* since the start: intended time of the next thing */
-    uint64_t count;   /* of things handed out */
-    size_t point;     /* PACER_TRACE */
-    uint64_t index;   /* of the next thing in the whole schedule */
+    struct pacer_piece piece; /* in which the next thing lies */
+    uint64_t next_ns;         /* since the start: intended time of the next thing */
+    double exact_ns;          /* the same, PACER_POISSON */
+    uint64_t index;           /* of the next thing in the whole schedule */
+    uint64_t count;           /* of things taken */
 };
 
-/* ERR_INVALID: a rate that is negative or no number, no period where one is needed, points that go
- * back. */
+/* ERR_INVALID: a rate that is negative, no number or above PACER_RATE_MAX; a sine that would go
+ * below 0; no period or duty where one is needed; no points, or such that go back; a share that is
+ * none of the shares. */
 must_use enum err pacer_init(struct pacer *pacer, const struct pacer_options *options);
 
 /* When the next thing is intended, nanoseconds since the start; UINT64_MAX: never. */

@@ -55,7 +55,7 @@ SYSTEM_FILES = {
 ALLOWED = re.compile(r'''^(
     mem(cpy|move|set|cmp|chr|rchr|mem|pcpy)|__mem\w+_chk|str(len|cmp|ncmp|chr|rchr|cspn|spn|str|nlen|
     casecmp|ncasecmp|tod|toll|toull|pbrk)|__str\w+_chk|(v?snprintf)|__v?snprintf_chk|
-    __isoc99_sscanf|qsort|bsearch|tolower|toupper|__ctype_\w+_loc|abort|ldexp|floor|ceil|fmod|round|log|pow|
+    __isoc99_sscanf|qsort|bsearch|tolower|toupper|__ctype_\w+_loc|abort|ldexp|floor|ceil|fmod|round|log|pow|sin|cos|
     __stack_chk_fail|__assert_fail|_GLOBAL_OFFSET_TABLE_|__errno_location|
     XXH\w+|LZ4\w*|ZSTD_\w+|snappy_\w+|deflate\w*|inflate\w*|crc32\w*|
     __(asan|ubsan|sanitizer|tsan)\w+|__tls_get_addr|__popcountdi2|__cpu_model|__cpu_features2|__cpu_indicator_init|
