@@ -7,16 +7,20 @@
  * each producer, in pages that lose their offsets once the outcome of everything in them is known
  * and what must be read was, and are given back if all was; when memory is full, what the readers
  * have passed is judged at once.  Of findings the first LOAD_FINDINGS_MAX (of one kind at most
- * half) are kept with their offsets, all are counted. ACC-1  a record that was acknowledged (in a
- * transaction: committed) and is not read by the end is lost ACC-2  a record that is read twice
- * (another offset, same stamp) is doubled; at the same offset it was only delivered again ACC-3  of
- * a committed transaction all records are read, or it is torn if some are (each that is not is
- * lost, too); of one whose end is not known, all or none ACC-4  a record of an aborted transaction
- * that a committed reader sees is visible_aborted ACC-5  in a partition the partition sequences of
- * a producer rise, or it is out of order ACC-6  a stamp whose checksum is wrong is corrupt; a
- * record without one, or of another run, is foreign ACC-7  a record that is read, and never was
- * sent there or surely was not stored, is a ghost ACC-8  sequences of a producer rise by one from
- * 0, its transactions rise; a transaction's records are told before the first of the next */
+ * half) are kept with their offsets, all are counted.
+ *   ACC-1  a record that was acknowledged (in a transaction: committed) and is not read by the end
+ *          is lost
+ *   ACC-2  a record that is read twice (another offset, same stamp) is doubled; at the same offset
+ *          it was only delivered again
+ *   ACC-3  of a committed transaction all records are read, or it is torn if some are (each that is
+ *          not is lost, too); of one whose end is not known, all or none
+ *   ACC-4  a record of an aborted transaction that a committed reader sees is visible_aborted
+ *   ACC-5  in a partition the partition sequences of a producer rise, or it is out of order
+ *   ACC-6  a stamp whose checksum is wrong is corrupt; a record without one, or of another run, is
+ *          foreign
+ *   ACC-7  a record that is read, and never was sent there or surely was not stored, is a ghost
+ *   ACC-8  sequences of a producer rise by one from 0, its transactions rise; a transaction's
+ *          records are told before the first of the next */
 #ifndef LEVEE_TOOLS_LOAD_LOAD_ACCOUNT_H
 #define LEVEE_TOOLS_LOAD_LOAD_ACCOUNT_H
 
