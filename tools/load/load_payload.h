@@ -3,9 +3,9 @@
  *
  * One pool of bytes for a run, which never changes once it is made; any thread reads.  Each loop
  * has its own place in it and walks through it from end to end, so that what lies in one batch does
- * not repeat before PAYLOAD_POOL_BYTES are through.  A chunk of the pool is random bytes and then a
- * run of one byte; no compressor makes the first smaller, nor needs more than a few bytes for the
- * second.  The ratio is that of the payload alone: stamps and keys come to it. */
+ * not repeat before LOAD_PAYLOAD_POOL_BYTES are through.  A chunk of the pool is random bytes and
+ * then a run of one byte; no compressor makes the first smaller, nor needs more than a few bytes
+ * for the second.  The ratio is that of the payload alone: stamps and keys come to it. */
 #ifndef LEVEE_TOOLS_LOAD_LOAD_PAYLOAD_H
 #define LEVEE_TOOLS_LOAD_LOAD_PAYLOAD_H
 
