@@ -406,6 +406,7 @@ static void on_pump(struct task *task)
     list_for_each(node, &sender->nodes)
         fill(sender, container_of(node, struct client_sender_node, node));
     refresh_if_needed(sender);
+    client_sender_note(sender); /* what was assigned lingers, too */
 }
 
 static void on_news(struct client_listener *listener)

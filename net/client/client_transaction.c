@@ -14,8 +14,12 @@ static struct loop *loop_of(const struct client_producer *producer)
 static void on_finish(struct task *task)
 {
     struct client_transaction *transaction = container_of(task, struct client_transaction, finish);
+    struct client_producer *producer =
+        container_of(transaction, struct client_producer, transaction);
     struct client_transaction_op *op = transaction->op;
 
+    if (producer->is_closing)
+        client_producer_deliver_soon(producer); /* which waits for this */
     transaction->op = NULL;
     transaction->kind = CLIENT_TRANSACTION_NO_OP;
     transaction->is_finished = false;
