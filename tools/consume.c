@@ -1,10 +1,10 @@
 /* levee consume: print the records of a topic, partition after partition, without a group. */
 #include "base/mem.h"
+#include "net/client/client_aborted.h"
 #include "net/protocol/kafka_enums.h"
 #include "net/protocol/msg_fetch.h"
 #include "net/protocol/msg_list_offsets.h"
 #include "record/batch_reader.h"
-#include "tools/aborted_filter.h"
 #include "tools/output.h"
 #include "tools/record_format.h"
 #include "tools/start_offset.h"
@@ -70,7 +70,7 @@ static int8_t isolation_of(const struct consumer *consumer)
 }
 
 static enum cli_exit print_batches(struct consumer *consumer, int32_t partition,
-                                   const struct wire_slice *slice, struct aborted_filter *aborted)
+                                   const struct wire_slice *slice, struct client_aborted *aborted)
 {
     struct batch_walk walk;
     struct batch_header header;
@@ -82,7 +82,7 @@ static enum cli_exit print_batches(struct consumer *consumer, int32_t partition,
         struct record_format_place place = {.topic = consumer->cli->words[0],
                                             .partition = partition,
                                             .leader_epoch = header.leader_epoch};
-        bool drops = aborted_filter_drops(aborted, &header, bytes);
+        bool drops = client_aborted_drops(aborted, &header, bytes);
         enum err err =
             drops ? ERR_NOT_FOUND : batch_reader_open(&consumer->reader, bytes, header.size_bytes);
         while (err == OK && consumer->left != 0 &&
@@ -106,12 +106,13 @@ static enum cli_exit print_batches(struct consumer *consumer, int32_t partition,
 static enum cli_exit print_partition(struct consumer *consumer,
                                      const struct fetch_response_partition_data *data)
 {
-    struct aborted_filter aborted;
+    struct client_aborted aborted;
     enum cli_exit result;
 
-    aborted_filter_init(&aborted, data);
+    if (client_aborted_init(&aborted, data) != OK)
+        return cli_call_failed("Fetch", ERR_NOMEM);
     result = print_batches(consumer, data->partition_index, data->records.slices, &aborted);
-    aborted_filter_deinit(&aborted);
+    client_aborted_deinit(&aborted);
     return result;
 }
 

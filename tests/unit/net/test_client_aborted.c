@@ -1,16 +1,16 @@
+#include "net/client/client_aborted.h"
 #include "record/batch_builder.h"
-#include "tools/aborted_filter.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-static struct aborted_filter filter;
+static struct client_aborted filter;
 
 static void begin(struct fetch_response_aborted_transaction *list, int32_t count)
 {
     struct fetch_response_partition_data data = {.aborted_transactions = {list, count}};
 
-    aborted_filter_init(&filter, &data);
+    cr_assert(eq(int, client_aborted_init(&filter, &data), OK));
 }
 
 static bool drops(struct batch_builder *builder)
@@ -22,7 +22,7 @@ static bool drops(struct batch_builder *builder)
 
     cr_assert(eq(int, batch_builder_finish(builder, NULL, &bytes, &size_bytes), OK));
     cr_assert(eq(int, batch_parse(bytes, size_bytes, &header), OK));
-    dropped = aborted_filter_drops(&filter, &header, bytes);
+    dropped = client_aborted_drops(&filter, &header, bytes);
     batch_builder_deinit(builder);
     return dropped;
 }
@@ -58,7 +58,7 @@ static bool drops_marker(int64_t offset, int64_t producer_id, bool commit)
     return drops(&builder);
 }
 
-Test(aborted_filter, leaves_out_what_was_aborted_up_to_its_marker_and_nothing_else)
+Test(client_aborted, leaves_out_what_was_aborted_up_to_its_marker_and_nothing_else)
 {
     /* by their markers, as a broker tells them */
     struct fetch_response_aborted_transaction list[] = {{8, 1}, {7, 0}, {8, 9}};
@@ -75,10 +75,10 @@ Test(aborted_filter, leaves_out_what_was_aborted_up_to_its_marker_and_nothing_el
     cr_assert(not(drops_marker(8, 7, false)));
     cr_assert(drops_data(9, 8, true));
     cr_assert(not(drops_data(10, 7, true)));
-    aborted_filter_deinit(&filter);
+    client_aborted_deinit(&filter);
 }
 
-Test(aborted_filter, knows_what_began_before_the_first_batch)
+Test(client_aborted, knows_what_began_before_the_first_batch)
 {
     struct fetch_response_aborted_transaction list[] = {{7, 3}};
 
@@ -86,12 +86,12 @@ Test(aborted_filter, knows_what_began_before_the_first_batch)
     cr_assert(drops_data(50, 7, true));
     cr_assert(not(drops_marker(51, 7, false)));
     cr_assert(not(drops_data(52, 7, true)));
-    aborted_filter_deinit(&filter);
+    client_aborted_deinit(&filter);
 }
 
-Test(aborted_filter, without_a_list_leaves_out_nothing)
+Test(client_aborted, without_a_list_leaves_out_nothing)
 {
     begin(NULL, -1);
     cr_assert(not(drops_data(0, 7, true)));
-    aborted_filter_deinit(&filter);
+    client_aborted_deinit(&filter);
 }
