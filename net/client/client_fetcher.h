@@ -2,8 +2,8 @@
  * and hands out batches and records in the order of their offsets.
  *
  * Owned by whoever consumes; lives on the loop of its cluster.  The owner pulls; what was fetched
- * and not pulled is bounded: of each broker one answer waits, and no partition is asked for again
- * while something of it waits.
+ * and not pulled is bounded: while one answer of a broker waits, the next one is asked for, and no
+ * more.  Batches are handed out where they lie in the answer.
  *   CFE-1  of each partition batches come in rising offsets, each once, from its position on
  *   CFE-2  at read_committed nothing of an aborted transaction is handed out as visible (the
  *          answer's aborted transactions, KIP-98), nothing behind the last stable offset
@@ -37,8 +37,9 @@ struct client_fetcher_options {
 struct client_fetcher_options client_fetcher_options_default(void);
 
 enum client_fetcher_trouble {
-    CLIENT_FETCHER_OUT_OF_RANGE, /* offset is where it was; start and end tell the log's */
-    CLIENT_FETCHER_TRUNCATED,    /* the log diverges from offset on */
+    CLIENT_FETCHER_OUT_OF_RANGE, /* offset is where it was; client_offsets_list tells the log's */
+    CLIENT_FETCHER_TRUNCATED,    /* what was read from offset on is not in the log any more; -1:
+                                  * not known from where on */
     CLIENT_FETCHER_CORRUPT,      /* the batch at offset */
     CLIENT_FETCHER_REFUSED,      /* error_code: not allowed, topic deleted, ... */
 };
@@ -74,15 +75,19 @@ struct client_fetched_record {
                            * next_batch */
 };
 
+/* options->rack is copied; events stay the caller's.  Every event comes from a turn of the loop of
+ * its own, never inside one of the functions below.  ERR_NOMEM. */
 must_use enum err client_fetcher_create(struct client_cluster *cluster,
                                         const struct client_fetcher_options *options,
                                         const struct client_fetcher_events *events, void *context,
                                         struct client_fetcher **out);
+
+/* No event comes any more; closed (may be NULL) runs once, from the loop. */
 void client_fetcher_destroy(struct client_fetcher *fetcher, void (*closed)(void *context),
                             void *context);
 
-/* Fetch it from offset on; also: seek one that is assigned.  leader_epoch: of the record before
- * offset, -1: not known (KIP-320).  ERR_NOMEM. */
+/* Fetch it from offset on; also: seek one that is assigned, which keeps its pause.  leader_epoch:
+ * of the record before offset, -1: not known (KIP-320).  ERR_NOMEM. */
 must_use enum err client_fetcher_assign(struct client_fetcher *fetcher, struct client_topic *topic,
                                         int32_t partition, int64_t offset, int32_t leader_epoch);
 void client_fetcher_unassign(struct client_fetcher *fetcher, struct client_topic *topic,
@@ -101,7 +106,8 @@ must_use enum err client_fetcher_next_batch(struct client_fetcher *fetcher,
 must_use enum err client_fetcher_next_record(struct client_fetcher *fetcher,
                                              struct client_fetched_record *out);
 
-/* The offset of the next record that will be pulled; -1: not assigned.  high_watermark and last
+/* Where the next batch that will be pulled begins: behind the one that was pulled last, whether its
+ * records were looked at or not; -1: not assigned.  high_watermark and last
  * stable offset as of the last answer, -1 before; each may be NULL. */
 int64_t client_fetcher_position(const struct client_fetcher *fetcher,
                                 const struct client_topic *topic, int32_t partition,

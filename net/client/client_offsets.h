@@ -1,8 +1,12 @@
 /* client_offsets: questions about offsets, for one or many partitions: where a log begins and ends
  * (ListOffsets), what a group has committed (OffsetFetch), and commits (OffsetCommit).
  *
- * An operation is the caller's until done, which runs once, from the loop; it is retried with
- * back-off within timeout_ms where Kafka's error says that it may pass. */
+ * An operation, with all that it was given, stays as it is until done, which runs once, from the
+ * loop, never inside the starting call; it is retried with back-off within timeout_ms where Kafka's
+ * error says that it may pass.  When the time is over, what has an error of Kafka's keeps it
+ * (done(OK)); when of something nothing was said at all: ERR_TIMEOUT, and its error_code is
+ * KAFKA_REQUEST_TIMED_OUT.  Other ends: ERR_CANCELED, ERR_NOMEM, ERR_UNSUPPORTED; ERR_PERMISSION
+ * and ERR_INVALID of the group's coordinator. */
 #ifndef LEVEE_NET_CLIENT_CLIENT_OFFSETS_H
 #define LEVEE_NET_CLIENT_CLIENT_OFFSETS_H
 
@@ -26,14 +30,25 @@ struct client_offset_question {
     int32_t leader_epoch;
 };
 
+/* Zeroed but for done, cluster and timeout_ms. */
 struct client_offsets_op {
     void (*done)(struct client_offsets_op *op, enum err err); /* OK: look at each error_code */
     struct client_cluster *cluster;
     uint32_t timeout_ms;
-    void *inside; /* zero */
+    /* inside: client_offsets.c's */
+    const struct client_offsets_kind *kind;
+    void *detail;
+    struct task task;
+    struct timer timer;
+    uint64_t deadline_ns;
+    uint32_t attempt;
+    enum err err;
+    bool is_busy; /* a call or a wait is under way, whose end goes on */
+    bool is_ended;
 };
 
-/* questions stay the caller's until done.  is_committed: LATEST is the last stable offset. */
+/* The same partition may be asked about more than once.  is_committed: LATEST is the last stable
+ * offset. */
 void client_offsets_list(struct client_offsets_op *op, struct client_offset_question *questions,
                          uint32_t count, bool is_committed);
 
@@ -51,7 +66,9 @@ void client_offsets_fetch(struct client_offsets_op *op, const char *group_id,
                           struct client_offset_committed *partitions, uint32_t count,
                           bool require_stable);
 
-/* error_codes (count of them, may be NULL) are filled before done. */
+/* Commits are not ordered among each other: one at a time.  identity: of a member, or with a group
+ * id alone (KAFKA_UNKNOWN_MEMBER_ID when the group has members).  error_codes: count of them,
+ * filled before done; NULL: the first error makes it done(ERR_REFUSED). */
 void client_offsets_commit(struct client_offsets_op *op,
                            const struct client_group_identity *identity,
                            const struct client_group_offset *offsets, uint32_t count,
