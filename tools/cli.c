@@ -71,6 +71,9 @@ static const struct cli_command commands[] = {
     {"txn", "fence", "bXtf", "ID", 1, 1,
      "fence the producer of a transactional id, and abort what it has open", NULL,
      command_txn_fence},
+    {"bench", NULL, "", "[VERB] [OPTIONS]", 0, CLI_WORDS_MAX,
+     "measure a Kafka-compatible broker, and account for every record", NULL, command_bench,
+     .is_own = true},
     {"log", "dump", "fB", "FILE...", 1, CLI_WORDS_MAX,
      "print the batches of segment files, of ours or of Apache Kafka's", NULL, command_log_dump},
     {"config", "check", "csf", "", 0, 0, "say whether a server configuration is right", NULL,
@@ -512,6 +515,12 @@ int main(int argc, char **argv)
     snprintf(name, sizeof(name), "%s%s%s", command->noun, command->verb == NULL ? "" : " ",
              command->verb == NULL ? "" : command->verb);
     cli.command = name;
+    if (command->is_own) {
+        cli.argc = argc - used;
+        cli.argv = argv + used;
+        result = command->run(&cli);
+        return output_flush() != OK && result == CLI_OK ? CLI_FAILED : (int)result;
+    }
     for (int i = used; i < argc && strcmp(argv[i], "--") != 0; i++)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             print_command_help(stdout, command);

@@ -49,6 +49,8 @@ struct cli {
     const char *dir;                  /* --dir */
     const char *words[CLI_WORDS_MAX]; /* what is not an option */
     int word_count;
+    int argc; /* of a command that reads its words itself: all behind its name */
+    char **argv;
 };
 
 typedef enum cli_exit cli_command_fn(struct cli *cli);
@@ -63,9 +65,10 @@ struct cli_command {
     const char *purpose; /* one line */
     const char *help;    /* more, with examples; may be NULL */
     cli_command_fn *run;
+    bool is_own; /* reads its words itself, --help too */
 };
 
-cli_command_fn command_cluster_info, command_config_check, command_config_explain,
+cli_command_fn command_bench, command_cluster_info, command_config_check, command_config_explain,
     command_config_list, command_consume, command_dev, command_doctor_io, command_explain,
     command_group_delete, command_group_describe, command_group_list, command_log_dump,
     command_produce, command_serve, command_topic_add_partitions, command_topic_alter_config,

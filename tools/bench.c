@@ -1,0 +1,333 @@
+#include "tools/bench.h"
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "base/nearest.h"
+#include "tools/load/load_file.h"
+#include "tools/load/load_option.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define array_count(array) (sizeof(array) / sizeof((array)[0]))
+
+enum { SETTINGS_MAX = 128 };
+
+static const struct bench_verb verbs[] = {
+    {"list", "", 0, 0, false, 0, "", "the workloads that are built in",
+     "A name runs with `levee bench run NAME`; options change it.", bench_list},
+};
+
+/* One option as given; applied after everything else is known. */
+struct setting {
+    const struct load_option *option;
+    const char *value;
+};
+
+struct words {
+    struct setting settings[SETTINGS_MAX];
+    size_t settings_count;
+};
+
+/* ---- help */
+
+static void print_options(FILE *out, uint32_t of)
+{
+    size_t count;
+    const struct load_option *rows = load_option_rows(&count);
+    struct load_workload *defaults = mem_alloc(sizeof(*defaults));
+
+    load_workload_defaults(defaults);
+    for (size_t i = 0; i < count; i++) {
+        const struct load_option *row = &rows[i];
+        const char *line = row->help;
+        char name[64];
+        char value[LOAD_LONG_MAX];
+        if ((row->of & of) == 0)
+            continue;
+        snprintf(name, sizeof(name), "%s%s--%s%s%s", row->short_name == NULL ? "" : row->short_name,
+                 row->short_name == NULL ? "" : ", ", row->name, row->argument == NULL ? "" : " ",
+                 row->argument == NULL ? "" : row->argument);
+        load_option_get(defaults, row, value, sizeof(value));
+        fprintf(out, "  %-34s ", name);
+        for (; *line != '\0'; line++) {
+            fputc(*line, out);
+            if (*line == '\n')
+                fprintf(out, "  %-34s ", "");
+        }
+        if (value[0] != '\0' && row->kind != LOAD_OPTION_FLAG)
+            fprintf(out, " (%s)", value);
+        fputc('\n', out);
+    }
+    mem_free(defaults);
+}
+
+static void print_verb_help(const struct bench_verb *verb)
+{
+    printf("%s\n\n  levee bench %s%s%s%s\n", verb->purpose, verb->name,
+           verb->words[0] == '\0' ? "" : " ", verb->words,
+           verb->takes_command ? " -- COMMAND..." : "");
+    if (verb->help != NULL)
+        printf("\n%s\n", verb->help);
+    if (verb->of != 0) {
+        printf("\nOptions:\n");
+        print_options(stdout, verb->of);
+        printf("  %-34s %s\n", "--driver FILE", "a driver file of OpenMessaging Benchmark");
+    }
+}
+
+static void print_verbs(FILE *out)
+{
+    fputs("measure a Kafka-compatible broker, and account for every record\n\n"
+          "  levee bench [VERB] [OPTIONS]\n\n",
+          out);
+    for (size_t i = 0; i < array_count(verbs); i++)
+        fprintf(out, "  %-10s %s\n", verbs[i].name, verbs[i].purpose);
+    fputs("\nWithout a verb: a canonical workload against 127.0.0.1:9092.\n"
+          "`levee bench VERB --help` tells a verb's options.\n",
+          out);
+}
+
+/* ---- words */
+
+static const struct bench_verb *find_verb(const char *name)
+{
+    for (size_t i = 0; i < array_count(verbs); i++)
+        if (strcmp(name, verbs[i].name) == 0)
+            return &verbs[i];
+    return NULL;
+}
+
+static enum cli_exit unknown_verb(const char *word)
+{
+    const char *names[array_count(verbs)];
+    const char *near;
+
+    for (size_t i = 0; i < array_count(verbs); i++)
+        names[i] = verbs[i].name;
+    near = nearest_name(word, names, array_count(names));
+    return cli_fail(CLI_USAGE, "unknown command bench %s%s%s%s; see levee bench --help", word,
+                    near == NULL ? "" : "; did you mean ", near == NULL ? "" : near,
+                    near == NULL ? "" : "?");
+}
+
+/* The option that a word names, and what stands behind its equals sign (NULL: nothing). */
+static const struct load_option *find_option(const struct bench_verb *verb, const char *word,
+                                             const char **value_out, const char **near)
+{
+    size_t name_bytes;
+    size_t count;
+    const struct load_option *rows = load_option_rows(&count);
+
+    *value_out = NULL;
+    *near = NULL;
+    if (word[1] != '-') {
+        for (size_t i = 0; i < count; i++)
+            if ((rows[i].of & verb->of) != 0 && rows[i].short_name != NULL &&
+                strncmp(word, rows[i].short_name, 2) == 0) {
+                *value_out = word[2] != '\0' ? word + 2 : NULL;
+                return &rows[i];
+            }
+        return NULL;
+    }
+    name_bytes = strcspn(word + 2, "=");
+    if (word[2 + name_bytes] == '=')
+        *value_out = word + 2 + name_bytes + 1;
+    return load_option_find(word + 2, name_bytes, verb->of, near);
+}
+
+/* "--no-NAME" of a flag. */
+static const struct load_option *find_negated(const struct bench_verb *verb, const char *word)
+{
+    const struct load_option *option = NULL;
+
+    if (strncmp(word, "--no-", 5) == 0)
+        option = load_option_find(word + 5, strlen(word + 5), verb->of, NULL);
+    return option != NULL && option->kind == LOAD_OPTION_FLAG ? option : NULL;
+}
+
+static enum cli_exit take_option(struct bench *bench, struct words *words, int argc, char **argv,
+                                 int *at)
+{
+    const char *word = argv[*at];
+    const char *value;
+    const char *near;
+    const struct load_option *option;
+
+    if (strcmp(word, "--driver") == 0 && bench->verb->of != 0) {
+        if (++*at == argc)
+            return cli_fail(CLI_USAGE, "--driver needs a value: FILE");
+        bench->driver_file = argv[*at];
+        return CLI_OK;
+    }
+    option = find_option(bench->verb, word, &value, &near);
+    if (option == NULL) {
+        option = find_negated(bench->verb, word);
+        value = "false";
+    }
+    if (option == NULL)
+        return cli_fail(CLI_USAGE, "unknown option %s%s%s%s; see levee bench %s --help", word,
+                        near == NULL ? "" : "; did you mean --", near == NULL ? "" : near,
+                        near == NULL ? "" : "?", bench->is_canonical ? "" : bench->verb->name);
+    if (value == NULL && option->kind == LOAD_OPTION_FLAG)
+        value = "true";
+    if (value == NULL) {
+        if (++*at == argc)
+            return cli_fail(CLI_USAGE, "--%s needs a value: %s", option->name, option->argument);
+        value = argv[*at];
+    }
+    if (words->settings_count == SETTINGS_MAX)
+        return cli_fail(CLI_USAGE, "more than %d options", SETTINGS_MAX);
+    words->settings[words->settings_count++] = (struct setting){option, value};
+    return CLI_OK;
+}
+
+static enum cli_exit parse(struct bench *bench, struct words *words, int argc, char **argv)
+{
+    const struct bench_verb *verb = bench->verb;
+    enum cli_exit result = CLI_OK;
+
+    for (int i = 0; i < argc && result == CLI_OK; i++) {
+        if (strcmp(argv[i], "--") == 0 && verb->takes_command) {
+            bench->command = argv + i + 1;
+            break;
+        }
+        if (argv[i][0] == '-' && argv[i][1] != '\0') {
+            result = take_option(bench, words, argc, argv, &i);
+        } else if (bench->word_count == verb->words_max) {
+            result = cli_fail(CLI_USAGE, "\"%s\" is one word too many; see levee bench %s --help",
+                              argv[i], verb->name);
+        } else {
+            bench->words[bench->word_count++] = argv[i];
+        }
+    }
+    if (result != CLI_OK)
+        return result;
+    if (bench->word_count < verb->words_min)
+        return cli_fail(CLI_USAGE, "something is missing: levee bench %s %s", verb->name,
+                        verb->words);
+    if (verb->takes_command && (bench->command == NULL || bench->command[0] == NULL))
+        return cli_fail(CLI_USAGE, "something is missing: levee bench %s -- COMMAND...",
+                        verb->name);
+    return CLI_OK;
+}
+
+/* ---- the workload that they describe */
+
+static void tell_note(void *context, const char *text)
+{
+    fprintf(stderr, "levee: note: %s\n", text);
+}
+
+/* A built-in name, else a file. */
+static enum cli_exit take_workload(struct bench *bench, const char *word)
+{
+    char problem[512];
+    enum err err = load_workload_take_builtin(bench->workload, word);
+
+    if (err == OK)
+        return CLI_OK;
+    err = load_file_workload(bench->workload, word, problem, sizeof(problem));
+    if (err == ERR_NOT_FOUND && strchr(word, '/') == NULL && strchr(word, '.') == NULL) {
+        const char *names[64];
+        const char *ignored;
+        size_t count = 0;
+        const char *near;
+        while (count < array_count(names) &&
+               (names[count] = load_workload_builtin(count, &ignored, &ignored)) != NULL)
+            count++;
+        near = nearest_name(word, names, count);
+        return cli_fail(CLI_NOT_FOUND,
+                        "%s is neither a built-in workload (levee bench list) nor a file%s%s%s",
+                        word, near == NULL ? "" : "; did you mean ", near == NULL ? "" : near,
+                        near == NULL ? "" : "?");
+    }
+    if (err == ERR_INVALID)
+        return cli_fail(CLI_USAGE, "%s", problem);
+    return err == OK ? CLI_OK : cli_fail(cli_exit_of(err), "%s", problem);
+}
+
+static enum cli_exit apply(struct bench *bench, const struct words *words)
+{
+    struct load_workload *workload = bench->workload;
+    char problem[512];
+    enum cli_exit result = CLI_OK;
+
+    load_workload_defaults(workload);
+    if (bench->verb->name[0] != '\0')
+        snprintf(workload->name, sizeof(workload->name), "%s", bench->verb->name);
+    if (load_option_set_all(workload, bench->verb->settings, problem, sizeof(problem)) != OK)
+        return cli_fail(CLI_FAILED, "%s", problem);
+    if (bench->driver_file != NULL) {
+        enum err err = load_file_driver(workload, bench->driver_file, tell_note, NULL, problem,
+                                        sizeof(problem));
+        if (err != OK)
+            return cli_fail(err == ERR_INVALID ? CLI_USAGE : cli_exit_of(err), "%s", problem);
+    }
+    if (strcmp(bench->verb->words, "WORKLOAD") == 0)
+        result = take_workload(bench, bench->words[0]);
+    for (size_t i = 0; i < words->settings_count && result == CLI_OK; i++) {
+        const struct setting *setting = &words->settings[i];
+        if (load_option_set(workload, setting->option, setting->value, problem, sizeof(problem)) !=
+            OK)
+            result = cli_fail(CLI_USAGE, "--%s %s", setting->option->name, problem);
+    }
+    return result;
+}
+
+enum cli_exit bench_check(struct bench *bench)
+{
+    char problem[512];
+    enum err err = load_workload_check(bench->workload, problem, sizeof(problem));
+
+    if (err == ERR_INVALID)
+        return cli_fail(CLI_USAGE, "%s", problem);
+    return err == OK ? CLI_OK : cli_fail(cli_exit_of(err), "%s", problem);
+}
+
+/* levee bench [VERB] ...: argv begins behind "bench". */
+enum cli_exit command_bench(struct cli *cli)
+{
+    struct bench bench = {0};
+    struct words words = {0};
+    int argc = cli->argc;
+    char **argv = cli->argv;
+    enum cli_exit result;
+
+    if (argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)) {
+        print_verbs(stdout);
+        return CLI_OK;
+    }
+    bench.is_canonical = argc == 0 || argv[0][0] == '-';
+    bench.verb = bench.is_canonical ? &verbs[0] : find_verb(argv[0]);
+    if (bench.verb == NULL)
+        return unknown_verb(argv[0]);
+    if (!bench.is_canonical) {
+        argc--;
+        argv++;
+    }
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            print_verb_help(bench.verb);
+            return CLI_OK;
+        }
+    bench.workload = mem_alloc(sizeof(*bench.workload));
+    result = parse(&bench, &words, argc, argv);
+    if (result == CLI_OK)
+        result = apply(&bench, &words);
+    if (result == CLI_OK)
+        result = bench.verb->run(&bench);
+    mem_free(bench.workload);
+    return result;
+}
+
+enum cli_exit bench_list(struct bench *bench)
+{
+    const char *purpose;
+    const char *settings;
+    const char *name;
+
+    for (size_t i = 0; (name = load_workload_builtin(i, &purpose, &settings)) != NULL; i++)
+        printf("%-13s %s\n%-13s   %s\n", name, purpose, "", settings);
+    return CLI_OK;
+}
