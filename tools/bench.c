@@ -3,8 +3,8 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/nearest.h"
-#include "tools/load/load_file.h"
 #include "tools/load/load_option.h"
+#include "tools/load/load_yaml.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +13,7 @@
 
 enum { SETTINGS_MAX = 128 };
 
+/* The first one runs without a verb. */
 static const struct bench_verb verbs[] = {
     {"list", "", 0, 0, false, 0, "", "the workloads that are built in",
      "A name runs with `levee bench run NAME`; options change it.", bench_list},
@@ -227,7 +228,7 @@ static enum cli_exit take_workload(struct bench *bench, const char *word)
 
     if (err == OK)
         return CLI_OK;
-    err = load_file_workload(bench->workload, word, problem, sizeof(problem));
+    err = load_yaml_workload(bench->workload, word, problem, sizeof(problem));
     if (err == ERR_NOT_FOUND && strchr(word, '/') == NULL && strchr(word, '.') == NULL) {
         const char *names[64];
         const char *ignored;
@@ -259,7 +260,7 @@ static enum cli_exit apply(struct bench *bench, const struct words *words)
     if (load_option_set_all(workload, bench->verb->settings, problem, sizeof(problem)) != OK)
         return cli_fail(CLI_FAILED, "%s", problem);
     if (bench->driver_file != NULL) {
-        enum err err = load_file_driver(workload, bench->driver_file, tell_note, NULL, problem,
+        enum err err = load_yaml_driver(workload, bench->driver_file, tell_note, NULL, problem,
                                         sizeof(problem));
         if (err != OK)
             return cli_fail(err == ERR_INVALID ? CLI_USAGE : cli_exit_of(err), "%s", problem);
@@ -317,6 +318,7 @@ enum cli_exit command_bench(struct cli *cli)
         result = apply(&bench, &words);
     if (result == CLI_OK)
         result = bench.verb->run(&bench);
+    load_workload_deinit(bench.workload);
     mem_free(bench.workload);
     return result;
 }

@@ -30,11 +30,11 @@ static const struct {
      "partitions=16 size=1KiB rate=20k producers=1 subscriptions=1 consumers=1 backlog=1GiB "
      "linger=5ms"},
     {"partitions", "a steady load over 1,000 partitions",
-     "partitions=1000 size=4KiB rate=5k producers=4 keys=uniform:100k linger=5ms"},
+     "partitions=1000 size=4KiB rate=5k producers=4 keys=uniform linger=5ms"},
     {"bursts", "a tenth of each second has all of its records",
      "partitions=16 size=1KiB rate=bursts:10k/1s/0.1 producers=1 subscriptions=1 consumers=1"},
     {"zipf", "keys by Zipf's law: few partitions have most of the load",
-     "partitions=16 size=1KiB rate=20k producers=2 keys=zipf:1.1:1M subscriptions=1 consumers=2"},
+     "partitions=16 size=1KiB rate=20k producers=2 keys=zipf:1.1 subscriptions=1 consumers=2"},
     {"lag", "consumers that stay 100,000 records behind",
      "partitions=16 size=1KiB rate=20k producers=1 subscriptions=1 consumers=1 lag=100k"},
     {"transactions", "ten records over four partitions a transaction, read committed",

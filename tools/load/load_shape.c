@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PARTS_MAX = 4, RECORD_BYTES_MAX = 64 << 20 };
+enum { PARTS_MAX = 4 };
 
 #define RATE_MAX 1e9
 
@@ -184,25 +184,10 @@ enum err load_shape_rate(struct load_workload *workload, char *problem, size_t p
     return err == OK ? OK : rate_fails(workload, problem, problem_max);
 }
 
-/* ---- sizes */
+/* ---- sizes and keys */
 
-static enum err take_size(struct load_workload *workload, double size_bytes, double weight)
-{
-    struct load_size *size = &workload->sizes[workload->sizes_count];
-
-    if (size_bytes > RECORD_BYTES_MAX || weight > 1e15)
-        return ERR_INVALID;
-    *size = (struct load_size){(uint32_t)size_bytes, weight < 1 ? 1 : (uint64_t)weight};
-    if (workload->sizes_count == 0 || size->size_bytes < workload->size_min_bytes)
-        workload->size_min_bytes = size->size_bytes;
-    if (size->size_bytes > workload->size_max_bytes)
-        workload->size_max_bytes = size->size_bytes;
-    workload->sizes_count++;
-    return OK;
-}
-
-/* As OpenMessaging Benchmark names it: from where it is started; or beside the tool's directory. */
-static enum err check_payload(struct load_workload *workload, char *problem, size_t problem_max)
+static enum err check_payload(const struct load_workload *workload, char *problem,
+                              size_t problem_max)
 {
     FILE *file;
 
@@ -222,99 +207,62 @@ enum err load_shape_size(struct load_workload *workload, char *problem, size_t p
 {
     const char *text = workload->size_text;
     const char *dots = strstr(text, "..");
-    uint64_t low = 0;
-    uint64_t high = 0;
-    char first[64];
+    char plain[64];
+    uint64_t low;
+    uint64_t high;
     enum err err;
 
-    workload->sizes_count = 0;
-    workload->size_min_bytes = 0;
-    workload->size_max_bytes = 0;
+    load_size_deinit(&workload->size);
+    workload->size = (struct load_size){0};
     if (text[0] == '@') {
-        workload->size_shape = LOAD_SIZE_LIST;
-        return read_pairs(text + 1, "--size", LOAD_SIZES_MAX, take_size, workload, problem,
-                          problem_max);
+        err = load_size_init(&workload->size, text, workload->seed);
+    } else {
+        char first[64];
+        snprintf(first, sizeof(first), "%.*s",
+                 (int)(dots == NULL ? strnlen(text, 60) : (size_t)(dots - text)), text);
+        err = load_option_size(first, &low);
+        high = low;
+        if (err == OK && dots != NULL)
+            err = load_option_size(dots + 2, &high);
+        if (err == OK) {
+            snprintf(plain, sizeof(plain), dots == NULL ? "%llu" : "%llu..%llu",
+                     (unsigned long long)low, (unsigned long long)high);
+            err = load_size_init(&workload->size, plain, workload->seed);
+        }
     }
-    workload->size_shape = dots == NULL ? LOAD_SIZE_FIXED : LOAD_SIZE_UNIFORM;
-    snprintf(first, sizeof(first), "%.*s",
-             (int)(dots == NULL ? strnlen(text, 60) : (size_t)(dots - text)), text);
-    err = load_option_size(first, &low);
-    high = low;
-    if (err == OK && dots != NULL)
-        err = load_option_size(dots + 2, &high);
-    if (err != OK || low > high || high > RECORD_BYTES_MAX) {
-        snprintf(problem, problem_max,
-                 "--size takes 1KiB, 100..2000 or @FILE, up to 64MiB, not \"%s\"", text);
-        return ERR_INVALID;
-    }
-    workload->size_min_bytes = (uint32_t)low;
-    workload->size_max_bytes = (uint32_t)high;
-    return check_payload(workload, problem, problem_max);
-}
-
-/* ---- keys */
-
-static enum err keys_count(const char *text, uint64_t *out)
-{
-    enum err err = load_option_size(text, out);
-
-    return err == OK && (*out == 0 || *out > UINT64_C(1) << 40) ? ERR_INVALID : err;
-}
-
-static enum err parse_keys(struct load_workload *workload, const struct parts *parts)
-{
-    enum err err;
-
-    if (strcmp(parts->text[0], "zipf") == 0 && parts->count == 3) {
-        workload->key_shape = LOAD_KEY_ZIPF;
-        err = load_option_number(parts->text[1], &workload->key_exponent);
-        if (err == OK && (workload->key_exponent <= 0 || workload->key_exponent > 10))
-            err = ERR_INVALID;
-        return err == OK ? keys_count(parts->text[2], &workload->keys_count) : err;
-    }
-    if (strcmp(parts->text[0], "hot") == 0 && parts->count == 4) {
-        workload->key_shape = LOAD_KEY_HOT;
-        err = load_option_number(parts->text[1], &workload->key_hot_share);
-        if (err == OK)
-            err = load_option_number(parts->text[2], &workload->key_hot_part);
-        if (err == OK && (workload->key_hot_share > 1 || workload->key_hot_part > 1))
-            err = ERR_INVALID;
-        return err == OK ? keys_count(parts->text[3], &workload->keys_count) : err;
-    }
-    if (parts->count != 2)
-        return ERR_INVALID;
-    if (strcmp(parts->text[0], "uniform") == 0)
-        workload->key_shape = LOAD_KEY_UNIFORM;
-    else if (strcmp(parts->text[0], "sequential") == 0)
-        workload->key_shape = LOAD_KEY_SEQUENTIAL;
-    else
-        return ERR_INVALID;
-    return keys_count(parts->text[1], &workload->keys_count);
+    if (err == OK)
+        return check_payload(workload, problem, problem_max);
+    snprintf(problem, problem_max,
+             "--size takes 1KiB, 100..2000 or @FILE (lines: size weight), up to 64MiB, not \"%s\" "
+             "(%s)",
+             text, err_text(err));
+    return err == ERR_NOT_FOUND || err == ERR_IO ? err : ERR_INVALID;
 }
 
 enum err load_shape_keys(struct load_workload *workload, char *problem, size_t problem_max)
 {
-    /* OpenMessaging Benchmark's distributors have 10,000 keys. */
+    /* OpenMessaging Benchmark's distributors, which have 10,000 keys. */
     static const struct {
         const char *name;
-        enum load_key_shape shape;
-    } theirs[] = {{"none", LOAD_KEY_NONE},
-                  {"NO_KEY", LOAD_KEY_NONE},
-                  {"KEY_ROUND_ROBIN", LOAD_KEY_SEQUENTIAL},
-                  {"RANDOM_NANO", LOAD_KEY_UNIFORM}};
-    struct parts parts;
+        enum load_keys_kind kind;
+    } theirs[] = {{"NO_KEY", LOAD_KEYS_NONE},
+                  {"KEY_ROUND_ROBIN", LOAD_KEYS_SEQUENTIAL},
+                  {"RANDOM_NANO", LOAD_KEYS_UNIFORM}};
 
+    workload->keys =
+        (struct load_keys_options){.keys_count = workload->keys_count, .seed = workload->seed};
     for (size_t i = 0; i < sizeof(theirs) / sizeof(theirs[0]); i++)
         if (strcmp(workload->key_text, theirs[i].name) == 0) {
-            workload->key_shape = theirs[i].shape;
-            workload->keys_count = 10000;
+            workload->keys.kind = theirs[i].kind;
+            workload->keys.keys_count = 10000;
             return OK;
         }
-    if (split(workload->key_text, ":", &parts) && parse_keys(workload, &parts) == OK)
+    if (load_keys_parse(workload->key_text, &workload->keys) == OK)
         return OK;
-    snprintf(problem, problem_max,
-             "--keys takes none, uniform:N, zipf:EXPONENT:N, hot:KEYS:RECORDS:N (shares) or "
-             "sequential:N, not \"%s\"",
-             workload->key_text);
+    snprintf(
+        problem, problem_max,
+        "--keys takes none, uniform, zipf:1.1, hot:20:80 (percent of the keys, of the records) "
+        "or sequential, not \"%s\"",
+        workload->key_text);
     return ERR_INVALID;
 }

@@ -11,11 +11,11 @@
 must_use enum err load_shape_rate(struct load_workload *workload, char *problem,
                                   size_t problem_max);
 
-/* size_text, payload_file -> size_shape, size_min_bytes, size_max_bytes, sizes. */
+/* size_text, payload_file -> size. */
 must_use enum err load_shape_size(struct load_workload *workload, char *problem,
                                   size_t problem_max);
 
-/* key_text -> key_shape, keys_count, ... */
+/* key_text, keys_count -> keys. */
 must_use enum err load_shape_keys(struct load_workload *workload, char *problem,
                                   size_t problem_max);
 

@@ -21,8 +21,9 @@ void load_workload_defaults(struct load_workload *workload)
         .partitions_count = 16,
         .size_text = "1KiB",
         .random_ratio = 1.0,
-        .payloads_count = 1000,
         .key_text = "none",
+        .keys_count = 1000000,
+        .key_bytes = 16,
         .codec_text = "none",
         .header_bytes = 16,
         .producers_count = 1,
@@ -118,16 +119,13 @@ enum compression load_workload_codec(const struct load_workload *workload, uint3
 
 uint64_t load_workload_record_bytes(const struct load_workload *workload)
 {
-    double sum = 0;
-    double weights = 0;
+    return (uint64_t)workload->size.mean_bytes +
+           (workload->keys.kind == LOAD_KEYS_NONE ? 0 : workload->key_bytes);
+}
 
-    if (workload->size_shape != LOAD_SIZE_LIST)
-        return ((uint64_t)workload->size_min_bytes + workload->size_max_bytes) / 2;
-    for (uint32_t i = 0; i < workload->sizes_count; i++) {
-        sum += (double)workload->sizes[i].size_bytes * (double)workload->sizes[i].weight;
-        weights += (double)workload->sizes[i].weight;
-    }
-    return (uint64_t)(sum / weights);
+void load_workload_deinit(struct load_workload *workload)
+{
+    load_size_deinit(&workload->size);
 }
 
 /* ---- the objective: p99=10ms */
@@ -168,10 +166,10 @@ static enum err check_producing(const struct load_workload *workload, char *prob
                     "--find-max begins at a rate: --rate 1k (it is open loop)");
     if (workload->find_text[0] != '\0' && workload->pacing.shape != PACER_CONSTANT)
         return fail(problem, problem_max, "--find-max needs a constant --rate to begin with");
-    if (workload->request_max_bytes < workload->size_max_bytes)
+    if (workload->request_max_bytes < workload->size.max_bytes)
         return fail(problem, problem_max, "--request-max is below --size");
     if (workload->buffer_bytes < workload->batch_bytes ||
-        workload->buffer_bytes < workload->size_max_bytes)
+        workload->buffer_bytes < workload->size.max_bytes)
         return fail(problem, problem_max, "--buffer is below --batch or --size");
     if (workload->churn_rate > 0 && workload->transaction_records > 0)
         return fail(problem, problem_max, "--churn does not go with transactions");
@@ -212,7 +210,7 @@ static enum err check_verify(const struct load_workload *workload, char *problem
         return workload->state_file[0] == '\0'
                    ? OK
                    : fail(problem, problem_max, "--state keeps the account of --verify");
-    if (workload->size_min_bytes < LOAD_STAMP_BYTES)
+    if (workload->size.min_bytes < LOAD_STAMP_BYTES)
         return fail(problem, problem_max,
                     "--verify puts 64 bytes into each record: --size of at least 64");
     if (workload->acks == 0)
@@ -247,7 +245,7 @@ enum err load_workload_check(struct load_workload *workload, char *problem, size
         workload->isolation = LOAD_READ_COMMITTED;
     workload->is_stamped =
         workload->verifies || (workload->producers_count > 0 && workload->subscriptions_count > 0 &&
-                               workload->size_min_bytes >= LOAD_STAMP_BYTES);
+                               workload->size.min_bytes >= LOAD_STAMP_BYTES);
     err = check_producing(workload, problem, problem_max);
     if (err == OK)
         err = check_transactions(workload, problem, problem_max);

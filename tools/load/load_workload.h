@@ -9,6 +9,8 @@
 #include "base/err.h"
 #include "base/pacer.h"
 #include "record/compression.h"
+#include "tools/load/load_keys.h"
+#include "tools/load/load_size.h"
 #include "tools/load/load_stamp.h"
 
 #include <stdbool.h>
@@ -18,32 +20,17 @@ enum {
     LOAD_LONG_MAX = 2048, /* addresses, settings of topics */
     LOAD_CODECS_MAX = 8,
     LOAD_POINTS_MAX = 4096, /* of a trace of rates */
-    LOAD_SIZES_MAX = 1024,  /* lines of a file of record sizes */
     LOAD_THREADS_MAX = 64,
     LOAD_CLIENTS_MAX = 10000, /* producers, and consumers, of a run */
 };
 
 enum load_isolation { LOAD_READ_UNCOMMITTED, LOAD_READ_COMMITTED };
 enum load_start { LOAD_START_BEGIN, LOAD_START_END };
-enum load_key_shape {
-    LOAD_KEY_NONE,
-    LOAD_KEY_UNIFORM,
-    LOAD_KEY_ZIPF,
-    LOAD_KEY_HOT,
-    LOAD_KEY_SEQUENTIAL,
-};
-enum load_size_shape { LOAD_SIZE_FIXED, LOAD_SIZE_UNIFORM, LOAD_SIZE_LIST };
 
 /* A part of the producers that compresses so. */
 struct load_codec {
     enum compression codec;
     uint32_t weight;
-};
-
-/* A size and how often it comes. */
-struct load_size {
-    uint32_t size_bytes;
-    uint64_t weight;
 };
 
 struct load_workload {
@@ -63,9 +50,10 @@ struct load_workload {
     char size_text[LOAD_WORD_MAX];    /* 1KiB | 100..2000 | @FILE */
     char payload_file[LOAD_WORD_MAX]; /* "": random bytes */
     double random_ratio;              /* of the bytes that are random; the rest compresses */
-    uint32_t payloads_count;          /* different payloads */
-    char key_text[LOAD_WORD_MAX];     /* none | uniform:N | zipf:S:N | hot:K:R:N | sequential:N */
-    char codec_text[LOAD_WORD_MAX];   /* lz4 | none:3,zstd:1 */
+    char key_text[LOAD_WORD_MAX];     /* as load_keys_parse */
+    uint64_t keys_count;
+    uint32_t key_bytes;
+    char codec_text[LOAD_WORD_MAX]; /* lz4 | none:3,zstd:1 */
     uint32_t headers_count;
     uint64_t header_bytes; /* of the value of each */
 
@@ -137,16 +125,8 @@ struct load_workload {
     bool is_open_loop;
     struct pacer_options pacing; /* of all producers together; things: records, or transactions */
     struct pacer_point points[LOAD_POINTS_MAX];
-    enum load_key_shape key_shape;
-    uint64_t keys_count;
-    double key_exponent;  /* of Zipf's law */
-    double key_hot_share; /* of the keys, that take ... */
-    double key_hot_part;  /* ... of the records */
-    enum load_size_shape size_shape;
-    uint32_t size_min_bytes;
-    uint32_t size_max_bytes;
-    struct load_size sizes[LOAD_SIZES_MAX];
-    uint32_t sizes_count;
+    struct load_keys_options keys;
+    struct load_size size; /* producers share it */
     struct load_codec codecs[LOAD_CODECS_MAX];
     uint32_t codecs_count;
     bool is_stamped; /* records carry load_stamp */
@@ -156,6 +136,9 @@ struct load_workload {
 
 /* Defaults: one topic with 16 partitions, records of 1 KiB, one producer. */
 void load_workload_defaults(struct load_workload *workload);
+
+/* What load_workload_check took.  A zeroed one is accepted. */
+void load_workload_deinit(struct load_workload *workload);
 
 /* A workload that is built in: its settings over what is there.  ERR_NOT_FOUND. */
 must_use enum err load_workload_take_builtin(struct load_workload *workload, const char *name);

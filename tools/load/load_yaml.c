@@ -1,4 +1,4 @@
-#include "tools/load/load_file.h"
+#include "tools/load/load_yaml.h"
 
 #include "base/mem.h"
 #include "base/nearest.h"
@@ -95,7 +95,7 @@ static enum err read_file(struct reader *reader, take_fn *take)
     }
     if (fseek(file, 0, SEEK_END) == 0)
         size_bytes = ftell(file);
-    if (size_bytes < 0 || size_bytes > LOAD_FILE_BYTES_MAX || fseek(file, 0, SEEK_SET) != 0 ||
+    if (size_bytes < 0 || size_bytes > LOAD_YAML_BYTES_MAX || fseek(file, 0, SEEK_SET) != 0 ||
         !yaml_parser_initialize(&parser)) {
         snprintf(reader->problem, reader->problem_max, "%s: no file of at most 1 MiB",
                  reader->path);
@@ -155,14 +155,10 @@ static enum err take_workload(struct reader *reader, const char *key, const char
     const char *near;
     enum err err;
 
-    if (strcmp(key, "useRandomizedPayloads") == 0) {
-        bool is_random;
-        if (text_parse_bool(value, strlen(value), &is_random) != OK)
-            return fail(reader, "useRandomizedPayloads is true or false, not", value, NULL);
-        if (!is_random)
-            reader->workload->payloads_count = 1;
+    /* OMB's payloads are a pool of so many; ours are pieces of one stream that never repeats soon.
+     */
+    if (strcmp(key, "useRandomizedPayloads") == 0 || strcmp(key, "randomizedPayloadPoolSize") == 0)
         return OK;
-    }
     option = load_option_find_key(key, &suffix, &near);
     if (option == NULL)
         return fail(reader, "unknown key", key, near);
@@ -172,7 +168,7 @@ static enum err take_workload(struct reader *reader, const char *key, const char
     return err;
 }
 
-enum err load_file_workload(struct load_workload *workload, const char *path, char *problem,
+enum err load_yaml_workload(struct load_workload *workload, const char *path, char *problem,
                             size_t problem_max)
 {
     struct reader reader = {
@@ -287,7 +283,7 @@ static enum err take_driver(struct reader *reader, const char *key, const char *
     return fail(reader, "unknown key", key, nearest_name(key, names, array_count(names)));
 }
 
-enum err load_file_driver(struct load_workload *workload, const char *path,
+enum err load_yaml_driver(struct load_workload *workload, const char *path,
                           void (*note)(void *context, const char *text), void *context,
                           char *problem, size_t problem_max)
 {

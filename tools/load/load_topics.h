@@ -1,0 +1,20 @@
+/* load_topics: the topics of a run: made before it, deleted after it; and who the broker is.
+ *
+ * Blocks; one thread, the tool's main one. */
+#ifndef LEVEE_TOOLS_LOAD_LOAD_TOPICS_H
+#define LEVEE_TOOLS_LOAD_LOAD_TOPICS_H
+
+#include "tools/load/load_shared.h"
+
+/* Name them in shared, and make those that are not there.  ERR_REFUSED, ERR_TIMEOUT: no broker;
+ * ERR_NOT_FOUND: it is only read, and is not there; ERR_PERMISSION; ERR_INVALID; problem says
+ * it. */
+must_use enum err load_topics_create(struct load_shared *shared, char *problem, size_t problem_max);
+
+/* Those that are the run's own, unless they are kept.  Errors are told in the result. */
+void load_topics_delete(struct load_shared *shared);
+
+/* driver and durability of the result, as far as the broker tells. */
+void load_topics_describe_broker(const struct load_workload *workload, struct load_result *result);
+
+#endif
