@@ -1,11 +1,10 @@
 /* probe_create -> the topic is made (probe_topic), its metadata awaited, its ends asked for ->
  * begin: the fetcher reads from there, and records leave on the schedule.  Whatever fails on the
  * way is tried again after RETRY_MS. */
-#include "tools/load/probe_private.h"
-
 #include "base/check.h"
 #include "base/mem.h"
 #include "net/protocol/kafka_errors.h"
+#include "tools/load/probe_private.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -92,8 +91,8 @@ static void on_ends(struct client_offsets_op *op, enum err err)
             retry(probe, ERR_AGAIN);
             return;
         }
-        err = client_fetcher_assign(probe->fetcher, probe->topic, p, probe->questions[p].offset,
-                                    -1);
+        err =
+            client_fetcher_assign(probe->fetcher, probe->topic, p, probe->questions[p].offset, -1);
     }
     if (err != OK) {
         probe_private_problem(probe, err, "ListOffsets: %s", err_text(err));
@@ -136,8 +135,7 @@ static void on_made(struct probe_topic *made, enum err err)
     const char *why = client_cluster_problem(probe->cluster);
 
     if (err != OK) {
-        probe_private_problem(probe, err, "%s%s%s", made->problem, why[0] == '\0' ? "" : "; ",
-                              why);
+        probe_private_problem(probe, err, "%s%s%s", made->problem, why[0] == '\0' ? "" : "; ", why);
         retry(probe, err);
         return;
     }
@@ -164,8 +162,8 @@ static enum err create_parts(struct probe *probe, char *problem, size_t problem_
     options.bootstrap_servers = probe->options.brokers;
     options.allow_auto_create = false;
     options.request_timeout_ms = STEP_MAX_MS;
-    err = client_cluster_create(probe->options.env, &options, &probe->cluster, problem,
-                                problem_max);
+    err =
+        client_cluster_create(probe->options.env, &options, &probe->cluster, problem, problem_max);
     if (err != OK)
         return err;
     probe->topic = client_cluster_topic(probe->cluster, probe->options.topic);

@@ -41,10 +41,10 @@ struct probe_summary {
     struct probe_counts counts; /* of all partitions */
     uint64_t commits_count, commits_failed;
     uint64_t produce_max_ns, roundtrip_max_ns, commit_max_ns;
-    enum err err;         /* of what failed last; OK: nothing did */
-    char problem[192];    /* the same for people */
-    bool has_begun;       /* the topic is there, records are sent */
-    bool is_up;           /* levee_probe_up */
+    enum err err;      /* of what failed last; OK: nothing did */
+    char problem[192]; /* the same for people */
+    bool has_begun;    /* the topic is there, records are sent */
+    bool is_up;        /* levee_probe_up */
 };
 struct probe_summary probe_summary_of(const struct probe *probe);
 

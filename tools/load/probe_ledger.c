@@ -36,10 +36,8 @@ uint64_t probe_ledger_sent(struct probe_ledger *ledger, int32_t partition, uint6
     struct probe_record *record = slot(ledger, ledger->next);
 
     check(probe_ledger_has_room(ledger) && partition < ledger->partitions_count);
-    *record = (struct probe_record){.sequence = ledger->next,
-                                    .sent_ns = now_ns,
-                                    .partition = partition,
-                                    .state = PROBE_SENT};
+    *record = (struct probe_record){
+        .sequence = ledger->next, .sent_ns = now_ns, .partition = partition, .state = PROBE_SENT};
     ledger->counts[partition].in_flight++;
     return ledger->next++;
 }

@@ -1,7 +1,7 @@
 /* probe_message: the value of a canary's record: who sent it, and which one it is.
  *
- * Big-endian, PROBE_MESSAGE_BYTES:  0 u8[16] the probe   16 u64 sequence   24 i64 milliseconds since
- * 1970 when it was made.  Stateless. */
+ * Big-endian, PROBE_MESSAGE_BYTES:  0 u8[16] the probe   16 u64 sequence   24 i64 milliseconds
+ * since 1970 when it was made.  Stateless. */
 #ifndef LEVEE_TOOLS_LOAD_PROBE_MESSAGE_H
 #define LEVEE_TOOLS_LOAD_PROBE_MESSAGE_H
 

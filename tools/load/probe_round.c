@@ -36,11 +36,11 @@ static void raise_max(uint64_t *max, uint64_t value)
 
 static void set_up_now(struct probe *probe)
 {
-    uint64_t patience_ns = UP_NS + (uint64_t)((double)(UP_INTERVALS * NS_PER_S) /
-                                              probe->options.rate);
+    uint64_t patience_ns =
+        UP_NS + (uint64_t)((double)(UP_INTERVALS * NS_PER_S) / probe->options.rate);
 
-    probe->summary.is_up = probe->last_received_ns != 0 &&
-                           now_ns(probe) - probe->last_received_ns <= patience_ns;
+    probe->summary.is_up =
+        probe->last_received_ns != 0 && now_ns(probe) - probe->last_received_ns <= patience_ns;
     probe_metrics_up(&probe->metrics, probe->summary.is_up);
 }
 
@@ -181,8 +181,8 @@ static void on_reassigned(struct client_offsets_op *op, enum err err)
         if (probe->questions[p].error_code != KAFKA_NONE)
             err = ERR_AGAIN;
         else
-            err = client_fetcher_assign(probe->fetcher, probe->topic, p,
-                                        probe->questions[p].offset, -1);
+            err = client_fetcher_assign(probe->fetcher, probe->topic, p, probe->questions[p].offset,
+                                        -1);
     if (err != OK)
         loop_set_timer_ms(probe->options.env->loop, &probe->reassign, RENEW_MS);
 }
@@ -202,8 +202,7 @@ static void on_reassign(struct timer *timer)
 
 enum err probe_private_create_fetcher(struct probe *probe)
 {
-    static const struct client_fetcher_events events = {.ready = on_fetched,
-                                                        .trouble = on_trouble};
+    static const struct client_fetcher_events events = {.ready = on_fetched, .trouble = on_trouble};
     struct client_fetcher_options options = client_fetcher_options_default();
 
     return client_fetcher_create(probe->cluster, &options, &events, probe, &probe->fetcher);
@@ -218,9 +217,9 @@ static void on_delivered(void *context, const struct client_delivery *delivery)
 
     for (uint32_t i = 0; i < delivery->records_count; i++) {
         struct probe_event event =
-            is_stored ? probe_ledger_acknowledged(&probe->ledger, delivery->tokens[i],
-                                                  now_ns(probe))
-                      : probe_ledger_failed(&probe->ledger, delivery->tokens[i], now_ns(probe));
+            is_stored
+                ? probe_ledger_acknowledged(&probe->ledger, delivery->tokens[i], now_ns(probe))
+                : probe_ledger_failed(&probe->ledger, delivery->tokens[i], now_ns(probe));
         if (!event.is_known)
             continue;
         probe_metrics_produced(&probe->metrics, event.partition, event.latency_ns);

@@ -124,8 +124,7 @@ static void grow(struct probe_topic *topic, struct client_broker *controller)
 static void on_controller(struct client_wait *wait, enum err err)
 {
     struct probe_topic *topic = container_of(wait, struct probe_topic, wait);
-    struct client_broker *controller =
-        err == OK ? client_cluster_controller(topic->cluster) : NULL;
+    struct client_broker *controller = err == OK ? client_cluster_controller(topic->cluster) : NULL;
 
     if (err == OK && controller == NULL)
         err = ERR_NOT_FOUND;

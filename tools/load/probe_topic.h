@@ -1,5 +1,5 @@
-/* probe_topic: the topic of a canary: made if it is missing, with one partition for each broker, and
- * grown to as many (as kminion does).
+/* probe_topic: the topic of a canary: made if it is missing, with one partition for each broker,
+ * and grown to as many (as kminion does).
  *
  * An operation of the caller's, zeroed but for what goes in, until done, which runs once, from the
  * loop of the cluster.  One try: who wants another one asks again. */
@@ -17,7 +17,8 @@ struct probe_topic {
     struct client_cluster *cluster;
     const char *name;
     uint32_t timeout_ms; /* of each step */
-    /* ERR_TIMEOUT, ERR_REFUSED, ...: problem says what went wrong, and error_code what Kafka said */
+    /* ERR_TIMEOUT, ERR_REFUSED, ...: problem says what went wrong, and error_code what Kafka said
+     */
     void (*done)(struct probe_topic *topic, enum err err);
     /* out */
     int32_t brokers_count;

@@ -58,7 +58,8 @@ Test(probe_ledger, takes_one_that_is_read_before_its_answer_comes, .init = begin
     cr_assert(probe_ledger_acknowledged(&ledger, sequence, 120).is_known);
     cr_assert(eq(u64, probe_ledger_awaited_count(&ledger), 0));
     check_sum(1);
-    sequence = probe_ledger_sent(&ledger, 0, 200); /* its answer is lost: it is there all the same */
+    sequence =
+        probe_ledger_sent(&ledger, 0, 200); /* its answer is lost: it is there all the same */
     cr_assert(probe_ledger_received(&ledger, sequence, 210).is_known);
     cr_assert(probe_ledger_failed(&ledger, sequence, 220).is_known);
     cr_assert(eq(u64, counts[0].failed, 0));
