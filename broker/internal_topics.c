@@ -37,6 +37,13 @@ const struct internal_topic *internal_topics_find(const char *name)
     return NULL;
 }
 
+bool internal_topics_takes_transactions(const char *name)
+{
+    const struct internal_topic *topic = internal_topics_find(name);
+
+    return topic == NULL || topic->key_type == KAFKA_COORDINATOR_KEY_TYPE_GROUP;
+}
+
 const struct internal_topic *internal_topics_of_keys(int8_t key_type)
 {
     for (int i = 0; key_type >= 0 && i < ROW_COUNT; i++)

@@ -7,6 +7,7 @@
 
 #include "broker/config/config_id.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct image;
@@ -23,6 +24,10 @@ struct internal_topic {
 
 /* NULL: a topic of users. */
 const struct internal_topic *internal_topics_find(const char *name);
+
+/* May a transaction have records in a topic of this name?  In those of users, and of groups'
+ * offsets; an end of one says nothing to the others, and they may not understand it. */
+bool internal_topics_takes_transactions(const char *name);
 
 /* NULL: there is no coordinator for keys of this type. */
 const struct internal_topic *internal_topics_of_keys(int8_t key_type);

@@ -53,7 +53,10 @@ void partition_append_marker(struct partition *partition, struct partition_marke
         .max_timestamp_ms = now_ms,
         .for_all = true, /* Kafka's WriteTxnMarkers appends with acks=all */
         .urgent = true,  /* PMK-1 */
-        .rules = {.origin = PRODUCER_COORDINATOR, .txn_v2 = marker->txn_v2},
+        .rules = {.origin = PRODUCER_COORDINATOR,
+                  .txn_v2 = marker->txn_v2,
+                  .ends_seen = marker->ends_seen,
+                  .seen = marker->seen},
         .done = on_appended,
     };
     err = build(marker, now_ms);

@@ -4,7 +4,7 @@
  *   PMK-1  it is appended behind what waits (append_queue.h) and may use the space that the journal
  *       keeps back: the transaction was decided already
  *   PMK-2  appended(OK) comes when the marker is in the log, or when an equal one was there
- *       already */
+ *       already, or none is needed for what was seen */
 #ifndef LEVEE_BROKER_PARTITION_MARKER_H
 #define LEVEE_BROKER_PARTITION_MARKER_H
 
@@ -19,7 +19,10 @@ struct partition_marker {
     bool commit;   /* else abort */
     bool txn_v2;   /* the rules of transaction.version 2 hold */
     int32_t coordinator_epoch;
-    /* Errors: ERR_PRODUCER_EPOCH, ERR_FENCED_EPOCH (of the coordinator), and partition_append's. */
+    bool ends_seen; /* it ends what is seen (producer_state.h), else nothing */
+    struct producer_open seen;
+    /* Errors: ERR_PRODUCER_EPOCH, ERR_FENCED_EPOCH (of the coordinator), ERR_TXN_STATE (what is
+     * open is not what was seen), and partition_append's. */
     void (*appended)(struct partition_marker *marker, enum err err);
     /* out, when OK */
     int64_t end_offset; /* behind it: who waits for it to be durable waits for this */

@@ -202,6 +202,8 @@ void group_coordinator_end_transaction(struct group_coordinator *groups, int32_t
     if (end->appended != NULL)
         end->write.appended = on_end_appended;
     runtime_write_set_marker(&end->write, &marker, end->producer_id, end->epoch, end->txn_v2);
+    end->write.append.rules.ends_seen = end->ends_seen;
+    end->write.append.rules.seen = end->seen;
     runtime_write_start(&end->write);
 }
 

@@ -44,6 +44,8 @@ struct group_transaction_end {
     int32_t coordinator_epoch;
     bool commit;
     bool txn_v2;
+    bool ends_seen;
+    struct producer_open seen;
     /* Optional: the marker is in the log, not durable yet; what stands behind it in the same
      * journal may be written now.  Perhaps inside the call, and before done, which may still say an
      * error. */

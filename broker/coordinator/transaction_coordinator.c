@@ -38,6 +38,7 @@ enum err transaction_coordinator_create(struct shard *shard, struct transaction_
     list_init(&coordinator->all);
     list_init(&coordinator->calls);
     list_init(&coordinator->flushes);
+    list_init(&coordinator->asked);
     transaction_timeouts_init(&coordinator->timeouts, coordinator);
     transaction_markers_init(&coordinator->markers, shard);
     transaction_orphans_init(&coordinator->orphans, coordinator);
@@ -184,6 +185,7 @@ void transaction_coordinator_destroy(struct transaction_coordinator *coordinator
     while ((entry = hash_map_next(&coordinator->entries, &cursor)) != NULL)
         remove_entry(entry);
     transaction_markers_deinit(&coordinator->markers);
+    asked_marker_end_all(&coordinator->asked);
     transaction_timeouts_deinit(&coordinator->timeouts);
     hash_map_deinit(&coordinator->entries);
     mem_free(coordinator);

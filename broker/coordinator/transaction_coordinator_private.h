@@ -4,6 +4,7 @@
 #define LEVEE_BROKER_COORDINATOR_TRANSACTION_COORDINATOR_PRIVATE_H
 
 #include "base/hash_map.h"
+#include "broker/coordinator/asked_marker.h"
 #include "broker/coordinator/transaction_completion.h"
 #include "broker/coordinator/transaction_coordinator.h"
 #include "broker/coordinator/transaction_orphans.h"
@@ -19,6 +20,7 @@ struct transaction_coordinator {
     struct list flushes;     /* of transaction_flush, under way */
     struct transaction_timeouts timeouts;
     struct transaction_markers markers;
+    struct list asked; /* of asked_marker: on their way */
     struct transaction_registrations registrations;
     struct transaction_orphans orphans;
     struct counter refused_ids;        /* there were as many as there may be (TCO-4) */

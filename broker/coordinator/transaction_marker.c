@@ -48,6 +48,8 @@ static void run(struct shard_call *hop)
             .coordinator_epoch = marker->coordinator_epoch,
             .commit = marker->commit,
             .txn_v2 = marker->txn_v2,
+            .ends_seen = marker->ends_seen,
+            .seen = marker->seen,
             .done = on_groups_done,
         };
         group_coordinator_end_transaction(at->groups, marker->index, &marker->offsets);
@@ -64,6 +66,8 @@ static void run(struct shard_call *hop)
         .commit = marker->commit,
         .txn_v2 = marker->txn_v2,
         .coordinator_epoch = marker->coordinator_epoch,
+        .ends_seen = marker->ends_seen,
+        .seen = marker->seen,
         .appended = on_appended,
     };
     partition_append_marker(marker->partition, &marker->plain);

@@ -22,6 +22,8 @@ struct transaction_marker {
     int32_t coordinator_epoch;
     bool commit;
     bool txn_v2;
+    bool ends_seen;
+    struct producer_open seen;
     bool is_awaited; /* OK means durable on the home shard, too: somebody is told */
     /* ERR_NOT_FOUND: the partition is not there, not led or not served now; others as
      * partition_append_marker. */

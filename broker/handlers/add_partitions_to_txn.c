@@ -8,6 +8,7 @@
 #include "broker/coordinator/transaction_call.h"
 #include "broker/coordinator/transaction_route.h"
 #include "broker/handlers.h"
+#include "broker/internal_topics.h"
 #include "broker/scatter.h"
 #include "broker/topic_ref.h"
 #include "net/protocol/kafka_enums.h"
@@ -80,6 +81,8 @@ static int16_t check_topic(const struct request *request, const asked_topic *top
     int16_t error;
 
     *image_out = topic_ref_find(request->home->image, false, topic->name, NULL, &error);
+    if (*image_out != NULL && !internal_topics_takes_transactions((*image_out)->name))
+        return KAFKA_TOPIC_AUTHORIZATION_FAILED;
     if (request->api_version >= VERSION_OF_BROKERS)
         return error;
     if ((*image_out != NULL && topic_is_internal((*image_out)->name)) ||

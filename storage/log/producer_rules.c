@@ -69,6 +69,35 @@ static enum err check_marker(const struct producer_entry *entry, const struct ba
     return OK;
 }
 
+/* DUR-T4: since somebody looked, another transaction may have begun, or the one that was open may
+ * have grown by what a coordinator knows of. */
+static enum err check_seen(const struct producer_entry *entry, const struct producer_open *seen,
+                           bool *repeated_out)
+{
+    struct producer_open now = producer_state_open_of(entry);
+
+    if (now.first_offset != seen->first_offset || now.last_offset != seen->last_offset)
+        return ERR_TXN_STATE;
+    *repeated_out = *repeated_out || now.first_offset < 0;
+    return OK;
+}
+
+/* A marker, against what is known of its producer: NULL: nothing. */
+static enum err check_end(const struct producer_state *ps, const struct producer_entry *entry,
+                          const struct batch_header *header, const struct control_marker *marker,
+                          const struct producer_rules *rules, struct producer_check *out)
+{
+    enum err err = OK;
+
+    if (entry != NULL)
+        err = check_marker(entry, header, marker, rules->txn_v2, &out->duplicate);
+    if (err == OK && rules->ends_seen)
+        err = check_seen(entry, &rules->seen, &out->duplicate);
+    if (err == OK && out->duplicate) /* it stands somewhere below, or need not stand anywhere */
+        out->base_offset = out->last_offset = ps->end_offset - 1;
+    return err;
+}
+
 /* Rules for data of a producer that is known. */
 static enum err check_data(const struct producer_entry *entry, const struct batch_header *header,
                            const struct producer_rules *rules)
@@ -86,13 +115,11 @@ static enum err check_data(const struct producer_entry *entry, const struct batc
 /* DUR-I11: as Kafka 4.3 (decision 0005).  A topic that was deleted and created again is new to a
  * producer that goes on, as is one that forgot it; but in a transaction of version 2 each partition
  * begins with sequence 0. */
-static enum err check_unknown(const struct batch_header *header,
-                              const struct control_marker *marker,
-                              const struct producer_rules *rules)
+static enum err check_unknown(const struct batch_header *header, const struct producer_rules *rules)
 {
     enum err err;
 
-    if (rules->origin != PRODUCER_CLIENT || marker)
+    if (rules->origin != PRODUCER_CLIENT)
         return OK;
     err = check_transaction(NULL, header, rules);
     if (err || !rules->txn_v2 || header->base_sequence == 0)
@@ -106,20 +133,15 @@ enum err producer_rules_check(const struct producer_state *ps, const struct prod
                               const struct producer_rules *rules, struct producer_check *out)
 {
     const struct producer_batch *batch = NULL;
-    enum err err;
 
     if (rules->origin == PRODUCER_VERBATIM || rules->origin == PRODUCER_REPLAY)
         return OK;
     if (header->producer_epoch < 0)
         return ERR_PRODUCER_EPOCH;
+    if (marker != NULL)
+        return check_end(ps, entry, header, marker, rules, out);
     if (entry == NULL)
-        return check_unknown(header, marker, rules);
-    if (marker != NULL) {
-        err = check_marker(entry, header, marker, rules->txn_v2, &out->duplicate);
-        if (err == OK && out->duplicate) /* it stands somewhere below */
-            out->base_offset = out->last_offset = ps->end_offset - 1;
-        return err;
-    }
+        return check_unknown(header, rules);
     if (rules->origin == PRODUCER_CLIENT)
         batch = find_duplicate(entry, header);
     if (batch == NULL)

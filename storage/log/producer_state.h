@@ -81,6 +81,12 @@ enum producer_origin {
     PRODUCER_REPLAY,      /* what is in the log already: likewise */
 };
 
+/* What is open of a producer, as somebody has seen it. */
+struct producer_open {
+    int64_t first_offset; /* of the transaction; -1: none is open */
+    int64_t last_offset;  /* of the newest batch; -1: not known */
+};
+
 struct producer_rules {
     enum producer_origin origin;
     bool txn_v2;        /* transaction.version 2: an unknown producer starts at 0; a marker has the
@@ -88,6 +94,8 @@ struct producer_rules {
     bool is_registered; /* CLIENT, transactional: the coordinator has the partition in the
                          * transaction (transaction_registration.h) */
     uint64_t owner;     /* who brings the batch (producer_shares.h) */
+    bool ends_seen;     /* COORDINATOR, a marker: it ends what is `seen` and nothing else */
+    struct producer_open seen;
 };
 
 struct producer_check {
@@ -128,7 +136,9 @@ void producer_state_deinit(struct producer_state *ps);
  *   ERR_FENCED_EPOCH       the marker's coordinator epoch is smaller than the last one seen
  *   ERR_NOMEM
  * A marker with txn_v2 and the epoch that is known, where nothing is open, was written before: a
- * duplicate (KAFKA-19999); under version 1 it may be the first, and is written.
+ * duplicate (KAFKA-19999); under version 1 it may be the first, and is written.  One with ends_seen
+ * is a duplicate where nothing is open as nothing was; ERR_TXN_STATE where anything is not as it
+ * was.
  * With VERBATIM and REPLAY only ERR_NOMEM is possible.  Batches come by producer_append.h. */
 must_use enum err producer_state_check(struct producer_state *ps, const struct batch_header *header,
                                        const struct control_marker *marker,
@@ -146,6 +156,19 @@ bool producer_state_update(struct producer_state *ps, const struct batch_header 
 /* The entry, or NULL. */
 const struct producer_entry *producer_state_find(const struct producer_state *ps,
                                                  int64_t producer_id);
+
+/* What is open of it now; NULL: nothing. */
+static inline struct producer_open producer_state_open_of(const struct producer_entry *entry)
+{
+    struct producer_open open = {.first_offset = -1, .last_offset = -1};
+
+    if (entry == NULL)
+        return open;
+    open.first_offset = entry->txn_first_offset;
+    if (entry->batch_count > 0)
+        open.last_offset = entry->batches[entry->batch_count - 1].last_offset;
+    return open;
+}
 
 /* Walk, longest idle first: NULL gives the first entry; NULL is the end. */
 const struct producer_entry *producer_state_next(const struct producer_state *ps,
