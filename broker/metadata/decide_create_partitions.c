@@ -1,5 +1,6 @@
 /* Decisions about partitions: CreatePartitions (KIP-195). */
 #include "base/hash_map.h"
+#include "broker/internal_topics.h"
 #include "broker/metadata/decision.h"
 #include "net/protocol/kafka_errors.h"
 
@@ -36,6 +37,21 @@ static bool check_count(struct decision *decision, const struct image_topic *top
     return true;
 }
 
+/* Where a group or a transactional id is kept follows from the number of partitions: with another
+ * one they would not be found, and what the old partition has of them could come back.  Kafka takes
+ * the request, and its coordinators refuse to write afterwards. */
+static bool check_internal(struct decision *decision, const struct image_topic *topic,
+                           answered_topic *answer)
+{
+    if (internal_topics_find(topic->name) == NULL)
+        return true;
+    return refuse(answer, KAFKA_INVALID_REQUEST,
+                  decision_text(decision,
+                                "The partitions of %s say where the broker finds its own state; "
+                                "their number stays.",
+                                topic->name));
+}
+
 static bool check_assignments(struct decision *decision, const struct image_topic *topic,
                               const asked_topic *asked, answered_topic *answer)
 {
@@ -70,7 +86,7 @@ static enum err grow_one(struct decision *decision, const asked_topic *asked,
         refuse(answer, KAFKA_UNKNOWN_TOPIC_OR_PARTITION, (struct wire_string){0});
         return OK;
     }
-    if (!check_count(decision, topic, asked, answer) ||
+    if (!check_count(decision, topic, asked, answer) || !check_internal(decision, topic, answer) ||
         !check_assignments(decision, topic, asked, answer))
         return OK;
     decision_live_brokers(decision, &leader);

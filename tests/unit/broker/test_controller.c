@@ -256,6 +256,16 @@ Test(controller, partitions_only_become_more)
     cr_assert(eq(i16, grow("nothing", 5, NULL), KAFKA_UNKNOWN_TOPIC_OR_PARTITION));
 }
 
+Test(controller, where_coordinators_keep_what_follows_from_the_number_of_partitions_it_stays)
+{
+    make("__transaction_state", 2);
+    make("__consumer_offsets", 2);
+    cr_expect(eq(i16, grow("__transaction_state", 3, NULL), KAFKA_INVALID_REQUEST));
+    cr_expect(eq(i16, grow("__consumer_offsets", 3, NULL), KAFKA_INVALID_REQUEST));
+    cr_expect(eq(u32, topic_on(1, "__transaction_state")->partition_count, 2));
+    cr_expect(eq(u32, topic_on(1, "__consumer_offsets")->partition_count, 2));
+}
+
 static int16_t alter(int8_t type, const char *resource, const char *key, int8_t operation,
                      const char *value, const char *message)
 {
