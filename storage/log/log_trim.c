@@ -8,6 +8,7 @@
 #include "storage/log/log_roll.h"
 #include "storage/log/log_snapshot.h"
 #include "storage/log/log_swap.h"
+#include "storage/log/segment_aborted.h"
 
 /* ---- entries that wait for their journal group */
 
@@ -374,7 +375,8 @@ enum err log_cut_state(struct log *log, struct segment *segment, int64_t offset,
     if (log->roll_snapshot.offset >= offset)
         log_thaw_snapshot(log);
     log->producers_dirty = true;
-    if (producer_state_truncate(&log->producers, offset))
+    if (producer_state_truncate(&log->producers, offset) &&
+        (segment->aborted.is_loaded || segment_aborted_load(segment) == OK)) /* SGA-1 */
         return OK; /* nor is there a marker behind it */
     log->window_offset = -1;
     return log_rebuild_producers(log);

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "record/batch_builder.h"
 #include "storage/log/log_aborted.h"
+#include "storage/log/log_roll.h"
 #include "storage/log/producer_append.h"
 #include "storage/log/segment_aborted.h"
 #include "tests/unit/storage/trim_rig.h"
@@ -610,6 +611,54 @@ Test(log_transactions, an_index_that_is_wrong_is_made_anew, .init = up_small)
     cr_assert(fixture_has_line("LVE-2210"));
     walk();
     check_range(0, 100);
+}
+
+/* The segment before an empty one is the active one again (SGA-1). */
+static void a_cut_between_segments(bool is_lost)
+{
+    struct log *log = fixture.at[0].log;
+    struct segment *closed;
+    int64_t end;
+    enum err err;
+
+    fill_aborted(20);
+    end = log_offsets(log).log_end;
+    cr_assert(eq(int, log_roll(log, end, true), OK));
+    cr_assert(fixture_settle());
+    fixture_checkpoint();
+    fixture_checkpoint();
+    closed = segment_manifest_at(&log->segments, log->segments.count - 2);
+    cr_assert(lt(u32, 0, closed->aborted.count));
+    segment_aborted_unload(&closed->aborted_cached);
+    cr_assert(not(closed->aborted.is_loaded));
+    if (is_lost)
+        cr_assert(lt(u32, 3, lose_files(".txnindex")));
+    while ((err = log_truncate(log, end, NULL, NULL)) == ERR_FULL)
+        fixture_run_ms(1);
+    cr_assert(eq(int, err, OK));
+    cr_assert(log_active(log) == closed);
+    log->config.segment_bytes = 1 << 20; /* what follows has room in it */
+    put_ok(1, NULL, true);
+    put_ok(1, &cancel, true);
+    cr_assert(fixture_settle());
+    walk();
+    check_range(0, end + 2);
+    check_aborted(0, end + 2, 11);
+    fixture_checkpoint();
+    fixture_crash(SIM_POWER_LOSS);
+    cr_assert(fixture_start());
+    check_aborted(0, end + 2, 11);
+}
+
+Test(log_transactions, a_cut_between_segments_goes_on_with_the_index_of_the_one_before,
+     .init = up_small)
+{
+    a_cut_between_segments(false);
+}
+
+Test(log_transactions, so_it_does_where_that_index_is_lost, .init = up_small)
+{
+    a_cut_between_segments(true);
 }
 
 Test(log_transactions, retention_keeps_what_an_open_transaction_reaches_into, .init = up_small)
