@@ -23,6 +23,7 @@ struct store_cleaning {
     uint64_t
         uncompressed_max_bytes; /* a batch that expands to more cannot be compacted; 0: 256 MiB */
     double bytes_per_second;    /* read and written; 0: no limit */
+    uint32_t transactions_max;  /* aborted or undecided, that a pass remembers; 0: 65536 */
 };
 
 struct store_options {

@@ -4,9 +4,13 @@
 
 enum {
     BACKOFF_MS = 15000,
-    PUT_OFF_MS = 60000, /* CLN-4 */
+    PUT_OFF_MS = 60000, /* CLN-4: the first time, then twice as long each */
+    PUT_OFF_MAX_MS = 3600000,
     MAP_BYTES = 32 << 20,
     BATCH_BYTES = 256 << 20,
+    TRANSACTIONS_MAX = 1 << 16, /* 1.5 MiB of them */
+    LOADS_MAX = 4,              /* CLN-5 */
+    LOOK_ON_MS = 10,
 };
 
 static void set_aside(struct cleaner *cleaner, struct log *log, enum err err)
@@ -36,6 +40,8 @@ static struct store_cleaning ask(struct cleaner *cleaner)
         cleaning.map_max_bytes = MAP_BYTES;
     if (cleaning.uncompressed_max_bytes == 0)
         cleaning.uncompressed_max_bytes = BATCH_BYTES;
+    if (cleaning.transactions_max == 0)
+        cleaning.transactions_max = TRANSACTIONS_MAX;
     if (!(cleaning.bytes_per_second > 0))
         cleaning.bytes_per_second = DBL_MAX;
     return cleaning;
@@ -61,6 +67,21 @@ static void note_result(struct cleaner *cleaner, const struct cleaner_pass_resul
     gauge_set(&metrics->cleaner_map_bytes, (int64_t)result->map_bytes);
 }
 
+/* CLN-4 */
+static void put_off(struct cleaner *cleaner, struct log *log, enum err err)
+{
+    uint32_t before_ms = log->clean_wait_ms;
+
+    if (err == OK)
+        log->clean_wait_ms = 0;
+    if (err != ERR_NOSPACE && err != ERR_NOT_FOUND && err != ERR_NOMEM)
+        return;
+    log->clean_wait_ms = before_ms == 0                    ? PUT_OFF_MS
+                         : before_ms >= PUT_OFF_MAX_MS / 2 ? PUT_OFF_MAX_MS
+                                                           : before_ms * 2;
+    log->clean_after_ns = clock_deadline_ns(loop_now_ns(cleaner->env->loop), log->clean_wait_ms);
+}
+
 static void on_ended(void *context, struct log *log, const struct cleaner_pass_result *result)
 {
     struct cleaner *cleaner = context;
@@ -77,8 +98,8 @@ static void on_ended(void *context, struct log *log, const struct cleaner_pass_r
                  log_u64("keyless_records", result->counts.keyless));
     else if (log != NULL && !is_passing(err))
         set_aside(cleaner, log, err);
-    if (log != NULL && (err == ERR_NOSPACE || err == ERR_NOT_FOUND)) /* CLN-4 */
-        log->clean_after_ns = clock_deadline_ns(loop_now_ns(cleaner->env->loop), PUT_OFF_MS);
+    if (log != NULL)
+        put_off(cleaner, log, err);
     if (!cleaner->is_on)
         cleaner->events->idle(cleaner->context);
     else
@@ -105,7 +126,8 @@ static bool is_better(const struct cleaner_section *section, const struct cleane
     return cleaner_section_ratio(section) > cleaner_section_ratio(best);
 }
 
-static struct log *choose(struct cleaner *cleaner, struct cleaner_section *out)
+static struct log *choose(struct cleaner *cleaner, struct cleaner_section_look *look,
+                          struct cleaner_section *out)
 {
     struct log *best = NULL;
     uint64_t dirty_bytes = 0;
@@ -114,9 +136,15 @@ static struct log *choose(struct cleaner *cleaner, struct cleaner_section *out)
     {
         struct log *log = container_of(node, struct log, node);
         struct cleaner_section section;
+        bool is_found;
         if (log->clean_after_ns > loop_now_ns(cleaner->env->loop))
             continue; /* CLN-4 */
-        if (!log->config.compact || !cleaner_section_find(log, log_wall_ms(log), &section))
+        look->now_ms = log_wall_ms(log);
+        look->has_failed = false;
+        is_found = log->config.compact && cleaner_section_find(log, look, &section);
+        if (look->has_failed)
+            put_off(cleaner, log, ERR_NOT_FOUND);
+        if (!is_found)
             continue;
         dirty_bytes += section.dirty_bytes;
         if (cleaner_section_is_due(log, &section) && (best == NULL || is_better(&section, out))) {
@@ -131,18 +159,20 @@ static struct log *choose(struct cleaner *cleaner, struct cleaner_section *out)
 void cleaner_look(struct cleaner *cleaner)
 {
     struct store_cleaning cleaning = ask(cleaner);
+    struct cleaner_section_look look = {.loads_left = LOADS_MAX};
     struct cleaner_section section;
     struct log *log;
 
     if (!cleaner->is_on || cleaner->pass != NULL || cleaner->env->state != STORE_RUNNING ||
         cleaner->env->stopping)
         return;
-    log = cleaning.is_off || cleaner->env->space->is_short ? NULL : choose(cleaner, &section);
+    log =
+        cleaning.is_off || cleaner->env->space->is_short ? NULL : choose(cleaner, &look, &section);
     if (log != NULL)
         cleaner->pass = cleaner_pass_begin(log, &section, &cleaning, cleaner->offload,
                                            cleaner->dir_fd, &pass_events, cleaner);
     if (cleaner->pass == NULL)
-        expect(cleaner, ask(cleaner).backoff_ms);
+        expect(cleaner, look.is_cut ? LOOK_ON_MS : cleaning.backoff_ms);
 }
 
 static void on_timer(struct timer *timer)

@@ -6,8 +6,10 @@
  *          again by this process; what lacks memory or space is tried again
  *   CLN-2  only logs whose cleanup.policy contains compact, as it is now
  *   CLN-3  a file system that could not be synced fails the store (store.h, STO-3)
- *   CLN-4  one for which there is no space, or of which a file is missing, leaves others their turn
- *          for a while */
+ *   CLN-4  one for which there is no space or no memory, or of which a file is missing, leaves
+ *          others their turn for a while, twice as long each time
+ *   CLN-5  a look reads the indexes of a few segments, where it has to; what they say stays known,
+ *          and another look follows soon */
 #ifndef LEVEE_STORAGE_CLEANER_CLEANER_H
 #define LEVEE_STORAGE_CLEANER_CLEANER_H
 

@@ -54,6 +54,7 @@ void cleaner_batch_init(struct cleaner_batch *batch, size_t uncompressed_max_byt
     batch->records = (struct cleaner_bytes){0};
     batch->aborts = (struct cleaner_offsets){0};
     batch->counts = (struct cleaner_batch_counts){0};
+    batch->decoded_bytes = 0;
 }
 
 void cleaner_batch_deinit(struct cleaner_batch *batch)
@@ -69,6 +70,16 @@ bool cleaner_batch_marker(const uint8_t *bytes, const struct batch_header *heade
 {
     return batch_is_control(header) && batch_has_producer(header) &&
            control_parse_marker(bytes, header, out) == OK;
+}
+
+static enum err open_batch(struct cleaner_batch *batch, const uint8_t *bytes,
+                           const struct batch_header *header)
+{
+    enum err err = batch_reader_open(&batch->reader, bytes, header->size_bytes);
+
+    if (err == OK)
+        batch->decoded_bytes += batch->reader.walk.size_bytes;
+    return err;
 }
 
 /* ---- the map */
@@ -145,7 +156,7 @@ enum err cleaner_batch_map(struct cleaner_batch *batch, const uint8_t *bytes,
         return OK;
     if (!batch_crc_is_good(bytes, header))
         return ERR_CORRUPT;
-    err = batch_reader_open(&batch->reader, bytes, header->size_bytes);
+    err = open_batch(batch, bytes, header);
     while (err == OK) {
         enum err mapped;
         err = read_ahead(batch, &ahead, from_offset);
@@ -378,7 +389,7 @@ static enum err put_horizon(struct cleaner_batch *batch, const uint8_t *bytes,
                             const struct batch_header *header, struct cleaner_bytes *out)
 {
     uint32_t count = (uint32_t)header->record_count;
-    enum err err = batch_reader_open(&batch->reader, bytes, header->size_bytes);
+    enum err err = open_batch(batch, bytes, header);
 
     batch->keep.size_bytes = 0;
     if (err == OK)
@@ -447,7 +458,7 @@ static enum err filter_data(struct cleaner_batch *batch, const uint8_t *bytes,
         batch->counts.records_in += header->record_count > 0 ? (uint64_t)header->record_count : 0;
         return drop(batch, bytes, header, must_stay, out);
     }
-    err = batch_reader_open(&batch->reader, bytes, header->size_bytes);
+    err = open_batch(batch, bytes, header);
     if (err == OK)
         err = choose(batch, &kept);
     if (err != OK)

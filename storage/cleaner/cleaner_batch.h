@@ -62,6 +62,7 @@ struct cleaner_batch {
     struct cleaner_bytes records;  /* of the batch being made */
     struct cleaner_offsets aborts; /* since the pass has emptied it */
     struct cleaner_batch_counts counts;
+    uint64_t decoded_bytes; /* of records that were gone through */
 };
 
 /* The pass's members are set.  uncompressed_max_bytes: no batch may expand to more. */

@@ -10,7 +10,7 @@
 enum {
     SLICE_BYTES = 1 << 20,
     WRITE_BYTES = 512 << 10,
-    TRANSACTIONS_MAX = 1 << 16, /* 1.5 MiB of them */
+    DECODED_BYTES = 4 << 20, /* of one job; a batch may have more */
 };
 
 static void next_slice(struct cleaner_pass *pass);
@@ -25,7 +25,9 @@ static enum err work_on(struct cleaner_pass *pass, const struct batch_header *he
     enum err err;
 
     switch (pass->phase) {
-    case PHASE_NOTE:
+    case PHASE_NOTE: /* what was undecided at first_dirty begins there (CLT-1) */
+        if (batch_last_offset(header) < pass->section.first_dirty)
+            return OK;
         err = cleaner_transactions_note(&pass->transactions, header,
                                         cleaner_batch_marker(bytes, header, &marker) ? &marker
                                                                                      : NULL);
@@ -55,6 +57,7 @@ static void work(struct offload_job *job)
     const uint8_t *bytes;
     size_t skip_bytes = (size_t)(pass->job_pos - pass->in_pos);
     size_t noted_bytes = pass->out.size_bytes;
+    uint64_t decoded_bytes = pass->batch.decoded_bytes;
     enum err err;
 
     batch_walk_init(&walk, pass->in + skip_bytes, pass->in_bytes - skip_bytes);
@@ -65,6 +68,8 @@ static void work(struct offload_job *job)
         if (err != OK)
             break;
         pass->job_pos += header.size_bytes;
+        if (pass->batch.decoded_bytes >= decoded_bytes + DECODED_BYTES)
+            break; /* CPS-4 */
     }
     if (pass->out.size_bytes > noted_bytes)
         cleaner_group_note(&pass->group, pass->out.bytes + noted_bytes,
@@ -133,7 +138,8 @@ static void begin_again(struct cleaner_pass *pass)
     cleaner_map_deinit(&pass->map);
     cleaner_map_init(&pass->map, prng_u64(pass->env->prng), pass->cleaning.map_max_bytes);
     cleaner_transactions_deinit(&pass->transactions);
-    cleaner_transactions_init(&pass->transactions, prng_u64(pass->env->prng), TRANSACTIONS_MAX);
+    cleaner_transactions_init(&pass->transactions, prng_u64(pass->env->prng),
+                              pass->cleaning.transactions_max);
     begin_phase(pass, PHASE_NOTE);
 }
 
@@ -398,7 +404,7 @@ struct cleaner_pass *cleaner_pass_begin(struct log *log, const struct cleaner_se
                                          .delete_retention_ms = log->config.delete_retention_ms};
     cleaner_group_init(&pass->group);
     cleaner_map_init(&pass->map, prng_u64(env->prng), cleaning->map_max_bytes);
-    cleaner_transactions_init(&pass->transactions, prng_u64(env->prng), TRANSACTIONS_MAX);
+    cleaner_transactions_init(&pass->transactions, prng_u64(env->prng), cleaning->transactions_max);
     cleaner_batch_init(&pass->batch, cleaning->uncompressed_max_bytes);
     if (cleaner_producers_take(&pass->producers, &log->producers) != OK ||
         grow(pass, SLICE_BYTES) != OK) {

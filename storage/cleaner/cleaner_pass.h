@@ -10,7 +10,9 @@
  *   CPS-1  at most one operation is in flight: of a file, of a job, of the timer
  *   CPS-2  readers go on with what they have open: the old segments live as long as that
  *   CPS-3  a pass that ends early has replaced whole groups, in order: each of them is clean, and
- *           the next pass begins where this one did */
+ *           the next pass begins where this one did
+ *   CPS-4  a job ends behind the batch with which it has gone through a few MiB of records, however
+ *          small they were in the file: others wait for the same threads */
 #ifndef LEVEE_STORAGE_CLEANER_CLEANER_PASS_H
 #define LEVEE_STORAGE_CLEANER_CLEANER_PASS_H
 

@@ -13,12 +13,17 @@ static void end_pass(struct cleaner_pass *pass)
 {
     int64_t undecided = cleaner_transactions_first_undecided(&pass->transactions);
     int64_t clean_end = pass->filter_end;
+    bool is_behind;
 
     if (pass->batch.decided_end < clean_end)
         clean_end = pass->batch.decided_end;
-    pass->log->undecided_end = undecided < clean_end ? pass->section.end_offset : 0;
-    if (undecided < clean_end)
+    is_behind = undecided < clean_end;
+    if (is_behind)
         clean_end = undecided;
+    /* One that knew of no more transactions goes on in the next pass, if this one got anywhere. */
+    is_behind = is_behind &&
+                (pass->batch.decided_end == INT64_MAX || clean_end <= pass->section.first_dirty);
+    pass->log->undecided_end = is_behind ? pass->section.end_offset : 0;
     cleaner_pass_end(pass, log_swap_note_cleaned(pass->log, clean_end));
 }
 

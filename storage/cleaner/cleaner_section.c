@@ -2,34 +2,69 @@
 
 #include "storage/log/log_trim.h"
 
-static bool is_young(const struct log *log, struct segment *segment, int64_t now_ms)
+/* May the indexes of one more segment be read? */
+static bool may_load(struct cleaner_section_look *look)
 {
-    int64_t lag_ms = log->config.min_compaction_lag_ms;
-
-    return lag_ms > 0 && log_segment_newest_ms(segment) > now_ms - lag_ms;
+    if (look->loads_left == 0) {
+        look->is_cut = true;
+        return false;
+    }
+    look->loads_left--;
+    return true;
 }
 
-static bool may_be_cleaned(const struct log *log, struct segment *segment, int64_t now_ms)
+static bool is_young(const struct log *log, struct segment *segment,
+                     struct cleaner_section_look *look)
+{
+    int64_t lag_ms = log->config.min_compaction_lag_ms;
+    int64_t newest_ms;
+
+    if (lag_ms <= 0)
+        return false;
+    if (segment->newest_ms < 0 && !may_load(look))
+        return true;
+    newest_ms = log_segment_newest_ms(segment);
+    look->has_failed = look->has_failed || newest_ms < 0;
+    return newest_ms < 0 || newest_ms > look->now_ms - lag_ms;
+}
+
+static bool may_be_cleaned(const struct log *log, struct segment *segment,
+                           struct cleaner_section_look *look)
 {
     return !segment->is_active && !segment->is_swap && segment->size_bytes > 0 &&
            segment->written_pos == segment->size_bytes && log->marked_base_offset >= 0 &&
            !log_recovery_needs(log, segment) && segment->end_offset <= log->offsets.last_stable &&
-           !is_young(log, segment, now_ms); /* CLS-1 */
+           !is_young(log, segment, look); /* CLS-1 */
 }
 
-/* Its first record was made so long ago. */
-static bool is_overdue(const struct log *log, struct segment *segment, int64_t now_ms)
+/* When its first record was made; INT64_MAX: it does not say.  -1: not known now.  It is read once,
+ * and stays known. */
+static int64_t first_ms(struct segment *segment, struct cleaner_section_look *look)
+{
+    if (segment->first_timestamp_ms >= 0)
+        return segment->first_timestamp_ms;
+    if (!may_load(look))
+        return -1;
+    if (segment_load_indexes(segment) != OK) {
+        look->has_failed = true;
+        return -1;
+    }
+    if (segment->first_timestamp_ms < 0)
+        segment->first_timestamp_ms = INT64_MAX; /* it is closed: it says nothing else any more */
+    return segment->first_timestamp_ms;
+}
+
+static bool is_overdue(const struct log *log, struct segment *segment,
+                       struct cleaner_section_look *look)
 {
     int64_t lag_ms = log->config.max_compaction_lag_ms;
+    int64_t first = lag_ms == INT64_MAX ? -1 : first_ms(segment, look);
 
-    if (lag_ms == INT64_MAX)
-        return false;
-    if (segment->first_timestamp_ms < 0 && segment_load_indexes(segment) != OK)
-        return false; /* it is read once, and stays known */
-    return segment->first_timestamp_ms >= 0 && segment->first_timestamp_ms < now_ms - lag_ms;
+    return first >= 0 && first < look->now_ms - lag_ms;
 }
 
-bool cleaner_section_find(struct log *log, int64_t now_ms, struct cleaner_section *out)
+bool cleaner_section_find(struct log *log, struct cleaner_section_look *look,
+                          struct cleaner_section *out)
 {
     int64_t first_dirty = log->cleaned_offset;
 
@@ -51,11 +86,11 @@ bool cleaner_section_find(struct log *log, int64_t now_ms, struct cleaner_sectio
             out->clean_bytes += segment->size_bytes;
             continue;
         }
-        if (!may_be_cleaned(log, segment, now_ms))
+        if (!may_be_cleaned(log, segment, look))
             break;
         out->dirty_bytes += segment->size_bytes;
         out->end_offset = segment->end_offset;
-        out->is_overdue = out->is_overdue || is_overdue(log, segment, now_ms);
+        out->is_overdue = out->is_overdue || is_overdue(log, segment, look);
     }
     return out->dirty_bytes > 0 && out->end_offset > log->undecided_end; /* CLS-2 */
 }

@@ -10,7 +10,9 @@
  *          committed data asks for what is aborted in it when it has its bytes, and the entry of
  *          that goes with the marker, one pass behind the data at the earliest (DUR-T13)
  *   CLS-4  none while a segment has not got its name after a swap, which a start mends: a pass
- * would step over it, and take it for looked at */
+ *          would step over it, and take it for looked at
+ *   CLS-5  a look loads the indexes of so many segments as it may; of what is not known yet no age
+ *          is believed: it may be too young, and is not overdue */
 #ifndef LEVEE_STORAGE_CLEANER_CLEANER_SECTION_H
 #define LEVEE_STORAGE_CLEANER_CLEANER_SECTION_H
 
@@ -24,8 +26,17 @@ struct cleaner_section {
     bool is_overdue; /* max.compaction.lag.ms */
 };
 
-/* now_ms: wall clock.  False: nothing is to be cleaned in this log. */
-bool cleaner_section_find(struct log *log, int64_t now_ms, struct cleaner_section *out);
+/* One look, at many logs. */
+struct cleaner_section_look {
+    int64_t now_ms;      /* wall clock */
+    uint32_t loads_left; /* CLS-5 */
+    bool is_cut;         /* out: there were too few of them */
+    bool has_failed;     /* out: one could not be read */
+};
+
+/* False: nothing is to be cleaned in this log. */
+bool cleaner_section_find(struct log *log, struct cleaner_section_look *look,
+                          struct cleaner_section *out);
 
 /* Dirty bytes of all that may be cleaned: 0..1. */
 double cleaner_section_ratio(const struct cleaner_section *section);

@@ -52,6 +52,7 @@ struct log {
     bool is_swapping;        /* segments are being replaced (log_swap.h) */
     bool is_uncleanable;     /* the cleaner has set it aside */
     uint64_t clean_after_ns; /* the cleaner leaves others their turn until then (CLN-4) */
+    uint32_t clean_wait_ms;  /* the last time it left them so long; 0: none since it went well */
     int64_t cleaned_offset;  /* the cleaner begins there (log_swap.h) */
     int64_t undecided_end;   /* a pass up to there ended before a transaction; 0: none did */
     bool was_cut;            /* since the last checkpoint began, ... */

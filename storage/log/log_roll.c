@@ -16,6 +16,22 @@ struct segment *log_add_segment(struct log *log, int64_t base_offset)
     return segment;
 }
 
+/* Of a segment that has not got its name after a swap (log_swap.h): the next start would give it to
+ * a segment that is not there any more. */
+static void delete_swap(struct log *log, struct segment *named, enum log_file_kind kind)
+{
+    struct log_environment *env = log->env;
+    char from[LOG_PATH_MAX];
+    char to[LOG_PATH_MAX];
+
+    named->is_swap = true;
+    segment_path(named, kind, false, from);
+    named->is_swap = false;
+    segment_path(named, kind, true, to);
+    if (kind <= LOG_FILE_TXN_INDEX && env->io->v->file_rename(env->io, from, to) == OK)
+        file_deletion_add(env->deletion, to, false, log->config.file_delete_delay_ms);
+}
+
 void log_delete_segment_files(struct log *log, int64_t base_offset)
 {
     struct log_environment *env = log->env;
@@ -30,6 +46,7 @@ void log_delete_segment_files(struct log *log, int64_t base_offset)
         segment_path(named, (enum log_file_kind)kind, true, to);
         if (env->io->v->file_rename(env->io, from, to) == OK)
             file_deletion_add(env->deletion, to, false, log->config.file_delete_delay_ms);
+        delete_swap(log, named, (enum log_file_kind)kind);
     }
     segment_free(named);
 }

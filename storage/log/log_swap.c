@@ -173,6 +173,16 @@ static void note_base(struct leftovers *found, int64_t base_offset)
     found->bases[found->base_count++] = base_offset;
 }
 
+/* Each has several files. */
+static void note_other(struct leftovers *found, int64_t base_offset)
+{
+    for (uint32_t i = 0; i < found->other_count; i++)
+        if (found->others[i] == base_offset)
+            return;
+    if (found->other_count < SWAPS_MAX)
+        found->others[found->other_count++] = base_offset;
+}
+
 static void on_file(void *context, const char *name, bool is_dir)
 {
     struct leftovers *found = context;
@@ -189,8 +199,7 @@ static void on_file(void *context, const char *name, bool is_dir)
             found->swaps[found->swap_count++] = base_offset;
     } else if (parse(name, swap_suffix, &base_offset, &kind) ||
                parse(name, cleaned_suffix, &base_offset, &kind)) {
-        if (found->other_count < SWAPS_MAX)
-            found->others[found->other_count++] = base_offset;
+        note_other(found, base_offset);
     }
 }
 

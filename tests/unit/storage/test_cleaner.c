@@ -4,8 +4,10 @@
 #include "record/batch_builder.h"
 #include "record/batch_reader.h"
 #include "record/big_endian.h"
+#include "storage/cleaner/cleaner_pass_private.h"
 #include "storage/log/log_aborted.h"
 #include "storage/log/log_producers.h"
+#include "storage/log/log_roll.h"
 #include "storage/store_private.h"
 #include "tests/support/store_fixture.h"
 
@@ -443,6 +445,7 @@ Test(cleaner, a_cut_makes_a_log_dirty_again)
 Test(cleaner, who_reads_what_was_replaced_is_waited_for)
 {
     struct log *log = fixture.at[0].log;
+    struct cleaner_section_look look = {.now_ms = clock_wall_ms(fixture.loops[0].clock)};
     struct cleaner_section section;
     struct segment *read;
 
@@ -453,9 +456,9 @@ Test(cleaner, who_reads_what_was_replaced_is_waited_for)
     cr_assert(segment_manifest_is_retired(read));
     fill(60, true);
     fixture_checkpoint();
-    cr_assert(not(cleaner_section_find(log, clock_wall_ms(fixture.loops[0].clock), &section)));
+    cr_assert(not(cleaner_section_find(log, &look, &section)));
     segment_manifest_io_ended(read);
-    cr_assert(cleaner_section_find(log, clock_wall_ms(fixture.loops[0].clock), &section));
+    cr_assert(cleaner_section_find(log, &look, &section));
     clean();
     (void)check_content();
 }
@@ -464,14 +467,245 @@ Test(cleaner, who_reads_what_was_replaced_is_waited_for)
 Test(cleaner, no_pass_steps_over_a_segment_without_its_name)
 {
     struct log *log = fixture.at[0].log;
-    int64_t now_ms = clock_wall_ms(fixture.loops[0].clock);
+    struct cleaner_section_look look = {.now_ms = clock_wall_ms(fixture.loops[0].clock)};
     struct cleaner_section section;
 
     fill(120, true);
-    cr_assert(cleaner_section_find(log, now_ms, &section));
+    cr_assert(cleaner_section_find(log, &look, &section));
     segment_manifest_at(&log->segments, 1)->is_swap = true;
-    cr_assert(not(cleaner_section_find(log, now_ms, &section)));
+    cr_assert(not(cleaner_section_find(log, &look, &section)));
     segment_manifest_at(&log->segments, 1)->is_swap = false;
+}
+
+/* ---- what a pass remembers of transactions is bounded (CLT-3) */
+
+static struct cleaner_events own_events;
+static const struct cleaner_events *events_before;
+
+static void ask_for_few(void *context, struct store_cleaning *cleaning)
+{
+    events_before->ask(context, cleaning);
+    cleaning->transactions_max = 4;
+}
+
+static void remember_few(void)
+{
+    events_before = fixture.store->cleaner.events;
+    own_events = *events_before;
+    own_events.ask = ask_for_few;
+    fixture.store->cleaner.events = &own_events;
+}
+
+/* What an earlier pass has emptied counts no more. */
+Test(cleaner, more_aborted_transactions_than_a_pass_remembers_are_cleaned_in_several)
+{
+    int64_t end;
+
+    fixture.at[0].log->config.delete_retention_ms = 3600000;
+    remember_few();
+    for (int i = 0; i < 12; i++) {
+        put(2, i, false);
+        mark(2, false);
+    }
+    end = end_offset;
+    fill(60, false);
+    for (int i = 0; i < 8; i++)
+        clean();
+    cr_assert(lt(i64, end, fixture.at[0].log->cleaned_offset));
+    (void)check_content();
+}
+
+/* ---- ages (CLS-5) */
+
+static void forget_ages(struct log *log)
+{
+    for (uint32_t i = 0; i + 1 < log->segments.count; i++) {
+        segment_unload_indexes(segment_manifest_at(&log->segments, i));
+        segment_manifest_at(&log->segments, i)->newest_ms = -1;
+        segment_manifest_at(&log->segments, i)->first_timestamp_ms = -1;
+    }
+}
+
+Test(cleaner, a_look_reads_few_indexes_and_believes_no_age_that_it_does_not_know)
+{
+    struct log *log = fixture.at[0].log;
+    struct cleaner_section_look look = {.now_ms = clock_wall_ms(fixture.loops[0].clock)};
+    struct cleaner_section section;
+
+    fill(300, false);
+    look.now_ms = clock_wall_ms(fixture.loops[0].clock) + 1000000;
+    log->config.min_compaction_lag_ms = 1000;
+    forget_ages(log);
+    cr_assert(not(cleaner_section_find(log, &look, &section)), "it may be too young");
+    cr_assert(look.is_cut);
+    look.loads_left = 3;
+    cr_assert(cleaner_section_find(log, &look, &section));
+    cr_assert(eq(i64, section.end_offset, segment_manifest_at(&log->segments, 2)->end_offset));
+    look.loads_left = 0;
+    cr_assert(cleaner_section_find(log, &look, &section), "they stay known");
+    cr_assert(eq(i64, section.end_offset, segment_manifest_at(&log->segments, 2)->end_offset));
+    log->config.min_compaction_lag_ms = 0;
+    log->config.max_compaction_lag_ms = 1000;
+    forget_ages(log);
+    cr_assert(cleaner_section_find(log, &look, &section));
+    cr_assert(not(section.is_overdue));
+    look.loads_left = 1;
+    cr_assert(cleaner_section_find(log, &look, &section));
+    cr_assert(section.is_overdue);
+}
+
+Test(cleaner, what_cannot_be_read_may_be_too_young)
+{
+    struct log *log = fixture.at[0].log;
+    struct cleaner_section_look look = {.loads_left = 1};
+    struct cleaner_section section;
+    bool is_found;
+
+    fill(120, false);
+    look.now_ms = clock_wall_ms(fixture.loops[0].clock) + 1000000;
+    log->config.min_compaction_lag_ms = 1000;
+    forget_ages(log);
+    mem_end_after(1);
+    is_found = cleaner_section_find(log, &look, &section);
+    mem_end_after(0);
+    cr_assert(not(is_found));
+    cr_assert(look.has_failed);
+}
+
+Test(cleaner, looks_follow_each_other_until_the_ages_are_known)
+{
+    struct log *log = fixture.at[0].log;
+
+    fill(300, false);
+    log->config.min_cleanable_dirty_ratio = 2; /* never */
+    log->config.max_compaction_lag_ms = 3600000;
+    forget_ages(log);
+    cleaner_look(&fixture.store->cleaner);
+    fixture_run_ms(1000);
+    for (uint32_t i = 0; i + 1 < log->segments.count; i++)
+        cr_assert(le(i64, 0, segment_manifest_at(&log->segments, i)->first_timestamp_ms));
+}
+
+/* ---- what goes wrong again and again (CLN-4) */
+
+static void lose_aborted(void *context, const char *name, bool is_dir)
+{
+    char path[128];
+
+    if (strstr(name, ".txnindex") == NULL)
+        return;
+    snprintf(path, sizeof(path), "data/topic0-0/%s", name);
+    cr_assert(eq(int, fixture.loops[0].io->v->file_unlink(fixture.loops[0].io, path), OK));
+    ++*(int *)context;
+}
+
+Test(cleaner, a_log_that_cannot_be_cleaned_leaves_others_their_turn_ever_longer)
+{
+    struct log *log = fixture.at[0].log;
+    uint64_t put_off_ms = 60000;
+    int lost = 0;
+
+    fill(300, true);
+    for (uint32_t i = 0; i < log->segments.count; i++) {
+        struct segment *segment = segment_manifest_at(&log->segments, i);
+        if (!segment->is_active)
+            segment->aborted.is_loaded = false; /* as the cache of indexes leaves it */
+    }
+    cr_assert(eq(
+        int,
+        fixture.loops[0].io->v->dir_list(fixture.loops[0].io, "data/topic0-0", lose_aborted, &lost),
+        OK));
+    cr_assert(lt(int, 0, lost));
+    for (int i = 0; i < 8; i++) {
+        uint64_t now_ns = loop_now_ns(&fixture.loops[0]);
+        log->clean_after_ns = 0;
+        clean();
+        cr_assert(le(u64, now_ns + put_off_ms * SIM_MS, log->clean_after_ns));
+        put_off_ms = put_off_ms * 2 < 3600000 ? put_off_ms * 2 : 3600000;
+    }
+    cr_assert(not(has_leftovers()));
+}
+
+/* ---- a swap whose names could not be given */
+
+Test(cleaner, what_retention_takes_does_not_come_back_under_the_name_of_a_swap)
+{
+    struct log *log = fixture.at[0].log;
+    struct io *io = fixture.loops[0].io;
+    struct segment *segment;
+    char from[LOG_PATH_MAX];
+    char to[LOG_PATH_MAX];
+
+    fill(120, false);
+    segment = segment_manifest_at(&log->segments, 0);
+    segment_path(segment, LOG_FILE_LOG, false, from);
+    segment->is_swap = true;
+    segment_path(segment, LOG_FILE_LOG, false, to);
+    cr_assert(eq(int, io->v->file_rename(io, from, to), OK));
+    cr_assert(has_leftovers());
+    log_delete_segment_files(log, segment->base_offset);
+    cr_assert(not(has_leftovers()));
+    segment->is_swap = false;
+}
+
+/* ---- batches that are much larger than they look (CPS-4) */
+
+static void put_large(void)
+{
+    static uint8_t value[900000];
+    struct batch_builder_options options = batch_builder_options_default();
+    struct batch_builder builder;
+    struct compression_context *context = compression_context_create();
+    const uint8_t *bytes;
+    uint32_t size_bytes;
+
+    options.codec = COMPRESSION_LZ4;
+    batch_builder_init(&builder, &options);
+    cr_assert(eq(int,
+                 batch_builder_add_pair(&builder, "large", 5, value, sizeof(value),
+                                        clock_wall_ms(fixture.loops[0].clock)),
+                 OK));
+    cr_assert(eq(int, batch_builder_finish(&builder, context, &bytes, &size_bytes), OK));
+    append(bytes, size_bytes, false);
+    end_offset++;
+    batch_builder_deinit(&builder);
+    compression_context_destroy(context);
+}
+
+static uint64_t jobs;
+static uint64_t decoded_before;
+static void (*work_before)(struct offload_job *job);
+
+static void count_work(struct offload_job *job)
+{
+    struct cleaner_pass *pass = container_of(job, struct cleaner_pass, job);
+    uint64_t decoded;
+
+    decoded_before = pass->batch.decoded_bytes;
+    work_before(job);
+    decoded = pass->batch.decoded_bytes - decoded_before;
+    cr_assert(le(u64, decoded, (4 << 20) + 1000000));
+    jobs++;
+}
+
+Test(cleaner, a_job_goes_through_a_few_mebibytes_of_records)
+{
+    fixture.at[0].log->config.segment_bytes = 1 << 20;
+    for (int i = 0; i < 40; i++)
+        put_large();
+    fixture.at[0].log->config.segment_bytes = 6000;
+    cr_assert(fixture_settle());
+    for (int i = 0; i < 3; i++)
+        put(0, 1, false);
+    cr_assert(fixture_settle());
+    fixture_checkpoint();
+    fixture_checkpoint();
+    cleaner_look(&fixture.store->cleaner);
+    cr_assert_not_null(fixture.store->cleaner.pass);
+    work_before = fixture.store->cleaner.pass->job.work;
+    fixture.store->cleaner.pass->job.work = count_work;
+    cr_assert(sim_world_run_until(fixture.world, is_idle, NULL, 60 * SIM_SECOND));
+    cr_assert(le(u64, 16, jobs), "five of them a job, for the map and for what is left");
 }
 
 Test(cleaner, tombstones_may_stay_for_ever)
