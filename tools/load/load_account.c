@@ -86,8 +86,11 @@ static enum err take_room(struct load_account *account, struct load_producer *pr
                           const struct load_stamp *stamp, struct load_page **page_out)
 {
     struct load_transaction *transaction;
-    enum err err = load_page_ensure(account, producer, page_out);
+    enum err err = OK;
 
+    *page_out = load_page_of(producer, producer->next_sequence);
+    if (*page_out == NULL)
+        err = load_page_ensure(account, producer, page_out);
     if (err || stamp->transaction == 0 || stamp->transaction == producer->last_transaction)
         return err;
     transaction = load_queue_push(account, &producer->transactions);
@@ -97,6 +100,29 @@ static enum err take_room(struct load_account *account, struct load_producer *pr
         .number = stamp->transaction, .first = stamp->sequence, .end = LOAD_END_NONE};
     producer->last_transaction = stamp->transaction;
     return OK;
+}
+
+/* Producer, partition, and the two together. */
+static enum err take_tables(struct load_account *account, const struct load_stamp *stamp,
+                            uint32_t topic, int32_t partition, struct load_producer **producer_out,
+                            struct load_order **order_out, uint32_t *where_out)
+{
+    struct load_producer *producer = load_producer_find(account, stamp->producer);
+    int64_t found = load_partition_find(account, topic, partition);
+    enum err err = OK;
+
+    if (producer == NULL)
+        err = load_producer_ensure(account, stamp->producer, &producer);
+    if (!err && !follows_on(producer, stamp))
+        return ERR_INVALID;
+    *where_out = (uint32_t)found;
+    if (!err && found < 0)
+        err = load_partition_ensure(account, topic, partition, where_out);
+    if (err)
+        return err;
+    *producer_out = producer;
+    *order_out = load_order_find(producer, *where_out);
+    return *order_out != NULL ? OK : load_order_ensure(account, producer, *where_out, order_out);
 }
 
 enum err load_account_sent(struct load_account *account, const struct load_stamp *stamp,
@@ -112,13 +138,7 @@ enum err load_account_sent(struct load_account *account, const struct load_stamp
     if (stamp->run != account->run || stamp->producer >= LOAD_PRODUCERS_MAX ||
         topic >= LOAD_TOPICS_MAX || partition < 0 || partition >= LOAD_PARTITIONS_MAX)
         return ERR_INVALID;
-    err = load_producer_ensure(account, stamp->producer, &producer);
-    if (!err && !follows_on(producer, stamp))
-        return ERR_INVALID;
-    if (!err)
-        err = load_partition_ensure(account, topic, partition, &where);
-    if (!err)
-        err = load_order_ensure(account, producer, where, &order);
+    err = take_tables(account, stamp, topic, partition, &producer, &order, &where);
     if (err)
         return err;
     err = take_room(account, producer, stamp, &page);
@@ -193,7 +213,8 @@ void load_account_outcome(struct load_account *account, uint32_t producer_number
         page->left_count--;
         break;
     }
-    load_page_settle(account, producer, sequence, page);
+    if (page->left_count == 0)
+        load_page_settle(account, producer, sequence, page);
 }
 
 static struct load_transaction *find_transaction(const struct load_producer *producer,
@@ -201,10 +222,19 @@ static struct load_transaction *find_transaction(const struct load_producer *pro
 {
     uint32_t low = 0;
     uint32_t high = producer->transactions.count;
+    struct load_transaction *one;
 
+    if (high == 0)
+        return NULL;
+    one = load_queue_at(&producer->transactions, 0);
+    if (number >= one->number && number - one->number < high) { /* if none was left out */
+        one = load_queue_at(&producer->transactions, (uint32_t)(number - one->number));
+        if (one->number == number)
+            return one;
+    }
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        struct load_transaction *one = load_queue_at(&producer->transactions, middle);
+        one = load_queue_at(&producer->transactions, middle);
         if (one->number == number)
             return one;
         if (one->number < number)
@@ -265,12 +295,12 @@ static void take_read(struct load_account *account, struct load_producer *produc
         account->unread_count--;
         if (stamp->transaction != 0) {
             struct load_transaction *one = find_transaction(producer, stamp->transaction);
-            if (one != NULL && one->unread_count > 0)
-                one->unread_count--;
-            load_transactions_settle(account, producer);
+            if (one != NULL && one->unread_count > 0 && --one->unread_count == 0)
+                load_transactions_settle(account, producer);
         }
     }
-    load_page_settle(account, producer, stamp->sequence, page);
+    if (page->left_count == 0)
+        load_page_settle(account, producer, stamp->sequence, page);
 }
 
 /* ACC-5 */

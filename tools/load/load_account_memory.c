@@ -77,18 +77,6 @@ void load_queue_pop(struct load_queue *queue)
         queue->head = 0;
 }
 
-int64_t load_partition_find(const struct load_account *account, uint32_t topic, int32_t partition)
-{
-    const struct load_topic *one;
-
-    if (topic >= account->topics_max)
-        return -1;
-    one = &account->topics[topic];
-    if (partition < 0 || (uint32_t)partition >= one->max)
-        return -1;
-    return (int64_t)one->indexes[partition] - 1;
-}
-
 enum err load_partition_ensure(struct load_account *account, uint32_t topic, int32_t partition,
                                uint32_t *out)
 {
@@ -135,15 +123,6 @@ enum err load_producer_ensure(struct load_account *account, uint32_t producer,
     (*out)->doubtful.item_bytes = sizeof(struct load_transaction);
     account->producers[producer] = *out;
     return OK;
-}
-
-struct load_order *load_order_find(const struct load_producer *producer, uint32_t partition)
-{
-    uint32_t chunk = partition / LOAD_ORDER_CHUNK;
-
-    if (chunk >= producer->chunks_count || producer->chunks[chunk] == NULL)
-        return NULL;
-    return &producer->chunks[chunk][partition % LOAD_ORDER_CHUNK];
 }
 
 enum err load_order_ensure(struct load_account *account, struct load_producer *producer,

@@ -134,6 +134,31 @@ static inline struct load_producer *load_producer_find(const struct load_account
     return producer < account->producers_max ? account->producers[producer] : NULL;
 }
 
+/* The index of a partition, or -1. */
+static inline int64_t load_partition_find(const struct load_account *account, uint32_t topic,
+                                          int32_t partition)
+{
+    const struct load_topic *one;
+
+    if (topic >= account->topics_max)
+        return -1;
+    one = &account->topics[topic];
+    if (partition < 0 || (uint32_t)partition >= one->max)
+        return -1;
+    return (int64_t)one->indexes[partition] - 1;
+}
+
+/* NULL: not known. */
+static inline struct load_order *load_order_find(const struct load_producer *producer,
+                                                 uint32_t partition)
+{
+    uint32_t chunk = partition / LOAD_ORDER_CHUNK;
+
+    if (chunk >= producer->chunks_count || producer->chunks[chunk] == NULL)
+        return NULL;
+    return &producer->chunks[chunk][partition % LOAD_ORDER_CHUNK];
+}
+
 /* load_account_memory: zeroed, and counted; NULL when the limit or the heap says no. */
 void *load_account_alloc(struct load_account *account, size_t size_bytes);
 void load_account_free(struct load_account *account, void *memory, size_t size_bytes);
@@ -141,11 +166,6 @@ void load_account_free(struct load_account *account, void *memory, size_t size_b
 /* Room behind the last one, zeroed; NULL as above. */
 void *load_queue_push(struct load_account *account, struct load_queue *queue);
 void load_queue_pop(struct load_queue *queue);
-
-/* The index of a partition, or -1. */
-int64_t load_partition_find(const struct load_account *account, uint32_t topic, int32_t partition);
-/* NULL: not known. */
-struct load_order *load_order_find(const struct load_producer *producer, uint32_t partition);
 
 /* Known from now on.  ERR_NOMEM. */
 must_use enum err load_producer_ensure(struct load_account *account, uint32_t producer,

@@ -1,18 +1,18 @@
 /* load_stamp: what each record of a load carries, so that whoever reads it can account for it.
  *
  * At the front of the value, big-endian, LOAD_STAMP_BYTES:
- *    0  u32  magic 0x4c56454c ("LVEL")
- *    4  u32  run: which run of the tool
- *    8  u32  producer: number of the producer in the run
- *   12  u32  epoch: rises each time that the producer begins anew (a restart of the tool)
- *   16  u64  sequence: of this producer, over all its partitions, from 0
- *   24  u64  intended time, nanoseconds since 1970 by the wall clock of the producer
- *   32  u64  transaction: number of the transaction of this producer, from 1; 0: none
- *   40  u32  index of the record in its transaction, from 0
- *   44  u32  number of records of the transaction, if it is whole; 0: not known
- *   48  u64  partition sequence: of this producer in this partition, from 0
- *   56  u64  checksum: XXH3-64 of three XXH3-64s, each as u64: of the 56 bytes before, of the rest
- *            of the value, of the key (0: there is none)
+ *    0  u64  checksum: XXH3-64 of the rest of the value, from 8 to its end; if there is a key,
+ *            XXH3-64 of the key with that as its seed
+ *    8  u32  magic 0x4c56454c ("LVEL")
+ *   12  u32  run: which run of the tool
+ *   16  u32  producer: number of the producer in the run
+ *   20  u32  epoch: rises each time that the producer begins anew (a restart of the tool)
+ *   24  u64  sequence: of this producer, over all its partitions, from 0
+ *   32  u64  intended time, nanoseconds since 1970 by the wall clock of the producer
+ *   40  u64  transaction: number of the transaction of this producer, from 1; 0: none
+ *   48  u32  index of the record in its transaction, from 0
+ *   52  u32  number of records of the transaction, if it is whole; 0: not known
+ *   56  u64  partition sequence: of this producer in this partition, from 0
  * The rest of the value is payload.  Stateless. */
 #ifndef LEVEE_TOOLS_LOAD_LOAD_STAMP_H
 #define LEVEE_TOOLS_LOAD_LOAD_STAMP_H
