@@ -14,24 +14,39 @@ static struct loop *loop_of(const struct client_broker *broker)
 
 static void look_up(struct client_broker *broker);
 
-/* The next of its addresses; behind the last one the name may have others. */
-static void try_elsewhere(struct client_broker *broker)
+/* The next of its addresses; behind the last one the name may have others.  False: the attempt has
+ * failed, at all of them. */
+static bool try_elsewhere(struct client_broker *broker)
 {
     if (broker->is_numeric || broker->is_ending)
-        return;
-    if (++broker->address_index < broker->addresses_count)
+        return false;
+    if (++broker->address_index < broker->addresses_count) {
         dial_redirect(&broker->dial, &broker->addresses[broker->address_index]);
-    else if (!broker->is_looking_up)
+        return true;
+    }
+    if (!broker->is_looking_up)
         look_up(broker);
+    return false;
 }
 
-static void tell_down(struct client_broker *broker, enum err err)
+static void tell_down(struct client_broker *broker, enum err err, const char *reason,
+                      bool was_connected)
 {
-    if (broker->is_ending)
-        return;
     broker->last_err = err;
+    broker->reason = reason;
+    broker->was_connected = was_connected;
     if (broker->options.down != NULL)
         broker->options.down(broker->options.context, broker, err);
+}
+
+/* An attempt has failed, unless another address is left. */
+static void fail_attempt(struct client_broker *broker, enum err err, bool was_connected)
+{
+    if (try_elsewhere(broker))
+        return;
+    client_broker_end_waiting(broker, ERR_REFUSED, true);
+    if (!broker->is_ending)
+        tell_down(broker, err, NULL, was_connected);
 }
 
 static void on_up(void *context, struct dial *dial)
@@ -54,22 +69,17 @@ static void on_down(void *context, struct dial *dial, enum err err)
     broker->is_ready = false;
     client_versions_clear(&broker->versions);
     client_broker_end_flights(broker, err);
-    if (!was_ready)
-        client_broker_end_waiting(broker, ERR_REFUSED, true);
-    if (broker->state == CLIENT_BROKER_LIES_DOWN)
+    if (broker->state == CLIENT_BROKER_LIES_DOWN || broker->is_ending)
         return;
-    if (!was_ready)
-        try_elsewhere(broker);
-    tell_down(broker, err);
+    if (was_ready)
+        tell_down(broker, err, NULL, true);
+    else
+        fail_attempt(broker, err, true);
 }
 
 static void on_failed(void *context, struct dial *dial, enum err err, uint64_t delay_ms)
 {
-    struct client_broker *broker = context;
-
-    client_broker_end_waiting(broker, ERR_REFUSED, true);
-    try_elsewhere(broker);
-    tell_down(broker, err);
+    fail_attempt(context, err, false);
 }
 
 static void on_closed(struct dial *dial)
@@ -133,7 +143,7 @@ static void on_not_found(struct client_broker *broker, enum err err)
     broker->state = CLIENT_BROKER_PAUSES;
     loop_set_timer_ms(loop_of(broker), &broker->pause, delay_ms);
     client_broker_end_waiting(broker, ERR_REFUSED, true);
-    tell_down(broker, err);
+    tell_down(broker, err, broker->lookup.reason, false);
 }
 
 static void on_looked_up(struct client_lookup *lookup, enum err err)
@@ -325,6 +335,16 @@ const char *client_broker_name(const struct client_broker *broker)
 enum err client_broker_last_error(const struct client_broker *broker)
 {
     return broker->last_err;
+}
+
+const char *client_broker_reason(const struct client_broker *broker)
+{
+    return broker->reason != NULL ? broker->reason : err_text(broker->last_err);
+}
+
+bool client_broker_was_connected(const struct client_broker *broker)
+{
+    return broker->was_connected;
 }
 
 int16_t client_broker_feature(const struct client_broker *broker, const char *name)

@@ -40,7 +40,7 @@ struct client_broker_options {
     /* Optional news. */
     void (*up)(void *context, struct client_broker *broker);
     void (*down)(void *context, struct client_broker *broker,
-                 enum err err); /* or an attempt failed */
+                 enum err err); /* or an attempt failed: at all its addresses */
     void *context;
 };
 
@@ -86,6 +86,12 @@ const char *client_broker_name(const struct client_broker *broker);
 
 /* Why the last attempt or connection ended; OK: none did. */
 enum err client_broker_last_error(const struct client_broker *broker);
+
+/* The same in words; of a name that was not found, why. */
+const char *client_broker_reason(const struct client_broker *broker);
+
+/* True: last_error is of a connection that stood, so that somebody listens there. */
+bool client_broker_was_connected(const struct client_broker *broker);
 
 /* Level of a feature that the broker has finalized (KIP-584: transaction.version); 0: none. */
 int16_t client_broker_feature(const struct client_broker *broker, const char *name);

@@ -60,6 +60,7 @@ static int16_t answer_version(const struct client_call *call)
 static enum err decode(struct client_broker *broker, struct client_call *call,
                        const void **response)
 {
+    struct arena *arena = call->answer_arena != NULL ? call->answer_arena : &broker->arena;
     int16_t version = answer_version(call);
     struct wire_reader reader;
     int32_t correlation_id;
@@ -67,13 +68,13 @@ static enum err decode(struct client_broker *broker, struct client_call *call,
     void *out;
 
     wire_reader_init(&reader, call->frame->bytes, call->frame_bytes);
-    err = header_decode_response(&reader, &broker->arena, call->api, version, &correlation_id);
+    err = header_decode_response(&reader, arena, call->api, version, &correlation_id);
     if (err != OK)
         return err;
-    out = arena_alloc(&broker->arena, call->api->response->body->size_bytes);
+    out = arena_alloc(arena, call->api->response->body->size_bytes);
     if (out == NULL)
         return ERR_NOMEM;
-    err = codec_decode(call->api->response, version, &reader, &broker->arena, out);
+    err = codec_decode(call->api->response, version, &reader, arena, out);
     *response = out;
     return err;
 }
@@ -97,7 +98,6 @@ static void finish(struct client_broker *broker, struct client_call *call)
         }
     }
     call->state = CALL_IDLE;
-    call->arena = &broker->arena;
     broker->calls_count--;
     call->done(call, err, response);
     buf_unref(frame);

@@ -29,7 +29,9 @@ struct client_broker {
     uint32_t address_index;
     uint32_t lookups_failed_count; /* in a row */
     enum err last_err;
-    uint8_t state; /* enum client_broker_state */
+    uint8_t state;      /* enum client_broker_state */
+    const char *reason; /* a constant text: last_err is of a name; or NULL */
+    bool was_connected; /* last_err is of a connection */
     bool is_numeric;
     bool is_looking_up;
     bool is_ready; /* up, and the versions are known */

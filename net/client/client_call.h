@@ -35,22 +35,23 @@ struct client_call {
     bool fails_with_connection; /* ERR_REFUSED as soon as an attempt to connect fails; false: it
                                  * waits for the next one, up to timeout_ms */
     const void *request;        /* the struct of key */
+    struct arena *answer_arena; /* the answer's arrays lie there; NULL: until done returns */
     /* Optional.  The version is known (call->version): set the fields of the request that depend on
      * it; it is encoded right after. */
     void (*prepare)(struct client_call *call);
-    /* OK: response is the decoded answer, whose error codes are the caller's to read; it, its
-     * strings and its records live until done returns (frame: until its last reference is dropped).
+    /* OK: response is the decoded answer, whose error codes are the caller's to read; it lives
+     * until done returns (or as long as answer_arena), its strings and records as long as frame,
+     * which is dropped when done returns (buf_ref keeps it).
      * ERR_UNSUPPORTED: the broker does not serve the key at max_version or below, or the request
      * holds what the version cannot say.  ERR_TIMEOUT.  ERR_REFUSED: fails_with_connection.
      * ERR_CLOSED: the connection ended.  ERR_CANCELED.  ERR_MALFORMED, ERR_TOO_LARGE, ERR_NOMEM:
      * the request, or its answer. */
     void (*done)(struct client_call *call, enum err err, const void *response);
     /* out */
-    int16_t version;     /* that was used */
-    bool was_sent;       /* a byte of it may have reached the broker */
-    struct buf *frame;   /* of the answer, during done; buf_ref keeps what records point to */
-    struct arena *arena; /* of the answer's arrays, during done */
-    uint64_t sent_ns;    /* monotonic, when it was handed to the connection */
+    int16_t version;   /* that was used */
+    bool was_sent;     /* a byte of it may have reached the broker */
+    struct buf *frame; /* of the answer, during done */
+    uint64_t sent_ns;  /* monotonic, when it was handed to the connection */
     /* inside: client_broker's */
     struct list node; /* among those that wait, or that have ended */
     struct client_broker *broker;

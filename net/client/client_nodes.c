@@ -61,7 +61,7 @@ static void on_down(void *context, struct client_broker *broker, enum err err)
     struct client_nodes *nodes = context;
 
     snprintf(nodes->problem, sizeof(nodes->problem), "%s: %s", client_broker_name(broker),
-             err_text(err));
+             client_broker_reason(broker));
     if (client_broker_node_id(broker) >= 0)
         nodes->down(nodes->cluster);
 }
