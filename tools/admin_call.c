@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "tools/output.h"
+#include "tools/patience.h"
 
 #include <string.h>
 
@@ -56,7 +57,7 @@ static struct wire_string word_of(const struct cli *cli, struct wire_string name
     return (struct wire_string){0};
 }
 
-enum cli_exit admin_call_run_on(struct admin_call *call, struct client *client)
+enum cli_exit admin_call_run_on(struct admin_call *call, struct blocking_client *client)
 {
     struct patience patience = patience_begin(call->cli->timeout_ms);
     struct wire_string names[CLI_WORDS_MAX];
@@ -108,7 +109,7 @@ static enum cli_exit check_words(const struct cli *cli)
 
 enum cli_exit admin_call_run(struct admin_call *call)
 {
-    struct client *client;
+    struct blocking_client *client;
     enum cli_exit result = check_words(call->cli);
 
     if (result == CLI_OK)
@@ -116,6 +117,6 @@ enum cli_exit admin_call_run(struct admin_call *call)
     if (result != CLI_OK)
         return result;
     result = admin_call_run_on(call, client);
-    client_close(client);
+    blocking_client_close(client);
     return result;
 }

@@ -26,7 +26,7 @@ struct admin_call {
      * they point at may lie in the client or the arena. */
     enum err (*ask)(struct admin_call *call, const struct wire_string *names, int32_t count,
                     struct admin_outcome *outcomes, int32_t *outcome_count);
-    struct client *client;
+    struct blocking_client *client;
     struct arena arena; /* of one request */
 };
 
@@ -34,6 +34,6 @@ struct admin_call {
 enum cli_exit admin_call_run(struct admin_call *call);
 
 /* The same over a connection that is there already. */
-enum cli_exit admin_call_run_on(struct admin_call *call, struct client *client);
+enum cli_exit admin_call_run_on(struct admin_call *call, struct blocking_client *client);
 
 #endif

@@ -182,10 +182,11 @@ enum cli_exit cli_exit_of_kafka(int16_t error_code)
     }
 }
 
-enum cli_exit cli_connect(const struct cli *cli, struct client **out)
+enum cli_exit cli_connect(const struct cli *cli, struct blocking_client **out)
 {
     char problem[512];
-    enum err err = client_open(cli->brokers, cli->timeout_ms, out, problem, sizeof(problem));
+    enum err err =
+        blocking_client_open(cli->brokers, cli->timeout_ms, out, problem, sizeof(problem));
 
     return err == OK ? CLI_OK : cli_fail(cli_exit_of(err), "%s", problem);
 }

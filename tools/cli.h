@@ -4,7 +4,7 @@
 #ifndef LEVEE_TOOLS_CLI_H
 #define LEVEE_TOOLS_CLI_H
 
-#include "tools/client.h"
+#include "tools/blocking_client.h"
 
 #include <stdbool.h>
 
@@ -84,7 +84,7 @@ enum cli_exit cli_exit_of(enum err err);
 enum cli_exit cli_exit_of_kafka(int16_t error_code);
 
 /* Connect to cli->brokers, or print why not. */
-must_use enum cli_exit cli_connect(const struct cli *cli, struct client **out);
+must_use enum cli_exit cli_connect(const struct cli *cli, struct blocking_client **out);
 
 /* A call that failed: say so. */
 enum cli_exit cli_call_failed(const char *what, enum err err);

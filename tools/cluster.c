@@ -2,6 +2,7 @@
 #include "net/protocol/msg_metadata.h"
 #include "tools/cli.h"
 #include "tools/output.h"
+#include "tools/patience.h"
 
 enum { ARENA_BYTES = 64 << 20 };
 
@@ -41,7 +42,7 @@ static void print_text(const struct metadata_response *response)
 
 enum cli_exit command_cluster_info(struct cli *cli)
 {
-    struct client *client;
+    struct blocking_client *client;
     struct arena arena;
     struct metadata_request request;
     const struct metadata_response *response;
@@ -58,7 +59,7 @@ enum cli_exit command_cluster_info(struct cli *cli)
     request.topics.count = -1;
     do {
         arena_reset(&arena);
-        err = client_call(client, API_METADATA, &request, &arena, &answer);
+        err = blocking_client_call(client, API_METADATA, &request, &arena, &answer);
         response = answer;
     } while (err == OK ? patience_with_kafka(&patience, response->error_code)
                        : patience_with(&patience, err));
@@ -72,6 +73,6 @@ enum cli_exit command_cluster_info(struct cli *cli)
     else
         print_text(response);
     arena_deinit(&arena);
-    client_close(client);
+    blocking_client_close(client);
     return result;
 }

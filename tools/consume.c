@@ -6,6 +6,7 @@
 #include "net/protocol/msg_list_offsets.h"
 #include "record/batch_reader.h"
 #include "tools/output.h"
+#include "tools/patience.h"
 #include "tools/record_format.h"
 #include "tools/start_offset.h"
 #include "tools/topic_view.h"
@@ -20,7 +21,7 @@ enum { WAIT_MS = 500, FETCH_BYTES = 4 << 20, ARENA_BYTES = 64 << 20 };
 
 struct consumer {
     const struct cli *cli;
-    struct client *client;
+    struct blocking_client *client;
     struct topic_view topic;
     struct start_offset where;
     int64_t *offsets; /* next one of each partition */
@@ -189,7 +190,7 @@ static enum cli_exit fetch_once(struct consumer *consumer)
     request.max_bytes = FETCH_BYTES * 8;
     request.topics.items = &topic;
     request.topics.count = 1;
-    err = client_call(consumer->client, API_FETCH, &request, &arena, &answer);
+    err = blocking_client_call(consumer->client, API_FETCH, &request, &arena, &answer);
     result = err == OK ? take(consumer, answer, &passing) : CLI_OK;
     arena_deinit(&arena);
     return result == CLI_OK ? fetch_again(consumer, err, passing) : result;
@@ -231,7 +232,7 @@ static enum err ask_offset(struct consumer *consumer, int32_t partition, int64_t
     topic.partitions.count = 1;
     request.topics.items = &topic;
     request.topics.count = 1;
-    err = client_call(consumer->client, API_LIST_OFFSETS, &request, &arena, &answer);
+    err = blocking_client_call(consumer->client, API_LIST_OFFSETS, &request, &arena, &answer);
     response = answer;
     if (err == OK &&
         (response->topics.count != 1 || response->topics.items[0].partitions.count != 1))
@@ -330,6 +331,6 @@ enum cli_exit command_consume(struct cli *cli)
         mem_free(consumer.ends);
         mem_free(consumer.wanted);
     }
-    client_close(consumer.client);
+    blocking_client_close(consumer.client);
     return result;
 }

@@ -9,6 +9,7 @@
 #include "tools/admin_call.h"
 #include "tools/output.h"
 #include "tools/partition_end.h"
+#include "tools/patience.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -17,7 +18,7 @@ enum { ARENA_BYTES = 64 << 20 };
 
 enum cli_exit command_group_list(struct cli *cli)
 {
-    struct client *client;
+    struct blocking_client *client;
     struct arena arena;
     struct list_groups_request request;
     const struct list_groups_response *response;
@@ -32,7 +33,7 @@ enum cli_exit command_group_list(struct cli *cli)
     do {
         arena_reset(&arena);
         codec_set_defaults(&list_groups_request_desc, &request);
-        err = client_call(client, API_LIST_GROUPS, &request, &arena, &answer);
+        err = blocking_client_call(client, API_LIST_GROUPS, &request, &arena, &answer);
         response = answer;
     } while (err == OK ? patience_with_kafka(&patience, response->error_code)
                        : patience_with(&patience, err));
@@ -58,13 +59,13 @@ enum cli_exit command_group_list(struct cli *cli)
         output_end(&object);
     }
     arena_deinit(&arena);
-    client_close(client);
+    blocking_client_close(client);
     return result;
 }
 
 /* Let the broker find, and load, what it knows of the group, as every client does first: until then
  * it answers that there is no coordinator.  Version 3: one key. */
-static enum cli_exit find_coordinator(const struct cli *cli, struct client *client,
+static enum cli_exit find_coordinator(const struct cli *cli, struct blocking_client *client,
                                       const char *group)
 {
     struct patience patience = patience_begin(cli->timeout_ms);
@@ -79,7 +80,8 @@ static enum cli_exit find_coordinator(const struct cli *cli, struct client *clie
         arena_init(&arena, 1 << 20);
         codec_set_defaults(&find_coordinator_request_desc, &request);
         request.key = wire_string(group);
-        err = client_call_at_most(client, API_FIND_COORDINATOR, 3, &request, &arena, &answer);
+        err = blocking_client_call_at_most(client, API_FIND_COORDINATOR, 3, &request, &arena,
+                                           &answer);
         response = answer;
         if (err == OK)
             error_code = response->error_code;
@@ -107,7 +109,7 @@ static enum err ask_delete(struct admin_call *call, const struct wire_string *na
         asked[i] = names[i];
     request.groups_names.items = asked;
     request.groups_names.count = count;
-    err = client_call(call->client, API_DELETE_GROUPS, &request, &call->arena, &answer);
+    err = blocking_client_call(call->client, API_DELETE_GROUPS, &request, &call->arena, &answer);
     if (err != OK)
         return err;
     response = answer;
@@ -124,7 +126,7 @@ static enum err ask_delete(struct admin_call *call, const struct wire_string *na
 enum cli_exit command_group_delete(struct cli *cli)
 {
     struct admin_call call = {cli, "DeleteGroups", "group", "deleted", ask_delete};
-    struct client *client;
+    struct blocking_client *client;
     enum cli_exit result = cli_connect(cli, &client);
 
     if (result != CLI_OK)
@@ -132,7 +134,7 @@ enum cli_exit command_group_delete(struct cli *cli)
     result = find_coordinator(cli, client, cli->words[0]);
     if (result == CLI_OK)
         result = admin_call_run_on(&call, client);
-    client_close(client);
+    blocking_client_close(client);
     return result;
 }
 
@@ -164,7 +166,7 @@ static void print_commit(const struct cli *cli, const struct commit *commit, int
 }
 
 /* Committed offsets in at most version 7: one group, topics by name. */
-static enum cli_exit print_offsets(const struct cli *cli, struct client *client,
+static enum cli_exit print_offsets(const struct cli *cli, struct blocking_client *client,
                                    struct arena *arena)
 {
     struct offset_fetch_request request;
@@ -180,7 +182,7 @@ static enum cli_exit print_offsets(const struct cli *cli, struct client *client,
     request.topics.count = -1;
     do {
         arena_reset(arena);
-        err = client_call_at_most(client, API_OFFSET_FETCH, 7, &request, arena, &answer);
+        err = blocking_client_call_at_most(client, API_OFFSET_FETCH, 7, &request, arena, &answer);
         response = answer;
     } while (err == OK ? patience_with_kafka(&patience, response->error_code)
                        : patience_with(&patience, err));
@@ -214,7 +216,8 @@ static enum cli_exit print_offsets(const struct cli *cli, struct client *client,
     return CLI_OK;
 }
 
-static enum cli_exit print_group(const struct cli *cli, struct client *client, struct arena *arena)
+static enum cli_exit print_group(const struct cli *cli, struct blocking_client *client,
+                                 struct arena *arena)
 {
     struct describe_groups_request request;
     struct wire_string name = wire_string(cli->words[0]);
@@ -229,7 +232,7 @@ static enum cli_exit print_group(const struct cli *cli, struct client *client, s
         codec_set_defaults(&describe_groups_request_desc, &request);
         request.groups.items = &name;
         request.groups.count = 1;
-        err = client_call(client, API_DESCRIBE_GROUPS, &request, arena, &answer);
+        err = blocking_client_call(client, API_DESCRIBE_GROUPS, &request, arena, &answer);
         response = answer;
         if (err == OK && response->groups.count != 1)
             err = ERR_MALFORMED;
@@ -269,7 +272,7 @@ static enum cli_exit print_group(const struct cli *cli, struct client *client, s
 
 enum cli_exit command_group_describe(struct cli *cli)
 {
-    struct client *client;
+    struct blocking_client *client;
     struct arena arena;
     enum cli_exit result = cli_connect(cli, &client);
 
@@ -282,6 +285,6 @@ enum cli_exit command_group_describe(struct cli *cli)
     if (result == CLI_OK)
         result = print_offsets(cli, client, &arena);
     arena_deinit(&arena);
-    client_close(client);
+    blocking_client_close(client);
     return result;
 }

@@ -2,8 +2,9 @@
 
 #include "net/protocol/kafka_enums.h"
 #include "net/protocol/msg_list_offsets.h"
+#include "tools/patience.h"
 
-static enum err ask(struct client *client, const char *topic_name, int32_t partition,
+static enum err ask(struct blocking_client *client, const char *topic_name, int32_t partition,
                     bool committed, int64_t *end_out, int16_t *error_out)
 {
     struct list_offsets_request request;
@@ -27,7 +28,7 @@ static enum err ask(struct client *client, const char *topic_name, int32_t parti
     topic.partitions.count = 1;
     request.topics.items = &topic;
     request.topics.count = 1;
-    err = client_call(client, API_LIST_OFFSETS, &request, &arena, &answer);
+    err = blocking_client_call(client, API_LIST_OFFSETS, &request, &arena, &answer);
     response = answer;
     if (err == OK &&
         (response->topics.count != 1 || response->topics.items[0].partitions.count != 1))
@@ -40,7 +41,7 @@ static enum err ask(struct client *client, const char *topic_name, int32_t parti
     return err;
 }
 
-int64_t partition_end(const struct cli *cli, struct client *client, const char *topic,
+int64_t partition_end(const struct cli *cli, struct blocking_client *client, const char *topic,
                       int32_t partition, bool committed)
 {
     struct patience patience = patience_begin(cli->timeout_ms);

@@ -6,7 +6,7 @@
 
 /* The high watermark, or, committed, the last stable offset; -1: it is not known, for instance of a
  * topic that is gone. */
-int64_t partition_end(const struct cli *cli, struct client *client, const char *topic,
+int64_t partition_end(const struct cli *cli, struct blocking_client *client, const char *topic,
                       int32_t partition, bool committed);
 
 #endif

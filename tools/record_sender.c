@@ -4,6 +4,7 @@
 #include "net/protocol/msg_init_producer_id.h"
 #include "net/protocol/msg_produce.h"
 #include "tools/output.h"
+#include "tools/patience.h"
 
 #include <limits.h>
 #include <string.h>
@@ -76,7 +77,8 @@ static enum cli_exit ask_producer_id(struct record_sender *sender)
     enum err err;
 
     sender->producer_id = -1;
-    if (sender->cli->acks != -1 || client_version(sender->client, API_INIT_PRODUCER_ID) < 0)
+    if (sender->cli->acks != -1 ||
+        blocking_client_version(sender->client, API_INIT_PRODUCER_ID) < 0)
         return CLI_OK;
     do {
         struct init_producer_id_request request;
@@ -87,7 +89,7 @@ static enum cli_exit ask_producer_id(struct record_sender *sender)
         codec_set_defaults(&init_producer_id_request_desc, &request);
         request.transactional_id = wire_string(NULL);
         request.transaction_timeout_ms = INT_MAX;
-        err = client_call(sender->client, API_INIT_PRODUCER_ID, &request, &arena, &answer);
+        err = blocking_client_call(sender->client, API_INIT_PRODUCER_ID, &request, &arena, &answer);
         if (err == OK) {
             response = answer;
             error_code = response->error_code;
@@ -135,7 +137,7 @@ void record_sender_deinit(struct record_sender *sender)
     mem_free(sender->batches);
     mem_free(sender->sequences);
     compression_context_destroy(sender->context);
-    client_close(sender->client);
+    blocking_client_close(sender->client);
 }
 
 bool record_sender_is_empty(const struct record_sender *sender)
@@ -242,7 +244,7 @@ static enum cli_exit send_once(struct record_sender *sender, enum err *err_out, 
     *err_out = OK;
     result = fill_request(sender, &arena, &topic);
     if (result == CLI_OK) {
-        *err_out = client_call(sender->client, API_PRODUCE, &request, &arena, &answer);
+        *err_out = blocking_client_call(sender->client, API_PRODUCE, &request, &arena, &answer);
         if (*err_out == OK)
             result = take_answer(sender, answer, retriable);
     }

@@ -12,7 +12,7 @@
 
 struct record_sender {
     const struct cli *cli;
-    struct client *client;
+    struct blocking_client *client;
     struct topic_view topic;
     struct batch_builder *batches; /* one for each partition */
     int32_t *sequences;            /* next one of each partition */

@@ -9,6 +9,7 @@
 #include "net/protocol/msg_metadata.h"
 #include "tools/admin_call.h"
 #include "tools/output.h"
+#include "tools/patience.h"
 #include "tools/topic_offsets.h"
 
 #include <stdio.h>
@@ -18,7 +19,7 @@ enum { ARENA_BYTES = 64 << 20 };
 
 /* A connection and the memory of one command. */
 struct session {
-    struct client *client;
+    struct blocking_client *client;
     struct arena arena;
 };
 
@@ -30,7 +31,7 @@ static enum cli_exit open_session(const struct cli *cli, struct session *session
 
 static void close_session(struct session *session)
 {
-    client_close(session->client);
+    blocking_client_close(session->client);
     arena_deinit(&session->arena);
 }
 
@@ -82,7 +83,7 @@ static enum err ask_create(struct admin_call *call, const struct wire_string *na
     request.topics.items = topics;
     request.topics.count = count;
     request.timeout_ms = cli->timeout_ms;
-    err = client_call(call->client, API_CREATE_TOPICS, &request, &call->arena, &answer);
+    err = blocking_client_call(call->client, API_CREATE_TOPICS, &request, &call->arena, &answer);
     if (err != OK)
         return err;
     response = answer;
@@ -120,7 +121,7 @@ static enum err ask_delete(struct admin_call *call, const struct wire_string *na
         topics[i].name = names[i];
         by_name[i] = names[i];
     }
-    if (client_version(call->client, API_DELETE_TOPICS) >= 6) {
+    if (blocking_client_version(call->client, API_DELETE_TOPICS) >= 6) {
         request.topics.items = topics;
         request.topics.count = count;
     } else {
@@ -128,7 +129,7 @@ static enum err ask_delete(struct admin_call *call, const struct wire_string *na
         request.topic_names.count = count;
     }
     request.timeout_ms = call->cli->timeout_ms;
-    err = client_call(call->client, API_DELETE_TOPICS, &request, &call->arena, &answer);
+    err = blocking_client_call(call->client, API_DELETE_TOPICS, &request, &call->arena, &answer);
     if (err != OK)
         return err;
     response = answer;
@@ -160,7 +161,8 @@ static enum err ask_grow(struct admin_call *call, const struct wire_string *name
     request.topics.items = &topic;
     request.topics.count = 1;
     request.timeout_ms = call->cli->timeout_ms;
-    err = client_call(call->client, API_CREATE_PARTITIONS, &request, &call->arena, &answer);
+    err =
+        blocking_client_call(call->client, API_CREATE_PARTITIONS, &request, &call->arena, &answer);
     if (err != OK)
         return err;
     response = answer;
@@ -204,7 +206,8 @@ static enum err ask_alter(struct admin_call *call, const struct wire_string *nam
     resource.configs.count = cli->set_count;
     request.resources.items = &resource;
     request.resources.count = 1;
-    err = client_call(call->client, API_INCREMENTAL_ALTER_CONFIGS, &request, &call->arena, &answer);
+    err = blocking_client_call(call->client, API_INCREMENTAL_ALTER_CONFIGS, &request, &call->arena,
+                               &answer);
     if (err != OK)
         return err;
     response = answer;
@@ -256,7 +259,8 @@ static enum cli_exit ask_metadata(const struct cli *cli, struct session *session
     }
     do {
         arena_reset(&session->arena);
-        err = client_call(session->client, API_METADATA, &request, &session->arena, &answer);
+        err =
+            blocking_client_call(session->client, API_METADATA, &request, &session->arena, &answer);
         *out = answer;
     } while (err == OK ? patience_with_kafka(&patience, error_of(*out, topic))
                        : patience_with(&patience, err));
@@ -318,8 +322,8 @@ static enum cli_exit describe_configs(const struct cli *cli, struct session *ses
     request.resources.count = 1;
     do {
         arena_reset(&session->arena);
-        err =
-            client_call(session->client, API_DESCRIBE_CONFIGS, &request, &session->arena, &answer);
+        err = blocking_client_call(session->client, API_DESCRIBE_CONFIGS, &request, &session->arena,
+                                   &answer);
         response = answer;
         if (err == OK && response->results.count != 1)
             err = ERR_MALFORMED;

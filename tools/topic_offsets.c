@@ -4,6 +4,7 @@
 #include "net/protocol/kafka_enums.h"
 #include "net/protocol/msg_describe_producers.h"
 #include "net/protocol/msg_list_offsets.h"
+#include "tools/patience.h"
 
 #include <stddef.h>
 
@@ -43,7 +44,7 @@ static enum err take_offsets(const struct list_offsets_response *response, size_
     return OK;
 }
 
-static enum err ask_offsets(struct client *client, const char *topic,
+static enum err ask_offsets(struct blocking_client *client, const char *topic,
                             const struct question *question, struct topic_offsets *out,
                             int32_t partitions)
 {
@@ -68,7 +69,7 @@ static enum err ask_offsets(struct client *client, const char *topic,
     }
     request.topics.items = &asked;
     request.topics.count = 1;
-    err = client_call(client, API_LIST_OFFSETS, &request, &arena, &answer);
+    err = blocking_client_call(client, API_LIST_OFFSETS, &request, &arena, &answer);
     if (err == OK)
         err = take_offsets(answer, question->member, out, partitions);
     arena_deinit(&arena);
@@ -94,8 +95,8 @@ static enum err take_producers(const struct describe_producers_response *respons
     return OK;
 }
 
-static enum err ask_producers(struct client *client, const char *topic, struct topic_offsets *out,
-                              int32_t partitions)
+static enum err ask_producers(struct blocking_client *client, const char *topic,
+                              struct topic_offsets *out, int32_t partitions)
 {
     struct describe_producers_request request;
     struct describe_producers_request_topic_request asked;
@@ -114,7 +115,7 @@ static enum err ask_producers(struct client *client, const char *topic, struct t
     asked.partition_indexes.count = partitions;
     request.topics.items = &asked;
     request.topics.count = 1;
-    err = client_call(client, API_DESCRIBE_PRODUCERS, &request, &arena, &answer);
+    err = blocking_client_call(client, API_DESCRIBE_PRODUCERS, &request, &arena, &answer);
     if (err == OK)
         err = take_producers(answer, out, partitions);
     arena_deinit(&arena);
@@ -122,8 +123,8 @@ static enum err ask_producers(struct client *client, const char *topic, struct t
     return err == ERR_UNSUPPORTED ? OK : err; /* an older broker */
 }
 
-enum cli_exit topic_offsets_load(const struct cli *cli, struct client *client, const char *topic,
-                                 struct topic_offsets *out, int32_t partitions)
+enum cli_exit topic_offsets_load(const struct cli *cli, struct blocking_client *client,
+                                 const char *topic, struct topic_offsets *out, int32_t partitions)
 {
     struct patience patience = patience_begin(cli->timeout_ms);
     enum err err = OK;

@@ -5,8 +5,8 @@
 #ifndef LEVEE_TOOLS_TOPIC_OFFSETS_H
 #define LEVEE_TOOLS_TOPIC_OFFSETS_H
 
+#include "tools/blocking_client.h"
 #include "tools/cli.h"
-#include "tools/client.h"
 
 enum { TOPIC_OFFSET_UNKNOWN = -1 }; /* the broker does not say, now */
 
@@ -19,7 +19,7 @@ struct topic_offsets {
 
 /* partitions: so many, from 0 on; what a broker does not say of one stays unknown.  The caller's
  * memory.  An error was told. */
-must_use enum cli_exit topic_offsets_load(const struct cli *cli, struct client *client,
+must_use enum cli_exit topic_offsets_load(const struct cli *cli, struct blocking_client *client,
                                           const char *topic, struct topic_offsets *out,
                                           int32_t partitions);
 

@@ -1,11 +1,12 @@
 #include "tools/topic_view.h"
 
 #include "net/protocol/msg_metadata.h"
+#include "tools/patience.h"
 
 enum { CREATION_MS_MAX = 5000 }; /* a topic that the broker does not create is told then */
 
-static enum err ask(struct client *client, const char *name, bool create, struct topic_view *out,
-                    int16_t *error_code)
+static enum err ask(struct blocking_client *client, const char *name, bool create,
+                    struct topic_view *out, int16_t *error_code)
 {
     struct metadata_request request;
     struct metadata_request_topic topic;
@@ -21,7 +22,7 @@ static enum err ask(struct client *client, const char *name, bool create, struct
     request.topics.items = &topic;
     request.topics.count = 1;
     request.allow_auto_topic_creation = create;
-    err = client_call(client, API_METADATA, &request, &arena, &answer);
+    err = blocking_client_call(client, API_METADATA, &request, &arena, &answer);
     response = answer;
     if (err == OK && response->topics.count != 1)
         err = ERR_MALFORMED;
@@ -34,8 +35,8 @@ static enum err ask(struct client *client, const char *name, bool create, struct
     return err;
 }
 
-enum cli_exit topic_view_load(const struct cli *cli, struct client *client, const char *topic,
-                              bool create, struct topic_view *out)
+enum cli_exit topic_view_load(const struct cli *cli, struct blocking_client *client,
+                              const char *topic, bool create, struct topic_view *out)
 {
     struct patience patience = patience_begin(cli->timeout_ms);
     struct patience creation =

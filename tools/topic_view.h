@@ -11,7 +11,7 @@ struct topic_view {
 
 /* create: let the broker create it if it does so (auto.create.topics.enable); waits for that five
  * seconds at most.  Says what is wrong. */
-must_use enum cli_exit topic_view_load(const struct cli *cli, struct client *client,
+must_use enum cli_exit topic_view_load(const struct cli *cli, struct blocking_client *client,
                                        const char *topic, bool create, struct topic_view *out);
 
 #endif

@@ -1,13 +1,14 @@
 /* levee txn list | describe | fence. */
 #include "net/protocol/msg_list_transactions.h"
 #include "tools/output.h"
+#include "tools/patience.h"
 #include "tools/transaction_view.h"
 
 #include <string.h>
 
 enum cli_exit command_txn_list(struct cli *cli)
 {
-    struct client *client;
+    struct blocking_client *client;
     struct arena arena;
     struct list_transactions_request request;
     const struct list_transactions_response *response;
@@ -22,7 +23,7 @@ enum cli_exit command_txn_list(struct cli *cli)
     do {
         arena_reset(&arena);
         codec_set_defaults(&list_transactions_request_desc, &request);
-        err = client_call(client, API_LIST_TRANSACTIONS, &request, &arena, &answer);
+        err = blocking_client_call(client, API_LIST_TRANSACTIONS, &request, &arena, &answer);
         response = answer;
     } while (err == OK ? patience_with_kafka(&patience, response->error_code)
                        : patience_with(&patience, err));
@@ -49,7 +50,7 @@ enum cli_exit command_txn_list(struct cli *cli)
         output_end(&object);
     }
     arena_deinit(&arena);
-    client_close(client);
+    blocking_client_close(client);
     return result;
 }
 
@@ -92,7 +93,7 @@ static void print(const struct cli *cli, const transaction_view *view)
 
 enum cli_exit command_txn_describe(struct cli *cli)
 {
-    struct client *client;
+    struct blocking_client *client;
     struct arena arena;
     const transaction_view *view;
     enum cli_exit result = cli_connect(cli, &client);
@@ -104,14 +105,14 @@ enum cli_exit command_txn_describe(struct cli *cli)
     if (result == CLI_OK)
         print(cli, view);
     arena_deinit(&arena);
-    client_close(client);
+    blocking_client_close(client);
     return result;
 }
 
 enum cli_exit command_txn_fence(struct cli *cli)
 {
     struct wire_string id = wire_string(cli->words[0]);
-    struct client *client;
+    struct blocking_client *client;
     struct arena arena;
     struct output_object object;
     const transaction_view *view;
@@ -137,6 +138,6 @@ enum cli_exit command_txn_fence(struct cli *cli)
         output_line("fenced %s", cli->words[0]);
     }
     arena_deinit(&arena);
-    client_close(client);
+    blocking_client_close(client);
     return result;
 }

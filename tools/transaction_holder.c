@@ -5,6 +5,7 @@
 #include "net/protocol/msg_write_txn_markers.h"
 #include "tools/output.h"
 #include "tools/partition_end.h"
+#include "tools/patience.h"
 #include "tools/transaction_view.h"
 
 #include <string.h>
@@ -54,7 +55,7 @@ static void take_oldest(const struct describe_producers_response_partition_respo
     }
 }
 
-static enum cli_exit find_producer(const struct cli *cli, struct client *client,
+static enum cli_exit find_producer(const struct cli *cli, struct blocking_client *client,
                                    struct arena *arena, struct holder *holder)
 {
     struct describe_producers_request_topic_request topic = {
@@ -70,7 +71,7 @@ static enum cli_exit find_producer(const struct cli *cli, struct client *client,
         codec_set_defaults(&describe_producers_request_desc, &request);
         request.topics.items = &topic;
         request.topics.count = 1;
-        err = client_call(client, API_DESCRIBE_PRODUCERS, &request, arena, &answer);
+        err = blocking_client_call(client, API_DESCRIBE_PRODUCERS, &request, arena, &answer);
         response = answer;
         if (err == OK &&
             (response->topics.count != 1 || response->topics.items[0].partitions.count != 1))
@@ -100,8 +101,8 @@ static bool has_partition(const transaction_view *view, const struct holder *hol
     return false;
 }
 
-static enum cli_exit find_holder(const struct cli *cli, struct client *client, struct arena *arena,
-                                 struct holder *holder)
+static enum cli_exit find_holder(const struct cli *cli, struct blocking_client *client,
+                                 struct arena *arena, struct holder *holder)
 {
     enum cli_exit result;
 
@@ -207,7 +208,7 @@ static void print(const struct cli *cli, const struct holder *holder)
 enum cli_exit command_txn_explain(struct cli *cli)
 {
     struct holder holder = {0};
-    struct client *client;
+    struct blocking_client *client;
     struct arena arena;
     enum cli_exit result = parse_place(cli->words[0], &holder);
 
@@ -220,15 +221,15 @@ enum cli_exit command_txn_explain(struct cli *cli)
     if (result == CLI_OK)
         print(cli, &holder);
     arena_deinit(&arena);
-    client_close(client);
+    blocking_client_close(client);
     return result;
 }
 
 /* ---- ending it */
 
 /* By a marker in this partition: what no coordinator has open (kafka-transactions.sh abort). */
-static enum cli_exit write_marker(const struct cli *cli, struct client *client, struct arena *arena,
-                                  struct holder *holder)
+static enum cli_exit write_marker(const struct cli *cli, struct blocking_client *client,
+                                  struct arena *arena, struct holder *holder)
 {
     struct write_txn_markers_request_writable_txn_marker_topic topic = {
         .name = wire_string(holder->topic), .partition_indexes = {&holder->partition, 1}};
@@ -250,7 +251,7 @@ static enum cli_exit write_marker(const struct cli *cli, struct client *client, 
         codec_set_defaults(&write_txn_markers_request_desc, &request);
         request.markers.items = &marker;
         request.markers.count = 1;
-        err = client_call(client, API_WRITE_TXN_MARKERS, &request, arena, &answer);
+        err = blocking_client_call(client, API_WRITE_TXN_MARKERS, &request, arena, &answer);
         response = answer;
         result = err == OK && response->markers.count == 1 ? response->markers.items : NULL;
         if (err == OK && (result == NULL || result->topics.count != 1 ||
@@ -286,8 +287,8 @@ static void say_loss(const struct holder *holder)
                     (long long)holder->producer.current_txn_start_offset);
 }
 
-static enum cli_exit end_it(const struct cli *cli, struct client *client, struct arena *arena,
-                            struct holder *holder)
+static enum cli_exit end_it(const struct cli *cli, struct blocking_client *client,
+                            struct arena *arena, struct holder *holder)
 {
     int64_t producer_id;
     int16_t epoch;
@@ -312,7 +313,7 @@ static enum cli_exit end_it(const struct cli *cli, struct client *client, struct
 enum cli_exit command_txn_abort(struct cli *cli)
 {
     struct holder holder = {0};
-    struct client *client;
+    struct blocking_client *client;
     struct arena arena;
     struct output_object object;
     enum cli_exit result = parse_place(cli->words[0], &holder);
@@ -337,6 +338,6 @@ enum cli_exit command_txn_abort(struct cli *cli)
         output_line("aborted %s/%d", holder.topic, holder.partition);
     }
     arena_deinit(&arena);
-    client_close(client);
+    blocking_client_close(client);
     return result;
 }

@@ -4,9 +4,10 @@
 #include "net/protocol/msg_find_coordinator.h"
 #include "net/protocol/msg_init_producer_id.h"
 #include "net/protocol/msg_list_transactions.h"
+#include "tools/patience.h"
 
 /* As every client does first: until then there may be no coordinator. */
-static void find_coordinator(struct client *client, struct wire_string id)
+static void find_coordinator(struct blocking_client *client, struct wire_string id)
 {
     struct find_coordinator_request request;
     struct arena arena;
@@ -16,11 +17,11 @@ static void find_coordinator(struct client *client, struct wire_string id)
     codec_set_defaults(&find_coordinator_request_desc, &request);
     request.key = id;
     request.key_type = KAFKA_COORDINATOR_KEY_TYPE_TRANSACTION;
-    (void)!client_call_at_most(client, API_FIND_COORDINATOR, 3, &request, &arena, &answer);
+    (void)!blocking_client_call_at_most(client, API_FIND_COORDINATOR, 3, &request, &arena, &answer);
     arena_deinit(&arena);
 }
 
-enum cli_exit transaction_view_load(const struct cli *cli, struct client *client,
+enum cli_exit transaction_view_load(const struct cli *cli, struct blocking_client *client,
                                     struct wire_string id, struct arena *arena,
                                     const transaction_view **out)
 {
@@ -35,7 +36,7 @@ enum cli_exit transaction_view_load(const struct cli *cli, struct client *client
         codec_set_defaults(&describe_transactions_request_desc, &request);
         request.transactional_ids.items = &id;
         request.transactional_ids.count = 1;
-        err = client_call(client, API_DESCRIBE_TRANSACTIONS, &request, arena, &answer);
+        err = blocking_client_call(client, API_DESCRIBE_TRANSACTIONS, &request, arena, &answer);
         response = answer;
         if (err == OK && response->transaction_states.count != 1)
             err = ERR_MALFORMED;
@@ -53,7 +54,7 @@ enum cli_exit transaction_view_load(const struct cli *cli, struct client *client
     return CLI_OK;
 }
 
-enum cli_exit transaction_view_find(const struct cli *cli, struct client *client,
+enum cli_exit transaction_view_find(const struct cli *cli, struct blocking_client *client,
                                     int64_t producer_id, struct arena *arena,
                                     struct wire_string *out)
 {
@@ -68,7 +69,7 @@ enum cli_exit transaction_view_find(const struct cli *cli, struct client *client
         codec_set_defaults(&list_transactions_request_desc, &request);
         request.producer_id_filters.items = &producer_id;
         request.producer_id_filters.count = 1;
-        err = client_call(client, API_LIST_TRANSACTIONS, &request, arena, &answer);
+        err = blocking_client_call(client, API_LIST_TRANSACTIONS, &request, arena, &answer);
         response = answer;
     } while (err == OK ? patience_with_kafka(&patience, response->error_code)
                        : patience_with(&patience, err));
@@ -84,7 +85,7 @@ enum cli_exit transaction_view_find(const struct cli *cli, struct client *client
     return out->text != NULL ? CLI_OK : cli_fail(CLI_FAILED, "no memory");
 }
 
-enum cli_exit transaction_view_fence(const struct cli *cli, struct client *client,
+enum cli_exit transaction_view_fence(const struct cli *cli, struct blocking_client *client,
                                      struct wire_string id, int32_t timeout_ms,
                                      int64_t *producer_id, int16_t *epoch)
 {
@@ -101,7 +102,8 @@ enum cli_exit transaction_view_fence(const struct cli *cli, struct client *clien
         codec_set_defaults(&init_producer_id_request_desc, &request);
         request.transactional_id = id;
         request.transaction_timeout_ms = timeout_ms;
-        err = client_call_at_most(client, API_INIT_PRODUCER_ID, 5, &request, &arena, &answer);
+        err = blocking_client_call_at_most(client, API_INIT_PRODUCER_ID, 5, &request, &arena,
+                                           &answer);
         response = answer;
         if (err == OK) {
             error_code = response->error_code;
