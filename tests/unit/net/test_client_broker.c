@@ -684,6 +684,42 @@ Test(client_broker, a_call_without_answer_is_done_when_it_was_sent, .init = setu
     cr_assert(eq(int, calls[1].err, OK));
 }
 
+/* The peer takes nothing, and then the connection is cut: nobody may say that it was sent. */
+Test(client_broker, a_call_without_answer_is_lost_with_the_connection)
+{
+    static char name[200];
+    struct metadata_request_topic *topics;
+    struct sim_net_options net;
+    struct rig_call first, call;
+
+    sim_net_options_init(&net);
+    net.send_bytes = 1024;
+    net.receive_bytes = 1024;
+    open_with(&net);
+    create();
+    rig_call_init(&first);
+    rig_ask(broker, &first);
+    cr_assert(rig_wait(&first.is_done, 1000));
+    memset(name, 'x', sizeof(name) - 1);
+    topics = mem_alloc(1000 * sizeof(*topics));
+    for (int i = 0; i < 1000; i++)
+        topics[i].name = wire_string(name);
+    rig_call_init(&call);
+    call.request.topics.items = topics;
+    call.request.topics.count = 1000;
+    call.call.has_no_answer = true;
+    sim_net_hold(&rig.world->net, rig.client->host, rig.peers[0].node->host, true);
+    rig_ask(broker, &call);
+    rig_run_ms(1000);
+    cr_assert(not(call.is_done));
+    rig_conn_close(&rig.peers[0].conns[0]);
+    cr_assert(rig_wait(&call.is_done, 31000));
+    cr_assert(ne(int, call.err, OK));
+    mem_free(topics);
+    sim_net_hold(&rig.world->net, rig.client->host, rig.peers[0].node->host, false);
+    finish();
+}
+
 /* ---- memory */
 
 Test(client_broker, calls_take_no_memory_once_some_were_made, .init = setup, .fini = finish)
