@@ -216,11 +216,21 @@ static void on_done(struct client_call *inner, enum err err, const void *respons
         call->client->frame = buf_ref(inner->frame);
 }
 
+/* What happened since the last call is taken in, and the loop's time is that of now: deadlines are
+ * counted from it. */
+static enum err catch_up(struct blocking_client *client)
+{
+    return loop_turn(&client->room->loop, 0);
+}
+
 /* A connection, if need be a new one: the last one may have ended since. */
 static enum err connect_again(struct blocking_client *client)
 {
     char problem[512];
+    enum err err = catch_up(client);
 
+    if (err != OK)
+        return err;
     if (client->broker != NULL && client_broker_is_up(client->broker))
         return OK;
     disconnect(client);

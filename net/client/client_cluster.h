@@ -81,7 +81,8 @@ must_use enum err client_cluster_create(const struct client_env *env,
                                         size_t problem_max);
 
 /* All calls and waits end with ERR_CANCELED, from the loop; then closed (may be NULL), once; all is
- * freed.  Producers, fetchers and members of this cluster are destroyed before. */
+ * freed.  Producers, fetchers and members of this cluster are destroyed before; it is not called
+ * any more. */
 void client_cluster_destroy(struct client_cluster *cluster, void (*closed)(void *context),
                             void *context);
 

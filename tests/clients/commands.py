@@ -107,6 +107,19 @@ def a_slow_pipe_is_stored_as_it_comes(world):
 
 
 @check
+def a_pause_is_not_counted_as_waiting(world):
+    topic = world.topic()
+    proc = world.start("produce", topic, "--timeout", "1000", stdin=subprocess.PIPE)
+    for value in ("one", "two"):
+        proc.stdin.write(value + "\n")
+        proc.stdin.flush()
+        time.sleep(2)
+    proc.stdin.close()
+    expect(proc.wait(SECONDS) == 0, "exit code %s: %s" % (proc.returncode, proc.stderr.read()))
+    expect(world.values(topic) == ["one", "two"], "not all is stored")
+
+
+@check
 def a_signal_stores_what_was_read(world):
     for number in (signal.SIGINT, signal.SIGTERM):
         topic = world.topic()
