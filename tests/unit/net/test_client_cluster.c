@@ -688,3 +688,38 @@ Test(client_cluster, waits_of_a_bad_network_end_in_time)
     cr_assert(le(u32, 25, fine_count));
     finish();
 }
+
+/* Whatever cannot be had is told, and what follows works. */
+Test(client_cluster, memory_that_is_refused_is_told_and_loses_nothing, .init = setup,
+     .fini = finish)
+{
+    static struct waiting waiting;
+    struct client_topic *topic = topic_of("here");
+    struct client_broker *leader = NULL;
+    struct client_topic *another = NULL;
+
+    cr_assert(eq(int, wait_topic(topic, 1000), OK));
+    for (uint64_t n = 1; another == NULL; n++) {
+        mem_fail_after(n);
+        another = client_cluster_topic(cluster, "another");
+        mem_fail_after(0);
+    }
+    cr_assert(eq(u32, another->index, 1));
+    for (uint64_t n = 1; leader == NULL; n++) {
+        mem_fail_after(n);
+        leader = client_cluster_leader(cluster, topic, 0, CLIENT_LANE_FETCH);
+        mem_fail_after(0);
+    }
+    rig.coordinator_id = 1;
+    for (uint64_t n = 1; n == 1 || waiting.err == ERR_NOMEM; n++) {
+        waiting = (struct waiting){.wait.done = on_wait_done};
+        rig_now();
+        mem_fail_after(n);
+        client_cluster_find_coordinator(cluster, &waiting.wait, CLIENT_COORDINATOR_GROUP, "group",
+                                        5000);
+        mem_fail_after(0);
+        cr_assert(rig_wait(&waiting.is_done, 5100));
+    }
+    cr_assert(eq(int, waiting.err, OK));
+    cr_assert(eq(int, wait_topic(topic, 1000), OK));
+}
