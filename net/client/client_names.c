@@ -85,10 +85,11 @@ enum err client_names_system_create(struct client_names **out)
 
 void client_names_system_destroy(struct client_names *names)
 {
-    struct system_names *system = container_of(names, struct system_names, names);
+    struct system_names *system;
 
     if (names == NULL)
         return;
+    system = container_of(names, struct system_names, names);
     offload_destroy(system->offload);
     mem_free(system);
 }

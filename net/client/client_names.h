@@ -30,6 +30,6 @@ struct client_names {
 
 /* Asks the system on threads of its own.  ERR_NOMEM. */
 must_use enum err client_names_system_create(struct client_names **out);
-void client_names_system_destroy(struct client_names *names);
+void client_names_system_destroy(struct client_names *names); /* NULL is allowed */
 
 #endif
