@@ -284,6 +284,8 @@ static void inherit(struct client_batch *part, const struct client_batch *whole,
     part->is_due = true;
     part->attempts_count = whole->attempts_count;
     part->serial = whole->serial;
+    part->may_be_stored = whole->may_be_stored;
+    part->is_half_in_doubt = whole->may_be_stored;
     if (whole->base_sequence == BATCH_NO_SEQUENCE)
         return;
     part->producer_id = whole->producer_id;

@@ -47,9 +47,10 @@ struct client_batch {
     bool is_forced;           /* past the pool's limit */
     bool is_sealed;
     bool is_in_air;
-    bool is_due;        /* to be sent without lingering */
-    bool may_be_stored; /* an attempt had an outcome that is not known */
-    bool is_told;       /* delivered as failed while its request is in flight */
+    bool is_due;           /* to be sent without lingering */
+    bool may_be_stored;    /* an attempt had an outcome that is not known */
+    bool is_half_in_doubt; /* the whole that it was split from may be stored */
+    bool is_told;          /* delivered as failed while its request is in flight */
     /* What became of it. */
     int16_t error_code;
     enum err err;

@@ -57,6 +57,7 @@ static void forget_numbers(struct client_part *part)
 
         batch->base_sequence = BATCH_NO_SEQUENCE;
         batch->may_be_stored = false;
+        batch->is_half_in_doubt = false;
     }
 }
 
@@ -96,6 +97,16 @@ static void adopt(struct client_part *part, const struct client_numbering *numbe
     part->is_unresolved = false;
 }
 
+/* CPA-5 */
+static bool is_within_memory(const struct client_part *part,
+                             const struct client_numbering *numbering)
+{
+    const struct client_batch *oldest = list_first(&part->in_air, struct client_batch, node);
+
+    return part->in_air_count < numbering->in_air_max &&
+           part->next_serial - oldest->serial < numbering->in_air_max;
+}
+
 enum client_part_step client_part_next(struct client_part *part,
                                        const struct client_numbering *numbering)
 {
@@ -114,7 +125,7 @@ enum client_part_step client_part_next(struct client_part *part,
         return CLIENT_PART_SEND;
     if (!part->has_acked && !numbering->is_transactional) /* CPA-4 */
         return CLIENT_PART_NOTHING;
-    return part->in_air_count < numbering->in_air_max ? CLIENT_PART_SEND : CLIENT_PART_NOTHING;
+    return is_within_memory(part, numbering) ? CLIENT_PART_SEND : CLIENT_PART_NOTHING;
 }
 
 struct client_batch *client_part_send(struct client_part *part,
@@ -162,6 +173,15 @@ static void take_off(struct client_part *part, struct client_batch *batch)
     part->in_air_count--;
 }
 
+/* A half was taken with its numbers: the whole was not there, nor is the other half. */
+static void end_doubt(struct client_batch *other, const struct client_batch *half)
+{
+    if (other->serial != half->serial)
+        return;
+    other->may_be_stored = false;
+    other->is_half_in_doubt = false;
+}
+
 void client_part_stored(struct client_part *part, struct client_batch *batch)
 {
     take_off(part, batch);
@@ -170,9 +190,11 @@ void client_part_stored(struct client_part *part, struct client_batch *batch)
         return;
     part->has_acked = true;
     part->acked_sequence = batch_sequence_add(batch->base_sequence, batch->records_count);
+    if (batch->is_half_in_doubt && has_numbered_waiting(part))
+        end_doubt(first_waiting(part), batch);
 }
 
-/* CPA-1: behind those that were numbered before it. */
+/* CPA-1: behind those that were numbered before it; of one serial are later pieces of one batch. */
 static void insert(struct client_part *part, struct client_batch *batch)
 {
     struct list *after = &part->waiting;
@@ -181,7 +203,7 @@ static void insert(struct client_part *part, struct client_batch *batch)
     {
         const struct client_batch *other = container_of(node, struct client_batch, node);
 
-        if (!is_numbered(batch) || !is_numbered(other) || other->serial > batch->serial)
+        if (!is_numbered(batch) || !is_numbered(other) || other->serial >= batch->serial)
             break;
         after = node;
     }

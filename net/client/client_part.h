@@ -11,6 +11,8 @@
  *   CPA-4  until a batch of this producer id and epoch was stored, one alone is in the air: a
  *          partition that knows nothing of a producer takes any sequence from it, so that the
  *          second could be stored though the first was refused
+ *   CPA-5  the oldest batch that has numbers and is not finished is one of the last in_air_max that
+ *          got some: a partition remembers no more of them, and would not know it again
  *
  * After a batch failed for good there is a gap in the sequence: what follows can't be stored with
  * its numbers.  The partition settles: what is in the air is awaited; then, unless the batches

@@ -135,7 +135,8 @@ static void on_batch(struct client_sender *sender, struct client_produce_call *c
                                      .is_numbered = sender->is_numbered,
                                      .is_transactional = sender->is_transactional,
                                      .is_first = client_part_is_first(part, batch),
-                                     .is_divisible = batch->records_count > 1};
+                                     .is_divisible = batch->records_count > 1,
+                                     .is_half_in_doubt = batch->is_half_in_doubt};
     struct client_verdict verdict;
 
     if (response != NULL && answer == NULL)

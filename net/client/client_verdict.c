@@ -102,9 +102,13 @@ static bool of_numbers(const struct client_attempt *attempt, struct client_verdi
     case KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER:
         verdict->may_be_stored = false;
         verdict->what = CLIENT_VERDICT_RETRY;
-        if (!attempt->is_first)
+        if (!attempt->is_first) {
+            verdict->may_be_stored = attempt->is_half_in_doubt;
             return true; /* it came before the one that has to be tried again */
-        if (attempt->is_transactional)
+        }
+        if (attempt->is_half_in_doubt)
+            verdict->may_be_stored = true; /* as part of the whole, which has other numbers */
+        if (attempt->is_transactional || attempt->is_half_in_doubt)
             verdict->what = CLIENT_VERDICT_FAIL;
         else
             verdict->must_renumber = true;
@@ -135,7 +139,7 @@ struct client_verdict client_verdict_of(const struct client_attempt *attempt)
         return verdict;
     verdict.may_be_stored |= !is_surely_refused(code);
     verdict.is_stale = is_stale(code);
-    if (code == KAFKA_MESSAGE_TOO_LARGE && attempt->is_divisible && !verdict.may_be_stored)
+    if (code == KAFKA_MESSAGE_TOO_LARGE && attempt->is_divisible)
         verdict.what = CLIENT_VERDICT_SPLIT;
     else if (attempt->is_numbered && client_verdict_is_fatal(code))
         verdict.is_fatal = true;

@@ -2,7 +2,8 @@
  *
  * Stateless.  Kafka's Sender.completeBatch and TransactionManager.canRetry, but stricter in one
  * point: after an attempt whose outcome is not known nothing is sent in another shape or with other
- * numbers until it is known. */
+ * numbers until it is known; of the halves of such a batch only what the partition takes with the
+ * numbers of the whole is stored anew. */
 #ifndef LEVEE_NET_CLIENT_CLIENT_VERDICT_H
 #define LEVEE_NET_CLIENT_CLIENT_VERDICT_H
 
@@ -26,8 +27,9 @@ struct client_attempt {
     bool may_be_stored; /* by an attempt before */
     bool is_numbered;
     bool is_transactional;
-    bool is_first;     /* client_part_is_first */
-    bool is_divisible; /* more than one record */
+    bool is_first;         /* client_part_is_first */
+    bool is_divisible;     /* more than one record */
+    bool is_half_in_doubt; /* of a whole that may be stored */
 };
 
 struct client_verdict {

@@ -50,16 +50,21 @@ Test(client_verdict, what_is_out_of_order_waits_for_the_first)
     cr_assert(eq(int, what(attempt), CLIENT_VERDICT_FAIL));
 }
 
-/* Pieces of what may be stored would be stored besides it. */
-Test(client_verdict, only_what_is_surely_not_stored_is_split)
+/* What may be stored as a whole is not stored again in pieces: these have its numbers, and are failed
+ * where those are used up. */
+Test(client_verdict, what_is_too_large_is_split_with_its_doubt)
 {
     struct client_attempt attempt = answered(KAFKA_MESSAGE_TOO_LARGE);
 
     cr_assert(eq(int, what(attempt), CLIENT_VERDICT_SPLIT));
     attempt.may_be_stored = true;
+    cr_assert(eq(int, what(attempt), CLIENT_VERDICT_SPLIT));
+    cr_assert(client_verdict_of(&attempt).may_be_stored);
+    attempt.error_code = KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER;
+    attempt.is_half_in_doubt = true;
     cr_assert(eq(int, what(attempt), CLIENT_VERDICT_FAIL));
     cr_assert(client_verdict_of(&attempt).may_be_stored);
-    attempt.may_be_stored = false;
+    attempt = answered(KAFKA_MESSAGE_TOO_LARGE);
     attempt.is_divisible = false;
     cr_assert(eq(int, what(attempt), CLIENT_VERDICT_FAIL));
     cr_assert(not(client_verdict_of(&attempt).may_be_stored));
