@@ -81,7 +81,7 @@ static inline void producer_rig_delivered(void *context, const struct client_del
     struct producer_rig *rig = context;
     bool is_stored = delivery->err == OK && delivery->error_code == KAFKA_NONE;
 
-    cr_assert(gt(u32, delivery->records_count, 0));
+    cr_assert(lt(u32, 0, delivery->records_count));
     for (uint32_t i = 0; i < delivery->records_count; i++) {
         struct producer_record *record = &producer_records[delivery->tokens[i]];
 

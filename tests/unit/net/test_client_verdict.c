@@ -50,8 +50,8 @@ Test(client_verdict, what_is_out_of_order_waits_for_the_first)
     cr_assert(eq(int, what(attempt), CLIENT_VERDICT_FAIL));
 }
 
-/* What may be stored as a whole is not stored again in pieces: these have its numbers, and are failed
- * where those are used up. */
+/* What may be stored as a whole is not stored again in pieces: these have its numbers, and are
+ * failed where those are used up. */
 Test(client_verdict, what_is_too_large_is_split_with_its_doubt)
 {
     struct client_attempt attempt = answered(KAFKA_MESSAGE_TOO_LARGE);
