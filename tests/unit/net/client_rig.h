@@ -20,7 +20,13 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { RIG_PORT = 9092, RIG_PEERS_MAX = 4, RIG_CONNS_MAX = 4096, RIG_TOPICS_MAX = 8, RIG_PARTS = 4 };
+enum {
+    RIG_PORT = 9092,
+    RIG_PEERS_MAX = 4,
+    RIG_CONNS_MAX = 4096,
+    RIG_TOPICS_MAX = 8,
+    RIG_PARTS = 4
+};
 
 struct rig_peer;
 
