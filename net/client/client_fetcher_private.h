@@ -6,9 +6,9 @@
  *
  *   CFP-1  fetch_offset is position, or behind the last batch of the newest piece
  *   CFP-2  a piece is taken from an answer only when its partition was asked for, in that request
- * or before it in the session, from where it is to go on (asked_generation) CFP-3  of a node at
- * most CLIENT_FETCH_ANSWERS_MAX answers wait with something that can be pulled, the one under way
- * included */
+ *          or before it in the session, from where it is to go on (asked_generation)
+ *   CFP-3  of a node at most CLIENT_FETCH_ANSWERS_MAX answers wait with something that can be
+ *          pulled, the one under way included */
 #ifndef LEVEE_NET_CLIENT_CLIENT_FETCHER_PRIVATE_H
 #define LEVEE_NET_CLIENT_CLIENT_FETCHER_PRIVATE_H
 
