@@ -4,7 +4,8 @@
  * Owned by whoever consumes; lives on the loop of its cluster.  It knows which partitions are its
  * own; fetching them is the owner's (client_fetcher), committing too (client_offsets_commit with
  * client_member_identity).
- *   CMB-1  states: LOST -> JOINING -> STABLE -> (REVOKING ->) JOINING ...; LEFT and FATAL are ends
+ *   CMB-1  states: LOST -> JOINING -> STABLE -> (REVOKING ->) JOINING ...; LEFT and FATAL are ends;
+ *          the member has a generation in STABLE and REVOKING, whose heartbeats are sent
  *   CMB-2  revoked and assigned alternate as in Kafka's ConsumerRebalanceListener: eager revokes
  *          all before each join, cooperative only what goes to another
  *   CMB-3  after the session timed out, or the broker forgot the member, partitions are lost
@@ -42,6 +43,7 @@ struct client_member_partition {
 };
 
 struct client_member_events {
+    /* Also with count 0: the rebalance is over. */
     void (*assigned)(void *context, const struct client_member_partition *added, uint32_t count);
     /* Then call client_member_revoked_done (unless is_lost). */
     void (*revoked)(void *context, const struct client_member_partition *removed, uint32_t count,
@@ -50,20 +52,23 @@ struct client_member_events {
     void (*fatal)(void *context, int16_t error_code, enum err err);
 };
 
-/* topics: handles of the cluster, subscribed to; copied. */
+/* It joins from the next turn of the loop on; events come from the loop.  topics: handles of the
+ * cluster, subscribed to; copied, as the texts of options are.  ERR_NOMEM. */
 must_use enum err client_member_create(struct client_cluster *cluster,
                                        const struct client_member_options *options,
                                        struct client_topic *const *topics, uint32_t topics_count,
                                        const struct client_member_events *events, void *context,
                                        struct client_member **out);
 
-/* Leaves the group (a dynamic member); then closed (may be NULL), once. */
+/* No event comes any more: commit before.  Leaves the group (a dynamic member); then closed (may be
+ * NULL), once, from the loop. */
 void client_member_destroy(struct client_member *member, void (*closed)(void *context),
                            void *context);
 
 void client_member_revoked_done(struct client_member *member);
 
-/* For commits; its texts live until the next event. */
+/* For commits: of the generation in which the last assignment was made; once partitions are lost
+ * the coordinator refuses it.  Its texts live until the next event. */
 struct client_group_identity client_member_identity(const struct client_member *member);
 
 /* It has its partitions and its heartbeats are answered. */
