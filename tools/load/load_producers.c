@@ -60,10 +60,15 @@ static uint64_t end_of(const struct load_producers *producers)
     return atomic_load_explicit(&producers->shared->end_ns, memory_order_relaxed);
 }
 
+static uint64_t start_of(const struct load_producers *producers)
+{
+    return atomic_load_explicit(&producers->shared->start_ns, memory_order_relaxed);
+}
+
 /* When the next record of the schedule is intended, monotonic; UINT64_MAX: none before the end. */
 static uint64_t next_due(const struct load_producers *producers)
 {
-    uint64_t start_ns = atomic_load_explicit(&producers->shared->start_ns, memory_order_relaxed);
+    uint64_t start_ns = start_of(producers);
     uint64_t at_ns = pacer_peek_ns(&producers->pacer);
 
     if (producers->records_left == 0 || at_ns > UINT64_MAX - start_ns ||
@@ -95,6 +100,8 @@ static uint64_t turn_closed(struct load_producers *producers, uint64_t now)
 
     if (now >= end_of(producers))
         return UINT64_MAX;
+    if (now < start_of(producers))
+        return start_of(producers);
     for (uint32_t i = 0; i < producers->count; i++) {
         struct load_sender *sender = &producers->senders[i];
         uint32_t given = 0;
