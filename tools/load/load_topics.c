@@ -6,7 +6,7 @@
 #include "net/protocol/msg_delete_topics.h"
 #include "net/protocol/msg_describe_configs.h"
 #include "net/protocol/msg_metadata.h"
-#include "tools/client.h"
+#include "tools/blocking_client.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +15,7 @@ enum { ARENA_BYTES = 64 << 20, CONFIGS_MAX = 64, TOPICS_A_REQUEST = 100, NAME_BY
 
 /* A connection and the memory of its requests. */
 struct session {
-    struct client *client;
+    struct blocking_client *client;
     struct arena arena;
     int32_t timeout_ms;
 };
@@ -29,8 +29,8 @@ static enum err open_session(const struct load_workload *workload, struct sessio
     session->timeout_ms =
         (int32_t)(workload->timeout_ns / 1000000 < INT32_MAX ? workload->timeout_ns / 1000000
                                                              : INT32_MAX);
-    err =
-        client_open(workload->brokers, session->timeout_ms, &session->client, problem, problem_max);
+    err = blocking_client_open(workload->brokers, session->timeout_ms, &session->client, problem,
+                               problem_max);
     if (err != OK)
         arena_deinit(&session->arena);
     return err;
@@ -38,7 +38,7 @@ static enum err open_session(const struct load_workload *workload, struct sessio
 
 static void close_session(struct session *session)
 {
-    client_close(session->client);
+    blocking_client_close(session->client);
     arena_deinit(&session->arena);
 }
 
@@ -144,7 +144,8 @@ static enum err create(struct load_shared *shared, struct session *session, char
     request.topics.items = topics;
     request.topics.count = (int32_t)count;
     request.timeout_ms = session->timeout_ms;
-    err = client_call(session->client, API_CREATE_TOPICS, &request, &session->arena, &answer);
+    err = blocking_client_call(session->client, API_CREATE_TOPICS, &request, &session->arena,
+                               &answer);
     if (err != OK) {
         snprintf(problem, problem_max, "CreateTopics: %s", err_text(err));
         return err;
@@ -195,7 +196,8 @@ static enum err look(struct load_shared *shared, struct session *session, char *
         request.topics.items = &topic;
         request.topics.count = 1;
         request.allow_auto_topic_creation = false;
-        err = client_call(session->client, API_METADATA, &request, &session->arena, &answer);
+        err =
+            blocking_client_call(session->client, API_METADATA, &request, &session->arena, &answer);
         response = answer;
         if (err == OK && response->topics.count == 1)
             err = err_of(response->topics.items[0].error_code);
@@ -239,7 +241,7 @@ static enum err delete (struct session *session, char *const *names, uint32_t co
     codec_set_defaults(&delete_topics_request_desc, &request); for (uint32_t i = 0; i < count; i++){
         codec_set_struct_defaults(&delete_topics_request_delete_topic_state_struct, &topics[i]);
         topics[i].name = wire_string(names[i]); by_name[i] = topics[i].name;}
-if (client_version(session->client, API_DELETE_TOPICS) >= 6)
+if (blocking_client_version(session->client, API_DELETE_TOPICS) >= 6)
 {
     request.topics.items = topics;
     request.topics.count = (int32_t)count;
@@ -250,7 +252,7 @@ else
     request.topic_names.count = (int32_t)count;
 }
 request.timeout_ms = session->timeout_ms;
-return client_call(session->client, API_DELETE_TOPICS, &request, &session->arena, &answer);
+return blocking_client_call(session->client, API_DELETE_TOPICS, &request, &session->arena, &answer);
 }
 
 void load_topics_delete(struct load_shared *shared)
@@ -313,7 +315,8 @@ static enum err ask_configs(struct session *session, int32_t node_id, struct tol
     resource.configuration_keys.count = -1; /* all */
     request.resources.items = &resource;
     request.resources.count = 1;
-    err = client_call(session->client, API_DESCRIBE_CONFIGS, &request, &session->arena, &answer);
+    err = blocking_client_call(session->client, API_DESCRIBE_CONFIGS, &request, &session->arena,
+                               &answer);
     response = answer;
     for (int32_t i = 0; err == OK && i < response->results.count; i++)
         for (int32_t k = 0; k < response->results.items[i].configs.count; k++)
@@ -346,7 +349,8 @@ void load_topics_describe_broker(const struct load_workload *workload, struct lo
     if (open_session(workload, &session, problem, sizeof(problem)) != OK)
         return;
     codec_set_defaults(&metadata_request_desc, &request);
-    if (client_call(session.client, API_METADATA, &request, &session.arena, &answer) == OK) {
+    if (blocking_client_call(session.client, API_METADATA, &request, &session.arena, &answer) ==
+        OK) {
         response = answer;
         if (response->brokers.count > 0 &&
             ask_configs(&session, response->brokers.items[0].node_id, &told) == OK) {
