@@ -28,7 +28,6 @@ struct load_process {
     uint64_t flushes_count;
     uint64_t rss_max_bytes;
     char device[32]; /* of the file system with its data directory, "vda"; "": not known */
-    char root[32];   /* where the sysfs and proc files are, for tests: "" */
 };
 
 /* Before the load begins, some time before: pid 0 is allowed.  idle_ms: how long to look at what

@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-enum { WIDTH = 260, HEIGHT = 26, EDGE = 8 };
+enum { WIDTH = 200, HEIGHT = 26, EDGE = 8 };
 
 /* How far the drawings reach, as a logarithm: the same for all rows, 1 in the middle. */
 static double reach_of(const struct load_comparison *comparison)
@@ -88,8 +88,8 @@ static void print_row(const struct load_comparison *comparison, enum load_metric
     fputs("</td><td>", file);
     load_metric_format(metric, pair->b, text, sizeof(text));
     load_html_text(file, text);
-    fprintf(file, "</td><td>%.3g<small> [%.3g to %.3g]</small></td></tr>\n", pair->ratio,
-            pair->ratio_min, pair->ratio_max);
+    fprintf(file, "</td><td>%.3g<small class=\"under\">%.3g to %.3g</small></td></tr>\n",
+            pair->ratio, pair->ratio_min, pair->ratio_max);
 }
 
 void load_report_compare_print(const struct load_comparison *comparison, FILE *file)
@@ -108,7 +108,7 @@ void load_report_compare_print(const struct load_comparison *comparison, FILE *f
     }
     fputs("<div class=\"scroll\"><table><thead><tr><th>metric</th><th class=\"word\">finding</th>"
           "<th class=\"middle\">B / A of each block; 1 in the middle</th><th>A</th><th>B</th>"
-          "<th>B / A, median [range]</th></tr></thead><tbody>\n",
+          "<th>B / A, median<small class=\"under\">range</small></th></tr></thead><tbody>\n",
           file);
     for (int m = 0; m < LOAD_METRIC_COUNT; m++)
         if (comparison->pairs[m].finding != LOAD_PAIR_NOT_MEASURED)
