@@ -280,16 +280,17 @@ static void choose_partition(struct load_sender *sender, uint64_t now, int32_t k
         sender->partition = (int32_t)((from + (uint32_t)at) % (uint32_t)sender->partitions_count);
         return;
     }
+    if (sender->partition_count > 0) { /* of a transaction: by turns */
+        sender->partition = (int32_t)((from + sender->transaction_index % count) %
+                                      (uint32_t)sender->partitions_count);
+        return;
+    }
     if (sender->partition_bytes < workload->batch_bytes && workload->linger_ns > 0 &&
         now - sender->partition_since_ns < workload->linger_ns && sender->partition_bytes > 0)
         return;
     sender->partition_bytes = 0;
     sender->partition_since_ns = now;
-    if (sender->partition_count > 0)
-        sender->partition = (int32_t)((from + sender->transaction_index % count) %
-                                      (uint32_t)sender->partitions_count);
-    else
-        sender->partition = (sender->partition + 1) % sender->partitions_count;
+    sender->partition = (sender->partition + 1) % sender->partitions_count;
 }
 
 /* The value, its stamp, and its place in the account. */

@@ -111,6 +111,8 @@ static enum err take_point(struct load_workload *workload, double seconds, doubl
     struct pacer_options *pacing = &workload->pacing;
     struct pacer_point *point = &workload->points[pacing->points_count];
 
+    if (workload->transaction_records > 0 && !workload->is_pipeline)
+        rate /= workload->transaction_records;
     if (seconds > 1e9 || rate > RATE_MAX ||
         (pacing->points_count > 0 && seconds * 1e9 <= (double)point[-1].from_ns))
         return ERR_INVALID;
@@ -181,7 +183,14 @@ enum err load_shape_rate(struct load_workload *workload, char *problem, size_t p
         snprintf(shape, sizeof(shape), "%.*s", (int)(colon - text), text);
         err = parse_shape(workload, shape, colon + 1);
     }
-    return err == OK ? OK : rate_fails(workload, problem, problem_max);
+    if (err != OK)
+        return rate_fails(workload, problem, problem_max);
+    /* The schedule of transactions has transactions as its things. */
+    if (workload->transaction_records > 0 && !workload->is_pipeline) {
+        workload->pacing.rate /= workload->transaction_records;
+        workload->pacing.rate_to /= workload->transaction_records;
+    }
+    return OK;
 }
 
 /* ---- sizes and keys */

@@ -15,6 +15,9 @@ static enum err open_clients(struct load_worker *worker)
     enum err err = load_producers_open(&worker->producers, worker->shared, &worker->stats,
                                        worker->room, worker->index);
 
+    if (err == OK)
+        err = load_transactions_open(&worker->transactions, worker->shared, &worker->stats,
+                                     worker->room, worker->index);
     return err == OK ? load_consumers_open(&worker->consumers, worker->shared, &worker->stats,
                                            worker->room, worker->index)
                      : err;
@@ -25,13 +28,15 @@ static void look(struct load_worker *worker, enum load_phase phase, uint64_t now
     bool is_broken = false;
     bool is_ready = load_producers_are_ready(&worker->producers, &is_broken);
 
+    is_ready = load_transactions_are_ready(&worker->transactions, &is_broken) && is_ready;
     is_ready = load_consumers_are_ready(&worker->consumers, &is_broken) && is_ready;
     if (is_broken)
         set(&worker->is_broken, true);
     if (is_ready && phase == LOAD_PHASE_SETUP)
         set(&worker->is_ready, true);
-    set(&worker->is_sent,
-        phase >= LOAD_PHASE_RUN && load_producers_are_done(&worker->producers, now));
+    set(&worker->is_sent, phase >= LOAD_PHASE_RUN &&
+                              load_producers_are_done(&worker->producers, now) &&
+                              load_transactions_are_done(&worker->transactions, now));
     set(&worker->is_read,
         phase >= LOAD_PHASE_READ && load_consumers_are_at_end(&worker->consumers));
 }
@@ -45,8 +50,11 @@ static enum err run(struct load_worker *worker)
     while (err == OK && phase != LOAD_PHASE_STOP) {
         uint64_t now = clock_mono_ns(loop->clock);
         uint64_t next = load_producers_turn(&worker->producers, now);
-        uint64_t again = load_consumers_turn(&worker->consumers, now);
+        uint64_t again = load_transactions_turn(&worker->transactions, now);
         uint64_t wait;
+        if (again < next)
+            next = again;
+        again = load_consumers_turn(&worker->consumers, now);
         if (again < next)
             next = again;
         now = clock_mono_ns(loop->clock);
@@ -65,9 +73,11 @@ static bool close_clients(struct load_worker *worker)
     uint64_t end = clock_mono_ns(loop->clock) + CLOSE_MAX_NS;
 
     load_producers_close(&worker->producers);
+    load_transactions_close(&worker->transactions);
     load_consumers_close(&worker->consumers);
     while (clock_mono_ns(loop->clock) < end) {
         if (load_producers_are_closed(&worker->producers) &&
+            load_transactions_are_closed(&worker->transactions) &&
             load_consumers_are_closed(&worker->consumers))
             return true;
         if (loop_turn(loop, TURN_MAX_NS) != OK)
@@ -93,6 +103,7 @@ static void *thread_main(void *context)
     /* What does not close is left to the end of the process. */
     if (worker->room != NULL && close_clients(worker)) {
         load_producers_deinit(&worker->producers);
+        load_transactions_deinit(&worker->transactions);
         load_consumers_deinit(&worker->consumers);
         load_room_destroy(worker->room);
     }

@@ -7,6 +7,7 @@
 
 #include "tools/load/load_consumers.h"
 #include "tools/load/load_producers.h"
+#include "tools/load/load_transactions.h"
 
 struct load_worker {
     struct load_shared *shared;
@@ -22,6 +23,7 @@ struct load_worker {
     /* inside: of its thread */
     struct load_room *room;
     struct load_producers producers;
+    struct load_transactions transactions;
     struct load_consumers consumers;
 };
 
