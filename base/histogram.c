@@ -284,3 +284,106 @@ size_t histogram_encode(const struct histogram *histogram, uint8_t *bytes, size_
     put_be(bytes + 32, 8, ratio_bits);
     return pos;
 }
+
+static uint64_t get_be(const uint8_t *bytes, size_t size_bytes)
+{
+    uint64_t value = 0;
+
+    for (size_t i = 0; i < size_bytes; i++)
+        value = value << 8 | bytes[i];
+    return value;
+}
+
+/* The count at the front; its size in bytes, 0: they end inside it. */
+static size_t get_count(const uint8_t *bytes, size_t size_bytes, int64_t *out)
+{
+    uint64_t value = 0;
+
+    for (size_t i = 0; i < size_bytes && i < COUNT_BYTES_MAX; i++) {
+        if (i == COUNT_BYTES_MAX - 1) {
+            value |= (uint64_t)bytes[i] << (7 * i);
+        } else {
+            value |= (uint64_t)(bytes[i] & 0x7f) << (7 * i);
+            if (bytes[i] & 0x80)
+                continue;
+        }
+        *out = varint_unzigzag_u64(value);
+        return i + 1;
+    }
+    return 0;
+}
+
+/* count values of that bucket. */
+static enum err add_bucket(struct histogram *histogram, uint64_t index, uint64_t count)
+{
+    uint64_t end;
+    uint64_t sum;
+
+    if (index > index_of(histogram, HISTOGRAM_VALUE_MAX))
+        return ERR_TOO_LARGE;
+    end = histogram_bucket_end(histogram, index);
+    if (end > HISTOGRAM_VALUE_MAX)
+        end = HISTOGRAM_VALUE_MAX;
+    if (__builtin_mul_overflow(end, count, &sum))
+        sum = UINT64_MAX; /* as a sum of recorded values wraps, it is of no use any more */
+    if (__builtin_add_overflow(histogram->total_count, count, &histogram->total_count))
+        return ERR_TOO_LARGE;
+    if (histogram->max == 0 && histogram->min == UINT64_MAX)
+        histogram->min = index == 0 ? 0 : histogram_bucket_end(histogram, index - 1) + 1;
+    histogram->counts[index] = count;
+    histogram->sum += sum;
+    histogram->max = end;
+    return OK;
+}
+
+static enum err decode_counts(struct histogram *histogram, const uint8_t *bytes, size_t size_bytes)
+{
+    uint64_t index = 0;
+
+    while (size_bytes > 0) {
+        int64_t count;
+        size_t used = get_count(bytes, size_bytes, &count);
+        enum err err;
+        if (used == 0)
+            return ERR_MALFORMED;
+        bytes += used;
+        size_bytes -= used;
+        if (count < 0) {
+            index += 0 - (uint64_t)count;
+            if (count == INT64_MIN || index > INT64_MAX)
+                return ERR_MALFORMED;
+            continue;
+        }
+        if (count > 0) {
+            err = add_bucket(histogram, index, (uint64_t)count);
+            if (err)
+                return err;
+        }
+        index++;
+    }
+    return OK;
+}
+
+enum err histogram_decode(struct histogram *histogram, const uint8_t *bytes, size_t size_bytes)
+{
+    const double one = 1.0;
+    uint64_t ratio_bits;
+    uint64_t digits;
+    enum err err;
+
+    if (size_bytes < HEADER_BYTES || get_be(bytes, 4) != COOKIE_V2 ||
+        get_be(bytes + 4, 4) != size_bytes - HEADER_BYTES)
+        return ERR_MALFORMED;
+    memcpy(&ratio_bits, &one, sizeof(ratio_bits));
+    digits = get_be(bytes + 12, 4);
+    if (get_be(bytes + 8, 4) != 0 || digits < 1 || digits > 3 || get_be(bytes + 16, 8) != 1 ||
+        get_be(bytes + 32, 8) != ratio_bits)
+        return ERR_UNSUPPORTED;
+    err = histogram_init(histogram, (uint32_t)digits);
+    if (err)
+        return err;
+    err = decode_counts(histogram, bytes + HEADER_BYTES, size_bytes - HEADER_BYTES);
+    if (err)
+        histogram_deinit(histogram);
+    return err;
+}

@@ -85,4 +85,12 @@ size_t histogram_encode_max(const struct histogram *histogram);
  * Returns the bytes written; 0 when max_bytes is too small. */
 size_t histogram_encode(const struct histogram *histogram, uint8_t *bytes, size_t max_bytes);
 
+/* The other way: a new histogram with these counts, whose min, max and sum are as exact as the
+ * buckets (each value counts as the highest of its bucket, the smallest as the lowest).
+ * ERR_MALFORMED: no such encoding; ERR_UNSUPPORTED: more than 3 digits, a lowest discernible value
+ * or a ratio that is not 1, a shifted index; ERR_TOO_LARGE: values above HISTOGRAM_VALUE_MAX, or
+ * counts whose sum does not fit; ERR_NOMEM. */
+must_use enum err histogram_decode(struct histogram *histogram, const uint8_t *bytes,
+                                   size_t size_bytes);
+
 #endif

@@ -225,3 +225,72 @@ Test(histogram, what_was_before_can_be_taken_away)
     histogram_deinit(&before);
     histogram_deinit(&now);
 }
+
+Test(histogram, decodes_what_it_encodes)
+{
+    for (uint32_t digits = 1; digits <= 3; digits++) {
+        for (int kind = 0; kind < 3; kind++) {
+            struct histogram histogram;
+            struct histogram decoded;
+            static uint8_t encoded[300000];
+            size_t size_bytes;
+            cr_assert(eq(int, histogram_init(&histogram, digits), OK));
+            record_kind(&histogram, kind);
+            size_bytes = histogram_encode(&histogram, encoded, sizeof(encoded));
+            cr_assert(eq(int, histogram_decode(&decoded, encoded, size_bytes), OK));
+            cr_assert(eq(u32, decoded.digits, digits));
+            cr_assert(eq(u64, histogram_count(&decoded), histogram_count(&histogram)));
+            cr_assert(eq(
+                int,
+                memcmp(decoded.counts, histogram.counts, histogram.counts_count * sizeof(uint64_t)),
+                0));
+            cr_assert(le(u64, histogram_min(&decoded), histogram_min(&histogram)));
+            cr_assert(le(u64, histogram_max(&histogram), histogram_max(&decoded)));
+            cr_assert(le(u64, histogram_max(&decoded), HISTOGRAM_VALUE_MAX));
+            histogram_deinit(&decoded);
+            /* what ends too early */
+            for (size_t end = 0; end < size_bytes; end += 1 + end / 10) {
+                cr_assert(eq(int, histogram_decode(&decoded, encoded, end), ERR_MALFORMED));
+            }
+            histogram_deinit(&histogram);
+        }
+    }
+}
+
+Test(histogram, refuses_encodings_that_it_cannot_hold)
+{
+    static const struct {
+        int at;
+        uint8_t byte;
+        enum err err;
+    } changes[] = {
+        {0, 0x1d, ERR_MALFORMED},    {7, 200, ERR_MALFORMED},  {11, 1, ERR_UNSUPPORTED},
+        {15, 4, ERR_UNSUPPORTED},    {15, 0, ERR_UNSUPPORTED}, {23, 2, ERR_UNSUPPORTED},
+        {32, 0x40, ERR_UNSUPPORTED},
+    };
+    struct histogram histogram;
+    struct histogram decoded;
+    uint8_t encoded[64];
+    size_t size_bytes;
+
+    cr_assert(eq(int, histogram_init(&histogram, 2), OK));
+    histogram_record(&histogram, 1000);
+    size_bytes = histogram_encode(&histogram, encoded, sizeof(encoded));
+    for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+        uint8_t changed[64];
+        memcpy(changed, encoded, sizeof(changed));
+        changed[changes[i].at] = changes[i].byte;
+        cr_assert(eq(int, histogram_decode(&decoded, changed, size_bytes), changes[i].err), "%d",
+                  changes[i].at);
+    }
+    /* a count behind 2^40: one more zero than there are buckets; and counts beyond 64 bits */
+    encoded[7] = 5;
+    memcpy(encoded + 40, "\xff\xff\x03\x02", 5); /* -32768 of them, then 1 */
+    cr_assert(eq(int, histogram_decode(&decoded, encoded, 45), ERR_TOO_LARGE));
+    memcpy(encoded + 40, "\xfe\xff\xff\xff\xff\xff\xff\xff\xff", 9);
+    memcpy(encoded + 49, "\xfe\xff\xff\xff\xff\xff\xff\xff\xff", 9);
+    encoded[58] = 0x04;
+    encoded[7] = 19; /* twice 2^63 - 1, and 2 */
+    cr_assert(eq(int, histogram_decode(&decoded, encoded, 59), ERR_TOO_LARGE));
+    histogram_deinit(&histogram);
+}
