@@ -127,11 +127,13 @@ struct client_part *client_batches_next_part(const struct client_batches *batche
 
         if (topic == NULL)
             continue;
-        if (cursor->part++ == 0)
+        if (cursor->part == 0) {
+            cursor->part++;
             return &topic->unassigned;
-        for (; cursor->part - 2 < topic->parts_count; cursor->part++)
-            if (topic->parts[cursor->part - 2] != NULL)
-                return topic->parts[cursor->part++ - 2];
+        }
+        for (; cursor->part - 1 < topic->parts_count; cursor->part++)
+            if (topic->parts[cursor->part - 1] != NULL)
+                return topic->parts[cursor->part++ - 1];
     }
     return NULL;
 }
