@@ -13,8 +13,41 @@
 
 enum { SETTINGS_MAX = 128 };
 
+#define OF_LOAD \
+    (LOAD_OPTION_OF_TOPICS | LOAD_OPTION_OF_RECORDS | LOAD_OPTION_OF_PRODUCERS | LOAD_OPTION_OF_RUN)
+
 /* The first one runs without a verb. */
 static const struct bench_verb verbs[] = {
+    {"run", "WORKLOAD", 1, 1, false, LOAD_OPTION_OF_ALL, "",
+     "run a built-in workload, or a file (OpenMessaging Benchmark's run unchanged)",
+     "Options come after what the file says.  Examples: levee bench run omb --duration 30s\n"
+     "  levee bench run workloads/1-topic-16-partitions-1kb.yaml --driver driver-kafka/kafka.yaml",
+     bench_run},
+    {"produce", "", 0, 0, false, OF_LOAD | LOAD_OPTION_OF_CONSUMERS, "subscriptions=0",
+     "producers alone",
+     "Latency counts from when the schedule intended a record, so a broker that stalls shows.\n"
+     "Examples: levee bench produce --rate 50k --size 1KiB --duration 30s\n"
+     "          levee bench produce --rate max --in-flight 1 --linger 0      one record at a time\n"
+     "          levee bench produce --rate 20k --verify                      and read it back",
+     bench_run},
+    {"consume", "", 0, 0, false,
+     LOAD_OPTION_OF_TOPICS | LOAD_OPTION_OF_CONSUMERS | LOAD_OPTION_OF_RUN,
+     "producers=0 subscriptions=1 warmup=0", "consumers alone, of a topic that is there",
+     "Example: levee bench consume --topic orders --consumers 4 --duration 20s", bench_run},
+    {"e2e", "", 0, 0, false, OF_LOAD | LOAD_OPTION_OF_CONSUMERS, "subscriptions=1",
+     "producers and consumers: from the intended time to the reader",
+     "Example: levee bench e2e --rate 20k --verify --report out.html", bench_run},
+    {"txn", "", 0, 0, false, OF_LOAD | LOAD_OPTION_OF_CONSUMERS | LOAD_OPTION_OF_TRANSACTIONS,
+     "txn-records=10 txn-partitions=4 rate=1k linger=0 subscriptions=1 isolation=read_committed",
+     "transactions: commit latency, aborts, fencing, readers of committed records",
+     "--rate counts records; a transaction of --txn-records is due when its records are.\n"
+     "Example: levee bench txn --rate 5k --producers 4 --abort-share 5% --zombie-share 1% --verify",
+     bench_run},
+    {"groups", "", 0, 0, false, OF_LOAD | LOAD_OPTION_OF_CONSUMERS | LOAD_OPTION_OF_GROUPS,
+     "group=true subscriptions=1 consumers=4 rate=1k member-churn=0.5 session-timeout=10s",
+     "consumer groups whose members leave and come again: how long until all have partitions",
+     "Example: levee bench groups --subscriptions 10 --consumers 8 --member-churn 2 --duration 30s",
+     bench_run},
     {"list", "", 0, 0, false, 0, "", "the workloads that are built in",
      "A name runs with `levee bench run NAME`; options change it.", bench_list},
 };
@@ -195,7 +228,7 @@ static enum cli_exit parse(struct bench *bench, struct words *words, int argc, c
         }
         if (argv[i][0] == '-' && argv[i][1] != '\0') {
             result = take_option(bench, words, argc, argv, &i);
-        } else if (bench->word_count == verb->words_max) {
+        } else if (bench->is_canonical || bench->word_count == verb->words_max) {
             result = cli_fail(CLI_USAGE, "\"%s\" is one word too many; see levee bench %s --help",
                               argv[i], verb->name);
         } else {
@@ -204,6 +237,8 @@ static enum cli_exit parse(struct bench *bench, struct words *words, int argc, c
     }
     if (result != CLI_OK)
         return result;
+    if (bench->is_canonical)
+        bench->words[bench->word_count++] = "canonical";
     if (bench->word_count < verb->words_min)
         return cli_fail(CLI_USAGE, "something is missing: levee bench %s %s", verb->name,
                         verb->words);
@@ -289,7 +324,7 @@ enum cli_exit bench_check(struct bench *bench)
 /* levee bench [VERB] ...: argv begins behind "bench". */
 enum cli_exit command_bench(struct cli *cli)
 {
-    struct bench bench = {0};
+    struct bench bench = {.is_canonical = false};
     struct words words = {0};
     int argc = cli->argc;
     char **argv = cli->argv;

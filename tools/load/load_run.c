@@ -339,7 +339,8 @@ static bool is_all_read(struct run *run)
 
     if (run->shared.account == NULL)
         return now_ns(run) - run->progress_ns > QUIET_NS &&
-               load_sampler_total(&run->sampler, LOAD_COUNTER_READ_ALL) >=
+               load_sampler_total(&run->sampler, LOAD_COUNTER_READ_ALL) +
+                       load_sampler_total(&run->sampler, LOAD_COUNTER_HIDDEN_ALL) >=
                    load_sampler_total(&run->sampler, LOAD_COUNTER_STORED_ALL);
     load_shared_lock(&run->shared);
     unread = load_account_unread(run->shared.account);

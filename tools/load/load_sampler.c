@@ -130,7 +130,8 @@ void load_sampler_take(struct load_sampler *sampler, uint64_t now_ns, uint64_t s
     out->error_count = rise(sampler, LOAD_COUNTER_ERRORS);
     out->transactions_count = rise(sampler, LOAD_COUNTER_TRANSACTIONS);
     sent_all = sampler->counters[LOAD_COUNTER_SENT_ALL];
-    stored_all = sampler->counters[LOAD_COUNTER_STORED_ALL];
+    stored_all = sampler->counters[LOAD_COUNTER_STORED_ALL] -
+                 load_sampler_total(sampler, LOAD_COUNTER_HIDDEN_ALL);
     read_all = sampler->counters[LOAD_COUNTER_READ_ALL];
     if (workload->subscriptions_count > 0 && workload->producers_count > 0 && stored_all > read_all)
         out->lag_count = stored_all - read_all;

@@ -73,6 +73,9 @@ static void tell_failure(struct load_sender *sender, const struct client_deliver
     load_stats_add(sender->stats, LOAD_COUNTER_FAILED_ALL, delivery->records_count);
     if (delivery->err == ERR_CANCELED)
         return; /* by us */
+    if (sender->expects_fencing && (delivery->error_code == KAFKA_INVALID_PRODUCER_EPOCH ||
+                                    delivery->error_code == KAFKA_PRODUCER_FENCED))
+        return;
     load_stats_add(sender->stats, LOAD_COUNTER_ERRORS, delivery->records_count);
     load_shared_error(sender->shared, "%s/%d: records were not stored: %s%s", delivery->topic->name,
                       (int)delivery->partition,
@@ -118,6 +121,7 @@ static void on_delivered(void *context, const struct client_delivery *delivery)
         tell_failure(sender, delivery);
         return;
     }
+    sender->transaction_stored += delivery->records_count;
     load_stats_add(stats, LOAD_COUNTER_STORED_ALL, delivery->records_count);
     load_stats_add(stats, LOAD_COUNTER_STORED_BYTES_ALL, all_bytes);
     load_stats_add(stats, LOAD_COUNTER_STORED, measured_count);

@@ -80,6 +80,8 @@ struct load_sender {
     uint32_t transaction_index;
     uint32_t transaction_size;
     uint64_t transaction_failed; /* records of it that were not stored */
+    uint64_t transaction_stored;
+    bool expects_fencing; /* another has its id: that its records are refused is no error */
     struct load_made made;
     struct load_slot *slots;
     uint32_t slots_count;

@@ -25,6 +25,7 @@ enum load_counter {
     LOAD_COUNTER_STORED_BYTES_ALL,
     LOAD_COUNTER_READ_ALL, /* of the first subscription */
     LOAD_COUNTER_FAILED_ALL,
+    LOAD_COUNTER_HIDDEN_ALL, /* stored, and aborted: not to be read */
     LOAD_COUNTER_COUNT,
 };
 

@@ -66,6 +66,9 @@ static void finish(struct load_transactor *transactor, enum load_end end)
         load_shared_unlock(shared);
     }
     transactor->state = LOAD_TRANSACTOR_IDLE;
+    if (end == LOAD_ABORTED)
+        load_stats_add(stats, LOAD_COUNTER_HIDDEN_ALL,
+                       load_transactor_sender(transactor)->transaction_stored);
     if (!load_shared_is_measured(shared, transactor->intended_ns))
         return;
     if (end == LOAD_COMMITTED)
@@ -191,6 +194,7 @@ static bool begin_fencing(struct load_transactor *transactor)
         load_sender_deinit(other);
     }
     transactor->is_other_open = true;
+    load_transactor_sender(transactor)->expects_fencing = true;
     open_sender(other, transactor, load_transactor_sender(transactor)->number);
     transactor->state = LOAD_TRANSACTOR_FENCING;
     if (load_sender_open(other) != OK) {
@@ -238,6 +242,7 @@ void load_transactor_give(struct load_transactor *transactor, uint64_t intended_
     sender->transaction_index = 0;
     sender->transaction_size = workload->transaction_records;
     sender->transaction_failed = 0;
+    sender->transaction_stored = 0;
     sender->partition_from =
         (uint32_t)prng_below(&transactor->prng, (uint64_t)sender->partitions_count);
     sender->partition_count = workload->transaction_partitions;

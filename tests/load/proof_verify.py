@@ -1,0 +1,36 @@
+"""--verify: an honest broker has nothing to answer for."""
+from load_rig import expect
+
+
+def any_broker(proof):
+    proof.any_broker = True
+    return proof
+
+
+@any_broker
+def proof_an_honest_broker(rig):
+    for words in (["--keys", "uniform", "--compression", "lz4:1,zstd:1,none:1", "--headers", "2",
+                   "--producers", "3", "--consumers", "2"],
+                  ["--acks", "1", "--no-idempotent"],
+                  ["--threads", "2", "--producers", "4", "--consumers", "2", "--topics", "2"]):
+        run = rig.json("e2e", "--rate", "4k", "--duration", "2", "--warmup", "1", "--size",
+                       "100..2000", "--partitions", "4", "--linger", "1", "--verify", *words)
+        verdict = run.levee["verdict"]
+        expect(verdict["is_exactly_once"], "%s\n%s", words, run.told())
+        expect(verdict["sent_count"] == verdict["stored_count"] == verdict["read_count"] >= 11900,
+               "%s\n%s", words, run.told())
+        expect(run.levee["read_count"] == run.levee["stored_count"], "%s\n%s", words, run.told())
+
+
+@any_broker
+def proof_transactions(rig):
+    """Aborted records are not seen, committed ones are; who lost his id is fenced."""
+    run = rig.json("txn", "--rate", "500", "--duration", "3", "--warmup", "0", "--producers", "3",
+                   "--partitions", "4", "--abort-share", "20%", "--zombie-share", "10%", "--verify")
+    verdict = run.levee["verdict"]
+    expect(verdict["is_exactly_once"] and verdict["aborted_count"] > 0, "%s", run.told())
+    expect(verdict["sent_count"] == 1500, "%d records sent", verdict["sent_count"])
+    expect(verdict["read_count"] == verdict["stored_count"], "%s", run.told())
+    commits = run.levee["transactions_count"]
+    expect(commits + run.levee["aborted_count"] == 150, "%d transactions committed", commits)
+    expect(run.levee["histograms"]["commit"]["count"] >= commits, "%s", run.told())
