@@ -4,6 +4,7 @@
 #include "tools/bench.h"
 #include "tools/load/hdr_log.h"
 #include "tools/load/load_csv.h"
+#include "tools/load/load_find.h"
 #include "tools/load/load_json.h"
 #include "tools/load/load_report.h"
 #include "tools/load/load_run.h"
@@ -189,6 +190,39 @@ static enum cli_exit run_canonical(struct bench *bench)
     return exit;
 }
 
+/* ---- the highest rate that keeps an objective */
+
+static enum cli_exit run_search(struct load_workload *workload)
+{
+    char problem[512] = "";
+    struct load_view view;
+    struct load_run_options options = {.view = &view, .stop = &stop};
+    struct load_find find;
+    struct load_result *best = NULL;
+    enum cli_exit exit = CLI_OK;
+    enum err err;
+
+    load_view_init(&view, workload->is_json ? NULL : stdout);
+    catch_signals();
+    err = load_find_run(workload, &options, &find, &best, problem, sizeof(problem));
+    if (err != OK)
+        return cli_fail(err == ERR_INVALID ? CLI_USAGE : cli_exit_of(err), "%s", problem);
+    if (best == NULL)
+        return cli_fail(CLI_DEGRADED, "no rate keeps %s", workload->find_text);
+    if (workload->is_json) {
+        if (load_json_print(best, stdout) != OK || putchar('\n') == EOF)
+            exit = cli_fail(CLI_FAILED, "the result cannot be written");
+    } else {
+        load_view_end(&view, best);
+        printf("%.0f records/s is the highest rate that keeps %s\n", find.rate,
+               workload->find_text);
+    }
+    if (exit == CLI_OK)
+        exit = write_files(workload, best);
+    load_result_destroy(best);
+    return exit;
+}
+
 enum cli_exit bench_run(struct bench *bench)
 {
     struct load_workload *workload = bench->workload;
@@ -198,6 +232,8 @@ enum cli_exit bench_run(struct bench *bench)
     if (bench->is_canonical)
         return run_canonical(bench);
     exit = bench_check(bench);
+    if (exit == CLI_OK && workload->find_text[0] != '\0')
+        return run_search(workload);
     if (exit == CLI_OK)
         exit = run_and_write(workload, &result);
     if (exit == CLI_OK)

@@ -227,11 +227,14 @@ static enum err set_up(struct run *run, char *problem, size_t problem_max)
 static enum err begin(struct run *run, char *problem, size_t problem_max)
 {
     const struct load_workload *workload = run->workload;
+    uint64_t start =
+        run->options->begin_at == NULL ? 0 : run->options->begin_at(run->options->context);
     uint64_t now = now_ns(run);
-    uint64_t start = now + START_IN_NS;
     bool has_backlog = workload->backlog_bytes > 0 && workload->subscriptions_count > 0;
     enum err err;
 
+    if (start == 0)
+        start = now + START_IN_NS;
     atomic_store(&run->shared.start_ns, start);
     if (!has_backlog) {
         atomic_store(&run->shared.measure_ns, start + workload->warmup_ns);

@@ -16,8 +16,10 @@ struct load_run_options {
     const struct load_workload *workload; /* checked */
     struct load_view *view;
     const volatile sig_atomic_t *stop; /* may be NULL; not 0: end the measured part now */
-    /* Optional: the measured part begins now; nothing is measured yet at SETUP. */
+    /* Optional: the measured part begins now. */
     void (*measuring)(void *context);
+    /* Optional: everything is set up; may wait.  When the schedule begins, monotonic; 0: now. */
+    uint64_t (*begin_at)(void *context);
     void *context;
 };
 
