@@ -48,6 +48,14 @@ static const struct bench_verb verbs[] = {
      "consumer groups whose members leave and come again: how long until all have partitions",
      "Example: levee bench groups --subscriptions 10 --consumers 8 --member-churn 2 --duration 30s",
      bench_run},
+    {"agent", "[HOST:PORT]", 0, 1, false, 0, "",
+     "run the share of a load that --agents of another machine asks for",
+     "Listens on 127.0.0.1:9500 unless told otherwise.  Whoever reaches the port may send load "
+     "from\n"
+     "here to any address: listen where only your own machines are.\n"
+     "Examples: levee bench agent 10.0.0.7:9500                     on each machine\n"
+     "          levee bench produce --agents 10.0.0.7:9500,10.0.0.8:9500 --rate 1M -b ...",
+     bench_agent},
     {"list", "", 0, 0, false, 0, "", "the workloads that are built in",
      "A name runs with `levee bench run NAME`; options change it.", bench_list},
 };

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "tools/bench.h"
 #include "tools/load/hdr_log.h"
+#include "tools/load/load_agents.h"
 #include "tools/load/load_csv.h"
 #include "tools/load/load_find.h"
 #include "tools/load/load_json.h"
@@ -101,7 +102,10 @@ static enum cli_exit run_once(const struct load_workload *workload, struct load_
 
     load_view_init(&view, workload->is_json ? NULL : stdout);
     catch_signals();
-    err = load_run(&options, out, problem, sizeof(problem));
+    if (workload->agents[0] != '\0')
+        err = load_agents_run(&options, out, problem, sizeof(problem));
+    else
+        err = load_run(&options, out, problem, sizeof(problem));
     if (err == ERR_INVALID)
         return cli_fail(CLI_USAGE, "%s", problem);
     if (err != OK)
@@ -232,6 +236,8 @@ enum cli_exit bench_run(struct bench *bench)
     if (bench->is_canonical)
         return run_canonical(bench);
     exit = bench_check(bench);
+    if (exit == CLI_OK && workload->find_text[0] != '\0' && workload->agents[0] != '\0')
+        return cli_fail(CLI_USAGE, "--find-max searches from one machine: not with --agents");
     if (exit == CLI_OK && workload->find_text[0] != '\0')
         return run_search(workload);
     if (exit == CLI_OK)

@@ -137,6 +137,8 @@ static const struct load_option rows[] = {
      86400e9},
     {"duration", NULL, "TIME", "that is measured; bare: s", A, LOAD_OPTION_TIME, FIELD(duration_ns), 0, NS_OF_S, 1e6, 1e15},
     {"threads", NULL, "N", "threads of the tool", A, LOAD_OPTION_COUNT, FIELD(threads_count), 0, 0, 1, LOAD_THREADS_MAX},
+    {"agents", NULL, "HOST:PORT,...", "let these agents (levee bench agent) run it together, each its part of the rate", A,
+     LOAD_OPTION_TEXT, TEXT_FIELD(agents)},
     {"seed", NULL, "N", "of all chance", A, LOAD_OPTION_BIG, FIELD(seed), 0, 0, 0, 0},
     {"verify", NULL, NULL, "account for each record: lost, doubled, torn, aborted but visible, out of order, corrupt", A,
      LOAD_OPTION_FLAG, FIELD(verifies)},

@@ -105,6 +105,7 @@ struct load_workload {
     uint64_t warmup_ns;
     uint64_t duration_ns;
     uint32_t threads_count;
+    char agents[LOAD_LONG_MAX]; /* "": it runs here */
     uint64_t seed;
     bool verifies;
     uint64_t account_bytes; /* memory of the account */
