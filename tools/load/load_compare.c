@@ -73,13 +73,38 @@ enum err load_compare_block(struct load_comparison *comparison,
     return OK;
 }
 
+enum err load_compare_pair(struct load_comparison *comparison, const struct load_result *a,
+                           const struct load_result *b)
+{
+    uint32_t block = comparison->blocks_count;
+
+    if (block == LOAD_COMPARE_BLOCKS_MAX)
+        return ERR_FULL;
+    learn(comparison, 0, a);
+    learn(comparison, 1, b);
+    for (int m = 0; m < LOAD_METRIC_COUNT; m++) {
+        double *values = comparison->values[m][block];
+        values[0] = load_metric_of((enum load_metric)m, a);
+        values[1] = load_metric_of((enum load_metric)m, b);
+        values[2] = NAN;
+        values[3] = NAN;
+    }
+    comparison->blocks_count++;
+    return OK;
+}
+
+static double mean(double a, double b)
+{
+    return isfinite(a) && isfinite(b) ? (a + b) / 2 : isfinite(a) ? a : b;
+}
+
 /* Of one side in one block; NAN: not measured. */
 static double mean_of(const struct load_comparison *comparison, enum load_metric metric,
                       uint32_t block, uint32_t side)
 {
     const double *values = comparison->values[metric][block];
 
-    return side == 0 ? (values[0] + values[3]) / 2 : (values[1] + values[2]) / 2;
+    return side == 0 ? mean(values[0], values[3]) : mean(values[1], values[2]);
 }
 
 double load_compare_ratio(const struct load_comparison *comparison, enum load_metric metric,
@@ -91,22 +116,35 @@ double load_compare_ratio(const struct load_comparison *comparison, enum load_me
     return a > 0 && b > 0 ? b / a : NAN;
 }
 
-/* The median distance of two runs of one side in one block, as a factor of at least 1. */
+static void add_distance(double *distances, size_t *count, double a, double b)
+{
+    double distance = fabs(log(a / b));
+
+    if (isfinite(distance))
+        distances[(*count)++] = distance;
+}
+
+/* The median distance of two runs of one side in one block, or, where a block has one of each, in
+ * neighbouring blocks; as a factor of at least 1. */
 static double spread_of(const struct load_comparison *comparison, enum load_metric metric)
 {
     double distances[2 * LOAD_COMPARE_BLOCKS_MAX];
     size_t count = 0;
+    bool has_repeats;
 
     for (uint32_t block = 0; block < comparison->blocks_count; block++) {
         const double *values = comparison->values[metric][block];
-        double a = fabs(log(values[3] / values[0]));
-        double b = fabs(log(values[2] / values[1]));
-        if (isfinite(a))
-            distances[count++] = a;
-        if (isfinite(b))
-            distances[count++] = b;
+        add_distance(distances, &count, values[0], values[3]);
+        add_distance(distances, &count, values[1], values[2]);
     }
-    return count == 0 ? 1 : exp(load_statistics_median(distances, count));
+    has_repeats = count > 0;
+    for (uint32_t block = 1; block < comparison->blocks_count && !has_repeats; block++) {
+        const double *before = comparison->values[metric][block - 1];
+        const double *values = comparison->values[metric][block];
+        add_distance(distances, &count, values[0], before[0]);
+        add_distance(distances, &count, values[1], before[1]);
+    }
+    return count == 0 ? NAN : exp(load_statistics_median(distances, count));
 }
 
 static double median_of_side(const struct load_comparison *comparison, enum load_metric metric,
@@ -147,7 +185,7 @@ static void judge(struct load_comparison *comparison, enum load_metric metric)
     pair->ratio_max = ratios[pair->blocks_count - 1];
     pair->p = load_statistics_sign_test(plus, minus);
     pair->spread = spread_of(comparison, metric);
-    if (pair->p > SIGN_TEST_LEVEL || fabs(log(pair->ratio)) <= log(pair->spread))
+    if (pair->p > SIGN_TEST_LEVEL || !(fabs(log(pair->ratio)) > log(pair->spread)))
         pair->finding = LOAD_PAIR_NO_DIFFERENCE;
     else
         pair->finding = (pair->ratio > 1) == load_metric_is_more_better(metric) ? LOAD_PAIR_B_BETTER

@@ -35,7 +35,7 @@ struct load_pair {
     double ratio;          /* B over A, median of blocks */
     double ratio_min, ratio_max;
     double p;      /* of the sign test */
-    double spread; /* 1.07: two runs of one side differ by 7 % */
+    double spread; /* 1.07: two runs of one side differ by 7 %; NAN: only one each */
 };
 
 struct load_side {
@@ -62,6 +62,11 @@ void load_compare_init(struct load_comparison *comparison, const char *a, const 
 /* The runs of one block, in the order A B B A.  ERR_FULL: LOAD_COMPARE_BLOCKS_MAX. */
 must_use enum err load_compare_block(struct load_comparison *comparison,
                                      const struct load_result *const runs[LOAD_COMPARE_RUNS]);
+
+/* A block of two runs that were made one after the other, as far as is known; the spread is then
+ * that of neighbouring blocks.  ERR_FULL. */
+must_use enum err load_compare_pair(struct load_comparison *comparison, const struct load_result *a,
+                                    const struct load_result *b);
 
 /* Judge.  ERR_INVALID: different durability, and is_allowed is false; all is filled in anyhow. */
 must_use enum err load_compare_finish(struct load_comparison *comparison, bool is_allowed);

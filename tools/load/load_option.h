@@ -33,6 +33,8 @@ enum {
     LOAD_OPTION_OF_GROUPS = 32,
     LOAD_OPTION_OF_RUN = 64,
     LOAD_OPTION_OF_ALL = 127,
+    LOAD_OPTION_OF_COMPARE = 128, /* compare alone */
+    LOAD_OPTION_OF_REPORT = 256,  /* what also shows files: --report */
 };
 
 struct load_option {

@@ -42,13 +42,14 @@ static void print_forest(const struct load_comparison *comparison, enum load_met
                          double reach, FILE *file)
 {
     const struct load_pair *pair = &comparison->pairs[metric];
-    double left = place(1 / pair->spread, reach);
+    double spread = isfinite(pair->spread) ? pair->spread : 1;
+    double left = place(1 / spread, reach);
 
     fprintf(file,
             "<svg class=\"forest %s\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"ratio\">"
             "<rect class=\"band\" x=\"%.1f\" y=\"3\" width=\"%.1f\" height=\"%d\"/>"
             "<line class=\"one\" x1=\"%d\" x2=\"%d\" y1=\"0\" y2=\"%d\"/>",
-            colour_of(pair), WIDTH, HEIGHT, left, place(pair->spread, reach) - left, HEIGHT - 6,
+            colour_of(pair), WIDTH, HEIGHT, left, place(spread, reach) - left, HEIGHT - 6,
             WIDTH / 2, WIDTH / 2, HEIGHT);
     for (uint32_t block = 0; block < comparison->blocks_count; block++) {
         double ratio = load_compare_ratio(comparison, metric, block);

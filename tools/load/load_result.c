@@ -247,28 +247,6 @@ static enum err merge_samples(struct load_result *into, const struct load_result
     return OK;
 }
 
-static void merge_verdict(struct load_verdict *into, const struct load_verdict *from)
-{
-    into->sent_count += from->sent_count;
-    into->stored_count += from->stored_count;
-    into->unknown_count += from->unknown_count;
-    into->failed_count += from->failed_count;
-    into->aborted_count += from->aborted_count;
-    into->read_count += from->read_count;
-    into->foreign_count += from->foreign_count;
-    into->redelivered_count += from->redelivered_count;
-    into->committed_transactions += from->committed_transactions;
-    into->aborted_transactions += from->aborted_transactions;
-    into->unknown_transactions += from->unknown_transactions;
-    for (int i = 0; i < LOAD_FINDING_COUNT; i++)
-        into->counts[i] += from->counts[i];
-    for (uint32_t i = 0; i < from->findings_count; i++)
-        if (into->findings_count < LOAD_FINDINGS_MAX)
-            into->findings[into->findings_count++] = from->findings[i];
-    into->memory_max_bytes += from->memory_max_bytes;
-    into->is_exactly_once = into->is_exactly_once && from->is_exactly_once;
-}
-
 static void merge_counts(struct load_result *into, const struct load_result *from)
 {
     double due = into->intended_rate + from->intended_rate;
@@ -339,7 +317,7 @@ enum err load_result_merge(struct load_result *into, const struct load_result *f
     if (!into->limits.is_known)
         into->limits = from->limits;
     if (from->is_verified && into->is_verified)
-        merge_verdict(&into->verdict, &from->verdict);
+        load_verdict_merge(&into->verdict, &from->verdict);
     else if (from->is_verified)
         into->verdict = from->verdict;
     into->is_verified = into->is_verified || from->is_verified;

@@ -5,7 +5,7 @@
 #include <math.h>
 
 /* The drawing's own units; the page scales it. */
-enum { WIDTH = 520, HEIGHT = 270, LEFT = 58, RIGHT = 14, TOP = 12, BOTTOM = 30 };
+enum { WIDTH = 520, HEIGHT = 274, LEFT = 58, RIGHT = 14, TOP = 12, BOTTOM = 34 };
 
 struct frame {
     const struct load_plot *plot;
@@ -95,7 +95,7 @@ static void print_grid(const struct frame *frame)
     }
     for (uint32_t i = 0; i < frame->x.ticks_count; i++) {
         double x = px(frame, frame->x.ticks[i].value);
-        fprintf(file, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"%s\">", x, HEIGHT - BOTTOM + 18,
+        fprintf(file, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"%s\">", x, HEIGHT - BOTTOM + 23,
                 x > WIDTH - RIGHT - 12 ? "end" : "middle");
         load_html_text(file, frame->x.ticks[i].text);
         fputs("</text>", file);

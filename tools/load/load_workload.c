@@ -52,6 +52,7 @@ void load_workload_defaults(struct load_workload *workload)
         .threads_count = 1,
         .seed = 1,
         .account_bytes = UINT64_C(1) << 30,
+        .blocks_count = 6,
         .limits_dir = ".",
     };
 }

@@ -112,6 +112,12 @@ struct load_workload {
     char state_file[LOAD_WORD_MAX];
     char find_text[LOAD_WORD_MAX]; /* "": no search; p99=10ms */
 
+    /* comparing two brokers */
+    uint32_t blocks_count;            /* A B B A */
+    char durability_a[LOAD_WORD_MAX]; /* "": as the brokers tell */
+    char durability_b[LOAD_WORD_MAX];
+    bool allows_other_durability;
+
     /* what is made of it */
     int32_t is_json;
     char report_file[LOAD_WORD_MAX];

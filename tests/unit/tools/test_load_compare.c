@@ -155,6 +155,25 @@ Test(load_compare, different_durability_ends_it_after_the_warm_up)
     cr_assert(eq(u32, script.count, 2));
 }
 
+/* Files of single runs: a block has one of each, its neighbours say what noise is. */
+Test(load_compare, pairs_of_single_runs_have_the_spread_of_their_neighbours)
+{
+    static const uint64_t a[] = {100, 110, 100, 110, 100, 110};
+
+    load_compare_init(&comparison, "a", "b", NULL, NULL);
+    for (int i = 0; i < 6; i++) {
+        struct load_result *runs[] = {run_of(a[i], "fsync before ack"),
+                                      run_of(a[i] * 2, "fsync before ack")};
+        cr_assert(eq(int, load_compare_pair(&comparison, runs[0], runs[1]), OK));
+        load_result_destroy(runs[0]);
+        load_result_destroy(runs[1]);
+    }
+    cr_assert(eq(int, load_compare_finish(&comparison, false), OK));
+    cr_assert(eq(dbl, comparison.pairs[LOAD_METRIC_STORED_RATE].ratio, 2.0));
+    cr_assert(lt(dbl, fabs(comparison.pairs[LOAD_METRIC_STORED_RATE].spread - 1.1), 1e-9));
+    cr_assert(eq(int, comparison.pairs[LOAD_METRIC_STORED_RATE].finding, LOAD_PAIR_B_BETTER));
+}
+
 Test(load_compare, its_json_is_json)
 {
     FILE *file = tmpfile();
