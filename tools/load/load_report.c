@@ -177,6 +177,33 @@ static void print_verdict(const struct load_result *result, const char *label, F
     fputs(".</span></div>\n", file);
 }
 
+/* Of several runs, one line where all say the same. */
+static void print_verdicts(const struct load_report *report, FILE *file)
+{
+    uint32_t good_count = 0;
+    uint32_t unknown_count = 0;
+
+    for (uint32_t i = 0; i < report->results_count; i++) {
+        good_count +=
+            report->results[i]->is_verified && report->results[i]->verdict.is_exactly_once;
+        unknown_count += !report->results[i]->is_verified;
+    }
+    if (report->results_count == 1)
+        print_verdict(report->results[0], NULL, file);
+    else if (good_count == report->results_count)
+        fprintf(file,
+                "<div class=\"banner good\"><b>&#10003; Exactly once.</b> <span>All %u runs: no "
+                "record lost, doubled, torn, out of order or corrupt.</span></div>\n",
+                good_count);
+    else if (unknown_count == report->results_count)
+        fputs("<div class=\"banner plain\"><b>Not verified.</b> Whether records were lost or "
+              "doubled was not looked at (--verify).</div>\n",
+              file);
+    else
+        for (uint32_t i = 0; i < report->results_count; i++)
+            print_verdict(report->results[i], report->labels[i], file);
+}
+
 /* What a reader must know before he believes the figures. */
 static void print_warnings(const struct load_result *result, const char *label, FILE *file)
 {
@@ -335,8 +362,7 @@ static enum err print_page(const void *object, FILE *file)
 
     print_head(report, file);
     print_header(report, file);
-    for (uint32_t i = 0; i < report->results_count; i++)
-        print_verdict(report->results[i], is_one ? NULL : report->labels[i], file);
+    print_verdicts(report, file);
     for (uint32_t i = 0; i < report->results_count; i++)
         print_warnings(report->results[i], is_one ? NULL : report->labels[i], file);
     if (is_one)

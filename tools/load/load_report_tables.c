@@ -260,15 +260,23 @@ static void errors_table(const struct load_result *result, const char *label, FI
 
 void load_report_tables_pairs(const struct load_report *report, FILE *file)
 {
-    fputs("<h2>Broker, limits, surroundings</h2>\n<div class=\"two\">\n", file);
+    bool is_folded = report->results_count > 2; /* many tables: each run's behind its name */
+
+    fputs("<h2>Broker, limits, surroundings</h2>\n", file);
     for (uint32_t i = 0; i < report->results_count; i++) {
         const struct load_result *result = report->results[i];
-        const char *label = report->results_count > 1 ? report->labels[i] : NULL;
+        const char *label = report->results_count == 2 ? report->labels[i] : NULL;
+        if (is_folded) {
+            fprintf(file, "<details><summary><i class=\"b%u\">&#9632;</i> ", i % 8);
+            load_html_text(file, report->labels[i]);
+            fputs("</summary>\n", file);
+        }
+        fputs("<div class=\"two\">\n", file);
         errors_table(result, label, file);
         broker_table(result, label, file);
         limits_table(&result->limits, label, file);
         lines_table("Workload", result->settings, result->settings_count, label, file);
         lines_table("Surroundings", result->environment, result->environment_count, label, file);
+        fputs(is_folded ? "</div></details>\n" : "</div>\n", file);
     }
-    fputs("</div>\n", file);
 }
