@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/nearest.h"
 #include "tools/load/load_option.h"
+#include "tools/load/load_report.h"
 #include "tools/load/load_yaml.h"
 
 #include <stdio.h>
@@ -56,6 +57,19 @@ static const struct bench_verb verbs[] = {
      "Examples: levee bench agent 10.0.0.7:9500                     on each machine\n"
      "          levee bench produce --agents 10.0.0.7:9500,10.0.0.8:9500 --rate 1M -b ...",
      bench_agent},
+    {"compare", "A B [WORKLOAD]", 2, 3, false, LOAD_OPTION_OF_ALL | LOAD_OPTION_OF_COMPARE,
+     "name=e2e subscriptions=1 rate=20k warmup=1 duration=5",
+     "two brokers in paired blocks A B B A, or runs of them that --json kept",
+     "A difference is told when a sign test over the blocks and what two runs of one side differ "
+     "by\n"
+     "both allow it.  A and B are addresses, or files (A.json, or A1.json,A2.json,...).\n"
+     "Examples: levee bench compare 127.0.0.1:9092 127.0.0.1:9192 --report compare.html\n"
+     "          levee bench compare 127.0.0.1:9092 127.0.0.1:9192 ping --duration 10s --blocks 8\n"
+     "          levee bench compare monday.json tuesday.json",
+     bench_compare},
+    {"report", "FILE...", 1, LOAD_REPORT_RUNS_MAX, false, LOAD_OPTION_OF_REPORT, "",
+     "runs that --json kept, on one page",
+     "Example: levee bench report monday.json tuesday.json --report both.html", bench_report},
     {"list", "", 0, 0, false, 0, "", "the workloads that are built in",
      "A name runs with `levee bench run NAME`; options change it.", bench_list},
 };
@@ -310,6 +324,8 @@ static enum cli_exit apply(struct bench *bench, const struct words *words)
     }
     if (strcmp(bench->verb->words, "WORKLOAD") == 0)
         result = take_workload(bench, bench->words[0]);
+    else if (bench->verb->run == bench_compare && bench->word_count == 3)
+        result = take_workload(bench, bench->words[2]);
     for (size_t i = 0; i < words->settings_count && result == CLI_OK; i++) {
         const struct setting *setting = &words->settings[i];
         if (load_option_set(workload, setting->option, setting->value, problem, sizeof(problem)) !=

@@ -37,6 +37,6 @@ struct bench_verb {
 /* Check the workload or say what is wrong with it. */
 must_use enum cli_exit bench_check(struct bench *bench);
 
-bench_fn bench_agent, bench_list, bench_run;
+bench_fn bench_agent, bench_compare, bench_list, bench_report, bench_run;
 
 #endif

@@ -2,6 +2,7 @@
  * was asked for. */
 #include "base/mem.h"
 #include "tools/bench.h"
+#include "tools/bench_signal.h"
 #include "tools/load/hdr_log.h"
 #include "tools/load/load_agents.h"
 #include "tools/load/load_csv.h"
@@ -11,29 +12,8 @@
 #include "tools/load/load_run.h"
 #include "tools/load/load_view.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
-
-/* 1: end what is measured and tell it; the second signal ends the process. */
-static volatile sig_atomic_t stop;
-
-static void on_signal(int number)
-{
-    if (stop != 0)
-        _exit(128 + number);
-    stop = 1;
-}
-
-static void catch_signals(void)
-{
-    struct sigaction action = {.sa_handler = on_signal};
-
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    signal(SIGPIPE, SIG_IGN);
-}
 
 /* ---- files */
 
@@ -97,11 +77,12 @@ static enum cli_exit run_once(const struct load_workload *workload, struct load_
 {
     char problem[512] = "";
     struct load_view view;
-    struct load_run_options options = {.workload = workload, .view = &view, .stop = &stop};
+    struct load_run_options options = {
+        .workload = workload, .view = &view, .stop = bench_signal_flag()};
     enum err err;
 
     load_view_init(&view, workload->is_json ? NULL : stdout);
-    catch_signals();
+    bench_signal_catch();
     if (workload->agents[0] != '\0')
         err = load_agents_run(&options, out, problem, sizeof(problem));
     else
@@ -176,7 +157,8 @@ static enum cli_exit run_canonical(struct bench *bench)
         exit = run_and_write(workload, &steady);
     if (exit == CLI_OK)
         exit = judge(workload, steady);
-    if (exit == CLI_OK && stop == 0 && load_workload_take_builtin(workload, "bulk") == OK) {
+    if (exit == CLI_OK && *bench_signal_flag() == 0 &&
+        load_workload_take_builtin(workload, "bulk") == OK) {
         workload->wants_limits = false;
         workload->verifies = false;
         workload->subscriptions_count = 0;

@@ -40,8 +40,8 @@ class Run:
 
 
 class Rig:
-    def __init__(self, binary, broker):
-        self.binary, self.broker = binary, broker
+    def __init__(self, binary, broker, is_required=False):
+        self.binary, self.broker, self.is_required = binary, broker, is_required
         self.bootstrap = broker.bootstrap
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="levee-load-"))
 
@@ -64,6 +64,12 @@ class Rig:
 
     def bench(self, *words, seconds=120, brokers=None):
         return self.finish(self.start(*words, brokers=brokers), seconds)
+
+    def bench_words(self, *words, seconds=300):
+        """The same where the words say the brokers, or none are needed."""
+        return self.finish(subprocess.Popen([self.binary, "bench", *words], text=True,
+                                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                            stderr=subprocess.PIPE), seconds)
 
     def json(self, *words, code=0, seconds=120):
         """The same with --format json; the exit code is expected."""

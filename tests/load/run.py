@@ -46,7 +46,7 @@ def main():
         for name, proof in proofs([word for word in args.only.split(",") if word]):
             if args.against == "kafka" and not getattr(proof, "any_broker", False):
                 continue
-            rig = load_rig.Rig(args.levee, broker)
+            rig = load_rig.Rig(args.levee, broker, args.require)
             began = time.monotonic()
             try:
                 proof(rig)

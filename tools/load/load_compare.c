@@ -232,6 +232,7 @@ void load_compare_line(const struct load_comparison *comparison, enum load_metri
 {
     const struct load_pair *pair = &comparison->pairs[metric];
     char words[LOAD_COMPARE_LINE_BYTES];
+    double percent = (pair->spread - 1) * 100;
     char a[LOAD_FORMAT_BYTES];
     char b[LOAD_FORMAT_BYTES];
     int length;
@@ -240,9 +241,9 @@ void load_compare_line(const struct load_comparison *comparison, enum load_metri
     load_metric_format(metric, pair->a, a, sizeof(a));
     load_metric_format(metric, pair->b, b, sizeof(b));
     length = snprintf(out, LOAD_COMPARE_LINE_BYTES,
-                      "%-30s A %-12s B %-12s B/A %.3g [%.3g to %.3g]  p %.2g  A-A %.2g %%  %s",
+                      "%-30s A %-12s B %-12s B/A %.3g [%.3g to %.3g]  p %.2g  A-A %.*f %%  %s",
                       load_metric_text(metric), a, b, pair->ratio, pair->ratio_min, pair->ratio_max,
-                      pair->p, (pair->spread - 1) * 100, words);
+                      pair->p, percent < 9.95, percent, words);
     if (!comparison->is_same_durability && length > 0 && length < LOAD_COMPARE_LINE_BYTES)
         snprintf(out + length, LOAD_COMPARE_LINE_BYTES - (size_t)length,
                  "  (durability: A %.60s, B %.60s)", comparison->sides[0].durability,

@@ -65,6 +65,7 @@ static void print_row(const struct load_comparison *comparison, enum load_metric
                       double reach, FILE *file)
 {
     const struct load_pair *pair = &comparison->pairs[metric];
+    double percent = (pair->spread - 1) * 100;
     char text[LOAD_COMPARE_LINE_BYTES];
 
     fputs("<tr><th scope=\"row\">", file);
@@ -80,8 +81,8 @@ static void print_row(const struct load_comparison *comparison, enum load_metric
     load_compare_words(comparison, metric, text);
     load_html_text(file, text);
     fprintf(file,
-            "<small class=\"under\">sign test p %.2g; A against A %.2g&nbsp;%%</small></td><td>",
-            pair->p, (pair->spread - 1) * 100);
+            "<small class=\"under\">sign test p %.2g; A against A %.*f&nbsp;%%</small></td><td>",
+            pair->p, percent < 9.95, percent);
     print_forest(comparison, metric, reach, file);
     fputs("</td><td>", file);
     load_metric_format(metric, pair->a, text, sizeof(text));
