@@ -2,7 +2,7 @@
  *
  * The fields of OpenMessaging Benchmark's TestResult stand at its top, with its units (publish and
  * end-to-end latencies in milliseconds, publish delay in microseconds, rates a second, one entry a
- * sample), so that its create_charts.py reads the file.  Ours stand beside them under "levee": the
+ * sample), so that its chart script reads the file.  Ours stand beside them under "levee": the
  * whole result, times in nanoseconds, histograms as their counts; what is read back is equal
  * (LJS-1), so results of several agents, or of yesterday, lose nothing on their way.
  * Stateless; files are read and written at once (tools).

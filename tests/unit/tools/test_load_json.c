@@ -78,7 +78,7 @@ Test(load_json, what_is_read_back_is_what_was_written)
     cr_assert(eq(u64, mem_used_count(), 0));
 }
 
-/* The fields that OpenMessaging Benchmark's create_charts.py takes, in its units. */
+/* The fields that OpenMessaging Benchmark's chart script takes, in its units. */
 Test(load_json, open_messaging_finds_its_fields)
 {
     static const char *const arrays[] = {

@@ -39,7 +39,7 @@ Test(load_process, a_broker_of_this_machine_is_found_by_its_port)
     cr_assert(eq(int, load_process_find_broker(brokers), getpid()));
     snprintf(brokers, sizeof(brokers), "localhost:%u", port);
     cr_assert(eq(int, load_process_find_broker(brokers), getpid()));
-    snprintf(brokers, sizeof(brokers), "192.0.2.1:%u", port); /* TEST-NET-1: not ours */
+    snprintf(brokers, sizeof(brokers), "192.0.2.1:%u", port); /* an address of RFC 5737: not ours */
     cr_assert(eq(int, load_process_find_broker(brokers), 0));
     cr_assert(eq(int, load_process_find_broker("127.0.0.1"), 0));
     cr_assert(eq(int, load_process_find_broker("127.0.0.1:99999"), 0));
