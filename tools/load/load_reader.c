@@ -155,7 +155,42 @@ static void on_trouble(void *context, struct client_topic *topic, int32_t partit
                       error_code == KAFKA_NONE ? "" : kafka_error_name(error_code));
 }
 
-/* ---- partitions that are given up */
+/* ---- the group's news */
+
+static void on_assigned(void *context, const struct client_member_partition *added, uint32_t count)
+{
+    struct load_reader *reader = context;
+
+    for (uint32_t i = 0; i < count; i++)
+        if (added[i].topic == reader->topic && added[i].partition < reader->partitions_count)
+            reader->partitions[added[i].partition].is_owned = true;
+    reader->was_assigned = true;
+    if (reader->is_lost_since)
+        load_stats_time(reader->stats, LOAD_HISTOGRAM_REJOIN, reader->lost_ns, now_ns(reader));
+    reader->is_lost_since = false;
+    load_reader_offsets_start(reader);
+}
+
+static void on_revoked(void *context, const struct client_member_partition *removed, uint32_t count,
+                       bool is_lost)
+{
+    struct load_reader *reader = context;
+
+    for (uint32_t i = 0; i < count; i++)
+        if (removed[i].topic == reader->topic && removed[i].partition < reader->partitions_count)
+            reader->partitions[removed[i].partition].is_leaving = true;
+    reader->is_lost_since = true;
+    reader->lost_ns = now_ns(reader);
+    if (is_lost) {
+        load_reader_offsets_leave(reader);
+        return;
+    }
+    reader->is_leaving = true;
+    if (reader->leave != NULL)
+        reader->leave(reader);
+    else
+        load_reader_offsets_commit(reader);
+}
 
 void load_reader_leave_done(struct load_reader *reader)
 {
@@ -163,6 +198,15 @@ void load_reader_leave_done(struct load_reader *reader)
         return;
     load_reader_offsets_leave(reader);
     reader->is_leaving = false;
+    if (reader->member != NULL && reader->state != LOAD_READER_CLOSING)
+        client_member_revoked_done(reader->member);
+}
+
+static void on_fatal(void *context, int16_t error_code, enum err err)
+{
+    struct load_reader *reader = context;
+
+    fail(reader, error_code != KAFKA_NONE ? kafka_error_name(error_code) : "its group", err);
 }
 
 /* ---- opening */
@@ -171,16 +215,27 @@ static enum err make_client(struct load_reader *reader)
 {
     static const struct client_fetcher_events fetch_events = {.ready = on_ready,
                                                               .trouble = on_trouble};
+    static const struct client_member_events group_events = {
+        .assigned = on_assigned, .revoked = on_revoked, .fatal = on_fatal};
     const struct load_workload *workload = reader->shared->workload;
     struct client_fetcher_options options = client_fetcher_options_default();
+    struct client_member_options group = client_member_options_default();
+    enum err err;
 
     options.is_committed = workload->isolation == LOAD_READ_COMMITTED || reader->take != NULL;
     options.min_bytes = (uint32_t)workload->fetch_min_bytes;
     options.max_bytes = (uint32_t)workload->fetch_max_bytes;
     options.partition_max_bytes = (uint32_t)workload->fetch_partition_bytes;
     options.max_wait_ms = (uint32_t)(workload->fetch_wait_ns / 1000000);
-    return client_fetcher_create(reader->cluster, &options, &fetch_events, reader,
-                                 &reader->fetcher);
+    err = client_fetcher_create(reader->cluster, &options, &fetch_events, reader, &reader->fetcher);
+    if (err != OK || reader->group_id[0] == '\0')
+        return err;
+    group.group_id = reader->group_id;
+    group.session_timeout_ms = (uint32_t)(workload->session_timeout_ns / 1000000);
+    if (group.heartbeat_ms > group.session_timeout_ms / 3)
+        group.heartbeat_ms = group.session_timeout_ms / 3;
+    return client_member_create(reader->cluster, &group, &reader->topic, 1, &group_events, reader,
+                                &reader->member);
 }
 
 static void on_topic(struct client_wait *wait, enum err err)
@@ -247,7 +302,11 @@ static void close_step(void *context)
 
     if (reader->is_asking || reader->is_committing)
         return; /* again when they are done */
-    if (reader->fetcher != NULL) {
+    if (reader->member != NULL) {
+        struct client_member *member = reader->member;
+        reader->member = NULL;
+        client_member_destroy(member, close_step, reader);
+    } else if (reader->fetcher != NULL) {
         struct client_fetcher *fetcher = reader->fetcher;
         reader->fetcher = NULL;
         client_fetcher_destroy(fetcher, close_step, reader);

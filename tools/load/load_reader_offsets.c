@@ -292,8 +292,7 @@ void load_reader_offsets_commit(struct load_reader *reader)
         load_reader_leave_done(reader);
         return;
     }
-    identity = (struct client_group_identity){
-        .group_id = reader->group_id, .member_id = "", .generation_id = -1};
+    identity = client_member_identity(reader->member);
     reader->is_committing = true;
     reader->commit_op = (struct client_offsets_op){
         .done = on_commit_done, .cluster = reader->cluster, .timeout_ms = timeout_ms(reader)};

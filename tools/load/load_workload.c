@@ -180,8 +180,6 @@ static enum err check_producing(const struct load_workload *workload, char *prob
             workload->consumers_count >
         LOAD_CLIENTS_MAX)
         return fail(problem, problem_max, "more than 10000 consumers");
-    if (workload->uses_groups)
-        return fail(problem, problem_max, "--group: members of groups are not served yet");
     if (workload->producers_count == 0 && workload->subscriptions_count == 0)
         return fail(problem, problem_max, "neither producers nor consumers");
     return OK;
