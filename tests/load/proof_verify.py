@@ -34,3 +34,22 @@ def proof_transactions(rig):
     commits = run.levee["transactions_count"]
     expect(commits + run.levee["aborted_count"] == 150, "%d transactions committed", commits)
     expect(run.levee["histograms"]["commit"]["count"] >= commits, "%s", run.told())
+
+
+def proof_groups(rig):
+    """Members come and go: what was committed is not read again, nothing is left out."""
+    run = rig.json("groups", "--rate", "500", "--duration", "4", "--warmup", "1", "--partitions", "6",
+                   "--consumers", "3", "--member-churn", "0.7", "--verify")
+    verdict = run.levee["verdict"]
+    expect(verdict["is_exactly_once"], "%s", run.told())
+    expect(verdict["read_count"] == verdict["stored_count"] == 2500, "%s", run.told())
+    expect(run.levee["histograms"]["rejoin"]["count"] > 0, "nobody came again\n%s", run.told())
+
+
+def proof_the_highest_rate_is_found(rig):
+    run = rig.bench("produce", "--rate", "500", "--duration", "1", "--warmup", "0", "--partitions",
+                    "2", "--find-max", "p50=200us")
+    expect(run.code in (0, 7), "%s", run.told())
+    run = rig.bench("produce", "--rate", "100", "--duration", "1", "--warmup", "0", "--find-max",
+                    "p50=1ns")
+    expect(run.code == 7 and "no rate keeps p50=1ns" in run.err, "%s", run.told())

@@ -71,6 +71,10 @@ struct load_reader {
     struct client_offsets_op commit_op;
     bool is_committing;
     struct client_group_offset *commits;
+    int16_t *commit_errors; /* of each */
+    uint32_t commits_count;
+    struct client_group_identity identity; /* of the commit under way */
+    char member_id[256];                   /* its text */
     uint64_t commit_at_ns;
     bool asked_ends;
     bool knows_ends;

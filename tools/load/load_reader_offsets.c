@@ -4,6 +4,8 @@
 #include "base/mem.h"
 #include "net/protocol/kafka_errors.h"
 
+#include <stdio.h>
+
 enum err load_reader_offsets_prepare(struct load_reader *reader)
 {
     size_t count = (size_t)reader->topic->partitions_count;
@@ -14,8 +16,9 @@ enum err load_reader_offsets_prepare(struct load_reader *reader)
     reader->questions = mem_try_alloc(count * sizeof(*reader->questions));
     reader->committed = mem_try_alloc(count * sizeof(*reader->committed));
     reader->commits = mem_try_alloc(count * sizeof(*reader->commits));
+    reader->commit_errors = mem_try_alloc(count * sizeof(*reader->commit_errors));
     return reader->partitions == NULL || reader->questions == NULL || reader->committed == NULL ||
-                   reader->commits == NULL
+                   reader->commits == NULL || reader->commit_errors == NULL
                ? ERR_NOMEM
                : OK;
 }
@@ -26,10 +29,12 @@ void load_reader_offsets_forget(struct load_reader *reader)
     mem_free(reader->questions);
     mem_free(reader->committed);
     mem_free(reader->commits);
+    mem_free(reader->commit_errors);
     reader->partitions = NULL;
     reader->questions = NULL;
     reader->committed = NULL;
     reader->commits = NULL;
+    reader->commit_errors = NULL;
     reader->partitions_count = 0;
     reader->can_pull = false;
     reader->is_leaving = false;
@@ -266,14 +271,25 @@ uint32_t load_reader_positions(struct load_reader *reader, struct client_group_o
     return count;
 }
 
+/* While a group moves on, commits of its members are refused: what they read is read again. */
+static bool is_refused(int16_t error_code)
+{
+    return error_code != KAFKA_NONE && error_code != KAFKA_REBALANCE_IN_PROGRESS &&
+           error_code != KAFKA_ILLEGAL_GENERATION && error_code != KAFKA_UNKNOWN_MEMBER_ID;
+}
+
 static void on_commit_done(struct client_offsets_op *op, enum err err)
 {
     struct load_reader *reader = container_of(op, struct load_reader, commit_op);
 
     reader->is_committing = false;
-    /* Of a group that moves on it is no error that an old member's commit is refused. */
-    if (err != OK && !reader->is_leaving)
+    if (err != OK)
         cannot(reader, "a commit", err, KAFKA_NONE);
+    for (uint32_t i = 0; err == OK && i < reader->commits_count; i++)
+        if (is_refused(reader->commit_errors[i])) {
+            cannot(reader, "a commit", ERR_IO, reader->commit_errors[i]);
+            break;
+        }
     if (reader->state == LOAD_READER_CLOSING)
         load_reader_offsets_done(reader);
     else if (reader->is_leaving)
@@ -282,7 +298,6 @@ static void on_commit_done(struct client_offsets_op *op, enum err err)
 
 void load_reader_offsets_commit(struct load_reader *reader)
 {
-    struct client_group_identity identity;
     uint32_t count;
 
     if (reader->is_committing || reader->member == NULL)
@@ -292,11 +307,16 @@ void load_reader_offsets_commit(struct load_reader *reader)
         load_reader_leave_done(reader);
         return;
     }
-    identity = client_member_identity(reader->member);
+    reader->identity = client_member_identity(reader->member);
+    snprintf(reader->member_id, sizeof(reader->member_id), "%s", reader->identity.member_id);
+    reader->identity.member_id = reader->member_id;
+    reader->identity.group_id = reader->group_id;
     reader->is_committing = true;
     reader->commit_op = (struct client_offsets_op){
         .done = on_commit_done, .cluster = reader->cluster, .timeout_ms = timeout_ms(reader)};
-    client_offsets_commit(&reader->commit_op, &identity, reader->commits, count, NULL);
+    reader->commits_count = count;
+    client_offsets_commit(&reader->commit_op, &reader->identity, reader->commits, count,
+                          reader->commit_errors);
 }
 
 void load_reader_offsets_leave(struct load_reader *reader)
@@ -321,7 +341,8 @@ void load_reader_offsets_turn(struct load_reader *reader, uint64_t now_ns)
         !reader->is_leaving) {
         if (reader->commit_at_ns == 0)
             reader->commit_at_ns = now_ns + interval_ns;
-        if (now_ns >= reader->commit_at_ns && !reader->is_committing) {
+        if (now_ns >= reader->commit_at_ns && !reader->is_committing &&
+            client_member_is_stable(reader->member)) {
             reader->commit_at_ns = now_ns + interval_ns;
             load_reader_offsets_commit(reader);
         }
