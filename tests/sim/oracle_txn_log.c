@@ -317,7 +317,8 @@ static void judge_record(struct oracle_txn_log *log, uint64_t now_ns, uint32_t p
             expected = log->txn->records[before->record].sequence + 1;
         break;
     }
-    if (log->txn->records[slot->record].sequence != expected)
+    if (log->txn->records[slot->record].sequence >= 0 &&
+        log->txn->records[slot->record].sequence != expected)
         oracle_txn_complain(log->txn, "I2", now_ns,
                             "partition %" PRIu32 " at %" PRId64 ": sequence %" PRId32
                             ", not %" PRId32,

@@ -43,7 +43,8 @@
     X(BUGGIFY, "buggify", true, 3)           /* ways of the product that are right and seldom */ \
     X(CROWD, "crowd", true, 32)              /* thousands of topics */                           \
     X(SEGMENTS, "segments", true, 2)         /* small segments, and segment.bytes is altered */  \
-    X(TRANSACTIONS, "transactions", true, 2) /* transfers over a ledger */
+    X(TRANSACTIONS, "transactions", true, 2) /* transfers over a ledger */                       \
+    X(ROOM, "client-room", true, 2)          /* the product's own clients, net/client */
 
 enum plan_part {
 #define PLAN_ENUM(name, text, is_default, one_in) PLAN_##name,

@@ -85,7 +85,7 @@ static bool all_done(struct scenario *s)
         return false;
     if (s->crowds_count > 0 && !model_crowd_is_done(&s->crowd))
         return false;
-    if (!scenario_ledger_is_finished(s))
+    if (!scenario_ledger_is_finished(s) || scenario_room_unfinished(s) != NULL)
         return false;
     return s->broker.ready;
 }
@@ -111,6 +111,8 @@ static void tell_late(struct scenario *s)
     if (!scenario_ledger_is_finished(s))
         oracle_complain(s->oracle, "LATE", sim_world_now_ns(s->world),
                         "a transaction cannot be ended by its producer");
+    if (scenario_room_unfinished(s) != NULL)
+        oracle_complain(s->oracle, "LATE", sim_world_now_ns(s->world), scenario_room_unfinished(s));
 }
 
 /* Errors of the disk while a broker starts set partitions aside. */
@@ -143,6 +145,7 @@ static void liveness(struct scenario *s)
     for (uint32_t i = 0; i < s->members_count; i++)
         model_member_finish(&s->members[i]);
     scenario_ledger_finish(s);
+    scenario_room_finish(s);
     if (!scenario_lives_run_until(s, all_done, FINISH_LIMIT) && oracle_first(s->oracle) == NULL)
         tell_late(s);
     for (uint32_t i = 1; i < s->consumers_count; i++)

@@ -16,6 +16,10 @@ static void start_client(struct sim_node *node)
     struct model_client_options client = s->client_options[id];
     uint32_t index = id - 1;
 
+    if (id >= scenario_first_of_room(s)) {
+        scenario_room_start_client(s, node, id - scenario_first_of_room(s));
+        return;
+    }
     client.broker = sim_node_address(s->broker.node, SIM_BROKER_PORT);
     s->client_options[id].broker = client.broker;
     if (id >= scenario_first_of_ledger(s)) {
@@ -60,7 +64,9 @@ static void end_client(struct sim_node *node, enum sim_crash kind)
     struct scenario *s = node->options.context;
     uint32_t id = node->index - s->broker.node->index - 1;
 
-    if (id >= scenario_first_of_ledger(s))
+    if (id >= scenario_first_of_room(s))
+        scenario_room_end_client(s, id - scenario_first_of_room(s));
+    else if (id >= scenario_first_of_ledger(s))
         scenario_ledger_end_client(s, id - scenario_first_of_ledger(s));
     else if (id == 0)
         model_admin_deinit(&s->admin);
@@ -80,7 +86,7 @@ static void end_client(struct sim_node *node, enum sim_crash kind)
 
 void scenario_clients_start(struct scenario *s)
 {
-    uint32_t count = scenario_first_of_ledger(s) + s->ledger.clients_count;
+    uint32_t count = scenario_first_of_room(s) + s->room.clients_count;
 
     for (uint32_t i = 0; i < count; i++) {
         char name[24];

@@ -7,7 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { CROWD_SNAPSHOT_BYTES_MIN = 65536, MILLION = 1000000 };
+enum { CROWD_SNAPSHOT_BYTES_MIN = 65536, MILLION = 1000000, ROOM_CONNECTIONS_MIN = 10 };
 
 #define LATENCY_NS_MAX (64 * SIM_SECOND)
 
@@ -73,6 +73,7 @@ static void draw_memory(struct scenario *s, struct broker_sizes *sizes)
 static void draw_limits(struct scenario *s, struct broker_sizes *sizes)
 {
     struct plan *plan = &s->plan;
+    uint64_t connections;
 
     draw_store_sizes(s, sizes);
     draw_memory(s, sizes);
@@ -82,8 +83,10 @@ static void draw_limits(struct scenario *s, struct broker_sizes *sizes)
                       plan_pick_of(plan, "open.files", 16, 20, 16384));
     scenario_draw_set(s, "max.incremental.fetch.session.cache.slots=%" PRIu64,
                       plan_pick_of(plan, "fetch.session.slots", 0, 1, 1000));
-    scenario_draw_set(s, "max.connections.per.ip=%" PRIu64,
-                      plan_pick_of(plan, "connections.per.ip", 1, 2, 1000));
+    connections = plan_pick_of(plan, "connections.per.ip", 1, 2, 1000);
+    if (plan_has(plan, PLAN_ROOM) && connections < ROOM_CONNECTIONS_MIN)
+        connections = ROOM_CONNECTIONS_MIN; /* a client has one for each purpose */
+    scenario_draw_set(s, "max.connections.per.ip=%" PRIu64, connections);
     scenario_draw_set(s, "connections.max.idle.ms=%" PRIu64,
                       plan_pick_of(plan, "connections.idle.ms", 1000, 5000));
     s->oracle->producers_idle_ms =
@@ -344,4 +347,6 @@ void scenario_draw(struct scenario *s)
     scenario_draw_faults(s);
     if (plan_has(plan, PLAN_TRANSACTIONS))
         scenario_ledger_draw(s);
+    if (plan_has(plan, PLAN_ROOM))
+        scenario_room_draw(s);
 }

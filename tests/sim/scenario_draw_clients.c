@@ -17,6 +17,11 @@ uint32_t scenario_first_of_ledger(const struct scenario *s)
     return scenario_first_member(s) + s->members_count + s->janitors_count + s->crowds_count;
 }
 
+uint32_t scenario_first_of_room(const struct scenario *s)
+{
+    return scenario_first_of_ledger(s) + s->ledger.clients_count;
+}
+
 /* In the client's scope. */
 static struct model_client_options client_options(struct scenario *s, uint32_t id)
 {

@@ -2,7 +2,7 @@
  * (scenario_draw, scenario_draw_clients, scenario_draw_faults), the clients as programs of nodes
  * (scenario_clients), the broker's lives (scenario_lives), the phases with faults
  * (scenario_faults), a long life (scenario_long), rot (scenario_rot), transactions
- * (scenario_ledger).
+ * (scenario_ledger), the product's own clients (scenario_room).
  *
  * Every number of a run is in its plan before the run begins.  While it goes on only that is drawn
  * whose place depends on the run: the model clients' own steps, and the moment of a crash. */
@@ -17,6 +17,9 @@
 #include "tests/sim/model_janitor.h"
 #include "tests/sim/model_member.h"
 #include "tests/sim/model_producer.h"
+#include "tests/sim/model_room_producer.h"
+#include "tests/sim/model_room_reader.h"
+#include "tests/sim/model_room_transactor.h"
 #include "tests/sim/model_transactor.h"
 #include "tests/sim/oracle_group.h"
 #include "tests/sim/plan.h"
@@ -34,8 +37,12 @@ enum {
     TRANSACTORS_MAX = 5,
     AUDITORS_MAX = 3, /* of all records, of committed ones, and one that jumps about */
     LEDGER_CLIENTS_MAX = 1 + TRANSACTORS_MAX + AUDITORS_MAX,
-    CLIENTS_MAX =
-        2 + PRODUCERS_MAX + CONSUMERS_MAX + GROUPS_MAX + MEMBERS_MAX + 1 + LEDGER_CLIENTS_MAX,
+    ROOM_PRODUCERS_MAX = 2,
+    ROOM_READERS_MAX = 2,
+    ROOM_TRANSACTORS_MAX = 2,
+    ROOM_CLIENTS_MAX = ROOM_PRODUCERS_MAX + ROOM_READERS_MAX + ROOM_TRANSACTORS_MAX,
+    CLIENTS_MAX = 2 + PRODUCERS_MAX + CONSUMERS_MAX + GROUPS_MAX + MEMBERS_MAX + 1 +
+                  LEDGER_CLIENTS_MAX + ROOM_CLIENTS_MAX,
     RECREATIONS_MAX = 5,
     VERSION_WITH_IDS = 13, /* of Produce and Fetch */
     SHARDS_MAX = 3,
@@ -129,6 +136,19 @@ struct ledger {
     struct model_auditor auditors[AUDITORS_MAX];
 };
 
+/* Clients that are made of net/client. */
+struct room {
+    uint32_t clients_count; /* 0: there are none */
+    uint32_t producers_count, readers_count, transactors_count;
+    struct model_room_options options[ROOM_CLIENTS_MAX]; /* without the address */
+    struct model_room_producer_options producer_options[ROOM_PRODUCERS_MAX];
+    struct model_room_reader_options reader_options[ROOM_READERS_MAX];
+    struct model_room_transactor_options transactor_options[ROOM_TRANSACTORS_MAX];
+    struct model_room_producer producers[ROOM_PRODUCERS_MAX];
+    struct model_room_reader readers[ROOM_READERS_MAX];
+    struct model_room_transactor transactors[ROOM_TRANSACTORS_MAX];
+};
+
 struct scenario {
     const struct scenario_options *options;
     struct sim_world *world;
@@ -180,6 +200,7 @@ struct scenario {
     struct model_janitor janitor;
     struct model_crowd crowd;
     struct ledger ledger;
+    struct room room;
     int32_t assigned_generations[ORACLE_GROUPS_MAX]; /* the newest */
     uint64_t assignment_odds;    /* one of so many: the broker dies about then; 0: none */
     struct prng assignment_prng; /* whether, while the run goes on */
@@ -222,6 +243,9 @@ void scenario_draw_faults(struct scenario *s);
 uint32_t scenario_first_member(const struct scenario *s);
 uint32_t scenario_first_of_ledger(const struct scenario *s);
 
+/* Of the client room; behind the ledger was drawn. */
+uint32_t scenario_first_of_room(const struct scenario *s);
+
 /* ---- scenario_clients */
 
 void scenario_clients_start(struct scenario *s);
@@ -258,6 +282,20 @@ void scenario_ledger_drain(struct scenario *s);
 
 /* All is read, twice, and compared. */
 void scenario_ledger_audit(struct scenario *s);
+
+/* ---- scenario_room */
+
+/* Behind the ledger. */
+void scenario_room_draw(struct scenario *s);
+
+/* A client; index from 0. */
+void scenario_room_start_client(struct scenario *s, struct sim_node *node, uint32_t index);
+void scenario_room_end_client(struct scenario *s, uint32_t index);
+
+void scenario_room_finish(struct scenario *s);
+
+/* What is not done yet; NULL: all is. */
+const char *scenario_room_unfinished(const struct scenario *s);
 
 /* ---- scenario_faults, scenario_long, scenario_rot */
 

@@ -18,6 +18,17 @@ static struct model_room_options draw_room(struct scenario *s, uint32_t id)
     };
 }
 
+/* delivery.timeout.ms is not below linger.ms + request.timeout.ms. */
+static void hold_delivery(const struct scenario *s, uint32_t id, uint32_t *delivery_timeout_ms,
+                          uint32_t linger_us)
+{
+    uint32_t least_ms =
+        s->room.options[id - scenario_first_of_room(s)].request_timeout_ms + linger_us / 1000;
+
+    if (*delivery_timeout_ms < least_ms)
+        *delivery_timeout_ms = least_ms;
+}
+
 static void draw_producer(struct scenario *s, uint32_t index, uint32_t id)
 {
     struct plan *plan = &s->plan;
@@ -37,10 +48,8 @@ static void draw_producer(struct scenario *s, uint32_t index, uint32_t id)
         .buffer_memory_bytes = plan_pick_of(plan, "buffer.bytes", 65536, 1 << 20, 32 << 20),
         .codec = (enum compression)plan_range(plan, "codec", 0, COMPRESSION_COUNT - 1),
     };
-    if (s->room.producer_options[index].delivery_timeout_ms <
-        s->room.options[id - scenario_first_of_room(s)].request_timeout_ms)
-        s->room.producer_options[index].delivery_timeout_ms =
-            s->room.options[id - scenario_first_of_room(s)].request_timeout_ms;
+    hold_delivery(s, id, &s->room.producer_options[index].delivery_timeout_ms,
+                  s->room.producer_options[index].linger_us);
 }
 
 static void draw_reader(struct scenario *s, uint32_t index, uint32_t id)
@@ -75,8 +84,10 @@ static void draw_transactor(struct scenario *s, uint32_t index, uint32_t id)
         .down_max_ms = (uint32_t)plan_pick_of(plan, "down.ms", 5, 200, 1000),
         .abort_odds = (uint32_t)plan_pick_of(plan, "aborts", 10, 30, 60),
         .stop_odds = (uint32_t)plan_pick_of(plan, "stops", 0, 5, 20),
-        .delivery_timeout_ms = (uint32_t)plan_pick_of(plan, "delivery.timeout.ms", 10000, 60000),
+        .delivery_timeout_ms =
+            (uint32_t)plan_pick_of(plan, "delivery.timeout.ms", 1000, 10000, 60000),
     };
+    hold_delivery(s, id, &s->room.transactor_options[index].delivery_timeout_ms, 1000);
     if (s->room.transactor_options[index].timeout_ms * SIM_MS > s->ledger.patience_ns)
         s->ledger.patience_ns += s->room.transactor_options[index].timeout_ms * SIM_MS;
 }

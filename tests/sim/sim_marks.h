@@ -71,7 +71,22 @@
     X(TXN_CONCURRENT, "a request came while the last transaction ended")                \
     X(TXN_BUMPED, "a producer asked for the next epoch of its own")                     \
     X(TXN_UNSTABLE, "a reader saw a log with an open transaction")                      \
-    X(TXN_LISTED, "a reader was given an aborted transaction")
+    X(TXN_LISTED, "a reader was given an aborted transaction")                          \
+    X(ROOM_STORED, "a producer of the client room has stored records")                  \
+    X(ROOM_FAILED, "it has given records up, which are not there")                      \
+    X(ROOM_IN_DOUBT, "it has given records up that may be there")                       \
+    X(ROOM_FULL, "it had no room, and later said that it had")                          \
+    X(ROOM_EPOCH, "it took a new epoch of its own")                                     \
+    X(ROOM_READ, "a reader of the client room has read a batch")                        \
+    X(ROOM_OUT_OF_RANGE, "it was told that its offset is gone")                         \
+    X(ROOM_COMMITTED_1, "a transaction of the client room was committed, version 1")    \
+    X(ROOM_COMMITTED_2, "the same by version 2")                                        \
+    X(ROOM_ABORTED_1, "a transaction of the client room was aborted, version 1")        \
+    X(ROOM_ABORTED_2, "the same by version 2")                                          \
+    X(ROOM_TXN_EPOCH, "a transaction of version 1 that failed has led to a new epoch")  \
+    X(ROOM_TXN_FAILED, "a commit of the client room failed, and was to be aborted")     \
+    X(ROOM_TXN_FATAL, "a producer of the client room could not go on")                  \
+    X(ROOM_TXN_LEFT, "it stopped in the middle of a transaction")
 
 enum sim_mark {
 #define SIM_MARK_ENUM(name, text) MARK_##name,

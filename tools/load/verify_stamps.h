@@ -3,8 +3,8 @@
  *
  * Owned by whoever looks at one partition; bounded by VERIFY_STAMP_PRODUCERS_MAX.  Records without
  * a stamp are nobody's fault.
- *   VSP-1  in a partition the stamps of a producer rise: its epoch, then its partition sequence; one
- *          that was there already is told as doubled, one before it as out of order */
+ *   VSP-1  in a partition the stamps of a producer rise: its epoch, then its partition sequence;
+ * one that was there already is told as doubled, one before it as out of order */
 #ifndef LEVEE_TOOLS_LOAD_VERIFY_STAMPS_H
 #define LEVEE_TOOLS_LOAD_VERIFY_STAMPS_H
 
