@@ -15,6 +15,7 @@ struct group_coordinator {
     struct list all;               /* of group.node: the same */
     struct hash_map offset_topics; /* of offset_topic, by name */
     struct hash_map transactions;  /* of pending_transaction (group_pending_offsets.h) */
+    struct list registering;       /* commits in a transaction (group_txn_commit.c) */
     struct timer expiry;
     struct task sweep;       /* what group_expiry.c does in slices */
     struct timer retry;      /* of a sweep that could not write, or found no memory */

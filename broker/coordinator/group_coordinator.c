@@ -6,6 +6,7 @@
 #include "broker/coordinator/group_move.h"
 #include "broker/coordinator/group_rebalance.h"
 #include "broker/coordinator/group_records.h"
+#include "broker/coordinator/group_txn_commit.h"
 #include "broker/internal_topics.h"
 #include "broker/java_hash.h"
 #include "broker/metadata/image.h"
@@ -25,6 +26,7 @@ enum err group_coordinator_create(struct shard *shard, struct group_coordinator 
     hash_map_init(&groups->groups, prng_u64(&shard->prng));
     hash_map_init(&groups->offset_topics, prng_u64(&shard->prng));
     hash_map_init(&groups->transactions, prng_u64(&shard->prng));
+    list_init(&groups->registering);
     list_init(&groups->all);
     group_expiry_init(groups);
     group_move_init(groups);
@@ -82,6 +84,7 @@ void group_coordinator_destroy(struct group_coordinator *groups)
     hash_map_deinit(&groups->transactions);
     group_expiry_deinit(groups);
     group_move_deinit(groups);
+    group_txn_commit_end_all(groups);
     mem_free(groups);
 }
 

@@ -21,10 +21,12 @@ struct group_txn_commit {
     void (*late)(struct group_txn_commit *commit);
     /* inside */
     struct group_coordinator *groups;
-    struct transaction_registration registration;
 };
 
 /* Ends in ask.answer, later or inside this call. */
 void group_txn_commit_start(struct group_coordinator *groups, struct group_txn_commit *commit);
+
+/* All ends, and no shard runs any more: what is on its way is forgotten. */
+void group_txn_commit_end_all(struct group_coordinator *groups);
 
 #endif

@@ -453,6 +453,38 @@ static void handle_late(struct request *request)
     group_txn_commit_start(rig.shard.groups, &late_commit);
 }
 
+/* The effect that was asked for of the coordinator goes on; the commit has not begun. */
+Test(group_transactions, a_stop_does_not_wait_for_the_registration)
+{
+    struct ask ask;
+
+    registry.holds = true;
+    start_txn_commit(&ask, TXN_VERSION, P, NULL, "g", 0, 7);
+    rig_settle();
+    request_cancel(ask.request, REQUEST_STOPPING);
+    request_cancel(ask.request, REQUEST_PEER_GONE);
+    rig_settle();
+    cr_assert(not(ask.answered));
+    request_cancel(ask.request, REQUEST_CUT);
+    rig_settle();
+    cr_assert(ask.answered);
+    cr_assert(eq(i16, end_txn_commit(&ask), KAFKA_COORDINATOR_NOT_AVAILABLE));
+    registry_answer(KAFKA_NONE);
+    cr_assert(eq(i64, fetch_stable("g", 0), -1));
+    cr_assert_null(the_group("g"));
+}
+
+Test(group_transactions, all_may_end_while_a_partition_is_registered)
+{
+    struct ask ask;
+
+    registry.holds = true;
+    start_txn_commit(&ask, TXN_VERSION, P, NULL, "g", 0, 7);
+    request_cancel(ask.request, REQUEST_CUT);
+    rig_settle();
+    cr_assert(eq(i16, end_txn_commit(&ask), KAFKA_COORDINATOR_NOT_AVAILABLE));
+}
+
 /* TGD-3: it would be staged in the next transaction. */
 Test(group_transactions, commit_that_is_late_is_not_executed)
 {
