@@ -6,7 +6,10 @@
 #include "broker/coordinator/coordinator_private.h"
 #include "broker/coordinator/group_expiry.h"
 
-enum { ENTRY_BYTES = 64 }; /* of the table and the allocator's rounding, roughly */
+enum {
+    ENTRY_BYTES = 64, /* of the table and the allocator's rounding, roughly */
+    END_SLICE = 1000, /* offsets that end in one turn */
+};
 
 static uint64_t bytes_of(const struct pending_offset *pending)
 {
@@ -218,22 +221,25 @@ static void end_staged(struct pending_offset *staged, bool commit)
     coordinator_drop_if_idle(group);
 }
 
-void group_pending_offsets_end(struct group_coordinator *groups, int32_t partition_index,
+bool group_pending_offsets_end(struct group_coordinator *groups, int32_t partition_index,
                                int64_t producer_id, bool commit)
 {
     struct pending_transaction *transaction =
         find_transaction(groups, partition_index, producer_id);
     struct pending_offset *staged;
+    bool is_all;
 
     if (transaction == NULL)
-        return;
+        return true;
     transaction->begun_count++; /* it stays */
-    while (!list_is_empty(&transaction->offsets)) {
+    for (uint32_t i = 0; i < END_SLICE && !list_is_empty(&transaction->offsets); i++) {
         staged = list_first(&transaction->offsets, struct pending_offset, of_transaction);
         end_staged(staged, commit);
     }
+    is_all = list_is_empty(&transaction->offsets);
     transaction->begun_count--;
     drop_if_unused(transaction);
+    return is_all;
 }
 
 void group_pending_offsets_drop(struct group_offset *entry)

@@ -63,9 +63,10 @@ const struct pending_offset *group_pending_offset_find(const struct group_offset
                                                        int64_t producer_id);
 
 /* A marker of the producer is in the partition: what it has staged there becomes the group's, each
- * offset unless it was committed later in the log (GOF-5), or is dropped. */
-void group_pending_offsets_end(struct group_coordinator *groups, int32_t partition_index,
-                               int64_t producer_id, bool commit);
+ * offset unless it was committed later in the log (GOF-5), or is dropped.  False: so much of it was
+ * done as one turn may take, and it is to be called again (runtime.h, apply). */
+must_use bool group_pending_offsets_end(struct group_coordinator *groups, int32_t partition_index,
+                                        int64_t producer_id, bool commit);
 
 /* A tombstone of the key, or the group ends: nothing of it is staged any more.  The entry stays. */
 void group_pending_offsets_drop(struct group_offset *entry);

@@ -478,11 +478,11 @@ enum err group_records_apply(struct group_coordinator *groups, const struct runt
     struct arena arena;
     enum err err;
 
-    if (record->marker != NULL) {
-        group_pending_offsets_end(groups, record->partition_index, record->batch->producer_id,
-                                  record->marker->commit);
-        return OK;
-    }
+    if (record->marker != NULL)
+        return group_pending_offsets_end(groups, record->partition_index,
+                                         record->batch->producer_id, record->marker->commit)
+                   ? OK
+                   : ERR_AGAIN;
     if (record->key_bytes < 0)
         return ERR_CORRUPT;
     wire_reader_init(&reader, record->key, (size_t)record->key_bytes);

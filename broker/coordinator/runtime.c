@@ -77,6 +77,12 @@ static bool load_batch(void *context, const uint8_t *batch, uint32_t size_bytes)
     if (load->err == OK)
         load->err = batch_is_control(&load->reader.header) ? load_marker(entry, batch)
                                                            : load_records(entry);
+    if (load->err == ERR_AGAIN && batch_is_control(&load->reader.header)) {
+        load->err = OK;
+        load->next_offset = load->reader.header.base_offset; /* once more, in another turn */
+        load->step_bytes += LOAD_STEP_BYTES;
+        return false;
+    }
     load->next_offset = batch_last_offset(&load->reader.header) + 1;
     load->step_bytes += size_bytes;
     return load->err == OK && load->step_bytes < LOAD_STEP_BYTES;

@@ -46,7 +46,8 @@ struct runtime_kind {
     bool applies_at_append; /* RUN-1 */
     /* Do what the record says.  Of a write it cannot fail: the memory was had when the write was
      * made.  Of the log ERR_NOMEM is tried again; after any other error the partition is not
-     * served. */
+     * served.  Of a marker ERR_AGAIN: a part of it is done, and it is called again, in another turn
+     * where that may be, before anything behind the marker is applied. */
     enum err (*apply)(void *coordinator, const struct runtime_record *record);
     /* All of the partition was applied: it is served from now on. */
     void (*loaded)(void *coordinator, int32_t index);

@@ -159,7 +159,8 @@ static void finish(struct runtime_write *write, enum err err)
     write->done(write, err);
 }
 
-static void apply_marker(struct runtime_write *write)
+/* True: that was all of it. */
+static bool apply_marker(struct runtime_write *write)
 {
     const struct runtime *runtime = write->partition->runtime;
     struct runtime_record of = {.write = write,
@@ -169,8 +170,10 @@ static void apply_marker(struct runtime_write *write)
                                 .offset = write->append.result.base_offset,
                                 .key_bytes = -1,
                                 .value_bytes = -1};
+    enum err err = runtime->kind->apply(runtime->coordinator, &of);
 
-    check(runtime->kind->apply(runtime->coordinator, &of) == OK);
+    check(err == OK || err == ERR_AGAIN);
+    return err == OK;
 }
 
 /* So many of its records.  True: that was all. */
@@ -210,7 +213,9 @@ static bool apply_some(struct runtime_write *write, bool is_sliced)
     }
     if (!write->is_marker)
         return apply_records(write, is_sliced ? SLICE_RECORDS : UINT32_MAX);
-    apply_marker(write);
+    while (!apply_marker(write))
+        if (is_sliced)
+            return false;
     return true;
 }
 
@@ -239,7 +244,7 @@ static bool apply_one(struct runtime_partition *partition)
 
     if (write == NULL || !(at_append ? write->is_appended : write->is_durable))
         return false;
-    if (!apply_some(write, write->is_sliced)) {
+    if (!apply_some(write, write->is_sliced || write->is_marker)) {
         loop_defer(&partition->runtime->shard->loop, &partition->turn);
         return false;
     }

@@ -485,6 +485,112 @@ Test(group_transactions, all_may_end_while_a_partition_is_registered)
     cr_assert(eq(i16, end_txn_commit(&ask), KAFKA_COORDINATOR_NOT_AVAILABLE));
 }
 
+/* ---- many at once */
+
+enum { MANY = 3500, SLICE_MAX = 1000 };
+
+static uint32_t staged_count(void)
+{
+    struct pending_transaction_key key = {P, 0};
+    const struct pending_transaction *transaction =
+        hash_map_find(&rig.shard.groups->transactions, &key, sizeof(key));
+    uint32_t count = 0;
+
+    if (transaction != NULL)
+        list_for_each(node, &transaction->offsets)
+        {
+            count++;
+        }
+    return count;
+}
+
+/* The task that is next, and what it does. */
+static uint32_t staged_after_one(uint32_t before)
+{
+    struct list *node = list_pop_front(&rig.shard.loop.deferred);
+    uint32_t now;
+
+    if (node != NULL)
+        container_of(node, struct task, node)->run(container_of(node, struct task, node));
+    now = staged_count();
+    cr_assert(before <= now + SLICE_MAX);
+    return now;
+}
+
+/* Others have their turns between. */
+Test(group_transactions, marker_of_many_offsets_is_applied_in_turns)
+{
+    struct test_end end;
+    char group[16];
+    uint32_t staged;
+
+    for (int i = 0; i < MANY; i++) {
+        snprintf(group, sizeof(group), "g%d", i);
+        cr_assert(eq(i16, txn_commit(P, group, 0, i), KAFKA_NONE));
+    }
+    rig.holds = true;
+    start_end(&end, P, true);
+    cr_assert(eq(u32, staged_count(), MANY));
+    disk_commit();
+    cr_assert(eq(u32, staged_count(), MANY - SLICE_MAX));
+    for (staged = MANY - SLICE_MAX; staged > 0; staged = staged_after_one(staged))
+        cr_assert(not(end.is_done)); /* DUR-G8 */
+    rig.holds = false;
+    rig_settle();
+    cr_assert(end.is_done);
+    for (int round = 0; round < 2; round++) {
+        cr_assert(eq(sz, open_count(), 0));
+        cr_assert(eq(i64, fetch_stable("g0", 0), 0));
+        cr_assert(eq(i64, fetch_stable("g3499", 0), MANY - 1));
+        rig_restart();
+    }
+}
+
+/* As above, at a start: a marker stands behind all of them. */
+Test(group_transactions, marker_of_many_offsets_is_loaded_in_turns)
+{
+    char group[16];
+    uint32_t most = 0;
+
+    for (int i = 0; i < MANY; i++) {
+        snprintf(group, sizeof(group), "g%d", i);
+        cr_assert(eq(i16, txn_commit(P, group, 0, i), KAFKA_NONE));
+    }
+    end_txn(P, true);
+    rig_close_parts();
+    rig_open_parts();
+    for (uint32_t staged = staged_count(); !list_is_empty(&rig.shard.loop.deferred);) {
+        uint32_t now = staged_after_one(staged);
+        if (now < staged && staged - now > most)
+            most = staged - now;
+        staged = now;
+    }
+    cr_assert(eq(u32, most, SLICE_MAX));
+    group_coordinator_start(rig.shard.groups);
+    rig_settle();
+    cr_assert(eq(sz, open_count(), 0));
+    cr_assert(eq(i64, fetch_stable("g3499", 0), MANY - 1));
+}
+
+/* The partition goes while it is applied: all of it is done before it is told so. */
+Test(group_transactions, all_may_end_while_a_marker_is_applied)
+{
+    struct test_end end;
+    char group[16];
+
+    for (int i = 0; i < MANY; i++) {
+        snprintf(group, sizeof(group), "g%d", i);
+        cr_assert(eq(i16, txn_commit(P, group, 0, i), KAFKA_NONE));
+    }
+    rig.holds = true;
+    start_end(&end, P, true);
+    disk_commit();
+    rig.holds = false;
+    rig_restart();
+    cr_assert(end.is_done);
+    cr_assert(eq(i64, fetch_stable("g3499", 0), MANY - 1));
+}
+
 /* TGD-3: it would be staged in the next transaction. */
 Test(group_transactions, commit_that_is_late_is_not_executed)
 {
