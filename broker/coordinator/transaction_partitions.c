@@ -6,6 +6,14 @@
 
 #include <string.h>
 
+enum { BLOCK_BYTES = 16 }; /* that the allocator adds to each block */
+
+static uint64_t bytes_of(const struct transaction_topic *topic)
+{
+    return strlen(topic->name) + 1 + BLOCK_BYTES + topic->capacity * sizeof(topic->indexes[0]) +
+           BLOCK_BYTES;
+}
+
 static void clear_topic(struct transaction_topic *topic)
 {
     mem_free(topic->name);
@@ -16,7 +24,7 @@ void transaction_partitions_deinit(struct transaction_partitions *set)
 {
     for (uint32_t i = 0; i < set->topic_count; i++)
         clear_topic(&set->topics[i]);
-    mem_free(set->topics);
+    mem_free(set->block);
     *set = (struct transaction_partitions){0};
 }
 
@@ -109,15 +117,20 @@ static enum err reserve_topics(struct transaction_partitions *set, uint32_t more
 
     if (need <= set->topic_capacity)
         return OK;
-    topics = mem_try_realloc(set->topics, capacity * sizeof(*topics));
+    topics = mem_try_alloc(capacity * sizeof(*topics));
     if (topics == NULL)
         return ERR_NOMEM;
+    if (set->topic_count > 0)
+        memcpy(topics, set->topics, set->topic_count * sizeof(*topics));
+    mem_free(set->block);
+    set->block = topics;
     set->topics = topics;
     set->topic_capacity = capacity;
     return OK;
 }
 
-static enum err reserve_indexes(struct transaction_topic *topic, uint32_t more)
+/* *bytes grows with it. */
+static enum err reserve_indexes(struct transaction_topic *topic, uint32_t more, uint64_t *bytes)
 {
     uint32_t need = topic->count + more;
     uint32_t capacity = grown(topic->capacity, need);
@@ -128,6 +141,7 @@ static enum err reserve_indexes(struct transaction_topic *topic, uint32_t more)
     indexes = mem_try_realloc(topic->indexes, capacity * sizeof(*indexes));
     if (indexes == NULL)
         return ERR_NOMEM;
+    *bytes += (capacity - topic->capacity) * sizeof(*indexes);
     topic->indexes = indexes;
     topic->capacity = capacity;
     return OK;
@@ -139,7 +153,8 @@ static enum err insert_topic(struct transaction_partitions *set, uint32_t place,
                              size_t name_bytes, int32_t index)
 {
     struct transaction_topic topic = {.name = mem_try_strndup(name, name_bytes)};
-    enum err err = topic.name == NULL ? ERR_NOMEM : reserve_indexes(&topic, 1);
+    uint64_t bytes = 0;
+    enum err err = topic.name == NULL ? ERR_NOMEM : reserve_indexes(&topic, 1, &bytes);
 
     if (err == OK)
         err = reserve_topics(set, 1);
@@ -152,6 +167,7 @@ static enum err insert_topic(struct transaction_partitions *set, uint32_t place,
             (set->topic_count - place) * sizeof(topic));
     set->topics[place] = topic;
     set->topic_count++;
+    set->topic_bytes += bytes_of(&topic);
     set->count++;
     return OK;
 }
@@ -170,7 +186,7 @@ enum err transaction_partitions_add(struct transaction_partitions *set, const ch
     place = index_place(of, index, &found);
     if (found)
         return OK;
-    err = reserve_indexes(of, 1);
+    err = reserve_indexes(of, 1, &set->topic_bytes);
     if (err != OK)
         return err;
     memmove(&of->indexes[place + 1], &of->indexes[place],
@@ -201,9 +217,16 @@ void transaction_partitions_remove(struct transaction_partitions *set, const cha
             (of->count - place) * sizeof(of->indexes[0]));
     if (of->count > 0)
         return;
+    set->topic_bytes -= bytes_of(of);
     clear_topic(of);
     set->topic_count--;
-    memmove(of, of + 1, (set->topic_count - topic_at) * sizeof(*of));
+    if (topic_at < set->topic_count / 2) {
+        memmove(set->topics + 1, set->topics, topic_at * sizeof(*of));
+        set->topics++;
+        set->topic_capacity--; /* the room at the end stays (TPS-2) */
+    } else {
+        memmove(of, of + 1, (set->topic_count - topic_at) * sizeof(*of));
+    }
 }
 
 /* ---- all of another one */
@@ -253,7 +276,7 @@ enum err transaction_partitions_reserve(struct transaction_partitions *set,
         bool found;
         uint32_t place = topic_place(set, topic->name, strlen(topic->name), &found);
         if (found)
-            err = reserve_indexes(&set->topics[place], topic->count);
+            err = reserve_indexes(&set->topics[place], topic->count, &set->topic_bytes);
     }
     return err;
 }
@@ -299,6 +322,7 @@ void transaction_partitions_take(struct transaction_partitions *set,
     check(end <= set->topic_capacity); /* TPS-2 */
     set->topic_count = end;
     set->count += from->count;
+    set->topic_bytes += from->topic_bytes;
     while (right > 0) {
         struct transaction_topic *topic = &from->topics[right - 1];
         int order = left == 0 ? -1 : strcmp(set->topics[left - 1].name, topic->name);
@@ -309,22 +333,21 @@ void transaction_partitions_take(struct transaction_partitions *set,
         right--;
         if (order == 0) {
             merge_indexes(&set->topics[left - 1], topic);
+            set->topic_bytes -= bytes_of(topic);
             clear_topic(topic);
         } else {
             set->topics[--end] = *topic;
         }
     }
-    mem_free(from->topics);
+    mem_free(from->block);
     *from = (struct transaction_partitions){0};
 }
 
 uint64_t transaction_partitions_bytes(const struct transaction_partitions *set)
 {
-    enum { BLOCK_BYTES = 16 }; /* that the allocator adds to each of them */
-    uint64_t bytes = set->topic_capacity * sizeof(set->topics[0]);
+    uint64_t gone = (uint64_t)(set->topics - set->block);
 
-    for (uint32_t i = 0; i < set->topic_count; i++)
-        bytes += strlen(set->topics[i].name) + 1 + BLOCK_BYTES +
-                 set->topics[i].capacity * sizeof(set->topics[i].indexes[0]) + BLOCK_BYTES;
-    return set->topic_capacity == 0 ? 0 : bytes + BLOCK_BYTES;
+    return set->block == NULL ? 0
+                              : (set->topic_capacity + gone) * sizeof(set->topics[0]) +
+                                    BLOCK_BYTES + set->topic_bytes;
 }

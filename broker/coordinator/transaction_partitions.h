@@ -21,10 +21,12 @@ struct transaction_topic {
 };
 
 struct transaction_partitions {
-    struct transaction_topic *topics; /* owned; by rising name */
+    struct transaction_topic *block;  /* owned: topics lie in it, from its beginning or later on */
+    struct transaction_topic *topics; /* by rising name */
     uint32_t topic_count;
-    uint32_t topic_capacity;
-    uint32_t count; /* of partitions */
+    uint32_t topic_capacity; /* from topics on */
+    uint32_t count;          /* of partitions */
+    uint64_t topic_bytes;    /* what the topics hold, but for the block */
 };
 
 /* A zeroed one is empty, too. */
@@ -41,7 +43,8 @@ bool transaction_partitions_has_all(const struct transaction_partitions *set,
 must_use enum err transaction_partitions_add(struct transaction_partitions *set, const char *topic,
                                              size_t topic_bytes, int32_t index);
 
-/* Nothing happens to one that is not there. */
+/* Nothing happens to one that is not there.  In either order it costs little: what lies on the
+ * shorter side is moved. */
 void transaction_partitions_remove(struct transaction_partitions *set, const char *topic,
                                    size_t topic_bytes, int32_t index);
 
@@ -64,7 +67,7 @@ must_use enum err transaction_partitions_reserve(struct transaction_partitions *
 void transaction_partitions_take(struct transaction_partitions *set,
                                  struct transaction_partitions *from);
 
-/* What it holds, for the coordinator's budget. */
+/* What it holds, for the coordinator's budget; it is not counted for that. */
 uint64_t transaction_partitions_bytes(const struct transaction_partitions *set);
 
 #endif

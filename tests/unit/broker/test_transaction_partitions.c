@@ -6,6 +6,7 @@
 #include <criterion/new/assert.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 enum { TOPICS = 20, INDEXES = 30, MANY = 10000 };
 
@@ -44,10 +45,23 @@ static bool has(const struct transaction_partitions *in, uint32_t topic, int32_t
     return transaction_partitions_has(in, name, strlen(name), index);
 }
 
+/* Gone through. */
+static uint64_t bytes_of(const struct transaction_partitions *in)
+{
+    size_t gone = (size_t)(in->topics - in->block);
+    uint64_t bytes = (in->topic_capacity + gone) * sizeof(in->topics[0]) + 16;
+
+    for (uint32_t i = 0; i < in->topic_count; i++)
+        bytes += strlen(in->topics[i].name) + 1 + 16 +
+                 in->topics[i].capacity * sizeof(in->topics[i].indexes[0]) + 16;
+    return in->topic_capacity + gone == 0 ? 0 : bytes;
+}
+
 static void check_order(const struct transaction_partitions *in)
 {
     uint32_t count = 0;
 
+    cr_assert(eq(u64, transaction_partitions_bytes(in), bytes_of(in)));
     for (uint32_t i = 0; i < in->topic_count; i++) {
         const struct transaction_topic *topic = &in->topics[i];
         cr_assert(i == 0 || strcmp(in->topics[i - 1].name, topic->name) < 0);
@@ -121,6 +135,51 @@ Test(transaction_partitions, what_is_missing_is_taken_into_reserved_room_without
         transaction_partitions_deinit(&set);
         transaction_partitions_deinit(&other);
     }
+}
+
+/* As markers come back: EndTxn of 20,000 topics took some seconds in all. */
+Test(transaction_partitions, many_topics_go_from_the_front_and_are_counted_at_little_cost)
+{
+    enum { MANY_TOPICS = 20000 };
+    char name[32];
+    clock_t begin;
+    uint64_t sum = 0;
+
+    for (int i = 0; i < MANY_TOPICS; i++) {
+        snprintf(name, sizeof(name), "a-topic-of-many-%05d", i);
+        cr_assert(eq(int, transaction_partitions_add(&set, name, strlen(name), 1), OK));
+    }
+    begin = clock();
+    for (int i = 0; i < MANY_TOPICS; i++) {
+        snprintf(name, sizeof(name), "a-topic-of-many-%05d", i);
+        transaction_partitions_remove(&set, name, strlen(name), 1);
+        sum += transaction_partitions_bytes(&set);
+    }
+    cr_assert(lt(u64, 0, sum));
+    cr_assert(lt(u64, (uint64_t)(clock() - begin) / (CLOCKS_PER_SEC / 1000), 200));
+    cr_assert(eq(u32, set.count, 0));
+}
+
+Test(transaction_partitions, room_at_the_end_stays_while_topics_go_at_the_front)
+{
+    char name[32];
+
+    for (int i = 0; i < 10; i++) {
+        snprintf(name, sizeof(name), "b%d", i);
+        cr_assert(eq(int, transaction_partitions_add(&set, name, strlen(name), i), OK));
+        snprintf(name, sizeof(name), "c%d", i);
+        cr_assert(eq(int, transaction_partitions_add(&other, name, strlen(name), i), OK));
+    }
+    cr_assert(eq(int, transaction_partitions_reserve(&set, &other), OK));
+    for (int i = 0; i < 9; i++) {
+        snprintf(name, sizeof(name), "b%d", i);
+        transaction_partitions_remove(&set, name, strlen(name), i);
+    }
+    mem_fail_after(1);
+    transaction_partitions_take(&set, &other);
+    mem_fail_after(0);
+    cr_assert(eq(u32, set.count, 11));
+    check_order(&set);
 }
 
 Test(transaction_partitions, a_name_that_begins_another_one_is_another_one)
