@@ -5,6 +5,7 @@ void client_init(struct client *client, const struct io_address *peer,
 {
     *client = (struct client){
         .principal = CLIENT_ANONYMOUS, .listener = listener, .peer = *peer, .local = *local};
+    list_init(&client->starting);
 }
 
 void client_deinit(struct client *client)

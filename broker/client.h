@@ -7,6 +7,7 @@
 #define LEVEE_BROKER_CLIENT_H
 
 #include "base/io.h"
+#include "base/list.h"
 #include "broker/authorizer.h"
 #include "broker/fetch_session.h"
 #include "net/protocol/wire.h"
@@ -23,6 +24,8 @@ struct client {
     struct io_address local; /* the address that it dialled */
     uint64_t accept_number; /* of its connection: a later one has a higher number; 0: it has none */
     struct fetch_session_owner fetch_sessions;
+    struct list
+        starting; /* of its Produce requests that begin in turns, oldest first (produce.c) */
     char software_name[CLIENT_SOFTWARE_TEXT_MAX]; /* as it says itself (KIP-511); "" */
     char software_version[CLIENT_SOFTWARE_TEXT_MAX];
 };

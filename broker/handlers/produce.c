@@ -1,8 +1,11 @@
 /* Produce (key 0): one batch for each partition, appended by its leader (KIP-98, 467, 516, 890).
  *
  * The walk: what concerns the whole request, as the transaction that it writes in
- * (produce_transaction) → add_topic resolves and authorizes → each batch on the shard of its
- * partition (produce_piece.c) → all_answered, at home. */
+ * (produce_transaction) → add_topic resolves and authorizes → start, in turns where there are many:
+ * each batch on the shard of its partition (produce_piece.c) → all_answered, at home.
+ *
+ * While one of a client's requests begins in turns, its later ones wait behind it: what one
+ * connection sends to a partition is appended in the order in which it came (DUR-L7, DUR-I2). */
 #include "broker/handlers.h"
 #include "broker/handlers/produce_private.h"
 #include "broker/handlers/produce_transaction.h"
@@ -16,8 +19,11 @@
 
 #include <string.h>
 
-/* What the answer says of a partition, or of a topic beside its name, roughly. */
-enum { ANSWERED_BYTES = 48 };
+enum {
+    /* What the answer says of a partition, or of a topic beside its name, roughly. */
+    ANSWERED_BYTES = 48,
+    START_SLICE = 128, /* batches that begin at once, and again in each turn */
+};
 
 typedef struct produce_request_topic_produce_data asked_topic;
 typedef struct produce_request_partition_produce_data asked_partition;
@@ -203,10 +209,69 @@ static void refuse_transaction(struct request *request, int16_t error_code)
         request_answer_error(request, error_code, produce_transaction_check_message(error_code));
 }
 
+/* ---- beginning, in turns */
+
+/* True: all have begun. */
+static bool start_some(struct produce *all)
+{
+    struct shard *home = all->request->home;
+
+    for (uint32_t i = 0; i < START_SLICE && all->to_start != NULL; i++) {
+        struct produce_piece *piece = all->to_start;
+        all->to_start = piece->next;
+        scatter_start(&all->scatter, &piece->piece,
+                      shard_of_partition(home->shards, &piece->topic_id, piece->asked->index),
+                      produce_piece_run);
+    }
+    return all->to_start == NULL;
+}
+
+/* The request may be gone afterwards. */
+static void end_start(struct produce *all)
+{
+    request_on_cancel(all->request, on_cancel, all);
+    scatter_end(&all->scatter);
+}
+
+/* Of the oldest one of its client. */
+static void on_turn(struct task *task)
+{
+    struct produce *all = container_of(task, struct produce, turn);
+    struct list *starting = &all->request->client->starting;
+    struct loop *loop = &all->request->home->loop;
+
+    if (!start_some(all)) {
+        loop_defer(loop, &all->turn);
+        return;
+    }
+    list_remove(&all->starting);
+    if (!list_is_empty(starting))
+        loop_defer(loop, &list_first(starting, struct produce, starting)->turn);
+    end_start(all);
+}
+
+static void start(struct produce *all)
+{
+    struct list *starting = &all->request->client->starting;
+    bool is_first = list_is_empty(starting);
+
+    all->to_start = all->pieces;
+    all->turn.run = on_turn;
+    scatter_begin(&all->scatter, all->request->home, all_answered);
+    if (is_first && start_some(all)) {
+        end_start(all);
+        return;
+    }
+    list_push_back(starting, &all->starting);
+    if (is_first)
+        loop_defer(&all->request->home->loop, &all->turn);
+}
+
+/* ---- the request */
+
 void handle_produce(struct request *request)
 {
     const struct produce_request *body = request->body;
-    struct shard *home = request->home;
     struct produce *all = request_try_alloc(request, 1, sizeof(*all));
     enum err err = produce_names_check(request);
     int16_t error_code;
@@ -232,11 +297,5 @@ void handle_produce(struct request *request)
         request_refuse_memory(request);
         return;
     }
-    scatter_begin(&all->scatter, home, all_answered);
-    for (struct produce_piece *piece = all->pieces; piece != NULL; piece = piece->next)
-        scatter_start(&all->scatter, &piece->piece,
-                      shard_of_partition(home->shards, &piece->topic_id, piece->asked->index),
-                      produce_piece_run);
-    request_on_cancel(request, on_cancel, all);
-    scatter_end(&all->scatter);
+    start(all);
 }

@@ -35,6 +35,9 @@ struct produce {
     struct request *request;
     struct produce_piece *pieces;
     struct produce_piece **last;
+    struct produce_piece *to_start; /* the next one; NULL: all have begun */
+    struct list starting;           /* in client.starting, while it begins or waits for that */
+    struct task turn;
     int16_t acks;
     int32_t timeout_ms;
     uint64_t owner; /* of the producer ids that it brings */
