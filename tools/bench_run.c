@@ -182,14 +182,14 @@ static enum cli_exit run_search(struct load_workload *workload)
 {
     char problem[512] = "";
     struct load_view view;
-    struct load_run_options options = {.view = &view, .stop = &stop};
+    struct load_run_options options = {.view = &view, .stop = bench_signal_flag()};
     struct load_find find;
     struct load_result *best = NULL;
     enum cli_exit exit = CLI_OK;
     enum err err;
 
     load_view_init(&view, workload->is_json ? NULL : stdout);
-    catch_signals();
+    bench_signal_catch();
     err = load_find_run(workload, &options, &find, &best, problem, sizeof(problem));
     if (err != OK)
         return cli_fail(err == ERR_INVALID ? CLI_USAGE : cli_exit_of(err), "%s", problem);
