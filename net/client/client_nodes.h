@@ -38,8 +38,8 @@ void client_nodes_end(struct client_nodes *nodes);
 /* After _end and closed, or of one of which nothing was dialled. */
 void client_nodes_deinit(struct client_nodes *nodes);
 
-/* Take in all the nodes that there are.  *changed_out is set when something is new.  ERR_NOMEM:
- * some may be missing.  ERR_INVALID: some make no sense. */
+/* Take in all the nodes that there are.  *changed_out is set when something is new.  What has no
+ * address is left out.  ERR_NOMEM: some may be missing. */
 struct metadata_response;
 must_use enum err client_nodes_take(struct client_nodes *nodes,
                                     const struct metadata_response *response, bool *changed_out);

@@ -426,6 +426,45 @@ Test(client_cluster, an_answer_without_brokers_is_none, .init = setup, .fini = f
     cr_assert(eq(int, waiting.err, OK));
 }
 
+static bool tell_odd_brokers(struct rig_peer *peer, struct rig_request *request)
+{
+    struct metadata_response response;
+    struct metadata_response_broker brokers[3];
+    char host[IO_ADDRESS_TEXT_MAX];
+
+    if (request->api->key != API_METADATA)
+        return false;
+    rig_address(peer, host);
+    codec_set_defaults(&metadata_response_desc, &response);
+    for (int i = 0; i < 3; i++)
+        codec_set_struct_defaults(&metadata_response_broker_struct, &brokers[i]);
+    brokers[0].node_id = 0; /* no host */
+    brokers[1].node_id = 1;
+    brokers[1].host = wire_string(host);
+    brokers[1].port = RIG_PORT;
+    brokers[2].node_id = -7;
+    brokers[2].host = wire_string(host);
+    response.brokers.items = brokers;
+    response.brokers.count = 3;
+    response.controller_id = 1;
+    rig_answer(request, &response);
+    return true;
+}
+
+Test(client_cluster, a_broker_without_address_is_left_out, .init = setup, .fini = finish)
+{
+    static struct waiting waiting;
+
+    rig.heard = tell_odd_brokers;
+    waiting = (struct waiting){.wait.done = on_wait_done};
+    rig_now();
+    client_cluster_find_controller(cluster, &waiting.wait, 5000);
+    cr_assert(rig_wait(&waiting.is_done, 1000));
+    cr_assert(eq(int, waiting.err, OK));
+    cr_assert(eq(ptr, client_cluster_node(cluster, 0, CLIENT_LANE_DATA), NULL));
+    cr_assert(ne(ptr, client_cluster_node(cluster, 1, CLIENT_LANE_DATA), NULL));
+}
+
 Test(client_cluster, a_connection_that_ends_has_metadata_asked_for, .init = setup, .fini = finish)
 {
     struct client_topic *topic = topic_of("here");
