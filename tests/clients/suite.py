@@ -7,7 +7,8 @@ For one shard, for two, and for one on the plain I/O backend, side by side (most
 questions of conformance.py, the client suites of run.py.  Then once: the command line on its own
 broker, /metrics against what was done, the main job on the distribution's package index with
 kill -9, the same with transactions and a job that copies them ($LEVEE_JOB_KILLS kills, 4 if unset),
-the client room against levee and against Apache Kafka, Kafka's dump tool on a stopped directory,
+the client room against levee, against Apache Kafka and two nodes of it, of which one dies, Kafka's
+dump tool on a stopped directory,
 and levee on one of Kafka's with transactions.
 `ok NAME` or `FAIL NAME` a stage, then `N passed, N failed`.
 """
@@ -93,6 +94,8 @@ def main():
             pathlib.Path(binary).parents[1] / "tests" / "support" / "client_room"]
     results.append(stage("client room", room + ["--levee", binary], 120))
     results.append(stage("client room and Apache Kafka", room + ["--kafka", *require], 300))
+    results.append(stage("client room and two nodes of Apache Kafka",
+                         room + ["--kafka", "--pair", *require], 300))
     results.append(stage("dump-log", [HERE / "dump_log.py", "--levee", binary], 300))
     results.append(stage("Kafka's directory", [
         HERE / "kafka_directory.py", "--levee", binary], 300))

@@ -1,11 +1,11 @@
 /* client_room: the client room against a real broker.
  *
- * usage: client_room BOOTSTRAP TOPIC SECONDS
+ * usage: client_room BOOTSTRAP TOPIC REPLICAS SECONDS
  *
- * Makes TOPIC with three partitions, finds what a cluster tells, then calls the leader of one of
- * them for so long, through whatever happens to it; prints `ok WHAT` or `FAIL WHAT: why` for each
- * and, at the end of the last, `calls N, lost N, longest gap N ms`.  tests/clients/client_room.py
- * drives it. */
+ * Makes TOPIC with three partitions, finds what a cluster tells, then calls their leaders in turn
+ * for so long, through whatever happens to them; prints `ok WHAT` or `FAIL WHAT: why` for each and,
+ * at the end of the last, `calls N, lost N, longest gap N ms, leaders moved N`.
+ * tests/clients/client_room.py drives it. */
 #include "base/mem.h"
 #include "net/client/client_cluster.h"
 #include "net/protocol/kafka_errors.h"
@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PIPELINED = 64, PATIENCE_MS = 30000, PAUSE_MS = 5 };
+enum { PIPELINED = 64, PATIENCE_MS = 30000, PAUSE_MS = 5, PARTITIONS = 3 };
 
 static struct load_room *room;
 static struct client_cluster *cluster;
@@ -127,7 +127,7 @@ static void look_created(struct asked *asked, const void *response)
         ((const struct create_topics_response *)response)->topics.items[0].error_code;
 }
 
-static void make_topic(const char *name)
+static void make_topic(const char *name, int16_t replicas)
 {
     struct create_topics_request_creatable_topic wanted;
     struct create_topics_request request;
@@ -137,8 +137,8 @@ static void make_topic(const char *name)
     codec_set_defaults(&create_topics_request_desc, &request);
     codec_set_struct_defaults(&create_topics_request_creatable_topic_struct, &wanted);
     wanted.name = wire_string(name);
-    wanted.num_partitions = 3;
-    wanted.replication_factor = 1;
+    wanted.num_partitions = PARTITIONS;
+    wanted.replication_factor = replicas;
     request.topics.items = &wanted;
     request.topics.count = 1;
     asked.look = look_created;
@@ -152,8 +152,8 @@ static void look_for_all(void)
     enum err err = wait_topic(topic, PATIENCE_MS);
     struct client_broker *broker;
 
-    tell(err == OK && topic->partitions_count == 3, "its leaders are known", "%s, %d partitions",
-         err_name(err), topic->partitions_count);
+    tell(err == OK && topic->partitions_count == PARTITIONS, "its leaders are known",
+         "%s, %d partitions", err_name(err), topic->partitions_count);
     tell(client_cluster_topic_by_id(cluster, &topic->id) == topic, "its id is known", "no");
     err = wait_topic(client_cluster_topic(cluster, "nobody-has-made-this"), PATIENCE_MS);
     tell(err == ERR_NOT_FOUND, "a topic that does not exist is not found", "%s", err_name(err));
@@ -275,8 +275,12 @@ static void ask_on_and_on(int64_t seconds)
     uint64_t end_ms = clock_mono_ns(&room->clock) / 1000000 + (uint64_t)seconds * 1000;
     uint64_t last_ms = clock_mono_ns(&room->clock) / 1000000;
     uint64_t longest_ms = 0;
-    uint32_t calls = 0, lost = 0;
+    int32_t leaders[PARTITIONS];
+    uint32_t calls = 0, lost = 0, moved = 0;
     bool is_good = false;
+
+    for (int i = 0; i < PARTITIONS; i++)
+        leaders[i] = topic->partitions[i].leader_id;
 
     timer_init(&pause_timer, on_pause);
     while (clock_mono_ns(&room->clock) / 1000000 < end_ms) {
@@ -284,10 +288,15 @@ static void ask_on_and_on(int64_t seconds)
         struct list_offsets_request_list_offsets_topic part;
         struct list_offsets_request request;
         struct asked asked = call_of(API_LIST_OFFSETS, &request);
-        struct client_broker *leader = client_cluster_leader(cluster, topic, 0, CLIENT_LANE_DATA);
+        int32_t index = (int32_t)(calls % PARTITIONS);
+        struct client_broker *leader =
+            client_cluster_leader(cluster, topic, index, CLIENT_LANE_DATA);
         uint64_t now_ms;
 
         set_list_offsets(&request, &part, &partition);
+        partition.partition_index = index;
+        asked.call.timeout_ms = 3000;
+        asked.call.fails_with_connection = true;
         asked.look = look_offset;
         is_good = leader != NULL && ask(leader, &asked) == OK && asked.error_code == KAFKA_NONE;
         now_ms = clock_mono_ns(&room->clock) / 1000000;
@@ -299,10 +308,16 @@ static void ask_on_and_on(int64_t seconds)
             lost++;
             client_cluster_call_stale(cluster, topic);
         }
+        if (leader != NULL && topic->partitions[index].leader_id >= 0 &&
+            topic->partitions[index].leader_id != leaders[index]) {
+            leaders[index] = topic->partitions[index].leader_id;
+            moved++;
+        }
         rest(PAUSE_MS);
     }
     tell(is_good, "calls go on in the end", "%s", client_cluster_problem(cluster));
-    printf("calls %u, lost %u, longest gap %llu ms\n", calls, lost, (unsigned long long)longest_ms);
+    printf("calls %u, lost %u, longest gap %llu ms, leaders moved %u\n", calls, lost,
+           (unsigned long long)longest_ms, moved);
     fflush(stdout);
 }
 
@@ -313,8 +328,8 @@ int main(int argc, char **argv)
     bool is_closed = false;
     enum err err;
 
-    if (argc != 4) {
-        fputs("usage: client_room BOOTSTRAP TOPIC SECONDS\n", stderr);
+    if (argc != 5) {
+        fputs("usage: client_room BOOTSTRAP TOPIC REPLICAS SECONDS\n", stderr);
         return 2;
     }
     options.bootstrap_servers = argv[1];
@@ -331,11 +346,11 @@ int main(int argc, char **argv)
     tell(err == OK, "the controller is found", "%s: %s", err_name(err),
          client_cluster_problem(cluster));
     if (err == OK) {
-        make_topic(argv[2]);
+        make_topic(argv[2], (int16_t)atoi(argv[3]));
         look_for_all();
         ask_many();
         ask_beside_a_fetch();
-        ask_on_and_on(atoi(argv[3]));
+        ask_on_and_on(atoi(argv[4]));
     }
     client_cluster_destroy(cluster, load_room_note_closed, &is_closed);
     tell(load_room_run_until(room, &is_closed, PATIENCE_MS), "all is closed", "no");
