@@ -8,8 +8,7 @@ questions of conformance.py, the client suites of run.py.  Then once: the comman
 broker, /metrics against what was done, the main job on the distribution's package index with
 kill -9, the same with transactions and a job that copies them ($LEVEE_JOB_KILLS kills, 4 if unset),
 the client room against levee, against Apache Kafka and two nodes of it, of which one dies, Kafka's
-dump tool on a stopped directory,
-and levee on one of Kafka's with transactions.
+dump tool on a stopped directory, and levee on one of Kafka's with transactions.
 `ok NAME` or `FAIL NAME` a stage, then `N passed, N failed`.
 """
 import argparse
