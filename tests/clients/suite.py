@@ -7,8 +7,9 @@ For one shard, for two, and for one on the plain I/O backend, side by side (most
 questions of conformance.py, the client suites of run.py.  Then once: the command line on its own
 broker, /metrics against what was done, the main job on the distribution's package index with
 kill -9, the same with transactions and a job that copies them ($LEVEE_JOB_KILLS kills, 4 if unset),
-the client room against levee, against Apache Kafka and two nodes of it, of which one dies, Kafka's
-dump tool on a stopped directory, and levee on one of Kafka's with transactions.
+the client room against levee, against Apache Kafka and two nodes of it, of which one dies, groups
+in which the client room and Kafka's consumers meet, Kafka's dump tool on a stopped directory, and
+levee on one of Kafka's with transactions.
 `ok NAME` or `FAIL NAME` a stage, then `N passed, N failed`.
 """
 import argparse
@@ -96,6 +97,10 @@ def main():
     results.append(stage("client room and two nodes of Apache Kafka",
                          room + ["--kafka", "--pair", *require], 300))
     results.append(stage("dump-log", [HERE / "dump_log.py", "--levee", binary], 300))
+    for kafka in ([], ["--kafka"]):
+        results.append(stage("groups of the client room and Kafka's consumers%s" % (
+            ", on Kafka" if kafka else ""), [
+            HERE / "room_group.py", "--levee", binary, *kafka], 400))
     results.append(stage("Kafka's directory", [
         HERE / "kafka_directory.py", "--levee", binary], 300))
     passed = sum(map(bool, results))
