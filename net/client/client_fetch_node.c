@@ -58,6 +58,33 @@ static void refuse_all(struct client_fetch_node *node, int16_t error_code)
     }
 }
 
+/* Frames are kept for partitions that are paused, but not many (CFP-3): the oldest that nobody can
+ * pull from goes, and is fetched again in time.  False: there is none. */
+static bool drop_held(struct client_fetch_node *node)
+{
+    list_for_each(at, &node->answers)
+    {
+        struct client_fetch_answer *answer = container_of(at, struct client_fetch_answer, node);
+        if (answer->active_count > 0)
+            continue;
+        answer->left_count++; /* this loop */
+        for (uint32_t i = 0; i < answer->pieces_count; i++)
+            if (list_is_linked(&answer->pieces[i].of_part))
+                client_fetch_part_rewind(answer->pieces[i].part);
+        if (--answer->left_count == 0)
+            client_fetch_node_end_answer(answer);
+        return true;
+    }
+    return false;
+}
+
+static void note_failure(struct client_fetch_node *node, int16_t error_code)
+{
+    if (node->failing_since_ns == 0)
+        node->failing_since_ns = loop_now_ns(node->fetcher->env->loop);
+    node->failing_code = error_code;
+}
+
 static void fail(struct client_fetch_node *node, enum err err)
 {
     client_fetch_session_failed(&node->session);
@@ -65,6 +92,10 @@ static void fail(struct client_fetch_node *node, enum err err)
         refuse_all(node, KAFKA_UNSUPPORTED_VERSION);
         return;
     }
+    while (drop_held(node)) {
+        /* what they hold may be the room that the answer waits for */
+    }
+    note_failure(node, KAFKA_NONE);
     retry_with_backoff(node);
     call_all_stale(node);
     place_followers(node);
@@ -131,8 +162,10 @@ static void take_answer(struct client_fetch_node *node, const struct fetch_respo
         if (response->error_code != KAFKA_FETCH_SESSION_ID_NOT_FOUND &&
             response->error_code != KAFKA_INVALID_FETCH_SESSION_EPOCH)
             call_all_stale(node);
-        if (node->attempt > 0)
+        if (node->attempt > 0) {
+            note_failure(node, response->error_code);
             retry_with_backoff(node);
+        }
         node->attempt++;
         return;
     }
@@ -152,6 +185,7 @@ static void take_answer(struct client_fetch_node *node, const struct fetch_respo
         retry_with_backoff(node);
     } else {
         node->attempt = 0;
+        node->failing_since_ns = 0;
     }
     if (--answer->left_count == 0)
         client_fetch_node_end_answer(answer);
@@ -193,25 +227,6 @@ static uint32_t active_answers(const struct client_fetch_node *node)
     list_for_each(at, &node->answers) count +=
         container_of(at, struct client_fetch_answer, node)->active_count > 0;
     return count;
-}
-
-/* Frames are kept for partitions that are paused, but not many (CFP-3): the oldest that nobody can
- * pull from goes, and is fetched again in time. */
-static void drop_held(struct client_fetch_node *node)
-{
-    list_for_each(at, &node->answers)
-    {
-        struct client_fetch_answer *answer = container_of(at, struct client_fetch_answer, node);
-        if (answer->active_count > 0)
-            continue;
-        answer->left_count++; /* this loop */
-        for (uint32_t i = 0; i < answer->pieces_count; i++)
-            if (list_is_linked(&answer->pieces[i].of_part))
-                client_fetch_part_rewind(answer->pieces[i].part);
-        if (--answer->left_count == 0)
-            client_fetch_node_end_answer(answer);
-        return;
-    }
 }
 
 /* All that is due.  False: nothing is. */
@@ -288,7 +303,7 @@ void client_fetch_node_look(struct client_fetch_node *node)
     if (active_answers(node) >= CLIENT_FETCH_ANSWERS_MAX || !want_parts(node))
         return;
     if (node->answers_count >= CLIENT_FETCH_HELD_MAX)
-        drop_held(node);
+        (void)drop_held(node);
     broker = client_cluster_node(fetcher->cluster, node->id, CLIENT_LANE_FETCH);
     err = broker == NULL ? ERR_REFUSED : ask(node, broker);
     if (err == OK)

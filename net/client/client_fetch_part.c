@@ -34,6 +34,13 @@ static void forget_preferred(struct client_fetch_part *part)
     part->preferred_until_ns = 0;
 }
 
+static void note_failure(struct client_fetch_part *part, int16_t error_code)
+{
+    if (part->failing_since_ns == 0)
+        part->failing_since_ns = loop_now_ns(part->fetcher->env->loop);
+    part->failing_code = error_code;
+}
+
 void client_fetch_part_place(struct client_fetch_part *part)
 {
     struct client_fetcher *fetcher = part->fetcher;
@@ -64,6 +71,8 @@ void client_fetch_part_place(struct client_fetch_part *part)
         list_push_back(&node->parts, &part->of_node);
     } else if (id < 0) {
         client_fetch_part_leave_node(part);
+        note_failure(part, topic->error_code != KAFKA_NONE ? topic->error_code
+                                                           : KAFKA_LEADER_NOT_AVAILABLE);
         client_cluster_call_stale(fetcher->cluster, part->topic->topic);
     }
     client_fetcher_wake(fetcher);
@@ -116,6 +125,7 @@ void client_fetch_part_seek(struct client_fetch_part *part, int64_t offset, int3
     part->attempt = 0;
     part->retry_at_ns = 0;
     part->failing_since_ns = 0;
+    part->gone_since_ns = 0;
     if (list_is_linked(&part->troubled))
         list_remove(&part->troubled);
     client_fetch_part_rewind(part);
@@ -172,9 +182,9 @@ static bool is_gone_for_good(struct client_fetch_part *part)
     struct client_fetcher *fetcher = part->fetcher;
     uint64_t now_ns = loop_now_ns(fetcher->env->loop);
 
-    if (part->failing_since_ns == 0)
-        part->failing_since_ns = now_ns;
-    return now_ns - part->failing_since_ns >=
+    if (part->gone_since_ns == 0)
+        part->gone_since_ns = now_ns;
+    return now_ns - part->gone_since_ns >=
            clock_ns_of_ms(client_cluster_options(fetcher->cluster)->request_timeout_ms);
 }
 
@@ -211,6 +221,7 @@ static void take_error(struct client_fetch_part *part, int16_t error_code)
         client_fetch_part_stop(part, CLIENT_FETCHER_REFUSED, part->fetch_offset, error_code);
         return;
     }
+    note_failure(part, error_code);
     forget_preferred(part);
     retry_later(part);
     client_cluster_call_stale(part->fetcher->cluster, part->topic->topic);
@@ -300,6 +311,7 @@ void client_fetch_part_take(struct client_fetch_part *part, struct client_fetch_
     }
     part->attempt = 0;
     part->failing_since_ns = 0;
+    part->gone_since_ns = 0;
     if (data->preferred_read_replica >= 0 && data->preferred_read_replica != part->node->id) {
         part->preferred_id = data->preferred_read_replica;
         part->preferred_until_ns =

@@ -329,6 +329,26 @@ int64_t client_fetcher_position(const struct client_fetcher *fetcher,
     return part == NULL ? -1 : part->position;
 }
 
+uint64_t client_fetcher_failing_since_ns(const struct client_fetcher *fetcher, int16_t *error_code)
+{
+    uint64_t since_ns = 0;
+
+    list_for_each(at, &fetcher->parts)
+    {
+        const struct client_fetch_part *part = container_of(at, struct client_fetch_part, all);
+        const struct client_fetch_node *node = part->node;
+        bool is_nodes = part->failing_since_ns == 0 && node != NULL;
+        uint64_t part_ns = is_nodes ? node->failing_since_ns : part->failing_since_ns;
+        if (part_ns == 0 || part->is_paused || part->is_stopped ||
+            (since_ns != 0 && since_ns <= part_ns))
+            continue;
+        since_ns = part_ns;
+        if (error_code != NULL)
+            *error_code = is_nodes ? node->failing_code : part->failing_code;
+    }
+    return since_ns;
+}
+
 /* ---- pulls */
 
 /* The next whole batch of the piece.  ERR_NOT_FOUND: no more; ERR_CORRUPT: CFE-4, or batches that

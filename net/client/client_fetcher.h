@@ -114,4 +114,9 @@ int64_t client_fetcher_position(const struct client_fetcher *fetcher,
                                 int64_t *high_watermark, int64_t *last_stable_offset,
                                 int32_t *leader_epoch);
 
+/* Since when (monotonic) some partition that is assigned, not paused and not stopped can't be read
+ * for a reason that may pass; 0: there is none.  *error_code (may be NULL): Kafka's word about it;
+ * KAFKA_NONE: its broker can't be reached (client_cluster_problem). */
+uint64_t client_fetcher_failing_since_ns(const struct client_fetcher *fetcher, int16_t *error_code);
+
 #endif

@@ -76,7 +76,9 @@ struct client_fetch_part {
     uint32_t asked_generation;
     uint32_t attempt; /* answers with an error that may pass, in a row */
     uint64_t retry_at_ns;
-    uint64_t failing_since_ns;
+    uint64_t failing_since_ns; /* 0: not */
+    uint64_t gone_since_ns;    /* the topic is not there; 0: it is */
+    int16_t failing_code;
     int32_t preferred_id; /* a follower to read from (KIP-392); -1: the leader */
     uint64_t preferred_until_ns;
     bool is_paused;
@@ -98,6 +100,8 @@ struct client_fetch_node {
     struct fetch_request request;
     struct arena arena; /* of the request */
     uint64_t retry_at_ns;
+    uint64_t failing_since_ns; /* 0: not */
+    int16_t failing_code;      /* KAFKA_NONE: no answer came */
     uint32_t attempt;
     bool in_flight;
 };

@@ -226,6 +226,32 @@ Test(client_fetcher, reads_on_after_frames_that_were_held)
     close_fetcher();
 }
 
+Test(client_fetcher, tells_since_when_it_can_not_read)
+{
+    int16_t error_code = -1;
+    uint64_t begin_ns;
+    uint64_t since_ns;
+
+    begin(1, 1);
+    rig_produce("t", 0, 0, 5, COMPRESSION_NONE);
+    open_fetcher();
+    assign(0, 0);
+    until_records(5);
+    cr_assert(eq(u64, client_fetcher_failing_since_ns(fetcher, &error_code), 0));
+    begin_ns = clock_mono_ns(client->loop.clock);
+    sim_node_crash(live.broker.node, SIM_KILL);
+    run_ms(20000);
+    since_ns = client_fetcher_failing_since_ns(fetcher, &error_code);
+    cr_assert(le(u64, begin_ns, since_ns));
+    cr_assert(lt(u64, since_ns, begin_ns + 2 * SIM_SECOND));
+    cr_assert(eq(i16, error_code, KAFKA_NONE));
+    sim_node_start(live.broker.node);
+    cr_assert(sim_world_run_until(live.world, live_is_ready, NULL, 60 * SIM_SECOND));
+    run_ms(5000);
+    cr_assert(eq(u64, client_fetcher_failing_since_ns(fetcher, NULL), 0));
+    close_fetcher();
+}
+
 Test(client_fetcher, takes_no_answer_to_a_question_before_a_seek)
 {
     begin(1, 1);
