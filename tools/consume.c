@@ -1,12 +1,10 @@
-/* levee consume: print the records of a topic, partition after partition, without a group. */
+/* levee consume: print the records of a topic, without a group. */
 #include "base/mem.h"
-#include "net/client/client_aborted.h"
-#include "net/protocol/kafka_enums.h"
-#include "net/protocol/msg_fetch.h"
-#include "net/protocol/msg_list_offsets.h"
-#include "record/batch_reader.h"
+#include "net/client/client_fetcher.h"
+#include "net/client/client_offsets.h"
+#include "net/protocol/kafka_errors.h"
+#include "tools/load/load_room.h"
 #include "tools/output.h"
-#include "tools/patience.h"
 #include "tools/record_format.h"
 #include "tools/start_offset.h"
 #include "tools/topic_view.h"
@@ -17,20 +15,33 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { WAIT_MS = 500, FETCH_BYTES = 4 << 20, ARENA_BYTES = 64 << 20 };
+enum {
+    LOOK_MS = 500, /* between two looks at the pipe and at what is late */
+    PARTITION_BYTES = 4 << 20,
+    ANSWER_BYTES = 32 << 20,
+    ANSWERS_BYTES_MAX = 256 << 20,
+};
 
 struct consumer {
     const struct cli *cli;
-    struct blocking_client *client;
-    struct topic_view topic;
+    struct load_room *room;
+    struct client_cluster *cluster;
+    struct client_topic *topic;
+    struct client_fetcher *fetcher;
     struct start_offset where;
-    int64_t *offsets; /* next one of each partition */
-    int64_t *ends;    /* where to stop; INT64_MAX: nowhere */
-    bool *wanted;     /* still */
-    struct batch_reader reader;
-    struct compression_context *context;
-    struct patience patience; /* since the last good answer */
-    int64_t left;             /* records to print; -1: without end */
+    int32_t partitions_count;
+    int64_t *ends;  /* where to stop; INT64_MAX: nowhere */
+    int32_t wanted; /* partitions that are not read to their end yet */
+    int64_t left;   /* records to print; -1: without end */
+    bool is_ready;  /* the fetcher has something, or a partition has stopped */
+    enum cli_exit result;
+};
+
+/* ListOffsets, waited for. */
+struct listing {
+    struct client_offsets_op op;
+    enum err err;
+    bool is_done;
 };
 
 /* ---- printing */
@@ -62,244 +73,246 @@ static bool reader_is_gone(void)
     return poll(&poller, 1, 0) == 1 && (poller.revents & (POLLERR | POLLNVAL)) != 0;
 }
 
-/* ---- fetching */
+/* ---- reading */
 
-static int8_t isolation_of(const struct consumer *consumer)
+static void on_ready(void *context)
 {
-    return consumer->cli->is_committed ? KAFKA_ISOLATION_LEVEL_READ_COMMITTED
-                                       : KAFKA_ISOLATION_LEVEL_READ_UNCOMMITTED;
+    ((struct consumer *)context)->is_ready = true;
 }
 
-static enum cli_exit print_batches(struct consumer *consumer, int32_t partition,
-                                   const struct wire_slice *slice, struct client_aborted *aborted)
+static void on_trouble(void *context, struct client_topic *topic, int32_t partition,
+                       enum client_fetcher_trouble trouble, int64_t offset, int16_t error_code)
 {
-    struct batch_walk walk;
-    struct batch_header header;
-    const uint8_t *bytes;
+    struct consumer *consumer = context;
 
-    batch_walk_init(&walk, slice->bytes, slice->size_bytes);
-    while (consumer->left != 0 && batch_next(&walk, &header, &bytes) == OK) {
-        struct record record;
-        struct record_format_place place = {.topic = consumer->cli->words[0],
-                                            .partition = partition,
-                                            .leader_epoch = header.leader_epoch};
-        bool drops = client_aborted_drops(aborted, &header, bytes);
-        enum err err =
-            drops ? ERR_NOT_FOUND : batch_reader_open(&consumer->reader, bytes, header.size_bytes);
-        while (err == OK && consumer->left != 0 &&
-               (err = batch_reader_next(&consumer->reader, &record, &place.offset,
-                                        &place.timestamp_ms)) == OK) {
-            if (place.offset < consumer->offsets[partition] ||
-                place.offset >= consumer->ends[partition] || batch_is_control(&header))
-                continue;
-            print_record(consumer, &record, &place);
-            consumer->left -= consumer->left > 0;
-        }
-        if (err != OK && err != ERR_NOT_FOUND)
-            return cli_fail(CLI_FAILED, "partition %d, offset %lld: the batch cannot be read: %s",
-                            partition, (long long)header.base_offset, err_text(err));
-        consumer->offsets[partition] = batch_last_offset(&header) + 1;
-    }
-    consumer->wanted[partition] = consumer->offsets[partition] < consumer->ends[partition];
-    return CLI_OK;
+    (void)topic;
+    consumer->is_ready = true;
+    if (trouble == CLIENT_FETCHER_CORRUPT)
+        consumer->result =
+            cli_fail(CLI_FAILED, "partition %d, offset %lld: the batch cannot be read: %s",
+                     partition, (long long)offset, err_text(ERR_CORRUPT));
+    else if (trouble == CLIENT_FETCHER_TRUNCATED)
+        consumer->result = cli_fail(CLI_FAILED,
+                                    "partition %d: the log was truncated to offset %lld, which "
+                                    "takes back what was read",
+                                    partition, (long long)offset);
+    else
+        consumer->result = cli_fail(cli_exit_of_kafka(error_code), "partition %d, offset %lld: %s",
+                                    partition, (long long)offset, kafka_error_name(error_code));
 }
 
-static enum cli_exit print_partition(struct consumer *consumer,
-                                     const struct fetch_response_partition_data *data)
+static enum cli_exit print_batch(struct consumer *consumer, const struct client_fetched *batch)
 {
-    struct client_aborted aborted;
-    enum cli_exit result;
+    struct record_format_place place = {.topic = consumer->cli->words[0],
+                                        .partition = batch->partition,
+                                        .leader_epoch = batch->header.leader_epoch};
+    struct client_fetched_record record;
+    enum err err = OK;
 
-    if (client_aborted_init(&aborted, data) != OK)
-        return cli_call_failed("Fetch", ERR_NOMEM);
-    result = print_batches(consumer, data->partition_index, data->records.slices, &aborted);
-    client_aborted_deinit(&aborted);
-    return result;
-}
-
-/* *passing: an error that may pass by itself, of the whole or of a partition. */
-static enum cli_exit take(struct consumer *consumer, const struct fetch_response *response,
-                          int16_t *passing)
-{
-    *passing = response->error_code;
-    for (int32_t t = 0; t < response->responses.count; t++)
-        for (int32_t p = 0; p < response->responses.items[t].partitions.count; p++) {
-            const struct fetch_response_partition_data *data =
-                &response->responses.items[t].partitions.items[p];
-            int32_t index = data->partition_index;
-            enum cli_exit result = CLI_OK;
-            if (index < 0 || index >= consumer->topic.partition_count)
-                return cli_call_failed("Fetch", ERR_MALFORMED);
-            if (kafka_error_is_retriable(data->error_code))
-                *passing = data->error_code;
-            else if (data->error_code != KAFKA_NONE)
-                return cli_fail(
-                    cli_exit_of_kafka(data->error_code), "partition %d, offset %lld: %s", index,
-                    (long long)consumer->offsets[index], kafka_error_name(data->error_code));
-            else if (data->records.slice_count > 0)
-                result = print_partition(consumer, data);
-            if (result != CLI_OK)
-                return result;
-        }
-    return CLI_OK;
-}
-
-static enum cli_exit fetch_again(struct consumer *consumer, enum err err, int16_t passing)
-{
-    if (err == OK && passing == KAFKA_NONE) {
-        consumer->patience = patience_begin(consumer->cli->timeout_ms);
-        return CLI_OK;
-    }
-    if (err == OK ? patience_with_kafka(&consumer->patience, passing)
-                  : patience_with(&consumer->patience, err))
-        return CLI_OK;
-    if (err != OK)
-        return cli_call_failed("Fetch", err);
-    return cli_fail(cli_exit_of_kafka(passing), "Fetch: %s", kafka_error_name(passing));
-}
-
-static enum cli_exit fetch_once(struct consumer *consumer)
-{
-    struct fetch_request request;
-    struct fetch_request_fetch_topic topic;
-    struct arena arena;
-    const void *answer;
-    int16_t passing = KAFKA_NONE;
-    enum cli_exit result;
-    enum err err;
-
-    arena_init(&arena, ARENA_BYTES);
-    codec_set_defaults(&fetch_request_desc, &request);
-    codec_set_struct_defaults(&fetch_request_fetch_topic_struct, &topic);
-    topic.topic = wire_string(consumer->cli->words[0]);
-    topic.topic_id = consumer->topic.id;
-    topic.partitions.items = codec_new_array(&fetch_request_fetch_partition_struct, &arena,
-                                             (size_t)consumer->topic.partition_count);
-    for (int32_t p = 0; p < consumer->topic.partition_count; p++) {
-        struct fetch_request_fetch_partition *partition;
-        if (!consumer->wanted[p])
+    while (consumer->left != 0 &&
+           (err = client_fetcher_next_record(consumer->fetcher, &record)) == OK) {
+        if (record.offset >= consumer->ends[batch->partition])
             continue;
-        partition = &topic.partitions.items[topic.partitions.count++];
-        partition->partition = p;
-        partition->fetch_offset = consumer->offsets[p];
-        partition->partition_max_bytes = FETCH_BYTES;
+        place.offset = record.offset;
+        place.timestamp_ms = record.timestamp_ms;
+        print_record(consumer, &record.record, &place);
+        consumer->left -= consumer->left > 0;
     }
-    request.isolation_level = isolation_of(consumer);
-    request.max_wait_ms = WAIT_MS;
-    request.min_bytes = 1;
-    request.max_bytes = FETCH_BYTES * 8;
-    request.topics.items = &topic;
-    request.topics.count = 1;
-    err = blocking_client_call(consumer->client, API_FETCH, &request, &arena, &answer);
-    result = err == OK ? take(consumer, answer, &passing) : CLI_OK;
-    arena_deinit(&arena);
-    return result == CLI_OK ? fetch_again(consumer, err, passing) : result;
+    if (err == OK || err == ERR_NOT_FOUND)
+        return CLI_OK;
+    return cli_fail(CLI_FAILED, "partition %d, offset %lld: the batch cannot be read: %s",
+                    batch->partition, (long long)batch->header.base_offset, err_text(err));
 }
 
-static bool is_done(const struct consumer *consumer)
+/* Markers and what was aborted move a position, too. */
+static void end_partitions(struct consumer *consumer)
 {
-    if (consumer->left == 0)
-        return true;
-    for (int32_t p = 0; p < consumer->topic.partition_count; p++)
-        if (consumer->wanted[p])
-            return false;
-    return true;
-}
-
-/* ---- where to begin */
-
-static enum err ask_offset(struct consumer *consumer, int32_t partition, int64_t timestamp,
-                           int64_t *out, int16_t *error_code)
-{
-    struct list_offsets_request request;
-    struct list_offsets_request_list_offsets_topic topic;
-    struct list_offsets_request_list_offsets_partition asked;
-    const struct list_offsets_response *response;
-    const void *answer;
-    struct arena arena;
-    enum err err;
-
-    arena_init(&arena, 1 << 20);
-    codec_set_defaults(&list_offsets_request_desc, &request);
-    codec_set_struct_defaults(&list_offsets_request_list_offsets_topic_struct, &topic);
-    codec_set_struct_defaults(&list_offsets_request_list_offsets_partition_struct, &asked);
-    request.replica_id = -1;
-    request.isolation_level = isolation_of(consumer);
-    asked.partition_index = partition;
-    asked.timestamp = timestamp;
-    topic.name = wire_string(consumer->cli->words[0]);
-    topic.partitions.items = &asked;
-    topic.partitions.count = 1;
-    request.topics.items = &topic;
-    request.topics.count = 1;
-    err = blocking_client_call(consumer->client, API_LIST_OFFSETS, &request, &arena, &answer);
-    response = answer;
-    if (err == OK &&
-        (response->topics.count != 1 || response->topics.items[0].partitions.count != 1))
-        err = ERR_MALFORMED;
-    if (err == OK) {
-        *error_code = response->topics.items[0].partitions.items[0].error_code;
-        *out = response->topics.items[0].partitions.items[0].offset;
+    for (int32_t p = 0; p < consumer->partitions_count; p++) {
+        int64_t position =
+            client_fetcher_position(consumer->fetcher, consumer->topic, p, NULL, NULL, NULL);
+        if (position < 0 || position < consumer->ends[p])
+            continue;
+        client_fetcher_unassign(consumer->fetcher, consumer->topic, p);
+        consumer->wanted--;
     }
-    arena_deinit(&arena);
-    return err;
 }
 
-static enum cli_exit list_offset(struct consumer *consumer, int32_t partition, int64_t timestamp,
-                                 int64_t *out)
+static enum cli_exit print_ready(struct consumer *consumer)
 {
-    struct patience patience = patience_begin(consumer->cli->timeout_ms);
+    struct client_fetched batch;
+
+    consumer->is_ready = false;
+    while (consumer->left != 0 && consumer->result == CLI_OK) {
+        if (client_fetcher_next_batch(consumer->fetcher, &batch) != OK)
+            break;
+        consumer->result = print_batch(consumer, &batch);
+    }
+    end_partitions(consumer);
+    return consumer->result;
+}
+
+/* What may pass has had its time. */
+static enum cli_exit look_at_failures(const struct consumer *consumer)
+{
     int16_t error_code = KAFKA_NONE;
-    enum err err;
+    uint64_t since_ns = client_fetcher_failing_since_ns(consumer->fetcher, &error_code);
+    uint64_t now_ns = loop_now_ns(&consumer->room->loop);
 
-    do {
-        err = ask_offset(consumer, partition, timestamp, out, &error_code);
-    } while (err == OK ? patience_with_kafka(&patience, error_code)
-                       : patience_with(&patience, err));
-    if (err != OK)
-        return cli_call_failed("ListOffsets", err);
+    if (since_ns == 0 || now_ns - since_ns < clock_ns_of_ms((uint64_t)consumer->cli->timeout_ms))
+        return CLI_OK;
     if (error_code != KAFKA_NONE)
-        return cli_fail(cli_exit_of_kafka(error_code), "partition %d: %s", partition,
-                        kafka_error_name(error_code));
-    return CLI_OK;
+        return cli_fail(cli_exit_of_kafka(error_code), "Fetch: %s", kafka_error_name(error_code));
+    return cli_fail(CLI_FAILED, "Fetch: %s", client_cluster_problem(consumer->cluster));
 }
 
-static enum cli_exit find_start(struct consumer *consumer, int32_t partition)
-{
-    const struct start_offset *where = &consumer->where;
-    int64_t start = 0;
-    int64_t end = 0;
-    int64_t timed = -1;
-    enum cli_exit result =
-        list_offset(consumer, partition, KAFKA_LIST_OFFSETS_TIMESTAMP_EARLIEST, &start);
-
-    if (result == CLI_OK)
-        result = list_offset(consumer, partition, KAFKA_LIST_OFFSETS_TIMESTAMP_LATEST, &end);
-    if (result == CLI_OK && where->from == START_OFFSET_TIME)
-        result = list_offset(consumer, partition, where->number, &timed);
-    if (result != CLI_OK)
-        return result;
-    consumer->offsets[partition] = start_offset_resolve(where, start, end, timed);
-    consumer->ends[partition] = where->stop_at_end ? end : INT64_MAX;
-    consumer->wanted[partition] = consumer->offsets[partition] < consumer->ends[partition];
-    return CLI_OK;
-}
-
-static enum cli_exit consume_all(struct consumer *consumer)
+static enum cli_exit read_all(struct consumer *consumer)
 {
     enum cli_exit result = CLI_OK;
 
-    for (int32_t p = 0; p < consumer->topic.partition_count && result == CLI_OK; p++)
-        if (consumer->cli->partitions < 0 || consumer->cli->partitions == p)
-            result = find_start(consumer, p);
-    consumer->patience = patience_begin(consumer->cli->timeout_ms);
-    while (result == CLI_OK && !is_done(consumer)) {
-        result = fetch_once(consumer);
+    while (result == CLI_OK && consumer->left != 0 && consumer->wanted > 0) {
+        (void)load_room_run_until(consumer->room, &consumer->is_ready, LOOK_MS);
+        result = print_ready(consumer);
         if (output_flush() != OK)
             return CLI_FAILED;
         if (result == CLI_OK && reader_is_gone())
             return cli_fail(CLI_FAILED, "standard output is closed");
+        if (result == CLI_OK)
+            result = look_at_failures(consumer);
     }
+    return result;
+}
+
+/* ---- where to begin */
+
+static void on_listed(struct client_offsets_op *op, enum err err)
+{
+    struct listing *listing = container_of(op, struct listing, op);
+
+    listing->err = err;
+    listing->is_done = true;
+}
+
+/* Three questions of each partition: begin, end, and the time that is asked for. */
+static enum cli_exit list_offsets(struct consumer *consumer,
+                                  struct client_offset_question *questions, uint32_t count)
+{
+    struct listing listing = {.op = {.done = on_listed,
+                                     .cluster = consumer->cluster,
+                                     .timeout_ms = (uint32_t)consumer->cli->timeout_ms}};
+
+    client_offsets_list(&listing.op, questions, count, consumer->cli->is_committed);
+    (void)load_room_run_until(consumer->room, &listing.is_done, UINT64_MAX);
+    if (listing.err != OK)
+        return cli_call_failed("ListOffsets", listing.err);
+    for (uint32_t i = 0; i < count; i++)
+        if (questions[i].error_code != KAFKA_NONE)
+            return cli_fail(cli_exit_of_kafka(questions[i].error_code), "partition %d: %s",
+                            questions[i].partition, kafka_error_name(questions[i].error_code));
+    return CLI_OK;
+}
+
+static enum cli_exit begin_at(struct consumer *consumer, int32_t partition, int64_t start,
+                              int64_t end, int64_t timed)
+{
+    int64_t offset = start_offset_resolve(&consumer->where, start, end, timed);
+
+    consumer->ends[partition] = consumer->where.stop_at_end ? end : INT64_MAX;
+    if (offset >= consumer->ends[partition])
+        return CLI_OK;
+    consumer->wanted++;
+    return client_fetcher_assign(consumer->fetcher, consumer->topic, partition, offset, -1) == OK
+               ? CLI_OK
+               : cli_fail(CLI_FAILED, "%s", err_text(ERR_NOMEM));
+}
+
+static enum cli_exit begin_all(struct consumer *consumer)
+{
+    enum { EACH = 3 };
+    const int64_t times[EACH] = {CLIENT_OFFSET_EARLIEST, CLIENT_OFFSET_LATEST,
+                                 consumer->where.number};
+    uint32_t each = consumer->where.from == START_OFFSET_TIME ? EACH : EACH - 1;
+    struct client_offset_question *questions =
+        mem_alloc((size_t)consumer->partitions_count * EACH * sizeof(*questions));
+    uint32_t count = 0;
+    enum cli_exit result;
+
+    for (int32_t p = 0; p < consumer->partitions_count; p++)
+        for (uint32_t i = 0; i < each; i++)
+            if (consumer->cli->partitions < 0 || consumer->cli->partitions == p)
+                questions[count++] = (struct client_offset_question){
+                    .topic = consumer->topic, .partition = p, .timestamp_ms = times[i]};
+    result = list_offsets(consumer, questions, count);
+    for (uint32_t i = 0; result == CLI_OK && i < count; i += each)
+        result = begin_at(consumer, questions[i].partition, questions[i].offset,
+                          questions[i + 1].offset, each == EACH ? questions[i + 2].offset : -1);
+    mem_free(questions);
+    return result;
+}
+
+/* ---- the client */
+
+static enum cli_exit open_client(struct consumer *consumer)
+{
+    static const struct client_fetcher_events events = {.ready = on_ready, .trouble = on_trouble};
+    struct client_fetcher_options how = client_fetcher_options_default();
+    struct client_options options = client_options_default();
+    char problem[512] = "";
+    enum err err;
+
+    options.bootstrap_servers = consumer->cli->brokers;
+    options.allow_auto_create = false;
+    how.is_committed = consumer->cli->is_committed;
+    how.partition_max_bytes = PARTITION_BYTES;
+    how.max_bytes = ANSWER_BYTES;
+    err = load_room_create("levee", ANSWERS_BYTES_MAX, &consumer->room);
+    if (err == OK)
+        err = client_cluster_create(&consumer->room->env, &options, &consumer->cluster, problem,
+                                    sizeof(problem));
+    if (err == OK)
+        err = client_fetcher_create(consumer->cluster, &how, &events, consumer, &consumer->fetcher);
+    if (err == OK)
+        consumer->topic = client_cluster_topic(consumer->cluster, consumer->cli->words[0]);
+    if (err == OK && consumer->topic == NULL)
+        err = ERR_NOMEM;
+    if (err != OK)
+        return cli_fail(CLI_FAILED, "%s", problem[0] != '\0' ? problem : err_text(err));
+    return CLI_OK;
+}
+
+static void close_client(struct consumer *consumer)
+{
+    bool is_closed = false;
+
+    if (consumer->fetcher != NULL) {
+        client_fetcher_destroy(consumer->fetcher, load_room_note_closed, &is_closed);
+        (void)load_room_run_until(consumer->room, &is_closed, UINT64_MAX);
+    }
+    is_closed = false;
+    if (consumer->cluster != NULL) {
+        client_cluster_destroy(consumer->cluster, load_room_note_closed, &is_closed);
+        (void)load_room_run_until(consumer->room, &is_closed, UINT64_MAX);
+    }
+    load_room_destroy(consumer->room);
+}
+
+/* Is the topic there?  A cluster that can't be reached, and a topic that is not, are told in the
+ * words of every other command. */
+static enum cli_exit look_at_topic(struct consumer *consumer)
+{
+    const struct cli *cli = consumer->cli;
+    struct blocking_client *client;
+    struct topic_view topic;
+    enum cli_exit result = cli_connect(cli, &client);
+
+    if (result != CLI_OK)
+        return result;
+    result = topic_view_load(cli, client, cli->words[0], false, &topic);
+    blocking_client_close(client);
+    if (result == CLI_OK && cli->partitions >= topic.partition_count)
+        return cli_fail(CLI_NOT_FOUND, "%s has %d partitions", cli->words[0],
+                        topic.partition_count);
+    if (result == CLI_OK)
+        consumer->partitions_count = topic.partition_count;
     return result;
 }
 
@@ -310,27 +323,16 @@ enum cli_exit command_consume(struct cli *cli)
 
     if (!start_offset_parse(cli->offset, &consumer.where))
         return cli_fail(CLI_USAGE, "%s", START_OFFSET_HELP);
-    result = cli_connect(cli, &consumer.client);
+    result = look_at_topic(&consumer);
     if (result != CLI_OK)
         return result;
-    result = topic_view_load(cli, consumer.client, cli->words[0], false, &consumer.topic);
-    if (result == CLI_OK && cli->partitions >= consumer.topic.partition_count)
-        result = cli_fail(CLI_NOT_FOUND, "%s has %d partitions", cli->words[0],
-                          consumer.topic.partition_count);
-    if (result == CLI_OK) {
-        size_t count = (size_t)consumer.topic.partition_count;
-        consumer.offsets = mem_alloc(count * sizeof(*consumer.offsets));
-        consumer.ends = mem_alloc(count * sizeof(*consumer.ends));
-        consumer.wanted = mem_alloc(count * sizeof(*consumer.wanted));
-        consumer.context = compression_context_create();
-        batch_reader_init(&consumer.reader, consumer.context, 1U << 30);
-        result = consume_all(&consumer);
-        batch_reader_deinit(&consumer.reader);
-        compression_context_destroy(consumer.context);
-        mem_free(consumer.offsets);
-        mem_free(consumer.ends);
-        mem_free(consumer.wanted);
-    }
-    blocking_client_close(consumer.client);
+    consumer.ends = mem_alloc((size_t)consumer.partitions_count * sizeof(*consumer.ends));
+    result = open_client(&consumer);
+    if (result == CLI_OK)
+        result = begin_all(&consumer);
+    if (result == CLI_OK)
+        result = read_all(&consumer);
+    close_client(&consumer);
+    mem_free(consumer.ends);
     return result;
 }
