@@ -6,11 +6,11 @@ from load_rig import expect
 DEGRADED = 7
 
 
-def verified(rig, fault, *words, skip=3):
+def verified(rig, fault, *words, skip=3, verb="e2e"):
     """A run through the proxy: its verdict, and what was planted."""
     with fault_proxy.FaultProxy(rig.bootstrap, fault, skip=skip) as proxy:
         run = rig.finish(rig.start(
-            "e2e", "--rate", "2k", "--duration", "3", "--warmup", "0", "--size", "100",
+            verb, "--rate", "2k", "--duration", "3", "--warmup", "0", "--size", "100",
             "--partitions", "2", "--linger", "5", "--verify", "--format", "json", *words,
             brokers=proxy.address))
         expect(proxy.planted, "the fault found no occasion\n%s", told(run))
@@ -104,3 +104,21 @@ def proof_fault_refused_and_stored(rig):
     run, verdict, planted = verified(rig, fault_proxy.refuse_request(), "--no-idempotent")
     expect_found(run, verdict, {"ghost": len(planted)})
     expect(verdict["failed_count"] == len(planted), told(run))
+
+
+def proof_fault_aborted_shown(rig):
+    run, verdict, _ = verified(rig, fault_proxy.show_aborted(), "--txn-records", "10",
+                               "--txn-partitions", "1", "--abort-share", "0.3", verb="txn")
+    visible = verdict["counts"]["visible aborted"]
+    expect(visible >= 5 and counts(verdict) == {"visible aborted": visible}, "%s\n%s", counts(verdict),
+           told(run))
+    expect(verdict["aborted_transactions"] > 0, told(run))
+
+
+def proof_fault_torn_transaction(rig):
+    """One record of a committed transaction is missing, the others are there."""
+    run, verdict, planted = verified(rig, fault_proxy.tear_transaction(), "--txn-records", "10",
+                                     "--txn-partitions", "1", verb="txn")
+    expect_found(run, verdict, {"torn": 1, "lost": 1})
+    expect_places(run, verdict, "torn", planted)
+    expect_places(run, verdict, "lost", planted)

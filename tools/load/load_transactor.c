@@ -267,6 +267,12 @@ static void turn_sending(struct load_transactor *transactor)
     }
     if (transactor->left > 0 || sender->made.is_held)
         return;
+    if (transactor->wants_abort && sender->transaction_failed == 0 &&
+        sender->transaction_stored < sender->transaction_size) {
+        /* an abort drops what was not sent: readers would have nothing to leave out */
+        client_producer_flush(sender->producer);
+        return;
+    }
     if (transactor->wants_zombie)
         (void)begin_fencing(transactor); /* false: again in the next turn */
     else if (transactor->wants_abort || sender->transaction_failed > 0)
