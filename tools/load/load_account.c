@@ -246,7 +246,7 @@ static struct load_transaction *find_transaction(const struct load_producer *pro
 }
 
 /* What is found when a record is read, or -1: nothing, and it is read now; -2: it was delivered
- * again.  *other_out: offset of the first copy. */
+ * again; -3: nobody knows whether it was sent.  *other_out: offset of the first copy. */
 static int judge_read(struct load_account *account, const struct load_producer *producer,
                       const struct load_page *page, const struct load_stamp *stamp, int64_t where,
                       int64_t offset, int64_t *other_out)
@@ -255,6 +255,8 @@ static int judge_read(struct load_account *account, const struct load_producer *
     uint64_t mask = load_word_mask(i);
     bool is_behind = where >= 0 && offset < account->partitions[where].read_end;
 
+    if (producer != NULL && stamp->sequence >= producer->next_sequence && producer->is_open_ended)
+        return is_behind ? -2 : -3;
     if (where < 0 || producer == NULL || stamp->sequence >= producer->next_sequence)
         return LOAD_GHOST;
     if (page == NULL) /* all of it was read */
@@ -344,6 +346,10 @@ static void read_stamped(struct load_account *account, int64_t where, int64_t of
         return;
     }
     account->verdict.read_count++;
+    if (found == -3) {
+        account->verdict.unknown_count++;
+        return;
+    }
     if (found >= 0) {
         load_account_note(account, &account->verdict, (enum load_finding_kind)found, where,
                           finding);
@@ -408,4 +414,49 @@ uint64_t load_account_partition_next(const struct load_account *account, uint32_
         one == NULL || where < 0 ? NULL : load_order_find(one, (uint32_t)where);
 
     return order == NULL ? 0 : order->next_sent;
+}
+
+uint64_t load_account_label(const struct load_account *account)
+{
+    return account->label;
+}
+
+void load_account_set_label(struct load_account *account, uint64_t label)
+{
+    account->label = label;
+}
+
+uint32_t load_account_run(const struct load_account *account)
+{
+    return account->run;
+}
+
+enum err load_account_reserve(struct load_account *account, uint32_t first, uint32_t count)
+{
+    for (uint32_t i = first; i < first + count; i++) {
+        struct load_producer *producer;
+        enum err err = load_producer_ensure(account, i, &producer);
+        if (err)
+            return err;
+        producer->is_reserved = true;
+    }
+    return OK;
+}
+
+uint32_t load_account_producers_count(const struct load_account *account)
+{
+    uint32_t count = account->producers_max;
+
+    while (count > 0 && account->producers[count - 1] == NULL)
+        count--;
+    return count;
+}
+
+int64_t load_account_read_end(const struct load_account *account, uint32_t topic, int32_t partition)
+{
+    int64_t where = load_partition_find(account, topic, partition);
+
+    return where < 0 || account->partitions[where].read_end == 0
+               ? -1
+               : account->partitions[where].read_end;
 }

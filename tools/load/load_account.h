@@ -131,10 +131,32 @@ void load_account_close(const struct load_account *account, struct load_verdict 
 /* Add the verdict of another account, whose producers, topics and records are others. */
 void load_verdict_merge(struct load_verdict *into, const struct load_verdict *from);
 
-/* For --state: the account as one file, checked, replaced as a whole, and back.  ERR_NOT_FOUND;
- * ERR_CORRUPT: a checksum or what it says is wrong; ERR_NEWER_FORMAT; ERR_NOMEM: it needs more than
- * memory_max_bytes; errors of files. */
-must_use enum err load_account_save(const struct load_account *account, const char *path);
+/* What the records are of, so that a file is not taken for another load's: any number. */
+uint64_t load_account_label(const struct load_account *account);
+void load_account_set_label(struct load_account *account, uint64_t label);
+
+/* The run of its stamps. */
+uint32_t load_account_run(const struct load_account *account);
+
+/* Producers with these numbers will send: a file that is saved before they have knows of them.
+ * ERR_NOMEM. */
+must_use enum err load_account_reserve(struct load_account *account, uint32_t first,
+                                       uint32_t count);
+
+/* One above the highest number of a producer; one above the highest offset that was read there, or
+ * -1: nothing was. */
+uint32_t load_account_producers_count(const struct load_account *account);
+int64_t load_account_read_end(const struct load_account *account, uint32_t topic,
+                              int32_t partition);
+
+/* For --state: the account as one file, checked, replaced as a whole, and back.  goes_on: producers
+ * that are reserved send more that this file will not know of; what is read of that, if nobody
+ * saves again, is unknown and no ghost.  What has no outcome when it is loaded is unknown for ever,
+ * so producers of the next run take numbers of their own.  ERR_NOT_FOUND; ERR_CORRUPT: a checksum
+ * or what it says is wrong; ERR_NEWER_FORMAT; ERR_NOMEM: it needs more than memory_max_bytes;
+ * errors of files. */
+must_use enum err load_account_save(const struct load_account *account, const char *path,
+                                    bool goes_on);
 must_use enum err load_account_load(const char *path, uint64_t memory_max_bytes,
                                     struct load_account **out);
 

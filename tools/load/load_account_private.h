@@ -73,6 +73,8 @@ struct load_producer {
     uint64_t first_page;            /* number of the first in pages */
     uint64_t next_sequence;
     uint64_t last_transaction;
+    bool is_reserved;   /* it may send now */
+    bool is_open_ended; /* it may have sent more, before a restart */
     uint32_t epoch;
     uint32_t chunks_count;
     struct load_order **chunks; /* by index of the partition; NULL: not used */
@@ -81,7 +83,7 @@ struct load_producer {
 struct load_partition {
     uint32_t topic;
     int32_t partition;
-    int64_t read_end; /* one above the highest offset that was read */
+    int64_t read_end; /* 0, or one above the highest offset that was read */
 };
 
 struct load_topic {
@@ -98,6 +100,7 @@ struct load_account {
     struct load_producer **producers; /* NULL: not known */
     struct load_topic *topics;
     struct load_partition *partitions;
+    uint64_t label;
     uint64_t memory_max_bytes;
     uint64_t memory_used_bytes;
     uint64_t unread_count;

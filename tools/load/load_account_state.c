@@ -1,11 +1,11 @@
 /* An account as a file (--state).  Little-endian; u64 unless said otherwise:
  *
- *   magic "LVEELACC", version 1, run
+ *   magic "LVEELACC", version 1, run, label
  *   the counts of the verdict so far; the number of findings, and each: kind, topic, partition,
  *     offset, other offset, producer, sequence, transaction
  *   the number of partitions, and each: topic, partition, one above the highest offset read
- *   the number of producers, and each: number, next sequence, last transaction, epoch, number of
- *     the first page;
+ *   the number of producers, and each: number, next sequence, last transaction, epoch, 1 if it
+ *     is open-ended, number of the first page;
  *     the number of pages, and each: 0 everything read, or 1 bitmaps, or 2 bitmaps and places;
  *       bitmaps: sent, open, acked, bad, optional, read; places: offsets, u32 indexes of partitions
  *     the number of transactions, and each: number, first sequence, count, stored, unread, lost,
@@ -214,13 +214,14 @@ static void put_orders(struct state_file *out, const struct load_producer *produ
     }
 }
 
-static void put_account(struct state_file *out, const struct load_account *account)
+static void put_account(struct state_file *out, const struct load_account *account, bool goes_on)
 {
     uint64_t count = 0;
 
     put(out, MAGIC);
     put(out, VERSION);
     put(out, account->run);
+    put(out, account->label);
     put_verdict(out, &account->verdict);
     put(out, account->partitions_count);
     for (uint32_t i = 0; i < account->partitions_count; i++) {
@@ -239,6 +240,7 @@ static void put_account(struct state_file *out, const struct load_account *accou
         put(out, producer->next_sequence);
         put(out, producer->last_transaction);
         put(out, producer->epoch);
+        put(out, producer->is_open_ended || (goes_on && producer->is_reserved));
         put(out, producer->first_page);
         put(out, producer->pages.count);
         for (uint32_t n = 0; n < producer->pages.count; n++)
@@ -250,7 +252,7 @@ static void put_account(struct state_file *out, const struct load_account *accou
     put(out, XXH3_64bits_digest(&out->sum));
 }
 
-enum err load_account_save(const struct load_account *account, const char *path)
+enum err load_account_save(const struct load_account *account, const char *path, bool goes_on)
 {
     char temporary[PATH_MAX_BYTES];
     struct state_file out = {0};
@@ -263,7 +265,7 @@ enum err load_account_save(const struct load_account *account, const char *path)
         return err_from_errno(errno);
     XXH3_64bits_reset(&out.sum);
     errno = 0;
-    put_account(&out, account);
+    put_account(&out, account, goes_on);
     if (!out.err && (fflush(out.file) != 0 || fsync(fileno(out.file)) != 0))
         out.err = err_from_errno(errno);
     if (fclose(out.file) != 0 && !out.err)
@@ -426,6 +428,7 @@ static void get_producer(struct state_file *in, struct load_account *account)
     producer->next_sequence = get(in);
     producer->last_transaction = get(in);
     producer->epoch = (uint32_t)get_below(in, UINT32_MAX);
+    producer->is_open_ended = get_below(in, 1) != 0;
     producer->first_page = get_below(in, producer->next_sequence / LOAD_PAGE_RECORDS + 1);
     pages_count =
         get_below(in, producer->next_sequence / LOAD_PAGE_RECORDS + 1 - producer->first_page);
@@ -440,6 +443,7 @@ static void get_account(struct state_file *in, struct load_account *account)
 {
     uint64_t count;
 
+    account->label = get(in);
     get_verdict(in, &account->verdict);
     count = get_below(in, UINT32_MAX);
     for (uint64_t i = 0; i < count && !in->err; i++) {

@@ -173,6 +173,32 @@ static void on_committed_known(struct client_offsets_op *op, enum err err)
     list_begins(reader);
 }
 
+/* Those whose begin nobody has to be asked for: of a topic of this run, or where the reader of an
+ * account that was kept has stopped. */
+static void fetch_known(struct load_reader *reader)
+{
+    struct load_shared *shared = reader->shared;
+    uint32_t left = 0;
+
+    for (uint32_t i = 0; i < reader->questions_count; i++) {
+        int32_t partition = reader->questions[i].partition;
+        int64_t offset = shared->has_new_topics ? 0 : -1;
+        if (shared->account != NULL && reader->subscription == 0) {
+            int64_t read_end;
+            load_shared_lock(shared);
+            read_end = load_account_read_end(shared->account, reader->topic_index, partition);
+            load_shared_unlock(shared);
+            if (read_end >= 0)
+                offset = read_end;
+        }
+        if (offset >= 0)
+            fetch_from(reader, partition, offset, -1);
+        else
+            reader->questions[left++] = reader->questions[i];
+    }
+    reader->questions_count = left;
+}
+
 void load_reader_offsets_start(struct load_reader *reader)
 {
     if (reader->is_asking)
@@ -187,11 +213,7 @@ void load_reader_offsets_start(struct load_reader *reader)
                              reader->questions_count, true);
         return;
     }
-    if (reader->shared->has_new_topics) {
-        for (uint32_t i = 0; i < reader->questions_count; i++)
-            fetch_from(reader, reader->questions[i].partition, 0, -1);
-        reader->questions_count = 0;
-    }
+    fetch_known(reader);
     list_begins(reader);
 }
 

@@ -63,7 +63,7 @@ static void settle(struct load_sender *sender, const struct load_slot *slot, int
                    enum load_outcome outcome, int64_t offset)
 {
     if (sender->shared->account != NULL)
-        load_account_outcome(sender->shared->account, sender->number, slot->sequence,
+        load_account_outcome(sender->shared->account, load_sender_producer(sender), slot->sequence,
                              sender->topic_index, partition, outcome, offset);
 }
 
@@ -307,7 +307,7 @@ static enum err make(struct load_sender *sender, uint64_t intended_ns, int32_t k
         load_payload_next(&shared->payload, &sender->payload_place, size_bytes);
     struct load_stamp stamp = {
         .run = shared->run,
-        .producer = sender->number,
+        .producer = load_sender_producer(sender),
         .epoch = sender->epoch,
         .sequence = sender->sequence,
         .intended_ns = (uint64_t)((int64_t)intended_ns + shared->wall_ns),

@@ -101,6 +101,12 @@ must_use enum err load_sender_give(struct load_sender *sender, uint64_t intended
 /* Give what is held, if there is room now. */
 void load_sender_retry(struct load_sender *sender);
 
+/* Its number in stamps and in the account. */
+static inline uint32_t load_sender_producer(const struct load_sender *sender)
+{
+    return sender->shared->first_producer + sender->number;
+}
+
 /* READY, nothing held. */
 static inline bool load_sender_is_free(const struct load_sender *sender)
 {

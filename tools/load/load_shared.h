@@ -27,11 +27,12 @@ struct load_shared {
     char **topics;  /* names, topics_count of the workload */
     char **outputs; /* of a pipeline: where topics[i] is written to; NULL: no pipeline */
     struct load_payload payload;
-    uint32_t run;           /* of the stamps */
-    int64_t wall_ns;        /* wall clock - monotonic clock, at the start */
-    bool has_new_topics;    /* made by this run: they begin at offset 0 */
-    atomic_int phase;       /* enum load_phase */
-    atomic_ullong start_ns; /* monotonic; 0: not yet */
+    uint32_t run;            /* of the stamps */
+    uint32_t first_producer; /* number of the first producer in the account; not 0: of a state */
+    int64_t wall_ns;         /* wall clock - monotonic clock, at the start */
+    bool has_new_topics;     /* made by this run: they begin at offset 0 */
+    atomic_int phase;        /* enum load_phase */
+    atomic_ullong start_ns;  /* monotonic; 0: not yet */
     atomic_ullong measure_ns;
     atomic_ullong end_ns;
     atomic_bool holds_consumers; /* a backlog is being made */

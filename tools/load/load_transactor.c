@@ -61,7 +61,8 @@ static void finish(struct load_transactor *transactor, enum load_end end)
 
     if (shared->account != NULL) {
         load_shared_lock(shared);
-        load_account_transaction(shared->account, load_transactor_sender(transactor)->number,
+        load_account_transaction(shared->account,
+                                 load_sender_producer(load_transactor_sender(transactor)),
                                  transactor->number, end);
         load_shared_unlock(shared);
     }

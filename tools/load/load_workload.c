@@ -214,6 +214,8 @@ static enum err check_verify(const struct load_workload *workload, char *problem
     if (workload->size.min_bytes < LOAD_STAMP_BYTES)
         return fail(problem, problem_max,
                     "--verify puts 64 bytes into each record: --size of at least 64");
+    if (workload->state_file[0] != '\0' && workload->topic[0] == '\0')
+        return fail(problem, problem_max, "--state is of a topic that stays: name it by --topic");
     if (workload->acks == 0)
         return fail(problem, problem_max,
                     "--verify needs to know what was stored: --acks all or 1");

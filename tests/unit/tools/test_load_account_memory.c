@@ -162,7 +162,6 @@ static void play(uint64_t seed)
         wanted[LOAD_GHOST] += one->reads > 0 && is_bad && end != LOAD_ABORTED;
     }
     for (uint64_t number = 1; number <= numbers; number++) {
-        int due = 0;
         int missing = 0;
         int seen = 0;
         if (ends[number] == LOAD_ABORTED)
@@ -171,7 +170,6 @@ static void play(uint64_t seed)
             const struct model_record *one = &records[i];
             if (one->transaction != number || one->outcome == LOAD_FAILED)
                 continue;
-            due += one->outcome == LOAD_STORED;
             missing += one->outcome == LOAD_STORED && one->reads == 0;
             seen += one->reads > 0;
         }

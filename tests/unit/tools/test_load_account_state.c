@@ -31,7 +31,7 @@ Test(load_account_state, goes_on_after_a_restart)
     send(0, 5, 0);
     for (uint64_t i = 0; i < 1510; i++)
         read_at(i, 0, (int64_t)i);
-    cr_assert(eq(int, load_account_save(f.account, state_path()), OK));
+    cr_assert(eq(int, load_account_save(f.account, state_path(), false), OK));
     load_account_destroy(f.account);
     f.account = NULL;
     cr_assert(eq(int, load_account_load(state_path(), LIMIT, &f.account), OK));
@@ -70,7 +70,7 @@ Test(load_account_state, a_damaged_state_is_corrupt)
 
     cr_assert(eq(int, load_account_load(state_path(), LIMIT, &out), ERR_NOT_FOUND));
     store(1100, 0);
-    cr_assert(eq(int, load_account_save(f.account, state_path()), OK));
+    cr_assert(eq(int, load_account_save(f.account, state_path(), false), OK));
     file = fopen(state_path(), "rb");
     size_bytes = fread(bytes, 1, sizeof(bytes), file);
     fclose(file);
@@ -102,5 +102,45 @@ Test(load_account_state, a_damaged_state_is_corrupt)
         cr_assert(lt(u64, n, 50));
     }
     mem_fail_after(0);
+    unlink(state_path());
+}
+
+/* A tool that was killed has sent more than its last file knows of: that is no ghost; the producers
+ * of the next one are others. */
+Test(load_account_state, what_was_sent_after_the_last_save_is_unknown)
+{
+    struct load_stamp stamp = {.run = RUN, .producer = 1, .sequence = 5, .partition_sequence = 5};
+
+    load_account_set_label(f.account, 77);
+    cr_assert(eq(int, load_account_reserve(f.account, 0, 2), OK));
+    store(10, 0);
+    for (uint64_t i = 0; i < 4; i++)
+        read_at(i, 0, (int64_t)i);
+    cr_assert(eq(int, load_account_save(f.account, state_path(), true), OK));
+    load_account_destroy(f.account);
+    cr_assert(eq(int, load_account_load(state_path(), LIMIT, &f.account), OK));
+    cr_assert(eq(u64, load_account_label(f.account), 77));
+    cr_assert(eq(u32, load_account_run(f.account), RUN));
+    cr_assert(eq(u32, load_account_producers_count(f.account), 2));
+    cr_assert(eq(i64, load_account_read_end(f.account, 0, 0), 4));
+    cr_assert(eq(i64, load_account_read_end(f.account, 0, 1), -1));
+    for (uint64_t i = 4; i < 10; i++)
+        read_at(i, 0, (int64_t)i);
+    cr_assert(eq(int, read_stamp(&stamp, 0, 10), OK));
+    stamp.producer = 0;
+    stamp.sequence = 10;
+    cr_assert(eq(int, read_stamp(&stamp, 0, 11), OK));
+    found_nothing();
+    cr_assert(eq(u64, f.verdict.unknown_count, 2));
+    stamp.producer = 2; /* never there */
+    cr_assert(eq(int, read_stamp(&stamp, 0, 12), OK));
+    found(LOAD_GHOST, 1);
+    /* after an orderly end what was not sent was not sent */
+    cr_assert(eq(int, load_account_reserve(f.account, 2, 1), OK));
+    cr_assert(eq(int, load_account_save(f.account, state_path(), false), OK));
+    load_account_destroy(f.account);
+    cr_assert(eq(int, load_account_load(state_path(), LIMIT, &f.account), OK));
+    cr_assert(eq(int, read_stamp(&stamp, 0, 13), OK));
+    found(LOAD_GHOST, 2);
     unlink(state_path());
 }
