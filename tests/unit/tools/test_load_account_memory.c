@@ -84,6 +84,49 @@ Test(load_account_memory, memory_ends_at_its_limit)
     cr_assert(lt(u64, 900, f.verdict.counts[LOAD_LOST]));
 }
 
+/* A record that readers have passed is judged when memory is full: once, its transaction as torn,
+ * and if somebody brings it late it is no ghost. */
+Test(load_account_memory, what_was_passed_is_judged_once)
+{
+    struct load_account *account;
+    uint64_t sequence = 0;
+    enum err err = OK;
+
+    load_account_destroy(f.account);
+    cr_assert(eq(int, load_account_create(RUN, 100000, &account), OK));
+    f.account = account;
+    store(10, 1);
+    load_account_transaction(f.account, 0, 1, LOAD_COMMITTED);
+    for (uint64_t i = 0; i < 3; i++) { /* full, read up to there, full again ... */
+        while (err == OK) {
+            struct load_stamp stamp = {
+                .run = RUN, .sequence = f.sequences[0], .partition_sequence = f.sequences[0]};
+            err = load_account_sent(f.account, &stamp, 0, 0);
+            if (err)
+                break;
+            ack(f.sequences[0], 0, (int64_t)f.sequences[0]);
+            f.stamps[f.sequences[0] % 4096] = stamp;
+            f.sequences[0]++;
+        }
+        cr_assert(eq(int, err, ERR_FULL));
+        for (; sequence < f.sequences[0]; sequence++) {
+            struct load_stamp stamp = {.run = RUN,
+                                       .sequence = sequence,
+                                       .partition_sequence = sequence,
+                                       .transaction = sequence < 10 ? 1 : 0};
+            if (sequence != 4)
+                cr_assert(eq(int, read_stamp(&stamp, 0, (int64_t)sequence), OK));
+        }
+        err = OK;
+    }
+    load_account_close(f.account, &f.verdict);
+    cr_assert(eq(u64, f.verdict.counts[LOAD_LOST], 1));
+    cr_assert(eq(u64, f.verdict.counts[LOAD_TORN], 1));
+    cr_assert(eq(i64, f.verdict.findings[0].offset, 4));
+    cr_assert(eq(u64, f.verdict.findings[0].transaction, 1));
+    cr_assert(eq(u64, load_account_unread(f.account), 0));
+}
+
 /* A list of everything that happened, judged at the end by the rules as they are written, beside
  * the account. */
 enum { MODEL_RECORDS = 3000 };
