@@ -121,7 +121,7 @@ static void abort_it(struct load_transactor *transactor)
     client_transaction_abort(load_transactor_sender(transactor)->producer, &transactor->op);
 }
 
-/* LTX-2 */
+/* LTA-2 */
 static void on_zombie_answer(struct load_transactor *transactor, enum err err)
 {
     if (err == OK) {
