@@ -256,13 +256,33 @@ static enum cli_exit refuse_durability(const struct load_comparison *comparison)
                     comparison->sides[0].durability, comparison->sides[1].durability);
 }
 
+/* What belongs to one run alone would be silently left out. */
+static enum cli_exit refuse_options(const struct load_workload *workload)
+{
+    const struct {
+        bool is_given;
+        const char *name;
+    } options[] = {
+        {workload->csv_file[0] != '\0', "csv"},     {workload->hlog_file[0] != '\0', "hlog"},
+        {workload->state_file[0] != '\0', "state"}, {workload->find_text[0] != '\0', "find-max"},
+        {workload->broker_pid != 0, "broker-pid"},
+    };
+
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+        if (options[i].is_given)
+            return cli_fail(CLI_USAGE, "--%s is of one run; compare makes many", options[i].name);
+    return CLI_OK;
+}
+
 static enum cli_exit compare(struct comparing *comparing, struct load_comparison *comparison)
 {
     bool is_allowed = comparing->bench->workload->allows_other_durability;
     bool are_files = is_file(comparing->bench->words[0]) || is_file(comparing->bench->words[1]);
-    enum cli_exit exit = CLI_OK;
+    enum cli_exit exit = refuse_options(comparing->bench->workload);
     enum err err = OK;
 
+    if (exit != CLI_OK)
+        return exit;
     if (are_files) {
         exit = compare_files(comparing, comparison);
         if (exit == CLI_OK)

@@ -107,6 +107,10 @@ def proof_compare_of_files(rig):
                           rig.path("compare.html"))
     expect(run.code == 0, "%s", run.told())
     expect(run.out.count("no difference shown") >= 4 and "better" not in run.out, "%s", run.told())
+    run = rig.bench_words("compare", files[0], files[1], "--csv", rig.path("x.csv"))
+    expect(run.code == 2 and "--csv" in run.err, "%s", run.told())
+    run = rig.bench_words("compare", files[0], rig.path("none.json"))
+    expect(run.code == 3 and "none.json" in run.err, "%s", run.told())
     run = rig.bench_words("compare", files[0], files[1], "--durability-b", "page cache")
     expect(run.code == 2 and "different moments" in run.err, "%s", run.told())
     run = rig.bench_words("compare", files[0], files[1], "--durability-b", "page cache",
