@@ -205,6 +205,7 @@ void load_compare_words(const struct load_comparison *comparison, enum load_metr
 {
     const struct load_pair *pair = &comparison->pairs[metric];
     double times = pair->ratio > 1 ? pair->ratio : 1 / pair->ratio;
+    char number[LOAD_FORMAT_BYTES];
     const char *word = pair->finding == LOAD_PAIR_B_BETTER ? "better" : "worse";
 
     switch (pair->finding) {
@@ -220,7 +221,8 @@ void load_compare_words(const struct load_comparison *comparison, enum load_metr
         break;
     default:
         if (times >= 1.5)
-            snprintf(out, LOAD_COMPARE_LINE_BYTES, "B is %.3g times %s", times, word);
+            snprintf(out, LOAD_COMPARE_LINE_BYTES, "B is %s times %s",
+                     load_format_number(times, number), word);
         else
             snprintf(out, LOAD_COMPARE_LINE_BYTES, "B is %.2g %% %s", fabs(pair->ratio - 1) * 100,
                      word);
@@ -233,6 +235,7 @@ void load_compare_line(const struct load_comparison *comparison, enum load_metri
     const struct load_pair *pair = &comparison->pairs[metric];
     char words[LOAD_COMPARE_LINE_BYTES];
     double percent = (pair->spread - 1) * 100;
+    char ratios[3][LOAD_FORMAT_BYTES];
     char a[LOAD_FORMAT_BYTES];
     char b[LOAD_FORMAT_BYTES];
     int length;
@@ -241,9 +244,11 @@ void load_compare_line(const struct load_comparison *comparison, enum load_metri
     load_metric_format(metric, pair->a, a, sizeof(a));
     load_metric_format(metric, pair->b, b, sizeof(b));
     length = snprintf(out, LOAD_COMPARE_LINE_BYTES,
-                      "%-30s A %-12s B %-12s B/A %.3g [%.3g to %.3g]  p %.2g  A-A %.*f %%  %s",
-                      load_metric_text(metric), a, b, pair->ratio, pair->ratio_min, pair->ratio_max,
-                      pair->p, percent < 9.95, percent, words);
+                      "%-30s A %-12s B %-12s B/A %s [%s to %s]  p %.2g  A-A %.*f %%  %s",
+                      load_metric_text(metric), a, b, load_format_number(pair->ratio, ratios[0]),
+                      load_format_number(pair->ratio_min, ratios[1]),
+                      load_format_number(pair->ratio_max, ratios[2]), pair->p, percent < 9.95,
+                      percent, words);
     if (!comparison->is_same_durability && length > 0 && length < LOAD_COMPARE_LINE_BYTES)
         snprintf(out + length, LOAD_COMPARE_LINE_BYTES - (size_t)length,
                  "  (durability: A %.60s, B %.60s)", comparison->sides[0].durability,

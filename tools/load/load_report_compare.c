@@ -66,6 +66,7 @@ static void print_row(const struct load_comparison *comparison, enum load_metric
 {
     const struct load_pair *pair = &comparison->pairs[metric];
     double percent = (pair->spread - 1) * 100;
+    char ratios[3][LOAD_FORMAT_BYTES];
     char text[LOAD_COMPARE_LINE_BYTES];
 
     fputs("<tr><th scope=\"row\">", file);
@@ -90,8 +91,10 @@ static void print_row(const struct load_comparison *comparison, enum load_metric
     fputs("</td><td>", file);
     load_metric_format(metric, pair->b, text, sizeof(text));
     load_html_text(file, text);
-    fprintf(file, "</td><td>%.3g<small class=\"under\">%.3g to %.3g</small></td></tr>\n",
-            pair->ratio, pair->ratio_min, pair->ratio_max);
+    fprintf(file, "</td><td>%s<small class=\"under\">%s to %s</small></td></tr>\n",
+            load_format_number(pair->ratio, ratios[0]),
+            load_format_number(pair->ratio_min, ratios[1]),
+            load_format_number(pair->ratio_max, ratios[2]));
 }
 
 void load_report_compare_print(const struct load_comparison *comparison, FILE *file)

@@ -391,12 +391,27 @@ static double per_second(uint64_t count, uint64_t duration_ns)
     return duration_ns == 0 ? 0 : (double)count * 1e9 / (double)duration_ns;
 }
 
+/* What samples saw: what came while the schedule was over is in the counts, but not in a rate. */
+static double rate_of(const struct load_result *result, bool is_read)
+{
+    uint64_t count = 0;
+    uint64_t ns = 0;
+
+    for (uint32_t i = 0; i < result->samples_count; i++) {
+        count += is_read ? result->samples[i].read_count : result->samples[i].stored_count;
+        ns += result->samples[i].interval_ns;
+    }
+    if (ns > 0)
+        return per_second(count, ns);
+    return per_second(is_read ? result->read_count : result->stored_count, result->duration_ns);
+}
+
 double load_result_stored_rate(const struct load_result *result)
 {
-    return per_second(result->stored_count, result->duration_ns);
+    return rate_of(result, false);
 }
 
 double load_result_read_rate(const struct load_result *result)
 {
-    return per_second(result->read_count, result->duration_ns);
+    return rate_of(result, true);
 }

@@ -150,7 +150,8 @@ void load_result_error(struct load_result *result, const char *format, ...) prin
 /* The histogram that says most of this run: end to end, else produce, else commit, else rejoin. */
 enum load_histogram_kind load_result_main(const struct load_result *result);
 
-/* Records stored and records read in a second of the measured part; 0 without duration. */
+/* Records stored and records read in a second of the measured part: as the samples saw them, so
+ * that what a broker stored after the schedule was over is no part of it; 0 without duration. */
 double load_result_stored_rate(const struct load_result *result);
 double load_result_read_rate(const struct load_result *result);
 

@@ -4,6 +4,7 @@
 #include "base/crc32c.h"
 #include "base/mem.h"
 #include "tools/load/load_environment.h"
+#include "tools/load/load_identity.h"
 #include "tools/load/load_limits.h"
 #include "tools/load/load_option.h"
 #include "tools/load/load_process.h"
@@ -111,7 +112,6 @@ static void describe(struct run *run)
     result->message_bytes = load_workload_record_bytes(workload);
     result->began_at_ms = (uint64_t)clock_wall_ms(&run->clock);
     load_environment_machine(result);
-    load_topics_describe_broker(workload, result);
 }
 
 static void take_worker(struct load_result *result, const struct load_stats *stats)
@@ -471,19 +471,21 @@ static enum err prepare(struct run *run, char *problem, size_t problem_max)
     return err == OK ? load_topics_create(shared, problem, problem_max) : err;
 }
 
-/* Where the disk's limit is measured: beside the broker's data, when that can be told. */
+/* What the broker's data lies on, when that can be told; there the disk's limit is measured. */
 static void measure_limits(struct run *run)
 {
     char directory[512];
+    bool is_known = strcmp(run->workload->limits_dir, ".") != 0;
     enum err err;
 
+    snprintf(directory, sizeof(directory), "%s", run->workload->limits_dir);
+    if (!is_known)
+        is_known = load_environment_data_directory(run->process.pid, directory, sizeof(directory));
+    if (is_known || run->workload->wants_limits)
+        load_environment_device(run->result, directory);
     if (!run->workload->wants_limits)
         return;
-    snprintf(directory, sizeof(directory), "%s", run->workload->limits_dir);
-    if (strcmp(directory, ".") == 0)
-        (void)load_environment_data_directory(run->process.pid, directory, sizeof(directory));
     load_view_note(run->options->view, "measuring the limits of disk and loopback");
-    load_environment_device(run->result, directory);
     err = load_limits_measure(run->result, directory, LIMITS_MS);
     if (err != OK)
         load_shared_error(&run->shared, "the limits of %s could not be measured: %s", directory,
@@ -502,6 +504,11 @@ static enum err run_all(struct run *run, char *problem, size_t problem_max)
                       workload->broker_pid != 0 ? workload->broker_pid
                                                 : load_process_find_broker(workload->brokers),
                       IDLE_MS);
+    load_identity_ask(run->result, workload->brokers, run->shared.topics[0],
+                      (int32_t)(workload->timeout_ns / 1000000 < INT32_MAX
+                                    ? workload->timeout_ns / 1000000
+                                    : INT32_MAX),
+                      run->process.pid);
     measure_limits(run);
     load_view_begin(run->options->view, workload);
     err = set_up(run, problem, problem_max);

@@ -4,7 +4,6 @@
 #include "net/protocol/kafka_enums.h"
 #include "net/protocol/msg_create_topics.h"
 #include "net/protocol/msg_delete_topics.h"
-#include "net/protocol/msg_describe_configs.h"
 #include "net/protocol/msg_metadata.h"
 #include "tools/blocking_client.h"
 
@@ -272,95 +271,6 @@ void load_topics_delete(struct load_shared *shared)
             break;
         if (shared->outputs != NULL && delete (&session, shared->outputs + i, count) != OK)
             break;
-    }
-    close_session(&session);
-}
-
-/* ---- who it is */
-
-struct told {
-    bool is_levee;
-    char durability[64];
-    char flush_messages[32];
-};
-
-static void take_config(struct told *told, struct wire_string name, struct wire_string value)
-{
-    int size = value.text == NULL ? 0 : (int)value.size_bytes;
-
-    if (name.size_bytes >= 6 && memcmp(name.text, "levee.", 6) == 0)
-        told->is_levee = true;
-    if (wire_string_is(name, "levee.durability"))
-        snprintf(told->durability, sizeof(told->durability), "%.*s", size, value.text);
-    if (wire_string_is(name, "log.flush.interval.messages"))
-        snprintf(told->flush_messages, sizeof(told->flush_messages), "%.*s", size, value.text);
-}
-
-/* The configuration of the broker that answers. */
-static enum err ask_configs(struct session *session, int32_t node_id, struct told *told)
-{
-    struct describe_configs_request request;
-    struct describe_configs_request_describe_configs_resource resource;
-    const struct describe_configs_response *response;
-    const void *answer;
-    char text[16];
-    enum err err;
-
-    codec_set_defaults(&describe_configs_request_desc, &request);
-    codec_set_struct_defaults(&describe_configs_request_describe_configs_resource_struct,
-                              &resource);
-    snprintf(text, sizeof(text), "%d", (int)node_id);
-    resource.resource_type = KAFKA_CONFIG_RESOURCE_TYPE_BROKER;
-    resource.resource_name = wire_string(text);
-    resource.configuration_keys.count = -1; /* all */
-    request.resources.items = &resource;
-    request.resources.count = 1;
-    err = blocking_client_call(session->client, API_DESCRIBE_CONFIGS, &request, &session->arena,
-                               &answer);
-    response = answer;
-    for (int32_t i = 0; err == OK && i < response->results.count; i++)
-        for (int32_t k = 0; k < response->results.items[i].configs.count; k++)
-            take_config(told, response->results.items[i].configs.items[k].name,
-                        response->results.items[i].configs.items[k].value);
-    return err;
-}
-
-/* Is an acknowledged record on stable storage?  Topics are made with settings of their own. */
-static bool is_synced(const struct load_workload *workload, const struct told *told)
-{
-    if (!told->is_levee)
-        return strcmp(told->flush_messages, "1") == 0 ||
-               strstr(workload->topic_configs, "flush.messages=1") != NULL;
-    if (strstr(workload->topic_configs, "levee.durability=cache") != NULL)
-        return false;
-    return strcmp(told->durability, "cache") != 0 ||
-           strstr(workload->topic_configs, "levee.durability=sync") != NULL;
-}
-
-void load_topics_describe_broker(const struct load_workload *workload, struct load_result *result)
-{
-    struct session session;
-    struct metadata_request request;
-    const struct metadata_response *response;
-    const void *answer;
-    struct told told = {0};
-    char problem[256];
-
-    if (open_session(workload, &session, problem, sizeof(problem)) != OK)
-        return;
-    codec_set_defaults(&metadata_request_desc, &request);
-    if (blocking_client_call(session.client, API_METADATA, &request, &session.arena, &answer) ==
-        OK) {
-        response = answer;
-        if (response->brokers.count > 0 &&
-            ask_configs(&session, response->brokers.items[0].node_id, &told) == OK) {
-            snprintf(result->driver, sizeof(result->driver), "%s",
-                     told.is_levee ? "levee" : "Apache Kafka, or another");
-            snprintf(result->durability, sizeof(result->durability), "%s",
-                     is_synced(workload, &told)
-                         ? "on stable storage before the answer"
-                         : "in the page cache: an answer does not wait for the disk");
-        }
     }
     close_session(&session);
 }

@@ -1,4 +1,4 @@
-/* load_topics: the topics of a run: made before it, deleted after it; and who the broker is.
+/* load_topics: the topics of a run: made before it, deleted after it.
  *
  * Blocks; one thread, the tool's main one. */
 #ifndef LEVEE_TOOLS_LOAD_LOAD_TOPICS_H
@@ -13,8 +13,5 @@ must_use enum err load_topics_create(struct load_shared *shared, char *problem, 
 
 /* Those that are the run's own, unless they are kept.  Errors are told in the result. */
 void load_topics_delete(struct load_shared *shared);
-
-/* driver and durability of the result, as far as the broker tells. */
-void load_topics_describe_broker(const struct load_workload *workload, struct load_result *result);
 
 #endif

@@ -121,6 +121,21 @@ Test(load_result, samples_of_two_are_laid_over_each_other_by_their_time)
     cr_assert(eq(u64, mem_used_count(), 0));
 }
 
+/* What a broker stored after the schedule was over counts, but is no part of a rate. */
+Test(load_result, a_rate_is_what_samples_saw)
+{
+    struct load_result *result;
+    struct load_sample sample = sample_at(SECOND, SECOND, 100);
+
+    cr_assert(eq(int, load_result_create(&result), OK));
+    result->stored_count = 1000;
+    result->duration_ns = 2 * SECOND;
+    cr_assert(eq(dbl, load_result_stored_rate(result), 500.0));
+    cr_assert(eq(int, load_result_sample(result, &sample), OK));
+    cr_assert(eq(dbl, load_result_stored_rate(result), 100.0));
+    load_result_destroy(result);
+}
+
 Test(load_result, a_merge_that_finds_no_memory_changes_nothing)
 {
     struct load_result *into;
