@@ -53,3 +53,14 @@ def proof_the_highest_rate_is_found(rig):
     run = rig.bench("produce", "--rate", "100", "--duration", "1", "--warmup", "0", "--find-max",
                     "p50=1ns")
     expect(run.code == 7 and "no rate keeps p50=1ns" in run.err, "%s", run.told())
+
+
+@any_broker
+def proof_a_pipeline(rig):
+    """Read, process, write: what is aborted is read again, and each record comes out once."""
+    run = rig.json("run", "pipeline", "--rate", "1k", "--duration", "3", "--warmup", "0",
+                   "--abort-share", "15%", "--verify")
+    verdict = run.levee["verdict"]
+    expect(verdict["is_exactly_once"], "%s", run.told())
+    expect(verdict["sent_count"] == verdict["read_count"] == 3000, "%s", run.told())
+    expect(run.levee["aborted_count"] > 0 and run.levee["transactions_count"] > 0, "%s", run.told())

@@ -84,6 +84,15 @@ static void tell_failure(struct load_sender *sender, const struct client_deliver
                       delivery->is_ambiguous ? " (they may have been)" : "");
 }
 
+/* Of records that others made nothing is counted. */
+static void on_forwarded(struct load_sender *sender, const struct client_delivery *delivery)
+{
+    for (uint32_t i = 0; i < delivery->records_count; i++)
+        give_slot_back(sender, (uint32_t)delivery->tokens[i]);
+    if (delivery->err != OK || delivery->error_code != KAFKA_NONE)
+        sender->transaction_failed += delivery->records_count;
+}
+
 static void on_delivered(void *context, const struct client_delivery *delivery)
 {
     struct load_sender *sender = context;
@@ -98,6 +107,10 @@ static void on_delivered(void *context, const struct client_delivery *delivery)
     uint64_t measured_bytes = 0;
     uint64_t all_bytes = 0;
 
+    if (sender->is_forwarding) {
+        on_forwarded(sender, delivery);
+        return;
+    }
     if (shared->account != NULL)
         load_shared_lock(shared);
     for (uint32_t i = 0; i < delivery->records_count; i++) {
@@ -419,6 +432,23 @@ enum err load_sender_give(struct load_sender *sender, uint64_t intended_ns)
     }
     if (err != OK && sender->transactional_id == NULL)
         fail(sender, "a record cannot be sent", err);
+    return err;
+}
+
+enum err load_sender_forward(struct load_sender *sender, int32_t partition,
+                             const struct record *record)
+{
+    struct client_record out = {
+        .topic = sender->topic, .partition = partition, .timestamp_ms = -1, .record = *record};
+    uint32_t at = take_slot(sender);
+    enum err err;
+
+    if (at == UINT32_MAX)
+        return ERR_NOMEM;
+    out.token = at;
+    err = client_producer_send(sender->producer, &out);
+    if (err != OK)
+        give_slot_back(sender, at);
     return err;
 }
 

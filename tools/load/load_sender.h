@@ -54,6 +54,7 @@ struct load_sender {
     uint32_t topic_index;
     const char *topic_name;
     const char *transactional_id; /* NULL: none; the owner's */
+    bool is_forwarding;           /* it writes what others made: who made it is told nothing */
     enum load_sender_state state;
     struct client_cluster *cluster;
     struct client_producer *producer;
@@ -89,7 +90,7 @@ struct load_sender {
     uint64_t flying_count;
 };
 
-/* Zeroed but for shared, stats, room, number, topic_index, topic_name, transactional_id. ERR_NOMEM,
+/* Zeroed but for the first nine. ERR_NOMEM,
  * ERR_INVALID (the addresses; told). */
 must_use enum err load_sender_open(struct load_sender *sender);
 
@@ -97,6 +98,11 @@ must_use enum err load_sender_open(struct load_sender *sender);
  * has no memory for it: nothing was made; again when more was read.  Other errors are told, and the
  * sender is broken. */
 must_use enum err load_sender_give(struct load_sender *sender, uint64_t intended_ns);
+
+/* Write a record as it is, of a sender that forwards.  ERR_FULL: no room.  Other errors as
+ * client_producer_send. */
+must_use enum err load_sender_forward(struct load_sender *sender, int32_t partition,
+                                      const struct record *record);
 
 /* Give what is held, if there is room now. */
 void load_sender_retry(struct load_sender *sender);

@@ -18,6 +18,9 @@ static enum err open_clients(struct load_worker *worker)
     if (err == OK)
         err = load_transactions_open(&worker->transactions, worker->shared, &worker->stats,
                                      worker->room, worker->index);
+    if (err == OK)
+        err = load_pipes_open(&worker->pipes, worker->shared, &worker->stats, worker->room,
+                              worker->index);
     return err == OK ? load_consumers_open(&worker->consumers, worker->shared, &worker->stats,
                                            worker->room, worker->index)
                      : err;
@@ -29,6 +32,7 @@ static void look(struct load_worker *worker, enum load_phase phase, uint64_t now
     bool is_ready = load_producers_are_ready(&worker->producers, &is_broken);
 
     is_ready = load_transactions_are_ready(&worker->transactions, &is_broken) && is_ready;
+    is_ready = load_pipes_are_ready(&worker->pipes, &is_broken) && is_ready;
     is_ready = load_consumers_are_ready(&worker->consumers, &is_broken) && is_ready;
     if (is_broken)
         set(&worker->is_broken, true);
@@ -37,8 +41,9 @@ static void look(struct load_worker *worker, enum load_phase phase, uint64_t now
     set(&worker->is_sent, phase >= LOAD_PHASE_RUN &&
                               load_producers_are_done(&worker->producers, now) &&
                               load_transactions_are_done(&worker->transactions, now));
-    set(&worker->is_read,
-        phase >= LOAD_PHASE_READ && load_consumers_are_at_end(&worker->consumers));
+    /* Behind a pipeline the end is not where it was when the last record was written. */
+    set(&worker->is_read, phase >= LOAD_PHASE_READ && !worker->shared->workload->is_pipeline &&
+                              load_consumers_are_at_end(&worker->consumers));
 }
 
 static enum err run(struct load_worker *worker)
@@ -52,6 +57,9 @@ static enum err run(struct load_worker *worker)
         uint64_t next = load_producers_turn(&worker->producers, now);
         uint64_t again = load_transactions_turn(&worker->transactions, now);
         uint64_t wait;
+        if (again < next)
+            next = again;
+        again = load_pipes_turn(&worker->pipes, now);
         if (again < next)
             next = again;
         again = load_consumers_turn(&worker->consumers, now);
@@ -74,11 +82,12 @@ static bool close_clients(struct load_worker *worker)
 
     load_producers_close(&worker->producers);
     load_transactions_close(&worker->transactions);
+    load_pipes_close(&worker->pipes);
     load_consumers_close(&worker->consumers);
     while (clock_mono_ns(loop->clock) < end) {
         if (load_producers_are_closed(&worker->producers) &&
             load_transactions_are_closed(&worker->transactions) &&
-            load_consumers_are_closed(&worker->consumers))
+            load_pipes_are_closed(&worker->pipes) && load_consumers_are_closed(&worker->consumers))
             return true;
         if (loop_turn(loop, TURN_MAX_NS) != OK)
             return false;
@@ -104,6 +113,7 @@ static void *thread_main(void *context)
     if (worker->room != NULL && close_clients(worker)) {
         load_producers_deinit(&worker->producers);
         load_transactions_deinit(&worker->transactions);
+        load_pipes_deinit(&worker->pipes);
         load_consumers_deinit(&worker->consumers);
         load_room_destroy(worker->room);
     }

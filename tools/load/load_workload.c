@@ -192,6 +192,10 @@ static enum err check_transactions(const struct load_workload *workload, char *p
         return fail(problem, problem_max, "--pipeline needs --txn-records");
     if (workload->transaction_records == 0)
         return OK;
+    if (workload->is_pipeline && workload->buffer_bytes < 4 * workload->fetch_partition_bytes)
+        return fail(problem, problem_max, "--pipeline needs a --buffer of four --fetch-partition");
+    if (workload->is_pipeline && workload->zombie_share > 0)
+        return fail(problem, problem_max, "--zombie-share does not go with --pipeline");
     if (workload->acks != -1)
         return fail(problem, problem_max, "transactions need --acks all");
     if (workload->in_flight_count > 0)
