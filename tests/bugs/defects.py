@@ -9,6 +9,7 @@ import collections
 Defect = collections.namedtuple("Defect", "name what edits stages")
 
 SIM = "sim"  # some seeds of the simulator
+LOAD = "load:"  # a proof of tests/load, by a part of its name
 EXPLORE = "explore:"  # the crash explorer, with the sequence and the options that follow
 
 
@@ -1322,4 +1323,27 @@ DEFECTS = [
             "    uint64_t best_ns = $BUG ? 0 : UINT64_MAX;\n"),
            ("tools/load/load_clock.c", "        if (trip_ns < best_ns) {\n",
             "        if ($BUG ? trip_ns > best_ns : trip_ns < best_ns) {\n")),
+    # ---- the load tools
+    defect("load_times_from_sent", "a latency counts from when its request was handed over",
+           [LOAD + "a_stopped_broker"],
+           ("tools/load/load_sender.c",
+            "                load_stats_time(stats, LOAD_HISTOGRAM_PRODUCE, slot->intended_ns, now);\n",
+            "                load_stats_time(stats, LOAD_HISTOGRAM_PRODUCE,\n"
+            "                                $BUG ? delivery->sent_ns : slot->intended_ns, now);\n")),
+    defect("load_schedule_waits", "what finds no producer with room is left out of the schedule",
+           [LOAD + "a_stopped_broker"],
+           ("tools/load/load_producers.c",
+            "        if (sender == NULL || load_sender_give(sender, due) == ERR_FULL)\n",
+            "        if (sender == NULL && $BUG)\n            (void)pacer_next_ns(&producers->pacer);\n"
+            "        if (sender == NULL || load_sender_give(sender, due) == ERR_FULL)\n")),
+    defect("load_counts_warmup", "the warm-up is part of what is measured",
+           [LOAD + "a_stopped_broker"],
+           ("tools/load/load_shared.h",
+            "    return intended_ns >= atomic_load_explicit(&shared->measure_ns, memory_order_relaxed) &&\n",
+            "    return (intended_ns >= atomic_load_explicit(&shared->measure_ns, memory_order_relaxed) ||\n"
+            "            $BUG) &&\n")),
+    defect("load_pipe_goes_on", "a pipeline does not read again what it aborted",
+           [LOAD + "a_pipeline"],
+           ("tools/load/load_pipe.c", "    rewind_it(pipe);\n",
+            "    if (!$BUG)\n        rewind_it(pipe);\n")),
 ]

@@ -93,6 +93,8 @@ def copy_sources(tree):
 
 
 def target_of(stage):
+    if stage.startswith(defects.LOAD):
+        return "tools/levee"
     if stage == defects.SIM:
         return "tests/sim/simulate"
     if stage.startswith(defects.EXPLORE):
@@ -116,6 +118,9 @@ def build_copy(options):
 
 def command_of(directory, stage, options):
     program = str(directory / target_of(stage))
+    if stage.startswith(defects.LOAD):
+        return [sys.executable, str(ROOT / "tests/load/run.py"), "--levee", program, "--only",
+                stage[len(defects.LOAD):]]
     if stage == defects.SIM:
         return [program, "--seeds", str(options.seeds), "--seed", str(options.seed), "--until-failure"]
     if stage.startswith(defects.EXPLORE):
@@ -130,6 +135,7 @@ def complaint(stage, done):
     for pattern in (
         r"^seed (\d+ .*)$",  # the simulator
         r"^\s*((?:L|I|G|OPEN|LATE|WIRE|STOPPED|ORDER)\d*: .*)$",  # the explorer
+        r"^(proof_\w+) +FAILED",
         r"^\[FAIL\] (\S+?): ",
         r"^\[CRASH\] (\S+)",
         r"^\[----\] +(.*)$",

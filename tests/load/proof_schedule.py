@@ -20,7 +20,8 @@ def proof_a_stopped_broker_shows(rig):
     intended meanwhile has waited as long as it did."""
     rate, seconds, stopped = 1000, 8, 2.0
     proc = rig.start("produce", "--rate", str(rate), "--duration", str(seconds), "--warmup", "1",
-                     "--partitions", "4", "--linger", "1", "--format", "json")
+                     "--partitions", "4", "--linger", "1", "--format", "json",
+                     "--buffer", "512KiB")  # full after half a second: the others stay due
     time.sleep(4.5)
     stop_for(rig.broker.proc.pid, stopped)
     run = rig.finish(proc)
