@@ -76,6 +76,13 @@ static const struct cli_command commands[] = {
      .is_own = true},
     {"log", "dump", "fB", "FILE...", 1, CLI_WORDS_MAX,
      "print the batches of segment files, of ours or of Apache Kafka's", NULL, command_log_dump},
+    {"verify", NULL, "bXtfQI", "TOPIC...", 1, CLI_WORDS_MAX,
+     "read topics and check offsets, checksums, sequences, markers and isolation; or compare two",
+     "Two are compared with a second -b, or --compare.  Example: levee verify orders -b A -b B",
+     command_verify},
+    {"probe", NULL, "bXtfRTGHAO", "", 0, 0, "send records round, and serve metrics of that",
+     "Its topic is made if it is missing.  Example: levee probe --http 0.0.0.0:9645",
+     command_probe},
     {"config", "check", "csf", "", 0, 0, "say whether a server configuration is right", NULL,
      command_config_check},
     {"config", "explain", "f", "KEY", 1, 1, "say what a configuration key means", NULL,
@@ -122,6 +129,14 @@ static const struct option_row option_rows[] = {
     {'l', NULL, "--linger", "MS", "how long a record may wait for others (5)"},
     {'B', NULL, "--records", NULL, "print the records too"},
     {'y', "-y", "--yes", NULL, "do it"},
+    {'Q', NULL, "--compare", NULL, "the two topics with each other"},
+    {'I', NULL, "--ignore", "FIELD,...", "offset, timestamp, key, value, headers: may differ"},
+    {'R', NULL, "--rate", "N", "records a second (10)"},
+    {'T', NULL, "--topic", "NAME", "the probe's topic (levee-end-to-end)"},
+    {'G', NULL, "--group", "ID", "whose offsets are committed (levee-end-to-end)"},
+    {'H', NULL, "--http", "HOST:PORT", "where metrics are served, - nowhere (127.0.0.1:9645)"},
+    {'A', NULL, "--sla", "MS", "a record that comes back later is lost (20000)"},
+    {'O', NULL, "--once", NULL, "one record to each partition, then the exit code tells"},
 };
 
 enum cli_exit cli_fail(enum cli_exit exit, const char *format, ...)
@@ -298,6 +313,50 @@ static enum cli_exit set_format(struct cli *cli, const struct cli_command *comma
     return CLI_OK;
 }
 
+/* Of verify and probe, and those without a value. */
+static enum cli_exit set_other_option(struct cli *cli, const struct option_row *row,
+                                      const char *value)
+{
+    enum cli_exit result = CLI_OK;
+    int64_t number = 0;
+
+    switch (row->letter) {
+    case 'B':
+        cli->print_records = true;
+        break;
+    case 'y':
+        cli->is_sure = true;
+        break;
+    case 'Q':
+        cli->compares = true;
+        break;
+    case 'I':
+        cli->ignored = value;
+        break;
+    case 'R':
+        result = set_number(row->long_name, value, 1, 10000, &number);
+        cli->rate = (double)number;
+        break;
+    case 'T':
+        cli->topic = value;
+        break;
+    case 'G':
+        cli->group = value;
+        break;
+    case 'H':
+        cli->http = value;
+        break;
+    case 'A':
+        result = set_number(row->long_name, value, 1, INT32_MAX, &number);
+        cli->sla_ms = (int32_t)number;
+        break;
+    default:
+        check(row->letter == 'O');
+        cli->is_once = true;
+    }
+    return result;
+}
+
 static enum cli_exit set_option(struct cli *cli, const struct cli_command *command,
                                 const struct option_row *row, const char *value)
 {
@@ -306,7 +365,11 @@ static enum cli_exit set_option(struct cli *cli, const struct cli_command *comma
 
     switch (row->letter) {
     case 'b':
-        cli->brokers = value;
+        if (command->run == command_verify && cli->has_brokers)
+            cli->brokers_other = value;
+        else
+            cli->brokers = value;
+        cli->has_brokers = true;
         break;
     case 'X':
         return set_rpk(cli, value);
@@ -373,12 +436,8 @@ static enum cli_exit set_option(struct cli *cli, const struct cli_command *comma
     case 'D':
         cli->dir = value;
         break;
-    case 'y':
-        cli->is_sure = true;
-        break;
     default:
-        check(row->letter == 'B');
-        cli->print_records = true;
+        return set_other_option(cli, row, value);
     }
     return result;
 }
@@ -498,7 +557,12 @@ int main(int argc, char **argv)
                       .acks = -1,
                       .linger_ms = 5,
                       .record_format = "%v\\n",
-                      .offset = "start"};
+                      .offset = "start",
+                      .rate = 10,
+                      .topic = "levee-end-to-end",
+                      .group = "levee-end-to-end",
+                      .http = "127.0.0.1:9645",
+                      .sla_ms = 20000};
     const struct cli_command *command;
     char name[64];
     int used;

@@ -26,6 +26,8 @@ enum { CLI_SETS_MAX = 64, CLI_WORDS_MAX = 64 };
 struct cli {
     const char *command;                /* "topic create" */
     const char *brokers;                /* -b */
+    const char *brokers_other;          /* the second -b; NULL: none */
+    bool has_brokers;                   /* -b was given */
     bool json;                          /* --format json */
     int32_t timeout_ms;                 /* --timeout */
     const char *file;                   /* -c: configuration file */
@@ -47,6 +49,14 @@ struct cli {
     bool is_sure;                     /* --yes */
     int32_t port;                     /* --port, -1: not given */
     const char *dir;                  /* --dir */
+    bool compares;                    /* --compare */
+    const char *ignored;              /* --ignore */
+    double rate;                      /* --rate */
+    const char *topic;                /* --topic */
+    const char *group;                /* --group */
+    const char *http;                 /* --http */
+    int32_t sla_ms;                   /* --sla */
+    bool is_once;                     /* --once */
     const char *words[CLI_WORDS_MAX]; /* what is not an option */
     int word_count;
     int argc; /* of a command that reads its words itself: all behind its name */
@@ -71,10 +81,10 @@ struct cli_command {
 cli_command_fn command_bench, command_cluster_info, command_config_check, command_config_explain,
     command_config_list, command_consume, command_dev, command_doctor_io, command_explain,
     command_group_delete, command_group_describe, command_group_list, command_log_dump,
-    command_produce, command_serve, command_topic_add_partitions, command_topic_alter_config,
-    command_topic_create, command_topic_delete, command_topic_describe, command_topic_list,
-    command_txn_abort, command_txn_describe, command_txn_explain, command_txn_fence,
-    command_txn_list, command_version;
+    command_probe, command_produce, command_serve, command_topic_add_partitions,
+    command_topic_alter_config, command_topic_create, command_topic_delete, command_topic_describe,
+    command_topic_list, command_txn_abort, command_txn_describe, command_txn_explain,
+    command_txn_fence, command_txn_list, command_verify, command_version;
 
 /* Print "levee: ..." to standard error, control characters escaped, and return exit. */
 enum cli_exit cli_fail(enum cli_exit exit, const char *format, ...) printf_like(2, 3);

@@ -3,9 +3,9 @@
 
 usage: run.py --levee PATH [--require]
 
-Takes each ```sh block behind a line `<!-- run -->` of README.md and docs/quickstart.md and runs it
-with sh -e in an empty directory, `levee` in PATH, against a broker started for its page;
-127.0.0.1:9092 and :9644 in the text become that broker's addresses.  Then: are the pages that are made from the
+Takes each ```sh block behind a line `<!-- run -->` of the pages and runs it with sh -e in an empty
+directory, `levee` in PATH, against a broker started for its page; 127.0.0.1:9092 and :9644 in the
+text become that broker's addresses, and :9645 (of a probe) a free port.  Then: are the pages that are made from the
 program current, and is the table of docs/compatibility.md what the broker advertises?  Prints `ok`
 or `FAIL` for each and `N passed, N failed`.  A block whose programs are not installed is skipped
 aloud; with --require it fails.
@@ -25,7 +25,7 @@ import time
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PAGES = ("README.md", "docs/quickstart.md")
+PAGES = ("README.md", "docs/quickstart.md", "docs/operations.md")
 GENERATED = ("broker/config/generate.py page", "docs/log_codes_doc.py", "docs/metrics_doc.py")
 BLOCK = re.compile(r"<!-- run -->\n+```sh\n(.*?)```", re.S)
 BLOCK_SECONDS = 30
@@ -89,9 +89,10 @@ def run_block(text, broker, levee, directory):
     """None, or what went wrong."""
     script = text.replace("127.0.0.1:9092", "127.0.0.1:%d" % broker.port)
     script = script.replace("127.0.0.1:9644", "127.0.0.1:%d" % broker.http_port)
+    script = script.replace("127.0.0.1:9645", "127.0.0.1:%d" % free_port())
     script = script.replace("./build-release/tools/levee", "levee")
     # commands that need no -b in the text need one here, because the port is another
-    script = re.sub(r"\blevee (topic \S+|group \S+|produce|consume)", r"\g<0> -b 127.0.0.1:%d" %
+    script = re.sub(r"\blevee (topic \S+|group \S+|produce|consume|verify|probe)", r"\g<0> -b 127.0.0.1:%d" %
                     broker.port, script)
     binaries = directory / "bin"
     binaries.mkdir(exist_ok=True)

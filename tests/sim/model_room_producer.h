@@ -3,8 +3,8 @@
  *
  * Beside model_producer, which speaks the protocol by itself.
  *   MRP-1  a value is told as sent before the producer is given it, and as one that certainly is
- * not there only when the producer says so (not is_ambiguous) MRP-2  a producer that refuses for
- * want of room says when there is room again, or it is LATE */
+ *          not there only when the producer says so (not is_ambiguous)
+ *   MRP-2  a producer that refuses for want of room says when there is room, or it is LATE */
 #ifndef LEVEE_TESTS_MODEL_ROOM_PRODUCER_H
 #define LEVEE_TESTS_MODEL_ROOM_PRODUCER_H
 

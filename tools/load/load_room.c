@@ -34,6 +34,7 @@ enum err load_room_create(const char *client_id, uint64_t answers_max_bytes, str
     prng_init(&room->prng, seed);
     slab_init_named(&room->slab, "answers", answers_max_bytes);
     loop_init(&room->loop, 0, room->io, &room->clock);
+    room->loop.now_ns = clock_mono_ns(&room->clock);
     timer_init(&room->deadline, on_deadline);
     err = client_names_system_create(&room->names);
     room->env = (struct client_env){.loop = &room->loop,

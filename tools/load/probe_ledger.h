@@ -4,9 +4,9 @@
  * Owned by one probe; holds numbers alone; times are handed in.  Bounded: PROBE_RECORDS_MAX records
  * under way.
  *   PRL-1  each record that was sent is counted once: received, lost or failed
- *   PRL-2  one that was acknowledged and not received within sla_ns of when it was sent is lost;
- * one that comes later than that is late, and stays lost PRL-3  one that nobody knows to be stored
- * (a time-out) is failed, and no longer awaited */
+ *   PRL-2  one that was acknowledged and not received within sla_ns of when it was sent is lost; if
+ *          it comes later than that it is late, and stays lost
+ *   PRL-3  one that nobody knows to be stored (a time-out) is failed, and no longer awaited */
 #ifndef LEVEE_TOOLS_LOAD_PROBE_LEDGER_H
 #define LEVEE_TOOLS_LOAD_PROBE_LEDGER_H
 

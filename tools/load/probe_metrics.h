@@ -3,7 +3,7 @@
  *
  * Owned by one probe, on whose loop everything is counted; any thread may scrape the registry.
  * Bounded: PROBE_LABELS_MAX pairs of coordinator and reason, what comes later counts under "other".
- * (github.com/redpanda-data/kminion, docs/end-to-end.md) */
+ * (github.com/redpanda-data/kminion: end-to-end monitoring) */
 #ifndef LEVEE_TOOLS_LOAD_PROBE_METRICS_H
 #define LEVEE_TOOLS_LOAD_PROBE_METRICS_H
 
