@@ -32,6 +32,17 @@ void log_swap_format_cleaned(const struct log *log, int64_t base_offset, enum lo
     format_path(log, base_offset, kind, cleaned_suffix, out);
 }
 
+/* A crash may have left both names of one file, where a rename does nothing (rename(2)): the old
+ * one would stay, and a segment with it. */
+static enum err move_file(struct io *io, const char *from, const char *to)
+{
+    enum err err = io->v->file_rename(io, from, to);
+
+    if (err == OK)
+        (void)!io->v->file_unlink(io, from);
+    return err;
+}
+
 static enum err rename_all(const struct log *log, int64_t base_offset, const char *from_suffix,
                            const char *to_suffix)
 {
@@ -43,7 +54,7 @@ static enum err rename_all(const struct log *log, int64_t base_offset, const cha
     for (size_t i = 0; i < array_count(kinds) && err == OK; i++) {
         format_path(log, base_offset, kinds[i], from_suffix, from);
         format_path(log, base_offset, kinds[i], to_suffix, to);
-        err = io->v->file_rename(io, from, to);
+        err = move_file(io, from, to);
         if (err == ERR_NOT_FOUND && kinds[i] != LOG_FILE_LOG)
             err = OK;
     }
@@ -82,7 +93,7 @@ static enum err delete_old(struct log *log, int64_t base_offset, bool with_snaps
             continue;
         format_path(log, base_offset, (enum log_file_kind)kind, "", from);
         format_path(log, base_offset, (enum log_file_kind)kind, ".deleted", to);
-        renamed = env->io->v->file_rename(env->io, from, to);
+        renamed = move_file(env->io, from, to);
         if (renamed == OK)
             file_deletion_add(env->deletion, to, false, log->config.file_delete_delay_ms);
         else if (renamed != ERR_NOT_FOUND)
@@ -123,7 +134,7 @@ enum err log_swap_finish(struct segment *segment)
         segment_path(segment, kinds[i], false, from);
         segment->is_swap = false;
         segment_path(segment, kinds[i], false, to);
-        err = of->io->v->file_rename(of->io, from, to);
+        err = move_file(of->io, from, to);
         if (err == ERR_NOT_FOUND && kinds[i] != LOG_FILE_LOG)
             err = OK;
     }
@@ -235,8 +246,10 @@ static enum err go_on(struct log *log, const struct leftovers *found, int64_t ba
         err = io->v->dir_sync(io, log->dir);
     if (err == OK)
         err = log_swap_finish(segment);
-    if (err == OK)
+    if (err == OK) {
+        log_swap_abandon(log, base_offset); /* other names of the same files */
         err = io->v->dir_sync(io, log->dir);
+    }
     segment_free(segment);
     SOMETIMES("log_swap: a start went on with a swap", err == OK);
     return err;
