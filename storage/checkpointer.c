@@ -41,8 +41,10 @@ static void finish(struct checkpointer *checkpointer)
     } else {
         /* what came meanwhile may have been committed meanwhile, too: nobody else will ask */
         if (!list_is_empty(&checkpointer->env->dirty_logs))
-            loop_set_timer_ms(checkpointer->env->loop, &checkpointer->timer,
-                              checkpointer->env->options->checkpoint_interval_ms);
+            loop_set_timer_ms(
+                checkpointer->env->loop, &checkpointer->timer,
+                checkpointer->is_urgent ? 0 : checkpointer->env->options->checkpoint_interval_ms);
+        checkpointer->is_urgent = false;
         tell_waiters(checkpointer, OK);
     }
     checkpointer->events->ended(checkpointer->context);
@@ -357,6 +359,14 @@ void checkpointer_ask(struct checkpointer *checkpointer)
 {
     if (checkpointer->step == CHECKPOINT_IDLE)
         checkpointer_begin(checkpointer, NULL, NULL);
+}
+
+void checkpointer_ask_next(struct checkpointer *checkpointer)
+{
+    if (checkpointer->step == CHECKPOINT_IDLE)
+        checkpointer_begin(checkpointer, NULL, NULL);
+    else
+        checkpointer->is_urgent = true;
 }
 
 void checkpointer_expect(struct checkpointer *checkpointer)

@@ -53,6 +53,7 @@ struct checkpointer {
     struct timer retry_timer;
     struct io_op sync_op;
     bool again;
+    bool is_urgent;        /* the next one need not wait for its time */
     bool waits_for_memory; /* to begin one, and it was told */
     bool is_held;          /* none begins, which would release what the stop has in the journal */
     bool is_over;          /* the stop writes the last marks: none begins any more */
@@ -72,7 +73,9 @@ void checkpointer_deinit(struct checkpointer *checkpointer);
 /* A checkpoint from now on (CKP-1); done may be NULL, else it is told OK or ERR_STORAGE. */
 void checkpointer_begin(struct checkpointer *checkpointer,
                         void (*done)(void *context, enum err err), void *context);
-void checkpointer_ask(struct checkpointer *checkpointer);    /* one, unless one is under way */
+void checkpointer_ask(struct checkpointer *checkpointer); /* one, unless one is under way */
+/* The same; and when one is under way another one soon after it, which knows what is there now. */
+void checkpointer_ask_next(struct checkpointer *checkpointer);
 void checkpointer_expect(struct checkpointer *checkpointer); /* there is something for the timer */
 
 /* News. */

@@ -138,10 +138,18 @@ static void ask_cleaning(void *context, struct store_cleaning *cleaning)
         store->events->cleaning(store->events_context, cleaning);
 }
 
+static void on_cleaner_replaced(void *context)
+{
+    struct store *store = context;
+
+    checkpointer_ask_next(&store->checkpointer);
+}
+
 static const struct cleaner_events cleaner_events = {
     .ask = ask_cleaning,
     .idle = on_cleaner_idle,
     .failed = on_part_failed,
+    .replaced = on_cleaner_replaced,
 };
 
 static const struct segment_writer_events writer_events = {

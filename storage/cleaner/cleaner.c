@@ -113,9 +113,17 @@ static void on_sync_failed(void *context, enum err err)
     cleaner->events->failed(cleaner->context, err); /* CLN-3 */
 }
 
+static void on_replaced(void *context)
+{
+    struct cleaner *cleaner = context;
+
+    cleaner->events->replaced(cleaner->context);
+}
+
 static const struct cleaner_pass_events pass_events = {
     .ended = on_ended,
     .sync_failed = on_sync_failed,
+    .replaced = on_replaced,
 };
 
 /* Overdue ones first, then by the share that is dirty (Kafka: grabFilthiestCompactedLog). */

@@ -19,6 +19,7 @@ struct cleaner_events {
     void (*ask)(void *context, struct store_cleaning *cleaning); /* of store_events */
     void (*idle)(void *context);                 /* it was told to stop, and no pass is left */
     void (*failed)(void *context, enum err err); /* CLN-3 */
+    void (*replaced)(void *context);             /* a mark is wanted soon (LTX-3) */
 };
 
 struct cleaner {

@@ -33,6 +33,8 @@ struct cleaner_pass_events {
     /* Once, as the last act; the pass has gone.  log: NULL when it has, too. */
     void (*ended)(void *context, struct log *log, const struct cleaner_pass_result *result);
     void (*sync_failed)(void *context, enum err err); /* of the file system (store.h, STO-3) */
+    /* Segments were replaced: before the next mark a start reads all of the log. */
+    void (*replaced)(void *context);
 };
 
 struct cleaner_pass;

@@ -82,6 +82,8 @@ static void on_installed(struct io_op *op, int32_t result)
         return;
     }
     SOMETIMES("cleaner_pass: segments were replaced", true);
+    if (!pass->is_orphan)
+        pass->events->replaced(pass->context);
     if (!cleaner_pass_end_if_told(pass))
         cleaner_pass_write_next_group(pass);
 }

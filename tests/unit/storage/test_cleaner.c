@@ -626,6 +626,35 @@ Test(cleaner, a_log_that_cannot_be_cleaned_leaves_others_their_turn_ever_longer)
     cr_assert(not(has_leftovers()));
 }
 
+/* ---- a crash soon after a swap */
+
+/* The window file of the mark before it names indexes that are not there any more: all of the log
+ * would be read to know its producers (LTX-3). */
+static bool is_replaced(void *context)
+{
+    return segment_manifest_at(&fixture.at[0].log->segments, 0)->generation != *(uint64_t *)context;
+}
+
+Test(cleaner, what_was_replaced_is_marked_soon)
+{
+    uint64_t generation;
+
+    fill(300, true);
+    clean();
+    fixture.at[0].log->config.compact = false;
+    fixture_run_ms(100000); /* the time of markers is over: several segments become one */
+    fill(60, true);
+    fixture.at[0].log->config.compact = true;
+    generation = segment_manifest_at(&fixture.at[0].log->segments, 0)->generation;
+    cleaner_look(&fixture.store->cleaner);
+    cr_assert(sim_world_run_until(fixture.world, is_replaced, &generation, 60 * SIM_SECOND));
+    fixture_run_ms(200);
+    fixture_crash(SIM_POWER_LOSS);
+    cr_assert(fixture_start());
+    cr_assert(not(fixture_has_line("LVE-2208")));
+    (void)check_content();
+}
+
 /* ---- a swap whose names could not be given */
 
 Test(cleaner, what_retention_takes_does_not_come_back_under_the_name_of_a_swap)
