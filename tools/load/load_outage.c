@@ -59,8 +59,7 @@ void load_outage_note(struct load_outage *outage, enum load_success kind, uint64
     if (!atomic_load_explicit(&outage->has_begun, memory_order_acquire))
         return;
     atomic_fetch_add_explicit(&pause->count, 1, memory_order_relaxed);
-    while (last_ns < now_ns &&
-           !atomic_compare_exchange_weak(&pause->last_ns, &last_ns, now_ns))
+    while (last_ns < now_ns && !atomic_compare_exchange_weak(&pause->last_ns, &last_ns, now_ns))
         continue;
     if (last_ns < now_ns) /* it was ours to move on */
         look_at_pause(outage, pause, last_ns, now_ns);

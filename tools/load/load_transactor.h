@@ -4,7 +4,8 @@
  * Owned by load_transactions; on its worker's loop.
  *   LTA-1  a transaction that was given ends, is aborted, or its end is told as unknown
  *   LTA-2  after a second producer has taken the id, a commit of the first that succeeds is an
- * error LTA-3  the account hears of the end after the outcome of each record */
+ *          error
+ *   LTA-3  the account hears of the end after the outcome of each record */
 #ifndef LEVEE_TOOLS_LOAD_LOAD_TRANSACTOR_H
 #define LEVEE_TOOLS_LOAD_LOAD_TRANSACTOR_H
 
