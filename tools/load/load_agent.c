@@ -58,8 +58,10 @@ static uint64_t now_ns(void)
 static enum err send_problem(struct session *session, enum err problem, const char *text)
 {
     uint8_t bytes[1024];
-    size_t text_bytes = strnlen(text, sizeof(bytes) - 4);
+    size_t text_bytes = strlen(text);
 
+    if (text_bytes > sizeof(bytes) - 4)
+        text_bytes = sizeof(bytes) - 4;
     big_endian_put_u32(bytes, (uint32_t)problem);
     memcpy(bytes + 4, text, text_bytes);
     tell(session->log, "%s", text);
