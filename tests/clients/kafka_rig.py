@@ -7,7 +7,8 @@
     kafka_rig.py tool NAME ARGUMENT ...       run a tool of Kafka's (topics, configs, dump-log, ...)
     kafka_rig.py tools                        list the tools
 
-Downloads go to $LEVEE_CACHE (default: .cache in the checkout), never into git.  Servers listen on
+The version is $LEVEE_KAFKA_VERSION, by default the one whose answers tests/golden has.  Downloads go to
+$LEVEE_CACHE (default: .cache in the checkout), never into git.  Servers listen on
 127.0.0.1 only.  As a module: jars(), Broker, tool().
 """
 import argparse
@@ -24,7 +25,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 POM = ROOT / "tests" / "support" / "kafka_rig" / "pom.xml"
-KAFKA_VERSION = "4.3.1"
+KAFKA_VERSION = os.environ.get("LEVEE_KAFKA_VERSION") or "4.3.1"  # of the recorded answers
 
 TOOLS = {
     "topics": "org.apache.kafka.tools.TopicCommand",
