@@ -5,7 +5,10 @@
 #include "base/mem.h"
 #include "net/client/client_names.h"
 
+#include <malloc.h>
 #include <sys/random.h>
+
+enum { MAPPED_BYTES = 32 << 20, IDLE_BYTES = 128 << 20 };
 
 static void on_deadline(struct timer *timer)
 {
@@ -21,6 +24,8 @@ enum err load_room_create(const char *client_id, uint64_t answers_max_bytes, str
 
     if (room == NULL)
         return ERR_NOMEM;
+    mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES); /* or pages of each answer are fetched anew */
+    mallopt(M_TRIM_THRESHOLD, IDLE_BYTES);
     clock_system_init(&room->clock);
     err = io_choose(IO_WANTED_AUTO, &choice);
     if (err == OK)
