@@ -62,6 +62,21 @@ static bool subtract(const struct client_member_set *set, const struct client_me
     return true;
 }
 
+/* Of set, keep what is in other. */
+static void keep_common(struct client_member_set *set, const struct client_member_set *other)
+{
+    uint32_t count = 0;
+    uint32_t at = 0;
+
+    for (uint32_t i = 0; i < set->count; i++) {
+        while (at < other->count && compare(&other->items[at], &set->items[i]) < 0)
+            at++;
+        if (at < other->count && compare(&other->items[at], &set->items[i]) == 0)
+            set->items[count++] = set->items[i];
+    }
+    set->count = count;
+}
+
 static void move_set(struct client_member_set *to, struct client_member_set *from)
 {
     mem_free(to->items);
@@ -172,6 +187,7 @@ void client_member_take_assignment(struct client_member *member)
         client_member_join_later(member);
         return;
     }
+    keep_common(&member->owned, &member->next);
     mem_free(member->identity_id);
     member->identity_id = id;
     member->identity_generation = member->generation;

@@ -279,6 +279,25 @@ Test(client_member, partitions_are_lost_when_the_session_times_out)
     cr_assert(eq(u32, followers[0].owned_count, PARTITIONS / 2));
 }
 
+Test(client_member, what_is_given_up_is_not_lost_once_more)
+{
+    begin();
+    followers[0].answers_ms = 20000;
+    join(0, CLIENT_ASSIGNOR_COOPERATIVE_STICKY);
+    settle();
+    join(1, CLIENT_ASSIGNOR_COOPERATIVE_STICKY);
+    while (!followers[0].is_revoking)
+        run_ms(10);
+    may_overlap = true; /* the other one gets all before this one has answered */
+    sim_net_hold(&live.world->net, followers[0].client->node->host, live.broker.node->host, true);
+    run_ms(25000);
+    cr_assert(eq(u32, followers[0].lost_count, 1)); /* on_revoked looks: what it owned still */
+    cr_assert(eq(u32, followers[0].owned_count, 0));
+    sim_net_hold(&live.world->net, followers[0].client->node->host, live.broker.node->host, false);
+    followers[0].answers_ms = 0;
+    settle();
+}
+
 Test(client_member, joins_anew_when_the_broker_has_forgotten_it)
 {
     begin();
@@ -440,4 +459,35 @@ Test(client_member, the_leader_sees_a_topic_that_came_later)
     cr_assert(eq(u32, followers[0].owned_count, 0));
     live_topic(live_client(0), "t", PARTITIONS);
     settle();
+}
+
+/* ---- memory that is refused: at the latest the next try joins */
+
+Test(client_member, joins_when_an_allocation_is_refused)
+{
+    begin();
+    join(0, CLIENT_ASSIGNOR_COOPERATIVE_STICKY);
+    settle();
+    may_overlap = true;
+    for (uint64_t n = 1; n < 120; n++) {
+        struct follower *follower;
+        rig_client(1);
+        follower = &followers[1];
+        if (follower->client == NULL) {
+            follower->client = rig_client(1);
+            follower->topic = rig_topic(follower->client, "t");
+            timer_init(&follower->answer, on_answer_due);
+        }
+        follower->options = followers[0].options;
+        mem_fail_after(n);
+        while (client_member_create(follower->client->cluster, &follower->options, &follower->topic,
+                                    1, &events, follower, &follower->member) != OK) {
+        }
+        follower->is_open = true;
+        cr_assert(sim_world_run_until(live.world, is_settled, NULL, 300 * SIM_SECOND));
+        mem_fail_after(0);
+        cr_assert(not(follower->is_fatal));
+        leave(follower);
+        cr_assert(sim_world_run_until(live.world, is_settled, NULL, 300 * SIM_SECOND));
+    }
 }
