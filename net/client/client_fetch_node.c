@@ -6,7 +6,7 @@
 #include "net/protocol/kafka_errors.h"
 #include "net/protocol/kafka_tables.h"
 
-enum { REQUEST_BYTES_MAX = 64 << 20 };
+enum { REQUEST_BYTES_MAX = 64 << 20, LEAVE_MS = 500 };
 
 /* ---- failures */
 
@@ -310,6 +310,30 @@ void client_fetch_node_look(struct client_fetch_node *node)
         node->in_flight = true;
     else
         fail(node, err);
+}
+
+bool client_fetch_node_leave(struct client_fetch_node *node)
+{
+    struct client_fetcher *fetcher = node->fetcher;
+    struct client_broker *broker =
+        client_cluster_node(fetcher->cluster, node->id, CLIENT_LANE_FETCH);
+
+    if (node->session.id == 0 || broker == NULL || !client_broker_is_up(broker))
+        return false;
+    codec_set_defaults(&fetch_request_desc, &node->request);
+    node->request.session_id = node->session.id;
+    node->request.session_epoch = KAFKA_FETCH_SESSION_EPOCH_SESSIONLESS; /* with an id: its end */
+    node->session.id = 0;
+    node->call = (struct client_call){
+        .key = API_FETCH,
+        .max_version = INT16_MAX,
+        .timeout_ms = fetcher->options.max_wait_ms + LEAVE_MS,
+        .request = &node->request,
+        .done = on_fetched,
+        .fails_with_connection = true,
+    };
+    node->in_flight = client_broker_call(broker, &node->call) == OK;
+    return node->in_flight;
 }
 
 struct client_fetch_node *client_fetch_node_of(struct client_fetcher *fetcher, int32_t id)

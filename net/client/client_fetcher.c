@@ -54,14 +54,26 @@ static void tell_troubles(struct client_fetcher *fetcher)
     }
 }
 
+/* Once nothing is under way, and each broker has been told whose connection is free. */
+static void close_on(struct client_fetcher *fetcher)
+{
+    bool is_busy = false;
+
+    list_for_each(at, &fetcher->nodes)
+    {
+        struct client_fetch_node *node = container_of(at, struct client_fetch_node, all);
+        is_busy = node->in_flight || client_fetch_node_leave(node) || is_busy;
+    }
+    if (!is_busy)
+        finish(fetcher);
+}
+
 static void on_task(struct task *task)
 {
     struct client_fetcher *fetcher = container_of(task, struct client_fetcher, task);
 
     if (fetcher->is_closing) {
-        list_for_each(node, &fetcher->nodes) if (container_of(node, struct client_fetch_node, all)
-                                                     ->in_flight) return;
-        finish(fetcher);
+        close_on(fetcher);
         return;
     }
     list_for_each(node, &fetcher->nodes)
@@ -197,8 +209,10 @@ void client_fetcher_destroy(struct client_fetcher *fetcher, void (*closed)(void 
     list_for_each(at, &fetcher->nodes)
     {
         struct client_fetch_node *node = container_of(at, struct client_fetch_node, all);
-        if (node->in_flight)
-            client_broker_cancel(&node->call);
+        if (!node->in_flight)
+            continue;
+        client_broker_cancel(&node->call);
+        node->session.id = 0; /* an end of it would have to wait for that answer */
     }
     client_fetcher_wake(fetcher);
 }

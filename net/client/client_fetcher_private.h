@@ -175,6 +175,9 @@ struct client_fetch_node *client_fetch_node_of(struct client_fetcher *fetcher, i
 /* Send the next request if there is room for its answer. */
 void client_fetch_node_look(struct client_fetch_node *node);
 void client_fetch_node_end_answer(struct client_fetch_answer *answer);
+/* Tell the broker that its session is not needed any more (KIP-227), if it is there.  True: that is
+ * under way. */
+bool client_fetch_node_leave(struct client_fetch_node *node);
 void client_fetch_node_destroy(struct client_fetch_node *node);
 
 #endif

@@ -1,4 +1,5 @@
 /* The fetch loop against a whole broker in a simulated world. */
+#include "broker/fetch_session.h"
 #include "broker/partition_marker.h"
 #include "broker/topic_table.h"
 #include "net/client/client_fetcher_private.h"
@@ -25,6 +26,7 @@ static struct {
     int64_t next[PARTITIONS_MAX]; /* no offset below it comes any more */
     uint32_t count[PARTITIONS_MAX];
     bool checks_values;
+    bool may_lack_memory;
     uint32_t enough;
     bool is_enough;
     struct {
@@ -56,6 +58,8 @@ static void look_at(const struct client_fetched *batch, const struct client_fetc
     got.records++;
 }
 
+static void assign(int32_t partition, int64_t offset);
+
 static bool pull_batch(void)
 {
     struct client_fetched batch;
@@ -74,6 +78,10 @@ static bool pull_batch(void)
                  batch_last_offset(&batch.header) + 1));
     while (batch.is_visible && (err = client_fetcher_next_record(fetcher, &record)) == OK)
         look_at(&batch, &record);
+    if (batch.is_visible && got.may_lack_memory && err == ERR_NOMEM) {
+        assign(batch.partition, got.next[batch.partition]); /* again */
+        return true;
+    }
     if (batch.is_visible)
         cr_assert(eq(int, err, ERR_NOT_FOUND));
     if (got.enough > 0 && got.records >= got.enough)
@@ -343,6 +351,30 @@ Test(client_fetcher, reads_without_sessions)
     until_records(10);
     cr_assert(eq(i32, part_of(0)->node->session.id, 0));
     close_fetcher();
+}
+
+static uint32_t sessions_of_broker(void)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < live.broker.shards_count; i++)
+        count +=
+            (uint32_t)hash_map_count(&broker_shard(live.broker.broker, i)->fetch_sessions->by_id);
+    return count;
+}
+
+Test(client_fetcher, ends_its_session_at_the_broker)
+{
+    begin(1, 1);
+    open_fetcher();
+    assign(0, 0);
+    run_ms(2000);
+    cr_assert(eq(u32, sessions_of_broker(), 1));
+    client_fetcher_pause(fetcher, topic, 0, true); /* nothing is under way after a while */
+    run_ms(1000);
+    client_fetcher_destroy(fetcher, rig_on_closed, NULL);
+    rig_until(&rig_has_closed, 2 * SIM_SECOND);
+    cr_assert(eq(u32, sessions_of_broker(), 0));
 }
 
 /* ---- CFE-2: written behind the broker's back, as a coordinator's markers are */
@@ -677,5 +709,34 @@ Test(client_fetcher, does_not_read_on_in_a_topic_that_was_made_anew)
     rig_until(&got.is_troubled, 120 * SIM_SECOND);
     cr_assert(ne(int, got.troubles[0].trouble, CLIENT_FETCHER_CORRUPT));
     cr_assert(eq(u32, got.records, 5));
+    close_fetcher();
+}
+
+/* ---- memory that is refused: an ordinary error, after which it goes on */
+
+Test(client_fetcher, reads_all_when_an_allocation_is_refused)
+{
+    begin(1, 2);
+    for (uint32_t i = 0; i < 30; i++)
+        rig_produce("t", (int32_t)(i % 2), i / 2 * 3, 3, (enum compression)(i % COMPRESSION_COUNT));
+    options.partition_max_bytes = 200;
+    options.is_committed = true;
+    open_fetcher();
+    for (uint64_t n = 1; n < 300; n++) {
+        memset(got.next, 0, sizeof(got.next));
+        got.records = 0;
+        got.may_lack_memory = true;
+        mem_fail_after(n);
+        for (int32_t p = 0; p < 2; p++)
+            while (client_fetcher_assign(fetcher, topic, p, got.next[p], -1) != OK) {
+            }
+        got.enough = 90;
+        got.is_enough = false;
+        rig_until(&got.is_enough, 600 * SIM_SECOND);
+        mem_fail_after(0);
+        cr_assert(eq(u32, got.records, 90));
+        for (int32_t p = 0; p < 2; p++)
+            client_fetcher_unassign(fetcher, topic, p);
+    }
     close_fetcher();
 }

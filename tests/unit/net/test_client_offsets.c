@@ -226,3 +226,30 @@ Test(client_offsets, a_stranger_does_not_commit)
     cr_assert(eq(int, commit_as(&identity, 5, NULL), ERR_REFUSED));
     cr_assert(eq(i64, committed_at(0), -1));
 }
+
+Test(client_offsets, an_allocation_that_is_refused_is_an_error_or_asked_again)
+{
+    struct client_group_identity identity = {.group_id = "g", .member_id = "", .generation_id = -1};
+    struct client_offset_question questions[4];
+    int16_t error_codes[2];
+
+    begin(1, 4);
+    cr_assert(eq(int, commit_as(&identity, 1, error_codes), OK));
+    for (uint64_t n = 1; n < 150; n++) {
+        struct op op = op_of(120000);
+        for (int32_t p = 0; p < 4; p++)
+            questions[p] = (struct client_offset_question){
+                .topic = topic, .partition = p, .timestamp_ms = CLIENT_OFFSET_EARLIEST};
+        mem_fail_after(n);
+        client_offsets_list(&op.op, questions, 4, false);
+        until_done(&op);
+        cr_assert(op.err == OK || op.err == ERR_NOMEM);
+        for (int32_t p = 0; p < 4 && op.err == OK; p++)
+            cr_assert(eq(i64, questions[p].offset, 0));
+        mem_fail_after(n);
+        op.err = commit_as(&identity, (int64_t)n, error_codes);
+        cr_assert(op.err == OK || op.err == ERR_NOMEM);
+        mem_fail_after(0);
+        cr_assert(op.err == ERR_NOMEM || committed_at(0) == (int64_t)n);
+    }
+}
