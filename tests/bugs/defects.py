@@ -11,6 +11,9 @@ Defect = collections.namedtuple("Defect", "name what edits stages")
 SIM = "sim"  # some seeds of the simulator
 LOAD = "load:"  # a proof of tests/load, by a part of its name
 EXPLORE = "explore:"  # the crash explorer, with the sequence and the options that follow
+BENCH = "bench:"  # levee bench --verify against a broker with it, with the words that follow
+BENCH_TXN = BENCH + ("txn --rate 20k --duration 5 --warmup 0 --producers 8 --partitions 2 --txn-partitions 2 "
+                     "--txn-records 20 --abort-share 0.4")
 
 
 def defect(name, what, stages, *edits):
@@ -251,7 +254,7 @@ DEFECTS = [
             "    if (crc32c(0, bytes, transaction_index_size_bytes(index)) != index->crc)\n",
             "    if (!$BUG && crc32c(0, bytes, transaction_index_size_bytes(index)) != index->crc)\n")),
     defect("aborted_until_marker", "the list of aborted transactions ends at the first marker behind it",
-           ["test_transaction_index", "test_log_transactions"],
+           ["test_transaction_index", "test_log_transactions", BENCH_TXN],
            ("storage/log/transaction_index.c",
             "        search->is_over = entry->last_stable_offset >= search->bound; /* TRX-2 */\n",
             "        search->is_over = ($BUG ? entry->last_offset : entry->last_stable_offset) >=\n"

@@ -5,8 +5,8 @@
     run.py --all-stages [DEFECT ...]  which stages catch each, not only the first
 
 The defects of defects.py are changes to a copy of the sources, which is built once; LEVEE_BUG names
-the one that acts.  Each stage runs without any first: it must pass.  Then unit tests, the simulator
-and the crash explorer run until one fails.  Prints which one caught it; exit code 1 when a defect
+the one that acts.  Each stage runs without any first: it must pass.  Then unit tests, the simulator,
+the crash explorer and levee bench run until one fails.  Prints which one caught it; exit code 1 when a defect
 survives.
 
 With --all-stages each defect is put before its unit tests, the simulator (--seeds, 60 then) and the
@@ -99,6 +99,8 @@ def target_of(stage):
         return "tests/sim/simulate"
     if stage.startswith(defects.EXPLORE):
         return "tests/sim/explore"
+    if stage.startswith(defects.BENCH):
+        return "tools/levee"
     return f"tests/unit/{stage}"
 
 
@@ -127,6 +129,9 @@ def command_of(directory, stage, options):
         sequence, *more = stage[len(defects.EXPLORE):].split(" ")  # empty: all of them
         chosen = ["--sequence", sequence] if sequence else []
         return [program, *chosen, "--every", str(options.every), "--until-failure", *more]
+    if stage.startswith(defects.BENCH):
+        script = str(ROOT / "tests" / "load" / "defective.py")
+        return [sys.executable, script, program, *stage[len(defects.BENCH):].split(" ")]
     return [program, "-j2"]
 
 
@@ -191,7 +196,8 @@ def run_table(chosen, directory, options):
 
 def columns_of(one):
     """{column: its stages}."""
-    named = [stage for stage in one.stages if stage != defects.SIM and not stage.startswith(defects.EXPLORE)]
+    others = (defects.SIM, defects.EXPLORE, defects.BENCH)
+    named = [stage for stage in one.stages if not stage.startswith(others)]
     return {"unit": named, "sim": [defects.SIM], "explore": [defects.EXPLORE + " --length 1"]}
 
 
