@@ -3,9 +3,9 @@
 
     run.py --build DIR [--quick] [--json FILE] [NAME ...]
 
-Names: append, partitions, peer, memory, start, recover, backends, io, txn; without one, all of them.  Prints for each
-the command, the medians, the ratio, and its bar with "met" or "not met"; never fails because of a
-figure.  --quick: fewer and shorter rounds (three minutes instead of fifteen).
+Names: append, partitions, peer, memory, start, recover, backends, io, txn, cleaner, load, compare;
+without one, all of them.  Prints for each the command, the medians, the ratio, and its bar with "met"
+or "not met"; never fails because of a figure.  --quick: fewer and shorter rounds (three minutes instead of fifteen).
 """
 import argparse
 import json
@@ -18,6 +18,7 @@ import time
 
 import bench_cleaner
 import bench_io
+import bench_load
 import bench_peer
 import bench_process
 import bench_storage
@@ -34,6 +35,8 @@ BENCHES = {
     "io": bench_io.io,
     "txn": bench_txn.txn,
     "cleaner": bench_cleaner.cleaner,
+    "load": bench_load.load,
+    "compare": bench_load.compare,
 }
 
 
