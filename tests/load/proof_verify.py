@@ -64,3 +64,20 @@ def proof_a_pipeline(rig):
     expect(verdict["is_exactly_once"], "%s", run.told())
     expect(verdict["sent_count"] == verdict["read_count"] == 3000, "%s", run.told())
     expect(run.levee["aborted_count"] > 0 and run.levee["transactions_count"] > 0, "%s", run.told())
+
+
+def proof_a_backlog_is_read_cold(rig):
+    """Consumers begin when so much is written; what they are given is all of it."""
+    run = rig.json("e2e", "--backlog", "3MB", "--rate", "2k", "--duration", "3", "--partitions", "4",
+                   "--verify", "--idle-connections", "50", "--churn", "2", "--producers", "2")
+    expect(run.levee["verdict"]["is_exactly_once"], "%s", run.told())
+    told = run.levee["environment"]
+    expect("records read in" in told.get("backlog", ""), "%s", told)
+
+
+def proof_consumers_stay_behind(rig):
+    run = rig.json("e2e", "--lag", "1000", "--rate", "2k", "--duration", "4", "--warmup", "1",
+                   "--partitions", "4", "--linger", "1", "--verify")
+    expect(run.levee["verdict"]["is_exactly_once"], "%s", run.told())
+    lags = run.levee["samples"]["lag_count"][1:4]
+    expect(all(700 <= lag <= 1500 for lag in lags), "lags of %s records, not about 1000", lags)

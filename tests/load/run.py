@@ -12,6 +12,7 @@ import pathlib
 import shutil
 import sys
 import time
+import traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import load_rig  # noqa: E402
@@ -51,8 +52,10 @@ def main():
             try:
                 proof(rig)
                 print("%-48s ok    %5.1f s" % (name, time.monotonic() - began), flush=True)
-            except load_rig.Failed as problem:
+            except Exception as problem:  # a broken proof is one that failed
                 failed += 1
+                if not isinstance(problem, load_rig.Failed):
+                    problem = traceback.format_exc()
                 print("%-48s FAILED %4.1f s\n%s" % (name, time.monotonic() - began, problem),
                       flush=True)
             finally:

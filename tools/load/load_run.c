@@ -11,12 +11,15 @@
 #include "tools/load/load_sampler.h"
 #include "tools/load/load_topics.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #define NS_OF_S UINT64_C(1000000000)
 #define START_IN_NS UINT64_C(20000000) /* workers hear of the start before it comes */
+#define STOP_MAX_NS (3 * NS_OF_S)      /* who wants to stop waits no longer for a silent broker */
 #define QUIET_NS NS_OF_S               /* all was read, and nothing came for so long */
 
 enum { LIMITS_MS = 1000, IDLE_MS = 300 };
@@ -34,7 +37,8 @@ struct run {
     uint64_t sample_at_ns; /* when the next sample is due */
     uint64_t progress_ns;  /* when something was stored or read last */
     uint64_t progress_count;
-    double broker_cpu_s; /* at the last sample */
+    uint64_t backlog_count; /* records that were written first, until they are read */
+    double broker_cpu_s;    /* at the last sample */
     bool is_measuring;
     bool was_rated; /* rate_error is there */
 };
@@ -258,6 +262,7 @@ static enum err begin(struct run *run, char *problem, size_t problem_max)
         tick(run);
     if (has_backlog) {
         now = now_ns(run);
+        run->backlog_count = load_sampler_total(&run->sampler, LOAD_COUNTER_STORED_ALL);
         atomic_store(&run->shared.measure_ns, now);
         atomic_store(&run->shared.end_ns, now + workload->duration_ns);
         atomic_store(&run->shared.holds_consumers, false);
@@ -295,6 +300,20 @@ static void rate(struct run *run, uint64_t now)
                          (double)intended;
 }
 
+/* The backlog that was written first is read: how long did it take? */
+static void note_backlog(struct run *run, uint64_t now)
+{
+    double wanted = (double)run->backlog_count * run->workload->backlog_drain_ratio;
+    double seconds = (double)(now - atomic_load(&run->shared.measure_ns)) / 1e9;
+
+    if (run->backlog_count == 0 ||
+        (double)load_sampler_total(&run->sampler, LOAD_COUNTER_READ_ALL) < wanted)
+        return;
+    load_result_environment(run->result, "backlog", "%" PRIu64 " records read in %.2f s",
+                            run->backlog_count, seconds);
+    run->backlog_count = 0;
+}
+
 static void measure(struct run *run)
 {
     uint64_t end_ns;
@@ -309,6 +328,7 @@ static void measure(struct run *run)
             if (run->options->measuring != NULL)
                 run->options->measuring(run->options->context);
         }
+        note_backlog(run, now);
         tick(run);
     }
     end_ns = atomic_load(&run->shared.end_ns);
@@ -326,7 +346,8 @@ static bool wait_for(struct run *run, size_t flag_offset, bool (*is_enough)(stru
 {
     run->progress_ns = now_ns(run);
     while (!all_workers(run, flag_offset)) {
-        if (now_ns(run) - run->progress_ns > run->workload->timeout_ns)
+        uint64_t quiet_ns = now_ns(run) - run->progress_ns;
+        if (quiet_ns > run->workload->timeout_ns || (is_stopped(run) && quiet_ns > STOP_MAX_NS))
             return false;
         if (is_enough != NULL && is_enough(run))
             return true;
@@ -448,6 +469,17 @@ static void end(struct run *run)
         result->client_cpu_s += result->samples[i].client_cpu_s;
 }
 
+/* Each client has connections of its own. */
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static enum err prepare(struct run *run, char *problem, size_t problem_max)
 {
     const struct load_workload *workload = run->workload;
@@ -495,8 +527,10 @@ static void measure_limits(struct run *run)
 static enum err run_all(struct run *run, char *problem, size_t problem_max)
 {
     const struct load_workload *workload = run->workload;
-    enum err err = prepare(run, problem, problem_max);
+    enum err err;
 
+    raise_descriptors();
+    err = prepare(run, problem, problem_max);
     if (err != OK)
         return err;
     describe(run);

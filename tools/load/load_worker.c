@@ -21,6 +21,8 @@ static enum err open_clients(struct load_worker *worker)
     if (err == OK)
         err = load_pipes_open(&worker->pipes, worker->shared, &worker->stats, worker->room,
                               worker->index);
+    if (err == OK)
+        err = load_idle_open(&worker->idle, worker->shared, worker->room, worker->index);
     return err == OK ? load_consumers_open(&worker->consumers, worker->shared, &worker->stats,
                                            worker->room, worker->index)
                      : err;
@@ -36,6 +38,8 @@ static void look(struct load_worker *worker, enum load_phase phase, uint64_t now
     is_ready = load_consumers_are_ready(&worker->consumers, &is_broken) && is_ready;
     if (is_broken)
         set(&worker->is_broken, true);
+    if (phase == LOAD_PHASE_SETUP)
+        is_ready = is_ready && load_idle_is_ready(&worker->idle);
     if (is_ready && phase == LOAD_PHASE_SETUP)
         set(&worker->is_ready, true);
     set(&worker->is_sent, phase >= LOAD_PHASE_RUN &&
@@ -84,6 +88,7 @@ static bool close_clients(struct load_worker *worker)
     load_transactions_close(&worker->transactions);
     load_pipes_close(&worker->pipes);
     load_consumers_close(&worker->consumers);
+    load_idle_close(&worker->idle);
     while (clock_mono_ns(loop->clock) < end) {
         if (load_producers_are_closed(&worker->producers) &&
             load_transactions_are_closed(&worker->transactions) &&
@@ -115,6 +120,7 @@ static void *thread_main(void *context)
         load_transactions_deinit(&worker->transactions);
         load_pipes_deinit(&worker->pipes);
         load_consumers_deinit(&worker->consumers);
+        load_idle_deinit(&worker->idle);
         load_room_destroy(worker->room);
     }
     set(&worker->is_ended, true);

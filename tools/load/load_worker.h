@@ -6,6 +6,7 @@
 #define LEVEE_TOOLS_LOAD_LOAD_WORKER_H
 
 #include "tools/load/load_consumers.h"
+#include "tools/load/load_idle.h"
 #include "tools/load/load_pipes.h"
 #include "tools/load/load_producers.h"
 #include "tools/load/load_transactions.h"
@@ -26,6 +27,7 @@ struct load_worker {
     struct load_producers producers;
     struct load_transactions transactions;
     struct load_pipes pipes;
+    struct load_idle idle;
     struct load_consumers consumers;
 };
 
