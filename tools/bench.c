@@ -17,6 +17,11 @@ enum { SETTINGS_MAX = 128 };
 #define OF_LOAD \
     (LOAD_OPTION_OF_TOPICS | LOAD_OPTION_OF_RECORDS | LOAD_OPTION_OF_PRODUCERS | LOAD_OPTION_OF_RUN)
 
+#define OF_FAULTS \
+    (OF_LOAD | LOAD_OPTION_OF_CONSUMERS | LOAD_OPTION_OF_TRANSACTIONS | LOAD_OPTION_OF_GROUPS)
+#define FAULT_SETTINGS \
+    "rate=1k size=256 linger=0 subscriptions=1 verify=true warmup=1s duration=20s"
+
 /* The first one runs without a verb. */
 static const struct bench_verb verbs[] = {
     {"run", "WORKLOAD", 1, 1, false, LOAD_OPTION_OF_ALL, "",
@@ -70,6 +75,16 @@ static const struct bench_verb verbs[] = {
     {"report", "FILE...", 1, LOAD_REPORT_RUNS_MAX, false, LOAD_OPTION_OF_REPORT, "",
      "runs that --json kept, on one page",
      "Example: levee bench report monday.json tuesday.json --report both.html", bench_report},
+    {"restart", "", 0, 0, true, OF_FAULTS, FAULT_SETTINGS,
+     "run a command in the middle of a run, and tell the downtime that clients saw",
+     "COMMAND ends and starts the broker; what was lost, doubled or torn is counted.  Example:\n"
+     "  levee bench restart --duration 20s -- sh -c 'kill -9 $(cat broker.pid); ./start.sh'",
+     bench_restart},
+    {"failover", "", 0, 0, true, OF_FAULTS, FAULT_SETTINGS,
+     "the same of a cluster, one of whose brokers the command ends",
+     "Example: levee bench failover -b one:9092,two:9092 --replicas 2 -- ssh one systemctl kill -s "
+     "KILL levee",
+     bench_restart},
     {"list", "", 0, 0, false, 0, "", "the workloads that are built in",
      "A name runs with `levee bench run NAME`; options change it.", bench_list},
 };

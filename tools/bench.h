@@ -7,7 +7,18 @@
 #define LEVEE_TOOLS_BENCH_H
 
 #include "tools/cli.h"
+#include "tools/load/load_outage.h"
+#include "tools/load/load_result.h"
 #include "tools/load/load_workload.h"
+
+/* Who looks at a run beside it. */
+struct bench_watch {
+    struct load_outage *outage;
+    void (*measuring)(void *context); /* the measured part begins */
+    /* it is over, and nothing was told yet: settings may be added */
+    void (*measured)(void *context, struct load_result *result);
+    void *context;
+};
 
 struct bench {
     const struct bench_verb *verb;
@@ -16,7 +27,8 @@ struct bench {
     int word_count;
     char **command; /* behind "--", ends with NULL; NULL: none */
     const char *driver_file;
-    bool is_canonical; /* no verb was given */
+    bool is_canonical;               /* no verb was given */
+    const struct bench_watch *watch; /* NULL: nobody; else errors of clients are no failure */
 };
 
 typedef enum cli_exit bench_fn(struct bench *bench);
@@ -37,6 +49,6 @@ struct bench_verb {
 /* Check the workload or say what is wrong with it. */
 must_use enum cli_exit bench_check(struct bench *bench);
 
-bench_fn bench_agent, bench_compare, bench_list, bench_report, bench_run;
+bench_fn bench_agent, bench_compare, bench_list, bench_report, bench_restart, bench_run;
 
 #endif

@@ -108,6 +108,11 @@ const char *client_cluster_problem(const struct client_cluster *cluster)
     return cluster->nodes.problem;
 }
 
+uint64_t client_cluster_failures_count(const struct client_cluster *cluster)
+{
+    return cluster->nodes.failures_count;
+}
+
 uint32_t client_cluster_backoff_ms(struct client_cluster *cluster, uint32_t attempt)
 {
     return (uint32_t)dial_backoff_ms(cluster->env->prng, cluster->options.retry_first_ms,

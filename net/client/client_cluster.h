@@ -168,4 +168,7 @@ uint32_t client_cluster_backoff_ms(struct client_cluster *cluster, uint32_t atte
  * connection refused"); "" when nothing did. */
 const char *client_cluster_problem(const struct client_cluster *cluster);
 
+/* How often that was: connections that ended, and attempts that failed. */
+uint64_t client_cluster_failures_count(const struct client_cluster *cluster);
+
 #endif

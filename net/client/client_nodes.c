@@ -62,6 +62,7 @@ static void on_down(void *context, struct client_broker *broker, enum err err)
 
     snprintf(nodes->problem, sizeof(nodes->problem), "%s: %s", client_broker_name(broker),
              client_broker_reason(broker));
+    nodes->failures_count++;
     if (client_broker_node_id(broker) >= 0)
         nodes->down(nodes->cluster);
 }

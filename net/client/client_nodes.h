@@ -24,6 +24,7 @@ struct client_nodes {
     uint32_t turn;       /* of who is tried while none is up */
     bool is_ending;
     char problem[CLIENT_PROBLEM_MAX];
+    uint64_t failures_count; /* connections that ended, and attempts that failed */
     void (*down)(struct client_cluster *cluster);   /* a node's connection ended or failed */
     void (*closed)(struct client_cluster *cluster); /* open_count is 0 again, at the end */
     struct client_cluster *cluster;

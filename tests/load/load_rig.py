@@ -45,10 +45,10 @@ class Rig:
         self.bootstrap = broker.bootstrap
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="levee-load-"))
 
-    def start(self, *words, brokers=None):
-        """The tool as a process; finish() waits for it."""
+    def start(self, *words, brokers=None, is_complete=False):
+        """The tool as a process; finish() waits for it.  is_complete: the words name the brokers."""
         argv = [self.binary, "bench", *words]
-        if words and words[0] not in ("list",) and "--help" not in words:
+        if words and words[0] not in ("list",) and "--help" not in words and not is_complete:
             argv += ["-b", brokers or self.bootstrap]
         return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, text=True)

@@ -122,6 +122,7 @@ bool load_reader_turn(struct load_reader *reader, uint64_t now)
             return false;
         err = client_fetcher_next_batch(reader->fetcher, &batch);
         if (err == OK) {
+            load_shared_success(reader->shared, LOAD_SUCCESS_READ, now);
             read_batch(reader, &batch);
             continue;
         }

@@ -325,12 +325,16 @@ static void measure(struct run *run)
             if (now > atomic_load(&run->shared.start_ns) + NS_OF_S / 2)
                 load_view_note(run->options->view, "measuring");
             load_process_begin(&run->process);
+            if (run->shared.outage != NULL)
+                load_outage_begin(run->shared.outage, now);
             if (run->options->measuring != NULL)
                 run->options->measuring(run->options->context);
         }
         note_backlog(run, now);
         tick(run);
     }
+    if (run->shared.outage != NULL)
+        load_outage_end(run->shared.outage, now);
     end_ns = atomic_load(&run->shared.end_ns);
     run->result->is_partial = now < end_ns && run->workload->records_max == 0;
     if (now < end_ns)
@@ -566,6 +570,7 @@ enum err load_run(const struct load_run_options *options, struct load_result **o
     run->options = options;
     clock_system_init(&run->clock);
     load_shared_init(&run->shared, options->workload);
+    run->shared.outage = options->outage;
     err = load_result_create(&run->result);
     if (err == OK) {
         run->shared.result = run->result;

@@ -21,6 +21,8 @@ struct load_run_options {
     /* Optional: everything is set up; may wait.  When the schedule begins, monotonic; 0: now. */
     uint64_t (*begin_at)(void *context);
     void *context;
+    /* Optional: what pauses clients see in the measured part, and behind it until all is done. */
+    struct load_outage *outage;
 };
 
 /* OK: *out is load_result_destroy's, also when the run ended early (is_partial) or its verdict is

@@ -134,6 +134,7 @@ static void on_delivered(void *context, const struct client_delivery *delivery)
         tell_failure(sender, delivery);
         return;
     }
+    load_shared_success(shared, LOAD_SUCCESS_STORED, now);
     sender->transaction_stored += delivery->records_count;
     load_stats_add(stats, LOAD_COUNTER_STORED_ALL, delivery->records_count);
     load_stats_add(stats, LOAD_COUNTER_STORED_BYTES_ALL, all_bytes);
@@ -510,8 +511,18 @@ void load_sender_retire(struct load_sender *sender)
         sender->state = LOAD_SENDER_RETIRING;
 }
 
+static void look_at_connections(struct load_sender *sender)
+{
+    uint64_t count = sender->cluster == NULL ? 0 : client_cluster_failures_count(sender->cluster);
+
+    if (count > sender->failures_count)
+        load_shared_lost_connection(sender->shared, now_ns(sender));
+    sender->failures_count = count;
+}
+
 void load_sender_turn(struct load_sender *sender)
 {
+    look_at_connections(sender);
     load_sender_retry(sender);
     if (sender->state != LOAD_SENDER_RETIRING || !load_sender_is_idle(sender))
         return;

@@ -57,6 +57,7 @@ struct load_sender {
     bool is_forwarding;           /* it writes what others made: who made it is told nothing */
     enum load_sender_state state;
     struct client_cluster *cluster;
+    uint64_t failures_count; /* of its connections, as noted */
     struct client_producer *producer;
     struct client_topic *topic;
     struct client_wait wait;

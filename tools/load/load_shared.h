@@ -8,6 +8,7 @@
 #ifndef LEVEE_TOOLS_LOAD_LOAD_SHARED_H
 #define LEVEE_TOOLS_LOAD_LOAD_SHARED_H
 
+#include "tools/load/load_outage.h"
 #include "tools/load/load_payload.h"
 #include "tools/load/load_result.h"
 #include "tools/load/load_workload.h"
@@ -40,6 +41,7 @@ struct load_shared {
     pthread_mutex_t lock;
     struct load_account *account; /* locked; NULL: no verify */
     struct load_result *result;   /* locked: its errors */
+    struct load_outage *outage;   /* has a lock of its own; NULL: nobody asks */
 };
 
 void load_shared_init(struct load_shared *shared, const struct load_workload *workload);
@@ -55,6 +57,20 @@ static inline bool load_shared_is_measured(const struct load_shared *shared, uin
 {
     return intended_ns >= atomic_load_explicit(&shared->measure_ns, memory_order_relaxed) &&
            intended_ns < atomic_load_explicit(&shared->end_ns, memory_order_relaxed);
+}
+
+/* Something went well, or a connection was lost, for whoever looks for pauses. */
+static inline void load_shared_success(struct load_shared *shared, enum load_success kind,
+                                       uint64_t now_ns)
+{
+    if (shared->outage != NULL)
+        load_outage_note(shared->outage, kind, now_ns);
+}
+
+static inline void load_shared_lost_connection(struct load_shared *shared, uint64_t now_ns)
+{
+    if (shared->outage != NULL)
+        load_outage_error(shared->outage, now_ns);
 }
 
 /* One of the first different errors. */

@@ -67,6 +67,8 @@ static void finish(struct load_transactor *transactor, enum load_end end)
         load_shared_unlock(shared);
     }
     transactor->state = LOAD_TRANSACTOR_IDLE;
+    if (end == LOAD_COMMITTED)
+        load_shared_success(shared, LOAD_SUCCESS_COMMITTED, now);
     if (end == LOAD_ABORTED)
         load_stats_add(stats, LOAD_COUNTER_HIDDEN_ALL,
                        load_transactor_sender(transactor)->transaction_stored);
