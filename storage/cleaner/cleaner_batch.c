@@ -55,6 +55,7 @@ void cleaner_batch_init(struct cleaner_batch *batch, size_t uncompressed_max_byt
     batch->aborts = (struct cleaner_offsets){0};
     batch->counts = (struct cleaner_batch_counts){0};
     batch->decoded_bytes = 0;
+    batch->space_bytes = 0;
 }
 
 void cleaner_batch_deinit(struct cleaner_batch *batch)
@@ -63,6 +64,21 @@ void cleaner_batch_deinit(struct cleaner_batch *batch)
     cleaner_bytes_deinit(&batch->keep);
     cleaner_bytes_deinit(&batch->records);
     mem_free(batch->aborts.items);
+}
+
+void cleaner_batch_shrink(struct cleaner_batch *batch)
+{
+    size_t max_bytes = batch->reader.uncompressed_max_bytes;
+
+    if (batch->records.capacity_bytes > CLEANER_KEPT_BYTES)
+        cleaner_bytes_deinit(&batch->records);
+    if (batch->keep.capacity_bytes > CLEANER_KEPT_BYTES)
+        cleaner_bytes_deinit(&batch->keep);
+    if (batch->space_bytes > CLEANER_KEPT_BYTES) {
+        batch_reader_deinit(&batch->reader);
+        batch_reader_init(&batch->reader, batch->context, max_bytes);
+        batch->space_bytes = 0;
+    }
 }
 
 bool cleaner_batch_marker(const uint8_t *bytes, const struct batch_header *header,
@@ -77,9 +93,12 @@ static enum err open_batch(struct cleaner_batch *batch, const uint8_t *bytes,
 {
     enum err err = batch_reader_open(&batch->reader, bytes, header->size_bytes);
 
-    if (err == OK)
-        batch->decoded_bytes += batch->reader.walk.size_bytes;
-    return err;
+    if (err != OK)
+        return err;
+    batch->decoded_bytes += batch->reader.walk.size_bytes;
+    if (batch->reader.walk.bytes == batch->reader.space)
+        batch->space_bytes = batch->reader.walk.size_bytes;
+    return OK;
 }
 
 /* ---- the map */
@@ -245,6 +264,7 @@ static enum err encode_records(struct cleaner_batch *batch, int64_t base_timesta
 
     *max_out = INT64_MIN;
     batch->records.size_bytes = 0;
+    err = reserve(&batch->records, walk->size_bytes); /* not twice as much in the end */
     record_walk_init(walk, walk->bytes, walk->size_bytes, header->record_count);
     for (uint32_t at = 0; err == OK; at++) {
         size_t from = walk->pos;

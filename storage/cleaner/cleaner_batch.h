@@ -30,6 +30,8 @@ struct cleaner_bytes {
 
 void cleaner_bytes_deinit(struct cleaner_bytes *bytes); /* zeroed: accepted */
 
+enum { CLEANER_KEPT_BYTES = 4 << 20 }; /* of a buffer, when what it was needed for is over */
+
 /* Offsets of markers that abort and stay, and with them the entries of the transaction index: not
  * only as long as there is data.  A reader may have the old bytes and ask for the index afterwards,
  * and an entry with its marker hides nothing else (DUR-C5, DUR-T13). */
@@ -58,6 +60,7 @@ struct cleaner_batch {
     int64_t delete_retention_ms;
     /* its own */
     struct batch_reader reader;
+    size_t space_bytes;            /* that the reader holds of a compressed batch */
     struct cleaner_bytes keep;     /* a bit for each record */
     struct cleaner_bytes records;  /* of the batch being made */
     struct cleaner_offsets aborts; /* since the pass has emptied it */
@@ -68,6 +71,9 @@ struct cleaner_batch {
 /* The pass's members are set.  uncompressed_max_bytes: no batch may expand to more. */
 void cleaner_batch_init(struct cleaner_batch *batch, size_t uncompressed_max_bytes);
 void cleaner_batch_deinit(struct cleaner_batch *batch);
+
+/* A large batch is over: what it alone needed goes back. */
+void cleaner_batch_shrink(struct cleaner_batch *batch);
 
 /* Its marker, if it ends a transaction.  False: it does not.  A control batch that cannot be read
  * ends none, as in a replay. */

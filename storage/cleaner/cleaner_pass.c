@@ -74,6 +74,7 @@ static void work(struct offload_job *job)
     if (pass->out.size_bytes > noted_bytes)
         cleaner_group_note(&pass->group, pass->out.bytes + noted_bytes,
                            pass->out.size_bytes - noted_bytes);
+    cleaner_batch_shrink(&pass->batch);
     pass->job_is_full = err == ERR_FULL && pass->phase != PHASE_FILTER;
     pass->job_err = err == ERR_NOT_FOUND || err == ERR_TRUNCATED || pass->job_is_full ? OK : err;
 }
@@ -155,33 +156,6 @@ static void end_phase(struct cleaner_pass *pass)
 
 /* ---- reading */
 
-static void on_worked(struct offload_job *job)
-{
-    struct cleaner_pass *pass = container_of(job, struct cleaner_pass, job);
-    bool is_stuck = pass->job_pos == pass->pos && pass->job_err == OK && !pass->job_is_full;
-
-    pass->step = STEP_NONE;
-    if (cleaner_pass_end_if_told(pass))
-        return;
-    if (pass->job_err != OK) {
-        cleaner_pass_end(pass, pass->job_err);
-        return;
-    }
-    pass->pos = pass->job_pos;
-    if (pass->job_is_full) {
-        end_phase(pass);
-        return;
-    }
-    if (is_stuck) { /* what was read holds no batch after all */
-        cleaner_pass_end(pass, ERR_CORRUPT);
-        return;
-    }
-    if (pass->out.size_bytes >= WRITE_BYTES)
-        cleaner_pass_write_out(pass);
-    else
-        next_slice(pass);
-}
-
 /* A batch that does not fit: the next read is larger. */
 static enum err grow(struct cleaner_pass *pass, uint32_t wanted_bytes)
 {
@@ -199,6 +173,48 @@ static enum err grow(struct cleaner_pass *pass, uint32_t wanted_bytes)
     pass->in = larger;
     pass->in_capacity = capacity;
     return OK;
+}
+
+/* The batch that needed so much is behind; without memory for less it stays. */
+static void shrink(struct cleaner_pass *pass)
+{
+    uint8_t *smaller = NULL;
+
+    if (pass->in_capacity > CLEANER_KEPT_BYTES)
+        smaller = mem_try_alloc_aligned(STORE_BLOCK, SLICE_BYTES);
+    if (smaller == NULL)
+        return;
+    mem_free(pass->in);
+    pass->in = smaller;
+    pass->in_capacity = SLICE_BYTES;
+}
+
+static void on_worked(struct offload_job *job)
+{
+    struct cleaner_pass *pass = container_of(job, struct cleaner_pass, job);
+    bool is_stuck = pass->job_pos == pass->pos && pass->job_err == OK && !pass->job_is_full;
+
+    pass->step = STEP_NONE;
+    if (cleaner_pass_end_if_told(pass))
+        return;
+    if (pass->job_err != OK) {
+        cleaner_pass_end(pass, pass->job_err);
+        return;
+    }
+    pass->pos = pass->job_pos;
+    shrink(pass);
+    if (pass->job_is_full) {
+        end_phase(pass);
+        return;
+    }
+    if (is_stuck) { /* what was read holds no batch after all */
+        cleaner_pass_end(pass, ERR_CORRUPT);
+        return;
+    }
+    if (pass->out.size_bytes >= WRITE_BYTES)
+        cleaner_pass_write_out(pass);
+    else
+        next_slice(pass);
 }
 
 /* What was read holds a whole batch at pos?  ERR_AGAIN: not yet. */

@@ -12,7 +12,8 @@
  *   CPS-3  a pass that ends early has replaced whole groups, in order: each of them is clean, and
  *           the next pass begins where this one did
  *   CPS-4  a job ends behind the batch with which it has gone through a few MiB of records, however
- *          small they were in the file: others wait for the same threads */
+ *          small they were in the file: others wait for the same threads
+ *   CPS-5  what a large batch needs of memory is held while it is worked on, not longer */
 #ifndef LEVEE_STORAGE_CLEANER_CLEANER_PASS_H
 #define LEVEE_STORAGE_CLEANER_CLEANER_PASS_H
 

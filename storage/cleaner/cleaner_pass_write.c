@@ -229,6 +229,8 @@ static void on_written(struct io_op *op, int32_t result)
     }
     pass->out.size_bytes = 0;
     pass->out_done = 0;
+    if (pass->out.capacity_bytes > CLEANER_KEPT_BYTES)
+        cleaner_bytes_deinit(&pass->out);
     if (pass->unsynced_bytes < SYNC_BYTES) {
         pass->go_on(pass);
         return;

@@ -679,19 +679,20 @@ Test(cleaner, what_retention_takes_does_not_come_back_under_the_name_of_a_swap)
 
 /* ---- batches that are much larger than they look (CPS-4) */
 
-static void put_large(void)
+static void put_large(int32_t value_bytes, enum compression codec)
 {
-    static uint8_t value[900000];
+    static uint8_t value[24 << 20];
     struct batch_builder_options options = batch_builder_options_default();
     struct batch_builder builder;
     struct compression_context *context = compression_context_create();
     const uint8_t *bytes;
     uint32_t size_bytes;
 
-    options.codec = COMPRESSION_LZ4;
+    options.codec = codec;
+    options.max_bytes = (uint32_t)value_bytes + 1000;
     batch_builder_init(&builder, &options);
     cr_assert(eq(int,
-                 batch_builder_add_pair(&builder, "large", 5, value, sizeof(value),
+                 batch_builder_add_pair(&builder, "large", 5, value, value_bytes,
                                         clock_wall_ms(fixture.loops[0].clock)),
                  OK));
     cr_assert(eq(int, batch_builder_finish(&builder, context, &bytes, &size_bytes), OK));
@@ -721,7 +722,7 @@ Test(cleaner, a_job_goes_through_a_few_mebibytes_of_records)
 {
     fixture.at[0].log->config.segment_bytes = 1 << 20;
     for (int i = 0; i < 40; i++)
-        put_large();
+        put_large(900000, COMPRESSION_LZ4);
     fixture.at[0].log->config.segment_bytes = 6000;
     cr_assert(fixture_settle());
     for (int i = 0; i < 3; i++)
@@ -735,6 +736,45 @@ Test(cleaner, a_job_goes_through_a_few_mebibytes_of_records)
     fixture.store->cleaner.pass->job.work = count_work;
     cr_assert(sim_world_run_until(fixture.world, is_idle, NULL, 60 * SIM_SECOND));
     cr_assert(le(u64, 16, jobs), "five of them a job, for the map and for what is left");
+}
+
+/* ---- what it holds of memory (CPS-5) */
+
+static uint64_t most_between;
+
+static void measure_work(struct offload_job *job)
+{
+    struct cleaner_pass *pass = container_of(job, struct cleaner_pass, job);
+    uint64_t held = pass->in_capacity + pass->batch.records.capacity_bytes +
+                    pass->batch.keep.capacity_bytes + pass->batch.space_bytes +
+                    pass->out.capacity_bytes;
+
+    jobs++;
+    if (held > most_between && jobs > 3)
+        most_between = held;
+    work_before(job);
+}
+
+static void what_is_large_is_held_for_its_time(enum compression codec)
+{
+    for (int i = 0; i < 2; i++) {
+        put_large(16 << 20, codec);
+        cr_assert(fixture_settle());
+        fixture_checkpoint();
+    }
+    fill(60, false);
+    cleaner_look(&fixture.store->cleaner);
+    cr_assert_not_null(fixture.store->cleaner.pass);
+    work_before = fixture.store->cleaner.pass->job.work;
+    fixture.store->cleaner.pass->job.work = measure_work;
+    cr_assert(sim_world_run_until(fixture.world, is_idle, NULL, 60 * SIM_SECOND));
+    cr_assert(lt(u64, 6, jobs));
+    cr_assert(lt(u64, most_between, 8 << 20));
+}
+
+Test(cleaner, what_is_large_when_it_is_decoded_is_held_for_its_time)
+{
+    what_is_large_is_held_for_its_time(COMPRESSION_ZSTD);
 }
 
 Test(cleaner, tombstones_may_stay_for_ever)
