@@ -193,22 +193,23 @@ void transaction_coordinator_destroy(struct transaction_coordinator *coordinator
 
 /* ---- partitions */
 
-static struct transaction_entry *get(struct transaction_coordinator *coordinator, const char *id,
-                                     size_t id_bytes)
-{
-    struct transaction_entry *entry = transaction_coordinator_find(coordinator, id, id_bytes);
-
-    return entry != NULL ? entry : make(coordinator, id, id_bytes);
-}
-
-/* The log has the last word, whatever the limits are now. */
-static enum err take(struct transaction_coordinator *coordinator, struct transaction_record *record)
+/* The log has the last word, whatever the limits are now.  An id stays in the partition that has
+ * its records, also where the topic has another number of partitions since (Kafka lets that be
+ * changed); of two of them its own one, by today's number, has the newer ones. */
+static enum err take(struct transaction_coordinator *coordinator, int32_t index,
+                     struct transaction_record *record)
 {
     bool is_tombstone = record->fields.state == TRANSACTION_DEAD;
+    int32_t count = topic_partition_count(coordinator);
+    int32_t own = transaction_partition_of(record->id, record->id_bytes, count == 0 ? 1 : count);
     struct transaction_entry *entry =
-        is_tombstone ? transaction_coordinator_find(coordinator, record->id, record->id_bytes)
-                     : get(coordinator, record->id, record->id_bytes);
+        transaction_coordinator_find(coordinator, record->id, record->id_bytes);
 
+    if (entry != NULL && entry->partition_index != index &&
+        (own != index || entry->completion != NULL || entry->step_count > 0))
+        return OK; /* or it is driven on by now */
+    if (entry == NULL && !is_tombstone)
+        entry = make(coordinator, record->id, record->id_bytes);
     if (is_tombstone) {
         if (entry != NULL)
             remove_entry(entry);
@@ -216,6 +217,7 @@ static enum err take(struct transaction_coordinator *coordinator, struct transac
     }
     if (entry == NULL)
         return ERR_NOMEM;
+    entry->partition_index = index;
     transaction_partitions_deinit(&entry->partitions);
     entry->partitions = record->partitions;
     record->partitions = (struct transaction_partitions){0};
@@ -244,7 +246,7 @@ static enum err apply(void *context, const struct runtime_record *of)
         return OK;
     if (err != OK)
         return err;
-    err = take(coordinator, &record);
+    err = take(coordinator, of->partition_index, &record);
     transaction_record_deinit(&record);
     return err;
 }

@@ -638,6 +638,50 @@ Test(transaction_coordinator, partitions_that_are_not_known_here_yet_come_later)
     cr_assert(transaction_partitions_has(&entry_of("id")->partitions, "new", 3, 0));
 }
 
+/* ---- a topic whose number of partitions was changed, as Kafka lets it be */
+
+static void grow(int32_t count)
+{
+    struct delta delta;
+
+    delta_init(&delta);
+    rig_topic.id = image_topic_by_name(rig.shard.image, "__transaction_state", 19)->id;
+    for (rig_topic.index = 1; rig_topic.index < count; rig_topic.index++)
+        rig_apply(METADATA_PARTITION, 1, rig_fill_partition, &delta);
+    rig_publish(&delta);
+}
+
+Test(transaction_coordinator, an_id_stays_in_the_partition_that_has_its_records)
+{
+    char id[16];
+
+    for (int i = 0; i < 8; i++) {
+        snprintf(id, sizeof(id), "id%d", i);
+        init(id);
+        add(id, "t", 1);
+    }
+    grow(4);
+    for (int round = 0; round < 3; round++) {
+        transactions_restart();
+        for (int i = 0; i < 8; i++) {
+            snprintf(id, sizeof(id), "id%d", i);
+            cr_assert_not_null(entry_of(id));
+            cr_assert(eq(i32, entry_of(id)->partition_index, 0));
+            cr_assert(eq(int, (int)fields(id)->state,
+                         round < 2 ? TRANSACTION_ONGOING : TRANSACTION_COMPLETE_ABORT));
+        }
+        if (round == 1)
+            for (int i = 0; i < 8; i++) {
+                struct try of;
+                snprintf(id, sizeof(id), "id%d", i);
+                begin_of_holder(&of, id, TRANSACTION_END, false, TRANSACTION_V2, NULL);
+                rig_settle();
+                ended(&of, KAFKA_NONE);
+                complete(id);
+            }
+    }
+}
+
 static void on_marked(struct partition_marker *marker, enum err err)
 {
     cr_assert(eq(int, err, OK));
