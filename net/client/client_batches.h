@@ -79,7 +79,7 @@ void client_batches_give(struct client_batches *batches, struct client_batch *ba
 /* The next part, whatever it holds; NULL: no more.  cursor zeroed. */
 struct client_batches_cursor {
     uint32_t topic;
-    int32_t part; /* + 1 */
+    int32_t part; /* the next one, + 1; 0: unassigned */
 };
 struct client_part *client_batches_next_part(const struct client_batches *batches,
                                              struct client_batches_cursor *cursor);

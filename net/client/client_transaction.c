@@ -289,7 +289,7 @@ static enum client_transaction_step next_of_op(struct client_producer *producer)
     return CLIENT_STEP_NONE;
 }
 
-static bool takes_records(const struct client_transaction *transaction)
+bool client_transaction_takes_records(const struct client_transaction *transaction)
 {
     return transaction->state == CLIENT_TRANSACTION_OPEN ||
            (transaction->state == CLIENT_TRANSACTION_ENDING && !is_aborting(transaction));
@@ -313,7 +313,7 @@ void client_transaction_advance(struct client_producer *producer)
         return;
     }
     if (transaction->step == CLIENT_STEP_NONE) {
-        if (!list_is_empty(&transaction->joining) && takes_records(transaction))
+        if (!list_is_empty(&transaction->joining) && client_transaction_takes_records(transaction))
             transaction->step = CLIENT_STEP_JOIN;
         else if (has_op && transaction->state == CLIENT_TRANSACTION_FAILED)
             finish_failed(producer);
@@ -371,6 +371,7 @@ void client_transaction_step_done(struct client_producer *producer, const void *
 
     transaction->step = CLIENT_STEP_NONE;
     transaction->attempts_count = 0;
+    transaction->is_in_doubt = false;
     switch (step) {
     case CLIENT_STEP_INIT:
         on_init(producer, response);

@@ -68,6 +68,7 @@ struct client_transaction {
     struct list joining; /* parts to be added, by place_node */
     struct list asked;   /* parts in the request */
     uint32_t asked_count;
+    bool is_in_doubt;   /* an attempt of the step had no answer */
     struct arena arena; /* of the request */
     struct client_call call;
     struct client_wait wait;
@@ -104,6 +105,9 @@ void client_transaction_end(struct client_producer *producer);
 
 /* No call is in flight, no wait pending. */
 bool client_transaction_is_idle(const struct client_transaction *transaction);
+
+/* It is open, or its commit waits for them. */
+bool client_transaction_takes_records(const struct client_transaction *transaction);
 
 /* The operation ends so. */
 void client_transaction_finish(struct client_producer *producer, int16_t error_code, enum err err);

@@ -337,6 +337,7 @@ static void give_up(struct client_producer *producer, bool is_fatal, int16_t err
 
     transaction->step = CLIENT_STEP_NONE;
     transaction->attempts_count = 0;
+    transaction->is_in_doubt = false;
     while (!list_is_empty(&transaction->asked))
         client_sender_joined(&producer->sender, container_of(list_pop_front(&transaction->asked),
                                                              struct client_part, place_node));
@@ -350,12 +351,18 @@ static void give_up(struct client_producer *producer, bool is_fatal, int16_t err
 }
 
 /* Ask again later, unless the operation has taken too long.  CTX-6: an end has no limit. */
-static void again(struct client_producer *producer, int16_t error_code)
+static void again(struct client_producer *producer, bool has_answer, int16_t error_code)
 {
     struct client_transaction *transaction = &producer->transaction;
     bool is_limited = transaction->kind == CLIENT_TRANSACTION_INIT ||
                       transaction->kind == CLIENT_TRANSACTION_OFFSETS;
 
+    transaction->is_in_doubt |= !has_answer;
+    if (transaction->step == CLIENT_STEP_JOIN && !transaction->is_in_doubt &&
+        !client_transaction_takes_records(transaction)) {
+        give_up(producer, false, error_code, OK); /* refused, and wanted by nobody */
+        return;
+    }
     if (is_limited && transaction->step != CLIENT_STEP_JOIN &&
         loop_now_ns(loop_of(producer)) >= transaction->deadline_ns)
         give_up(producer, false, error_code, ERR_TIMEOUT);
@@ -393,10 +400,10 @@ static void on_answer(struct client_call *call, enum err err, const void *respon
     case REACTION_FIND:
         client_cluster_forget_coordinator(producer->cluster, kind_of(transaction),
                                           key_of(producer));
-        again(producer, error_code);
+        again(producer, err == OK || !call->was_sent, error_code);
         break;
     case REACTION_AGAIN:
-        again(producer, error_code);
+        again(producer, true, error_code);
         break;
     case REACTION_FAIL:
         transaction->must_bump |= error_code == KAFKA_UNKNOWN_PRODUCER_ID;
@@ -423,7 +430,7 @@ static void on_found(struct client_wait *wait, enum err err)
     else if (err == ERR_PERMISSION || err == ERR_INVALID)
         give_up(producer, !is_for_group(transaction), wait->kafka_error, err);
     else
-        again(producer, wait->kafka_error);
+        again(producer, true, wait->kafka_error); /* nothing was asked */
 }
 
 static void find(struct client_producer *producer)
@@ -446,7 +453,7 @@ static void poll(struct client_producer *producer, struct client_broker *broker)
     if (++transaction->polls_count % POLLS_BEFORE_FIND == 0) {
         client_cluster_forget_coordinator(producer->cluster, kind_of(transaction),
                                           key_of(producer));
-        again(producer, KAFKA_NONE);
+        again(producer, true, KAFKA_NONE);
     } else {
         pause_ms(producer, delay_ms);
     }
@@ -464,14 +471,14 @@ void client_transaction_ask(struct client_producer *producer)
     } else if (!client_broker_is_up(broker)) {
         poll(producer, broker);
     } else if (!fill(producer)) {
-        again(producer, KAFKA_NONE);
+        again(producer, true, KAFKA_NONE);
     } else {
         transaction->polls_count = 0;
         transaction->call.done = on_answer;
         transaction->busy = CLIENT_BUSY_CALL;
         if (client_broker_call(broker, &transaction->call) != OK) {
             transaction->busy = CLIENT_BUSY_NOT;
-            again(producer, KAFKA_NONE);
+            again(producer, true, KAFKA_NONE);
         }
     }
 }

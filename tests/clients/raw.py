@@ -329,6 +329,8 @@ def read_batches(data):
             "BaseSequence": seq, "Count": count, "Values": values})
         if attributes & 0x20:
             found[-1]["Keys"] = keys
+        if attributes & 7:
+            found[-1]["Compressed"] = body[40:]
         pos += 12 + length
     return found
 

@@ -472,3 +472,59 @@ Test(client_transaction, an_operation_ends_with_its_producer)
     cr_assert(rig->is_op_done);
     cr_assert(eq(int, rig->op_err, ERR_CANCELED));
 }
+
+/* What was not sent is told as failed, of every partition, and holds the abort up in no way. */
+static void abort_at_once(bool is_version_1)
+{
+    struct producer_rig *rig;
+
+    producer_rig_world(NULL);
+    rig = transactional(0, "a");
+    rig->force_version_1 = is_version_1;
+    rig->producing.linger_us = 30000000;
+    start(rig);
+    cr_assert(eq(int, init(rig), OK));
+    cr_assert(eq(int, client_transaction_begin(rig->producer), OK));
+    cr_assert(eq(u64, put(rig, 0, 30, 1), 30));
+    client_transaction_abort(rig->producer, producer_rig_op(rig));
+    cr_assert(eq(int, producer_rig_wait_op(rig, 1000), OK));
+    cr_assert(eq(u64, producer_count_fate(0, 30, FATE_FAILED), 30));
+    producer_rig_close(rig);
+}
+
+Test(client_transaction, an_abort_drops_every_partition_in_version_2)
+{
+    abort_at_once(false);
+}
+
+Test(client_transaction, an_abort_drops_every_partition_in_version_1)
+{
+    abort_at_once(true);
+}
+
+/* An answer that refuses is an end of the step, when the transaction has failed meanwhile. */
+Test(client_transaction, a_partition_that_is_not_there_holds_no_abort_up)
+{
+    struct producer_rig *rig;
+
+    producer_rig_world(NULL);
+    rig = transactional(0, "a");
+    rig->force_version_1 = true;
+    rig->producing.delivery_timeout_ms = 3000;
+    start(rig);
+    cr_assert(eq(int, init(rig), OK));
+    cr_assert(eq(int, client_transaction_begin(rig->producer), OK));
+    cr_assert(eq(u64, put(rig, 0, 30, 1), 30));
+    sim_world_run_for(live.world, SIM_SECOND);
+    {
+        struct live_ask ask = {0};
+
+        live_delete_start(&ask, live_client(0), "t", 60000);
+        cr_assert(live_ask_wait(&ask, 60000));
+    }
+    cr_assert(eq(u64, put(rig, 30, 30, 1), 60));
+    cr_assert(ne(int, commit(rig), OK));
+    client_transaction_abort(rig->producer, producer_rig_op(rig));
+    (void)producer_rig_wait_op(rig, 60000);
+    producer_rig_close(rig);
+}
