@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """room_group: members of the client room and Apache Kafka's consumers in one group.
 
-usage: room_group.py --levee PATH [--consumer PATH] [--kafka]
+usage: room_group.py --levee PATH [--consumer PATH] [--kafka [--pair]]
 
 --consumer: the program room_consumer (that of levee's build); --kafka: the broker is Apache Kafka.  For each assignor twice:
 the client room's member is there first and leads, and Kafka's consumer is.  Then each partition has
 one owner, all records that come are read, by both, each once, and who leaves leaves his partitions
-to the other.  `ok NAME` or `FAIL NAME: why`, then `N passed, N failed`.
+to the other.  --pair: two nodes of Apache Kafka, of which one dies under two members of the client
+room: they read on, from the new leaders.  `ok NAME` or `FAIL NAME: why`, then `N passed, N failed`.
 """
 import argparse
+import functools
 import pathlib
 import subprocess
 import sys
@@ -16,6 +18,7 @@ import threading
 import time
 
 import broker_process
+import client_room
 import kafka_rig
 
 PARTITIONS = 12
@@ -99,9 +102,10 @@ class Job:
         self.levee, self.program, self.bootstrap = levee, program, bootstrap
         self.sent = 0
 
-    def make_topic(self):
-        subprocess.run([self.levee, "topic", "create", "t", "-p", str(PARTITIONS), "-b",
-                        self.bootstrap], check=True, stdout=subprocess.DEVNULL)
+    def make_topic(self, replicas=1):
+        subprocess.run([self.levee, "topic", "create", "t", "-p", str(PARTITIONS), "-r",
+                        str(replicas), "-b", self.bootstrap], check=True,
+                       stdout=subprocess.DEVNULL)
 
     def produce(self, each):
         """So many more records in each partition."""
@@ -128,6 +132,45 @@ class Job:
                                   for reader in readers]) if len(readers) > 1 else set()
         if both:
             raise AssertionError("read by both: %s" % sorted(both)[:10])
+
+    def produce_keys(self, count):
+        """So many records, somewhere, whoever leads there."""
+        code, _, error = kafka_rig.tool(
+            "console-producer", "--bootstrap-server", self.bootstrap, "--topic", "t",
+            "--reader-property", "parse.key=true", "--reader-property", "key.separator=:",
+            stdin="".join("%d:%d\n" % (n, n) for n in range(count)), timeout=90)
+        if code:
+            raise AssertionError("produce: %s" % error[-500:])
+
+    @staticmethod
+    def count_read(readers, count):
+        def read():
+            return len({one for reader in readers for one in reader.read})
+
+        wait_for(lambda: read() >= count, 60, lambda: "%d of %d read" % (read(), count))
+        time.sleep(1)
+        total = sum(len(reader.read) for reader in readers)
+        if read() != count or total != count:
+            raise AssertionError("%d records, read %d times, of %d" % (read(), total, count))
+
+    def fail_over(self, kill):
+        readers = [RoomReader(self.program, self.bootstrap, "pair", "cooperative-sticky")
+                   for _ in range(2)]
+        try:
+            wait_for(lambda: all(len(reader.owned) == PARTITIONS // 2 for reader in readers), 60,
+                     lambda: "owned: %s" % [reader.owned for reader in readers])
+            self.produce_keys(300)
+            self.count_read(readers, 300)
+            time.sleep(1.5)  # they commit
+            kill()
+            time.sleep(6)  # the leaders move
+            self.produce_keys(300)
+            self.count_read(readers, 600)
+        finally:
+            for reader in readers:
+                reader.stop()
+                print("".join("# %s\n" % line for line in reader.lines
+                              if not line.startswith("read")), end="", flush=True)
 
     def meet(self, assignor, room_first):
         group = "%s-%s" % (assignor, "room" if room_first else "kafka")
@@ -190,12 +233,18 @@ def main():
     parser.add_argument("--levee", required=True)
     parser.add_argument("--consumer")
     parser.add_argument("--kafka", action="store_true")
+    parser.add_argument("--pair", action="store_true")
     args = parser.parse_args()
     levee = str(pathlib.Path(args.levee).resolve())
     program = str(pathlib.Path(
         args.consumer or pathlib.Path(levee).parents[1] / "tests/support/room_consumer").resolve())
     failed = passed = 0
-    if args.kafka:
+    if args.pair:
+        broker = client_room.Pair()
+        for node in (broker.first, broker.second):
+            node.settings["offsets.topic.replication.factor"] = "2"
+        bootstrap = "127.0.0.1:%d" % broker.port
+    elif args.kafka:
         broker = kafka_rig.Broker(kafka_rig.free_port())
         bootstrap = "127.0.0.1:%d" % broker.port
     else:
@@ -204,19 +253,22 @@ def main():
     try:
         broker.start()
         job = Job(levee, program, bootstrap)
-        job.make_topic()
-        for assignor in ASSIGNORS:
-            for room_first in (True, False):
-                name = "%s, %s leads" % (assignor, "the client room" if room_first else "Kafka")
-                try:
-                    job.meet(assignor, room_first)
-                    print("ok %s" % name, flush=True)
-                    passed += 1
-                except AssertionError as error:
-                    print("FAIL %s: %s" % (name, error), flush=True)
-                    failed += 1
+        job.make_topic(2 if args.pair else 1)
+        cases = [("a dead node's partitions are read from others",
+                  lambda: job.fail_over(broker.second.kill))]
+        if not args.pair:
+            cases = [("%s, %s leads" % (assignor, "the client room" if room_first else "Kafka"),
+                      functools.partial(job.meet, assignor, room_first))
+                     for assignor in ASSIGNORS for room_first in (True, False)]
+        for name, case in cases:
+            try:
+                case()
+                print("ok %s" % name, flush=True)
+                passed += 1
+            except AssertionError as error:
+                print("FAIL %s: %s" % (name, error), flush=True)
+                failed += 1
     finally:
-        broker.stop()
         broker.remove()
     print("%d passed, %d failed" % (passed, failed))
     return 1 if failed else 0

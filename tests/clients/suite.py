@@ -97,9 +97,9 @@ def main():
     results.append(stage("client room and two nodes of Apache Kafka",
                          room + ["--kafka", "--pair", *require], 300))
     results.append(stage("dump-log", [HERE / "dump_log.py", "--levee", binary], 300))
-    for kafka in ([], ["--kafka"]):
-        results.append(stage("groups of the client room and Kafka's consumers%s" % (
-            ", on Kafka" if kafka else ""), [
+    for kafka in ([], ["--kafka"], ["--kafka", "--pair"]):
+        results.append(stage("groups of the client room and Kafka's consumers %s" % (
+            " ".join(kafka)), [
             HERE / "room_group.py", "--levee", binary, *kafka], 400))
     results.append(stage("Kafka's directory", [
         HERE / "kafka_directory.py", "--levee", binary], 300))
