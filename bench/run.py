@@ -3,7 +3,7 @@
 
     run.py --build DIR [--quick] [--json FILE] [NAME ...]
 
-Names: append, partitions, peer, memory, start, recover, backends, io, txn, cleaner, load, compare;
+Names: append, partitions, peer, memory, start, recover, backends, io, txn, cleaner, load, compare, account;
 without one, all of them.  Prints for each the command, the medians, the ratio, and its bar with "met"
 or "not met"; never fails because of a figure.  --quick: fewer and shorter rounds (three minutes instead of fifteen).
 """
@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 
+import bench_account
 import bench_cleaner
 import bench_io
 import bench_load
@@ -37,6 +38,7 @@ BENCHES = {
     "cleaner": bench_cleaner.cleaner,
     "load": bench_load.load,
     "compare": bench_load.compare,
+    "account": bench_account.account,
 }
 
 

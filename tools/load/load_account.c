@@ -245,29 +245,40 @@ static struct load_transaction *find_transaction(const struct load_producer *pro
     return NULL;
 }
 
-/* What is found when a record is read, or -1: nothing, and it is read now; -2: it was delivered
- * again; -3: nobody knows whether it was sent.  *other_out: offset of the first copy. */
+/* Where a record was read. */
+struct spot {
+    uint32_t topic;
+    int32_t partition;
+    int64_t where; /* index of the partition; -1: not known */
+    int64_t offset;
+};
+
+/* Besides the kinds of findings: the record is read now; it was delivered again; nobody knows
+ * whether it was sent. */
+enum { FIRST_READ = -1, READ_AGAIN = -2, READ_UNKNOWN = -3 };
+
+/* One of those, or what is found.  *other_out: offset of the first copy. */
 static int judge_read(struct load_account *account, const struct load_producer *producer,
-                      const struct load_page *page, const struct load_stamp *stamp, int64_t where,
-                      int64_t offset, int64_t *other_out)
+                      const struct load_page *page, const struct load_stamp *stamp,
+                      const struct spot *spot, int64_t *other_out)
 {
     uint32_t i = (uint32_t)(stamp->sequence % LOAD_PAGE_RECORDS);
     uint64_t mask = load_word_mask(i);
-    bool is_behind = where >= 0 && offset < account->partitions[where].read_end;
+    bool is_behind = spot->where >= 0 && spot->offset < account->partitions[spot->where].read_end;
 
     if (producer != NULL && stamp->sequence >= producer->next_sequence && producer->is_open_ended)
-        return is_behind ? -2 : -3;
-    if (where < 0 || producer == NULL || stamp->sequence >= producer->next_sequence)
+        return is_behind ? READ_AGAIN : READ_UNKNOWN;
+    if (spot->where < 0 || producer == NULL || stamp->sequence >= producer->next_sequence)
         return LOAD_GHOST;
     if (page == NULL) /* all of it was read */
-        return is_behind ? -2 : LOAD_DOUBLED;
-    if (page->places != NULL && page->places->partitions[i] != where)
+        return is_behind ? READ_AGAIN : LOAD_DOUBLED;
+    if (page->places != NULL && page->places->partitions[i] != spot->where)
         return LOAD_GHOST; /* it never was sent there */
     if (page->read[i / 64] & mask) {
         if (page->places == NULL)
-            return is_behind ? -2 : LOAD_DOUBLED;
+            return is_behind ? READ_AGAIN : LOAD_DOUBLED;
         *other_out = page->places->offsets[i];
-        return *other_out == offset ? -2 : LOAD_DOUBLED;
+        return *other_out == spot->offset ? READ_AGAIN : LOAD_DOUBLED;
     }
     if (page->bad[i / 64] & ~page->optional[i / 64] & mask) {
         const struct load_transaction *one;
@@ -276,7 +287,7 @@ static int judge_read(struct load_account *account, const struct load_producer *
         one = find_transaction(producer, stamp->transaction);
         return one != NULL && one->end == LOAD_COMMITTED ? LOAD_GHOST : LOAD_VISIBLE_ABORTED;
     }
-    return -1;
+    return FIRST_READ;
 }
 
 /* The record is read for the first time: it is one less to wait for. */
@@ -326,64 +337,76 @@ static void check_order(struct load_account *account, const struct load_producer
                                              .transaction = stamp->transaction});
 }
 
-static void read_stamped(struct load_account *account, int64_t where, int64_t offset,
-                         const struct load_stamp *stamp, struct load_finding *finding)
+static void note_read(struct load_account *account, enum load_finding_kind kind,
+                      const struct spot *spot, const struct load_stamp *stamp, int64_t other_offset)
+{
+    load_account_note(account, &account->verdict, kind, spot->where,
+                      &(struct load_finding){.topic = spot->topic,
+                                             .partition = spot->partition,
+                                             .offset = spot->offset,
+                                             .other_offset = other_offset,
+                                             .producer = stamp->producer,
+                                             .sequence = stamp->sequence,
+                                             .transaction = stamp->transaction});
+}
+
+static void read_stamped(struct load_account *account, const struct spot *spot,
+                         const struct load_stamp *stamp)
 {
     struct load_producer *producer = load_producer_find(account, stamp->producer);
     struct load_page *page = NULL;
     uint32_t word = (uint32_t)(stamp->sequence % LOAD_PAGE_RECORDS / 64);
     uint64_t mask = load_word_mask(stamp->sequence);
+    int64_t other_offset = -1;
     int found;
 
-    finding->producer = stamp->producer;
-    finding->sequence = stamp->sequence;
-    finding->transaction = stamp->transaction;
     if (producer != NULL && stamp->sequence < producer->next_sequence)
         page = load_page_of(producer, stamp->sequence);
-    found = judge_read(account, producer, page, stamp, where, offset, &finding->other_offset);
-    if (found == -2) {
+    found = judge_read(account, producer, page, stamp, spot, &other_offset);
+    if (found == FIRST_READ) {
+        account->verdict.read_count++;
+        check_order(account, producer, (uint32_t)spot->where, stamp, spot->offset);
+        take_read(account, producer, page, stamp, spot->offset);
+        return;
+    }
+    if (found == READ_AGAIN) {
         account->verdict.redelivered_count++;
         return;
     }
     account->verdict.read_count++;
-    if (found == -3) {
+    if (found == READ_UNKNOWN) {
         account->verdict.unknown_count++;
         return;
     }
-    if (found >= 0) {
-        load_account_note(account, &account->verdict, (enum load_finding_kind)found, where,
-                          finding);
-        if (page != NULL && page->bad[word] & ~page->optional[word] & mask) {
-            page->read[word] |= mask;
-            if (page->places != NULL)
-                page->places->offsets[stamp->sequence % LOAD_PAGE_RECORDS] = offset;
-        }
-        return;
+    note_read(account, (enum load_finding_kind)found, spot, stamp, other_offset);
+    if (page != NULL && page->bad[word] & ~page->optional[word] & mask) {
+        page->read[word] |= mask;
+        if (page->places != NULL)
+            page->places->offsets[stamp->sequence % LOAD_PAGE_RECORDS] = spot->offset;
     }
-    check_order(account, producer, (uint32_t)where, stamp, offset);
-    take_read(account, producer, page, stamp, offset);
 }
 
 enum err load_account_read(struct load_account *account, uint32_t topic, int32_t partition,
                            int64_t offset, const void *key, int32_t key_bytes, const uint8_t *value,
                            size_t size_bytes, struct load_stamp *stamp_out)
 {
-    int64_t where = load_partition_find(account, topic, partition);
-    struct load_finding finding = {
-        .topic = topic, .partition = partition, .offset = offset, .other_offset = -1};
+    struct spot spot = {.topic = topic,
+                        .partition = partition,
+                        .where = load_partition_find(account, topic, partition),
+                        .offset = offset};
     enum err err = load_stamp_read(value, size_bytes, key, key_bytes, stamp_out);
 
     account->events_count++;
     if (!err && stamp_out->run != account->run)
         err = ERR_NOT_FOUND;
     if (err == ERR_CORRUPT)
-        load_account_note(account, &account->verdict, LOAD_CORRUPT, -1, &finding);
+        note_read(account, LOAD_CORRUPT, &spot, &(struct load_stamp){0}, -1);
     else if (err)
         account->verdict.foreign_count++;
     else
-        read_stamped(account, where, offset, stamp_out, &finding);
-    if (where >= 0 && offset >= account->partitions[where].read_end)
-        account->partitions[where].read_end = offset + 1;
+        read_stamped(account, &spot, stamp_out);
+    if (spot.where >= 0 && offset >= account->partitions[spot.where].read_end)
+        account->partitions[spot.where].read_end = offset + 1;
     return err;
 }
 
