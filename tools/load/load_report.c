@@ -375,7 +375,6 @@ static enum err print_page(const void *object, FILE *file)
     }
     fputs("<h2>Plots</h2>\n", file);
     err = load_report_plots_print(report, file);
-    fputs("<h2>Percentiles</h2>\n", file);
     load_report_tables_percentiles(report, file);
     load_report_tables_findings(report, file);
     load_report_tables_pairs(report, file);

@@ -74,7 +74,14 @@ void load_report_tables_percentiles(const struct load_report *report, FILE *file
 {
     static const double percents[] = {50, 90, 99, 99.9, 99.99, 99.999};
     char text[LOAD_FORMAT_BYTES];
+    bool is_any = false;
 
+    for (int kind = 0; kind < LOAD_HISTOGRAM_COUNT; kind++)
+        for (uint32_t i = 0; i < report->results_count; i++)
+            is_any = is_any || histogram_count(&report->results[i]->histograms[kind]) > 0;
+    if (!is_any)
+        return;
+    fputs("<h2>Percentiles</h2>\n", file);
     fputs("<div class=\"scroll\"><table><thead><tr><th>latency</th><th>values</th><th>mean</th>"
           "<th>p50</th><th>p90</th><th>p99</th><th>p99.9</th><th>p99.99</th><th>p99.999</th>"
           "<th>maximum</th></tr></thead><tbody>",

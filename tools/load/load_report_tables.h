@@ -12,7 +12,8 @@
 /* Each run a row, its main figures the columns. */
 void load_report_tables_runs(const struct load_report *report, FILE *file);
 
-/* Each histogram of each run a row, percentiles the columns. */
+/* Each histogram of each run a row, percentiles the columns, under a heading; nothing where there
+ * is none. */
 void load_report_tables_percentiles(const struct load_report *report, FILE *file);
 
 /* What the verdict found, with offsets; nothing where it found nothing. */

@@ -136,11 +136,13 @@ static void take_worker(struct load_result *result, const struct load_stats *sta
 
 /* ---- sampling */
 
+/* Those of the result begin and end with the measured part; before it they are shown alone, behind
+ * it (what is late is waited for) too. */
 static void sample(struct run *run, uint64_t now)
 {
     uint64_t measure_ns = atomic_load_explicit(&run->shared.measure_ns, memory_order_relaxed);
     uint64_t start_ns = atomic_load_explicit(&run->shared.start_ns, memory_order_relaxed);
-    bool is_warmup = now <= measure_ns;
+    bool is_warmup = !run->is_measuring && now <= measure_ns + NS_OF_S;
     struct load_sample taken;
     double cpu_s;
 
@@ -150,7 +152,7 @@ static void sample(struct run *run, uint64_t now)
         run->broker_cpu_s = cpu_s;
     }
     load_view_sample(run->options->view, &taken, is_warmup);
-    if (!is_warmup && load_result_sample(run->result, &taken) != OK)
+    if (run->is_measuring && load_result_sample(run->result, &taken) != OK)
         load_shared_error(&run->shared, "no memory for a sample");
 }
 
@@ -321,6 +323,9 @@ static void measure(struct run *run)
 
     while (now = now_ns(run), !is_over(run, now) && !is_stopped(run)) {
         if (!run->is_measuring && now >= atomic_load(&run->shared.measure_ns)) {
+            if (now > run->sampler.at_ns + NS_OF_S / 20)
+                sample(run, now); /* the last one of the warm-up */
+            run->sample_at_ns = now + NS_OF_S;
             run->is_measuring = true;
             if (now > atomic_load(&run->shared.start_ns) + NS_OF_S / 2)
                 load_view_note(run->options->view, "measuring");
@@ -341,6 +346,9 @@ static void measure(struct run *run)
         atomic_store(&run->shared.end_ns, now); /* what was due later is not due any more */
     if (atomic_load(&run->shared.measure_ns) > now)
         atomic_store(&run->shared.measure_ns, now);
+    if (run->is_measuring && now > run->sampler.at_ns + NS_OF_S / 20)
+        sample(run, now); /* the rest of the last second */
+    run->is_measuring = false;
     rate(run, now);
     load_process_end(&run->process, &run->result->broker);
 }

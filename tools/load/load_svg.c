@@ -173,8 +173,6 @@ static void print_marks(const struct frame *frame)
 
 static void print_legend(const struct load_plot *plot, FILE *file)
 {
-    if (plot->series_count < 2)
-        return;
     fputs("<ul class=\"legend\">", file);
     for (uint32_t i = 0; i < plot->series_count; i++) {
         const struct load_series *series = &plot->series[i];
