@@ -1282,6 +1282,39 @@ DEFECTS = [
            ("net/client/client_offsets_group.c", "            set_error(detail, (uint32_t)at, one->error_code);\n",
             "            set_error(detail, (uint32_t)at, $BUG ? 0 : one->error_code);\n")),
 
+    defect("parts_left_out", "of a producer's partitions every second one is forgotten at its end",
+           ["test_client_producer", SIM],
+           ("net/client/client_batches.c", "                return topic->parts[cursor->part++ - 1];\n",
+            "                return cursor->part += 1 + $BUG, topic->parts[cursor->part - 2 - $BUG];\n")),
+
+    # ---- verify, probe, restart
+    defect("audit_takes_doubled", "an audit takes a batch that was stored twice",
+           ["test_verify_partition"],
+           ("tools/load/verify_producers.c", "    if (is_first || header->base_sequence == expected)\n",
+            "    if (is_first || header->base_sequence == expected ||\n"
+            "        ($BUG && header->base_sequence < expected))\n")),
+    defect("audit_expects_aborted", "an audit expects what was aborted from readers of committed records",
+           ["test_verify_partition"],
+           ("tools/load/verify_producers.c", "    for (uint32_t i = 0; commit && i < producer->pieces_count; i++)\n",
+            "    for (uint32_t i = 0; (commit || $BUG) && i < producer->pieces_count; i++)\n")),
+    defect("audit_trusts_stability", "an audit does not ask where the last stable offset is",
+           ["test_verify_partition"],
+           ("tools/load/verify_partition.c", "    if (stable_after >= 0 && stable_after < stable)\n",
+            "    if (stable_after >= 0 && stable_after < stable && !$BUG)\n")),
+    defect("late_is_in_time", "a canary's record that comes too late counts as received",
+           ["test_probe_ledger"],
+           ("tools/load/probe_ledger.c", "    if (event.latency_ns > ledger->sla_ns) {",
+            "    if (event.latency_ns > ledger->sla_ns && !$BUG) {")),
+    defect("last_pause_told", "the downtime that is told is the last pause, not the longest",
+           ["test_load_outage"],
+           ("tools/load/load_outage.c",
+            "    if (now_ns <= from_ns || now_ns - from_ns <= atomic_load(&pause->longest_ns))\n",
+            "    if (now_ns <= from_ns ||\n"
+            "        (now_ns - from_ns <= atomic_load(&pause->longest_ns) && !$BUG))\n"),
+           ("tools/load/load_outage.c",
+            "    if (now_ns - from_ns > atomic_load(&pause->longest_ns)) {\n",
+            "    if (now_ns - from_ns > atomic_load(&pause->longest_ns) || $BUG) {\n")),
+
     # ---- results of the load tools
     defect("samples_thinned", "where samples are too many, every second one is thrown away",
            ["test_load_result"],
