@@ -253,9 +253,12 @@ static void next_move(struct group_coordinator *groups)
     struct group *group;
 
     if (groups->move != NULL || !groups->started || groups->stopping || groups->closing ||
-        runtime_is_loading(&groups->runtime) || /* their turn comes when all was */
         list_is_empty(&groups->elsewhere))
         return;
+    if (runtime_is_loading(&groups->runtime)) { /* their turn comes when all was, or has failed */
+        loop_set_timer_ms(&groups->shard->loop, &groups->move_again, AGAIN_MS);
+        return;
+    }
     group = list_first(&groups->elsewhere, struct group, elsewhere_node);
     if (!begin_move(groups, group))
         put_off(groups, group);

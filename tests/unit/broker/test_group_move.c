@@ -359,6 +359,24 @@ Test(group_move, group_whose_old_partition_cannot_be_read_is_not_served)
     cr_assert(eq(i16, commit(NULL, GROUP, "t", 0, 1), KAFKA_COORDINATOR_LOAD_IN_PROGRESS));
 }
 
+/* Of the last partition that is read nobody hears when it cannot be. */
+Test(group_move, groups_are_moved_where_the_last_partition_cannot_be_read)
+{
+    write_offset(OLD, 0, 10, -500);
+    rig_close_parts();
+    rig_open_parts();
+    runtime_find(&rig.shard.groups->runtime, 1)->state = RUNTIME_LOADING;
+    group_coordinator_start(rig.shard.groups);
+    rig_settle();
+    rig_pass_ms(5000);
+    cr_assert(not(list_is_empty(&rig.shard.groups->elsewhere)));
+    runtime_find(&rig.shard.groups->runtime, 1)->state = RUNTIME_FAILED;
+    rig_pass_ms(5000);
+    cr_assert(list_is_empty(&rig.shard.groups->elsewhere));
+    cr_assert(eq(i64, fetch_offset(GROUP, "t", 0), 10));
+    runtime_find(&rig.shard.groups->runtime, 1)->state = RUNTIME_SERVED;
+}
+
 /* GMV-3 */
 Test(group_move, group_whose_own_partition_is_on_another_shard_stays)
 {
