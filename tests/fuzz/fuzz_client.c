@@ -686,7 +686,28 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
 
 /* ---- seeds */
 
-static size_t put_item(struct prng *prng, struct arena *arena, uint8_t *out, size_t max_bytes)
+/* Of the topic that is asked for, and of a broker that can be reached. */
+static void make_it_fit(struct metadata_response *response, struct prng *prng)
+{
+    response->error_code = KAFKA_NONE;
+    for (int32_t i = 0; i < response->brokers.count; i++) {
+        response->brokers.items[i].host = wire_string("10.0.0.1");
+        response->brokers.items[i].port = 9092;
+        response->brokers.items[i].node_id = i;
+    }
+    for (int32_t i = 0; i < response->topics.count; i++) {
+        struct metadata_response_topic *topic = &response->topics.items[i];
+
+        topic->name = wire_string("t");
+        topic->error_code = prng_chance(prng, 1, 4) ? topic->error_code : KAFKA_NONE;
+        for (int32_t p = 0; p < topic->partitions.count; p++)
+            if (!prng_chance(prng, 1, 8))
+                topic->partitions.items[p].partition_index = p;
+    }
+}
+
+static size_t put_item(struct prng *prng, bool is_metadata, struct arena *arena, uint8_t *out,
+                       size_t max_bytes)
 {
     static const int16_t keys[] = {API_PRODUCE,
                                    API_FETCH,
@@ -703,12 +724,16 @@ static size_t put_item(struct prng *prng, struct arena *arena, uint8_t *out, siz
                                    API_OFFSET_FETCH,
                                    API_ADD_PARTITIONS_TO_TXN,
                                    API_OFFSET_FOR_LEADER_EPOCH};
-    const struct api_desc *api = api_find(keys[prng_below(prng, sizeof(keys) / sizeof(keys[0]))]);
+    const struct api_desc *api =
+        api_find(is_metadata ? (int16_t)API_METADATA
+                             : keys[prng_below(prng, sizeof(keys) / sizeof(keys[0]))]);
     void *body = arena_alloc(arena, api->response->body->size_bytes);
     struct wire_writer writer;
     struct wire_bytes bytes;
 
     random_message(api->response, api->max, prng, arena, body);
+    if (api->key == API_METADATA)
+        make_it_fit(body, prng);
     wire_writer_init(&writer, arena);
     check(codec_encode(api->response, api->max, body, &writer) == OK);
     check(wire_writer_flatten(&writer, &bytes) == OK);
@@ -733,10 +758,11 @@ static size_t make_seed(struct prng *prng, uint8_t *out, size_t max_bytes)
         return 0;
     arena_init(&arena, 64 << 20);
     out[0] = (uint8_t)prng_u64(prng);
-    if (prng_chance(prng, 3, 4))
+    if (prng_chance(prng, 1, 2))
         out[0] &= (uint8_t) ~(FLAG_VERSIONS | FLAG_METADATA | FLAG_COORDINATOR);
     for (uint64_t i = 0; i < count; i++)
-        pos += put_item(prng, &arena, out + pos, max_bytes - pos);
+        pos += put_item(prng, i < 2 && (out[0] & FLAG_METADATA) != 0, &arena, out + pos,
+                        max_bytes - pos);
     arena_deinit(&arena);
     return pos;
 }
