@@ -7,9 +7,9 @@ For one shard, for two, and for one on the plain I/O backend, side by side (most
 questions of conformance.py, the client suites of run.py.  Then once: the command line on its own
 broker, /metrics against what was done, the main job on the distribution's package index with
 kill -9, the same with transactions and a job that copies them ($LEVEE_JOB_KILLS kills, 4 if unset),
-the client room against levee, against Apache Kafka and two nodes of it, of which one dies, groups
-in which the client room and Kafka's consumers meet, Kafka's dump tool on a stopped directory, and
-levee on one of Kafka's with transactions.
+the client room against levee, against Apache Kafka and two nodes of it, of which one dies, its
+producer against both, groups in which the client room and Kafka's consumers meet, Kafka's dump tool
+on a stopped directory, and levee on one of Kafka's with transactions.
 `ok NAME` or `FAIL NAME` a stage, then `N passed, N failed`.
 """
 import argparse
@@ -96,6 +96,11 @@ def main():
     results.append(stage("client room and Apache Kafka", room + ["--kafka", *require], 300))
     results.append(stage("client room and two nodes of Apache Kafka",
                          room + ["--kafka", "--pair", *require], 300))
+    produce = [HERE / "client_produce.py", "--program",
+               pathlib.Path(binary).parents[1] / "tests" / "support" / "client_produce"]
+    results.append(stage("producer of the client room", produce + ["--levee", binary], 300))
+    results.append(stage("producer of the client room and Apache Kafka",
+                         produce + ["--kafka", "--kills", "1", *require], 400))
     results.append(stage("dump-log", [HERE / "dump_log.py", "--levee", binary], 300))
     for kafka in ([], ["--kafka"], ["--kafka", "--pair"]):
         results.append(stage("groups of the client room and Kafka's consumers %s" % (
