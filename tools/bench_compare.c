@@ -3,11 +3,11 @@
 #include "base/mem.h"
 #include "tools/bench.h"
 #include "tools/bench_signal.h"
+#include "tools/load/load_agents.h"
 #include "tools/load/load_compare.h"
 #include "tools/load/load_format.h"
 #include "tools/load/load_json.h"
 #include "tools/load/load_report.h"
-#include "tools/load/load_run.h"
 #include "tools/load/load_text_file.h"
 
 #include <stdio.h>
@@ -38,7 +38,7 @@ static enum err run_side(void *context, uint32_t side, struct load_result **out)
     enum err err;
 
     load_view_init(&view, NULL);
-    err = load_run(&options, out, problem, sizeof(problem));
+    err = load_agents_or_here(&options, out, problem, sizeof(problem));
     if (err != OK)
         comparing->exit = cli_fail(err == ERR_INVALID ? CLI_USAGE : cli_exit_of(err), "%c (%s): %s",
                                    letters[side], comparing->sides[side].brokers, problem);

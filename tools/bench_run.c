@@ -91,10 +91,7 @@ static enum cli_exit run_once(const struct bench *bench, struct load_result **ou
 
     load_view_init(&view, workload->is_json ? NULL : stdout);
     bench_signal_catch();
-    if (workload->agents[0] != '\0')
-        err = load_agents_run(&options, out, problem, sizeof(problem));
-    else
-        err = load_run(&options, out, problem, sizeof(problem));
+    err = load_agents_or_here(&options, out, problem, sizeof(problem));
     if (err == ERR_INVALID)
         return cli_fail(CLI_USAGE, "%s", problem);
     if (err != OK)

@@ -171,3 +171,14 @@ def proof_agents_refuse(rig):
         run = rig.bench("produce", "--agents", agent.address, "--rate", "10", "--duration", "1",
                         brokers="127.0.0.1:%d" % free_port())
         expect(run.code != 0 and "agent 127.0.0.1" in run.err, run.told())
+
+
+def proof_agents_compare(rig):
+    """A comparison whose runs happen on an agent: of a broker with itself there is no difference."""
+    with Agent(rig) as agent:
+        run = rig.bench("compare", rig.bootstrap, rig.bootstrap, "--agents", agent.address, "--rate", "500",
+                        "--duration", "1", "--warmup", "0", "--blocks", "1", seconds=180)
+        expect(run.code == 0 and "no difference shown" in run.out, run.told())
+        agent.proc.send_signal(signal.SIGINT)
+        told = agent.proc.communicate(timeout=10)[0]
+        expect(told.count("records sent") >= 4, "its agent ran %s", told)

@@ -17,9 +17,10 @@
 #include <unistd.h>
 
 enum {
-    SLICE_MS = 100,     /* how soon a stop is seen */
-    GREETING_MS = 5000, /* who connects speaks at once */
-    BEGIN_MS = 300000,  /* others may take long to get ready */
+    SLICE_MS = 100,       /* how soon a stop is seen */
+    GREETING_MS = 5000,   /* who connects speaks at once */
+    WORKLOAD_MS = 120000, /* the driver greets the others first */
+    BEGIN_MS = 300000,    /* others may take long to get ready */
     NAME_BYTES = 64,
 };
 
@@ -218,6 +219,17 @@ static enum err take_workload(struct load_frame *frame, struct load_workload *wo
     return err;
 }
 
+static enum err wait_for_workload(const struct session *session, struct load_frame *frame)
+{
+    uint64_t end_ns = now_ns() + WORKLOAD_MS * 1000000ULL;
+    enum err err;
+
+    do {
+        err = load_frame_receive(session->fd, SLICE_MS, LOAD_AGENT_WORKLOAD_BYTES_MAX, frame);
+    } while (err == ERR_TIMEOUT && now_ns() < end_ns && *session->process_stop == 0);
+    return err;
+}
+
 static enum err serve_one(struct session *session)
 {
     struct load_workload *workload;
@@ -226,7 +238,7 @@ static enum err serve_one(struct session *session)
     enum err err = greet(session);
 
     if (!err)
-        err = load_frame_receive(session->fd, GREETING_MS, LOAD_AGENT_WORKLOAD_BYTES_MAX, &frame);
+        err = wait_for_workload(session, &frame);
     if (err)
         return err;
     workload = mem_try_alloc(sizeof(*workload));

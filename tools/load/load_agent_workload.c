@@ -63,7 +63,8 @@ enum err load_agent_describe(const struct load_workload *workload, char **text_o
         char other[LOAD_LONG_MAX];
         load_option_get(workload, &rows[i], value, sizeof(value));
         load_option_get(usual, &rows[i], other, sizeof(other));
-        if (is_kept(rows[i].name) || strcmp(value, other) == 0)
+        if ((rows[i].of & LOAD_OPTION_OF_ALL) == 0 || is_kept(rows[i].name) ||
+            strcmp(value, other) == 0)
             continue;
         if (strchr(value, '\n') != NULL ||
             used + strlen(rows[i].name) + strlen(value) + 3 > LOAD_AGENT_WORKLOAD_BYTES_MAX) {

@@ -332,10 +332,17 @@ enum err load_agents_run(const struct load_run_options *options, struct load_res
         err = greet(drive, &drive->agents[i]);
     if (!err)
         err = hand_out(drive);
-    if (!err)
+    if (!err) {
+        load_view_begin(options->view, options->workload);
         err = wait_ready(drive);
+    }
     if (!err)
         err = start_all(drive);
+    if (!err) {
+        char text[64];
+        snprintf(text, sizeof(text), "%u agents run it", (unsigned)drive->count);
+        load_view_note(options->view, text);
+    }
     if (!err)
         err = collect(drive);
     if (!err)
@@ -347,4 +354,12 @@ enum err load_agents_run(const struct load_run_options *options, struct load_res
     }
     mem_free(drive);
     return err;
+}
+
+enum err load_agents_or_here(const struct load_run_options *options, struct load_result **out,
+                             char *problem, size_t problem_max)
+{
+    if (options->workload->agents[0] != '\0')
+        return load_agents_run(options, out, problem, problem_max);
+    return load_run(options, out, problem, problem_max);
 }

@@ -20,4 +20,8 @@ enum { LOAD_AGENTS_SKEW_MAX_NS = 500000 };
 must_use enum err load_agents_run(const struct load_run_options *options, struct load_result **out,
                                   char *problem, size_t problem_max);
 
+/* That, or load_run when the workload names no agents. */
+must_use enum err load_agents_or_here(const struct load_run_options *options,
+                                      struct load_result **out, char *problem, size_t problem_max);
+
 #endif
