@@ -12,6 +12,11 @@ MAGIC, VERSION = 0x4C564147, 1
 HELLO, WORKLOAD, READY, PING, PONG, START, STOP, RESULT, PROBLEM = range(1, 10)
 
 
+def any_broker(proof):
+    proof.any_broker = True
+    return proof
+
+
 def free_port():
     with socket.create_server(("127.0.0.1", 0)) as server:
         return server.getsockname()[1]
@@ -72,6 +77,7 @@ def prepared(rig, agent, number, settings):
     return connection
 
 
+@any_broker
 def proof_agents_add_up(rig):
     with Agent(rig) as one, Agent(rig) as two:
         run = rig.json("e2e", "--rate", "4k", "--duration", "3", "--warmup", "1", "--partitions", "2",
@@ -90,6 +96,7 @@ def proof_agents_add_up(rig):
         expect(990 <= run.levee["sent_count"] <= 1010, run.told())
 
 
+@any_broker
 def proof_agents_begin_together(rig):
     """Told one moment, two agents begin within a millisecond of it, by what they stamp."""
     with Agent(rig) as one, Agent(rig) as two:
@@ -118,6 +125,7 @@ def proof_agents_begin_together(rig):
         expect(time.monotonic_ns() - begin > 1_300_000_000, "they did not wait for the start")
 
 
+@any_broker
 def proof_agents_end_with_their_driver(rig):
     with Agent(rig) as agent:
         settings = {"rate": "100", "duration": "600s", "warmup": "0s", "subscriptions": "0"}
@@ -141,6 +149,7 @@ def proof_agents_end_with_their_driver(rig):
         expect(run.code == 0 and run.levee["is_partial"] and run.levee["sent_count"] > 50, run.told())
 
 
+@any_broker
 def proof_agents_refuse(rig):
     with Agent(rig) as agent:
         for data in (b"GET / HTTP/1.1\r\n\r\n", struct.pack(">IB", 2**32 - 1, HELLO), b"\0\0\0\0\0",
@@ -173,6 +182,7 @@ def proof_agents_refuse(rig):
         expect(run.code != 0 and "agent 127.0.0.1" in run.err, run.told())
 
 
+@any_broker
 def proof_agents_compare(rig):
     """A comparison whose runs happen on an agent: of a broker with itself there is no difference."""
     with Agent(rig) as agent:

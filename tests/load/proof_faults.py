@@ -6,6 +6,11 @@ from load_rig import expect
 DEGRADED = 7
 
 
+def any_broker(proof):
+    proof.any_broker = True
+    return proof
+
+
 def verified(rig, fault, *words, skip=3, verb="e2e"):
     """A run through the proxy: its verdict, and what was planted."""
     with fault_proxy.FaultProxy(rig.bootstrap, fault, skip=skip) as proxy:
@@ -47,28 +52,33 @@ def expect_places(run, verdict, kind, planted):
            planted_places(planted), places(verdict, kind), told(run))
 
 
+@any_broker
 def proof_fault_lost_record(rig):
     run, verdict, planted = verified(rig, fault_proxy.lose_record())
     expect_found(run, verdict, {"lost": 1})
     expect_places(run, verdict, "lost", planted)
 
 
+@any_broker
 def proof_fault_lost_batch(rig):
     run, verdict, planted = verified(rig, fault_proxy.lose_batch())
     expect_found(run, verdict, {"lost": len(planted)})
     expect(places(verdict, "lost") <= planted_places(planted), told(run))
 
 
+@any_broker
 def proof_fault_swallowed_request(rig):
     run, verdict, planted = verified(rig, fault_proxy.swallow_request(), "--no-idempotent")
     expect_found(run, verdict, {"lost": len(planted)})
 
 
+@any_broker
 def proof_fault_doubled_batch(rig):
     run, verdict, planted = verified(rig, fault_proxy.double_batch(), "--no-idempotent")
     expect_found(run, verdict, {"doubled": len(planted)})
 
 
+@any_broker
 def proof_fault_repeated_record(rig):
     """A copy stands where another record was: the one is doubled, the other lost."""
     run, verdict, planted = verified(rig, fault_proxy.repeat_record())
@@ -77,12 +87,14 @@ def proof_fault_repeated_record(rig):
     expect_places(run, verdict, "lost", planted)
 
 
+@any_broker
 def proof_fault_swapped_records(rig):
     run, verdict, planted = verified(rig, fault_proxy.swap_records())
     expect_found(run, verdict, {"out of order": 1})
     expect_places(run, verdict, "out of order", planted)
 
 
+@any_broker
 def proof_fault_swapped_batches(rig):
     # read in pieces that hold several batches: the reader is behind
     run, verdict, planted = verified(rig, fault_proxy.swap_batches(), "--fetch-wait", "200ms",
@@ -91,6 +103,7 @@ def proof_fault_swapped_batches(rig):
     expect_places(run, verdict, "out of order", planted)
 
 
+@any_broker
 def proof_fault_corrupt_record(rig):
     """It is not what was sent, so what was sent is lost."""
     run, verdict, planted = verified(rig, fault_proxy.corrupt_record())
@@ -99,6 +112,7 @@ def proof_fault_corrupt_record(rig):
     expect_places(run, verdict, "lost", planted)
 
 
+@any_broker
 def proof_fault_refused_and_stored(rig):
     """The producer was told that it surely is not stored."""
     run, verdict, planted = verified(rig, fault_proxy.refuse_request(), "--no-idempotent")
@@ -106,6 +120,7 @@ def proof_fault_refused_and_stored(rig):
     expect(verdict["failed_count"] == len(planted), told(run))
 
 
+@any_broker
 def proof_fault_aborted_shown(rig):
     run, verdict, _ = verified(rig, fault_proxy.show_aborted(), "--txn-records", "10",
                                "--txn-partitions", "1", "--abort-share", "0.3", verb="txn")
@@ -115,6 +130,7 @@ def proof_fault_aborted_shown(rig):
     expect(verdict["aborted_transactions"] > 0, told(run))
 
 
+@any_broker
 def proof_fault_torn_transaction(rig):
     """One record of a committed transaction is missing, the others are there."""
     run, verdict, planted = verified(rig, fault_proxy.tear_transaction(), "--txn-records", "10",
