@@ -54,7 +54,7 @@ static void look_at_pause(struct load_outage *outage, struct load_pause *pause, 
 void load_outage_note(struct load_outage *outage, enum load_success kind, uint64_t now_ns)
 {
     struct load_pause *pause = &outage->pauses[kind];
-    uint64_t last_ns = atomic_load_explicit(&pause->last_ns, memory_order_relaxed);
+    unsigned long long last_ns = atomic_load_explicit(&pause->last_ns, memory_order_relaxed);
 
     if (!atomic_load_explicit(&outage->has_begun, memory_order_acquire))
         return;
