@@ -22,7 +22,7 @@
 #define STOP_MAX_NS (3 * NS_OF_S)      /* who wants to stop waits no longer for a silent broker */
 #define QUIET_NS NS_OF_S               /* all was read, and nothing came for so long */
 
-enum { LIMITS_MS = 1000, IDLE_MS = 300 };
+enum { LIMITS_MS = 1000, IDLE_MS = 300, IDENTITY_MS = 10000 };
 
 /* One run under way. */
 struct run {
@@ -136,12 +136,11 @@ static void take_worker(struct load_result *result, const struct load_stats *sta
 
 /* ---- sampling */
 
-/* Those of the result begin and end with the measured part; before it they are shown alone, behind
- * it (what is late is waited for) too. */
+/* Those of the result begin and end with the measured part; the others are shown alone. */
 static void sample(struct run *run, uint64_t now)
 {
-    uint64_t measure_ns = atomic_load_explicit(&run->shared.measure_ns, memory_order_relaxed);
-    uint64_t start_ns = atomic_load_explicit(&run->shared.start_ns, memory_order_relaxed);
+    uint64_t measure_ns = atomic_load(&run->shared.measure_ns);
+    uint64_t start_ns = atomic_load(&run->shared.start_ns);
     bool is_warmup = !run->is_measuring && now <= measure_ns + NS_OF_S;
     struct load_sample taken;
     double cpu_s;
@@ -550,10 +549,7 @@ static enum err run_all(struct run *run, char *problem, size_t problem_max)
                       workload->broker_pid != 0 ? workload->broker_pid
                                                 : load_process_find_broker(workload->brokers),
                       IDLE_MS);
-    load_identity_ask(run->result, workload->brokers, run->shared.topics[0],
-                      (int32_t)(workload->timeout_ns / 1000000 < INT32_MAX
-                                    ? workload->timeout_ns / 1000000
-                                    : INT32_MAX),
+    load_identity_ask(run->result, workload->brokers, run->shared.topics[0], IDENTITY_MS,
                       run->process.pid);
     measure_limits(run);
     load_view_begin(run->options->view, workload);
