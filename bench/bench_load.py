@@ -1,10 +1,9 @@
-"""load: the load tool itself: what it costs, how well it keeps its schedule, whether others measure
-the same.  compare: levee beside Apache Kafka by `levee bench compare`."""
+"""load: the load tool itself: what it costs (--verify: bench_account), how well it keeps its
+schedule, whether others measure the same.  compare: levee beside Apache Kafka by `levee bench compare`."""
 import json
 import pathlib
 import re
 import shutil
-import statistics
 import subprocess
 
 import bench_peer
@@ -56,21 +55,6 @@ def requests(args, report, levee, seconds):
                       ours, theirs, result["requests_count"] / result["duration_ns"] * 1e9))
 
 
-def verifying(args, report, levee, seconds, rounds):
-    words = ["e2e", "--size", "100", "--rate", "200k", "--batch", "64KiB", "--linger", "5ms",
-             "--warmup", "1s", "--duration", "%ds" % seconds]
-    costs = []
-    for _ in range(rounds):
-        plain = bench(args, levee, *words)
-        verified = bench(args, levee, *words, "--verify")
-        costs.append(verified["client_cpu_s"] / verified["stored_count"] * 1e6 -
-                     plain["client_cpu_s"] / plain["stored_count"] * 1e6)
-    value = statistics.median(costs)
-    report.text("$ levee bench " + " ".join(words) + " [--verify]")
-    report.figure("--verify, CPU of a million records", value * 1e3, "ms", "<= 50", value <= 0.05,
-                  "%.0f to %.0f" % (min(costs) * 1e3, max(costs) * 1e3))
-
-
 def schedule(args, report, levee, seconds):
     words = ["e2e", "--rate", "20k", "--warmup", "1s", "--duration", "%ds" % seconds]
     result = bench(args, levee, *words)
@@ -117,14 +101,13 @@ def agreement(args, report, levee, seconds):
 
 
 def load(args, report):
-    seconds, rounds = (3, 1) if args.quick else (10, 3)
+    seconds = 3 if args.quick else 10
     levee = bench_process.Levee(args.levee, args.work / "load")
     report.section("load", " ".join(levee.command()))
     try:
         levee.start()
         generation(args, report, levee, seconds)
         requests(args, report, levee, seconds)
-        verifying(args, report, levee, seconds, rounds)
         schedule(args, report, levee, seconds)
         closed_loop(args, report, levee, seconds)
         try:

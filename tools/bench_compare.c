@@ -39,6 +39,8 @@ static enum err run_side(void *context, uint32_t side, struct load_result **out)
 
     load_view_init(&view, NULL);
     err = load_agents_or_here(&options, out, problem, sizeof(problem));
+    if (err != OK && *bench_signal_flag() != 0)
+        return ERR_CANCELED; /* it was ended before it measured anything */
     if (err != OK)
         comparing->exit = cli_fail(err == ERR_INVALID ? CLI_USAGE : cli_exit_of(err), "%c (%s): %s",
                                    letters[side], comparing->sides[side].brokers, problem);
@@ -298,6 +300,8 @@ static enum cli_exit compare(struct comparing *comparing, struct load_comparison
         exit = print_comparison(comparing, comparison);
     if (exit == CLI_OK && comparing->exit != CLI_OK)
         exit = comparing->exit;
+    if (exit == CLI_OK && err == ERR_CANCELED && comparison->blocks_count == 0)
+        exit = cli_fail(CLI_FAILED, "ended before a block A B B A was whole: nothing to compare");
     if (exit == CLI_OK && err != OK && err != ERR_CANCELED)
         exit = cli_fail(cli_exit_of(err), "the comparison: %s", err_text(err));
     if (exit == CLI_OK && comparing->has_findings)

@@ -2,6 +2,7 @@
 a phone and a desk, and tells values under the pointer."""
 import os
 import pathlib
+import signal
 import subprocess
 
 import browser
@@ -129,6 +130,25 @@ def proof_compare_of_brokers(rig):
     comparison = next(line for line in run.out.splitlines() if line.startswith("{"))
     expect('"blocks":1' in comparison and "B better" not in comparison and
            "B worse" not in comparison, "%s", run.told())
+
+
+def proof_compare_is_ended_by_a_signal(rig):
+    """Whole blocks are told; without one there is nothing to tell."""
+    for until, code in (("block 2 of 3", 0), ("block 1 of 3", 1)):
+        proc = subprocess.Popen([rig.binary, "bench", "compare", rig.bootstrap, rig.bootstrap,
+                                 "--blocks", "3", "--rate", "500", "--duration", "1s", "--warmup",
+                                 "0s"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True)
+        told = ""
+        for line in proc.stderr:
+            told += line
+            if until in line:
+                proc.send_signal(signal.SIGINT)
+                break
+        out, err = proc.communicate(timeout=60)
+        expect(proc.returncode == code, "exit code %d: %s%s%s", proc.returncode, told, out, err)
+        expect(("1 blocks A B B A" in out) == (code == 0), "%s%s", out, err)
+        expect(code == 0 or "nothing to compare" in err, "%s", err)
 
 
 proof_compare_of_brokers.any_broker = True
