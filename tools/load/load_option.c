@@ -70,7 +70,7 @@ static const struct load_option rows[] = {
      "as it goes", P | X, LOAD_OPTION_TEXT, TEXT_FIELD(rate_text)},
     {"in-flight", NULL, "N", "closed loop: a producer has so many records under way, and sends when one is stored", P,
      LOAD_OPTION_COUNT, FIELD(in_flight_count), 0, 0, 0, 10000000},
-    {"records", "-n", "N", "stop after so many records", P, LOAD_OPTION_BIG, FIELD(records_max), 0, 0, 0, 0},
+    {"records", "-n", "N", "stop after so many records", P | C, LOAD_OPTION_BIG, FIELD(records_max), 0, 0, 0, 0},
     {"producers", NULL, "N", "producers of a topic, each with connections of its own", P | X, LOAD_OPTION_COUNT,
      FIELD(producers_count), 0, 0, 0, LOAD_CLIENTS_MAX},
     {"acks", NULL, "all|1|0", "what to wait for", P, LOAD_OPTION_ACKS, FIELD(acks)},

@@ -95,7 +95,7 @@ static void read_batch(struct load_reader *reader, const struct client_fetched *
 }
 
 /* May it read now?  A backlog is being made, it stays behind, partitions are being given up. */
-static bool may_pull(const struct load_reader *reader)
+static bool may_pull(const struct load_reader *reader, uint64_t now)
 {
     struct load_shared *shared = reader->shared;
 
@@ -105,6 +105,9 @@ static bool may_pull(const struct load_reader *reader)
         return false;
     if (load_shared_phase(shared) >= LOAD_PHASE_READ)
         return true;
+    if (load_shared_phase(shared) < LOAD_PHASE_RUN ||
+        now < atomic_load_explicit(&shared->start_ns, memory_order_relaxed))
+        return false; /* what was there before is read while it is counted */
     if (atomic_load_explicit(&shared->holds_consumers, memory_order_relaxed))
         return false;
     return reader->subscription != 0 ||
@@ -118,7 +121,7 @@ bool load_reader_turn(struct load_reader *reader, uint64_t now)
     for (int i = 0; i < BATCHES_A_TURN; i++) {
         struct client_fetched batch;
         enum err err;
-        if (!may_pull(reader))
+        if (!may_pull(reader, now))
             return false;
         err = client_fetcher_next_batch(reader->fetcher, &batch);
         if (err == OK) {

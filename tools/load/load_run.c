@@ -279,7 +279,11 @@ static bool is_over(struct run *run, uint64_t now)
 
     if (now >= atomic_load_explicit(&run->shared.end_ns, memory_order_relaxed))
         return true;
-    return has_producers && is_sent && (run->workload->records_max > 0 || one_is_broken(run));
+    if (!has_producers)
+        return run->workload->records_max > 0 &&
+               load_sampler_total(&run->sampler, LOAD_COUNTER_READ_ALL) >=
+                   run->workload->records_max;
+    return is_sent && (run->workload->records_max > 0 || one_is_broken(run));
 }
 
 /* How far is what was given from what was intended, at the end? */
@@ -352,13 +356,20 @@ static void measure(struct run *run)
     load_process_end(&run->process, &run->result->broker);
 }
 
+/* How long a silent broker is waited for. */
+static uint64_t patience_ns(const struct run *run)
+{
+    uint64_t timeout_ns = run->workload->timeout_ns;
+
+    return is_stopped(run) && timeout_ns > STOP_MAX_NS ? STOP_MAX_NS : timeout_ns;
+}
+
 /* Wait for a flag of all workers as long as something goes on. */
 static bool wait_for(struct run *run, size_t flag_offset, bool (*is_enough)(struct run *run))
 {
     run->progress_ns = now_ns(run);
     while (!all_workers(run, flag_offset)) {
-        uint64_t quiet_ns = now_ns(run) - run->progress_ns;
-        if (quiet_ns > run->workload->timeout_ns || (is_stopped(run) && quiet_ns > STOP_MAX_NS))
+        if (now_ns(run) - run->progress_ns > patience_ns(run))
             return false;
         if (is_enough != NULL && is_enough(run))
             return true;
@@ -389,15 +400,15 @@ static void drain(struct run *run)
 
     if (!wait_for(run, offsetof(struct load_worker, is_sent), NULL)) {
         run->result->is_partial = true;
-        load_shared_error(&run->shared, "records were not answered within %g s after the last one",
-                          (double)workload->timeout_ns / 1e9);
+        load_shared_error(&run->shared, "records were not answered: nothing came for %g s",
+                          (double)patience_ns(run) / 1e9);
     }
     load_sampler_intend(&run->sampler, atomic_load(&run->shared.end_ns));
     set_phase(run, LOAD_PHASE_READ);
     if (workload->subscriptions_count > 0 && workload->producers_count > 0 &&
         !wait_for(run, offsetof(struct load_worker, is_read), is_all_read))
         load_shared_error(&run->shared, "consumers did not come to the end: nothing new for %g s",
-                          (double)workload->timeout_ns / 1e9);
+                          (double)patience_ns(run) / 1e9);
 }
 
 /* ---- the account */
@@ -579,7 +590,7 @@ enum err load_run(const struct load_run_options *options, struct load_result **o
     if (err == OK) {
         run->shared.result = run->result;
         err = run_all(run, problem, problem_max);
-        load_topics_delete(&run->shared);
+        load_topics_delete(&run->shared, (uint32_t)(patience_ns(run) / 1000000));
     } else {
         snprintf(problem, problem_max, "%s", err_text(err));
     }

@@ -77,8 +77,7 @@ static void tell_failure(struct load_sender *sender, const struct client_deliver
                                     delivery->error_code == KAFKA_PRODUCER_FENCED))
         return;
     load_stats_add(sender->stats, LOAD_COUNTER_ERRORS, delivery->records_count);
-    load_shared_error(sender->shared, "%s/%d: records were not stored: %s%s", delivery->topic->name,
-                      (int)delivery->partition,
+    load_shared_error(sender->shared, "%s: records were not stored: %s%s", delivery->topic->name,
                       delivery->error_code != KAFKA_NONE ? kafka_error_name(delivery->error_code)
                                                          : err_text(delivery->err),
                       delivery->is_ambiguous ? " (they may have been)" : "");

@@ -19,15 +19,13 @@ struct session {
     int32_t timeout_ms;
 };
 
-static enum err open_session(const struct load_workload *workload, struct session *session,
-                             char *problem, size_t problem_max)
+static enum err open_session(const struct load_workload *workload, uint64_t timeout_ms,
+                             struct session *session, char *problem, size_t problem_max)
 {
     enum err err;
 
     arena_init(&session->arena, ARENA_BYTES);
-    session->timeout_ms =
-        (int32_t)(workload->timeout_ns / 1000000 < INT32_MAX ? workload->timeout_ns / 1000000
-                                                             : INT32_MAX);
+    session->timeout_ms = (int32_t)(timeout_ms < INT32_MAX ? timeout_ms : INT32_MAX);
     err = blocking_client_open(workload->brokers, session->timeout_ms, &session->client, problem,
                                problem_max);
     if (err != OK)
@@ -213,7 +211,8 @@ enum err load_topics_create(struct load_shared *shared, char *problem, size_t pr
 {
     const struct load_workload *workload = shared->workload;
     struct session session;
-    enum err err = open_session(workload, &session, problem, problem_max);
+    enum err err =
+        open_session(workload, workload->timeout_ns / 1000000, &session, problem, problem_max);
 
     if (err != OK)
         return err;
@@ -232,29 +231,32 @@ enum err load_topics_create(struct load_shared *shared, char *problem, size_t pr
 
 /* ---- deleting */
 
-static enum err delete (struct session *session, char *const *names, uint32_t count) {
+static enum err delete_some(struct session *session, char *const *names, uint32_t count)
+{
     struct delete_topics_request request;
     struct delete_topics_request_delete_topic_state topics[TOPICS_A_REQUEST];
-    struct wire_string by_name[TOPICS_A_REQUEST]; const void * answer;
+    struct wire_string by_name[TOPICS_A_REQUEST];
+    const void *answer;
 
-    codec_set_defaults(&delete_topics_request_desc, &request); for (uint32_t i = 0; i < count; i++){
+    codec_set_defaults(&delete_topics_request_desc, &request);
+    for (uint32_t i = 0; i < count; i++) {
         codec_set_struct_defaults(&delete_topics_request_delete_topic_state_struct, &topics[i]);
-        topics[i].name = wire_string(names[i]); by_name[i] = topics[i].name;}
-if (blocking_client_version(session->client, API_DELETE_TOPICS) >= 6)
-{
-    request.topics.items = topics;
-    request.topics.count = (int32_t)count;
-}
-else
-{
-    request.topic_names.items = by_name;
-    request.topic_names.count = (int32_t)count;
-}
-request.timeout_ms = session->timeout_ms;
-return blocking_client_call(session->client, API_DELETE_TOPICS, &request, &session->arena, &answer);
+        topics[i].name = wire_string(names[i]);
+        by_name[i] = topics[i].name;
+    }
+    if (blocking_client_version(session->client, API_DELETE_TOPICS) >= 6) {
+        request.topics.items = topics;
+        request.topics.count = (int32_t)count;
+    } else {
+        request.topic_names.items = by_name;
+        request.topic_names.count = (int32_t)count;
+    }
+    request.timeout_ms = session->timeout_ms;
+    return blocking_client_call(session->client, API_DELETE_TOPICS, &request, &session->arena,
+                                &answer);
 }
 
-void load_topics_delete(struct load_shared *shared)
+void load_topics_delete(struct load_shared *shared, uint32_t timeout_ms)
 {
     const struct load_workload *workload = shared->workload;
     struct session session;
@@ -262,14 +264,14 @@ void load_topics_delete(struct load_shared *shared)
 
     if (shared->topics == NULL || workload->topic[0] != '\0' || workload->keeps_topics)
         return;
-    if (open_session(workload, &session, problem, sizeof(problem)) != OK)
+    if (open_session(workload, timeout_ms, &session, problem, sizeof(problem)) != OK)
         return; /* the broker is gone: told already */
     for (uint32_t i = 0; i < workload->topics_count; i += TOPICS_A_REQUEST) {
         uint32_t left = workload->topics_count - i;
         uint32_t count = left < TOPICS_A_REQUEST ? left : TOPICS_A_REQUEST;
-        if (delete (&session, shared->topics + i, count) != OK)
+        if (delete_some(&session, shared->topics + i, count) != OK)
             break;
-        if (shared->outputs != NULL && delete (&session, shared->outputs + i, count) != OK)
+        if (shared->outputs != NULL && delete_some(&session, shared->outputs + i, count) != OK)
             break;
     }
     close_session(&session);

@@ -11,7 +11,7 @@
  * it. */
 must_use enum err load_topics_create(struct load_shared *shared, char *problem, size_t problem_max);
 
-/* Those that are the run's own, unless they are kept.  Errors are told in the result. */
-void load_topics_delete(struct load_shared *shared);
+/* Those that are the run's own, unless they are kept.  A broker that is gone is left alone. */
+void load_topics_delete(struct load_shared *shared, uint32_t timeout_ms);
 
 #endif
