@@ -32,13 +32,17 @@ class Agent:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
-        self.proc.send_signal(signal.SIGINT)
+    def __exit__(self, failed, *_):
+        if self.proc.poll() is None:
+            self.proc.send_signal(signal.SIGINT)
         try:
-            self.proc.wait(10)
+            self.proc.wait(20)
         except subprocess.TimeoutExpired:
             self.proc.kill()
             self.proc.wait()
+        if not failed:
+            expect(self.proc.returncode == 0, "an agent ended with exit code %d\n%s", self.proc.returncode,
+                   "" if self.proc.stdout.closed else self.proc.stdout.read()[-3000:])
 
 
 def connect(address):
@@ -155,12 +159,13 @@ def proof_agents_refuse(rig):
         for data in (b"GET / HTTP/1.1\r\n\r\n", struct.pack(">IB", 2**32 - 1, HELLO), b"\0\0\0\0\0",
                      struct.pack(">IBII", 9, HELLO, MAGIC, 99), struct.pack(">IBII", 9, HELLO, 1, VERSION)):
             with connect(agent.address) as connection:
-                connection.sendall(data)
-                connection.shutdown(socket.SHUT_WR)
                 try:
-                    expect(connection.recv(1) == b"", "answered %s", data)
-                except ConnectionResetError: # closed with something unread
-                    pass
+                    connection.sendall(data)
+                    connection.shutdown(socket.SHUT_WR)
+                    answer = connection.recv(1)
+                except OSError: # closed already, or with something unread
+                    answer = b""
+                expect(answer == b"", "answered %s", data)
         for text in (b"size=@/etc/passwd\n", b"payload-file=/etc/passwd\n", b"rate=trace:/etc/passwd\n",
                      b"json=/tmp/x\n", b"state=/tmp/x\n", b"nonsense=1\n", b"rate=many\n", b"x"):
             with connect(agent.address) as connection:
