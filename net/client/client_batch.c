@@ -89,6 +89,12 @@ static struct client_batch *from_free(struct client_batch_pool *pool)
     return batch;
 }
 
+uint64_t client_batch_cost_bytes(uint64_t records_bytes)
+{
+    return sizeof(struct client_batch) + BATCH_HEADER_BYTES + records_bytes +
+           TOKENS_FIRST * TOKEN_BYTES;
+}
+
 struct client_batch *client_batch_take(struct client_batch_pool *pool, uint32_t record_bytes,
                                        bool is_forced)
 {

@@ -73,6 +73,9 @@ void client_batch_pool_init(struct client_batch_pool *pool, uint64_t max_bytes,
 /* Every batch must be back. */
 void client_batch_pool_deinit(struct client_batch_pool *pool);
 
+/* What a batch costs at least that holds records of so many bytes. */
+uint64_t client_batch_cost_bytes(uint64_t records_bytes);
+
 /* An empty batch that takes a record of record_bytes.  is_forced: past the limit, for records that
  * are held already.  NULL: no room, or no memory. */
 must_use struct client_batch *client_batch_take(struct client_batch_pool *pool,

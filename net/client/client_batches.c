@@ -165,7 +165,8 @@ static enum err begin_batch(struct client_batches *batches, struct client_part *
     record_bytes = record_size(&first);
     if (record_bytes == 0)
         return ERR_INVALID;
-    if (record_bytes + BATCH_HEADER_BYTES > batches->options->request_max_bytes)
+    if (record_bytes + BATCH_HEADER_BYTES > batches->options->request_max_bytes ||
+        client_batch_cost_bytes(record_bytes) > batches->pool.max_bytes)
         return ERR_TOO_LARGE;
     batch = client_batch_take(&batches->pool, (uint32_t)record_bytes, is_forced);
     if (batch == NULL)

@@ -294,6 +294,8 @@ enum err client_producer_send(struct client_producer *producer, const struct cli
     if (err == ERR_FULL) {
         producer->wants_room = true;
         client_sender_flush(&producer->sender);
+        if (producer->batches.pending_count == 0) /* memory was refused: nothing else will end */
+            client_producer_deliver_soon(producer);
     }
     client_sender_note(&producer->sender);
     return err;

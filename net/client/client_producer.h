@@ -86,9 +86,9 @@ void client_producer_destroy(struct client_producer *producer, void (*closed)(vo
                              void *context);
 
 /* Take a record.  ERR_FULL: no room; call again after events->room.  ERR_TOO_LARGE: more than
- * max.request.size.  ERR_NOT_FOUND: no such partition.  ERR_REFUSED: outside of a
- * transaction, or after a fatal error.  A topic whose metadata is not there yet is
- * waited for, within delivery_timeout_ms. */
+ * max.request.size or buffer.memory.  ERR_NOT_FOUND: no such partition.  ERR_REFUSED: outside of a
+ * transaction, or after a fatal error.  ERR_INVALID: it can't be encoded.  ERR_NOMEM.  A topic
+ * whose metadata is not there yet is waited for, within delivery_timeout_ms. */
 must_use enum err client_producer_send(struct client_producer *producer,
                                        const struct client_record *record);
 

@@ -222,9 +222,13 @@ Test(client_producer, refuses_what_it_cannot_take)
     producer_rig_world(NULL);
     rig = producer_rig(0);
     rig->producing.request_max_bytes = 10000;
+    rig->producing.buffer_memory_bytes = 8000;
+    rig->producing.batch_bytes = 2000;
     producer_rig_run(rig, 0, 10);
     producer_rig_wait(rig, 60000);
     rig->value_bytes = 10001;
+    cr_assert(eq(int, producer_rig_send(rig, 10, 0, 0), ERR_TOO_LARGE));
+    rig->value_bytes = 8001; /* there will never be room for it */
     cr_assert(eq(int, producer_rig_send(rig, 10, 0, 0), ERR_TOO_LARGE));
     rig->value_bytes = 100;
     cr_assert(eq(int, producer_rig_send(rig, 10, PRODUCER_PARTITIONS, 0), ERR_NOT_FOUND));
@@ -270,5 +274,39 @@ Test(client_producer, options_that_contradict_each_other_are_refused)
     rig->has_closed = false;
     client_producer_destroy(out, producer_rig_closed, rig);
     cr_assert(sim_world_run_until(live.world, producer_rig_is_closed, rig, SIM_SECOND));
+    producer_rig_close(rig);
+}
+
+/* Nothing is pending whose end would make room: it is told all the same. */
+Test(client_producer, memory_that_is_refused_may_be_there_later)
+{
+    struct producer_rig *rig;
+    uint64_t token = 0;
+    uint32_t full_count = 0;
+
+    producer_rig_world(NULL);
+    rig = producer_rig(0);
+    rig->producing.linger_us = 0;
+    producer_rig_run(rig, 0, 0);
+    for (uint64_t n = 1; n < 12; n++) {
+        enum err err;
+
+        rig->loop.now_ns = clock_mono_ns(rig->loop.clock);
+        rig->has_room = false;
+        mem_fail_after(n);
+        err = producer_rig_send(rig, token, (int32_t)(n % PRODUCER_PARTITIONS), 0);
+        mem_fail_after(0);
+        cr_assert(err == OK || err == ERR_FULL || err == ERR_NOMEM, "%s", err_name(err));
+        token += err == OK;
+        if (err != ERR_FULL)
+            continue;
+        full_count++;
+        sim_world_run_for(live.world, SIM_SECOND);
+        cr_assert(rig->has_room);
+    }
+    cr_assert(lt(u32, 0, full_count));
+    cr_assert(lt(u64, 3, token));
+    producer_rig_wait(rig, 60000);
+    cr_assert(eq(u64, producer_count_fate(0, token, FATE_STORED), token));
     producer_rig_close(rig);
 }
