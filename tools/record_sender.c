@@ -1,6 +1,7 @@
 #include "tools/record_sender.h"
 
 #include "base/mem.h"
+#include "net/client/client_partitioner.h"
 #include "net/protocol/msg_init_producer_id.h"
 #include "net/protocol/msg_produce.h"
 #include "tools/output.h"
@@ -12,38 +13,13 @@
 
 enum { GATHER_BYTES = 512 << 10, RECORD_BYTES_MAX = 64 << 20, ARENA_BYTES = 64 << 20 };
 
-/* Kafka's default partitioner: murmur2 of the key (org.apache.kafka.common.utils.Utils). */
-static uint32_t murmur2(const uint8_t *bytes, size_t size_bytes)
-{
-    const uint32_t m = 0x5bd1e995;
-    uint32_t h = 0x9747b28cU ^ (uint32_t)size_bytes;
-    size_t whole = size_bytes & ~(size_t)3;
-
-    for (size_t i = 0; i < whole; i += 4) {
-        uint32_t k = (uint32_t)bytes[i] | (uint32_t)bytes[i + 1] << 8 |
-                     (uint32_t)bytes[i + 2] << 16 | (uint32_t)bytes[i + 3] << 24;
-        k *= m;
-        k ^= k >> 24;
-        k *= m;
-        h = h * m ^ k;
-    }
-    for (size_t i = size_bytes; i > whole; i--)
-        h ^= (uint32_t)bytes[i - 1] << 8 * (i - 1 - whole);
-    if (whole < size_bytes)
-        h *= m;
-    h ^= h >> 13;
-    h *= m;
-    return h ^ h >> 15;
-}
-
 static int32_t choose_partition(const struct record_sender *sender, const char *key,
                                 int32_t key_bytes)
 {
     if (sender->cli->partitions >= 0)
         return sender->cli->partitions;
     if (key_bytes >= 0)
-        return (int32_t)(murmur2((const uint8_t *)key, (size_t)key_bytes) & 0x7fffffffU) %
-               sender->topic.partition_count;
+        return client_partitioner_of_key(key, (size_t)key_bytes, sender->topic.partition_count);
     return sender->next_partition;
 }
 
