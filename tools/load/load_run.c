@@ -1,7 +1,6 @@
 #include "tools/load/load_run.h"
 
 #include "base/clock_system.h"
-#include "base/crc32c.h"
 #include "base/mem.h"
 #include "tools/load/load_environment.h"
 #include "tools/load/load_identity.h"
@@ -9,6 +8,7 @@
 #include "tools/load/load_option.h"
 #include "tools/load/load_process.h"
 #include "tools/load/load_sampler.h"
+#include "tools/load/load_shared_account.h"
 #include "tools/load/load_topics.h"
 
 #include <inttypes.h>
@@ -411,61 +411,6 @@ static void drain(struct run *run)
                           (double)patience_ns(run) / 1e9);
 }
 
-/* ---- the account */
-
-/* Of which topics a state is. */
-static uint64_t label_of(const struct load_workload *workload)
-{
-    return (uint64_t)workload->topics_count << 32 |
-           crc32c(0, workload->topic, strlen(workload->topic));
-}
-
-/* goes_on: a tool that is killed leaves a file which knows that there may be more. */
-static enum err save_account(struct run *run, bool goes_on)
-{
-    const char *path = run->workload->state_file;
-    enum err err = OK;
-
-    load_shared_lock(&run->shared);
-    if (path[0] != '\0' && run->shared.account != NULL)
-        err = load_account_save(run->shared.account, path, goes_on);
-    load_shared_unlock(&run->shared);
-    return err;
-}
-
-/* A new one, or the one that was kept. */
-static enum err open_account(struct run *run, char *problem, size_t problem_max)
-{
-    const struct load_workload *workload = run->workload;
-    struct load_shared *shared = &run->shared;
-    enum err err = ERR_NOT_FOUND;
-
-    if (workload->state_file[0] != '\0')
-        err = load_account_load(workload->state_file, workload->account_bytes, &shared->account);
-    if (err == ERR_NOT_FOUND) {
-        err = load_account_create(shared->run, workload->account_bytes, &shared->account);
-        if (err == OK)
-            load_account_set_label(shared->account, label_of(workload));
-    }
-    if (err == OK && load_account_label(shared->account) != label_of(workload)) {
-        snprintf(problem, problem_max, "%s is the account of other topics", workload->state_file);
-        return ERR_INVALID;
-    }
-    if (err == OK) {
-        shared->run = load_account_run(shared->account);
-        shared->first_producer = load_account_producers_count(shared->account);
-        err = load_account_reserve(shared->account, shared->first_producer,
-                                   workload->topics_count * workload->producers_count);
-    }
-    if (err == OK)
-        err = save_account(run, true);
-    if (err != OK)
-        snprintf(problem, problem_max, "the account%s%s: %s",
-                 workload->state_file[0] == '\0' ? "" : " in ", workload->state_file,
-                 err_text(err));
-    return err;
-}
-
 /* Workers end, what they counted is the result's. */
 static void end(struct run *run)
 {
@@ -484,7 +429,7 @@ static void end(struct run *run)
         result->late_count += run->sampler.intended_measured - sent_measured; /* never given */
     if (run->shared.account != NULL)
         load_account_close(run->shared.account, &result->verdict);
-    err = save_account(run, false);
+    err = load_shared_account_save(&run->shared, false);
     if (err != OK)
         load_shared_error(&run->shared, "%s: %s", workload->state_file, err_text(err));
     for (uint32_t i = 0; i < result->samples_count; i++)
@@ -521,7 +466,7 @@ static enum err prepare(struct run *run, char *problem, size_t problem_max)
         return err;
     }
     if (workload->verifies)
-        err = open_account(run, problem, problem_max);
+        err = load_shared_account_open(&run->shared, problem, problem_max);
     return err == OK ? load_topics_create(shared, problem, problem_max) : err;
 }
 
