@@ -191,10 +191,11 @@ static void print_verdicts(const struct load_report *report, FILE *file)
     if (report->results_count == 1)
         print_verdict(report->results[0], NULL, file);
     else if (good_count == report->results_count)
-        fprintf(file,
-                "<div class=\"banner good\"><b>&#10003; Exactly once.</b> <span>All %u runs: no "
-                "record lost, doubled, torn, out of order or corrupt.</span></div>\n",
-                good_count);
+        fprintf(
+            file,
+            "<div class=\"banner good\"><b>&#10003; Exactly once.</b> <span>%s: no record lost, "
+            "doubled, torn, out of order or corrupt.</span></div>\n",
+            report->comparison != NULL ? "Each run of both sides" : "All runs");
     else if (unknown_count == report->results_count)
         fputs("<div class=\"banner plain\"><b>Not verified.</b> Whether records were lost or "
               "doubled was not looked at (--verify).</div>\n",
