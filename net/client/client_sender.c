@@ -420,6 +420,8 @@ void client_sender_note(struct client_sender *sender)
 {
     struct loop *loop = loop_of(sender);
 
+    if (sender->is_stopped)
+        return;
     if (!timer_is_set(&sender->linger) && !list_is_empty(&sender->batches->lingering))
         timer_set(&loop->timers, &sender->linger, client_batches_linger_ns(sender->batches));
     if (!timer_is_set(&sender->expiry) && !list_is_empty(&sender->batches->ages)) {

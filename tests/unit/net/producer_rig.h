@@ -54,6 +54,7 @@ struct producer_rig {
     uint32_t tick_ms;
     uint32_t value_bytes;
     bool has_keys;
+    bool closes_when_told;
     bool is_random_partition;
     /* out */
     uint64_t delivered_count;

@@ -310,3 +310,45 @@ Test(client_producer, memory_that_is_refused_may_be_there_later)
     cr_assert(eq(u64, producer_count_fate(0, token, FATE_STORED), token));
     producer_rig_close(rig);
 }
+
+static void close_when_told(void *context, const struct client_delivery *delivery)
+{
+    struct producer_rig *rig = context;
+
+    producer_rig_delivered(context, delivery);
+    if (rig->closes_when_told) {
+        rig->closes_when_told = false;
+        loop_cancel_timer(&rig->loop, &rig->tick);
+        client_producer_destroy(rig->producer, producer_rig_closed, rig);
+    }
+}
+
+/* From inside of a delivery that its own timer brought: nothing of it runs later. */
+Test(client_producer, may_be_destroyed_by_a_delivery)
+{
+    struct client_producer_events events = {.delivered = close_when_told};
+    struct producer_rig *rig;
+
+    producer_rig_world(NULL);
+    rig = producer_rig(0);
+    rig->options.request_timeout_ms = 20000;
+    rig->producing.delivery_timeout_ms = 500;
+    producer_rig_run(rig, 0, 0);
+    client_producer_destroy(rig->producer, producer_rig_closed, rig);
+    cr_assert(sim_world_run_until(live.world, producer_rig_is_closed, rig, SIM_SECOND));
+    rig->has_closed = false;
+    rig->loop.now_ns = clock_mono_ns(rig->loop.clock);
+    cr_assert(
+        eq(int, client_producer_create(rig->cluster, &rig->producing, &events, rig, &rig->producer),
+           OK));
+    producer_rig_run(rig, 0, 100);
+    producer_rig_wait(rig, 60000);
+    sim_net_hold(&live.world->net, live.broker.node->host, rig->node->host, true);
+    rig->closes_when_told = true;
+    producer_rig_run(rig, 100, 5000);
+    rig->tick_ms = 1;
+    cr_assert(sim_world_run_until(live.world, producer_rig_is_closed, rig, 60 * SIM_SECOND));
+    sim_world_run_for(live.world, 30 * SIM_SECOND); /* what a timer left behind would run */
+    cr_assert(eq(u64, rig->delivered_count, rig->next_token));
+    cr_assert(lt(u64, 0, producer_count_fate(100, rig->next_token, FATE_AMBIGUOUS)));
+}
