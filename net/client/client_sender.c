@@ -217,6 +217,10 @@ static void gather(struct client_sender *sender, struct client_sender_node *node
         }
         if (next_step(sender, part) != CLIENT_PART_SEND)
             continue;
+        if (sender->is_transactional && !sender->events->may_send(sender->context, part)) {
+            part->place = CLIENT_PART_JOINING; /* it stood here since an earlier transaction */
+            continue;
+        }
         if (!collect(sender, call, part)) {
             part->place = CLIENT_PART_NODE;
             list_push_front(&parts, &part->place_node);

@@ -1282,6 +1282,14 @@ DEFECTS = [
            ("net/client/client_offsets_group.c", "            set_error(detail, (uint32_t)at, one->error_code);\n",
             "            set_error(detail, (uint32_t)at, $BUG ? 0 : one->error_code);\n")),
 
+    defect("place_of_another", "a partition that waits to be sent since an aborted transaction is in no new one",
+           [SIM],
+           ("net/client/client_sender.c",
+            "        if (sender->is_transactional && !sender->events->may_send(sender->context, part)) {\n"
+            "            part->place = CLIENT_PART_JOINING; /* it stood",
+            "        if (!$BUG && sender->is_transactional &&\n"
+            "            !sender->events->may_send(sender->context, part)) {\n"
+            "            part->place = CLIENT_PART_JOINING; /* it stood")),
     defect("parts_left_out", "of a producer's partitions every second one is forgotten at its end",
            ["test_client_producer", SIM],
            ("net/client/client_batches.c", "                return topic->parts[cursor->part++ - 1];\n",
