@@ -21,6 +21,14 @@ static bool is_alive(const struct model_room_transactor *transactor)
     return sim_node_is_running(transactor->room.node);
 }
 
+static void say(const struct model_room_transactor *transactor, const char *what)
+{
+    oracle_txn_say(transactor->txn, now_ns(transactor),
+                   "process %" PRIu32 " %s as %" PRId64 "/%d, transaction %" PRId64,
+                   transactor->room.options.id, what, transactor->producer_id,
+                   transactor->producer_epoch, transactor->transaction);
+}
+
 /* Only who was fenced, or whose transaction has timed out, is told so. */
 static bool is_fence(int16_t error)
 {
@@ -144,6 +152,8 @@ static void on_delivered(void *context, const struct client_delivery *delivery)
 
     if (!is_alive(transactor))
         return;
+    say(transactor,
+        delivery->err == OK ? kafka_error_name(delivery->error_code) : err_name(delivery->err));
     for (uint32_t i = 0;
          delivery->err == OK && delivery->error_code == KAFKA_NONE && i < delivery->records_count;
          i++)
@@ -225,6 +235,7 @@ static void on_ended(struct client_transaction_op *op, enum err err)
 
     if (!is_alive(transactor) || transactor->state != ROOM_TRANSACTOR_ENDING)
         return;
+    say(transactor, err_name(err));
     if (err == OK && op->error_code == KAFKA_NONE) {
         take_end(transactor);
         return;
@@ -243,6 +254,7 @@ static void end(struct model_room_transactor *transactor, bool commits)
 {
     transactor->commits = commits;
     transactor->state = ROOM_TRANSACTOR_ENDING;
+    say(transactor, commits ? "asks to commit" : "asks to abort");
     transactor->op = (struct client_transaction_op){.done = on_ended};
     if (commits && transactor->transaction != ORACLE_TXN_NONE)
         oracle_txn_commit_asked(transactor->txn, now_ns(transactor),
