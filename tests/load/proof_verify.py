@@ -47,8 +47,8 @@ def proof_groups(rig):
 
 
 def proof_the_highest_rate_is_found(rig):
-    run = rig.bench("produce", "--rate", "500", "--duration", "1", "--warmup", "0", "--partitions",
-                    "2", "--find-max", "p50=200us")
+    run = rig.bench("produce", "--rate", "2k", "--duration", "500ms", "--warmup", "0",
+                    "--partitions", "2", "--find-max", "p50=400us")
     expect(run.code in (0, 7), "%s", run.told())
     run = rig.bench("produce", "--rate", "100", "--duration", "1", "--warmup", "0", "--find-max",
                     "p50=1ns")

@@ -37,7 +37,10 @@ def main():
     parser.add_argument("--require", action="store_true", help="nothing is skipped; for CI")
     args = parser.parse_args()
     failed = 0
-    broker = broker_process.Levee(args.levee) if args.against == "levee" else broker_process.Kafka()
+    if args.against == "levee":  # new groups begin at once
+        broker = broker_process.Levee(args.levee, ["group.initial.rebalance.delay.ms=0"])
+    else:
+        broker = broker_process.Kafka()
     try:
         try:
             broker.start()
