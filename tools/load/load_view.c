@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 enum { TIME_MAX = 24 };
@@ -52,7 +53,7 @@ void load_view_begin(struct load_view *view, const struct load_workload *workloa
     char text[LOAD_WORD_MAX * 4];
 
     snprintf(text, sizeof(text),
-             "%s: %u topics of %u partitions, records of %s bytes, %u producers (%s%s), "
+             "%s: %u topics of %u partitions, records of %s, %u producers (%s%s), "
              "%u consumers",
              workload->name, (unsigned)workload->topics_count, (unsigned)workload->partitions_count,
              workload->size_text, (unsigned)(workload->topics_count * workload->producers_count),
@@ -93,6 +94,30 @@ static void remember(struct load_view *view, uint64_t ns)
     view->history_ns[view->history_count - 1] = ns;
 }
 
+/* Columns of the terminal; 0: not known. */
+static size_t columns_of(const struct load_view *view)
+{
+    struct winsize size = {0};
+
+    return ioctl(fileno(view->file), TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+/* Drawn over the last one, so it must not be longer than a line of the terminal. */
+static void draw(struct load_view *view, const char *line)
+{
+    size_t columns = columns_of(view);
+    size_t size = strlen(line);
+    char spark[LOAD_VIEW_HISTORY * 4];
+
+    if (columns > 1 && size >= columns)
+        size = columns - 1;
+    sparkline(view, spark, sizeof(spark));
+    fprintf(view->file, "\r\033[K%.*s", (int)size, line);
+    if (columns == 0 || size + 2 + view->history_count < columns)
+        fprintf(view->file, "  %s", spark);
+    view->has_line = true;
+}
+
 void load_view_sample(struct load_view *view, const struct load_sample *sample, bool is_warmup)
 {
     const struct load_latency *latency = sample->e2e.count > 0 ? &sample->e2e : &sample->produce;
@@ -100,28 +125,28 @@ void load_view_sample(struct load_view *view, const struct load_sample *sample, 
     char p50[TIME_MAX];
     char p99[TIME_MAX];
     char most[TIME_MAX];
-    char spark[LOAD_VIEW_HISTORY * 4];
+    char errors[48] = "";
+    char line[512];
 
-    if (view->file == NULL || seconds <= 0)
+    if (view->file == NULL || seconds < 0.1) /* the end of a run: nothing to see */
         return;
     load_view_time(latency->p50_ns, p50, sizeof(p50));
     load_view_time(latency->p99_ns, p99, sizeof(p99));
     load_view_time(latency->max_ns, most, sizeof(most));
-    remember(view, latency->p99_ns);
-    sparkline(view, spark, sizeof(spark));
-    fprintf(
-        view->file,
-        "%s%4.0f s%s  %8.0f rec/s  %7.1f MB/s  read %8.0f/s  p50 %s  p99 %s  max %s  lag %" PRIu64
-        "  late %" PRIu64 "%s%s",
-        view->is_terminal ? "\r\033[K" : "", (double)sample->at_ns / 1e9,
-        is_warmup ? " warm-up" : "", (double)sample->stored_count / seconds,
-        (double)sample->stored_bytes / 1e6 / seconds, (double)sample->read_count / seconds, p50,
-        p99, most, sample->lag_count, sample->late_count, view->is_terminal ? "  " : "\n",
-        view->is_terminal ? spark : "");
     if (sample->error_count > 0)
-        fprintf(view->file, "%s%" PRIu64 " errors%s", view->is_terminal ? "  " : "     ",
-                sample->error_count, view->is_terminal ? "" : "\n");
-    view->has_line = view->is_terminal;
+        snprintf(errors, sizeof(errors), "  %" PRIu64 " errors", sample->error_count);
+    snprintf(line, sizeof(line),
+             "%4.0f s%s %8.0f rec/s %6.1f MB/s  p50 %s  p99 %s  max %s  read %.0f/s  lag %" PRIu64
+             "  late %" PRIu64 "%s",
+             (double)sample->at_ns / 1e9, is_warmup ? " warm-up" : "",
+             (double)sample->stored_count / seconds, (double)sample->stored_bytes / 1e6 / seconds,
+             p50, p99, most, (double)sample->read_count / seconds, sample->lag_count,
+             sample->late_count, errors);
+    remember(view, latency->p99_ns);
+    if (view->is_terminal)
+        draw(view, line);
+    else
+        fprintf(view->file, "%s\n", line);
     fflush(view->file);
 }
 
