@@ -147,7 +147,8 @@ static enum err take_batch(struct audit *audit, const struct client_fetched *bat
     audit->visited = batch->partition;
     audit->batches_count++;
     if (!is_committed) {
-        audit->records_count += (uint64_t)batch->header.record_count;
+        if (!batch_is_control(&batch->header))
+            audit->records_count += (uint64_t)batch->header.record_count;
         return verify_partition_batch(partition, &batch->header, batch->bytes);
     }
     if (batch->is_visible)
