@@ -528,3 +528,51 @@ Test(client_transaction, a_partition_that_is_not_there_holds_no_abort_up)
     (void)producer_rig_wait_op(rig, 60000);
     producer_rig_close(rig);
 }
+
+/* A partition that waited for its leader when a transaction was aborted waits there still: what the
+ * next one sends to it belongs to that one all the same. */
+static void wait_at_the_leader(bool is_version_1)
+{
+    struct producer_rig *rig;
+    uint64_t token;
+
+    producer_rig_world(NULL);
+    rig = transactional(0, "a");
+    rig->force_version_1 = is_version_1;
+    start(rig);
+    cr_assert(eq(int, init(rig), OK));
+    cr_assert(eq(int, client_transaction_begin(rig->producer), OK));
+    token = put(rig, 0, 30, 1);
+    cr_assert(eq(int, commit(rig), OK));
+    outcomes[1] = COMMITTED;
+    cr_assert(eq(int, client_transaction_begin(rig->producer), OK));
+    token = put(rig, token, 30, 2);
+    sim_world_run_for(live.world, 200 * SIM_MS); /* it has joined */
+    sim_node_crash(live.broker.node, SIM_KILL);
+    sim_world_run_for(live.world, 200 * SIM_MS);
+    rig->loop.now_ns = clock_mono_ns(rig->loop.clock);
+    token = put(rig, token, 30, 2);
+    sim_world_run_for(live.world, 100 * SIM_MS);
+    client_transaction_abort(rig->producer, producer_rig_op(rig));
+    sim_node_start(live.broker.node);
+    cr_assert(sim_world_run_until(live.world, live_is_ready, NULL, 60 * SIM_SECOND));
+    cr_assert(eq(int, producer_rig_wait_op(rig, WAIT_MS), OK));
+    outcomes[2] = ABORTED;
+    cr_assert(eq(int, client_transaction_begin(rig->producer), OK));
+    token = put(rig, token, 30, 3);
+    cr_assert(eq(int, commit(rig), OK));
+    cr_assert(lt(u64, 0, rig->op.asked_ns));
+    outcomes[3] = COMMITTED;
+    check_outcomes(token);
+    producer_rig_close(rig);
+}
+
+Test(client_transaction, what_waited_at_its_leader_is_in_the_next_one_in_version_2)
+{
+    wait_at_the_leader(false);
+}
+
+Test(client_transaction, what_waited_at_its_leader_is_in_the_next_one_in_version_1)
+{
+    wait_at_the_leader(true);
+}
