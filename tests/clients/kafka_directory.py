@@ -86,10 +86,7 @@ def main():
         check(results, "levee, while a transaction of Kafka's is open", consume(levee.bootstrap),
               committed)
         open_producer = producers[0]
-        open_producer.connection = raw_transaction.raw.Connection(levee.bootstrap, timeout_s=30)
-        open_producer.again(
-            "FindCoordinator", 4, {"KeyType": 1, "CoordinatorKeys": [open_producer.id]},
-            lambda a: a["Coordinators"][0]["ErrorCode"])
+        open_producer.moved(levee.bootstrap)
         open_producer.send(TOPIC, text(9001))
         open_producer.end(True)
         committed += [9000, 9001, 9100]

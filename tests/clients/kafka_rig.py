@@ -173,8 +173,8 @@ class Broker:
         self.settings["controller.quorum.voters"] = "1@" + controller
         self.settings.update(settings or {})
 
-    def start(self, timeout_s=90):
-        """Start, or start again after stop() or kill(); returns when clients are accepted."""
+    def format(self):
+        """The directory as Kafka's storage tool leaves it, once; returns the path of the properties."""
         self.directory.mkdir(parents=True, exist_ok=True)
         properties = self.directory / "server.properties"
         properties.write_text("".join("%s=%s\n" % kv for kv in self.settings.items()))
@@ -183,6 +183,11 @@ class Broker:
                                   "--cluster-id", "bGV2ZWUtcmVmZXJlbmNlLQ", timeout=60)
             if code:
                 raise RigError("storage format failed: " + out + err)
+        return properties
+
+    def start(self, timeout_s=90):
+        """Start, or start again after stop() or kill(); returns when clients are accepted."""
+        properties = self.format()
         self.log = open(self.directory / "broker.log", "a")
         self.proc = subprocess.Popen(
             java_command("kafka.Kafka", properties, heap_mb=self.heap_mb, log_level="info"),

@@ -283,10 +283,12 @@ def record(offset_delta, key, value, headers=(), timestamp_delta=0, attributes=0
 
 def batch(values=(b"v",), base_offset=0, leader_epoch=-1, magic=2, attributes=0, timestamp=1000,
           producer_id=-1, producer_epoch=-1, base_sequence=-1, max_timestamp=None, key=b"k",
-          last_offset_delta=None, count=None, crc=None, records=None, length=None, codec=None):
-    """A record batch with these values.  Every header field can be made wrong."""
+          keys=None, last_offset_delta=None, count=None, crc=None, records=None, length=None,
+          codec=None):
+    """A record batch with these values, all of one key or each of its own.  Every header field can
+    be made wrong."""
     if records is None:
-        records = b"".join(record(i, key, v) for i, v in enumerate(values))
+        records = b"".join(record(i, keys[i] if keys else key, v) for i, v in enumerate(values))
     if codec == "gzip":
         records, attributes = gzip.compress(records, mtime=0), attributes | 1
     body = struct.pack(
@@ -298,8 +300,28 @@ def batch(values=(b"v",), base_offset=0, leader_epoch=-1, magic=2, attributes=0,
         head + body
 
 
-def read_batches(data):
-    """What a Fetch answer holds: a list of batch headers with their records' values."""
+def read_records(data, count):
+    """Offset delta, key and value of each record of a batch's uncompressed records."""
+    found, r = [], Reader(data)
+    for _ in range(count):
+        r.varint()
+        r.take(1)
+        r.varint()
+        delta = r.varint()
+        pair = []
+        for _ in range(2):
+            n = r.varint()
+            pair.append(None if n < 0 else r.take(n))
+        for _ in range(2 * r.varint()):
+            n = r.varint()
+            r.take(max(n, 0))
+        found.append((delta, *pair))
+    return found
+
+
+def read_batches(data, packed=False):
+    """What a Fetch answer holds: a list of batch headers with their records' values; packed: with
+    the records as they are, too."""
     found, pos = [], 0
     while pos + 61 <= len(data or b""):
         base, length, epoch, magic, crc = struct.unpack_from(">qiiBI", data, pos)
@@ -310,18 +332,8 @@ def read_batches(data):
             ">hiqqqhii", body)
         keys, values = [], []
         if not attributes & 7:
-            r = Reader(body[40:])
-            for _ in range(count):
-                r.varint()
-                r.take(1)
-                r.varint()
-                r.varint()
-                for into in (keys, values):
-                    n = r.varint()
-                    into.append(None if n < 0 else r.take(n))
-                for _ in range(2 * r.varint()):
-                    n = r.varint()
-                    r.take(max(n, 0))
+            records = read_records(body[40:], count)
+            keys, values = [k for _, k, _ in records], [v for _, _, v in records]
         found.append({
             "BaseOffset": base, "LeaderEpoch": epoch, "Magic": magic, "CrcOk": crc == crc32c(body),
             "Attributes": attributes, "LastOffsetDelta": delta, "BaseTimestamp": first,
@@ -331,6 +343,8 @@ def read_batches(data):
             found[-1]["Keys"] = keys
         if attributes & 7:
             found[-1]["Compressed"] = body[40:]
+        if packed:
+            found[-1]["Packed"] = body[40:]
         pos += 12 + length
     return found
 

@@ -35,11 +35,11 @@ class Producer:
                 raise Refused("%s: error %d" % (api, code(answer)))
             time.sleep(0.02)
 
-    def send(self, topic, *values, partition=0, timestamp=None, codec=None):
+    def send(self, topic, *values, partition=0, timestamp=None, codec=None, keys=None):
         """One batch; returns its base offset."""
         sequence = self.sequences.get((topic, partition), 0)
         records = raw.batch(values, timestamp=timestamp or int(time.time() * 1000), attributes=0x10,
-                            producer_id=self.pid, producer_epoch=self.epoch, codec=codec,
+                            producer_id=self.pid, producer_epoch=self.epoch, codec=codec, keys=keys,
                             base_sequence=sequence)
         answer = self.again("Produce", 12, {
             "TransactionalId": self.id, "Acks": -1, "TimeoutMs": 10000, "TopicData": [
@@ -67,6 +67,13 @@ class Producer:
         found = self.again("DescribeTransactions", 0, {"TransactionalIds": [self.id]},
                            lambda a: a["TransactionStates"][0]["ErrorCode"])
         return found["TransactionStates"][0]["TransactionState"]
+
+    def moved(self, bootstrap):
+        """The id's coordinator is there now."""
+        self.connection.close()
+        self.connection = raw.Connection(bootstrap, timeout_s=30)
+        self.again("FindCoordinator", 4, {"KeyType": 1, "CoordinatorKeys": [self.id]},
+                   lambda a: a["Coordinators"][0]["ErrorCode"])
 
     def close(self):
         self.connection.close()

@@ -9,7 +9,7 @@ broker, /metrics against what was done, the main job on the distribution's packa
 kill -9, the same with transactions and a job that copies them ($LEVEE_JOB_KILLS kills, 4 if unset),
 the client room against levee, against Apache Kafka and two nodes of it, of which one dies, its
 producer against both, groups in which the client room and Kafka's consumers meet, Kafka's dump tool
-on a stopped directory, and levee on one of Kafka's with transactions.
+on a stopped directory, levee on one of Kafka's with transactions, and both in turn on compacted topics.
 `ok NAME` or `FAIL NAME` a stage, then `N passed, N failed`.
 """
 import argparse
@@ -108,6 +108,8 @@ def main():
             HERE / "room_group.py", "--levee", binary, *kafka], 400))
     results.append(stage("Kafka's directory", [
         HERE / "kafka_directory.py", "--levee", binary], 300))
+    results.append(stage("compacted directory", [
+        HERE / "compacted_directory.py", "--levee", binary], 300))
     passed = sum(map(bool, results))
     print("%d passed, %d failed" % (passed, len(results) - passed))
     return 0 if passed == len(results) else 1
