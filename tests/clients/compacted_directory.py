@@ -218,7 +218,8 @@ def clean_offset(directory, topic):
 
 
 def let_it_clean(client, data):
-    """Until all closed segments are compacted, but for a transaction that ends behind them."""
+    """Until all closed segments are compacted, but for a transaction that ends behind them; up to
+    where each topic surely is."""
     client.set_lag(0)
     end = time.monotonic() + CLEAN_SECONDS
     for topic in TOPICS:
@@ -231,6 +232,7 @@ def let_it_clean(client, data):
                     topic, clean_offset(data, topic), active))
             time.sleep(0.2)
     client.set_lag(NEVER_MS)
+    return {topic: clean_offset(data, topic) - ROUND_OFFSETS for topic in TOPICS}
 
 
 def forget_marks(data):
@@ -274,6 +276,18 @@ class Checks:
                     topic, len(more), twice)
         self.say(name, why)
 
+    def aborted_gone(self, name, served, load, cleaned):
+        """Nor is anything of it left where a compaction went, for read_uncommitted to find."""
+        why = ""
+        for topic in TOPICS:
+            aborted = {o for o, _, _, outcome in load.written[topic].records
+                       if not outcome["committed"] and o < cleaned[topic]}
+            left = [r[0] for r in served[topic, False] if r[0] in aborted]
+            if left or not aborted:
+                why += "%s: %d of %d aborted records, the first at %s; " % (
+                    topic, len(left), len(aborted), left[:1])
+        self.say(name, why)
+
     def smaller(self, name, served, load):
         """A compaction took place at all."""
         why = ""
@@ -293,9 +307,10 @@ class Checks:
                     len(right[view]), len(other), other[0][0] if other else "(order)")
         self.say(name, why)
 
-    def all(self, who, served, load):
+    def all(self, who, served, load, cleaned):
         self.newest("%s: the newest value of each key" % who, served, load)
         self.no_aborted("%s: nothing that was aborted" % who, served, load)
+        self.aborted_gone("%s: nor is it kept" % who, served, load, cleaned)
         self.smaller("%s: older values are gone" % who, served, load)
 
 
@@ -305,7 +320,7 @@ def judge(checks, binary, kafka, levee, data):
     client = Client(levee.bootstrap)
     client.make_topics()
     load.run(client, b"first", ROUNDS)
-    let_it_clean(client, data)
+    cleaned = let_it_clean(client, data)
     open_outcome = {"committed": False}
     open_producer = raw_transaction.Producer(levee.bootstrap, "compacted-open", timeout_ms=600000)
     for topic in TOPICS:
@@ -313,7 +328,7 @@ def judge(checks, binary, kafka, levee, data):
     ours = client.served()
     client.close()
     levee.stop()
-    checks.all("levee compacted", ours, load)
+    checks.all("levee compacted", ours, load, cleaned)
 
     kafka.start()
     client = Client("127.0.0.1:%d" % kafka.port)
@@ -323,11 +338,11 @@ def judge(checks, binary, kafka, levee, data):
     open_producer.end(True)
     open_outcome["committed"] = True
     load.run(client, b"second", LATER_ROUNDS)
-    let_it_clean(client, data)
+    cleaned = let_it_clean(client, data)
     theirs = client.served()
     client.close()
     kafka.stop()
-    checks.all("Kafka compacted it again", theirs, load)
+    checks.all("Kafka compacted it again", theirs, load, cleaned)
 
     forget_marks(data)
     levee.start()
@@ -335,8 +350,8 @@ def judge(checks, binary, kafka, levee, data):
     ours = client.served()
     checks.same("levee serves what Kafka compacted", theirs, ours)
     load.run(client, b"third", LATER_ROUNDS)
-    let_it_clean(client, data)
-    checks.all("levee compacted Kafka's", client.served(), load)
+    cleaned = let_it_clean(client, data)
+    checks.all("levee compacted Kafka's", client.served(), load, cleaned)
     client.close()
 
 
@@ -346,8 +361,10 @@ def main():
     args = parser.parse_args()
     checks = Checks()
     kafka = kafka_rig.Broker(kafka_rig.free_port(), settings=CLEANER)
-    levee = broker_process.Levee(str(pathlib.Path(args.levee).resolve()), [
-        "node.id=1", "levee.checkpoint.interval.ms=500", *("%s=%s" % pair for pair in CLEANER.items())], directory=kafka.directory)
+    settings = {"node.id": "1", "levee.checkpoint.interval.ms": "500", **CLEANER}
+    levee = broker_process.Levee(str(pathlib.Path(args.levee).resolve()),
+                                 ["%s=%s" % pair for pair in settings.items()],
+                                 directory=kafka.directory)
     try:
         kafka.format()
         judge(checks, args.levee, kafka, levee, kafka.directory / "data")
