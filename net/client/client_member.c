@@ -149,6 +149,8 @@ void client_member_lose(struct client_member *member, bool forgets_id)
     member->state = CLIENT_MEMBER_LOST;
     move_set(&member->removed, &member->owned);
     tell_revoked(member, true);
+    if (member->is_closing)
+        return; /* it was destroyed meanwhile: no timer of it may be left */
     if (member->attempt > 0)
         client_member_join_later(member);
     else

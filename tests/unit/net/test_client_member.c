@@ -25,6 +25,7 @@ struct follower {
     int16_t fatal_code;
     bool is_fatal;
     bool is_open;
+    bool ends_when_lost;
 };
 
 static struct follower followers[MEMBERS_MAX];
@@ -83,6 +84,8 @@ static void on_revoked(void *context, const struct client_member_partition *remo
     }
     if (is_lost) {
         follower->lost_count++;
+        if (follower->ends_when_lost)
+            client_member_destroy(follower->member, rig_on_closed, NULL);
         return;
     }
     follower->revoked_count++;
@@ -296,6 +299,21 @@ Test(client_member, what_is_given_up_is_not_lost_once_more)
     sim_net_hold(&live.world->net, followers[0].client->node->host, live.broker.node->host, false);
     followers[0].answers_ms = 0;
     settle();
+}
+
+/* Several joins have failed by then, so that the next one would wait. */
+Test(client_member, may_be_destroyed_when_it_is_told_of_a_loss)
+{
+    begin();
+    followers[0].ends_when_lost = true;
+    join(0, CLIENT_ASSIGNOR_COOPERATIVE_STICKY);
+    settle();
+    followers[0].member->is_outdated = true;
+    loop_defer(&followers[0].client->loop, &followers[0].member->task);
+    sim_node_crash(live.broker.node, SIM_KILL);
+    rig_until(&rig_has_closed, 120 * SIM_SECOND);
+    cr_assert(eq(u32, followers[0].lost_count, 1));
+    run_ms(10000); /* no timer of it is left */
 }
 
 Test(client_member, joins_anew_when_the_broker_has_forgotten_it)
