@@ -51,7 +51,7 @@ void client_batch_pool_deinit(struct client_batch_pool *pool)
 /* CBA-2: room for so much more, at the cost of free batches. */
 static bool make_room(struct client_batch_pool *pool, uint64_t wanted_bytes)
 {
-    if (pool->used_bytes + wanted_bytes > pool->max_bytes)
+    if (pool->used_bytes > 0 && pool->used_bytes + wanted_bytes > pool->max_bytes)
         return false;
     while (!list_is_empty(&pool->free) &&
            pool->used_bytes + pool->free_bytes + wanted_bytes > pool->max_bytes)

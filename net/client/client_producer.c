@@ -60,7 +60,7 @@ static bool has_room(const struct client_producer *producer)
 {
     const struct client_batch_pool *pool = &producer->batches.pool;
 
-    return !list_is_empty(&pool->free) ||
+    return !list_is_empty(&pool->free) || pool->used_bytes == 0 ||
            pool->used_bytes + pool->batch_bytes + sizeof(struct client_batch) <= pool->max_bytes;
 }
 

@@ -155,6 +155,20 @@ Test(client_producer, says_when_it_is_full_and_when_there_is_room)
     producer_rig_close(rig);
 }
 
+/* However little memory it may use, it takes one batch. */
+Test(client_producer, works_where_a_batch_is_all_that_it_may_hold)
+{
+    struct producer_rig *rig;
+
+    producer_rig_world(NULL);
+    rig = producer_rig(0);
+    rig->producing.buffer_memory_bytes = 16384;
+    producer_rig_run(rig, 0, 1000);
+    producer_rig_wait(rig, 600000);
+    producer_check(0, 1000);
+    producer_rig_close(rig);
+}
+
 /* CPR-4: what is refused for good costs an epoch, and what follows is stored all the same. */
 Test(client_producer, what_is_too_large_fails_alone)
 {
