@@ -90,6 +90,7 @@ static bool close_if_ended(struct client_producer *producer)
     void *context = producer->closed_context;
 
     if (!producer->is_closing || !client_sender_is_idle(&producer->sender) ||
+        !list_is_empty(&producer->sender.finished) || /* to be told: destroyed by an event */
         !client_identity_is_idle(&producer->identity) ||
         !client_transaction_is_idle(&producer->transaction))
         return false;

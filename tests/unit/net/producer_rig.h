@@ -56,6 +56,7 @@ struct producer_rig {
     bool has_keys;
     bool closes_when_told;
     bool is_random_partition;
+    bool ends_with_room; /* the producer is destroyed when there is room again */
     /* out */
     uint64_t delivered_count;
     uint64_t full_count;
@@ -98,9 +99,18 @@ static inline void producer_rig_delivered(void *context, const struct client_del
     rig->delivered_count += delivery->records_count;
 }
 
+static inline void producer_rig_closed(void *context)
+{
+    ((struct producer_rig *)context)->has_closed = true;
+}
+
 static inline void producer_rig_room(void *context)
 {
-    ((struct producer_rig *)context)->has_room = true;
+    struct producer_rig *rig = context;
+
+    rig->has_room = true;
+    if (rig->ends_with_room)
+        client_producer_destroy(rig->producer, producer_rig_closed, rig);
 }
 
 static inline void producer_rig_fatal(void *context, int16_t error_code, enum err err)
@@ -111,11 +121,6 @@ static inline void producer_rig_fatal(void *context, int16_t error_code, enum er
     rig->has_failed = true;
     rig->fatal_code = error_code;
     rig->fatal_err = err;
-}
-
-static inline void producer_rig_closed(void *context)
-{
-    ((struct producer_rig *)context)->has_closed = true;
 }
 
 /* ---- sending */

@@ -169,6 +169,37 @@ Test(client_producer, works_where_a_batch_is_all_that_it_may_hold)
     producer_rig_close(rig);
 }
 
+static bool has_closed(void *context)
+{
+    return ((struct producer_rig *)context)->has_closed;
+}
+
+/* CPR-2: also where it is destroyed by who is told of room. */
+Test(client_producer, may_be_destroyed_when_it_tells_of_room)
+{
+    struct producer_rig *rig;
+    uint64_t token = 0;
+
+    producer_rig_world(NULL);
+    rig = producer_rig(0);
+    rig->producing.buffer_memory_bytes = 100000;
+    rig->producing.batch_bytes = 4000;
+    rig->producing.delivery_timeout_ms = 2000;
+    rig->ends_with_room = true;
+    producer_rig_run(rig, 0, 0);
+    sim_world_run_for(live.world, SIM_SECOND);
+    sim_node_crash(live.broker.node, SIM_KILL);
+    while (token < 200)
+        cr_assert(eq(int, producer_rig_send(rig, token++, 0, 0), OK));
+    sim_world_run_for(live.world, SIM_SECOND);
+    rig->loop.now_ns = clock_mono_ns(rig->loop.clock);
+    while (producer_rig_send(rig, token, 0, 0) == OK)
+        token++;
+    cr_assert(lt(u64, 400, token));
+    cr_assert(sim_world_run_until(live.world, has_closed, rig, 60 * SIM_SECOND));
+    cr_assert(eq(u64, producer_count_fate(0, token, FATE_FAILED), token));
+}
+
 /* CPR-4: what is refused for good costs an epoch, and what follows is stored all the same. */
 Test(client_producer, what_is_too_large_fails_alone)
 {
