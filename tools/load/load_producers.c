@@ -4,11 +4,6 @@
 
 enum { BURST = 1024 };
 
-static uint64_t share_of(uint64_t total, uint32_t worker, uint32_t workers)
-{
-    return total / workers + (worker < total % workers ? 1 : 0);
-}
-
 enum err load_producers_open(struct load_producers *producers, struct load_shared *shared,
                              struct load_stats *stats, struct load_room *room, uint32_t worker)
 {
@@ -18,18 +13,21 @@ enum err load_producers_open(struct load_producers *producers, struct load_share
                          ? 0
                          : workload->topics_count * workload->producers_count;
     uint32_t threads = workload->threads_count;
+    uint32_t shares = load_workload_shares(workload);
+    uint64_t things = load_workload_things(workload);
     enum err err = OK;
 
     *producers = (struct load_producers){.shared = shared, .churn_at_ns = UINT64_MAX};
+    if (total <= worker)
+        return OK;
     producers->records_left =
-        workload->records_max == 0 ? UINT64_MAX : share_of(workload->records_max, worker, threads);
+        things == UINT64_MAX ? UINT64_MAX : load_workload_part(things, worker, shares);
     pacing.share = worker;
-    pacing.shares = threads;
+    pacing.shares = shares;
     if (workload->is_open_loop)
         err = pacer_init(&producers->pacer, &pacing);
-    if (err != OK || total <= worker)
-        return err;
-    producers->senders = mem_alloc(sizeof(*producers->senders) * share_of(total, worker, threads));
+    producers->senders =
+        mem_alloc(sizeof(*producers->senders) * load_workload_part(total, worker, threads));
     for (uint32_t i = worker; i < total && err == OK; i += threads) {
         struct load_sender *sender = &producers->senders[producers->count++];
         *sender = (struct load_sender){.shared = shared,

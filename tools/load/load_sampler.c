@@ -31,7 +31,13 @@ enum err load_sampler_init(struct load_sampler *sampler, const struct load_share
     if (workload->transaction_records > 0 && !workload->is_pipeline)
         sampler->things = workload->transaction_records;
     if (workload->is_open_loop)
-        err = pacer_init(&sampler->pacer, &workload->pacing);
+        sampler->pacers_count = load_workload_shares(workload);
+    for (uint32_t i = 0; i < sampler->pacers_count && err == OK; i++) {
+        struct pacer_options pacing = workload->pacing;
+        pacing.share = i;
+        pacing.shares = sampler->pacers_count;
+        err = pacer_init(&sampler->pacers[i], &pacing);
+    }
     for (int i = 0; i < LOAD_SAMPLED_KINDS && err == OK; i++) {
         err = histogram_init(&sampler->now[i], 3);
         if (err == OK)
@@ -59,24 +65,35 @@ uint64_t load_sampler_total(const struct load_sampler *sampler, enum load_counte
     return total;
 }
 
+/* Those of one share. */
+static void intend(struct load_sampler *sampler, uint32_t number, uint64_t start_ns,
+                   uint64_t until_ns)
+{
+    struct pacer *pacer = &sampler->pacers[number];
+    uint64_t things = load_workload_things(sampler->shared->workload);
+    uint64_t max = things == UINT64_MAX ? UINT64_MAX
+                                        : load_workload_part(things, number, sampler->pacers_count);
+
+    while (pacer_peek_ns(pacer) < until_ns - start_ns && pacer->count < max) {
+        uint64_t at_ns = start_ns + pacer_next_ns(pacer);
+        sampler->intended_all += sampler->things;
+        if (load_shared_is_measured(sampler->shared, at_ns))
+            sampler->intended_measured += sampler->things;
+    }
+}
+
 void load_sampler_intend(struct load_sampler *sampler, uint64_t until_ns)
 {
     const struct load_shared *shared = sampler->shared;
     uint64_t start_ns = atomic_load_explicit(&shared->start_ns, memory_order_relaxed);
     uint64_t end_ns = atomic_load_explicit(&shared->end_ns, memory_order_relaxed);
 
-    if (!shared->workload->is_open_loop || shared->workload->producers_count == 0)
-        return;
     if (until_ns > end_ns)
         until_ns = end_ns;
-    while (pacer_peek_ns(&sampler->pacer) < until_ns - start_ns &&
-           (shared->workload->records_max == 0 ||
-            sampler->intended_all < shared->workload->records_max)) {
-        uint64_t at_ns = start_ns + pacer_next_ns(&sampler->pacer);
-        sampler->intended_all += sampler->things;
-        if (load_shared_is_measured(shared, at_ns))
-            sampler->intended_measured += sampler->things;
-    }
+    if (shared->workload->producers_count == 0 || until_ns <= start_ns)
+        return; /* ended before it began */
+    for (uint32_t i = 0; i < sampler->pacers_count; i++)
+        intend(sampler, i, start_ns, until_ns);
 }
 
 static struct load_latency latency_of(struct load_sampler *sampler, int at)

@@ -16,8 +16,10 @@ struct load_sampler {
     struct histogram last[LOAD_SAMPLED_KINDS];
     uint64_t counters[LOAD_COUNTER_COUNT]; /* at the last sample */
     uint64_t at_ns;                        /* of it, monotonic */
-    struct pacer pacer;                    /* the whole schedule, to know what was intended */
-    uint64_t things;                       /* records of a thing of the schedule */
+    struct pacer pacers[LOAD_THREADS_MAX]; /* of each share of the schedule, as its thread has it:
+                                            * what was intended */
+    uint32_t pacers_count;
+    uint64_t things; /* records of a thing of the schedule */
     uint64_t intended_all;                 /* taken of it */
     uint64_t intended_measured;
     double client_cpu_s;

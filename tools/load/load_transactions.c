@@ -11,15 +11,17 @@ enum err load_transactions_open(struct load_transactions *transactions, struct l
     uint32_t total = workload->transaction_records == 0 || workload->is_pipeline
                          ? 0
                          : workload->topics_count * workload->producers_count;
+    uint32_t shares = load_workload_shares(workload);
+    uint64_t things = load_workload_things(workload);
     enum err err = OK;
 
     *transactions = (struct load_transactions){.shared = shared, .left = UINT64_MAX};
     if (total <= worker)
         return OK;
-    if (workload->records_max > 0)
-        transactions->left = workload->records_max / workload->transaction_records / threads;
+    if (things != UINT64_MAX)
+        transactions->left = load_workload_part(things, worker, shares);
     pacing.share = worker;
-    pacing.shares = threads;
+    pacing.shares = shares;
     if (workload->is_open_loop)
         err = pacer_init(&transactions->pacer, &pacing);
     transactions->transactors =

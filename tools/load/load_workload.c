@@ -124,6 +124,25 @@ uint64_t load_workload_record_bytes(const struct load_workload *workload)
            (workload->keys.kind == LOAD_KEYS_NONE ? 0 : workload->key_bytes);
 }
 
+uint32_t load_workload_shares(const struct load_workload *workload)
+{
+    uint32_t total = workload->topics_count * workload->producers_count;
+    uint32_t shares = total < workload->threads_count ? total : workload->threads_count;
+
+    return shares == 0 ? 1 : shares;
+}
+
+uint64_t load_workload_things(const struct load_workload *workload)
+{
+    uint64_t each = workload->transaction_records > 0 && !workload->is_pipeline
+                        ? workload->transaction_records
+                        : 1;
+
+    if (workload->records_max == 0)
+        return UINT64_MAX;
+    return workload->records_max / each + (workload->records_max % each > 0 ? 1 : 0);
+}
+
 void load_workload_deinit(struct load_workload *workload)
 {
     load_size_deinit(&workload->size);

@@ -162,6 +162,18 @@ must_use enum err load_workload_check(struct load_workload *workload, char *prob
 /* Bytes of value and key of a record on the average. */
 uint64_t load_workload_record_bytes(const struct load_workload *workload);
 
+/* How many of the threads have producers: the schedule, and --records, are divided among these. */
+uint32_t load_workload_shares(const struct load_workload *workload);
+
+/* The part that share number of shares has of total things. */
+static inline uint64_t load_workload_part(uint64_t total, uint32_t number, uint32_t shares)
+{
+    return total / shares + (number < total % shares ? 1 : 0);
+}
+
+/* --records as things of the schedule, transactions rounded up; UINT64_MAX: no end. */
+uint64_t load_workload_things(const struct load_workload *workload);
+
 /* The codec of producer number of count. */
 enum compression load_workload_codec(const struct load_workload *workload, uint32_t number);
 
