@@ -19,8 +19,8 @@ struct load_sampler {
     struct pacer pacers[LOAD_THREADS_MAX]; /* of each share of the schedule, as its thread has it:
                                             * what was intended */
     uint32_t pacers_count;
-    uint64_t things; /* records of a thing of the schedule */
-    uint64_t intended_all;                 /* taken of it */
+    uint64_t things;       /* records of a thing of the schedule */
+    uint64_t intended_all; /* taken of it */
     uint64_t intended_measured;
     double client_cpu_s;
 };
