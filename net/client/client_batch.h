@@ -6,7 +6,7 @@
  *   CBA-1  until it is sealed bytes[BATCH_HEADER_BYTES .. size_bytes) are its records, not
  *          compressed; afterwards they do not change, but for the header
  *   CBA-2  a pool holds at most max_bytes in batches, used and free, but for those that were
- * forced, and but for one when nothing else is used: who waits for room gets some */
+ *          forced, and for one when nothing else is used: who waits for room gets some */
 #ifndef LEVEE_NET_CLIENT_CLIENT_BATCH_H
 #define LEVEE_NET_CLIENT_CLIENT_BATCH_H
 
