@@ -92,7 +92,7 @@ def run_block(text, broker, levee, directory):
     script = script.replace("127.0.0.1:9645", "127.0.0.1:%d" % free_port())
     script = script.replace("./build-release/tools/levee", "levee")
     # commands that need no -b in the text need one here, because the port is another
-    script = re.sub(r"\blevee (topic \S+|group \S+|produce|consume|verify|probe)", r"\g<0> -b 127.0.0.1:%d" %
+    script = re.sub(r"\blevee (topic \S+|group \S+|bench \S+|produce|consume|verify|probe)", r"\g<0> -b 127.0.0.1:%d" %
                     broker.port, script)
     binaries = directory / "bin"
     binaries.mkdir(exist_ok=True)
