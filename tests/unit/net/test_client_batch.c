@@ -123,6 +123,23 @@ Test(client_batch, splits_in_halves_with_its_numbers)
     }
 }
 
+/* What the whole may have been, both halves are in doubt about. */
+Test(client_batch, halves_of_what_may_be_stored_are_in_doubt)
+{
+    for (int is_in_doubt = 0; is_in_doubt < 2; is_in_doubt++) {
+        struct client_batch *batch = made(10, 50);
+        struct client_batch *first, *second;
+
+        batch->may_be_stored = is_in_doubt;
+        cr_assert(eq(int, client_batch_split(batch, &pool, context, &first, &second), OK));
+        cr_assert(eq(int, first->is_half_in_doubt && first->may_be_stored, is_in_doubt));
+        cr_assert(eq(int, second->is_half_in_doubt && second->may_be_stored, is_in_doubt));
+        client_batch_give(&pool, batch);
+        client_batch_give(&pool, first);
+        client_batch_give(&pool, second);
+    }
+}
+
 Test(client_batch, one_large_record_and_a_small_one_split)
 {
     struct client_batch *batch = client_batch_take(&pool, 20000, false);

@@ -231,6 +231,25 @@ Test(client_producer, what_is_too_large_fails_alone)
     producer_rig_close(rig);
 }
 
+/* Some name their partition, some do not: all wait together (CBT-2), and go in their order. */
+Test(client_producer, what_waits_for_a_topic_goes_wherever_it_is_to_go)
+{
+    struct producer_rig *rig;
+
+    producer_rig_world(NULL);
+    rig = producer_rig(0);
+    producer_rig_run(rig, 0, 0);
+    for (uint64_t token = 0; token < 201; token++)
+        cr_assert(eq(
+            int, producer_rig_send(rig, token, token % 2 == 0 ? (int32_t)(token % 3) : -1, 0), OK));
+    producer_rig_wait(rig, 60000);
+    cr_assert(eq(u64, producer_count_fate(0, 201, FATE_STORED), 201));
+    for (uint64_t token = 0; token < 201; token += 2)
+        cr_assert(eq(int, producer_records[token].partition, (int)(token % 3)));
+    producer_check(0, 201);
+    producer_rig_close(rig);
+}
+
 Test(client_producer, waits_for_a_topic_and_gives_it_up)
 {
     static const char *const sets[] = {"auto.create.topics.enable=false", NULL};
