@@ -137,8 +137,11 @@ static enum err take_member(struct client_leader *leader, struct client_assignor
         arena_alloc_array(&leader->arena, leader->topics_count, sizeof(*member->subscribes));
     if (member->subscribes == NULL)
         return ERR_NOMEM;
-    for (int32_t t = 0; t < subscription->topics.count; t++)
-        member->subscribes[find_topic(leader, subscription->topics.items[t])] = true;
+    for (int32_t t = 0; t < subscription->topics.count; t++) {
+        int64_t topic = find_topic(leader, subscription->topics.items[t]);
+        if (topic >= 0) /* a name with a zero in it is none */
+            member->subscribes[topic] = true;
+    }
     return take_owned(leader, member, subscription);
 }
 

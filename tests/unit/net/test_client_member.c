@@ -427,6 +427,37 @@ Test(client_member, of_another_protocol_is_refused)
     cr_assert(eq(i16, followers[1].fatal_code, KAFKA_INCONSISTENT_GROUP_PROTOCOL));
 }
 
+/* ---- what others say */
+
+static bool has_led;
+
+static void on_led(struct client_leader *leader, enum err err)
+{
+    has_led = err == OK;
+}
+
+/* Any member may subscribe to anything: a name with a zero in it is no topic's, and nobody reads
+ * it. */
+Test(client_member, a_leader_is_told_a_name_that_is_none)
+{
+    static uint8_t subscription[] = {0, 0, 0, 0, 0, 1, 0, 3, 't', 0, 'x', 255, 255, 255, 255};
+    struct join_group_response_member of = {
+        .member_id = wire_string("fifteen letters"),
+        .metadata = {.bytes = subscription, .size_bytes = sizeof(subscription)}};
+    struct join_group_response response = {.members = {.items = &of, .count = 1}};
+    struct client_leader leader;
+    struct rig_client *client;
+
+    begin();
+    client = rig_client(0);
+    client_leader_init(&leader, client->cluster, CLIENT_ASSIGNOR_RANGE, on_led);
+    client_leader_begin(&leader, &response);
+    rig_until(&has_led, 60 * SIM_SECOND);
+    cr_assert(eq(u32, leader.members_count, 1));
+    cr_assert(eq(int, leader.members[0].id.text[15], 0)); /* what lies before subscribes */
+    client_leader_deinit(&leader);
+}
+
 /* ---- a wide world */
 
 static void storm(enum client_assignor assignor)
