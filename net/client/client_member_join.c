@@ -281,6 +281,8 @@ void client_member_join(struct client_member *member)
     enum err err;
 
     member->state = CLIENT_MEMBER_JOINING;
+    if (member->is_beating) /* it reads identity_id, which goes with the next assignment (CAL-2) */
+        client_broker_cancel(&member->beat);
     if (member->is_finding) /* for a heartbeat: its end goes on */
         return;
     if (client_cluster_coordinator(member->cluster, CLIENT_COORDINATOR_GROUP, member->group_id) ==

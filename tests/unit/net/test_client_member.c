@@ -301,6 +301,27 @@ Test(client_member, what_is_given_up_is_not_lost_once_more)
     settle();
 }
 
+/* It names the member id of the last assignment, which the next one replaces. */
+Test(client_member, a_heartbeat_that_is_under_way_ends_with_its_generation)
+{
+    struct client_member *member;
+
+    begin();
+    member = join(0, CLIENT_ASSIGNOR_COOPERATIVE_STICKY)->member;
+    settle();
+    sim_net_hold(&live.world->net, followers[0].client->node->host, live.broker.node->host, true);
+    for (int i = 0; i < 200 && !member->is_beating; i++)
+        run_ms(10);
+    cr_assert(member->is_beating);
+    member->is_outdated = true;
+    loop_defer(&followers[0].client->loop, &member->task);
+    run_ms(50);
+    cr_assert(eq(int, member->state, CLIENT_MEMBER_JOINING));
+    cr_assert(not(member->is_beating));
+    sim_net_hold(&live.world->net, followers[0].client->node->host, live.broker.node->host, false);
+    settle();
+}
+
 /* Several joins have failed by then, so that the next one would wait. */
 Test(client_member, may_be_destroyed_when_it_is_told_of_a_loss)
 {
