@@ -20,6 +20,7 @@
 #define NS_OF_S UINT64_C(1000000000)
 #define START_IN_NS UINT64_C(20000000) /* workers hear of the start before it comes */
 #define STOP_MAX_NS (3 * NS_OF_S)      /* who wants to stop waits no longer for a silent broker */
+#define UNREAD_MAX_NS (3 * NS_OF_S)    /* nothing comes, and something is still not read */
 #define QUIET_NS NS_OF_S               /* all was read, and nothing came for so long */
 
 enum { LIMITS_MS = 1000, IDLE_MS = 300, IDENTITY_MS = 10000 };
@@ -381,17 +382,12 @@ static bool wait_for(struct run *run, size_t flag_offset, bool (*is_enough)(stru
 /* All that must be read was, and nothing more has come for a while. */
 static bool is_all_read(struct run *run)
 {
-    uint64_t unread = 0;
-
     if (run->shared.account == NULL)
         return now_ns(run) - run->progress_ns > QUIET_NS &&
                load_sampler_total(&run->sampler, LOAD_COUNTER_READ_ALL) +
                        load_sampler_total(&run->sampler, LOAD_COUNTER_HIDDEN_ALL) >=
                    load_sampler_total(&run->sampler, LOAD_COUNTER_STORED_ALL);
-    load_shared_lock(&run->shared);
-    unread = load_account_unread(run->shared.account);
-    load_shared_unlock(&run->shared);
-    return unread == 0 && now_ns(run) - run->progress_ns > QUIET_NS;
+    return load_shared_unread(&run->shared) == 0 && now_ns(run) - run->progress_ns > QUIET_NS;
 }
 
 static void drain(struct run *run)
@@ -405,10 +401,15 @@ static void drain(struct run *run)
     }
     load_sampler_intend(&run->sampler, atomic_load(&run->shared.end_ns));
     set_phase(run, LOAD_PHASE_READ);
-    if (workload->subscriptions_count > 0 && workload->producers_count > 0 &&
-        !wait_for(run, offsetof(struct load_worker, is_read), is_all_read))
+    if (workload->subscriptions_count == 0 || workload->producers_count == 0)
+        return;
+    if (!wait_for(run, offsetof(struct load_worker, is_read), is_all_read))
         load_shared_error(&run->shared, "consumers did not come to the end: nothing new for %g s",
                           (double)patience_ns(run) / 1e9);
+    /* What is not replicated, or not marked as committed yet, comes behind the end as it was. */
+    while (load_shared_unread(&run->shared) > 0 && !is_stopped(run) &&
+           now_ns(run) - run->progress_ns < UNREAD_MAX_NS)
+        tick(run);
 }
 
 /* Workers end, what they counted is the result's. */

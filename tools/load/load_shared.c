@@ -30,6 +30,17 @@ void load_shared_deinit(struct load_shared *shared)
     pthread_mutex_destroy(&shared->lock);
 }
 
+uint64_t load_shared_unread(struct load_shared *shared)
+{
+    uint64_t count = 0;
+
+    load_shared_lock(shared);
+    if (shared->account != NULL)
+        count = load_account_unread(shared->account);
+    load_shared_unlock(shared);
+    return count;
+}
+
 void load_shared_error(struct load_shared *shared, const char *format, ...)
 {
     char text[LOAD_TEXT_MAX];

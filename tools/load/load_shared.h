@@ -73,6 +73,9 @@ static inline void load_shared_lost_connection(struct load_shared *shared, uint6
         load_outage_error(shared->outage, now_ns);
 }
 
+/* How many records must be read, and are not yet; 0 without an account. */
+uint64_t load_shared_unread(struct load_shared *shared);
+
 /* One of the first different errors. */
 void load_shared_error(struct load_shared *shared, const char *format, ...) printf_like(2, 3);
 
