@@ -219,6 +219,14 @@ static uint64_t cpu_of_kernel_threads(void)
     return total;
 }
 
+/* One that ends takes its time along: then less is known than was used. */
+static double rise_of_kernel_threads(uint64_t since_ns)
+{
+    uint64_t cpu_ns = cpu_of_kernel_threads();
+
+    return cpu_ns > since_ns ? (double)(cpu_ns - since_ns) : 0;
+}
+
 /* "VmRSS:  1234 kB" */
 static uint64_t rss_of(int32_t pid)
 {
@@ -280,8 +288,7 @@ void load_process_open(struct load_process *process, int32_t pid, uint32_t idle_
         began_ns = now_ns();
         while (nanosleep(&pause, &pause) != 0)
             ;
-        process->kernel_idle =
-            (double)(cpu_of_kernel_threads() - before_ns) / (double)(now_ns() - began_ns);
+        process->kernel_idle = rise_of_kernel_threads(before_ns) / (double)(now_ns() - began_ns);
     }
     load_process_begin(process);
 }
