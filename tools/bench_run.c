@@ -128,8 +128,7 @@ static void print_two_numbers(const struct load_result *steady, const struct loa
     const struct histogram *stored = &steady->histograms[LOAD_HISTOGRAM_PRODUCE];
     uint64_t p50 = histogram_percentile(stored, 50);
     uint64_t p99 = histogram_percentile(stored, 99);
-    double rate =
-        most->duration_ns == 0 ? 0 : (double)most->stored_bytes * 1e9 / (double)most->duration_ns;
+    double rate = load_result_stored_bytes_rate(most);
     char texts[4][24];
 
     load_view_time(p50, texts[0], sizeof(texts[0]));

@@ -415,3 +415,18 @@ double load_result_read_rate(const struct load_result *result)
 {
     return rate_of(result, true);
 }
+
+static double times_mean(double rate, uint64_t bytes, uint64_t count)
+{
+    return count == 0 ? 0 : rate * (double)bytes / (double)count;
+}
+
+double load_result_stored_bytes_rate(const struct load_result *result)
+{
+    return times_mean(load_result_stored_rate(result), result->stored_bytes, result->stored_count);
+}
+
+double load_result_read_bytes_rate(const struct load_result *result)
+{
+    return times_mean(load_result_read_rate(result), result->read_bytes, result->read_count);
+}

@@ -155,4 +155,8 @@ enum load_histogram_kind load_result_main(const struct load_result *result);
 double load_result_stored_rate(const struct load_result *result);
 double load_result_read_rate(const struct load_result *result);
 
+/* The same in bytes: records of the mean size. */
+double load_result_stored_bytes_rate(const struct load_result *result);
+double load_result_read_bytes_rate(const struct load_result *result);
+
 #endif

@@ -259,7 +259,7 @@ void load_view_end(struct load_view *view, const struct load_result *result)
     end_line(view);
     fprintf(file, "%s%s, %.1f s: %.0f rec/s stored, %.1f MB/s", result->workload,
             result->is_partial ? " (partial)" : "", seconds, load_result_stored_rate(result),
-            seconds > 0 ? (double)result->stored_bytes / 1e6 / seconds : 0);
+            load_result_stored_bytes_rate(result) / 1e6);
     if (result->read_count > 0)
         fprintf(file, "; %.0f rec/s read", load_result_read_rate(result));
     if (result->transactions_count > 0)

@@ -1,5 +1,6 @@
 #include "base/mem.h"
 #include "base/prng.h"
+#include "tools/load/load_perf_line.h"
 #include "tools/load/load_result.h"
 
 #include <criterion/criterion.h>
@@ -156,6 +157,28 @@ Test(load_result, a_merge_that_finds_no_memory_changes_nothing)
     mem_fail_after(0);
     load_result_destroy(into);
     load_result_destroy(from);
+}
+
+/* A schedule of 400,000 a second for 4 s: the broker stored 100,000 a second, the rest behind it. */
+Test(load_result, what_was_stored_after_the_schedule_is_in_no_rate)
+{
+    struct load_result *result;
+    char line[LOAD_PERF_LINE_BYTES];
+
+    cr_assert(eq(int, load_result_create(&result), OK));
+    result->duration_ns = 4 * SECOND;
+    result->stored_count = 1600000;
+    result->stored_bytes = 1600000ULL * 1024;
+    for (uint64_t i = 1; i <= 4; i++) {
+        struct load_sample sample = sample_at(i * SECOND, SECOND, 100000);
+        cr_assert(eq(int, load_result_sample(result, &sample), OK));
+    }
+    cr_assert(eq(dbl, load_result_stored_bytes_rate(result), 102400000.0));
+    load_perf_line(result, line);
+    cr_assert(ne(ptr, strstr(line, "1600000 records sent, 100000.000000 records/sec (97.66 MB/sec)"),
+                 NULL),
+              "%s", line);
+    load_result_destroy(result);
 }
 
 Test(load_result, lines_are_kept_by_key_and_errors_once)
