@@ -8,6 +8,8 @@ bool load_find_is_kept(const struct load_workload *workload, const struct load_r
 {
     const struct histogram *latency = &result->histograms[load_result_main(result)];
 
+    if (result->is_verified && !result->verdict.is_exactly_once)
+        return false; /* what was not kept was not fast */
     return histogram_count(latency) > 0 && result->error_count == 0 && result->errors_count == 0 &&
            result->rate_error <= RATE_ERROR_MAX &&
            histogram_percentile(latency, workload->find_percent) <= workload->find_ns;

@@ -1,5 +1,6 @@
 #include "base/mem.h"
 #include "base/prng.h"
+#include "tools/load/load_find.h"
 #include "tools/load/load_perf_line.h"
 #include "tools/load/load_result.h"
 
@@ -178,6 +179,21 @@ Test(load_result, what_was_stored_after_the_schedule_is_in_no_rate)
     cr_assert(ne(ptr, strstr(line, "1600000 records sent, 100000.000000 records/sec (97.66 MB/sec)"),
                  NULL),
               "%s", line);
+    load_result_destroy(result);
+}
+
+Test(load_result, a_rate_that_loses_records_keeps_no_objective)
+{
+    struct load_workload workload = {.find_percent = 99, .find_ns = SECOND};
+    struct load_result *result;
+
+    cr_assert(eq(int, load_result_create(&result), OK));
+    histogram_record(&result->histograms[LOAD_HISTOGRAM_PRODUCE], 1000);
+    cr_assert(load_find_is_kept(&workload, result));
+    result->is_verified = true;
+    cr_assert(not(load_find_is_kept(&workload, result)));
+    result->verdict.is_exactly_once = true;
+    cr_assert(load_find_is_kept(&workload, result));
     load_result_destroy(result);
 }
 
