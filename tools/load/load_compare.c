@@ -10,6 +10,7 @@
 #define SIGN_TEST_LEVEL 0.05
 
 static const char not_known[] = "not known";
+static const char not_one[] = "not the same in all of its runs";
 
 void load_compare_init(struct load_comparison *comparison, const char *a, const char *b,
                        const char *durability_a, const char *durability_b)
@@ -21,7 +22,8 @@ void load_compare_init(struct load_comparison *comparison, const char *a, const 
     for (int side = 0; side < 2; side++) {
         struct load_side *to = &comparison->sides[side];
         snprintf(to->name, sizeof(to->name), "%s", names[side]);
-        if (durabilities[side] != NULL)
+        to->is_told = durabilities[side] != NULL;
+        if (to->is_told)
             snprintf(to->durability, sizeof(to->durability), "%s", durabilities[side]);
     }
 }
@@ -36,6 +38,10 @@ static void learn(struct load_comparison *comparison, uint32_t side,
         memcpy(to->driver, result->driver, sizeof(to->driver));
     if (to->durability[0] == '\0')
         memcpy(to->durability, result->durability, sizeof(to->durability));
+    else if (!to->is_told && result->durability[0] != '\0' &&
+             strcmp(to->durability, not_known) != 0 &&
+             strcmp(to->durability, result->durability) != 0)
+        memcpy(to->durability, not_one, sizeof(not_one));
     if (comparison->workload[0] == '\0')
         memcpy(comparison->workload, result->workload, sizeof(comparison->workload));
 }
@@ -48,7 +54,8 @@ static void judge_durability(struct load_comparison *comparison)
             memcpy(comparison->sides[side].durability, not_known, sizeof(not_known));
     comparison->is_same_durability =
         strcmp(comparison->sides[0].durability, comparison->sides[1].durability) == 0 &&
-        strcmp(comparison->sides[0].durability, not_known) != 0;
+        strcmp(comparison->sides[0].durability, not_known) != 0 &&
+        strcmp(comparison->sides[0].durability, not_one) != 0;
 }
 
 /* A B B A */

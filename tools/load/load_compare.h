@@ -42,6 +42,7 @@ struct load_side {
     char name[LOAD_TEXT_MAX];       /* address or file */
     char driver[LOAD_TEXT_MAX];     /* as its results say */
     char durability[LOAD_TEXT_MAX]; /* what the user says, else what the results say */
+    bool is_told;                   /* by the user */
 };
 
 struct load_comparison {

@@ -174,6 +174,23 @@ Test(load_compare, pairs_of_single_runs_have_the_spread_of_their_neighbours)
     cr_assert(eq(int, comparison.pairs[LOAD_METRIC_STORED_RATE].finding, LOAD_PAIR_B_BETTER));
 }
 
+/* Of files each run tells: one that is other than the first of its side must not hide behind it. */
+Test(load_compare, a_side_whose_runs_differ_in_durability_is_refused)
+{
+    struct load_result *sync = run_of(100, "fsync before ack");
+    struct load_result *cached = run_of(400, "page cache");
+
+    load_compare_init(&comparison, "a", "b", NULL, NULL);
+    cr_assert(eq(int, load_compare_pair(&comparison, sync, sync), OK));
+    cr_assert(eq(int, load_compare_finish(&comparison, false), OK));
+    cr_assert(eq(int, load_compare_pair(&comparison, sync, cached), OK));
+    cr_assert(eq(int, load_compare_finish(&comparison, false), ERR_INVALID));
+    cr_assert(eq(int, load_compare_pair(&comparison, cached, sync), OK)); /* both alike */
+    cr_assert(eq(int, load_compare_finish(&comparison, false), ERR_INVALID));
+    load_result_destroy(sync);
+    load_result_destroy(cached);
+}
+
 Test(load_compare, its_json_is_json)
 {
     FILE *file = tmpfile();
