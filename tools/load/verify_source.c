@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { TOPIC_RESOURCE = 2, CLEANUP_POLICY_MAX = 64 };
+enum { TOPIC_RESOURCE = 2, CLEANUP_POLICY_MAX = 64, AT_END = -1 };
 
 static enum err fail(struct verify_source *source, enum err err, const char *format, ...)
     printf_like(3, 4);
@@ -113,7 +113,9 @@ static enum err look_at_ends(struct verify_source *source)
 
     source->ends = mem_try_alloc(count * sizeof(*source->ends));
     source->until = mem_try_alloc(count * sizeof(*source->until));
-    if (questions == NULL || source->ends == NULL || source->until == NULL) {
+    source->stops = mem_try_alloc(count * sizeof(*source->stops));
+    if (questions == NULL || source->ends == NULL || source->until == NULL ||
+        source->stops == NULL) {
         mem_free(questions);
         return fail(source, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
     }
@@ -231,6 +233,7 @@ void verify_source_close(struct verify_source *source)
     }
     mem_free(source->ends);
     mem_free(source->until);
+    mem_free(source->stops);
     *source = (struct verify_source){0};
 }
 
@@ -248,13 +251,11 @@ static void on_trouble(void *context, struct client_topic *topic, int32_t partit
 
     (void)topic;
     source->is_ready = true;
-    if (source->is_stopped)
-        return; /* the first one is told */
-    source->is_stopped = true;
-    source->stopped_partition = partition;
-    source->stopped_offset = offset;
-    source->trouble = trouble;
-    source->error_code = error_code;
+    if (source->until[partition] == AT_END)
+        return; /* a fetch that was under way when the end was reached */
+    source->stops_count += !source->stops[partition].is_set;
+    source->stops[partition] = (struct verify_stop){
+        .is_set = true, .error_code = error_code, .trouble = trouble, .offset = offset};
 }
 
 enum err verify_source_begin(struct verify_source *source, int32_t partition, bool is_committed)
@@ -290,19 +291,38 @@ void verify_source_end(struct verify_source *source)
     load_room_run_until(source->room, &is_closed, UINT64_MAX);
     source->fetcher = NULL;
     source->reading_count = 0;
-    source->is_ready = source->is_stopped = false;
+    source->is_ready = false;
+    source->stops_count = 0;
+    for (int32_t p = 0; p < source->partitions_count; p++)
+        source->stops[p].is_set = false;
 }
 
+static void end_partition(struct verify_source *source, int32_t partition)
+{
+    source->until[partition] = AT_END;
+    source->reading_count--;
+}
+
+/* One of them: the lowest partition's. */
 static enum err tell_trouble(struct verify_source *source)
 {
-    int32_t p = source->stopped_partition;
-    int64_t offset = source->stopped_offset;
+    enum client_fetcher_trouble trouble;
+    int64_t offset;
+    int32_t p = 0;
 
-    source->is_stopped = false;
+    while (!source->stops[p].is_set)
+        p++;
+    source->stops[p].is_set = false;
+    source->stops_count--;
+    trouble = source->stops[p].trouble;
+    offset = source->stops[p].offset;
+    source->error_code = source->stops[p].error_code;
+    source->stopped_partition = p;
+    source->stopped_offset = offset;
     client_fetcher_unassign(source->fetcher, source->topic, p);
-    switch (source->trouble) {
+    switch (trouble) {
     case CLIENT_FETCHER_CORRUPT:
-        source->reading_count--;
+        end_partition(source, p);
         return fail(source, ERR_CORRUPT, "%s, partition %" PRId32 ", offset %" PRId64 ": %s",
                     source->name, p, offset,
                     source->error_code != KAFKA_NONE ? kafka_error_name(source->error_code)
@@ -324,18 +344,19 @@ static enum err tell_trouble(struct verify_source *source)
                 kafka_error_name(source->error_code));
 }
 
-/* A batch of a partition that is at its end already may have come with others. */
-static bool is_behind_end(const struct verify_source *source, const struct client_fetched *batch)
+/* Whether batch lies below the end of its partition, which is over with the last one.  The first
+ * one behind the end may be the one that tells it: compaction takes what was before. */
+static bool take_place(struct verify_source *source, const struct client_fetched *batch)
 {
-    return batch->header.base_offset >= source->until[batch->partition];
-}
+    int64_t until = source->until[batch->partition];
 
-static void note_position(struct verify_source *source, const struct client_fetched *batch)
-{
-    if (batch_last_offset(&batch->header) + 1 < source->until[batch->partition])
-        return;
-    client_fetcher_pause(source->fetcher, source->topic, batch->partition, true);
-    source->reading_count--;
+    if (until == AT_END)
+        return false; /* it came with others */
+    if (batch_last_offset(&batch->header) + 1 >= until) {
+        client_fetcher_pause(source->fetcher, source->topic, batch->partition, true);
+        end_partition(source, batch->partition);
+    }
+    return batch->header.base_offset < until;
 }
 
 enum err verify_source_next(struct verify_source *source, struct client_fetched *out)
@@ -344,15 +365,13 @@ enum err verify_source_next(struct verify_source *source, struct client_fetched 
     enum err err;
 
     while (source->reading_count > 0) {
-        if (source->is_stopped)
+        if (source->stops_count > 0)
             return tell_trouble(source);
         err = client_fetcher_next_batch(source->fetcher, out);
-        if (err == OK && is_behind_end(source, out))
+        if (err == OK && !take_place(source, out))
             continue;
-        if (err == OK) {
-            note_position(source, out);
+        if (err == OK)
             return OK;
-        }
         if (err != ERR_AGAIN)
             return fail(source, err, "Fetch of %s: %s", source->name, err_text(err));
         source->is_ready = false;

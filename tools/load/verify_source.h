@@ -17,6 +17,14 @@ struct verify_ends {
     int64_t stable_after;
 };
 
+/* Why the reading of a partition stopped. */
+struct verify_stop {
+    bool is_set;
+    int16_t error_code;
+    enum client_fetcher_trouble trouble;
+    int64_t offset;
+};
+
 struct verify_source {
     struct load_room *room;
     const char *brokers;
@@ -32,13 +40,13 @@ struct verify_source {
     char problem[256];
     /* reading */
     struct client_fetcher *fetcher;
-    int64_t *until;        /* by partition; read up to there */
+    int64_t *until;            /* by partition; read up to there; -1: that is done */
+    struct verify_stop *stops; /* by partition: not told yet */
+    int32_t stops_count;
     int32_t reading_count; /* partitions that are not read to their end */
     bool is_ready;
-    bool is_stopped; /* by trouble: of a partition, at an offset, corrupt bytes or another reason */
-    int32_t stopped_partition;
+    int32_t stopped_partition; /* of the last ERR_CORRUPT */
     int64_t stopped_offset;
-    enum client_fetcher_trouble trouble;
 };
 
 /* The texts stay the caller's.  ERR_NOT_FOUND: no such topic.  ERR_REFUSED, ERR_TIMEOUT,
