@@ -441,8 +441,8 @@ static void on_start(struct mail *mail)
     struct station *station = container_of(mail, struct station, start_mail);
     struct broker *broker = station->broker;
 
+    clock_guard_start(&station->shard); /* store_start's first look at the cleaner asks it */
     store_start(station->shard.store);
-    clock_guard_start(&station->shard);
     topic_table_start(station->shard.topics);
     group_coordinator_start(station->shard.groups);
     transaction_coordinator_start(station->shard.transactions);
