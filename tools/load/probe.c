@@ -66,11 +66,12 @@ static enum err make_tables(struct probe *probe)
     probe->summary.partitions_count = count;
     probe->counts = mem_try_alloc((size_t)count * sizeof(*probe->counts));
     probe->places = mem_try_alloc((size_t)count * sizeof(*probe->places));
+    probe->stops = mem_try_alloc((size_t)count * sizeof(*probe->stops));
     probe->questions = mem_try_alloc((size_t)count * sizeof(*probe->questions));
     probe->commits = mem_try_alloc((size_t)count * sizeof(*probe->commits));
     probe->commit_errors = mem_try_alloc((size_t)count * sizeof(*probe->commit_errors));
-    if (probe->counts == NULL || probe->places == NULL || probe->questions == NULL ||
-        probe->commits == NULL || probe->commit_errors == NULL ||
+    if (probe->counts == NULL || probe->places == NULL || probe->stops == NULL ||
+        probe->questions == NULL || probe->commits == NULL || probe->commit_errors == NULL ||
         !probe_ledger_init(&probe->ledger, (uint64_t)probe->options.sla_ms * NS_PER_MS,
                            probe->counts, count))
         return ERR_NOMEM;
@@ -224,6 +225,7 @@ static void on_cluster_closed(void *context)
     probe_metrics_deinit(&probe->metrics);
     mem_free(probe->counts);
     mem_free(probe->places);
+    mem_free(probe->stops);
     mem_free(probe->questions);
     mem_free(probe->commits);
     mem_free(probe->commit_errors);

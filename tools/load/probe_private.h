@@ -37,7 +37,9 @@ struct probe {
     uint64_t intended_count; /* of the schedule, so far */
     uint64_t last_received_ns;
     int32_t next_partition;
-    int32_t stopped_count; /* partitions whose fetch stopped */
+    int64_t *stops; /* by partition: 0: its fetch goes on, else where it shall begin again, as
+                     * CLIENT_OFFSET_EARLIEST or _LATEST */
+    uint32_t listed_count; /* of questions */
     /* the commit */
     struct client_offsets_op commit;
     struct client_group_identity identity;

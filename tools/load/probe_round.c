@@ -150,7 +150,8 @@ static void on_fetched(void *context)
     probe_private_look(probe);
 }
 
-/* Read on where the partition ends now: what was missed counts as lost. */
+/* Read on from the begin of the partition, which leaves out nothing that is there (the ledger knows
+ * what it has seen), or behind what can't be read. */
 static void on_trouble(void *context, struct client_topic *topic, int32_t partition,
                        enum client_fetcher_trouble trouble, int64_t offset, int16_t error_code)
 {
@@ -166,24 +167,30 @@ static void on_trouble(void *context, struct client_topic *topic, int32_t partit
     probe_private_problem(probe, ERR_INVALID, "Fetch, partition %" PRId32 " at %" PRId64 ": %s%s%s",
                           partition, offset, texts[trouble], error_code == KAFKA_NONE ? "" : ": ",
                           error_code == KAFKA_NONE ? "" : kafka_error_name(error_code));
-    if (!probe->is_ending)
+    probe->stops[partition] =
+        trouble == CLIENT_FETCHER_CORRUPT ? CLIENT_OFFSET_LATEST : CLIENT_OFFSET_EARLIEST;
+    if (!probe->is_ending && !probe->is_listing) /* else on_reassigned looks */
         loop_set_timer_ms(probe->options.env->loop, &probe->reassign, RENEW_MS);
 }
 
 static void on_reassigned(struct client_offsets_op *op, enum err err)
 {
     struct probe *probe = container_of(op, struct probe, list);
+    bool is_stopped = false;
 
     probe->is_listing = false;
     if (probe_private_is_held_up(probe))
         return;
-    for (int32_t p = 0; err == OK && p < probe->partitions_count; p++)
-        if (probe->questions[p].error_code != KAFKA_NONE)
-            err = ERR_AGAIN;
-        else
-            err = client_fetcher_assign(probe->fetcher, probe->topic, p, probe->questions[p].offset,
-                                        -1);
-    if (err != OK)
+    for (uint32_t i = 0; err == OK && i < probe->listed_count; i++) {
+        const struct client_offset_question *question = &probe->questions[i];
+        if (question->error_code == KAFKA_NONE &&
+            client_fetcher_assign(probe->fetcher, probe->topic, question->partition,
+                                  question->offset, -1) == OK)
+            probe->stops[question->partition] = 0;
+    }
+    for (int32_t p = 0; p < probe->partitions_count; p++)
+        is_stopped = is_stopped || probe->stops[p] != 0;
+    if (is_stopped)
         loop_set_timer_ms(probe->options.env->loop, &probe->reassign, RENEW_MS);
 }
 
@@ -191,13 +198,15 @@ static void on_reassign(struct timer *timer)
 {
     struct probe *probe = container_of(timer, struct probe, reassign);
 
+    probe->listed_count = 0;
     for (int32_t p = 0; p < probe->partitions_count; p++)
-        probe->questions[p] = (struct client_offset_question){
-            .topic = probe->topic, .partition = p, .timestamp_ms = CLIENT_OFFSET_LATEST};
+        if (probe->stops[p] != 0)
+            probe->questions[probe->listed_count++] = (struct client_offset_question){
+                .topic = probe->topic, .partition = p, .timestamp_ms = probe->stops[p]};
     probe->list = (struct client_offsets_op){
         .done = on_reassigned, .cluster = probe->cluster, .timeout_ms = COMMIT_MAX_MS};
     probe->is_listing = true;
-    client_offsets_list(&probe->list, probe->questions, (uint32_t)probe->partitions_count, false);
+    client_offsets_list(&probe->list, probe->questions, probe->listed_count, false);
 }
 
 enum err probe_private_create_fetcher(struct probe *probe)
