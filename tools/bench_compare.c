@@ -88,7 +88,9 @@ static void show_run(const struct comparing *comparing, uint32_t block, uint32_t
             load_histogram_text(kind),
             load_format_ns((double)histogram_percentile(&result->histograms[kind], 50), p50),
             load_format_ns((double)histogram_percentile(&result->histograms[kind], 99), p99),
-            result->is_verified && !result->verdict.is_exactly_once ? ", NOT exactly once" : "");
+            !result->is_verified || result->verdict.is_exactly_once ? ""
+            : load_verdict_has_findings(&result->verdict)           ? ", NOT exactly once"
+                                                                    : ", not all could be read");
 }
 
 static void on_ran(void *context, uint32_t block, uint32_t index, uint32_t side,

@@ -217,9 +217,10 @@ static void print_fault(const struct fault *fault)
     if (fault->is_verified)
         printf("records     %" PRIu64 " lost, %" PRIu64 " doubled, %" PRIu64
                " out of order, %" PRIu64 " transactions torn, %" PRIu64
-               " aborted and visible, %" PRIu64 " in doubt\n",
+               " aborted and visible, %" PRIu64 " in doubt, %" PRIu64 " could not be read\n",
                counts[LOAD_LOST], counts[LOAD_DOUBLED], counts[LOAD_OUT_OF_ORDER],
-               counts[LOAD_TORN], counts[LOAD_VISIBLE_ABORTED], fault->verdict.unknown_count);
+               counts[LOAD_TORN], counts[LOAD_VISIBLE_ABORTED], fault->verdict.unknown_count,
+               fault->verdict.unread_count);
 }
 
 static enum cli_exit judge_command(const struct fault *fault)

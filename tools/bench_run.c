@@ -12,6 +12,7 @@
 #include "tools/load/load_run.h"
 #include "tools/load/load_view.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -65,8 +66,12 @@ static enum cli_exit write_files(const struct load_workload *workload,
 /* A run that was asked to stop is as good as one that went to its end. */
 static enum cli_exit judge(const struct bench *bench, const struct load_result *result)
 {
-    if (result->is_verified && !result->verdict.is_exactly_once)
+    if (result->is_verified && load_verdict_has_findings(&result->verdict))
         return cli_fail(CLI_DEGRADED, "the broker did not keep every record exactly once");
+    if (result->is_verified && result->verdict.unread_count > 0)
+        return cli_fail(CLI_FAILED,
+                        "%" PRIu64 " records could not be read: nobody knows whether they are lost",
+                        result->verdict.unread_count);
     if (bench->watch == NULL && (result->error_count > 0 || result->errors_count > 0))
         return cli_fail(CLI_FAILED, "there were errors: %s",
                         result->errors_count > 0 ? result->errors[0] : "see above");

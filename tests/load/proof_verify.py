@@ -1,5 +1,7 @@
 """--verify: an honest broker has nothing to answer for."""
-from load_rig import expect
+import time
+
+from load_rig import broker_process, expect
 
 
 def any_broker(proof):
@@ -81,3 +83,22 @@ def proof_consumers_stay_behind(rig):
     expect(run.levee["verdict"]["is_exactly_once"], "%s", run.told())
     lags = run.levee["samples"]["lag_count"][1:4]
     expect(all(700 <= lag <= 1500 for lag in lags), "lags of %s records, not about 1000", lags)
+
+
+def proof_what_nobody_could_read_is_not_lost(rig):
+    """The broker is killed while consumers are behind: nobody knows of what they did not read."""
+    broker = broker_process.Levee(rig.binary)
+    broker.start()
+    try:
+        proc = rig.start("e2e", "--rate", "4k", "--duration", "4", "--warmup", "0", "--lag", "3000",
+                         "--timeout", "3s", "--verify", "--format", "json", brokers=broker.bootstrap)
+        time.sleep(2.5)
+        broker.kill()
+        run = rig.finish(proc)
+    finally:
+        broker.kill()
+        broker.remove()
+    verdict = run.levee["verdict"]
+    expect(verdict["counts"]["lost"] == 0 and verdict["unread_count"] > 500, "%s", run.told())
+    expect(not verdict["is_exactly_once"] and run.levee["is_partial"], "%s", run.told())
+    expect(run.code == 1 and "could not be read" in run.err, "%s", run.told())

@@ -9,7 +9,8 @@
  * have passed is judged at once.  Of findings the first LOAD_FINDINGS_MAX (of one kind at most
  * half) are kept with their offsets, all are counted.
  *   ACC-1  a record that was acknowledged (in a transaction: committed) and is not read by the end
- *          is lost
+ *          is lost; where readers did not come to the end, only if one has passed it: of the others
+ *          nobody knows (unread)
  *   ACC-2  a record that is read twice (another offset, same stamp) is doubled; at the same offset
  *          it was only delivered again
  *   ACC-3  of a committed transaction all records are read, or it is torn if some are (each that is
@@ -70,6 +71,7 @@ struct load_verdict {
     uint64_t read_count;        /* stamps of this run, doubled ones included */
     uint64_t redelivered_count; /* read again at the same offset; not in read_count */
     uint64_t foreign_count;
+    uint64_t unread_count; /* stored, and nobody came so far as to read it: lost or not */
     uint64_t committed_transactions;
     uint64_t aborted_transactions;
     uint64_t unknown_transactions;
@@ -77,7 +79,7 @@ struct load_verdict {
     struct load_finding findings[LOAD_FINDINGS_MAX];
     uint32_t findings_count;   /* kept */
     uint64_t memory_max_bytes; /* the most that was in use */
-    bool is_exactly_once;      /* every count is 0 */
+    bool is_exactly_once;      /* every count is 0, and unread_count */
 };
 
 struct load_account;
@@ -125,8 +127,13 @@ void load_account_resume(const struct load_account *account, uint32_t producer,
 uint64_t load_account_partition_next(const struct load_account *account, uint32_t producer,
                                      uint32_t topic, int32_t partition);
 
-/* Everything was read: judge.  The account stays as it is: it may be saved, or go on. */
-void load_account_close(const struct load_account *account, struct load_verdict *out);
+/* Judge.  is_at_end: everything that there was has been read.  The account stays as it is: it may
+ * be saved, or go on. */
+void load_account_close(const struct load_account *account, bool is_at_end,
+                        struct load_verdict *out);
+
+/* Is something lost, doubled, ... (unread is none of it)? */
+bool load_verdict_has_findings(const struct load_verdict *verdict);
 
 /* Add the verdict of another account, whose producers, topics and records are others. */
 void load_verdict_merge(struct load_verdict *into, const struct load_verdict *from);

@@ -144,6 +144,21 @@ void load_account_transaction(struct load_account *account, uint32_t producer_nu
     load_transactions_settle(account, producer);
 }
 
+/* Those of a word that a reader has passed. */
+static uint64_t passed_of(const struct load_account *account, const struct load_page *page,
+                          uint32_t word, uint64_t mask)
+{
+    uint64_t passed = 0;
+
+    for (; mask != 0 && page->places != NULL; mask &= mask - 1) {
+        uint32_t i = word * 64 + (uint32_t)__builtin_ctzll(mask);
+        int64_t offset = page->places->offsets[i];
+        if (offset >= 0 && offset < account->partitions[page->places->partitions[i]].read_end)
+            passed |= mask & -mask;
+    }
+    return passed;
+}
+
 /* What of a transaction must be read together, and what of it was. */
 struct parts {
     uint64_t missing_count;
@@ -153,7 +168,8 @@ struct parts {
     int64_t where; /* of that one */
 };
 
-static struct parts parts_of(const struct load_producer *producer,
+static struct parts parts_of(const struct load_account *account, bool is_at_end,
+                             const struct load_producer *producer,
                              const struct load_transaction *transaction)
 {
     struct parts parts = {.offset = -1, .where = -1};
@@ -170,6 +186,8 @@ static struct parts parts_of(const struct load_producer *producer,
         }
         parts.is_seen = parts.is_seen || (mask & page->read[word] & ~page->bad[word]);
         missing = mask & page->acked[word] & ~page->bad[word] & ~page->read[word];
+        if (!is_at_end)
+            missing = passed_of(account, page, word, missing);
         parts.missing_count += ones(missing);
         if (missing != 0 && parts.where < 0 && page->places != NULL) {
             uint32_t i = word * 64 + (uint32_t)__builtin_ctzll(missing);
@@ -185,9 +203,9 @@ static struct parts parts_of(const struct load_producer *producer,
 }
 
 /* ACC-3 */
-static void judge_transactions(const struct load_account *account, uint32_t producer_number,
-                               const struct load_producer *producer, const struct load_queue *queue,
-                               struct load_verdict *out)
+static void judge_transactions(const struct load_account *account, bool is_at_end,
+                               uint32_t producer_number, const struct load_producer *producer,
+                               const struct load_queue *queue, struct load_verdict *out)
 {
     for (uint32_t i = 0; i < queue->count; i++) {
         const struct load_transaction *transaction = load_queue_at(queue, i);
@@ -196,7 +214,7 @@ static void judge_transactions(const struct load_account *account, uint32_t prod
             out->unknown_transactions++;
         if (transaction->end == LOAD_ABORTED)
             continue;
-        parts = parts_of(producer, transaction);
+        parts = parts_of(account, is_at_end, producer, transaction);
         if (parts.is_seen && parts.missing_count > 0)
             load_account_note(account, out, LOAD_TORN, parts.where,
                               &(struct load_finding){.offset = parts.offset,
@@ -219,7 +237,7 @@ static uint64_t transaction_of(const struct load_producer *producer, uint64_t se
 }
 
 /* ACC-1 */
-static void judge_page(const struct load_account *account, uint32_t producer_number,
+static void judge_page(const struct load_account *account, bool is_at_end, uint32_t producer_number,
                        const struct load_producer *producer, uint64_t sequence,
                        const struct load_page *page, struct load_verdict *out)
 {
@@ -227,6 +245,11 @@ static void judge_page(const struct load_account *account, uint32_t producer_num
         uint64_t known = page->acked[word] | page->bad[word] | page->optional[word];
         uint64_t lost = page->acked[word] & ~page->open[word] & ~page->bad[word] &
                         ~page->optional[word] & ~page->read[word];
+        if (!is_at_end) {
+            uint64_t passed = passed_of(account, page, word, lost);
+            out->unread_count += ones(lost & ~passed);
+            lost = passed;
+        }
         out->unknown_count +=
             ones(page->sent[word] & ((page->open[word] & ~page->bad[word]) | ~known));
         for (; lost != 0; lost &= lost - 1) {
@@ -244,14 +267,21 @@ static void judge_page(const struct load_account *account, uint32_t producer_num
     }
 }
 
-static void set_exactly_once(struct load_verdict *verdict)
+bool load_verdict_has_findings(const struct load_verdict *verdict)
 {
-    verdict->is_exactly_once = true;
     for (int i = 0; i < LOAD_FINDING_COUNT; i++)
-        verdict->is_exactly_once = verdict->is_exactly_once && verdict->counts[i] == 0;
+        if (verdict->counts[i] != 0)
+            return true;
+    return false;
 }
 
-void load_account_close(const struct load_account *account, struct load_verdict *out)
+static void set_exactly_once(struct load_verdict *verdict)
+{
+    verdict->is_exactly_once = !load_verdict_has_findings(verdict) && verdict->unread_count == 0;
+}
+
+void load_account_close(const struct load_account *account, bool is_at_end,
+                        struct load_verdict *out)
 {
     *out = account->verdict;
     for (uint32_t i = 0; i < account->producers_max; i++) {
@@ -259,8 +289,8 @@ void load_account_close(const struct load_account *account, struct load_verdict 
         if (producer == NULL)
             continue;
         /* the torn before the lost, of which there may be many */
-        judge_transactions(account, i, producer, &producer->doubtful, out);
-        judge_transactions(account, i, producer, &producer->transactions, out);
+        judge_transactions(account, is_at_end, i, producer, &producer->doubtful, out);
+        judge_transactions(account, is_at_end, i, producer, &producer->transactions, out);
     }
     for (uint32_t i = 0; i < account->producers_max; i++) {
         const struct load_producer *producer = account->producers[i];
@@ -268,7 +298,7 @@ void load_account_close(const struct load_account *account, struct load_verdict 
             uint64_t sequence = (producer->first_page + n) * LOAD_PAGE_RECORDS;
             const struct load_page *page = load_page_of(producer, sequence);
             if (page != NULL)
-                judge_page(account, i, producer, sequence, page, out);
+                judge_page(account, is_at_end, i, producer, sequence, page, out);
         }
     }
     set_exactly_once(out);
@@ -287,6 +317,7 @@ void load_verdict_merge(struct load_verdict *into, const struct load_verdict *fr
     into->read_count += from->read_count;
     into->redelivered_count += from->redelivered_count;
     into->foreign_count += from->foreign_count;
+    into->unread_count += from->unread_count;
     into->committed_transactions += from->committed_transactions;
     into->aborted_transactions += from->aborted_transactions;
     into->unknown_transactions += from->unknown_transactions;

@@ -118,6 +118,7 @@ const struct load_field load_fields_verdict[] = {
     FIELD(load_verdict, aborted_count, LOAD_FIELD_U64),
     FIELD(load_verdict, read_count, LOAD_FIELD_U64),
     FIELD(load_verdict, foreign_count, LOAD_FIELD_U64),
+    FIELD(load_verdict, unread_count, LOAD_FIELD_U64),
     FIELD(load_verdict, redelivered_count, LOAD_FIELD_U64),
     FIELD(load_verdict, committed_transactions, LOAD_FIELD_U64),
     FIELD(load_verdict, aborted_transactions, LOAD_FIELD_U64),

@@ -140,6 +140,9 @@ static void print_counts(const struct load_verdict *verdict, FILE *file)
                 load_finding_text((enum load_finding_kind)i));
         between = ", ";
     }
+    if (verdict->unread_count > 0)
+        fprintf(file, "%s%s could not be read, lost or not", between,
+                load_format_count(verdict->unread_count, number));
 }
 
 static void print_verdict(const struct load_result *result, const char *label, FILE *file)

@@ -62,9 +62,10 @@ void load_report_tables_runs(const struct load_report *report, FILE *file)
             if (is_known[c])
                 cell_metric(file, columns[c].metric, result);
         cell(file, result->durability[0] == '\0' ? "not known" : result->durability);
-        cell(file, !result->is_verified              ? "not verified"
-                   : result->verdict.is_exactly_once ? "exactly once"
-                                                     : "problems found");
+        cell(file, !result->is_verified                          ? "not verified"
+                   : result->verdict.is_exactly_once             ? "exactly once"
+                   : load_verdict_has_findings(&result->verdict) ? "problems found"
+                                                                 : "not known");
         fputs("</tr>", file);
     }
     fputs("</tbody></table></div>\n", file);

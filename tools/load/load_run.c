@@ -41,6 +41,7 @@ struct run {
     uint64_t backlog_count; /* records that were written first, until they are read */
     double broker_cpu_s;    /* at the last sample */
     bool is_measuring;
+    bool is_at_end; /* consumers have read everything that there is */
     bool was_rated; /* rate_error is there */
 };
 
@@ -77,12 +78,20 @@ static bool all_workers(const struct run *run, size_t flag_offset)
     return true;
 }
 
+static bool one_is(const struct run *run, size_t flag_offset)
+{
+    for (uint32_t i = 0; i < run->workload->threads_count; i++) {
+        const char *worker = (const char *)&run->workers[i];
+        if (atomic_load_explicit((const atomic_bool *)(const void *)(worker + flag_offset),
+                                 memory_order_acquire))
+            return true;
+    }
+    return false;
+}
+
 static bool one_is_broken(const struct run *run)
 {
-    for (uint32_t i = 0; i < run->workload->threads_count; i++)
-        if (atomic_load_explicit(&run->workers[i].is_broken, memory_order_acquire))
-            return true;
-    return false;
+    return one_is(run, offsetof(struct load_worker, is_broken));
 }
 
 /* ---- what the result says of the run */
@@ -393,6 +402,7 @@ static bool is_all_read(struct run *run)
 static void drain(struct run *run)
 {
     const struct load_workload *workload = run->workload;
+    bool is_read;
 
     if (!wait_for(run, offsetof(struct load_worker, is_sent), NULL)) {
         run->result->is_partial = true;
@@ -403,13 +413,16 @@ static void drain(struct run *run)
     set_phase(run, LOAD_PHASE_READ);
     if (workload->subscriptions_count == 0 || workload->producers_count == 0)
         return;
-    if (!wait_for(run, offsetof(struct load_worker, is_read), is_all_read))
+    is_read = wait_for(run, offsetof(struct load_worker, is_read), is_all_read);
+    if (!is_read)
         load_shared_error(&run->shared, "consumers did not come to the end: nothing new for %g s",
                           (double)patience_ns(run) / 1e9);
     /* What is not replicated, or not marked as committed yet, comes behind the end as it was. */
     while (load_shared_unread(&run->shared) > 0 && !is_stopped(run) &&
            now_ns(run) - run->progress_ns < UNREAD_MAX_NS)
         tick(run);
+    run->is_at_end = is_read && !one_is(run, offsetof(struct load_worker, is_cut)) &&
+                     !(is_stopped(run) && load_shared_unread(&run->shared) > 0);
 }
 
 /* Workers end, what they counted is the result's. */
@@ -429,7 +442,8 @@ static void end(struct run *run)
     if (run->sampler.intended_measured > sent_measured)
         result->late_count += run->sampler.intended_measured - sent_measured; /* never given */
     if (run->shared.account != NULL)
-        load_account_close(run->shared.account, &result->verdict);
+        load_account_close(run->shared.account, run->is_at_end, &result->verdict);
+    result->is_partial = result->is_partial || result->verdict.unread_count > 0;
     err = load_shared_account_save(&run->shared, false);
     if (err != OK)
         load_shared_error(&run->shared, "%s: %s", workload->state_file, err_text(err));

@@ -191,8 +191,12 @@ static void print_verdict(FILE *file, const struct load_result *result)
     const struct load_verdict *verdict = &result->verdict;
 
     fprintf(file, "  %s: %" PRIu64 " sent, %" PRIu64 " stored, %" PRIu64 " read",
-            verdict->is_exactly_once ? "exactly once" : "NOT exactly once", verdict->sent_count,
-            verdict->stored_count, verdict->read_count);
+            verdict->is_exactly_once             ? "exactly once"
+            : load_verdict_has_findings(verdict) ? "NOT exactly once"
+                                                 : "not known whether exactly once",
+            verdict->sent_count, verdict->stored_count, verdict->read_count);
+    if (verdict->unread_count > 0)
+        fprintf(file, ", %" PRIu64 " could not be read", verdict->unread_count);
     if (verdict->aborted_count > 0)
         fprintf(file, ", %" PRIu64 " aborted", verdict->aborted_count);
     if (verdict->unknown_count > 0)

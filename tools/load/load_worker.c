@@ -36,12 +36,15 @@ static enum err open_clients(struct load_worker *worker)
 static void look(struct load_worker *worker, enum load_phase phase, uint64_t now)
 {
     bool is_broken = false;
+    bool is_cut = false;
     bool is_ready = load_producers_are_ready(&worker->producers, &is_broken);
 
     is_ready = load_transactions_are_ready(&worker->transactions, &is_broken) && is_ready;
     is_ready = load_pipes_are_ready(&worker->pipes, &is_broken) && is_ready;
-    is_ready = load_consumers_are_ready(&worker->consumers, &is_broken) && is_ready;
-    if (is_broken)
+    is_ready = load_consumers_are_ready(&worker->consumers, &is_cut) && is_ready;
+    if (is_cut)
+        set(&worker->is_cut, true);
+    if (is_broken || is_cut)
         set(&worker->is_broken, true);
     if (phase == LOAD_PHASE_SETUP)
         is_ready = is_ready && load_idle_is_ready(&worker->idle);
@@ -124,6 +127,7 @@ static void *thread_main(void *context)
     if (err != OK)
         load_shared_error(worker->shared, "thread %u: %s", (unsigned)worker->index, err_text(err));
     set(&worker->is_broken, atomic_load(&worker->is_broken) || err != OK);
+    set(&worker->is_cut, atomic_load(&worker->is_cut) || err != OK);
     /* What does not close is left to the end of the process. */
     if (worker->room != NULL && close_clients(worker)) {
         load_producers_deinit(&worker->producers);

@@ -19,6 +19,7 @@ struct load_worker {
     struct load_stats stats;
     atomic_bool is_ready;  /* every client knows its topics */
     atomic_bool is_broken; /* one of them can't go on; told as an error */
+    atomic_bool is_cut;    /* ... a consumer: what it did not read is not lost */
     atomic_bool is_sent;   /* nothing is due or under way any more */
     atomic_bool is_read;   /* consumers are at the end */
     atomic_bool is_ended;

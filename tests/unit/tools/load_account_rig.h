@@ -82,7 +82,7 @@ static __attribute__((unused)) void store(uint64_t count, uint64_t transaction)
 static __attribute__((unused)) const struct load_finding *found(enum load_finding_kind kind,
                                                                 uint64_t count)
 {
-    load_account_close(f.account, &f.verdict);
+    load_account_close(f.account, true, &f.verdict);
     for (int i = 0; i < LOAD_FINDING_COUNT; i++)
         cr_assert(eq(u64, f.verdict.counts[i], i == (int)kind ? count : 0), "%s",
                   load_finding_text((enum load_finding_kind)i));

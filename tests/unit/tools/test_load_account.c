@@ -49,6 +49,49 @@ Test(load_account, acknowledged_and_not_read_is_lost)
     cr_assert(eq(int, finding->partition, 0));
 }
 
+Test(load_account, what_nobody_came_to_read_is_unread_and_not_lost)
+{
+    store(2000, 0);
+    for (uint64_t i = 0; i < 1000; i++) {
+        if (i != 700)
+            read_at(i, 0, (int64_t)i);
+    }
+    load_account_close(f.account, false, &f.verdict);
+    cr_assert(eq(u64, f.verdict.counts[LOAD_LOST], 1)); /* it was passed */
+    cr_assert(eq(i64, f.verdict.findings[0].offset, 700));
+    cr_assert(eq(u64, f.verdict.unread_count, 1000));
+    load_account_close(f.account, true, &f.verdict);
+    cr_assert(eq(u64, f.verdict.counts[LOAD_LOST], 1001));
+    cr_assert(eq(u64, f.verdict.unread_count, 0));
+}
+
+Test(load_account, unread_alone_is_no_finding_and_not_exactly_once)
+{
+    struct load_verdict sum = {.is_exactly_once = true};
+
+    store(10, 0);
+    load_account_close(f.account, false, &f.verdict);
+    cr_assert(not(load_verdict_has_findings(&f.verdict)));
+    cr_assert(not(f.verdict.is_exactly_once));
+    load_verdict_merge(&sum, &f.verdict);
+    cr_assert(eq(u64, sum.unread_count, 10));
+    cr_assert(not(sum.is_exactly_once));
+}
+
+Test(load_account, a_transaction_is_not_torn_where_nobody_came_to_read_the_rest)
+{
+    store(10, 1);
+    load_account_transaction(f.account, 0, 1, LOAD_COMMITTED);
+    for (uint64_t i = 0; i < 4; i++)
+        read_at(i, 0, (int64_t)i);
+    load_account_close(f.account, false, &f.verdict);
+    cr_assert(not(load_verdict_has_findings(&f.verdict)));
+    cr_assert(eq(u64, f.verdict.unread_count, 6));
+    load_account_close(f.account, true, &f.verdict);
+    cr_assert(eq(u64, f.verdict.counts[LOAD_TORN], 1));
+    cr_assert(eq(u64, f.verdict.counts[LOAD_LOST], 6));
+}
+
 Test(load_account, read_twice_is_doubled)
 {
     const struct load_finding *finding;
@@ -92,7 +135,7 @@ Test(load_account, part_of_a_committed_transaction_is_torn)
     load_account_transaction(f.account, 0, 1, LOAD_COMMITTED);
     for (uint64_t i = 0; i < 4; i++)
         read_at(i, 0, (int64_t)i);
-    load_account_close(f.account, &f.verdict);
+    load_account_close(f.account, true, &f.verdict);
     cr_assert(eq(u64, f.verdict.counts[LOAD_TORN], 1));
     cr_assert(eq(u64, f.verdict.counts[LOAD_LOST], 1));
     finding = f.verdict.findings;
@@ -339,7 +382,7 @@ Test(load_account, keeps_findings_of_every_kind)
         stamp.sequence = 1000 + i;
         cr_assert(eq(int, read_stamp(&stamp, 0, (int64_t)i), OK));
     }
-    load_account_close(f.account, &f.verdict);
+    load_account_close(f.account, true, &f.verdict);
     cr_assert(eq(u64, f.verdict.counts[LOAD_GHOST], 200));
     cr_assert(eq(u64, f.verdict.counts[LOAD_LOST], 500));
     cr_assert(eq(u32, f.verdict.findings_count, LOAD_FINDINGS_MAX));
@@ -354,7 +397,7 @@ Test(load_account, verdicts_add_up)
     store(10, 0);
     for (uint64_t i = 0; i < 9; i++)
         read_at(i, 0, (int64_t)i);
-    load_account_close(f.account, &f.verdict);
+    load_account_close(f.account, true, &f.verdict);
     load_verdict_merge(&sum, &f.verdict);
     load_verdict_merge(&sum, &f.verdict);
     cr_assert(eq(u64, sum.sent_count, 20));

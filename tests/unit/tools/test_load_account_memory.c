@@ -28,7 +28,7 @@ Test(load_account_memory, memory_is_that_of_what_is_not_settled)
     }
     after_bytes = mem_used_bytes();
     cr_assert(lt(u64, after_bytes - before_bytes, 200000));
-    load_account_close(f.account, &f.verdict);
+    load_account_close(f.account, true, &f.verdict);
     cr_assert(eq(u64, f.verdict.counts[LOAD_LOST], 5000));
     cr_assert(lt(u64, f.verdict.memory_max_bytes, 200000));
 }
@@ -76,7 +76,7 @@ Test(load_account_memory, memory_ends_at_its_limit)
             cr_assert(lt(u64, mem_used_bytes(), base_bytes + limit + 20000));
     }
     cr_assert(lt(u64, 10, full_count));
-    load_account_close(f.account, &f.verdict);
+    load_account_close(f.account, true, &f.verdict);
     cr_assert(le(u64, f.verdict.memory_max_bytes, limit));
     cr_assert(eq(u64, f.verdict.counts[LOAD_DOUBLED], 0));
     cr_assert(eq(u64, f.verdict.counts[LOAD_VISIBLE_ABORTED], 0));
@@ -119,7 +119,7 @@ Test(load_account_memory, what_was_passed_is_judged_once)
         }
         err = OK;
     }
-    load_account_close(f.account, &f.verdict);
+    load_account_close(f.account, true, &f.verdict);
     cr_assert(eq(u64, f.verdict.counts[LOAD_LOST], 1));
     cr_assert(eq(u64, f.verdict.counts[LOAD_TORN], 1));
     cr_assert(eq(i64, f.verdict.findings[0].offset, 4));
@@ -218,7 +218,7 @@ static void play(uint64_t seed)
         }
         wanted[LOAD_TORN] += seen > 0 && missing > 0;
     }
-    load_account_close(f.account, &f.verdict);
+    load_account_close(f.account, true, &f.verdict);
     for (int i = 0; i < LOAD_FINDING_COUNT; i++) {
         uint64_t count = f.verdict.counts[i];
         if (i == LOAD_VISIBLE_ABORTED) {

@@ -44,7 +44,7 @@ Test(load_account_state, goes_on_after_a_restart)
     cr_assert(eq(u64, load_account_partition_next(f.account, 0, 0, 0), 1560));
     cr_assert(eq(u64, load_account_partition_next(f.account, 0, 0, 1), 0));
     cr_assert(eq(u64, load_account_unread(f.account), 10));
-    load_account_close(f.account, &f.verdict);
+    load_account_close(f.account, true, &f.verdict);
     cr_assert(eq(u64, f.verdict.counts[LOAD_LOST], 10));
     cr_assert(eq(u64, f.verdict.counts[LOAD_TORN], 1));
     for (uint64_t i = 1510; i < 1520; i++)
