@@ -293,7 +293,7 @@ static void tell_note(void *context, const char *text)
 }
 
 /* A built-in name, else a file. */
-static enum cli_exit take_workload(struct bench *bench, const char *word)
+static enum cli_exit take_workload(struct bench *bench, const char *word, bool *is_file_out)
 {
     char problem[512];
     enum err err = load_workload_take_builtin(bench->workload, word);
@@ -301,6 +301,7 @@ static enum cli_exit take_workload(struct bench *bench, const char *word)
     if (err == OK)
         return CLI_OK;
     err = load_yaml_workload(bench->workload, word, problem, sizeof(problem));
+    *is_file_out = err == OK;
     if (err == ERR_NOT_FOUND && strchr(word, '/') == NULL && strchr(word, '.') == NULL) {
         const char *names[64];
         const char *ignored;
@@ -320,10 +321,49 @@ static enum cli_exit take_workload(struct bench *bench, const char *word)
     return err == OK ? CLI_OK : cli_fail(cli_exit_of(err), "%s", problem);
 }
 
+static bool is_typed(const struct words *words, const char *name)
+{
+    for (size_t i = 0; i < words->settings_count; i++)
+        if (strcmp(words->settings[i].option->name, name) == 0)
+            return true;
+    return false;
+}
+
+/* What nobody asked for gives way to what was asked for: a transaction has no more partitions than
+ * the topic, or than it has records. */
+static void fit_transactions(struct load_workload *workload)
+{
+    uint32_t most = workload->partitions_count;
+
+    if (!workload->is_pipeline && workload->transaction_records > 0 &&
+        workload->transaction_records < most)
+        most = workload->transaction_records;
+    if (workload->transaction_partitions > most)
+        workload->transaction_partitions = most;
+}
+
+static enum cli_exit set_typed(struct load_workload *workload, const struct words *words)
+{
+    char problem[512];
+
+    for (size_t i = 0; i < words->settings_count; i++) {
+        const struct setting *setting = &words->settings[i];
+        if (load_option_set(workload, setting->option, setting->value, problem, sizeof(problem)) !=
+            OK)
+            return cli_fail(CLI_USAGE, "--%s %s", setting->option->name, problem);
+    }
+    /* In a file of OpenMessaging Benchmark a rate of 0 means as fast as it goes. */
+    if (is_typed(words, "rate") && strcmp(workload->rate_text, "0") == 0)
+        return cli_fail(CLI_USAGE, "--rate 0 sends nothing: a rate is above 0; --rate max is as "
+                                   "fast as it goes");
+    return CLI_OK;
+}
+
 static enum cli_exit apply(struct bench *bench, const struct words *words)
 {
     struct load_workload *workload = bench->workload;
     char problem[512];
+    bool is_file = false;
     enum cli_exit result = CLI_OK;
 
     load_workload_defaults(workload);
@@ -338,15 +378,13 @@ static enum cli_exit apply(struct bench *bench, const struct words *words)
             return cli_fail(err == ERR_INVALID ? CLI_USAGE : cli_exit_of(err), "%s", problem);
     }
     if (strcmp(bench->verb->words, "WORKLOAD") == 0)
-        result = take_workload(bench, bench->words[0]);
+        result = take_workload(bench, bench->words[0], &is_file);
     else if (bench->verb->run == bench_compare && bench->word_count == 3)
-        result = take_workload(bench, bench->words[2]);
-    for (size_t i = 0; i < words->settings_count && result == CLI_OK; i++) {
-        const struct setting *setting = &words->settings[i];
-        if (load_option_set(workload, setting->option, setting->value, problem, sizeof(problem)) !=
-            OK)
-            result = cli_fail(CLI_USAGE, "--%s %s", setting->option->name, problem);
-    }
+        result = take_workload(bench, bench->words[2], &is_file);
+    if (result == CLI_OK)
+        result = set_typed(workload, words);
+    if (result == CLI_OK && !is_file && !is_typed(words, "txn-partitions"))
+        fit_transactions(workload);
     return result;
 }
 

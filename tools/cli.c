@@ -365,6 +365,8 @@ static enum cli_exit set_option(struct cli *cli, const struct cli_command *comma
 
     switch (row->letter) {
     case 'b':
+        if (cli->brokers_other != NULL)
+            return cli_fail(CLI_USAGE, "more than two -b: two clusters are compared");
         if (command->run == command_verify && cli->has_brokers)
             cli->brokers_other = value;
         else

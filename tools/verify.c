@@ -375,13 +375,16 @@ static enum cli_exit compare(const struct cli *cli, struct load_room *room)
 enum cli_exit command_verify(struct cli *cli)
 {
     struct load_room *room;
+    bool compares = cli->compares || cli->brokers_other != NULL;
     enum cli_exit result;
-    enum err err = load_room_create("levee-verify", ANSWERS_BYTES_MAX, &room);
+    enum err err;
 
+    if (cli->ignored != NULL && !compares)
+        return cli_fail(CLI_USAGE, "--ignore is of --compare");
+    err = load_room_create("levee-verify", ANSWERS_BYTES_MAX, &room);
     if (err != OK)
         return cli_fail(CLI_FAILED, "%s", err_text(err));
-    result =
-        cli->compares || cli->brokers_other != NULL ? compare(cli, room) : audit_all(cli, room);
+    result = compares ? compare(cli, room) : audit_all(cli, room);
     load_room_destroy(room);
     return result;
 }

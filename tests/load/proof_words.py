@@ -1,9 +1,10 @@
 """Words, files, and brokers that are not there: a sentence and an exit code of docs/cli.md."""
 import signal
 import socket
+import subprocess
 import time
 
-from load_rig import expect
+from load_rig import Run, expect
 
 
 def refused(rig, code, text, *words, brokers=None):
@@ -22,12 +23,34 @@ def proof_wrong_words(rig):
     refused(rig, 2, "--size takes", "produce", "--size", "9..1")
     refused(rig, 2, "--keys takes", "produce", "--keys", "zip")
     refused(rig, 2, "--compression is", "produce", "--compression", "rar")
+    refused(rig, 2, "--rate 0 sends nothing", "produce", "--rate", "0")
+    refused(rig, 2, "name a topic by --topic", "consume", "--duration", "1")
+    refused(rig, 2, "--txn-partitions is above", "txn", "-p", "3", "--txn-partitions", "4")
     refused(rig, 2, "exclude each other", "produce", "--rate", "1k", "--in-flight", "5")
     refused(rig, 2, "at least 64", "produce", "--verify", "--size", "63")
     refused(rig, 2, "something is missing", "run")
     refused(rig, 2, "one word too many", "produce", "topic")
     refused(rig, 3, "did you mean canonical?", "run", "canonicle")
     refused(rig, 3, "is not there", "consume", "--topic", "no-such-topic", "--duration", "1")
+
+
+def proof_what_was_not_typed_gives_way(rig):
+    run = rig.json("txn", "-p", "3", "--txn-records", "2", "--rate", "100", "--duration", "1",
+                   "--warmup", "0")
+    expect(run.levee["transactions_count"] > 0, "%s", run.told())
+
+
+def verify(rig, *words):
+    run = subprocess.run([rig.binary, "verify", *words], capture_output=True, text=True, timeout=60,
+                         check=False)
+    return Run(run.returncode, run.stdout, run.stderr)
+
+
+def proof_wrong_words_of_verify(rig):
+    for text, words in (("more than two -b", ["-b", "a:1", "-b", "b:1", "-b", "c:1", "t"]),
+                        ("--ignore is of --compare", ["-b", rig.bootstrap, "--ignore", "key", "t"])):
+        run = verify(rig, *words)
+        expect(run.code == 2 and text in run.err, "%s", run.told())
 
 
 def proof_help_is_the_table(rig):

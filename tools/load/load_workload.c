@@ -201,6 +201,9 @@ static enum err check_producing(const struct load_workload *workload, char *prob
         return fail(problem, problem_max, "more than 10000 consumers");
     if (workload->producers_count == 0 && workload->subscriptions_count == 0)
         return fail(problem, problem_max, "neither producers nor consumers");
+    if (workload->producers_count == 0 && workload->topic[0] == '\0')
+        return fail(problem, problem_max,
+                    "there is nothing to read without producers: name a topic by --topic");
     return OK;
 }
 
