@@ -5,6 +5,7 @@
 #include "base/nearest.h"
 #include "tools/load/load_option.h"
 #include "tools/load/load_report.h"
+#include "tools/load/load_text_file.h"
 #include "tools/load/load_yaml.h"
 
 #include <stdio.h>
@@ -398,6 +399,21 @@ enum cli_exit bench_check(struct bench *bench)
     return err == OK ? CLI_OK : cli_fail(cli_exit_of(err), "%s", problem);
 }
 
+/* A run of an hour is not to be lost to a path that cannot be written. */
+static enum cli_exit try_files(const struct load_workload *workload)
+{
+    const char *const paths[] = {workload->json_file, workload->csv_file, workload->hlog_file,
+                                 workload->report_file};
+
+    for (size_t i = 0; i < array_count(paths); i++) {
+        enum err err = paths[i][0] == '\0' ? OK : load_text_file_try(paths[i]);
+        if (err != OK)
+            return cli_fail(err == ERR_INVALID ? CLI_USAGE : cli_exit_of(err),
+                            "%s cannot be written: %s", paths[i], err_text(err));
+    }
+    return CLI_OK;
+}
+
 /* levee bench [VERB] ...: argv begins behind "bench". */
 enum cli_exit command_bench(struct cli *cli)
 {
@@ -428,6 +444,8 @@ enum cli_exit command_bench(struct cli *cli)
     result = parse(&bench, &words, argc, argv);
     if (result == CLI_OK)
         result = apply(&bench, &words);
+    if (result == CLI_OK)
+        result = try_files(bench.workload);
     if (result == CLI_OK)
         result = bench.verb->run(&bench);
     load_workload_deinit(bench.workload);

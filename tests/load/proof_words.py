@@ -60,6 +60,17 @@ def proof_help_is_the_table(rig):
     expect(run.code == 0 and run.out.count("\n") >= 24 and "omb" in run.out, "%s", run.told())
 
 
+def proof_files_are_tried_before_the_run(rig):
+    began = time.monotonic()
+    for option in ("--json", "--csv", "--hlog", "--report"):
+        refused(rig, 3, "cannot be written", "produce", "--duration", "20", option,
+                rig.path("no/such/file"))
+    refused(rig, 2, "cannot be written", "produce", "--duration", "20", "--csv", rig.path("."))
+    expect(time.monotonic() - began < 15, "it was run before it was told")
+    refused(rig, 1, "no space", "produce", "--rate", "100", "--duration", "1", "--warmup", "0",
+            "--csv", "/dev/full")
+
+
 def proof_no_broker(rig):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -17,10 +17,34 @@ static enum err print_to(const char *path, load_text_file_print_fn *print, const
 
     if (file == NULL)
         return err_from_errno(errno);
+    errno = 0;
     err = print(object, file);
+    if (err == ERR_IO && errno != 0)
+        err = err_from_errno(errno);
     if (fclose(file) != 0 && err == OK)
         err = err_from_errno(errno);
     return err;
+}
+
+enum err load_text_file_try(const char *path)
+{
+    char beside[PATH_BYTES_MAX];
+    struct stat there;
+    FILE *file;
+
+    if (stat(path, &there) == 0 && !S_ISREG(there.st_mode)) {
+        if (S_ISDIR(there.st_mode))
+            return ERR_INVALID;
+        return access(path, W_OK) == 0 ? OK : err_from_errno(errno);
+    }
+    if (snprintf(beside, sizeof(beside), "%s.tmp", path) >= (int)sizeof(beside))
+        return ERR_INVALID;
+    file = fopen(beside, "ae");
+    if (file == NULL)
+        return err_from_errno(errno);
+    (void)fclose(file);
+    unlink(beside);
+    return OK;
 }
 
 enum err load_text_file_write(const char *path, load_text_file_print_fn *print, const void *object)

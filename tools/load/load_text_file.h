@@ -15,7 +15,12 @@
 
 typedef enum err load_text_file_print_fn(const void *object, FILE *file);
 
-/* What print says goes to path.  Errors of print and of files. */
+/* Can path be written?  Nothing is changed; what is no regular file is not opened.  Errors of
+ * files; ERR_INVALID: a directory, or too long. */
+must_use enum err load_text_file_try(const char *path);
+
+/* What print says goes to path.  Errors of print and of files; ERR_NOSPACE too when print knows no
+ * more than ERR_IO. */
 must_use enum err load_text_file_write(const char *path, load_text_file_print_fn *print,
                                        const void *object);
 
