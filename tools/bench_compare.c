@@ -152,7 +152,7 @@ static enum cli_exit read_run(const char *path, size_t length, struct load_resul
         err = load_json_read(name, out);
     if (err == OK)
         return CLI_OK;
-    return cli_fail(err == ERR_MALFORMED ? CLI_DEGRADED : cli_exit_of(err), "%s: %s", name,
+    return cli_fail(err == ERR_MALFORMED ? CLI_USAGE : cli_exit_of(err), "%s: %s", name,
                     err == ERR_MALFORMED ? "this is no result of levee bench (--json)"
                                          : err_text(err));
 }

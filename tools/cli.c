@@ -162,6 +162,7 @@ enum cli_exit cli_exit_of(enum err err)
     case ERR_NOT_FOUND:
         return CLI_NOT_FOUND;
     case ERR_EXISTS:
+    case ERR_IN_USE:
         return CLI_CONFLICT;
     case ERR_PERMISSION:
         return CLI_NOT_AUTHORISED;

@@ -47,6 +47,8 @@ static void clear_progress(void)
 static enum cli_exit source_failed(const struct verify_source *source, enum err err)
 {
     clear_progress();
+    if (source->cluster == NULL && err == ERR_INVALID)
+        return cli_fail(CLI_USAGE, "%s", source->problem); /* the addresses */
     return cli_fail(source->error_code != KAFKA_NONE ? cli_exit_of_kafka(source->error_code)
                                                      : cli_exit_of(err),
                     "%s", source->problem);
@@ -262,13 +264,16 @@ static enum cli_exit audit_all(const struct cli *cli, struct load_room *room)
     struct audit audit = {.cli = cli, .compression = compression_context_create()};
     enum cli_exit result = CLI_OK;
 
-    for (int i = 0; i < cli->word_count && result == CLI_OK; i++) {
-        result = audit_topic(&audit, room, cli->words[i]);
+    /* A topic that cannot be read hides nothing of the others. */
+    for (int i = 0; i < cli->word_count && result != CLI_USAGE; i++) {
+        enum cli_exit one = audit_topic(&audit, room, cli->words[i]);
+        if (result == CLI_OK)
+            result = one;
         end_topic(&audit);
     }
     compression_context_destroy(audit.compression);
     if (result != CLI_OK)
-        return result;
+        return audit.findings_count == 0 ? result : CLI_DEGRADED;
     if (!cli->json)
         output_line("%" PRIu64 " records, %" PRIu64 " problems", audit.records_count,
                     audit.findings_count);

@@ -10,6 +10,9 @@
 
 enum { MAPPED_BYTES = 32 << 20, IDLE_BYTES = 128 << 20 };
 
+/* Whoever wakes so much after a deadline was stopped (SIGSTOP, a machine that slept). */
+#define STOPPED_NS 1000000000ULL
+
 static void on_deadline(struct timer *timer)
 {
     (void)timer; /* the loop has woken */
@@ -72,9 +75,19 @@ bool load_room_run_until(struct load_room *room, const bool *is_done, uint64_t t
     uint64_t until_ns = clock_deadline_ns(clock_mono_ns(&room->clock), timeout_ms);
 
     timer_set(&room->loop.timers, &room->deadline, until_ns);
-    while (!*is_done && clock_mono_ns(&room->clock) < until_ns)
+    while (!*is_done) {
+        uint64_t now_ns = clock_mono_ns(&room->clock);
+        if (now_ns >= until_ns && now_ns - until_ns < STOPPED_NS) {
+            (void)loop_turn(&room->loop, 0); /* what came while nobody looked */
+            break;
+        }
+        if (now_ns >= until_ns) {
+            until_ns = clock_deadline_ns(now_ns, timeout_ms);
+            timer_set(&room->loop.timers, &room->deadline, until_ns);
+        }
         if (loop_turn(&room->loop, LOOP_WAIT_FOREVER) != OK)
             break;
+    }
     loop_cancel_timer(&room->loop, &room->deadline);
     return *is_done;
 }

@@ -29,7 +29,9 @@ must_use enum err load_room_create(const char *client_id, uint64_t answers_max_b
 void load_room_destroy(struct load_room *room); /* NULL is allowed */
 
 /* Turn the loop until *is_done, or timeout_ms have passed (UINT64_MAX: without end): false then.
- * An error of the loop is final, and told as false. */
+ * An error of the loop is final, and told as false.  What is there when the time is over is looked
+ * at first; time in which this process was stopped beyond the deadline (SIGSTOP) gives timeout_ms
+ * once more. */
 bool load_room_run_until(struct load_room *room, const bool *is_done, uint64_t timeout_ms);
 
 /* For the closed of client_cluster_destroy and the like: sets the bool that context points to. */
