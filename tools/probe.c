@@ -81,13 +81,6 @@ static void print_summary(const struct cli *cli, const struct probe_summary *sum
                 (double)summary->commit_max_ns / NS_PER_MS);
 }
 
-static bool is_good(const struct probe_summary *summary)
-{
-    return summary->has_begun && summary->counts.failed == 0 && summary->counts.lost == 0 &&
-           summary->commits_failed == 0 && summary->counts.received > 0 &&
-           summary->counts.received == summary->counts.produced && summary->commits_count > 0;
-}
-
 /* ---- the two ways */
 
 static enum cli_exit tell_once(const struct cli *cli, const struct probe_summary *summary,
@@ -95,8 +88,8 @@ static enum cli_exit tell_once(const struct cli *cli, const struct probe_summary
 {
     enum cli_exit result = CLI_OK;
 
-    print_summary(cli, summary, is_good(summary));
-    if (is_good(summary))
+    print_summary(cli, summary, probe_summary_is_good(summary, true));
+    if (probe_summary_is_good(summary, true))
         return CLI_OK;
     if (summary->counts.lost > 0)
         return cli_fail(CLI_DEGRADED, "%" PRIu64 " records were acknowledged and not read back",
@@ -170,7 +163,7 @@ static enum cli_exit run_on(const struct cli *cli, struct load_room *room, struc
     } else {
         watch(probe, room);
         summary = probe_summary_of(probe);
-        print_summary(cli, &summary, is_good(&summary));
+        print_summary(cli, &summary, probe_summary_is_good(&summary, false));
     }
     http_stop(*http);
     *http = NULL;

@@ -213,6 +213,15 @@ struct probe_summary probe_summary_of(const struct probe *probe)
     return summary;
 }
 
+bool probe_summary_is_good(const struct probe_summary *summary, bool is_once)
+{
+    bool is_whole = is_once ? summary->counts.received == summary->counts.produced : summary->is_up;
+
+    return summary->has_begun && summary->counts.failed == 0 && summary->counts.lost == 0 &&
+           summary->commits_failed == 0 && summary->counts.received > 0 && is_whole &&
+           summary->commits_count > 0;
+}
+
 /* ---- the end: producer, fetcher, cluster, one after the other */
 
 static void on_cluster_closed(void *context)

@@ -48,4 +48,8 @@ struct probe_summary {
 };
 struct probe_summary probe_summary_of(const struct probe *probe);
 
+/* Is all well?  Of a probe that runs once each record has come back; of another one some may be
+ * under way. */
+bool probe_summary_is_good(const struct probe_summary *summary, bool is_once);
+
 #endif

@@ -1,3 +1,4 @@
+#include "tools/load/probe.h"
 #include "tools/load/probe_ledger.h"
 
 #include <criterion/criterion.h>
@@ -111,4 +112,22 @@ Test(probe_ledger, is_bounded, .init = begin, .fini = end)
     cr_assert(eq(u64, probe_ledger_sent(&ledger, 0, 120), PROBE_RECORDS_MAX));
     cr_assert(not(probe_ledger_received(&ledger, 1 + PROBE_RECORDS_MAX, 121).is_known));
     cr_assert(not(probe_ledger_received(&ledger, 1, 121).is_known));
+}
+
+Test(probe_summary, a_record_under_way_is_no_fault_of_a_probe_that_goes_on)
+{
+    struct probe_summary summary = {.has_begun = true,
+                                    .is_up = true,
+                                    .commits_count = 3,
+                                    .counts = {.produced = 10, .received = 9}};
+
+    cr_assert(probe_summary_is_good(&summary, false));
+    cr_assert(not(probe_summary_is_good(&summary, true)));
+    summary.counts.received = 10;
+    cr_assert(probe_summary_is_good(&summary, true));
+    summary.is_up = false; /* nothing came back of late */
+    cr_assert(not(probe_summary_is_good(&summary, false)));
+    summary.is_up = true;
+    summary.counts.lost = 1;
+    cr_assert(not(probe_summary_is_good(&summary, false)));
 }
