@@ -153,6 +153,29 @@ static void set_up(struct probe *probe)
     probe_topic_make(&probe->made);
 }
 
+/* ---- a topic that went (PRB-4) */
+
+static void on_made_again(struct probe_topic *made, enum err err)
+{
+    struct probe *probe = container_of(made, struct probe, made);
+
+    probe->is_making = false;
+    if (!probe->is_ending && err != OK)
+        probe_private_problem(probe, err, "%s", made->problem);
+}
+
+void probe_private_make_again(struct probe *probe)
+{
+    if (probe->is_making)
+        return;
+    probe->is_making = true;
+    probe->made = (struct probe_topic){.cluster = probe->cluster,
+                                       .name = probe->options.topic,
+                                       .timeout_ms = STEP_MAX_MS,
+                                       .done = on_made_again};
+    probe_topic_make(&probe->made);
+}
+
 /* ---- life */
 
 static enum err create_parts(struct probe *probe, char *problem, size_t problem_max)

@@ -5,6 +5,7 @@
  * fails is counted and tried again.  Records carry the probe's own id: several may share a topic.
  *   PRB-1  a record's time counts from when it was intended, whatever delays it
  *   PRB-2  what the schedule had and the producer could not take is counted as failed
+ *   PRB-4  the topic is made anew when nothing comes back and it is not there (somebody deleted it)
  *   PRB-3  at most one commit is under way; what was read meanwhile is in the next one */
 #ifndef LEVEE_TOOLS_LOAD_PROBE_H
 #define LEVEE_TOOLS_LOAD_PROBE_H

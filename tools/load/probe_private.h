@@ -53,6 +53,8 @@ struct probe {
     bool is_told; /* options.done */
     bool is_ending;
     bool is_listing;
+    bool is_making;     /* the topic, while records are sent */
+    uint64_t looked_ns; /* when that began last */
     bool wants_cluster_closed;
     void (*closed)(void *context);
     void *closed_context;
@@ -60,6 +62,9 @@ struct probe {
 
 void probe_private_problem(struct probe *probe, enum err err, const char *format, ...)
     printf_like(3, 4);
+
+/* Is the topic still there?  It is made if not; one question at a time. */
+void probe_private_make_again(struct probe *probe);
 
 /* Something happened: is a probe that runs once done? */
 void probe_private_look(struct probe *probe);

@@ -341,6 +341,18 @@ static void send_due(struct probe *probe)
     }
 }
 
+/* PRB-4 */
+static void look_after_topic(struct probe *probe)
+{
+    uint64_t now = now_ns(probe);
+
+    if (probe->options.is_once || probe->summary.is_up || now - probe->begun_ns < 2 * UP_NS ||
+        now - probe->last_received_ns < 2 * UP_NS || now - probe->looked_ns < 2 * UP_NS)
+        return;
+    probe->looked_ns = now;
+    probe_private_make_again(probe);
+}
+
 static void on_tick(struct timer *timer)
 {
     struct probe *probe = container_of(timer, struct probe, tick);
@@ -356,6 +368,7 @@ static void on_tick(struct timer *timer)
         wait_ms = next_ns > now_ns(probe) ? (next_ns - now_ns(probe)) / NS_PER_MS + 1 : 1;
     }
     set_up_now(probe);
+    look_after_topic(probe);
     loop_set_timer_ms(probe->options.env->loop, timer,
                       wait_ms < TICK_MAX_MS ? wait_ms : TICK_MAX_MS);
     probe_private_look(probe);
