@@ -144,6 +144,7 @@ struct commit {
     char *topic; /* in the arena */
     int32_t partition;
     int64_t offset;
+    bool is_staged; /* a transaction that is open has another offset for it */
 };
 
 static void print_commit(const struct cli *cli, const struct commit *commit, int64_t end)
@@ -152,8 +153,9 @@ static void print_commit(const struct cli *cli, const struct commit *commit, int
     struct output_object object;
 
     if (!cli->json) {
-        output_line("%-40s %9d %12lld %12lld %10lld", commit->topic, commit->partition,
-                    (long long)commit->offset, (long long)end, (long long)lag);
+        output_line("%-40s %9d %12lld %12lld %10lld%s", commit->topic, commit->partition,
+                    (long long)commit->offset, (long long)end, (long long)lag,
+                    commit->is_staged ? " in transaction" : "");
         return;
     }
     output_begin(&object);
@@ -162,24 +164,26 @@ static void print_commit(const struct cli *cli, const struct commit *commit, int
     output_number(&object, "committed", commit->offset);
     output_number(&object, "end", end);
     output_number(&object, "lag", lag);
+    output_bool(&object, "in_transaction", commit->is_staged);
     output_end(&object);
 }
 
-/* Committed offsets in at most version 7: one group, topics by name. */
-static enum cli_exit print_offsets(const struct cli *cli, struct blocking_client *client,
-                                   struct arena *arena)
+/* Committed offsets in at most version 7: one group, topics by name.  is_stable: those for which an
+ * open transaction has another offset are answered with UNSTABLE_OFFSET_COMMIT (KIP-447). */
+static enum cli_exit fetch_offsets(const struct cli *cli, struct blocking_client *client,
+                                   bool is_stable, struct arena *arena,
+                                   const struct offset_fetch_response **out)
 {
     struct offset_fetch_request request;
     const struct offset_fetch_response *response;
     const void *answer;
     struct patience patience = patience_begin(cli->timeout_ms);
-    struct commit *commits;
-    size_t count = 0;
     enum err err;
 
     codec_set_defaults(&offset_fetch_request_desc, &request);
     request.group_id = wire_string(cli->words[0]);
     request.topics.count = -1;
+    request.require_stable = is_stable;
     do {
         arena_reset(arena);
         err = blocking_client_call_at_most(client, API_OFFSET_FETCH, 7, &request, arena, &answer);
@@ -191,6 +195,38 @@ static enum cli_exit print_offsets(const struct cli *cli, struct blocking_client
     if (response->error_code != KAFKA_NONE)
         return cli_fail(cli_exit_of_kafka(response->error_code), "%s: %s", cli->words[0],
                         kafka_error_name(response->error_code));
+    *out = response;
+    return CLI_OK;
+}
+
+/* Which of them a transaction that is open holds another offset for. */
+static void mark_staged(const struct offset_fetch_response *stable, struct commit *commits,
+                        size_t count)
+{
+    for (int32_t t = 0; t < stable->topics.count; t++) {
+        const struct offset_fetch_response_topic *topic = &stable->topics.items[t];
+        for (int32_t p = 0; p < topic->partitions.count; p++) {
+            if (topic->partitions.items[p].error_code != KAFKA_UNSTABLE_OFFSET_COMMIT)
+                continue;
+            for (size_t i = 0; i < count; i++)
+                if (topic->partitions.items[p].partition_index == commits[i].partition &&
+                    text_equal(topic->name.text, (size_t)topic->name.size_bytes, commits[i].topic))
+                    commits[i].is_staged = true;
+        }
+    }
+}
+
+static enum cli_exit print_offsets(const struct cli *cli, struct blocking_client *client,
+                                   struct arena *arena)
+{
+    const struct offset_fetch_response *response;
+    struct commit *commits;
+    struct arena stable_arena;
+    size_t count = 0;
+    enum cli_exit result = fetch_offsets(cli, client, false, arena, &response);
+
+    if (result != CLI_OK)
+        return result;
     for (int32_t t = 0; t < response->topics.count; t++)
         count += (size_t)response->topics.items[t].partitions.count;
     commits = arena_alloc_array(arena, count, sizeof(*commits));
@@ -205,7 +241,15 @@ static enum cli_exit print_offsets(const struct cli *cli, struct blocking_client
                 return cli_fail(CLI_FAILED, "more offsets than fit");
             commit->partition = response->topics.items[t].partitions.items[p].partition_index;
             commit->offset = response->topics.items[t].partitions.items[p].committed_offset;
+            commit->is_staged = false;
         }
+    arena_init(&stable_arena, ARENA_BYTES);
+    result = fetch_offsets(cli, client, true, &stable_arena, &response);
+    if (result == CLI_OK)
+        mark_staged(response, commits, count);
+    arena_deinit(&stable_arena);
+    if (result != CLI_OK)
+        return result;
     if (!cli->json)
         output_line("%s", "");
     if (!cli->json)
