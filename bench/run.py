@@ -3,7 +3,7 @@
 
     run.py --build DIR [--quick] [--json FILE] [NAME ...]
 
-Names: append, partitions, peer, memory, start, recover, backends, io, txn, cleaner, load, compare, account;
+Names: append, partitions, peer, memory, start, recover, backends, io, txn, open, cleaner, load, compare, account;
 without one, all of them.  Prints for each the command, the medians, the ratio, and its bar with "met"
 or "not met"; never fails because of a figure.  --quick: fewer and shorter rounds (three minutes instead of fifteen).
 """
@@ -20,6 +20,7 @@ import bench_account
 import bench_cleaner
 import bench_io
 import bench_load
+import bench_open_transactions
 import bench_peer
 import bench_process
 import bench_storage
@@ -35,6 +36,7 @@ BENCHES = {
     "backends": bench_storage.backends,
     "io": bench_io.io,
     "txn": bench_txn.txn,
+    "open": bench_open_transactions.open_transactions,
     "cleaner": bench_cleaner.cleaner,
     "load": bench_load.load,
     "compare": bench_load.compare,
