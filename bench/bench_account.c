@@ -106,7 +106,7 @@ static double play(uint64_t records, uint64_t transaction_records, bool has_acco
     }
     used_ns = cpu_ns() - begin_ns;
     if (has_account) {
-        load_account_close(load->account, &verdict);
+        load_account_close(load->account, true, &verdict);
         check(verdict.is_exactly_once && verdict.read_count == records);
     }
     load_account_destroy(load->account);

@@ -160,7 +160,8 @@ Test(load_result, a_merge_that_finds_no_memory_changes_nothing)
     load_result_destroy(from);
 }
 
-/* A schedule of 400,000 a second for 4 s: the broker stored 100,000 a second, the rest behind it. */
+/* A schedule of 400,000 a second for 4 s: the broker stored 100,000 a second, the rest behind it.
+ */
 Test(load_result, what_was_stored_after_the_schedule_is_in_no_rate)
 {
     struct load_result *result;
@@ -176,7 +177,8 @@ Test(load_result, what_was_stored_after_the_schedule_is_in_no_rate)
     }
     cr_assert(eq(dbl, load_result_stored_bytes_rate(result), 102400000.0));
     load_perf_line(result, line);
-    cr_assert(ne(ptr, strstr(line, "1600000 records sent, 100000.000000 records/sec (97.66 MB/sec)"),
+    cr_assert(ne(ptr,
+                 strstr(line, "1600000 records sent, 100000.000000 records/sec (97.66 MB/sec)"),
                  NULL),
               "%s", line);
     load_result_destroy(result);
