@@ -154,50 +154,6 @@ enum cli_exit cli_fail(enum cli_exit exit, const char *format, ...)
     return exit;
 }
 
-enum cli_exit cli_exit_of(enum err err)
-{
-    switch (err) {
-    case OK:
-        return CLI_OK;
-    case ERR_NOT_FOUND:
-        return CLI_NOT_FOUND;
-    case ERR_EXISTS:
-    case ERR_IN_USE:
-        return CLI_CONFLICT;
-    case ERR_PERMISSION:
-        return CLI_NOT_AUTHORISED;
-    case ERR_TIMEOUT:
-        return CLI_TIMED_OUT;
-    default:
-        return CLI_FAILED;
-    }
-}
-
-enum cli_exit cli_exit_of_kafka(int16_t error_code)
-{
-    switch (error_code) {
-    case KAFKA_NONE:
-        return CLI_OK;
-    case KAFKA_UNKNOWN_TOPIC_OR_PARTITION:
-    case KAFKA_UNKNOWN_TOPIC_ID:
-    case KAFKA_GROUP_ID_NOT_FOUND:
-    case KAFKA_TRANSACTIONAL_ID_NOT_FOUND:
-        return CLI_NOT_FOUND;
-    case KAFKA_TOPIC_ALREADY_EXISTS:
-    case KAFKA_NON_EMPTY_GROUP:
-        return CLI_CONFLICT;
-    case KAFKA_TOPIC_AUTHORIZATION_FAILED:
-    case KAFKA_GROUP_AUTHORIZATION_FAILED:
-    case KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
-    case KAFKA_CLUSTER_AUTHORIZATION_FAILED:
-        return CLI_NOT_AUTHORISED;
-    case KAFKA_REQUEST_TIMED_OUT:
-        return CLI_TIMED_OUT;
-    default:
-        return CLI_FAILED;
-    }
-}
-
 enum cli_exit cli_connect(const struct cli *cli, struct blocking_client **out)
 {
     char problem[512];
@@ -358,6 +314,20 @@ static enum cli_exit set_other_option(struct cli *cli, const struct option_row *
     return result;
 }
 
+/* -b; the second one of verify names what is compared with the first. */
+static enum cli_exit set_brokers(struct cli *cli, const struct cli_command *command,
+                                 const char *value)
+{
+    if (cli->brokers_other != NULL)
+        return cli_fail(CLI_USAGE, "more than two -b: two clusters are compared");
+    if (command->run == command_verify && cli->has_brokers)
+        cli->brokers_other = value;
+    else
+        cli->brokers = value;
+    cli->has_brokers = true;
+    return CLI_OK;
+}
+
 static enum cli_exit set_option(struct cli *cli, const struct cli_command *command,
                                 const struct option_row *row, const char *value)
 {
@@ -366,14 +336,7 @@ static enum cli_exit set_option(struct cli *cli, const struct cli_command *comma
 
     switch (row->letter) {
     case 'b':
-        if (cli->brokers_other != NULL)
-            return cli_fail(CLI_USAGE, "more than two -b: two clusters are compared");
-        if (command->run == command_verify && cli->has_brokers)
-            cli->brokers_other = value;
-        else
-            cli->brokers = value;
-        cli->has_brokers = true;
-        break;
+        return set_brokers(cli, command, value);
     case 'X':
         return set_rpk(cli, value);
     case 't':
