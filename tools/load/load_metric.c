@@ -58,23 +58,24 @@ static double quotient(double value, double by)
 static double of_broker(enum load_metric metric, const struct load_result *result)
 {
     const struct load_broker_use *use = &result->broker;
+    struct load_measured measured = load_result_measured(result); /* as long as use is of */
 
     if (!use->is_known)
         return NAN;
     switch (metric) {
     case LOAD_METRIC_CPU:
         return quotient((use->cpu_s + use->kernel_cpu_s) * 1e9,
-                        (double)(result->stored_bytes + result->read_bytes));
+                        (double)(measured.stored_bytes + measured.read_bytes));
     case LOAD_METRIC_RSS:
         return use->rss_max_bytes == 0 ? NAN : (double)use->rss_max_bytes;
     case LOAD_METRIC_WRITTEN:
         return use->device[0] == '\0'
                    ? NAN
-                   : quotient((double)use->written_bytes, (double)result->stored_bytes);
+                   : quotient((double)use->written_bytes, (double)measured.stored_bytes);
     default:
         return use->device[0] == '\0'
                    ? NAN
-                   : quotient(1000 * (double)use->flushes_count, (double)result->stored_count);
+                   : quotient(1000 * (double)use->flushes_count, (double)measured.stored_count);
     }
 }
 
@@ -102,9 +103,7 @@ double load_metric_of(enum load_metric metric, const struct load_result *result)
     case LOAD_METRIC_COMMIT_P99:
         return percentile(result, LOAD_HISTOGRAM_COMMIT, 99);
     case LOAD_METRIC_TRANSACTIONS_RATE:
-        return result->transactions_count == 0 ? NAN
-                                               : quotient((double)result->transactions_count * 1e9,
-                                                          (double)result->duration_ns);
+        return result->transactions_count == 0 ? NAN : load_result_transactions_rate(result);
     default:
         return of_broker(metric, result);
     }

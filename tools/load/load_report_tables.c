@@ -190,6 +190,7 @@ static void table_end(FILE *file)
 static void broker_table(const struct load_result *result, const char *label, FILE *file)
 {
     const struct load_broker_use *use = &result->broker;
+    struct load_measured measured = load_result_measured(result);
     double seconds = (double)result->duration_ns / 1e9;
     char text[LOAD_TEXT_MAX];
     char number[LOAD_FORMAT_BYTES];
@@ -205,9 +206,9 @@ static void broker_table(const struct load_result *result, const char *label, FI
     pair(file, "largest resident memory", load_format_bytes((double)use->rss_max_bytes, number));
     if (use->device[0] != '\0') {
         load_format_bytes((double)use->written_bytes, number);
-        if (result->stored_bytes > 0)
+        if (measured.stored_bytes > 0)
             snprintf(text, sizeof(text), "%s to %s, %.2f bytes a byte stored", number, use->device,
-                     (double)use->written_bytes / (double)result->stored_bytes);
+                     (double)use->written_bytes / (double)measured.stored_bytes);
         else
             snprintf(text, sizeof(text), "%s to %s", number, use->device);
         pair(file, "written to the device", text);

@@ -391,29 +391,50 @@ static double per_second(uint64_t count, uint64_t duration_ns)
     return duration_ns == 0 ? 0 : (double)count * 1e9 / (double)duration_ns;
 }
 
-/* What samples saw: what came while the schedule was over is in the counts, but not in a rate. */
-static double rate_of(const struct load_result *result, bool is_read)
+struct load_measured load_result_measured(const struct load_result *result)
 {
-    uint64_t count = 0;
-    uint64_t ns = 0;
+    struct load_measured measured = {0};
 
     for (uint32_t i = 0; i < result->samples_count; i++) {
-        count += is_read ? result->samples[i].read_count : result->samples[i].stored_count;
-        ns += result->samples[i].interval_ns;
+        const struct load_sample *sample = &result->samples[i];
+        measured.ns += sample->interval_ns;
+        measured.stored_count += sample->stored_count;
+        measured.stored_bytes += sample->stored_bytes;
+        measured.read_count += sample->read_count;
+        measured.read_bytes += sample->read_bytes;
+        measured.transactions_count += sample->transactions_count;
     }
-    if (ns > 0)
-        return per_second(count, ns);
-    return per_second(is_read ? result->read_count : result->stored_count, result->duration_ns);
+    if (measured.ns > 0)
+        return measured;
+    return (struct load_measured){
+        .ns = result->duration_ns,
+        .stored_count = result->stored_count,
+        .stored_bytes = result->stored_bytes,
+        .read_count = result->read_count,
+        .read_bytes = result->read_bytes,
+        .transactions_count = result->transactions_count,
+    };
 }
 
 double load_result_stored_rate(const struct load_result *result)
 {
-    return rate_of(result, false);
+    struct load_measured measured = load_result_measured(result);
+
+    return per_second(measured.stored_count, measured.ns);
 }
 
 double load_result_read_rate(const struct load_result *result)
 {
-    return rate_of(result, true);
+    struct load_measured measured = load_result_measured(result);
+
+    return per_second(measured.read_count, measured.ns);
+}
+
+double load_result_transactions_rate(const struct load_result *result)
+{
+    struct load_measured measured = load_result_measured(result);
+
+    return per_second(measured.transactions_count, measured.ns);
 }
 
 static double times_mean(double rate, uint64_t bytes, uint64_t count)

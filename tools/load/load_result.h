@@ -150,10 +150,23 @@ void load_result_error(struct load_result *result, const char *format, ...) prin
 /* The histogram that says most of this run: end to end, else produce, else commit, else rejoin. */
 enum load_histogram_kind load_result_main(const struct load_result *result);
 
-/* Records stored and records read in a second of the measured part: as the samples saw them, so
- * that what a broker stored after the schedule was over is no part of it; 0 without duration. */
+/* What was counted in the measured part alone (without samples: all of the run): beside what is
+ * measured from its begin to its end, as the broker's CPU seconds and its device are. */
+struct load_measured {
+    uint64_t ns;
+    uint64_t stored_count, stored_bytes;
+    uint64_t read_count, read_bytes;
+    uint64_t transactions_count;
+};
+
+struct load_measured load_result_measured(const struct load_result *result);
+
+/* Records stored, records read, and transactions committed in a second of the measured part: as the
+ * samples saw them, so that what a broker stored after the schedule was over is no part of it; 0
+ * without duration. */
 double load_result_stored_rate(const struct load_result *result);
 double load_result_read_rate(const struct load_result *result);
+double load_result_transactions_rate(const struct load_result *result);
 
 /* The same in bytes: records of the mean size. */
 double load_result_stored_bytes_rate(const struct load_result *result);

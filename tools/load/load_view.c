@@ -267,8 +267,7 @@ void load_view_end(struct load_view *view, const struct load_result *result)
     if (result->read_count > 0)
         fprintf(file, "; %.0f rec/s read", load_result_read_rate(result));
     if (result->transactions_count > 0)
-        fprintf(file, "; %.1f transactions/s",
-                seconds > 0 ? (double)result->transactions_count / seconds : 0);
+        fprintf(file, "; %.1f transactions/s", load_result_transactions_rate(result));
     fputc('\n', file);
     print_latencies(file, result);
     if (result->is_open_loop)

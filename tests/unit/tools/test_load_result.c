@@ -1,6 +1,7 @@
 #include "base/mem.h"
 #include "base/prng.h"
 #include "tools/load/load_find.h"
+#include "tools/load/load_metric.h"
 #include "tools/load/load_perf_line.h"
 #include "tools/load/load_result.h"
 
@@ -181,6 +182,34 @@ Test(load_result, what_was_stored_after_the_schedule_is_in_no_rate)
                  strstr(line, "1600000 records sent, 100000.000000 records/sec (97.66 MB/sec)"),
                  NULL),
               "%s", line);
+    load_result_destroy(result);
+}
+
+Test(load_result, what_the_broker_used_is_over_what_it_did_in_the_same_time)
+{
+    struct load_result *result;
+
+    cr_assert(eq(int, load_result_create(&result), OK));
+    result->duration_ns = 4 * SECOND;
+    result->stored_count = 1600000; /* most of it behind the schedule */
+    result->stored_bytes = 1600000ULL * 1024;
+    result->transactions_count = 4000;
+    result->broker = (struct load_broker_use){.is_known = true,
+                                              .cpu_s = 2,
+                                              .written_bytes = 800000ULL * 1024,
+                                              .flushes_count = 400,
+                                              .device = "vda"};
+    for (uint64_t i = 1; i <= 4; i++) {
+        struct load_sample sample = sample_at(i * SECOND, SECOND, 100000);
+        sample.stored_bytes = 100000 * 1024;
+        sample.read_bytes = 0;
+        sample.transactions_count = 250;
+        cr_assert(eq(int, load_result_sample(result, &sample), OK));
+    }
+    cr_assert(eq(dbl, load_metric_of(LOAD_METRIC_TRANSACTIONS_RATE, result), 250.0));
+    cr_assert(eq(dbl, load_metric_of(LOAD_METRIC_CPU, result), 2 * 1e9 / (400000.0 * 1024)));
+    cr_assert(eq(dbl, load_metric_of(LOAD_METRIC_WRITTEN, result), 2.0));
+    cr_assert(eq(dbl, load_metric_of(LOAD_METRIC_FLUSHES, result), 1.0));
     load_result_destroy(result);
 }
 
