@@ -21,6 +21,7 @@ struct comparing {
     struct load_result *shown[2];  /* the first run of each side, with the histograms of all */
     uint32_t blocks;
     bool has_findings; /* a verdict that was not exactly once */
+    bool has_unread;
     enum cli_exit exit;
 };
 
@@ -53,6 +54,10 @@ static void keep(struct comparing *comparing, uint32_t side, const struct load_r
     struct load_result *shown = comparing->shown[side];
     struct load_verdict verdict;
 
+    if (result->is_verified && load_verdict_has_findings(&result->verdict))
+        comparing->has_findings = true;
+    if (result->is_verified && result->verdict.unread_count > 0)
+        comparing->has_unread = true;
     if (shown == NULL) {
         if (load_result_create(&shown) != OK)
             return;
@@ -99,8 +104,6 @@ static void on_ran(void *context, uint32_t block, uint32_t index, uint32_t side,
     struct comparing *comparing = context;
 
     keep(comparing, side, result);
-    if (result->is_verified && !result->verdict.is_exactly_once)
-        comparing->has_findings = true;
     show_run(comparing, block, index, side, result);
 }
 
@@ -298,6 +301,12 @@ static enum cli_exit compare(struct comparing *comparing, struct load_comparison
     }
     if (exit == CLI_OK && err == ERR_INVALID && comparing->exit == CLI_OK)
         return refuse_durability(comparison);
+    if (exit == CLI_OK && !comparison->is_same_workload &&
+        !comparing->bench->workload->allows_other_workload)
+        return cli_fail(CLI_USAGE,
+                        "these are different workloads (%s): --different-workload compares them "
+                        "anyhow",
+                        comparison->differences);
     if (exit == CLI_OK && comparison->blocks_count > 0)
         exit = print_comparison(comparing, comparison);
     if (exit == CLI_OK && comparing->exit != CLI_OK)
@@ -308,6 +317,14 @@ static enum cli_exit compare(struct comparing *comparing, struct load_comparison
         exit = cli_fail(cli_exit_of(err), "the comparison: %s", err_text(err));
     if (exit == CLI_OK && comparing->has_findings)
         exit = cli_fail(CLI_DEGRADED, "a broker did not keep every record exactly once");
+    if (exit == CLI_OK && comparing->has_unread)
+        exit =
+            cli_fail(CLI_FAILED, "records could not be read: nobody knows whether they are lost");
+    for (int side = 0; side < 2 && exit == CLI_OK; side++)
+        if (comparison->sides[side].bad_runs_count > 0)
+            exit = cli_fail(CLI_FAILED, "%c had errors in %u of %u runs", letters[side],
+                            comparison->sides[side].bad_runs_count,
+                            comparison->sides[side].runs_count);
     return exit;
 }
 

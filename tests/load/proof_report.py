@@ -119,6 +119,13 @@ def proof_compare_of_files(rig):
     expect(run.code == 0, "%s", run.told())
     lines = [line for line in run.out.splitlines() if "B/A" in line]
     expect(lines and all("B page cache" in line for line in lines), "%s", run.told())
+    other = rig.path("other.json")
+    rig.json("e2e", "--rate", "300", "--size", "1000", "--duration", "2s", "--warmup", "0s", "--json",
+             other)
+    run = rig.bench_words("compare", files[0], other)
+    expect(run.code == 2 and "different workloads" in run.err, "%s", run.told())
+    run = rig.bench_words("compare", files[0], other, "--different-workload")
+    expect(run.code == 0 and "different workloads: " in run.out, "%s", run.told())
 
 
 def proof_compare_of_brokers(rig):

@@ -3,6 +3,7 @@
 #include "tools/load/load_format.h"
 #include "tools/load/load_statistics.h"
 
+#include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
 #include <string.h>
@@ -10,7 +11,6 @@
 #define SIGN_TEST_LEVEL 0.05
 
 static const char not_known[] = "not known";
-static const char not_one[] = "not the same in all of its runs";
 
 void load_compare_init(struct load_comparison *comparison, const char *a, const char *b,
                        const char *durability_a, const char *durability_b)
@@ -22,9 +22,80 @@ void load_compare_init(struct load_comparison *comparison, const char *a, const 
     for (int side = 0; side < 2; side++) {
         struct load_side *to = &comparison->sides[side];
         snprintf(to->name, sizeof(to->name), "%s", names[side]);
-        to->is_told = durabilities[side] != NULL;
-        if (to->is_told)
+        if (durabilities[side] != NULL)
             snprintf(to->durability, sizeof(to->durability), "%s", durabilities[side]);
+        to->is_told = to->durability[0] != '\0';
+    }
+    comparison->is_same_workload = true;
+}
+
+/* ---- are they runs of one workload? */
+
+/* What may differ: where it runs, where the result goes, and what an outage was. */
+static bool is_surrounding(const char *key)
+{
+    static const char *const names[] = {
+        "brokers",    "timeout", "name",       "topic",    "agents",     "seed",   "account-memory",
+        "format",     "json",    "report",     "csv",      "hlog",       "limits", "state",
+        "limits-dir", "blocks",  "broker-pid", "find-max", "keep-topics"};
+    static const char *const starts[] = {"command", "downtime.", "errors.", "durability-",
+                                         "different-"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strcmp(key, names[i]) == 0)
+            return true;
+    for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++)
+        if (strncmp(key, starts[i], strlen(starts[i])) == 0)
+            return true;
+    return false;
+}
+
+/* NULL: as usual. */
+static const char *value_of(const struct load_line *lines, uint32_t count, const char *key)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (strcmp(lines[i].key, key) == 0)
+            return lines[i].value;
+    return NULL;
+}
+
+static void differ(struct load_comparison *comparison, const char *key, const char *first,
+                   const char *other)
+{
+    size_t length = strlen(comparison->differences);
+    char start[sizeof(comparison->settings[0].key) + 4];
+
+    comparison->is_same_workload = false;
+    snprintf(start, sizeof(start), "%s: ", key);
+    if (strstr(comparison->differences, start) == NULL)
+        snprintf(comparison->differences + length, sizeof(comparison->differences) - length,
+                 "%s%s%.60s, %.60s", length > 0 ? "; " : "", start,
+                 first == NULL ? "as usual" : first, other == NULL ? "as usual" : other);
+}
+
+/* LCM-3 */
+static void learn_workload(struct load_comparison *comparison, const struct load_result *result)
+{
+    if (!comparison->has_settings) {
+        comparison->has_settings = true;
+        memcpy(comparison->workload, result->workload, sizeof(comparison->workload));
+        memcpy(comparison->settings, result->settings, sizeof(comparison->settings));
+        comparison->settings_count = result->settings_count;
+        return;
+    }
+    if (strcmp(comparison->workload, result->workload) != 0)
+        differ(comparison, "workload", comparison->workload, result->workload);
+    for (uint32_t i = 0; i < comparison->settings_count; i++) {
+        const struct load_line *line = &comparison->settings[i];
+        const char *other = value_of(result->settings, result->settings_count, line->key);
+        if (!is_surrounding(line->key) && (other == NULL || strcmp(other, line->value) != 0))
+            differ(comparison, line->key, line->value, other);
+    }
+    for (uint32_t i = 0; i < result->settings_count; i++) {
+        const struct load_line *line = &result->settings[i];
+        if (!is_surrounding(line->key) &&
+            value_of(comparison->settings, comparison->settings_count, line->key) == NULL)
+            differ(comparison, line->key, NULL, line->value);
     }
 }
 
@@ -33,29 +104,44 @@ static void learn(struct load_comparison *comparison, uint32_t side,
                   const struct load_result *result)
 {
     struct load_side *to = &comparison->sides[side];
+    const char *said = result->durability[0] == '\0' ? not_known : result->durability;
 
     if (to->driver[0] == '\0')
         memcpy(to->driver, result->driver, sizeof(to->driver));
-    if (to->durability[0] == '\0')
-        memcpy(to->durability, result->durability, sizeof(to->durability));
-    else if (!to->is_told && result->durability[0] != '\0' &&
-             strcmp(to->durability, not_known) != 0 &&
-             strcmp(to->durability, result->durability) != 0)
-        memcpy(to->durability, not_one, sizeof(not_one));
-    if (comparison->workload[0] == '\0')
-        memcpy(comparison->workload, result->workload, sizeof(comparison->workload));
+    if (!to->is_told && to->is_learned && strcmp(to->durability, said) != 0)
+        to->is_mixed = true;
+    if (!to->is_told && !to->is_learned)
+        snprintf(to->durability, sizeof(to->durability), "%s", said);
+    to->is_learned = true;
+    learn_workload(comparison, result);
+}
+
+/* A run of a whole block. */
+static void take(struct load_comparison *comparison, uint32_t side,
+                 const struct load_result *result)
+{
+    struct load_side *to = &comparison->sides[side];
+
+    learn(comparison, side, result);
+    to->runs_count++;
+    to->bad_runs_count += result->error_count > 0 || result->errors_count > 0;
+    to->error_count += result->error_count;
 }
 
 /* What is not known may differ. */
 static void judge_durability(struct load_comparison *comparison)
 {
-    for (int side = 0; side < 2; side++)
-        if (comparison->sides[side].durability[0] == '\0')
-            memcpy(comparison->sides[side].durability, not_known, sizeof(not_known));
+    for (int side = 0; side < 2; side++) {
+        struct load_side *to = &comparison->sides[side];
+        if (to->is_mixed)
+            snprintf(to->durability, sizeof(to->durability), "differs between runs");
+        else if (to->durability[0] == '\0')
+            memcpy(to->durability, not_known, sizeof(not_known));
+    }
     comparison->is_same_durability =
+        !comparison->sides[0].is_mixed && !comparison->sides[1].is_mixed &&
         strcmp(comparison->sides[0].durability, comparison->sides[1].durability) == 0 &&
-        strcmp(comparison->sides[0].durability, not_known) != 0 &&
-        strcmp(comparison->sides[0].durability, not_one) != 0;
+        strcmp(comparison->sides[0].durability, not_known) != 0;
 }
 
 /* A B B A */
@@ -72,7 +158,7 @@ enum err load_compare_block(struct load_comparison *comparison,
     if (block == LOAD_COMPARE_BLOCKS_MAX)
         return ERR_FULL;
     for (uint32_t i = 0; i < LOAD_COMPARE_RUNS; i++) {
-        learn(comparison, side_of(i), runs[i]);
+        take(comparison, side_of(i), runs[i]);
         for (int m = 0; m < LOAD_METRIC_COUNT; m++)
             comparison->values[m][block][i] = load_metric_of((enum load_metric)m, runs[i]);
     }
@@ -87,8 +173,9 @@ enum err load_compare_pair(struct load_comparison *comparison, const struct load
 
     if (block == LOAD_COMPARE_BLOCKS_MAX)
         return ERR_FULL;
-    learn(comparison, 0, a);
-    learn(comparison, 1, b);
+    comparison->are_pairs = true;
+    take(comparison, 0, a);
+    take(comparison, 1, b);
     for (int m = 0; m < LOAD_METRIC_COUNT; m++) {
         double *values = comparison->values[m][block];
         values[0] = load_metric_of((enum load_metric)m, a);
@@ -270,8 +357,16 @@ void load_compare_print(const struct load_comparison *comparison, FILE *file)
     for (int side = 0; side < 2; side++)
         fprintf(file, "%c  %s  %s; durability: %s\n", letters[side], comparison->sides[side].name,
                 comparison->sides[side].driver, comparison->sides[side].durability);
-    fprintf(file, "%u blocks A B B A of %s\n", comparison->blocks_count,
+    fprintf(file, "%u %s of %s\n", comparison->blocks_count,
+            comparison->are_pairs ? "pairs A B" : "blocks A B B A",
             comparison->workload[0] == '\0' ? "a workload" : comparison->workload);
+    if (!comparison->is_same_workload)
+        fprintf(file, "different workloads: %s\n", comparison->differences);
+    for (int side = 0; side < 2; side++)
+        if (comparison->sides[side].bad_runs_count > 0)
+            fprintf(file, "%c had errors in %u of %u runs: %" PRIu64 " records were given up\n",
+                    letters[side], comparison->sides[side].bad_runs_count,
+                    comparison->sides[side].runs_count, comparison->sides[side].error_count);
     for (uint32_t i = 0; i < comparison->dropped_count && i < 4; i++)
         fprintf(file, "left out: %s\n", comparison->reasons[i]);
     for (int m = 0; m < LOAD_METRIC_COUNT; m++) {
@@ -314,12 +409,17 @@ enum err load_compare_print_json(const struct load_comparison *comparison, FILE 
     for (int m = 0; m < LOAD_METRIC_COUNT; m++)
         if (comparison->pairs[m].finding != LOAD_PAIR_NOT_MEASURED)
             json_array_append_new(pairs, pair_json(comparison, (enum load_metric)m));
-    all =
-        json_pack("{s:s,s:s,s:s,s:s,s:s,s:i,s:i,s:b,s:o}", "a", comparison->sides[0].name, "b",
-                  comparison->sides[1].name, "driver_a", comparison->sides[0].driver, "driver_b",
-                  comparison->sides[1].driver, "workload", comparison->workload, "blocks",
-                  (int)comparison->blocks_count, "blocks_left_out", (int)comparison->dropped_count,
-                  "same_durability", (int)comparison->is_same_durability, "metrics", pairs);
+    all = json_pack(
+        "{s:s,s:s,s:s,s:s,s:s,s:i,s:i,s:b,s:b,s:s,s:I,s:I,s:i,s:i,s:o}", "a",
+        comparison->sides[0].name, "b", comparison->sides[1].name, "driver_a",
+        comparison->sides[0].driver, "driver_b", comparison->sides[1].driver, "workload",
+        comparison->workload, "blocks", (int)comparison->blocks_count, "blocks_left_out",
+        (int)comparison->dropped_count, "same_durability", (int)comparison->is_same_durability,
+        "same_workload", (int)comparison->is_same_workload, "workload_differences",
+        comparison->differences, "errors_a", (json_int_t)comparison->sides[0].error_count,
+        "errors_b", (json_int_t)comparison->sides[1].error_count, "runs_with_errors_a",
+        (int)comparison->sides[0].bad_runs_count, "runs_with_errors_b",
+        (int)comparison->sides[1].bad_runs_count, "metrics", pairs);
     if (all == NULL)
         return ERR_NOMEM;
     if (json_dumpf(all, file, JSON_COMPACT | JSON_REAL_PRECISION(9)) != 0 ||

@@ -6,7 +6,10 @@
  *   LCM-1  a difference is told only when the sign test over the blocks says p <= 0.05 (two-
  *          sided) and the median ratio lies outside the spread: the median distance of two runs
  *          of one side in one block
- *   LCM-2  two sides of different durability are refused, or the difference stands in each line */
+ *   LCM-2  two sides of different durability are refused, or the difference stands in each line; a
+ *          side whose runs differ among themselves has another durability than any
+ *   LCM-3  runs of different workloads (name, settings) are no comparison of brokers: the first
+ *          differences are told in the head, and is_same_workload is false */
 #ifndef LEVEE_TOOLS_LOAD_LOAD_COMPARE_H
 #define LEVEE_TOOLS_LOAD_LOAD_COMPARE_H
 
@@ -43,6 +46,11 @@ struct load_side {
     char driver[LOAD_TEXT_MAX];     /* as its results say */
     char durability[LOAD_TEXT_MAX]; /* what the user says, else what the results say */
     bool is_told;                   /* by the user */
+    bool is_learned;                /* a run was seen */
+    bool is_mixed;                  /* its runs say different things */
+    uint32_t runs_count;            /* in whole blocks */
+    uint32_t bad_runs_count;        /* with errors */
+    uint64_t error_count;           /* records that were given up */
 };
 
 struct load_comparison {
@@ -52,6 +60,12 @@ struct load_comparison {
     uint32_t dropped_count; /* blocks that were thrown away: see reasons */
     char reasons[4][LOAD_TEXT_MAX];
     bool is_same_durability;
+    bool is_same_workload;
+    bool are_pairs;                      /* blocks of one A and one B */
+    char differences[2 * LOAD_TEXT_MAX]; /* of workloads: "rate: 1k, 2k; ..." */
+    bool has_settings;                   /* of the first run that was seen: */
+    struct load_line settings[LOAD_LINES_MAX];
+    uint32_t settings_count;
     struct load_pair pairs[LOAD_METRIC_COUNT];
     double values[LOAD_METRIC_COUNT][LOAD_COMPARE_BLOCKS_MAX][LOAD_COMPARE_RUNS]; /* A B B A */
 };

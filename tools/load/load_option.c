@@ -155,6 +155,8 @@ static const struct load_option rows[] = {
     {"durability-b", NULL, "TEXT", "the same of B", LOAD_OPTION_OF_COMPARE, LOAD_OPTION_TEXT, TEXT_FIELD(durability_b)},
     {"different-durability", NULL, NULL, "compare also what is safe at different moments; each line tells it",
      LOAD_OPTION_OF_COMPARE, LOAD_OPTION_FLAG, FIELD(allows_other_durability)},
+    {"different-workload", NULL, NULL, "compare also files of different workloads or settings", LOAD_OPTION_OF_COMPARE,
+     LOAD_OPTION_FLAG, FIELD(allows_other_workload)},
     {"format", NULL, "text|json", "form of the output", A, LOAD_OPTION_WORD, FIELD(is_json), 0, 0, 0, 0, format_words},
     {"json", NULL, "FILE", "write the result as JSON, in OpenMessaging Benchmark's fields", A, LOAD_OPTION_TEXT,
      TEXT_FIELD(json_file)},

@@ -117,6 +117,7 @@ struct load_workload {
     char durability_a[LOAD_WORD_MAX]; /* "": as the brokers tell */
     char durability_b[LOAD_WORD_MAX];
     bool allows_other_durability;
+    bool allows_other_workload;
 
     /* what is made of it */
     int32_t is_json;

@@ -103,6 +103,64 @@ Test(load_compare, different_durability_is_refused_or_stands_in_each_line)
     cr_assert(eq(int, load_compare_finish(&comparison, false), ERR_INVALID));
 }
 
+/* B's first run says this, the others that. */
+Test(load_compare, a_side_whose_runs_differ_has_no_durability)
+{
+    load_compare_init(&comparison, "a", "b", NULL, NULL);
+    add_block((uint64_t[]){1, 1}, (uint64_t[]){2, 2}, "fsync before ack");
+    add_block((uint64_t[]){1, 1}, (uint64_t[]){2, 2}, "page cache");
+    cr_assert(eq(int, load_compare_finish(&comparison, false), ERR_INVALID));
+    cr_assert(eq(str, comparison.sides[1].durability, "differs between runs"));
+    /* the same of both is not the same durability */
+    load_compare_init(&comparison, "a", "b", NULL, NULL);
+    for (int i = 0; i < 2; i++) {
+        struct load_result *run = run_of(1, i == 0 ? "fsync before ack" : "page cache");
+        cr_assert(eq(int, load_compare_pair(&comparison, run, run), OK));
+        load_result_destroy(run);
+    }
+    cr_assert(eq(int, load_compare_finish(&comparison, false), ERR_INVALID));
+}
+
+static char *head_of(const struct load_comparison *of)
+{
+    static char text[8192];
+    FILE *file = fmemopen(text, sizeof(text), "w");
+
+    load_compare_print(of, file);
+    fclose(file);
+    return text;
+}
+
+Test(load_compare, different_workloads_and_errors_stand_in_the_head)
+{
+    struct load_result *runs[] = {run_of(100, "fsync before ack"), run_of(200, "fsync before ack")};
+    const char *head;
+
+    load_result_setting(runs[0], "rate", "2000");
+    load_result_setting(runs[1], "rate", "500");
+    load_result_setting(runs[1], "acks", "1");
+    load_result_setting(runs[0], "brokers", "a:1");
+    load_result_setting(runs[1], "brokers", "b:1");
+    runs[1]->error_count = 1000;
+    load_compare_init(&comparison, "a", "b", NULL, NULL);
+    for (int i = 0; i < 3; i++)
+        cr_assert(eq(int, load_compare_pair(&comparison, runs[0], runs[1]), OK));
+    cr_assert(eq(int, load_compare_finish(&comparison, false), OK));
+    cr_assert(not(comparison.is_same_workload));
+    head = head_of(&comparison);
+    cr_assert(strstr(head, "3 pairs A B of") != NULL, "%s", head);
+    cr_assert(strstr(head, "different workloads: rate: 2000, 500; acks: as usual, 1\n") != NULL,
+              "%s", head);
+    cr_assert(strstr(head, "B had errors in 3 of 3 runs: 3000 records were given up") != NULL, "%s",
+              head);
+    cr_assert(strstr(head, "A had errors") == NULL, "%s", head);
+    load_compare_init(&comparison, "a", "b", NULL, NULL);
+    cr_assert(eq(int, load_compare_pair(&comparison, runs[0], runs[0]), OK));
+    cr_assert(comparison.is_same_workload);
+    for (int i = 0; i < 2; i++)
+        load_result_destroy(runs[i]);
+}
+
 struct script {
     char sides[64];
     uint32_t count;
