@@ -113,7 +113,8 @@ static void act(struct client_sender *sender, struct client_batch *batch,
         act_on_retry(sender, batch, verdict, error_code, err);
         break;
     case CLIENT_VERDICT_SPLIT:
-        if (batch->is_told || client_batches_split(sender->batches, batch) != OK)
+        if (sender->events->gives_up(sender->context, &error_code, &err) || batch->is_told ||
+            client_batches_split(sender->batches, batch) != OK)
             client_sender_fail(sender, batch, error_code, err, false);
         break;
     case CLIENT_VERDICT_FAIL:

@@ -521,3 +521,23 @@ Test(client_producer_answers, that_it_may_not_are_the_end)
     cr_assert(eq(u32, count_fate(1), 0));
     finish();
 }
+
+/* Of one answer: the first batch ends the producer, the others are too large. */
+Test(client_producer_answers, nothing_is_split_when_all_is_over)
+{
+    choose_options();
+    chance.fixed_error = KAFKA_CLUSTER_AUTHORIZATION_FAILED;
+    chance.fixed_left = 1;
+    chance.records_max = 1;
+    start(1);
+    send_some(60);
+    wait_all();
+    cr_assert(has_failed);
+    sim_world_run_for(rig.world, SIM_SECOND);
+    cr_assert(eq(u32, told_count, next_token));
+    cr_assert(eq(u32, count_fate(1), 0));
+    check_all();
+    for (int p = 0; p < PARTS; p++)
+        cr_assert(eq(u32, parts[p].count, 0));
+    finish();
+}
