@@ -113,10 +113,12 @@ static bool of_numbers(const struct client_attempt *attempt, struct client_verdi
         else
             verdict->must_renumber = true;
         return true;
-    case KAFKA_UNKNOWN_PRODUCER_ID:
-        verdict->may_be_stored = false;
-        verdict->what = attempt->is_transactional ? CLIENT_VERDICT_FAIL : CLIENT_VERDICT_RETRY;
-        verdict->must_renumber = !attempt->is_transactional;
+    case KAFKA_UNKNOWN_PRODUCER_ID: /* nor does it know what it took from an earlier attempt */
+        verdict->may_be_stored = attempt->may_be_stored || attempt->is_half_in_doubt;
+        if (attempt->is_transactional || verdict->may_be_stored)
+            return true;
+        verdict->what = CLIENT_VERDICT_RETRY;
+        verdict->must_renumber = true;
         return true;
     default:
         return false;

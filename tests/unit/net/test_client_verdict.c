@@ -50,6 +50,19 @@ Test(client_verdict, what_is_out_of_order_waits_for_the_first)
     cr_assert(eq(int, what(attempt), CLIENT_VERDICT_FAIL));
 }
 
+/* A partition that has forgotten the producer knows nothing of what it took from it. */
+Test(client_verdict, what_is_in_doubt_gets_no_other_numbers_where_the_producer_is_unknown)
+{
+    struct client_attempt attempt = answered(KAFKA_UNKNOWN_PRODUCER_ID);
+
+    cr_assert(eq(int, what(attempt), CLIENT_VERDICT_RETRY));
+    cr_assert(client_verdict_of(&attempt).must_renumber);
+    attempt.may_be_stored = true;
+    cr_assert(eq(int, what(attempt), CLIENT_VERDICT_FAIL));
+    cr_assert(client_verdict_of(&attempt).may_be_stored);
+    cr_assert(not(client_verdict_of(&attempt).must_renumber));
+}
+
 /* What may be stored as a whole is not stored again in pieces: these have its numbers, and are
  * failed where those are used up. */
 Test(client_verdict, what_is_too_large_is_split_with_its_doubt)
