@@ -95,6 +95,7 @@ enum err client_transaction_begin(struct client_producer *producer)
     transaction->state = CLIENT_TRANSACTION_OPEN;
     transaction->serial++;
     transaction->has_started = false;
+    transaction->is_start_in_doubt = false;
     return OK;
 }
 
@@ -262,6 +263,7 @@ static void ended(struct client_producer *producer)
     transaction->state = CLIENT_TRANSACTION_READY;
     transaction->serial++;
     transaction->has_started = false;
+    transaction->is_start_in_doubt = false;
     transaction->must_bump = false;
     client_transaction_finish(producer, KAFKA_NONE, OK);
 }

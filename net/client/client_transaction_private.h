@@ -45,9 +45,10 @@ struct client_transaction {
     enum client_transaction_state state;
     int version; /* 0: not known yet */
     bool is_version_1_forced;
-    bool has_started; /* the coordinator may know of it */
-    bool must_bump;   /* numbers are spoiled; version 1 takes a new epoch after the abort */
-    uint64_t serial;  /* client_part.transaction_serial of those that are in it; from 1 */
+    bool has_started;       /* the coordinator may know of it */
+    bool is_start_in_doubt; /* has_started, but no answer says that it knows (version 1) */
+    bool must_bump;         /* numbers are spoiled; version 1 takes a new epoch after the abort */
+    uint64_t serial;        /* client_part.transaction_serial of those that are in it; from 1 */
     int16_t failed_code;
     enum err failed_err;
     /* The operation. */

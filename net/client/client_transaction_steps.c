@@ -240,10 +240,13 @@ static enum reaction react(const struct client_transaction *transaction, int16_t
     case KAFKA_STALE_MEMBER_EPOCH:
     case KAFKA_OPERATION_NOT_ATTEMPTED:
         return is_ending || transaction->step == CLIENT_STEP_INIT ? REACTION_FATAL : REACTION_FAIL;
+    case KAFKA_INVALID_TXN_STATE: /* to the abort of one that never began: there is none */
+        return is_abort && transaction->step == CLIENT_STEP_END && transaction->is_start_in_doubt
+                   ? REACTION_DONE
+                   : REACTION_FATAL;
     case KAFKA_INVALID_PRODUCER_EPOCH:
     case KAFKA_PRODUCER_FENCED:
     case KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
-    case KAFKA_INVALID_TXN_STATE:
     case KAFKA_INVALID_PRODUCER_ID_MAPPING:
         return REACTION_FATAL;
     default:
@@ -328,6 +331,20 @@ static void on_pause(struct timer *timer)
     client_transaction_advance(producer_of(transaction));
 }
 
+/* The step that is given up may have begun the transaction, and may do so yet: the abort asks, and
+ * takes a new epoch, which ends what comes late. */
+static void doubt_start(struct client_transaction *transaction)
+{
+    bool is_start =
+        transaction->step == CLIENT_STEP_JOIN || transaction->step == CLIENT_STEP_ADD_OFFSETS;
+
+    if (!is_start || !transaction->is_in_doubt)
+        return;
+    transaction->is_start_in_doubt = !transaction->has_started || transaction->is_start_in_doubt;
+    transaction->has_started = true;
+    transaction->must_bump = true;
+}
+
 /* The step ends without having been done. */
 static void give_up(struct client_producer *producer, bool is_fatal, int16_t error_code,
                     enum err err)
@@ -335,6 +352,7 @@ static void give_up(struct client_producer *producer, bool is_fatal, int16_t err
     struct client_transaction *transaction = &producer->transaction;
     enum client_transaction_step step = transaction->step;
 
+    doubt_start(transaction);
     transaction->step = CLIENT_STEP_NONE;
     transaction->attempts_count = 0;
     transaction->is_in_doubt = false;

@@ -576,3 +576,49 @@ Test(client_transaction, what_waited_at_its_leader_is_in_the_next_one_in_version
 {
     wait_at_the_leader(true);
 }
+
+/* ---- an answer that never came */
+
+/* Version 1: the group may be in the transaction when AddOffsetsToTxn is given up, so the abort
+ * asks; where the coordinator has not heard of it, that is no error.  is_lost: nothing arrives. */
+static void abort_in_doubt(bool is_lost)
+{
+    struct client_group_identity group = {.group_id = "g", .member_id = "", .generation_id = -1};
+    struct client_group_offset offset = {.leader_epoch = -1, .metadata = "", .offset = 7};
+    struct producer_rig *rig;
+    uint64_t token;
+
+    producer_rig_world(NULL);
+    rig = transactional(0, "a");
+    rig->force_version_1 = true;
+    rig->options.request_timeout_ms = 1000;
+    rig->producing.delivery_timeout_ms = 3000;
+    start(rig);
+    cr_assert(eq(int, init(rig), OK));
+    cr_assert(eq(int, client_transaction_begin(rig->producer), OK));
+    offset.topic = rig->topic;
+    sim_net_hold(&live.world->net, is_lost ? rig->node->host : live.broker.node->host,
+                 is_lost ? live.broker.node->host : rig->node->host, true);
+    client_transaction_send_offsets(rig->producer, producer_rig_op(rig), &group, &offset, 1);
+    cr_assert(eq(int, producer_rig_wait_op(rig, WAIT_MS), ERR_TIMEOUT));
+    cr_assert(eq(int, state(rig), CLIENT_TRANSACTION_FAILED));
+    sim_world_heal(live.world);
+    cr_assert(eq(int, abort_it(rig), OK));
+    cr_assert(lt(u64, 0, rig->op.asked_ns));
+    cr_assert(eq(int, client_transaction_begin(rig->producer), OK));
+    token = put(rig, 0, 30, 1);
+    cr_assert(eq(int, commit(rig), OK));
+    outcomes[1] = COMMITTED;
+    check_outcomes(token);
+    producer_rig_close(rig);
+}
+
+Test(client_transaction, an_abort_asks_where_offsets_may_have_begun_it)
+{
+    abort_in_doubt(false);
+}
+
+Test(client_transaction, an_abort_of_what_may_not_have_begun_ends)
+{
+    abort_in_doubt(true);
+}
