@@ -237,6 +237,14 @@ void marks_set_free(struct marks_set *set)
     mem_free(set);
 }
 
+bool marks_set_is_clean(const struct marks_set *set)
+{
+    for (uint32_t i = 0; i < set->count; i++)
+        if (!set->shards[i].clean)
+            return false;
+    return set->count > 0;
+}
+
 uint32_t marks_set_shard_count(const struct marks_set *set)
 {
     return set->count;

@@ -61,6 +61,10 @@ const struct marks *marks_set_of(const struct marks_set *set, uint32_t shard);
  * that generations of different shards compare. */
 uint64_t marks_set_generation(const struct marks_set *set);
 
+/* Was an orderly stop the last thing that a process of levee did here?  A start that has recovered
+ * writes marks that are not clean before it appends. */
+bool marks_set_is_clean(const struct marks_set *set);
+
 /* How many shards have lost their marks: of the shards that those of shard 0 tell of. */
 uint32_t marks_set_missing_count(const struct marks_set *set);
 

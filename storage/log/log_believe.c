@@ -178,12 +178,44 @@ static enum err repair_block(struct log *log, const struct mark *bound, const ui
     return err;
 }
 
+/* After an orderly stop a log ends at its mark in the files, too.  What stands behind it another
+ * broker wrote, Kafka on the same directory: it is no remainder of a crash, and is not cut off. */
+static enum err find_foreign(struct log *log, const struct log_found *found,
+                             const struct mark *mark, bool *is_foreign)
+{
+    struct segment *segment;
+    uint64_t file_bytes = 0;
+    enum err err;
+
+    *is_foreign = false;
+    if (log->env->marks_at_start == NULL || !marks_set_is_clean(log->env->marks_at_start))
+        return OK;
+    segment = segment_create(&log->segment_environment, mark->segment_base_offset);
+    err = log_segment_file_size(segment, &file_bytes);
+    segment_free(segment);
+    if (is_unanswered(err))
+        return err;
+    *is_foreign = file_bytes > mark->pos ||
+                  (found->count > 0 && found->bases[found->count - 1] > mark->segment_base_offset);
+    return OK;
+}
+
 enum err log_believe(struct log *log, struct log_found *found, const struct mark *mark,
                      const uint8_t *prefix, uint32_t prefix_bytes)
 {
     uint32_t count = 0;
-    enum err err = repair_block(log, mark, prefix, prefix_bytes);
+    bool is_foreign;
+    enum err err = find_foreign(log, found, mark, &is_foreign);
 
+    if (err == OK && is_foreign) {
+        log_quarantine(log,
+                       "another broker has written here since levee stopped in order;"
+                       " docs/operations.md says how to take it over",
+                       mark->end_offset, OK);
+        return OK;
+    }
+    if (err == OK)
+        err = repair_block(log, mark, prefix, prefix_bytes);
     if (err != OK)
         return err;
     log->offsets.log_start =

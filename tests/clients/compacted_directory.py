@@ -243,6 +243,16 @@ def forget_marks(data):
             path.unlink()
 
 
+def refuses(levee):
+    """"", or what it did instead."""
+    try:
+        levee.start()
+    except kafka_rig.RigError as error:
+        return "" if "another broker has written here" in str(error) else str(error)
+    levee.kill()
+    return "it started"
+
+
 class Checks:
     def __init__(self):
         self.results = []
@@ -344,6 +354,7 @@ def judge(checks, binary, kafka, levee, data):
     kafka.stop()
     checks.all("Kafka compacted it again", theirs, load, cleaned)
 
+    checks.say("levee does not start where Kafka has run since", refuses(levee))
     forget_marks(data)
     levee.start()
     client = Client(levee.bootstrap)

@@ -371,6 +371,37 @@ static void shorten(const char *path, uint64_t size_bytes)
     sim_disk_release(&fixture.node->disk, inode);
 }
 
+/* The last segment of the first log. */
+static uint32_t last_of(const struct victims *logs)
+{
+    const char *dir = fixture_path(0, "");
+    uint32_t last = logs->count;
+
+    for (uint32_t i = 0; i < logs->count; i++)
+        if (strncmp(logs->paths[i], dir, strlen(dir)) == 0 &&
+            (last == logs->count || strcmp(logs->paths[i], logs->paths[last]) > 0))
+            last = i;
+    cr_assert(lt(u32, last, logs->count));
+    return last;
+}
+
+/* Kafka went on here, and its records may not be cut off as what a crash has left. */
+Test(log_recover, what_another_broker_has_written_since_an_orderly_stop_is_kept, .init = up)
+{
+    struct victims logs;
+    uint64_t size_bytes;
+    uint32_t last;
+
+    fill_and_end(true);
+    logs = find_files(".log");
+    last = last_of(&logs);
+    size_bytes = logs.sizes[last] + 9000;
+    shorten(logs.paths[last], size_bytes);
+    check_quarantined();
+    logs = find_files(".log");
+    cr_assert(eq(u64, logs.sizes[last_of(&logs)], size_bytes));
+}
+
 /* No batch of it is bad: what is missing shows at where it ends. */
 Test(log_recover, a_closed_segment_without_its_last_batches_or_with_none_quarantines)
 {
