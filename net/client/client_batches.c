@@ -241,13 +241,12 @@ static enum err add_unassigned(struct client_batches *batches, struct client_bat
 static int32_t choose(struct client_batches *batches, struct client_batches_topic *topic,
                       const struct record *record)
 {
-    uint32_t size_bytes = record->value_bytes > 0 ? (uint32_t)record->value_bytes : 0;
-
     if (record->key_bytes >= 0)
         return client_partitioner_of_key(record->key, (size_t)record->key_bytes,
                                          topic->topic->partitions_count);
     return client_partitioner_stick(&topic->sticky, client_cluster_env(batches->cluster)->prng,
-                                    topic->topic, size_bytes, batches->pool.batch_bytes);
+                                    topic->topic, (uint32_t)record_size(record),
+                                    batches->pool.batch_bytes);
 }
 
 enum err client_batches_add(struct client_batches *batches, const struct client_record *record)

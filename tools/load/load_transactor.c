@@ -123,16 +123,16 @@ static void abort_it(struct load_transactor *transactor)
     client_transaction_abort(load_transactor_sender(transactor)->producer, &transactor->op);
 }
 
-/* LTA-2 */
+/* LTA-2: refused for another reason, or not answered, it proves nothing. */
 static void on_zombie_answer(struct load_transactor *transactor, enum err err)
 {
-    if (err == OK) {
+    int16_t code = transactor->op.error_code;
+
+    if (err == OK || (code != KAFKA_PRODUCER_FENCED && code != KAFKA_INVALID_PRODUCER_EPOCH)) {
         load_stats_add(transactor->stats, LOAD_COUNTER_ERRORS, 1);
-        load_shared_error(transactor->shared,
-                          "transactional id %s: a producer that was fenced could commit",
-                          transactor->id);
-    } else {
-        load_stats_add(transactor->stats, LOAD_COUNTER_ZOMBIES, 1);
+        load_shared_error(transactor->shared, "transactional id %s: %s", transactor->id,
+                          err == OK ? "a producer that was fenced could commit"
+                                    : reason(&transactor->op, err));
     }
     finish(transactor, err == OK ? LOAD_COMMITTED : LOAD_ABORTED);
     change_sender(transactor);
